@@ -1,0 +1,104 @@
+"""Runs one replica: `python -m clipper_container`, told what to run by its environment.
+
+CLIPPER_MODEL_NAME, CLIPPER_MODEL_VERSION, CLIPPER_REPLICA  who it is
+CLIPPER_FRONTENDS   glob of the query frontends' Unix sockets
+CLIPPER_ARTIFACT    address of the artifact, which ends in its digest
+CLIPPER_TOKEN       the credential for its hello and its artifact; removed before the model is loaded
+CLIPPER_LAST_WORDS  file for the reason why the model could not be loaded
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import sys
+import tempfile
+import traceback
+import urllib.request
+from collections.abc import MutableMapping
+from pathlib import Path
+
+import msgspec
+
+from . import artifact, wire
+from .links import Links, Work
+from .loaders import load
+from .replica import Replica
+
+
+class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{field.upper()}"):
+    """The environment, read once."""
+
+    model_name: str
+    model_version: str
+    replica: str
+    frontends: str
+    artifact: str
+    token: str
+    last_words: str
+
+    @classmethod
+    def take(cls, environ: MutableMapping[str, str]) -> Settings:
+        settings = msgspec.convert(dict(environ), cls)
+        del environ["CLIPPER_TOKEN"]
+        return settings
+
+
+def main() -> int:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    try:
+        settings = Settings.take(os.environ)
+    except msgspec.ValidationError as error:
+        sys.exit(f"clipper_container is started by a container manager, with its environment: {error}.")
+    work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+    hello = wire.Hello(
+        wire.WIRE_VERSION,
+        settings.token,
+        settings.model_name,
+        settings.model_version,
+        settings.replica,
+        os.getpid(),
+    )
+    links = Links(settings.frontends, hello, work)
+    replica = Replica(links, work)
+    replica.end_on_signals()
+    links.start()
+    try:
+        manifest, parts = fetch(settings.artifact, settings.token)
+        predict = load(manifest.loader, parts)
+        if manifest.example_input is not None:
+            replica.warm_up(predict, manifest.input_type, manifest.example_input)
+    except (Exception, SystemExit):
+        Path(settings.last_words).write_text(_model_traceback())
+        traceback.print_exc()
+        return 1
+    replica.serve(predict)
+    return 0
+
+
+def fetch(address: str, token: str) -> tuple[artifact.Manifest, dict[str, bytes]]:
+    """Get the artifact over HTTP from management, and check that it is the one that was asked for."""
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "artifact"
+        with opener.open(request, timeout=60) as response, path.open("wb") as file:
+            while chunk := response.read(1 << 20):
+                file.write(chunk)
+        return artifact.read(path, address.rpartition("/")[2])
+
+
+def _model_traceback() -> str:
+    """The traceback being handled, without this package's own frames at its top."""
+    error = sys.exc_info()[1]
+    assert error is not None
+    frames = traceback.TracebackException.from_exception(error)
+    here = str(Path(__file__).parent)
+    while frames.stack and frames.stack[0].filename.startswith(here):
+        frames.stack.pop(0)
+    return "".join(frames.format()).strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""An artifact: the packaged model, one file named by its digest.
+
+A zip archive, stored without compression and with fixed times, so that the same model gives the same
+digest. `manifest.json` says what it is; the other parts are the loader's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from . import inputs
+from .errors import ArtifactError
+
+FORMAT = 1
+_MANIFEST = "manifest.json"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What an artifact says of itself. `example_input` is in the input type's JSON form."""
+
+    format: int
+    loader: str
+    input_type: str
+    python: str
+    packages: dict[str, str]
+    example_input: Any = None
+
+
+def pack(
+    path: Path,
+    *,
+    loader: str,
+    input_type: str,
+    parts: dict[str, bytes],
+    example_input: object | None = None,
+) -> str:
+    """Write the artifact to `path`; return its digest, "sha256:<hex>".
+
+    Raises BadRequest where the input type is unknown, or the example input is not of it.
+    """
+    input_type = inputs.canonical(input_type)
+    example = None
+    if example_input is not None:
+        example = inputs.to_json(input_type, example_input)
+        inputs.example_tensor(input_type, example)
+    manifest = Manifest(FORMAT, loader, input_type, platform.python_version(), _packages(), example)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in [(_MANIFEST, msgspec.json.encode(manifest)), *sorted(parts.items())]:
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
+    return digest(path)
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(path: Path, expected_digest: str) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest and the parts of the artifact at `path`.
+
+    Raises ArtifactError where the file is not what the digest names, or comes from another format or
+    another Python.
+    """
+    actual = digest(path)
+    if actual != expected_digest:
+        raise ArtifactError(
+            f"The artifact is damaged: its digest is {actual}, not {expected_digest}. "
+            "Deploy the model again under a new version."
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        manifest = msgspec.json.decode(parts.pop(_MANIFEST), type=Manifest)
+    except (zipfile.BadZipFile, KeyError, msgspec.MsgspecError) as error:
+        raise ArtifactError(
+            f"This is no artifact of Clipper Lab ({error}). Package the model with a deployer."
+        ) from None
+    if manifest.format != FORMAT:
+        raise ArtifactError(
+            f"The artifact has format {manifest.format}, and this container reads format {FORMAT}. "
+            "Use the same version of clipperlab on both sides."
+        )
+    here = platform.python_version()
+    if _minor(manifest.python) != _minor(here):
+        raise ArtifactError(
+            f"The model was packaged with Python {manifest.python}, and this container runs Python "
+            f"{here}. Pickled functions need the same minor version: deploy from Python {_minor(here)}, "
+            f"or run the cluster with Python {_minor(manifest.python)}."
+        )
+    return manifest, parts
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _packages() -> dict[str, str]:
+    return dict(sorted((d.name.lower(), d.version) for d in importlib.metadata.distributions() if d.name))

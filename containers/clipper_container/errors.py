@@ -1,0 +1,78 @@
+"""The one error tree. Each error is a sentence that says what happened and what to do next.
+
+ClipperException
+├── UnconnectedException    no cluster is attached to this connection
+├── ClusterError            the cluster did not start, stop or answer
+├── BadRequest              a name, type or value that cannot be accepted        HTTP 400
+├── Unauthorized            the token is missing or wrong                        HTTP 401
+├── NotFound                no application, model, version or artifact like that HTTP 404
+├── AlreadyExists           it is there already, and is never overwritten        HTTP 409
+├── DeployError             a version did not come up; carries its own traceback HTTP 422
+├── ArtifactError           a model cannot be packaged, or its package not loaded
+└── WireError               the other end of the wire speaks another protocol, or garbage
+
+Over HTTP an error travels as {"error": <class name>, "message": <sentence>} and comes out as the same
+class at the other end (`from_name`).
+"""
+
+from __future__ import annotations
+
+
+class ClipperException(Exception):
+    """The root: catch this to catch everything that Clipper Lab raises on purpose."""
+
+    http_status = 500
+
+
+class UnconnectedException(ClipperException):
+    """A call that needs a running cluster was made before `start_clipper()` or `connect()`."""
+
+
+class ClusterError(ClipperException):
+    """The cluster did not start, did not stop, or does not answer."""
+
+    http_status = 503
+
+
+class BadRequest(ClipperException):
+    """A name, an input type or a value that cannot be accepted."""
+
+    http_status = 400
+
+
+class Unauthorized(ClipperException):
+    """The bearer token is missing or wrong."""
+
+    http_status = 401
+
+
+class NotFound(ClipperException):
+    """No application, model, version or artifact has that name."""
+
+    http_status = 404
+
+
+class AlreadyExists(ClipperException):
+    """The name is taken. Versions are immutable: deploy the change under a new version."""
+
+    http_status = 409
+
+
+class DeployError(ClipperException):
+    """A version did not come up. The message ends with the model's own traceback, where there is one."""
+
+    http_status = 422
+
+
+class ArtifactError(ClipperException):
+    """A model cannot be packaged, or a package cannot be loaded here."""
+
+
+class WireError(ClipperException):
+    """The other end of a wire connection sent something that this end cannot accept."""
+
+
+def from_name(name: str, message: str) -> ClipperException:
+    """The error that travelled as `name` and `message`; the root class for a name not known here."""
+    classes = {c.__name__: c for c in ClipperException.__subclasses__()}
+    return classes.get(name, ClipperException)(message)

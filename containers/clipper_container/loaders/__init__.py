@@ -1,0 +1,30 @@
+"""Loaders: from an artifact's parts to a function, batch in, list of outputs out.
+
+A loader is a module with `load(parts) -> Predict`. It may raise anything: what it raises is told to the
+person who deployed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import ArtifactError
+
+Predict = Callable[[Any], Sequence[Any]]
+"""Takes a batch as `inputs.decode` gives it; returns one output for each input, in order."""
+
+LOADERS = {"python": "python", "sklearn": "scikit_learn"}
+
+
+def load(loader: str, parts: dict[str, bytes]) -> Predict:
+    """The model in `parts`, ready to be called."""
+    if loader not in LOADERS:
+        raise ArtifactError(
+            f"There is no loader {loader!r} here, only {', '.join(LOADERS)}. "
+            "Use the same version of clipperlab on both sides."
+        )
+    module = importlib.import_module(f".{LOADERS[loader]}", __package__)
+    predict: Predict = module.load(parts)
+    return predict

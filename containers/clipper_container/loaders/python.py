@@ -1,0 +1,22 @@
+"""Loads a Python function: list of inputs in, list of outputs out."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+from ..imports import check_imports
+from . import Predict
+
+
+def load(parts: dict[str, bytes]) -> Predict:
+    function: Callable[[list[Any]], Any] = load_function(parts["function.pickle"])
+    return lambda inputs: function(list(inputs))
+
+
+def load_function(pickled: bytes) -> Callable[..., Any]:
+    """The function, once the modules that it will import are known to be here."""
+    function: Callable[..., Any] = pickle.loads(pickled)
+    check_imports(function)
+    return function

@@ -1,0 +1,17 @@
+"""Loads a fitted scikit-learn estimator, with an optional function of (model, inputs)."""
+
+from __future__ import annotations
+
+import pickle
+from functools import partial
+
+from . import Predict
+from .python import load_function
+
+
+def load(parts: dict[str, bytes]) -> Predict:
+    model = pickle.loads(parts["model.pickle"])
+    if "function.pickle" in parts:
+        return partial(load_function(parts["function.pickle"]), model)
+    predict: Predict = model.predict
+    return predict

@@ -1,0 +1,138 @@
+"""The wire between query frontends and model containers, on one page.
+
+A container dials a frontend over a stream. Both sides then send frames:
+
+    u32 header length | u32 body length | header | body          (little-endian)
+
+The header is one of the messages below, as MessagePack: an array whose first item is the message's name.
+A body follows `Batch` and `Reply` only: the raw tensors of the inputs, or the JSON texts of the outputs,
+one after the other. Never a pickle.
+
+    container                                frontend
+    Hello  (version, token, who I am)   →
+                                        ←    Welcome | Refused (then both close)
+    Ready  (with the first credits)     →
+                                        ←    Batch   (spends one credit)
+    Reply  (gives one credit back)      →
+    Draining (send me no more)          →
+                                        ←    Released (that was the last)
+
+`Hello` keeps its first two fields in every future version, so that a mismatch can be told in words.
+Frames over the limits, and anything that does not decode, end the connection with a `WireError`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from .errors import WireError
+
+WIRE_VERSION = 1
+MAX_HEADER = 4 << 20
+MAX_BODY = 1 << 30
+PREFIX = struct.Struct("<II")
+
+
+class Hello(msgspec.Struct, tag="hello", array_like=True, frozen=True):
+    wire: int
+    token: str
+    model: str
+    version: str
+    replica: str
+    pid: int
+
+
+class Welcome(msgspec.Struct, tag="welcome", array_like=True, frozen=True):
+    frontend: str
+
+
+class Refused(msgspec.Struct, tag="refused", array_like=True, frozen=True):
+    message: str
+
+
+class Ready(msgspec.Struct, tag="ready", array_like=True, frozen=True):
+    credits: int
+
+
+class Batch(msgspec.Struct, tag="batch", array_like=True, frozen=True):
+    """`shapes` holds one shape for all inputs, or one an input (see `inputs.decode`)."""
+
+    id: int
+    dtype: str
+    count: int
+    shapes: list[tuple[int, ...]]
+
+
+class Fault(msgspec.Struct, array_like=True, frozen=True):
+    """Why there is no output: one of the reasons model_error, wrong_output_length, bad_output."""
+
+    reason: str
+    message: str
+
+
+class Reply(msgspec.Struct, tag="reply", array_like=True, frozen=True):
+    """`sizes` are the outputs' lengths in bytes; an output of size 0 has its fault in `faults`.
+
+    `fault` is set, and the rest empty, where the batch failed as a whole. `compute_s` is the time that
+    the model itself took.
+    """
+
+    id: int
+    compute_s: float
+    credits: int
+    sizes: list[int]
+    faults: dict[int, Fault]
+    fault: Fault | None
+
+
+class Draining(msgspec.Struct, tag="draining", array_like=True, frozen=True):
+    pass
+
+
+class Released(msgspec.Struct, tag="released", array_like=True, frozen=True):
+    pass
+
+
+ToFrontend = Hello | Ready | Reply | Draining
+ToContainer = Welcome | Refused | Batch | Released
+
+_Message = TypeVar("_Message")
+_encoder = msgspec.msgpack.Encoder()
+_to_frontend: msgspec.msgpack.Decoder[ToFrontend] = msgspec.msgpack.Decoder(ToFrontend)
+_to_container: msgspec.msgpack.Decoder[ToContainer] = msgspec.msgpack.Decoder(ToContainer)
+
+
+def frame(message: Any, body: Sequence[bytes] = ()) -> list[bytes]:
+    """The buffers of one frame, to be written in order (none of the body is copied)."""
+    header = _encoder.encode(message)
+    return [PREFIX.pack(len(header), sum(map(len, body))) + header, *body]
+
+
+def lengths(prefix: bytes | bytearray | memoryview) -> tuple[int, int]:
+    """Header and body length of the frame that begins with these 8 bytes."""
+    header, body = PREFIX.unpack(prefix)
+    if not 0 < header <= MAX_HEADER or body > MAX_BODY:
+        raise WireError(
+            f"A frame announces {header} bytes of header and {body} of body, over the limits of "
+            f"{MAX_HEADER} and {MAX_BODY}: the other end does not speak this wire."
+        )
+    return header, body
+
+
+def to_frontend(header: bytes | bytearray | memoryview) -> ToFrontend:
+    return _decode(_to_frontend, header)
+
+
+def to_container(header: bytes | bytearray | memoryview) -> ToContainer:
+    return _decode(_to_container, header)
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[_Message], header: Any) -> _Message:
+    try:
+        return decoder.decode(header)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise WireError(f"A frame's header cannot be read: {error}.") from None

@@ -1,0 +1,70 @@
+"""`python -m clipper_server up|down process`, and `management`, which `up` starts."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+
+import uvloop
+
+from clipper_container.errors import ClipperException
+
+from . import lifecycle
+from .cluster import ClusterFolder
+from .management import server
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    try:
+        if arguments.command == "up":
+            record, started = lifecycle.up(
+                arguments.folder, arguments.query_port, arguments.management_port, fresh=arguments.fresh
+            )
+            _say(
+                folder=str(arguments.folder.absolute()),
+                query=record.query,
+                management=record.management,
+                started=started,
+            )
+        elif arguments.command == "down":
+            _say(stopped=lifecycle.down(arguments.folder, purge=arguments.purge))
+        else:
+            logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+            folder = ClusterFolder(arguments.folder)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(server.serve(folder, arguments.query_port, arguments.management_port))
+    except ClipperException as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _say(**what: object) -> None:
+    print(json.dumps(what))  # noqa: T201 - the command's answer, one JSON line
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="clipper_server", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("up", "down", "management"):
+        command = commands.add_parser(name)
+        if name != "management":
+            command.add_argument("container_manager", choices=["process"])
+        command.add_argument("--folder", type=Path, required=True)
+        if name != "down":
+            command.add_argument("--query-port", type=int, default=1337)
+            command.add_argument("--management-port", type=int, default=1338)
+        if name == "up":
+            command.add_argument("--fresh", action="store_true")
+        if name == "down":
+            command.add_argument("--purge", action="store_true")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

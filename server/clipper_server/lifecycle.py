@@ -1,0 +1,112 @@
+"""Brings a cluster of processes up and down. Both may be called at any time, by anyone, again."""
+
+from __future__ import annotations
+
+import selectors
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from clipper_container.errors import ClusterError
+
+from .cluster import ClusterFolder, ClusterRecord
+from .management.containers.process import ProcessContainerManager, end
+
+START_S = 40.0
+GRACE_S = 10.0
+
+
+def up(path: Path, query_port: int, management_port: int, *, fresh: bool) -> tuple[ClusterRecord, bool]:
+    """See to it that management runs and the cluster serves; also return whether it had to be started.
+
+    `fresh` first removes whatever an earlier run left. Raises ClusterError.
+    """
+    if fresh:
+        down(path, purge=True)
+    folder = ClusterFolder(path)
+    folder.make()
+    with _only_one(folder):
+        record = folder.record()
+        if record is not None and _answers(record):
+            return record, False
+        if record is not None and (hung := record.identity.process()):
+            end([hung], GRACE_S)
+        _start(folder, query_port, management_port)
+        record = folder.record()
+        assert record is not None
+        return record, True
+
+
+def down(path: Path, *, purge: bool) -> int:
+    """End every process of the cluster, management first; return how many there were."""
+    folder = ClusterFolder(path)
+    if not folder.path.is_dir():
+        return 0
+    with _only_one(folder):
+        record = folder.record()
+        management = record.identity.process() if record else None
+        if management is not None and not end([management], GRACE_S):
+            raise ClusterError(f"Management, process {management.pid}, does not end. End it by hand.")
+        folder.record_path.unlink(missing_ok=True)
+        ended = ProcessContainerManager(folder.path).stop_all() + (management is not None)
+        if purge:
+            shutil.rmtree(folder.path)
+    return ended
+
+
+@contextmanager
+def _only_one(folder: ClusterFolder) -> Iterator[None]:
+    """Two that bring the same cluster up or down take turns."""
+    lock = folder.lock("lifecycle", wait=True)
+    assert lock is not None
+    with lock:
+        yield
+
+
+def _answers(record: ClusterRecord) -> bool:
+    if record.identity.process() is None:
+        return False
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{record.management}/api/v1/health", timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def _start(folder: ClusterFolder, query_port: int, management_port: int) -> None:
+    """Start management as a process of its own, and wait for its word that the cluster serves."""
+    command = [sys.executable, "-P", "-m", "clipper_server", "management", "--folder", str(folder.path)]
+    command += ["--query-port", str(query_port), "--management-port", str(management_port)]
+    with folder.management_log.open("ab") as log:
+        began = log.tell()
+        management = subprocess.Popen(
+            command,
+            cwd=folder.path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+    assert management.stdout is not None
+    with selectors.DefaultSelector() as selector, management.stdout as pipe:
+        selector.register(pipe, selectors.EVENT_READ)
+        give_up = time.monotonic() + START_S
+        said = selector.select(max(0.0, give_up - time.monotonic())) and pipe.readline()
+    if said == b"serving\n":
+        management.returncode = 0  # it lives on, and is nobody's child to wait for
+        return
+    with folder.management_log.open("rb") as log_again:
+        log_again.seek(began)
+        words = log_again.read()[-2000:].decode(errors="replace").strip()
+    end([psutil.Process(management.pid)] if management.poll() is None else [], GRACE_S)
+    ProcessContainerManager(folder.path).stop_all()
+    last = words.splitlines()[-1] if words else "It said nothing."
+    raise ClusterError(f"The cluster did not start. {last} (The whole log is {folder.management_log}.)")

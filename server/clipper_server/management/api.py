@@ -1,0 +1,305 @@
+"""The management API: `/api/v1/...`, as OpenAPI describes it."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import fastapi
+import msgspec
+from fastapi import Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel, Field
+
+from clipper_container import inputs
+from clipper_container.errors import BadRequest, ClipperException, Unauthorized
+
+from ..changes import Changes
+from ..snapshot import ApplicationSpec, Report
+from .containers import ContainerManager
+from .control import Control
+from .events import Events
+from .frontends import Frontends
+from .reconciler import Reconciler
+from .specs import Specs
+from .state import Version
+
+MAX_WAIT_S = 30.0
+
+
+class NewApplication(BaseModel):
+    name: str
+    input_type: str
+    default_output: Any
+    latency_slo_micros: int
+
+
+class NewVersion(BaseModel):
+    version: str
+    input_type: str
+    artifact: str
+    labels: list[str] = Field(default_factory=list)
+    num_replicas: int = 1
+    batch_size: int = -1
+
+
+class CurrentVersion(BaseModel):
+    version: str
+
+
+class NumReplicas(BaseModel):
+    num_replicas: int
+
+
+class API:
+    """The routes, over the parts of management."""
+
+    def __init__(
+        self,
+        cluster_name: str,
+        specs: Specs,
+        control: Control,
+        reconciler: Reconciler,
+        frontends: Frontends,
+        manager: ContainerManager,
+        changes: Changes,
+        events: Events,
+    ) -> None:
+        self._cluster_name = cluster_name
+        self._specs = specs
+        self._control = control
+        self._reconciler = reconciler
+        self._frontends = frontends
+        self._manager = manager
+        self._changes = changes
+        self._events = events
+
+    def build(self) -> fastapi.FastAPI:
+        app = fastapi.FastAPI(title="Clipper Lab management", version="1")
+        app.add_exception_handler(ClipperException, _on_error)
+        app.add_exception_handler(RequestValidationError, _on_invalid)
+        app.add_api_route("/api/v1/health", self.health)
+        # The replicas' way in has a check of its own: their credential is good for one artifact.
+        app.add_api_route("/api/v1/artifacts/{digest}", self.get_artifact, response_class=FileResponse)
+        routes: list[tuple[str, str, Callable[..., Awaitable[Any]], int]] = [
+            ("GET", "/cluster", self.cluster, 200),
+            ("GET", "/logs", self.logs, 200),
+            ("PUT", "/artifacts/{digest}", self.put_artifact, 200),
+            ("GET", "/applications", self.applications, 200),
+            ("POST", "/applications", self.register_application, 201),
+            ("GET", "/applications/{name}", self.application, 200),
+            ("DELETE", "/applications/{name}", self.unregister_application, 204),
+            ("PUT", "/applications/{name}/links/{model}", self.link, 200),
+            ("DELETE", "/applications/{name}/links/{model}", self.unlink, 200),
+            ("GET", "/models", self.models, 200),
+            ("POST", "/models/{model}/versions", self.deploy, 202),
+            ("GET", "/models/{model}/versions/{version}", self.version, 200),
+            ("DELETE", "/models/{model}/versions/{version}", self.remove_version, 204),
+            ("PUT", "/models/{model}/current", self.set_current, 200),
+            ("PUT", "/models/{model}/versions/{version}/replicas", self.set_num_replicas, 202),
+            ("GET", "/replicas", self.replicas, 200),
+            ("GET", "/frontends/{frontend}/snapshot", self.snapshot, 200),
+            ("POST", "/frontends/{frontend}/report", self.report, 204),
+        ]
+        secured = fastapi.APIRouter(prefix="/api/v1", dependencies=[Depends(self._check_token)])
+        for method, path, endpoint, status in routes:
+            secured.add_api_route(path, endpoint, methods=[method], status_code=status)
+        app.include_router(secured)
+        return app
+
+    async def _check_token(self, request: Request) -> None:
+        if not hmac.compare_digest(_bearer(request), self._specs.token.encode()):
+            raise Unauthorized("The bearer token is missing or wrong. It is in the cluster's cluster.json.")
+
+    async def health(self) -> dict[str, str]:
+        """Management answers. Needs no token."""
+        return {"status": "ok"}
+
+    async def cluster(self) -> dict[str, Any]:
+        """What runs, and what happened last."""
+        heard = {report.frontend: report for report in self._frontends.live()}
+        frontends = [
+            {
+                "id": status.labels["frontend"],
+                "pid": status.pid,
+                "state": "serving"
+                if (r := heard.get(status.labels["frontend"])) and r.serving
+                else "starting",
+                "revision": r.revision if r else None,
+            }
+            for status in self._reconciler.frontends()
+        ]
+        return {
+            "cluster_name": self._cluster_name,
+            "revision": self._control.state.revision,
+            "query": self._specs.query,
+            "management": self._specs.management,
+            "frontends": frontends,
+            "applications": len(self._control.state.applications()),
+            "models": len({version.model for version in self._control.state.versions()}),
+            "replicas": len(self._reconciler.replicas()),
+            "events": [{"at": event.at, "text": event.text} for event in self._events.last(20)],
+        }
+
+    async def logs(self) -> dict[str, str]:
+        """The last part of each process's log."""
+        return await self._manager.logs()
+
+    async def put_artifact(self, digest: str, request: Request) -> dict[str, Any]:
+        """Upload an artifact, as the raw body, under its own digest."""
+        size = await self._control.artifacts.put(digest, request.stream())
+        return {"digest": digest, "size": size}
+
+    async def get_artifact(self, digest: str, request: Request) -> FileResponse:
+        """Download an artifact, with the cluster's token or the credential of a version that uses it."""
+        token = _bearer(request)
+        allowed = [self._specs.token] + [
+            self._specs.replica_token(version.model, version.version)
+            for version in self._control.state.versions()
+            if version.artifact == digest
+        ]
+        if not any(hmac.compare_digest(token, good.encode()) for good in allowed):
+            raise Unauthorized("The bearer token is missing, or not good for this artifact.")
+        return FileResponse(self._control.artifacts.path(digest))
+
+    async def applications(self) -> list[dict[str, Any]]:
+        return [msgspec.to_builtins(application) for application in self._control.state.applications()]
+
+    async def register_application(self, new: NewApplication) -> dict[str, Any]:
+        """Make an endpoint. It answers with the default output until a model is linked."""
+        application = ApplicationSpec(
+            new.name, inputs.canonical(new.input_type), new.default_output, new.latency_slo_micros, []
+        )
+        registered = await self._control.register_application(application)
+        return _builtins(registered)
+
+    async def application(self, name: str) -> dict[str, Any]:
+        return _builtins(self._control.application(name))
+
+    async def unregister_application(self, name: str) -> None:
+        await self._control.unregister_application(name)
+
+    async def link(self, name: str, model: str) -> dict[str, Any]:
+        return _builtins(await self._control.link(name, model))
+
+    async def unlink(self, name: str, model: str) -> dict[str, Any]:
+        return _builtins(await self._control.unlink(name, model))
+
+    async def models(self) -> list[dict[str, Any]]:
+        """Every version of every model."""
+        return [self._describe(version) for version in self._control.state.versions()]
+
+    async def deploy(self, model: str, new: NewVersion) -> dict[str, Any]:
+        """Start a version. Ask for it with `wait_s` to learn what became of it."""
+        version = Version(
+            model,
+            new.version,
+            inputs.canonical(new.input_type),
+            new.artifact,
+            new.labels,
+            new.num_replicas,
+            new.batch_size,
+        )
+        await self._control.deploy(version)
+        return await self.version(model, new.version)
+
+    async def version(
+        self, model: str, version: str, wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0
+    ) -> dict[str, Any]:
+        """One version; with `wait_s`, when its replicas are ready or it failed, or after that time."""
+
+        def ready() -> int:
+            return self._reconciler.ready(model, version)
+
+        if wait_s:
+            return self._describe(await self._control.settled(model, version, ready, wait_s))
+        return self._describe(self._control.version(model, version))
+
+    def _describe(self, version: Version) -> dict[str, Any]:
+        ready = self._reconciler.ready(version.model, version.version)
+        state = version.state
+        if state == "ready" and ready < version.num_replicas:
+            state = "starting"
+        return {
+            "model_name": version.model,
+            "model_version": version.version,
+            "input_type": version.input_type,
+            "labels": version.labels,
+            "artifact": version.artifact,
+            "batch_size": version.batch_size,
+            "num_replicas": version.num_replicas,
+            "ready_replicas": ready,
+            "state": state,
+            "error": version.error,
+            "is_current_version": self._control.state.current().get(version.model) == version.version,
+        }
+
+    async def remove_version(self, model: str, version: str) -> None:
+        """Stop its replicas and forget it."""
+        await self._control.remove_version(model, version)
+
+    async def set_current(self, model: str, current: CurrentVersion) -> dict[str, Any]:
+        """Roll back or forward: a move of the pointer to a version whose replicas run."""
+        return self._describe(await self._control.set_current(model, current.version))
+
+    async def set_num_replicas(self, model: str, version: str, count: NumReplicas) -> dict[str, Any]:
+        return self._describe(await self._control.set_num_replicas(model, version, count.num_replicas))
+
+    async def replicas(self) -> list[dict[str, Any]]:
+        found = []
+        for status, state in self._reconciler.replicas():
+            model, version, replica = (status.labels[key] for key in ("model", "version", "replica"))
+            deployed = self._control.state.version(model, version)
+            found.append(
+                {
+                    "model_id": f"{model}:{version}",
+                    "model_name": model,
+                    "model_version": version,
+                    "model_replica_id": replica,
+                    "input_type": deployed.input_type if deployed else None,
+                    "state": state,
+                    "pid": status.pid,
+                    "num_predictions": self._frontends.answered(model, version, replica),
+                }
+            )
+        return found
+
+    async def snapshot(
+        self, frontend: str, after: int, wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S)]
+    ) -> Response:
+        """For query frontends: the next snapshot after a revision, or 204 after `wait_s` seconds."""
+        newer = await self._changes.wait_for(lambda: self._control.state.revision != after, wait_s)
+        if not newer:
+            return Response(status_code=204)
+        return Response(msgspec.json.encode(self._control.snapshot()), media_type="application/json")
+
+    async def report(self, frontend: str, request: Request) -> None:
+        """For query frontends: what they see."""
+        try:
+            report = msgspec.json.decode(await request.body(), type=Report)
+        except msgspec.MsgspecError as error:
+            raise BadRequest(f"This is no report of a query frontend: {error}.") from None
+        self._frontends.on_report(report)
+
+
+def _builtins(application: ApplicationSpec) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(application)
+    return fields
+
+
+def _bearer(request: Request) -> bytes:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.encode() if scheme.lower() == "bearer" else b""
+
+
+async def _on_error(_request: Request, error: Exception) -> JSONResponse:
+    status = error.http_status if isinstance(error, ClipperException) else 500
+    return JSONResponse({"error": type(error).__name__, "message": str(error)}, status)
+
+
+async def _on_invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    return await _on_error(_request, BadRequest(f"The request does not fit: {problems}."))

@@ -1,0 +1,59 @@
+"""The artifacts, each a file named by its digest."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from clipper_container.errors import BadRequest, NotFound
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class Artifacts:
+    """A folder of artifacts. A file that is there is whole: it is put there after its digest agreed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(exist_ok=True)
+
+    def path(self, digest: str) -> Path:
+        """Where the artifact is. Raises NotFound."""
+        path = self._place(digest)
+        if not path.is_file():
+            raise NotFound(f"There is no artifact {digest} here. Upload it before the version is deployed.")
+        return path
+
+    async def put(self, digest: str, content: AsyncIterator[bytes]) -> int:
+        """Store what comes; return its size in bytes. Raises BadRequest where it has another digest."""
+        place = self._place(digest)
+        sha256 = hashlib.sha256()
+        size = 0
+        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix=".upload-")
+        uploaded = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                async for chunk in content:
+                    sha256.update(chunk)
+                    size += len(chunk)
+                    await asyncio.to_thread(file.write, chunk)
+            actual = f"sha256:{sha256.hexdigest()}"
+            if actual != digest:
+                raise BadRequest(
+                    f"The upload's digest is {actual}, not {digest}: it was cut short or "
+                    "changed. Send it again."
+                )
+            uploaded.rename(place)
+        finally:
+            uploaded.unlink(missing_ok=True)
+        return size
+
+    def _place(self, digest: str) -> Path:
+        if not _DIGEST.fullmatch(digest):
+            raise BadRequest(f"{digest!r} is no digest: it should be sha256: and 64 hexadecimal digits.")
+        return self._folder / digest.removeprefix("sha256:")

@@ -1,0 +1,45 @@
+"""Knows a process again: by pid, start time and boot, never by pid alone."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import msgspec
+import psutil
+
+
+class Identity(msgspec.Struct, frozen=True):
+    pid: int
+    started: str
+    boot: str
+
+    @classmethod
+    def of(cls, pid: int) -> Identity:
+        """Raises psutil.NoSuchProcess where there is none."""
+        return cls(pid, _started(pid), _boot())
+
+    def process(self) -> psutil.Process | None:
+        """The process, while it runs; None when it has ended, even if its pid is in use again."""
+        if self.boot != _boot():
+            return None
+        try:
+            process = psutil.Process(self.pid)
+            if _started(self.pid) != self.started or process.status() == psutil.STATUS_ZOMBIE:
+                return None
+        except psutil.NoSuchProcess:
+            return None
+        return process
+
+
+def _started(pid: int) -> str:
+    """The start time; on Linux in clock ticks since boot, which no correction of the clock moves."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return str(psutil.Process(pid).create_time())
+
+
+def _boot() -> str:
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return str(int(psutil.boot_time()))

@@ -1,0 +1,79 @@
+"""What the query frontends last reported: who lives, which revision they have, which replicas they see."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..changes import Changes
+from ..snapshot import Report
+from .events import Events
+
+LIVE_S = 2.0
+ACKNOWLEDGE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    at: float
+    report: Report
+
+
+class Frontends:
+    """`clock` is monotonic, in seconds."""
+
+    def __init__(self, changes: Changes, events: Events, clock: Callable[[], float] = time.monotonic) -> None:
+        self._heard: dict[str, _Heard] = {}
+        self._changes = changes
+        self._events = events
+        self._clock = clock
+
+    def on_report(self, report: Report) -> None:
+        self._heard[report.frontend] = _Heard(self._clock(), report)
+        self._changes.notify()
+
+    def forget(self, frontend: str) -> None:
+        """Its process has ended."""
+        self._heard.pop(frontend, None)
+        self._changes.notify()
+
+    def live(self) -> list[Report]:
+        """The last reports of those that have reported in the last two seconds."""
+        now = self._clock()
+        return [heard.report for heard in self._heard.values() if now - heard.at <= LIVE_S]
+
+    def silent_s(self, frontend: str) -> float | None:
+        """How long it has said nothing; None where it never spoke."""
+        heard = self._heard.get(frontend)
+        return None if heard is None else self._clock() - heard.at
+
+    def serving(self) -> bool:
+        live = self.live()
+        return bool(live) and all(report.serving for report in live)
+
+    async def acknowledge(self, revision: int) -> None:
+        """Return when every live frontend has the revision. One that falls silent holds nobody up."""
+
+        def all_have_it() -> bool:
+            return all(report.revision >= revision for report in self.live())
+
+        if not await self._changes.wait_for(all_have_it, ACKNOWLEDGE_S):
+            late = ", ".join(r.frontend for r in self.live() if r.revision < revision)
+            self._events.add(f"Query frontend {late} has not taken over revision {revision} yet.")
+
+    def ready_replicas(self, model: str, version: str) -> set[str]:
+        """The replicas that every live frontend has, with the model loaded."""
+        seen = [
+            {r.replica for r in report.replicas if r.ready and (r.model, r.version) == (model, version)}
+            for report in self.live()
+        ]
+        return set.intersection(*seen) if seen else set()
+
+    def answered(self, model: str, version: str, replica: str) -> int:
+        return sum(
+            r.answered
+            for heard in self._heard.values()
+            for r in heard.report.replicas
+            if (r.model, r.version, r.replica) == (model, version, replica)
+        )

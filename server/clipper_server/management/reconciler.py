@@ -1,0 +1,176 @@
+"""Makes the world agree with the desired state: by set difference, again and again, one step at a time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from clipper_container.errors import ClusterError
+
+from ..changes import Changes
+from .containers import ContainerManager, Spec, Status
+from .events import Events
+from .frontends import Frontends
+from .specs import Specs
+from .state import State, Version
+
+LOOK_EVERY_S = 0.5
+SILENT_S = 10.0
+BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+FRONTENDS = ("0",)
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """`on_ready` and `on_failed` are told of a version that came up for the first time, or did not."""
+
+    def __init__(
+        self,
+        state: State,
+        manager: ContainerManager,
+        frontends: Frontends,
+        specs: Specs,
+        changes: Changes,
+        events: Events,
+        on_ready: Callable[[Version], None],
+        on_failed: Callable[[Version, str], None],
+    ) -> None:
+        self._state = state
+        self._manager = manager
+        self._frontends = frontends
+        self._specs = specs
+        self._changes = changes
+        self._events = events
+        self._on_ready = on_ready
+        self._on_failed = on_failed
+        self._running: list[Status] = []
+        self._stopping: set[str] = set()
+        self._crashes: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+
+    async def run(self) -> None:
+        """Until cancelled. Woken by every change, and by the clock."""
+        while True:
+            seen = self._changes.count
+            try:
+                await self._step()
+            except ClusterError as error:
+                self._events.add(str(error))
+            except Exception:
+                log.exception("a step of the reconciler failed; it is tried again")
+            if self._changes.count == seen:
+                await self._changes.wait(LOOK_EVERY_S)
+
+    def replicas(self) -> list[tuple[Status, str]]:
+        """Each running replica, and its state: starting, ready or stopping."""
+        return [(status, self._state_of(status)) for status in self._running if status.kind == "replica"]
+
+    def frontends(self) -> list[Status]:
+        return [status for status in self._running if status.kind == "query"]
+
+    def ready(self, model: str, version: str) -> int:
+        """How many replicas of this version run, are not asked to stop, and are ready everywhere."""
+        return sum(
+            state == "ready"
+            for status, state in self.replicas()
+            if (status.labels["model"], status.labels["version"]) == (model, version)
+        )
+
+    def _state_of(self, status: Status) -> str:
+        if status.name in self._stopping:
+            return "stopping"
+        labels = status.labels
+        everywhere = self._frontends.ready_replicas(labels["model"], labels["version"])
+        return "ready" if labels["replica"] in everywhere else "starting"
+
+    async def _step(self) -> None:
+        before = self._running
+        statuses = await self._manager.poll()
+        for status in statuses:
+            if status.exit_code is not None:
+                await self._on_exit(status)
+        self._running = [status for status in statuses if status.exit_code is None]
+        if self._running != before:
+            self._changes.notify()
+        await self._reconcile_frontends()
+        wanted = {(v.model, v.version): v for v in self._state.versions() if v.state != "failed"}
+        running: defaultdict[tuple[str, str], list[Status]] = defaultdict(list)
+        for status, state in self.replicas():
+            if state != "stopping":
+                running[status.labels["model"], status.labels["version"]].append(status)
+        for key in running.keys() - wanted.keys():
+            await self._stop(running[key])
+        for key, version in wanted.items():
+            await self._reconcile_version(version, running[key])
+
+    async def _reconcile_version(self, version: Version, running: Sequence[Status]) -> None:
+        missing = version.num_replicas - len(running)
+        if missing < 0:
+            newest_first = sorted(running, key=lambda status: -int(status.labels["replica"]))
+            await self._stop(newest_first[:-missing])
+        elif missing > 0 and self._may_start(version):
+            for _ in range(missing):
+                replica = self._state.next_replica(version.model, version.version)
+                await self._start(self._specs.replica(version, replica))
+        elif version.state == "starting" and self.ready(version.model, version.version) >= len(running):
+            self._on_ready(version)
+
+    def _may_start(self, version: Version) -> bool:
+        crashes = self._crashes[version.model, version.version]
+        back_off_s = BACK_OFF_S[min(len(crashes), len(BACK_OFF_S) - 1)]
+        return not crashes or time.monotonic() - crashes[-1] >= back_off_s
+
+    async def _reconcile_frontends(self) -> None:
+        running = {status.labels["frontend"]: status for status in self.frontends()}
+        for frontend in FRONTENDS:
+            if frontend not in running:
+                await self._start(self._specs.query_frontend(frontend))
+            elif (self._frontends.silent_s(frontend) or 0) > SILENT_S:
+                self._events.add(f"Query frontend {frontend} says nothing, and is restarted.")
+                self._frontends.forget(frontend)
+                await self._stop([running[frontend]])
+
+    async def _start(self, spec: Spec) -> None:
+        self._events.add(f"Starting {spec.name}.")
+        await self._manager.start(spec)
+        self._changes.notify()
+
+    async def _stop(self, statuses: Sequence[Status]) -> None:
+        for status in statuses:
+            if status.name not in self._stopping:
+                self._events.add(f"Stopping {status.name}.")
+                self._stopping.add(status.name)
+            await self._manager.stop(status.name)
+
+    async def _on_exit(self, status: Status) -> None:
+        asked = status.name in self._stopping
+        self._stopping.discard(status.name)
+        if status.kind == "query":
+            self._frontends.forget(status.labels["frontend"])
+        if asked:
+            self._events.add(f"Stopped {status.name}.")
+        else:
+            self._events.add(
+                f"{status.name} ended by itself{_how(status)}. Its last words: {status.last_words}"
+            )
+            if status.kind == "replica":
+                self._on_crash(status)
+        await self._manager.forget(status.name)
+
+    def _on_crash(self, status: Status) -> None:
+        model, version = status.labels["model"], status.labels["version"]
+        crashes = self._crashes[model, version]
+        now = time.monotonic()
+        crashes[:] = [at for at in crashes if now - at < 60][-len(BACK_OFF_S) :] + [now]
+        deployed = self._state.version(model, version)
+        if deployed is not None and deployed.state == "starting":
+            del self._crashes[model, version]
+            self._on_failed(
+                deployed, f"its replica ended{_how(status)} before it was ready:\n\n{status.last_words}"
+            )
+
+
+def _how(status: Status) -> str:
+    return "" if status.exit_code in (None, -1) else f" with exit code {status.exit_code}"

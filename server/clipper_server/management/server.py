@@ -1,0 +1,132 @@
+"""The management frontend's process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import sys
+from contextlib import suppress
+
+import uvicorn
+
+from clipper_container.errors import ClusterError
+
+from ..changes import Changes
+from ..cluster import ClusterFolder, ClusterRecord
+from .api import API
+from .artifacts import Artifacts
+from .containers.identity import Identity
+from .containers.process import ProcessContainerManager
+from .control import Control
+from .events import Events
+from .frontends import Frontends
+from .reconciler import Reconciler
+from .specs import Specs
+from .state import State
+
+HOST = "127.0.0.1"
+START_S = 30.0
+
+
+async def serve(folder: ClusterFolder, query_port: int, management_port: int) -> None:
+    """Manage the cluster in `folder` until SIGTERM. Its frontends and replicas run on after that.
+
+    Writes one line to standard output when the cluster serves. The ports are wishes for the first start;
+    after that the cluster keeps the ports that it had.
+    """
+    lock = folder.lock("management", wait=False)  # held until the process ends
+    if lock is None:
+        raise ClusterError(f"Another management frontend runs in {folder.path}. Stop it first.")
+    state = State(folder.database)
+    listener = _listen(int(state.get("management_port") or management_port))
+    management = f"{HOST}:{listener.getsockname()[1]}"
+    specs = Specs(_token(state), management, f"{HOST}:{_query_port(state, query_port)}", folder.sockets)
+    state.set("management_port", management.rpartition(":")[2])
+    state.set("query_port", specs.query.rpartition(":")[2])
+
+    changes = Changes()
+    events = Events()
+    frontends = Frontends(changes, events)
+    manager = ProcessContainerManager(folder.path)
+    control = Control(state, Artifacts(folder.artifacts), frontends, changes, events, specs.replica_token)
+    reconciler = Reconciler(
+        state, manager, frontends, specs, changes, events, control.came_up, control.did_not_come_up
+    )
+    api = API(folder.path.name, specs, control, reconciler, frontends, manager, changes, events)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            api.build(),
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    events.add(f"Management of {folder.path.name} starts at revision {state.revision}.")
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="api")
+    reconciling = asyncio.create_task(reconciler.run(), name="reconciler")
+    announcing = asyncio.create_task(_announce(folder, specs, frontends, changes), name="announce")
+    try:
+        await serving
+    finally:
+        for task in (reconciling, announcing):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        state.close()
+        lock.close()
+
+
+async def _announce(folder: ClusterFolder, specs: Specs, frontends: Frontends, changes: Changes) -> None:
+    """Write the record once the query frontends serve, and tell whoever started this process."""
+    if not await changes.wait_for(frontends.serving, START_S):
+        logging.error("No query frontend serves after %.0f s. See its log in %s/logs.", START_S, folder.path)
+        os._exit(1)  # the one who waits for this line learns it from the end of the file
+    folder.write_record(
+        ClusterRecord(
+            folder.path.name,
+            specs.query,
+            specs.management,
+            specs.token,
+            os.getpid(),
+            Identity.of(os.getpid()),
+        )
+    )
+    print("serving", flush=True)  # noqa: T201 - `up` waits for this line
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+
+def _token(state: State) -> str:
+    token = state.get("token")
+    if token is None:
+        token = secrets.token_urlsafe(32)
+        state.set("token", token)
+    return token
+
+
+def _listen(port: int) -> socket.socket:
+    """A listening socket on `port`, or on a free port where that one is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        if port == 0:
+            raise
+        return _listen(0)
+    return listener
+
+
+def _query_port(state: State, wish: int) -> int:
+    """The port that the query frontends had, or else a free one: the one wished for, if it is."""
+    kept = state.get("query_port")
+    if kept is not None:
+        return int(kept)
+    with _listen(wish) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,142 @@
+"""The query frontend's process: puts the parts of the data plane together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import fastapi
+import msgspec
+import uvicorn
+import uvloop
+
+from ..changes import Changes
+from .configuration import Configuration
+from .http import HTTP
+from .management import Management
+from .replicas import Replica
+
+WAIT_FOR_REPLICAS_S = 5.0
+DRAIN_S = 5
+
+log = logging.getLogger(__name__)
+
+
+class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{field.upper()}"):
+    """The environment, read once. `address` is where HTTP is served, `replicas` the socket for replicas."""
+
+    frontend: str
+    address: str
+    replicas: str
+    management: str
+    token: str
+    snapshot: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        return msgspec.convert(dict(environ), cls)
+
+
+def main() -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    uvloop.run(serve(Settings.read(os.environ)))
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    changes = Changes()
+    configuration = Configuration(settings.frontend, changes.notify, loop)
+    management = Management(settings.management, settings.token, Path(settings.snapshot), configuration)
+    management.restore()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(settings.replicas)  # noqa: PTH108 - one quick call, before anything is served
+    replicas = await loop.create_unix_server(
+        lambda: Replica(configuration, configuration.replicas), settings.replicas
+    )
+    talk = [
+        asyncio.create_task(management.follow(), name="follow"),
+        asyncio.create_task(management.report(changes), name="report"),
+    ]
+    try:
+        await _until_complete(configuration, changes)
+        server = _Server(configuration, changes)
+        await server.serve(sockets=[_bind(settings.address)])
+    finally:
+        for task in talk:
+            task.cancel()
+        await asyncio.gather(*talk, return_exceptions=True)
+        replicas.close()
+        for replica in list(configuration.replicas):
+            replica.close()
+
+
+async def _until_complete(configuration: Configuration, changes: Changes) -> None:
+    """Wait for a snapshot, however long it takes, and a while for the replicas that it names."""
+    await changes.wait_for(lambda: configuration.snapshot is not None)
+    if not await changes.wait_for(configuration.complete, WAIT_FOR_REPLICAS_S):
+        log.warning("not all replicas have connected within %.0f s: opening anyway", WAIT_FOR_REPLICAS_S)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which tells when its port is open."""
+
+    def __init__(self, configuration: Configuration, changes: Changes) -> None:
+        super().__init__(
+            uvicorn.Config(
+                HTTP(configuration, rest(configuration)),
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=DRAIN_S,
+            )
+        )
+        self._configuration = configuration
+        self._changes = changes
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._configuration.serving = True
+        self._changes.notify()
+
+
+def _bind(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, int(port)))
+    return listener
+
+
+def rest(configuration: Configuration) -> fastapi.FastAPI:
+    """Everything but the predictions."""
+    app = fastapi.FastAPI(title="Clipper Lab query frontend")
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok", "frontend": configuration.frontend}
+
+    @app.get("/metrics")
+    async def metrics() -> fastapi.Response:
+        return fastapi.Response(msgspec.json.encode(configuration.report()), media_type="application/json")
+
+    @app.exception_handler(404)
+    async def not_found(request: fastapi.Request, _error: Exception) -> fastapi.Response:
+        cause = f"There is nothing at {request.url.path}. Queries go to POST /<application>/predict."
+        return fastapi.responses.JSONResponse({"error": "Not found", "cause": cause}, 404)
+
+    return app
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        main()
