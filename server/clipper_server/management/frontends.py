@@ -25,6 +25,7 @@ class Frontends:
 
     def __init__(self, changes: Changes, events: Events, clock: Callable[[], float] = time.monotonic) -> None:
         self._heard: dict[str, _Heard] = {}
+        self._started: dict[str, float] = {}
         self._changes = changes
         self._events = events
         self._clock = clock
@@ -33,9 +34,10 @@ class Frontends:
         self._heard[report.frontend] = _Heard(self._clock(), report)
         self._changes.notify()
 
-    def forget(self, frontend: str) -> None:
-        """Its process has ended."""
+    def started(self, frontend: str) -> None:
+        """Its process was started, and has not spoken yet."""
         self._heard.pop(frontend, None)
+        self._started[frontend] = self._clock()
         self._changes.notify()
 
     def live(self) -> list[Report]:
@@ -43,10 +45,11 @@ class Frontends:
         now = self._clock()
         return [heard.report for heard in self._heard.values() if now - heard.at <= LIVE_S]
 
-    def silent_s(self, frontend: str) -> float | None:
-        """How long it has said nothing; None where it never spoke."""
+    def silent_s(self, frontend: str) -> float:
+        """For how long it has said nothing; from now on where it is new to us."""
         heard = self._heard.get(frontend)
-        return None if heard is None else self._clock() - heard.at
+        last = heard.at if heard else self._started.setdefault(frontend, self._clock())
+        return self._clock() - last
 
     def serving(self) -> bool:
         live = self.live()

@@ -17,7 +17,7 @@ from .specs import Specs
 from .state import State, Version
 
 LOOK_EVERY_S = 0.5
-SILENT_S = 10.0
+SILENT_S = 15.0
 BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 FRONTENDS = ("0",)
 
@@ -37,7 +37,9 @@ class Reconciler:
         events: Events,
         on_ready: Callable[[Version], None],
         on_failed: Callable[[Version, str], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._state = state
         self._manager = manager
         self._frontends = frontends
@@ -120,16 +122,18 @@ class Reconciler:
     def _may_start(self, version: Version) -> bool:
         crashes = self._crashes[version.model, version.version]
         back_off_s = BACK_OFF_S[min(len(crashes), len(BACK_OFF_S) - 1)]
-        return not crashes or time.monotonic() - crashes[-1] >= back_off_s
+        return not crashes or self._clock() - crashes[-1] >= back_off_s
 
     async def _reconcile_frontends(self) -> None:
         running = {status.labels["frontend"]: status for status in self.frontends()}
         for frontend in FRONTENDS:
             if frontend not in running:
+                self._frontends.started(frontend)
                 await self._start(self._specs.query_frontend(frontend))
-            elif (self._frontends.silent_s(frontend) or 0) > SILENT_S:
+            elif (
+                self._frontends.silent_s(frontend) > SILENT_S and running[frontend].name not in self._stopping
+            ):
                 self._events.add(f"Query frontend {frontend} says nothing, and is restarted.")
-                self._frontends.forget(frontend)
                 await self._stop([running[frontend]])
 
     async def _start(self, spec: Spec) -> None:
@@ -147,8 +151,6 @@ class Reconciler:
     async def _on_exit(self, status: Status) -> None:
         asked = status.name in self._stopping
         self._stopping.discard(status.name)
-        if status.kind == "query":
-            self._frontends.forget(status.labels["frontend"])
         if asked:
             self._events.add(f"Stopped {status.name}.")
         else:
@@ -162,7 +164,7 @@ class Reconciler:
     def _on_crash(self, status: Status) -> None:
         model, version = status.labels["model"], status.labels["version"]
         crashes = self._crashes[model, version]
-        now = time.monotonic()
+        now = self._clock()
         crashes[:] = [at for at in crashes if now - at < 60][-len(BACK_OFF_S) :] + [now]
         deployed = self._state.version(model, version)
         if deployed is not None and deployed.state == "starting":

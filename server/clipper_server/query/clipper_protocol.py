@@ -42,7 +42,7 @@ class Parser:
             tensors = [self._type.encode(value) for value in values]
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRequest(f"Error parsing JSON: {error}. {self._expected()}") from None
         except ValueError as error:
             raise BadRequest(f"The input does not fit: {error}. {self._expected()}") from None

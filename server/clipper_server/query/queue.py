@@ -61,9 +61,11 @@ class ModelQueue:
         while self._heap and (replica := max(self.ready, key=_credits, default=None)):
             if replica.credits == 0:
                 return
-            batch = self._take()
-            if batch:
+            if batch := self._take():
                 replica.send(batch)
+                # Of equally idle replicas the one that has waited longest is next.
+                self.ready.remove(replica)
+                self.ready.append(replica)
 
     def _take(self) -> list[Task]:
         """The most urgent tasks that still wait for an answer, as many as the policy allows."""
@@ -112,6 +114,9 @@ class ModelQueue:
             "no_replicas",
             f"{self} has no running replica. See its logs, or scale it up with set_num_replicas.",
         )
+
+    def __len__(self) -> int:
+        return len(self._heap)
 
     def __str__(self) -> str:
         return f"{self.spec.model}:{self.spec.version}"

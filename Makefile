@@ -1,0 +1,84 @@
+# The project's chores. `make help` lists them; CONTRIBUTING.md says when to use which.
+
+PYTHON ?= python3
+JUPYTER_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet -c constraints.txt
+# Two set-ups in one environment: what the lab needs, and what the checks need besides. A stamp is older than
+# these files when its set-up has to be done again.
+LAB := $(VENV)/.lab
+DEV := $(VENV)/.dev
+SETUP := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help lab demo stop test lint types unit notebooks format hooks clean curl
+.NOTPARALLEL:
+
+help: ## list the chores
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf 'make %-10s %s\n' "$$name" "$$what"; done
+
+lab: $(LAB) curl ## start a cluster and open the lessons in JupyterLab
+	@$(BIN)/clipperlab start
+	@printf '\nJupyterLab runs until you press Ctrl+C here, twice.\nThe cluster outlives it, and ends with: make stop\n\n'
+	@cd notebooks && ../$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(JUPYTER_ARGS)
+
+demo: $(LAB) ## serve a real model without a browser, and print what was seen
+	@$(BIN)/clipperlab demo
+
+stop: $(LAB) ## end the cluster that `make lab` started
+	@$(BIN)/clipperlab stop
+
+test: lint types unit notebooks ## run every check
+
+lint: $(DEV) ## check style, formatting and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: $(DEV) ## check types
+	$(BIN)/mypy
+
+unit: $(DEV) ## run the tests in tests/
+	$(BIN)/pytest
+
+notebooks: $(DEV) curl ## run every cell of every lesson
+	$(BIN)/pytest -p tests.notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --exitfirst notebooks
+
+format: $(DEV) ## put code in form and take outputs out of notebooks
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/jupyter nbconvert --clear-output --inplace notebooks/*.ipynb
+
+hooks: $(DEV) ## run the quick checks before each commit from now on
+	$(BIN)/pre-commit install
+
+clean: ## remove the environment and everything that the chores left here
+	@if [ -x $(BIN)/clipperlab ]; then $(BIN)/clipperlab stop; fi
+	rm -rf $(VENV) build dist .*_cache .hypothesis
+	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+
+$(LAB): $(BIN)/python $(SETUP)
+	$(PIP) -e '.[lab]'
+	@touch $@
+
+$(DEV): $(BIN)/python $(SETUP)
+	$(PIP) -e '.[dev]'
+	@touch $@ $(LAB)
+
+# `install` says what is missing, and installs it where we may: $(call install,package,what needs it).
+install = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; \
+	else echo "$(2) needs $(1). Install it (on Debian and Ubuntu: sudo apt install $(1)) and run make again." >&2; exit 1; fi
+
+# Checked before the environment is made, because a `python3 -m venv` that fails leaves half of one behind.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Clipper Lab needs Python 3.11 or newer as '$(PYTHON)'. Where another one is installed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); $(call install,$$package,A virtual environment); }
+	$(PYTHON) -m venv $(VENV)
+
+curl:
+	@command -v curl >/dev/null || { $(call install,curl ca-certificates,Lesson 01); }

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipper_container import artifact
+from clipper_container.errors import ArtifactError, BadRequest
+
+
+def packed(folder: Path, name: str = "a", **more: object) -> tuple[Path, str]:
+    path = folder / name
+    example = more.get("example_input")
+    return path, artifact.pack(
+        path, loader="python", input_type="d", parts={"function.pickle": b"f"}, example_input=example
+    )
+
+
+def test_what_is_packed_is_read(tmp_path: Path) -> None:
+    path, digest = packed(tmp_path, example_input=np.array([1, 2]))
+    manifest, parts = artifact.read(path, digest)
+    assert parts == {"function.pickle": b"f"}
+    assert (manifest.loader, manifest.input_type, manifest.example_input) == ("python", "doubles", [1, 2])
+    assert manifest.packages["numpy"] == np.__version__
+
+
+def test_the_same_model_has_the_same_digest(tmp_path: Path) -> None:
+    assert packed(tmp_path, "a")[1] == packed(tmp_path, "b")[1]
+
+
+def test_a_damaged_artifact_is_told(tmp_path: Path) -> None:
+    path, digest = packed(tmp_path)
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(ArtifactError, match="damaged"):
+        artifact.read(path, digest)
+
+
+def test_another_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "no-artifact"
+    path.write_bytes(b"PK garbage")
+    with pytest.raises(ArtifactError, match="no artifact of Clipper Lab"):
+        artifact.read(path, artifact.digest(path))
+
+
+def test_another_python_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, digest = packed(tmp_path)
+    monkeypatch.setattr("platform.python_version", lambda: "2.7.18")
+    with pytest.raises(ArtifactError, match=r"this container runs Python 2\.7\.18.*deploy from Python 2\.7"):
+        artifact.read(path, digest)
+
+
+def test_an_example_of_another_type_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="one input: a list of numbers"):
+        packed(tmp_path, example_input="text")

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clipper_container import inputs
+from clipper_container.errors import BadRequest
+from clipper_container.inputs import INPUT_TYPES, Tensor
+
+
+def roundtrip(name: str, values: list[object]) -> list[object]:
+    kind = INPUT_TYPES[name]
+    tensors = [kind.encode(msgspec.convert(v, kind.json)) for v in values]
+    body = b"".join(t.data for t in tensors)
+    shapes = [t.shape for t in tensors]
+    if len(set(shapes)) == 1:
+        shapes = shapes[:1]
+    return list(inputs.decode(kind.dtype, len(values), shapes, body))
+
+
+@given(st.lists(st.lists(st.floats(allow_nan=False)), min_size=1))
+def test_doubles_arrive_as_they_were_sent(values: list[list[float]]) -> None:
+    assert [list(row) for row in roundtrip("doubles", list(values))] == values  # type: ignore[call-overload]
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_strings_arrive_as_they_were_sent(values: list[str]) -> None:
+    assert roundtrip("strings", list(values)) == values
+
+
+def test_bytes_travel_as_base64() -> None:
+    assert roundtrip("bytes", ["aGVsbG8=", ""]) == [b"hello", b""]
+
+
+def test_inputs_of_one_shape_come_as_one_array_without_a_copy() -> None:
+    body = bytearray(np.arange(6, dtype="<f8").tobytes())
+    batch = inputs.decode("<f8", 2, [(3,)], body)
+    assert isinstance(batch, np.ndarray)
+    assert batch.shape == (2, 3)
+    body[:8] = np.float64(7).tobytes()
+    assert batch[0, 0] == 7
+
+
+def test_whole_numbers_are_good_floats() -> None:
+    assert roundtrip("doubles", [[1, 2]])[0] == pytest.approx([1.0, 2.0])
+
+
+def test_a_number_that_does_not_fit_is_told() -> None:
+    with pytest.raises(ValueError, match="32-bit integers"):
+        INPUT_TYPES["integers"].encode([2**31])
+
+
+def test_text_that_is_not_base64_is_told() -> None:
+    with pytest.raises(ValueError, match="not base64"):
+        INPUT_TYPES["bytes"].encode("???")
+
+
+@pytest.mark.parametrize("shapes", [[(2,), (5,)], [(2,)], [(1,), (1,), (1,)]])
+def test_shapes_that_do_not_add_up_are_refused(shapes: list[tuple[int, ...]]) -> None:
+    with pytest.raises(ValueError, match=r"add up|shape|reshape"):
+        inputs.decode("<f8", 2, shapes, bytes(24))
+
+
+def test_short_names_are_understood_and_others_told() -> None:
+    assert inputs.canonical("d") == "doubles"
+    assert inputs.canonical("ints") == "integers"
+    with pytest.raises(BadRequest, match="Choose one of: integers, floats"):
+        inputs.canonical("images")
+
+
+def test_an_example_input_may_be_an_array() -> None:
+    example = inputs.to_json("doubles", np.array([1.0, 2.0]))
+    assert inputs.example_tensor("doubles", example) == Tensor(np.array([1.0, 2.0]).tobytes(), (2,))
+    with pytest.raises(BadRequest, match="The example input is not of the type doubles"):
+        inputs.example_tensor("doubles", [[1.0]])

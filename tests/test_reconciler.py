@@ -1,0 +1,219 @@
+"""Management on a fake container manager and in virtual time; the query frontend is the test's word."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipper_container.errors import AlreadyExists, BadRequest, NotFound
+from clipper_server.changes import Changes
+from clipper_server.management.artifacts import Artifacts
+from clipper_server.management.control import Control
+from clipper_server.management.events import Events
+from clipper_server.management.frontends import Frontends
+from clipper_server.management.reconciler import Reconciler
+from clipper_server.management.specs import Specs
+from clipper_server.management.state import State, Version
+from clipper_server.snapshot import ApplicationSpec, ReplicaReport, Report
+
+from .fakes import FakeManager
+from .virtual_time import run
+
+ARTIFACT = "sha256:" + "0" * 64
+
+
+class World:
+    """Management's parts, and a frontend that takes over each snapshot and sees each replica ready."""
+
+    def __init__(self, folder: Path) -> None:
+        loop = asyncio.get_running_loop()
+        self.changes, self.events, self.manager = Changes(), Events(), FakeManager()
+        self.frontends = Frontends(self.changes, self.events, clock=loop.time)
+        self.state = State(folder / "state.db")
+        specs = Specs("token", "127.0.0.1:1", "127.0.0.1:2", folder)
+        artifacts = Artifacts(folder / "artifacts")
+        (folder / "artifacts" / ("0" * 64)).touch()
+        self.control = Control(
+            self.state, artifacts, self.frontends, self.changes, self.events, specs.replica_token
+        )
+        self.reconciler = Reconciler(
+            self.state,
+            self.manager,
+            self.frontends,
+            specs,
+            self.changes,
+            self.events,
+            self.control.came_up,
+            self.control.did_not_come_up,
+            clock=loop.time,
+        )
+        self.speaks = True
+        self.sees_ready = True
+
+    async def frontend(self) -> None:
+        while True:
+            if self.speaks:
+                replicas = [
+                    ReplicaReport(**s.labels, ready=self.sees_ready, answered=0)
+                    for s in self.manager.running.values()
+                    if s.kind == "replica"
+                ]
+                self.frontends.on_report(Report("0", 1, True, self.state.revision, replicas, []))
+            await asyncio.sleep(0.5)
+
+    async def deploy(self, version: str, num_replicas: int = 1) -> Version:
+        await self.control.deploy(Version("m", version, "doubles", ARTIFACT, [], num_replicas, -1))
+        return await self.control.settled("m", version, lambda: self.reconciler.ready("m", version), 30)
+
+    def replicas(self) -> list[str]:
+        return sorted(s.name for s in self.manager.running.values() if s.kind == "replica")
+
+
+@pytest.fixture
+def in_world(tmp_path: Path) -> Callable[[Callable[[World], Coroutine[Any, Any, None]]], None]:
+    def start(test: Callable[[World], Coroutine[Any, Any, None]]) -> None:
+        async def main() -> None:
+            world = World(tmp_path)
+            tasks = [asyncio.create_task(c) for c in (world.frontend(), world.reconciler.run())]
+            try:
+                await test(world)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                world.state.close()
+
+        run(main())
+
+    return start
+
+
+InWorld = Callable[[Callable[[World], Coroutine[Any, Any, None]]], None]
+
+
+def test_a_deployed_version_becomes_current_when_it_is_ready(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        version = await world.deploy("1", num_replicas=2)
+        assert version.state == "ready"
+        assert world.replicas() == ["m.1.0", "m.1.1"]
+        assert world.state.current() == {"m": "1"}
+
+    in_world(test)
+
+
+def test_a_version_that_fails_leaves_the_one_that_serves_alone(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        world.sees_ready = False
+        deploying = asyncio.create_task(world.deploy("2"))
+        await world.changes.wait_for(lambda: "m.2.0" in world.manager.running, 5)
+        world.manager.exit("m.2.0", 1, "ImportError: no pandas")
+        failed = await deploying
+        assert failed.state == "failed"
+        assert failed.error is not None
+        assert failed.error.endswith("ImportError: no pandas")
+        assert world.state.current() == {"m": "1"}
+        assert world.replicas() == ["m.1.0"]
+        world.sees_ready = True
+        assert (await world.deploy("2")).state == "ready"
+
+    in_world(test)
+
+
+def test_a_crashed_replica_comes_back_under_another_number(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", num_replicas=2)
+        world.manager.exit("m.1.0", -9, "killed")
+        assert await world.changes.wait_for(lambda: world.replicas() == ["m.1.1", "m.1.2"], 5)
+        assert any("m.1.0 ended by itself" in event.text for event in world.events.last(5))
+
+    in_world(test)
+
+
+def test_a_replica_that_crashes_again_and_again_is_started_ever_less_often(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while loop.time() - began < 30:
+            for name in world.replicas():
+                world.manager.exit(name, 1)
+            await asyncio.sleep(0.1)
+        assert 4 <= len(world.manager.started) <= 12
+
+    in_world(test)
+
+
+def test_scaling_down_stops_the_newest(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", num_replicas=3)
+        await world.control.set_num_replicas("m", "1", 1)
+        assert await world.changes.wait_for(lambda: world.replicas() == ["m.1.0"], 5)
+
+    in_world(test)
+
+
+def test_a_removed_version_loses_its_replicas(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", num_replicas=2)
+        await world.control.remove_version("m", "1")
+        assert await world.changes.wait_for(lambda: world.replicas() == [], 5)
+        assert world.state.current() == {}
+
+    in_world(test)
+
+
+def test_a_dead_frontend_and_a_silent_one_are_replaced(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        world.manager.exit("query-0", -9)
+        assert await world.changes.wait_for(lambda: world.manager.started.count("query-0") == 2, 5)
+        world.speaks = False
+        assert await world.changes.wait_for(lambda: world.manager.started.count("query-0") == 3, 20)
+
+    in_world(test)
+
+
+def test_a_frontend_that_falls_silent_does_not_hold_a_call(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        world.speaks = False
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await world.control.register_application(ApplicationSpec("a", "doubles", 0, 1000, []))
+        assert loop.time() - began < 6
+
+    in_world(test)
+
+
+def test_what_cannot_be_is_refused_with_advice(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        control = world.control
+        await world.deploy("1")
+        await control.register_application(ApplicationSpec("a", "doubles", 0, 1000, []))
+        await control.register_application(ApplicationSpec("b", "strings", 0, 1000, []))
+        refused: list[tuple[type[Exception], str, Callable[[], Coroutine[Any, Any, object]]]] = [
+            (AlreadyExists, "Deploy under a new version", lambda: world.deploy("1")),
+            (AlreadyExists, "unregister_application", lambda: control.register_application(app("a"))),
+            (BadRequest, "lower-case", lambda: control.register_application(app("A_b"))),
+            (BadRequest, "microseconds", lambda: control.register_application(app("c", slo=0))),
+            (NotFound, "Models: m.", lambda: control.link("a", "n")),
+            (NotFound, "Applications: a, b.", lambda: control.link("n", "m")),
+            (BadRequest, "must be the same", lambda: control.link("b", "m")),
+            (NotFound, "Its versions: 1.", lambda: control.set_current("m", "2")),
+            (BadRequest, "from 0 to 100", lambda: control.set_num_replicas("m", "1", -1)),
+            (NotFound, "nonexistent link", lambda: control.unlink("a", "m")),
+        ]
+        for error, advice, call in refused:
+            with pytest.raises(error, match=advice):
+                await call()
+
+    in_world(test)
+
+
+def app(name: str, slo: int = 1000) -> ApplicationSpec:
+    return ApplicationSpec(name, "doubles", 0, slo, [])

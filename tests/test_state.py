@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from clipper_container.errors import ClusterError
+from clipper_server.management.state import State, Version
+from clipper_server.snapshot import ApplicationSpec
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+def version(name: str, **changes: object) -> Version:
+    fields = ["m", name, "doubles", "sha256:0", ["x"], 1, -1]
+    return Version(*fields, **changes)  # type: ignore[arg-type]
+
+
+def test_what_is_written_is_there_after_a_restart(path: Path) -> None:
+    state = State(path)
+    application = ApplicationSpec("a", "doubles", {"none": [1, None]}, 1000, [])
+    state.add_application(application)
+    state.add_version(version("1"))
+    state.link("a", "m")
+    state.set_version_state("m", "1", "ready", None)
+    state.set_current("m", "1")
+    revision = state.next_revision()
+    state.close()
+
+    again = State(path)
+    assert again.applications() == [ApplicationSpec("a", "doubles", {"none": [1, None]}, 1000, ["m"])]
+    assert again.versions() == [version("1", state="ready")]
+    assert (again.current(), again.revision) == ({"m": "1"}, revision)
+    again.close()
+
+
+def test_the_last_move_of_the_pointer_counts(path: Path) -> None:
+    state = State(path)
+    for name in ("1", "2"):
+        state.add_version(version(name))
+        state.set_current("m", name)
+    assert state.current() == {"m": "2"}
+    state.set_current("m", "1")
+    assert state.current() == {"m": "1"}
+    state.remove_version("m", "1")
+    assert state.current() == {"m": "2"}
+    state.close()
+
+
+def test_links_keep_their_order_and_go_with_their_application(path: Path) -> None:
+    state = State(path)
+    state.add_application(ApplicationSpec("a", "doubles", 0, 1, []))
+    state.link("a", "z")
+    state.link("a", "b")
+    assert state.links("a") == ["z", "b"]
+    state.remove_application("a")
+    assert state.links("a") == []
+    state.close()
+
+
+def test_no_number_of_a_replica_is_given_twice(path: Path) -> None:
+    state = State(path)
+    state.add_version(version("1"))
+    assert [state.next_replica("m", "1") for _ in range(3)] == [0, 1, 2]
+    state.close()
+
+
+def test_a_database_from_the_future_is_refused(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(ClusterError, match=r"newer Clipper Lab.*Update clipperlab"):
+        State(path)

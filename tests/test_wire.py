@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clipper_container import wire
+from clipper_container.errors import WireError
+
+
+def test_a_frame_says_how_long_its_parts_are() -> None:
+    buffers = wire.frame(wire.Batch(7, "<f8", 2, [(3,)]), [b"x" * 24, b"y" * 24])
+    stream = b"".join(buffers)
+    header, body = wire.lengths(stream[: wire.PREFIX.size])
+    assert body == 48
+    message = wire.to_container(stream[wire.PREFIX.size :][:header])
+    assert message == wire.Batch(7, "<f8", 2, [(3,)])
+
+
+def test_a_hello_of_another_version_can_still_be_read() -> None:
+    longer = b"\x97\xa5hello\x09\xa1t\xa1m\xa11\xa10\x01"
+    hello = wire.to_frontend(longer)
+    assert isinstance(hello, wire.Hello)
+    assert hello.wire == 9
+
+
+@given(st.binary(min_size=8, max_size=8))
+def test_a_prefix_is_within_the_limits_or_refused(prefix: bytes) -> None:
+    try:
+        header, body = wire.lengths(prefix)
+    except WireError:
+        return
+    assert 0 < header <= wire.MAX_HEADER
+    assert body <= wire.MAX_BODY
+
+
+@given(st.binary())
+def test_garbage_in_a_header_is_nothing_but_a_wire_error(garbage: bytes) -> None:
+    for decode in (wire.to_frontend, wire.to_container):
+        with contextlib.suppress(WireError):
+            decode(garbage)
+
+
+def test_the_two_directions_are_kept_apart() -> None:
+    header = wire.frame(wire.Ready(2))[0][wire.PREFIX.size :]
+    assert wire.to_frontend(header) == wire.Ready(2)
+    with pytest.raises(WireError):
+        wire.to_container(header)
