@@ -22,13 +22,13 @@ help: ## list the chores
 lab: $(LAB) curl ## start a cluster and open the lessons in JupyterLab
 	@$(BIN)/clipperlab start
 	@printf '\nJupyterLab runs until you press Ctrl+C here, twice.\nThe cluster outlives it, and ends with: make stop\n\n'
-	@cd notebooks && ../$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(JUPYTER_ARGS)
+	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(JUPYTER_ARGS)
 
 demo: $(LAB) ## serve a real model without a browser, and print what was seen
 	@$(BIN)/clipperlab demo
 
-stop: $(LAB) ## end the cluster that `make lab` started
-	@$(BIN)/clipperlab stop
+stop: ## end the cluster that `make lab` started
+	@if [ -x $(BIN)/clipperlab ]; then $(BIN)/clipperlab stop; fi
 
 test: lint types unit notebooks ## run every check
 
@@ -44,7 +44,7 @@ unit: $(DEV) ## run the tests in tests/
 	$(BIN)/pytest
 
 notebooks: $(DEV) curl ## run every cell of every lesson
-	$(BIN)/pytest -p tests.notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --exitfirst notebooks
+	$(BIN)/python -m pytest -p tests.home --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --exitfirst notebooks
 
 format: $(DEV) ## put code in form and take outputs out of notebooks
 	$(BIN)/ruff check --fix
@@ -54,10 +54,9 @@ format: $(DEV) ## put code in form and take outputs out of notebooks
 hooks: $(DEV) ## run the quick checks before each commit from now on
 	$(BIN)/pre-commit install
 
-clean: ## remove the environment and everything that the chores left here
-	@if [ -x $(BIN)/clipperlab ]; then $(BIN)/clipperlab stop; fi
+clean: stop ## end the cluster, and remove the environment and what the chores left here
 	rm -rf $(VENV) build dist .*_cache .hypothesis
-	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 $(LAB): $(BIN)/python $(SETUP)
 	$(PIP) -e '.[lab]'
@@ -69,7 +68,7 @@ $(DEV): $(BIN)/python $(SETUP)
 
 # `install` says what is missing, and installs it where we may: $(call install,package,what needs it).
 install = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; \
+	  echo "Installing $(1)."; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; \
 	else echo "$(2) needs $(1). Install it (on Debian and Ubuntu: sudo apt install $(1)) and run make again." >&2; exit 1; fi
 
 # Checked before the environment is made, because a `python3 -m venv` that fails leaves half of one behind.
@@ -81,4 +80,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 curl:
-	@command -v curl >/dev/null || { $(call install,curl ca-certificates,Lesson 01); }
+	@command -v curl >/dev/null || { $(call install,curl,Lesson 01); }

@@ -1,0 +1,44 @@
+"""Clipper Lab: deploy a model from a notebook, and query it over HTTP.
+
+from clipperlab import ClipperConnection
+conn = ClipperConnection()
+conn.start_clipper()
+"""
+
+from importlib.metadata import version as _version
+
+from clipper_container.errors import (
+    AlreadyExists,
+    ArtifactError,
+    BadRequest,
+    ClipperException,
+    ClusterError,
+    DeployError,
+    NotFound,
+    Unauthorized,
+    UnconnectedException,
+    WireError,
+)
+
+from . import deployers
+from .connection import ClipperConnection
+from .managers import ProcessContainerManager
+
+__version__ = _version("clipperlab")
+
+__all__ = [
+    "AlreadyExists",
+    "ArtifactError",
+    "BadRequest",
+    "ClipperConnection",
+    "ClipperException",
+    "ClusterError",
+    "DeployError",
+    "NotFound",
+    "ProcessContainerManager",
+    "Unauthorized",
+    "UnconnectedException",
+    "WireError",
+    "__version__",
+    "deployers",
+]

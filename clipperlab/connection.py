@@ -1,0 +1,323 @@
+"""The connection: every operation on a cluster, under the names that Clipper's users know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from clipper_container import artifact as artifacts
+from clipper_container.errors import (
+    ArtifactError,
+    BadRequest,
+    ClipperException,
+    ClusterError,
+    NotFound,
+    UnconnectedException,
+)
+
+from .managers import ClusterRecord, ContainerManager, ProcessContainerManager
+
+if TYPE_CHECKING:
+    from .management import Application, Management, Replica, Version
+
+_T = TypeVar("_T")
+SCALE_TIMEOUT_S = 300.0
+
+
+class ClipperConnection:
+    """A connection to one cluster, which `start_clipper` or `connect` attaches.
+
+    All other methods but `stop_all` raise UnconnectedException before that, and ClusterError where the
+    cluster does not answer. Methods block, and may be called from any thread. Versions may be given as
+    anything with a `str()`. A cluster outlives the connection: `stop_all` ends it.
+    """
+
+    def __init__(self, container_manager: ContainerManager | None = None) -> None:
+        self.cm: ContainerManager = container_manager or ProcessContainerManager()
+        self._attached: tuple[ClusterRecord, Management] | None = None
+
+    def __repr__(self) -> str:
+        where = f"at {self._attached[0].query}" if self._attached else "unconnected"
+        return f"<ClipperConnection to {self.cm.cluster_name!r}, {where}>"
+
+    # The cluster
+
+    def start_clipper(self, *, fresh: bool = False) -> None:
+        """Start the cluster and attach to it. It finds the applications and models of its last run again.
+
+        `fresh` first ends and removes what an earlier run left. Raises ClusterError where the cluster
+        runs already: `connect` is for that.
+        """
+        if not self.cm.up(fresh=fresh):
+            raise ClusterError(
+                f"Cluster {self.cm.cluster_name!r} is already running: connect() attaches to it, and "
+                "start_clipper(fresh=True) replaces it."
+            )
+        self._attach()
+
+    def connect(self) -> None:
+        """Attach to a cluster that was started, by any process; start its management again if it is dead.
+
+        Raises ClusterError where the cluster was never started, or is stopped.
+        """
+        self._attach()
+        try:
+            self._management.cluster()
+        except ClipperException:
+            # Silent, or somebody else who got its port after a reboot: the manager knows by more than that.
+            self.cm.up(fresh=False)
+            self._attach()
+
+    def _attach(self) -> None:
+        # Late, so that the package can be imported without the client extra.
+        from .management import Management
+
+        self._attached = None
+        record = self.cm.record()
+        if record is None:
+            raise ClusterError(
+                f"Cluster {self.cm.cluster_name!r} is not running. start_clipper(), or "
+                f"`clipperlab start --cluster-name {self.cm.cluster_name}`, starts it."
+            )
+        self._attached = record, Management(record)
+
+    @property
+    def _record(self) -> ClusterRecord:
+        return self._both()[0]
+
+    @property
+    def _management(self) -> Management:
+        return self._both()[1]
+
+    def _both(self) -> tuple[ClusterRecord, Management]:
+        if self._attached is None:
+            raise UnconnectedException(
+                "This connection is not attached to a cluster. Call connect() for one that runs, or "
+                "start_clipper() for a new one."
+            )
+        return self._attached
+
+    def stop_all(self, *, purge: bool = False) -> None:
+        """End every process of the cluster, attached or not, and detach.
+
+        The next `start_clipper` finds its applications and models again, unless `purge` removes them.
+        """
+        self._attached = None
+        self.cm.down(purge=purge)
+
+    def status(self) -> dict[str, Any]:
+        """What runs: addresses, query frontends, counts, and the last 20 events."""
+        return self._management.cluster()
+
+    def get_query_addr(self) -> str:
+        """Where applications answer, "host:port"."""
+        return self._record.query
+
+    def get_management_addr(self) -> str:
+        """Where the management API answers, "host:port"."""
+        return self._record.management
+
+    def get_clipper_logs(self, logging_dir: str | Path = "clipper_logs/") -> list[str]:
+        """Write the log of every process to a file of its own in `logging_dir`; return the files' paths."""
+        logs = self._management.logs()
+        folder = Path(logging_dir).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for process, text in sorted(logs.items()):
+            path = folder / f"{process.replace('/', '_')}.log"
+            path.write_text(text, encoding="utf-8", errors="replace")
+            paths.append(str(path))
+        return paths
+
+    # Applications
+
+    def register_application(
+        self, name: str, input_type: str, default_output: object, slo_micros: int
+    ) -> None:
+        """Make the endpoint /{name}/predict. It answers `default_output` until a model is linked.
+
+        `slo_micros` is the latency objective in microseconds: a query that is not answered in time gets
+        the default output. Raises AlreadyExists, or BadRequest.
+        """
+        self._management.register_application(name, input_type, default_output, slo_micros)
+
+    def unregister_application(self, name: str) -> None:
+        """Remove the endpoint. Raises NotFound."""
+        self._management.unregister_application(name)
+
+    def link_model_to_app(self, app_name: str, model_name: str) -> None:
+        """Have the application answered by the model's current version. Their input types must agree.
+
+        Raises NotFound, AlreadyExists (linked already) or BadRequest.
+        """
+        self._management.link(app_name, model_name)
+
+    def unlink_model_from_app(self, app_name: str, model_name: str) -> None:
+        """Undo `link_model_to_app`. Raises NotFound."""
+        self._management.unlink(app_name, model_name)
+
+    def get_linked_models(self, app_name: str) -> list[str]:
+        """The names of the models linked to the application. Raises NotFound."""
+        return self._management.application(app_name)["linked_models"]
+
+    @overload
+    def get_all_apps(self, verbose: Literal[False] = False) -> list[str]: ...
+    @overload
+    def get_all_apps(self, verbose: Literal[True]) -> list[Application]: ...
+    def get_all_apps(self, verbose: bool = False) -> list[str] | list[Application]:
+        """The names of all applications; `verbose` gives what `get_app_info` does."""
+        applications = self._management.applications()
+        return applications if verbose else [a["name"] for a in applications]
+
+    def get_app_info(self, name: str) -> Application | None:
+        """All about one application; None where there is none of that name."""
+        try:
+            return self._management.application(name)
+        except NotFound:
+            return None
+
+    # Models
+
+    def deploy_model(
+        self,
+        name: str,
+        version: object,
+        input_type: str,
+        artifact: str | Path,
+        labels: Sequence[str] | None = None,
+        num_replicas: int = 1,
+        batch_size: int = -1,
+        *,
+        timeout_s: float = 300.0,
+    ) -> None:
+        """Deploy a version, and return when all its replicas are ready: it is then the current one.
+
+        `artifact` is the path of a packaged model, which the deployers make. (Clipper takes an image here;
+        images come with the Docker container manager.) `batch_size` is the largest batch that the model is
+        given; -1 leaves it to the system.
+
+        Raises DeployError with the model's own traceback where the version does not come up, and leaves
+        the version that serves alone; AlreadyExists, BadRequest or ArtifactError; ClusterError after
+        `timeout_s`.
+        """
+        management = self._management
+        path = Path(artifact)
+        if not path.is_file():
+            raise ArtifactError(
+                f"There is no artifact at {path}. deploy_model() takes the path of a packaged model; "
+                "deployers.python and deployers.sklearn package one and deploy it."
+            )
+        digest = artifacts.digest(path)
+        management.upload(digest, path)
+        fields = {
+            "input_type": input_type,
+            "artifact": digest,
+            "labels": list(labels or []),
+            "num_replicas": num_replicas,
+            "batch_size": batch_size,
+        }
+        management.deploy(name, version, fields)
+        management.wait_ready(name, version, timeout_s=timeout_s)
+
+    def stop_models(self, model_names: Sequence[str]) -> None:
+        """Stop and unregister all versions of these models. Raises NotFound, before any is stopped."""
+        versions = self._versions_of(_several("model_names", model_names))
+        self._stop([(v["model_name"], v["model_version"]) for v in versions])
+
+    def stop_versioned_models(self, model_versions_dict: Mapping[str, Sequence[object]]) -> None:
+        """Stop and unregister these versions, {model name: [version, ...]}. Raises NotFound."""
+        self._stop(
+            [
+                (name, version)
+                for name, versions in model_versions_dict.items()
+                for version in _several(f"the versions of {name}", versions)
+            ]
+        )
+
+    def _stop(self, versions: Sequence[tuple[str, object]]) -> None:
+        for name, version in versions:
+            self._management.remove_version(name, version)
+
+    def set_model_version(self, name: str, version: object, num_replicas: int | None = None) -> None:
+        """Make a deployed version the current one: roll back or forward, without a failed query.
+
+        Where `num_replicas` is given, the version first gets that many. Raises NotFound or BadRequest.
+        """
+        if num_replicas is not None:
+            self.set_num_replicas(name, num_replicas, version)
+        self._management.set_current(name, version)
+
+    def get_current_model_version(self, name: str) -> str:
+        """The version that answers. Raises NotFound, also where no version was ready yet."""
+        for version in self._versions_of([name]):
+            if version["is_current_version"]:
+                return version["model_version"]
+        raise NotFound(f"No version of model {name!r} is ready yet. get_model_info() tells its state.")
+
+    def set_num_replicas(self, name: str, num_replicas: int, version: object = None) -> None:
+        """Give a version, by default the current one, this many replicas; return when they are ready.
+
+        Raises NotFound or BadRequest; ClusterError after 300 s.
+        """
+        version = self.get_current_model_version(name) if version is None else version
+        self._management.set_num_replicas(name, version, num_replicas)
+        self._management.wait_ready(name, version, timeout_s=SCALE_TIMEOUT_S)
+
+    def get_num_replicas(self, name: str, version: object = None) -> int:
+        """How many replicas a version, by default the current one, should have. Raises NotFound."""
+        version = self.get_current_model_version(name) if version is None else version
+        return self._management.version(name, version)["num_replicas"]
+
+    @overload
+    def get_all_models(self, verbose: Literal[False] = False) -> list[str]: ...
+    @overload
+    def get_all_models(self, verbose: Literal[True]) -> list[Version]: ...
+    def get_all_models(self, verbose: bool = False) -> list[str] | list[Version]:
+        """All versions of all models, "name:version"; `verbose` gives what `get_model_info` does.
+
+        A version that failed to deploy is among them until it is stopped or deployed again.
+        """
+        versions = self._management.models()
+        return versions if verbose else [f"{v['model_name']}:{v['model_version']}" for v in versions]
+
+    def get_model_info(self, name: str, version: object) -> Version | None:
+        """All about one version; None where there is none like that."""
+        try:
+            return self._management.version(name, version)
+        except NotFound:
+            return None
+
+    @overload
+    def get_all_model_replicas(self, verbose: Literal[False] = False) -> list[str]: ...
+    @overload
+    def get_all_model_replicas(self, verbose: Literal[True]) -> list[Replica]: ...
+    def get_all_model_replicas(self, verbose: bool = False) -> list[str] | list[Replica]:
+        """All replicas, "name:version:replica"; `verbose` gives what `get_model_replica_info` does."""
+        replicas = self._management.replicas()
+        return replicas if verbose else [f"{r['model_id']}:{r['model_replica_id']}" for r in replicas]
+
+    def get_model_replica_info(self, name: str, version: object, replica_id: object) -> Replica | None:
+        """All about one replica; None where there is none like that."""
+        wanted = (name, str(version), str(replica_id))
+        for replica in self._management.replicas():
+            if (replica["model_name"], replica["model_version"], replica["model_replica_id"]) == wanted:
+                return replica
+        return None
+
+    def _versions_of(self, names: Sequence[str]) -> list[Version]:
+        """All versions of these models. Raises NotFound where one of them has none."""
+        versions = self._management.models()
+        known = {v["model_name"] for v in versions}
+        for name in names:
+            if name not in known:
+                raise NotFound(
+                    f"There is no model {name!r}. Models: {', '.join(sorted(known)) or 'none yet'}."
+                )
+        return [v for v in versions if v["model_name"] in names]
+
+
+def _several(what: str, values: Sequence[_T]) -> Sequence[_T]:
+    if isinstance(values, str):
+        raise BadRequest(f"{what} must be a list: [{values!r}], not {values!r}.")
+    return values

@@ -1,0 +1,126 @@
+"""Container managers, seen from the workbench: where a cluster is, and how it is brought up and down.
+
+The cluster is not part of this process. It is brought up by `python -m clipper_server`, outlives this
+process, and is found again through its record.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from clipper_container.errors import ClusterError
+
+from .names import check_name
+
+UP_TIMEOUT_S = 120.0
+DOWN_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class ClusterRecord:
+    """How to reach a cluster. Addresses are "host:port"."""
+
+    cluster_name: str
+    query: str
+    management: str
+    token: str = field(repr=False)  # a notebook shows what it is given, and is passed on
+
+
+class ContainerManager(Protocol):
+    """What a connection needs to know of the place where its cluster runs."""
+
+    cluster_name: str
+
+    def up(self, *, fresh: bool) -> bool:
+        """Bring the cluster up, or restart what is dead of it; True unless it was running and well.
+
+        `fresh` first ends and removes everything that an earlier run left. Raises ClusterError.
+        """
+
+    def down(self, *, purge: bool) -> int:
+        """End every process of the cluster; return how many there were. `purge` forgets its state too."""
+
+    def record(self) -> ClusterRecord | None:
+        """How to reach the cluster; None where it was never started, or is stopped."""
+
+
+class ProcessContainerManager:
+    """A cluster of plain processes on this machine.
+
+    Its folder is `$CLIPPERLAB_HOME/<cluster_name>`, by default `~/.clipperlab/<cluster_name>`. The ports
+    are preferences: where one is taken, a free one is used. Raises BadRequest for a name that is no DNS
+    label.
+    """
+
+    def __init__(
+        self,
+        cluster_name: str = "default-cluster",
+        *,
+        clipper_query_port: int = 1337,
+        clipper_management_port: int = 1338,
+    ) -> None:
+        self.cluster_name = check_name("cluster", cluster_name)
+        home = Path(os.environ.get("CLIPPERLAB_HOME") or "~/.clipperlab").expanduser()
+        self.folder = home.absolute() / self.cluster_name
+        self._query_port = clipper_query_port
+        self._management_port = clipper_management_port
+
+    def __repr__(self) -> str:
+        return f"ProcessContainerManager({self.cluster_name!r})"
+
+    def up(self, *, fresh: bool) -> bool:
+        ports = [
+            *("--query-port", str(self._query_port)),
+            *("--management-port", str(self._management_port)),
+        ]
+        answer = self._run("up", [*ports, *(["--fresh"] if fresh else [])], UP_TIMEOUT_S)
+        return bool(answer["started"])
+
+    def down(self, *, purge: bool) -> int:
+        return int(self._run("down", ["--purge"] if purge else [], DOWN_TIMEOUT_S)["stopped"])
+
+    def record(self) -> ClusterRecord | None:
+        path = self.folder / "cluster.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=ClusterRecord)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            raise ClusterError(
+                f"{path} cannot be read ({error}). start_clipper(fresh=True) removes it and starts anew."
+            ) from None
+
+    def _run(self, command: str, options: list[str], timeout_s: float) -> dict[str, Any]:
+        # -P: no file beside the notebook that is called like a library's module gets in the way.
+        arguments = [sys.executable, "-P", "-m", "clipper_server", command, "process"]
+        arguments += ["--folder", str(self.folder), *options]
+        try:
+            done = subprocess.run(
+                arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s
+            )
+        except subprocess.TimeoutExpired:
+            raise ClusterError(
+                f"Bringing cluster {self.cluster_name!r} {command} took more than {timeout_s:.0f} s. "
+                f"{self.folder / 'logs' / 'management.log'} tells how far it came."
+            ) from None
+        if done.returncode != 0:
+            raise ClusterError(_reason(done.stderr) or f"`{' '.join(arguments)}` failed and said nothing.")
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return answer
+
+
+def _reason(stderr: str) -> str:
+    """The sentence that the runtime left: its last line, with advice where the runtime is not installed."""
+    lines = stderr.strip().splitlines()
+    last = lines[-1] if lines else ""
+    if "No module named" in last:
+        return f'{last}: the serving runtime is not installed here. pip install "clipperlab[server]"'
+    return last

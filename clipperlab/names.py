@@ -1,0 +1,20 @@
+"""What clusters, applications, models and versions may be called."""
+
+from __future__ import annotations
+
+import re
+
+from clipper_container.errors import BadRequest
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def check_name(what: str, name: object) -> str:
+    """`str(name)`. Raises BadRequest unless it is a DNS label (RFC 1123), as container managers need it."""
+    text = str(name)
+    if not _LABEL.fullmatch(text):
+        raise BadRequest(
+            f"The {what} name {text!r} cannot be used: take lower-case letters, digits and hyphens, at most "
+            "63 of them, with a letter or a digit at both ends."
+        )
+    return text

@@ -1,0 +1,176 @@
+"""What a deployer says of a function or a model that cannot be packaged."""
+
+from __future__ import annotations
+
+import pickle as stdlib_pickle
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipper_container import artifact
+from clipper_container.errors import ArtifactError, BadRequest
+from clipperlab import ClipperConnection, UnconnectedException
+from clipperlab.deployers.packaging import pickle
+from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.deployers.sklearn import deploy_sklearn_model
+
+
+def _notebook(source: str, name: str) -> Any:
+    """What `name` is after running `source` as a notebook would: in __main__, so that it pickles by value."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(source, namespace)
+    return namespace[name]
+
+
+def _message(value: object) -> str:
+    with pytest.raises(ArtifactError) as caught:
+        pickle("The function 'predict'", value)
+    assert caught.value.__cause__ is not None
+    assert str(caught.value.__cause__) in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_closure_travels_with_what_it_uses() -> None:
+    predict = _notebook("scale = 3\ndef predict(xs): return [scale * x for x in xs]", "predict")
+    assert stdlib_pickle.loads(pickle("The function", predict))([1, 2]) == [3, 6]
+
+
+def test_names_a_global_variable() -> None:
+    source = "import threading\nlock = threading.Lock()\ndef predict(xs):\n    with lock: return xs"
+    message = _message(_notebook(source, "predict"))
+    assert message.startswith(
+        "The function 'predict' cannot be packaged: global variable 'lock' (a _thread.lock)"
+    )
+    assert "inside the function" in message
+
+
+def test_names_a_closure_variable() -> None:
+    lock = threading.Lock()
+
+    def predict(xs: list[Any]) -> list[Any]:
+        with lock:
+            return xs
+
+    assert "closure variable 'lock' (a _thread.lock)" in _message(predict)
+
+
+def test_leaves_a_closure_variable_without_a_value_alone() -> None:
+    lock = threading.Lock()
+
+    def predict(xs: list[Any]) -> list[Any]:
+        return xs if lock else later
+
+    try:
+        _message(predict)
+    finally:
+        later: list[Any] = []
+
+
+@pytest.mark.parametrize(
+    ("source", "culprit"),
+    [
+        (
+            "def helper(xs):\n    with lock: return xs\ndef predict(xs): return helper(xs)",
+            "global variable 'lock'",
+        ),
+        ("def predict(xs): return [(lambda x: lock)(x) for x in xs]", "global variable 'lock'"),
+        ("def predict(xs, guard=lock): return xs", "the default of argument 'guard'"),
+        ("def predict(xs, *, guard=lock): return xs", "the default of argument 'guard'"),
+        (
+            "class Net:\n    def __init__(self): self.session = lock\n    def __call__(self, xs): return xs\n"
+            "net = Net()\ndef predict(xs): return net(xs)",
+            "attribute 'session' of a __main__.Net",
+        ),
+        (
+            "class Net:\n    def __init__(self): self.session = lock\n    def answer(self, xs): return xs\n"
+            "predict = Net().answer",
+            "attribute 'session' of a __main__.Net",
+        ),
+        (
+            "class Net:\n    def answer(self, xs): return lock\n"
+            "net = Net()\ndef predict(xs): return net.answer(xs)",
+            "global variable 'lock'",
+        ),
+        ("locks = [lock]\ndef predict(xs): return locks", "global variable 'locks' (a list)"),
+    ],
+)
+def test_looks_into_what_the_function_uses(source: str, culprit: str) -> None:
+    predict = _notebook(f"import threading\nlock = threading.Lock()\n{source}", "predict")
+    assert culprit in _message(predict)
+
+
+def test_an_object_that_refuses_as_a_whole_is_quoted() -> None:
+    assert "cannot pickle" in _message(threading.Lock())
+
+
+def test_survives_functions_that_use_each_other() -> None:
+    source = (
+        "import threading\nlock = threading.Lock()\n"
+        "def even(n): return n == 0 or odd(n - 1)\ndef odd(n): return lock and even(n - 1)"
+    )
+    assert "global variable 'lock'" in _message(_notebook(source, "even"))
+
+
+def test_nothing_is_deployed_without_a_cluster() -> None:
+    with pytest.raises(UnconnectedException, match="connect"):
+        deploy_python_closure(ClipperConnection(), "m", 1, "doubles", lambda xs: xs)
+
+
+class _Recorder(ClipperConnection):
+    """Keeps what would be deployed."""
+
+    def deploy_model(self, *args: Any, **kwargs: Any) -> None:
+        path = Path(args[3])
+        self.arguments = args[:3] + args[4:]
+        self.manifest, self.parts = artifact.read(path, artifact.digest(path))
+
+
+class Estimator:
+    def predict(self, inputs: Any) -> Any:
+        return inputs
+
+
+def _answer(model: Estimator, inputs: Any) -> Any:
+    return model.predict(inputs)
+
+
+def test_a_function_is_packed_for_the_python_loader() -> None:
+    conn = _Recorder()
+    deploy_python_closure(conn, "m", 1, "d", _double, ["a"], 2, 8, example_input=[1.0])
+    assert conn.arguments == ("m", 1, "d", ["a"], 2, 8)
+    assert (conn.manifest.loader, conn.manifest.input_type) == ("python", "doubles")
+    assert conn.manifest.example_input == [1.0]
+    assert set(conn.parts) == {"function.pickle"}
+
+
+@pytest.mark.parametrize(
+    ("func", "parts"), [(None, {"model.pickle"}), (_answer, {"model.pickle", "function.pickle"})]
+)
+def test_an_estimator_is_packed_for_the_sklearn_loader(
+    func: Callable[..., Any] | None, parts: set[str]
+) -> None:
+    conn = _Recorder()
+    deploy_sklearn_model(conn, "m", "v1", "doubles", Estimator(), func)
+    assert conn.manifest.loader == "sklearn"
+    assert set(conn.parts) == parts
+
+
+@pytest.mark.parametrize(
+    ("deploy", "says"),
+    [
+        (partial(deploy_python_closure, func=3), "func must be a function"),  # type: ignore[arg-type]
+        (partial(deploy_sklearn_model, sklearn_model=3), "of type int, has no predict"),
+        (partial(deploy_sklearn_model, sklearn_model=Estimator(), func=3), "func must be"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_model_is_refused(deploy: Callable[..., None], says: str) -> None:
+    with pytest.raises(BadRequest, match=says):
+        deploy(_Recorder(), "m", 1, "doubles")
+
+
+def _double(xs: list[Any]) -> list[Any]:
+    return [2 * x for x in xs]
