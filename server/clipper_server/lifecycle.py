@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from clipper_container.errors import ClusterError
 
 from .cluster import ClusterFolder, ClusterRecord
-from .management.containers.process import ProcessContainerManager, end
+from .management.containers.identity import Identity, end
+from .management.containers.process import ProcessContainerManager
 
 START_S = 40.0
 GRACE_S = 10.0
@@ -36,8 +35,8 @@ def up(path: Path, query_port: int, management_port: int, *, fresh: bool) -> tup
         record = folder.record()
         if record is not None and _answers(record):
             return record, False
-        if record is not None and (hung := record.identity.process()):
-            end([hung], GRACE_S)
+        if record is not None:
+            end([record.identity], GRACE_S)  # it hangs, or is dead already
         _start(folder, query_port, management_port)
         record = folder.record()
         assert record is not None
@@ -51,11 +50,13 @@ def down(path: Path, *, purge: bool) -> int:
         return 0
     with _only_one(folder):
         record = folder.record()
-        management = record.identity.process() if record else None
-        if management is not None and not end([management], GRACE_S):
-            raise ClusterError(f"Management, process {management.pid}, does not end. End it by hand.")
+        ended = 0
+        if record is not None and record.identity.process() is not None:
+            ended = 1
+            if not end([record.identity], GRACE_S):
+                raise ClusterError(f"Management, process {record.pid}, does not end. End it by hand.")
         folder.record_path.unlink(missing_ok=True)
-        ended = ProcessContainerManager(folder.path).stop_all() + (management is not None)
+        ended += ProcessContainerManager(folder.path).stop_all()
         if purge:
             shutil.rmtree(folder.path)
     return ended
@@ -106,7 +107,9 @@ def _start(folder: ClusterFolder, query_port: int, management_port: int) -> None
     with folder.management_log.open("rb") as log_again:
         log_again.seek(began)
         words = log_again.read()[-2000:].decode(errors="replace").strip()
-    end([psutil.Process(management.pid)] if management.poll() is None else [], GRACE_S)
+    if management.poll() is None:
+        end([Identity.of(management.pid)], GRACE_S)
+        management.wait()
     ProcessContainerManager(folder.path).stop_all()
     last = words.splitlines()[-1] if words else "It said nothing."
     raise ClusterError(f"The cluster did not start. {last} (The whole log is {folder.management_log}.)")

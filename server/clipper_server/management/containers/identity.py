@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import time
 from pathlib import Path
 
 import msgspec
@@ -30,6 +32,26 @@ class Identity(msgspec.Struct, frozen=True):
         except psutil.NoSuchProcess:
             return None
         return process
+
+
+def end(processes: list[Identity], grace_s: float) -> bool:
+    """Ask the processes to end, kill those that have not after `grace_s`; whether all have ended.
+
+    One that nobody has reaped yet has ended: who its parent is, and when that looks, is not our matter.
+    """
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        for identity in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process := identity.process():
+                    process.send_signal(how)
+        give_up = time.monotonic() + grace_s
+        while any(identity.process() for identity in processes):
+            if time.monotonic() > give_up:
+                break
+            time.sleep(0.01)
+        else:
+            return True
+    return False
 
 
 def _started(pid: int) -> str:

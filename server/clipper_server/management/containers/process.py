@@ -7,20 +7,17 @@ it prints, `words/` the last words of replicas that could not load their model.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import msgspec
-import psutil
 
 from clipper_container.errors import ClusterError
 
 from . import Kind, Spec, Status
-from .identity import Identity
+from .identity import Identity, end
 
 GRACE_S = 10.0
 LOG_LIMIT = 4 << 20
@@ -78,8 +75,7 @@ class ProcessContainerManager:
 
     @staticmethod
     async def _end(identity: Identity) -> None:
-        process = identity.process()
-        if process is not None and not await asyncio.to_thread(end, [process], GRACE_S):
+        if not await asyncio.to_thread(end, [identity], GRACE_S):
             raise ClusterError(f"The process {identity.pid} cannot be ended. End it by hand.")
 
     async def poll(self) -> list[Status]:
@@ -112,14 +108,14 @@ class ProcessContainerManager:
     def stop_all(self) -> int:
         """End all processes, of whichever management; return how many there were."""
         records = self._records()
-        processes = [p for record in records if (p := record.identity.process())]
-        if not end(processes, GRACE_S):
+        running = [record.identity for record in records if record.identity.process()]
+        if not end(running, GRACE_S):
             raise ClusterError(
                 "Some processes do not end. `ps` shows them as clipper_server or clipper_container."
             )
         for record in records:
             self._record(record.name).unlink(missing_ok=True)
-        return len(processes)
+        return len(running)
 
     def _records(self) -> list[_Record]:
         paths = sorted((self._folder / "processes").glob("*.json"))
@@ -163,19 +159,3 @@ class ProcessContainerManager:
         old = [path for path in (self._folder / "logs").glob("*.log") if path.stem not in running]
         for path in sorted(old, key=lambda path: path.stat().st_mtime)[:-LOGS_KEPT]:
             path.unlink(missing_ok=True)
-
-
-def end(processes: list[psutil.Process], grace_s: float) -> bool:
-    """Ask the processes to end, kill those that have not after `grace_s`; whether all have ended."""
-    for process in processes:
-        _signal(process, signal.SIGTERM)
-    _, alive = psutil.wait_procs(processes, timeout=grace_s)
-    for process in alive:
-        _signal(process, signal.SIGKILL)
-    _, alive = psutil.wait_procs(alive, timeout=grace_s)
-    return not alive
-
-
-def _signal(process: psutil.Process, what: signal.Signals) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.send_signal(what)

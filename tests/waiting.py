@@ -1,0 +1,19 @@
+"""The one way in which tests wait for something that happens in another process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_for(what: str, look: Callable[[], T], deadline_s: float = 15.0) -> T:
+    """The first true value that `look()` returns; fails after the deadline, naming what was awaited."""
+    give_up = time.monotonic() + deadline_s
+    while not (found := look()):
+        if time.monotonic() > give_up:
+            raise AssertionError(f"Waited {deadline_s:.0f} s in vain for {what}.")
+        time.sleep(0.02)
+    return found
