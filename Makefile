@@ -13,7 +13,7 @@ DEV := $(VENV)/.dev
 SETUP := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test lint types unit notebooks format hooks clean curl
+.PHONY: help lab demo stop test lint types unit notebooks benchmarks format hooks clean curl
 .NOTPARALLEL:
 
 help: ## list the chores
@@ -45,6 +45,9 @@ unit: $(DEV) ## run the tests in tests/
 
 notebooks: $(DEV) curl ## run every cell of every lesson
 	$(BIN)/python -m pytest -p tests.home --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --exitfirst notebooks
+
+benchmarks: $(DEV) ## measure the query path against a bare uvicorn echo (needs wrk)
+	$(BIN)/python -m tests.benchmarks
 
 format: $(DEV) ## put code in form and take outputs out of notebooks
 	$(BIN)/ruff check --fix

@@ -89,7 +89,10 @@ class Link:
         return wire.to_container(self._content[:size]), self._content[size:]
 
     def _fill(self, buffer: memoryview) -> bool:
-        count = self._socket.recv_into(buffer[self._got :])
+        try:
+            count = self._socket.recv_into(buffer[self._got :], flags=socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
         if count == 0:
             raise ConnectionResetError("the query frontend closed the connection")
         self._got += count

@@ -20,9 +20,13 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, task: Task, expire: Callable[[Task], None]) -> None:
+        # What is done leaves here, a few at each call, so that the timer never finds a second's worth of it.
+        heap = self._heap
+        while heap and heap[0][2].done.done():
+            heapq.heappop(heap)
         entry = (task.deadline, next(self._sequence), task, expire)
-        heapq.heappush(self._heap, entry)
-        if self._heap[0] is entry:
+        heapq.heappush(heap, entry)
+        if heap[0] is entry and (self._timer is None or self._timer.when() > task.deadline):
             self._set_timer()
 
     def _set_timer(self) -> None:
