@@ -116,6 +116,21 @@ async def test_bad_input_is_told_what_was_expected(
     assert cause in response.json()["cause"]
 
 
+async def test_a_body_that_is_too_large_is_refused(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipper_server.query.http.MAX_BODY", 1 << 20)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"input": ['
+        for _ in range(5):
+            yield b"1," * (1 << 17)
+
+    response = await client.post("/sum/predict", content=body())
+    assert response.status_code == 413
+    assert "larger than 1 MiB" in response.json()["cause"]
+
+
 async def test_an_unknown_application_is_told_which_there_are(client: httpx2.AsyncClient) -> None:
     response = await client.post("/no/predict", json={"input": [1]})
     assert response.status_code == 404

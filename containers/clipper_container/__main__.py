@@ -74,6 +74,7 @@ def main() -> int:
         traceback.print_exc()
         return 1
     replica.serve(predict)
+    links.close()
     return 0
 
 

@@ -127,6 +127,8 @@ class Links:
         self._refused: set[str] = set()
         self._ready = False
         self._draining = False
+        self._drained = False
+        self._closing = False
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -146,9 +148,20 @@ class Links:
         self._draining = True
         os.write(self._wake_write, b"d")
 
+    def close(self) -> None:
+        """Close every connection and end the thread. What was sent still arrives."""
+        self._closing = True
+        os.write(self._wake_write, b"c")
+        self._thread.join()
+        for link in self._links.values():
+            link.close()
+        self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
     def _run(self) -> None:
         look_again = 0.0
-        while True:
+        while not self._closing:
             if time.monotonic() >= look_again:
                 self._find_frontends()
                 look_again = time.monotonic() + LOOK_AGAIN_S
@@ -157,9 +170,9 @@ class Links:
                     self._on_wake(os.read(self._wake_read, 64))
                 else:
                     self._on_data(key.data)
-            if self._draining and all(link.released for link in self._links.values()):
+            if self._draining and not self._drained and all(ln.released for ln in self._links.values()):
+                self._drained = True
                 self._work.put(None)
-                return
 
     def _find_frontends(self) -> None:
         present = set(glob.glob(self._frontends))  # noqa: PTH207 - Path.glob takes no absolute pattern

@@ -12,6 +12,8 @@ from clipper_container.errors import BadRequest
 from . import clipper_protocol
 from .application import Application
 
+MAX_BODY = 64 << 20
+
 _JSON = (b"content-type", b"application/json")
 
 
@@ -46,29 +48,47 @@ class HTTP:
             )
             await respond(send, 404, error_body("Unknown application", cause))
         else:
-            body = await read_body(receive)
-            if body is None:
-                return
             try:
+                body = await read_body(receive)
                 answer = await clipper_protocol.predict(*endpoint, body)
+            except ClientGone:
+                return
+            except TooLarge:
+                cause = f"The body is larger than {MAX_BODY >> 20} MiB. Send the inputs in several requests."
+                await respond(send, 413, error_body("Request too large", cause))
             except BadRequest as error:
                 await respond(send, 400, error_body("Query processing error", str(error)))
             else:
                 await respond(send, 200, answer)
 
 
-async def read_body(receive: Receive) -> bytes | None:
-    """The whole body; None where the client has gone."""
+class ClientGone(Exception):
+    """Nobody is there to answer."""
+
+
+class TooLarge(Exception):
+    """The body is longer than MAX_BODY."""
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole body. Raises ClientGone, or TooLarge as soon as that is known."""
     message = await receive()
     body: bytes = message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        raise ClientGone
     if not message.get("more_body"):
-        return None if message["type"] == "http.disconnect" else body
+        return body
     parts = [body]
+    size = len(body)
     while message.get("more_body"):
         message = await receive()
         if message["type"] == "http.disconnect":
-            return None
-        parts.append(message.get("body", b""))
+            raise ClientGone
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BODY:
+            raise TooLarge
     return b"".join(parts)
 
 

@@ -1,0 +1,172 @@
+"""A container's connections, against a query frontend played by the test over a real Unix socket."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clipper_container import wire
+from clipper_container.links import CREDITS, Links, Work
+
+HELLO = wire.Hello(wire.WIRE_VERSION, "token", "m", "1", "0", 1)
+DEADLINE_S = 10
+
+
+class Frontend:
+    """The frontend's end of the wire: one listening socket, one connection after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self.listener.settimeout(DEADLINE_S)
+        self.connection: socket.socket | None = None
+
+    def accept(self) -> wire.ToFrontend:
+        self.connection, _ = self.listener.accept()
+        self.connection.settimeout(DEADLINE_S)
+        return self.receive()
+
+    def receive(self) -> wire.ToFrontend:
+        header, body = wire.lengths(self._read(wire.PREFIX.size))
+        content = self._read(header + body)
+        return wire.to_frontend(content[:header])
+
+    def _read(self, size: int) -> bytes:
+        assert self.connection is not None
+        read = b""
+        while len(read) < size:
+            chunk = self.connection.recv(size - len(read))
+            assert chunk, "the container closed the connection"
+            read += chunk
+        return read
+
+    def send(self, message: object, body: list[bytes] | None = None, *, piece: int = 1 << 20) -> None:
+        assert self.connection is not None
+        stream = b"".join(wire.frame(message, body or []))
+        for start in range(0, len(stream), piece):
+            self.connection.sendall(stream[start : start + piece])
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+        self.listener.close()
+        self.path.unlink()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="clipper-", dir="/tmp") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def frontend(folder: Path) -> Iterator[Frontend]:
+    frontend = Frontend(folder / "0.sock")
+    yield frontend
+    frontend.close()
+
+
+Inbox = queue.SimpleQueue[Work | None]
+
+
+@pytest.fixture
+def work() -> Inbox:
+    return queue.SimpleQueue()
+
+
+@pytest.fixture
+def links(folder: Path, work: Inbox) -> Iterator[Links]:
+    links = Links(str(folder / "*.sock"), HELLO, work)
+    links.start()
+    yield links
+    links.close()
+
+
+def test_credits_are_given_once_when_the_model_is_loaded(frontend: Frontend, links: Links) -> None:
+    assert frontend.accept() == HELLO
+    frontend.send(wire.Welcome("0"))
+    links.ready()
+    assert frontend.receive() == wire.Ready(CREDITS)
+    links.drain()
+    assert frontend.receive() == wire.Draining()
+    frontend.send(wire.Released())
+
+
+def test_a_frame_that_comes_in_pieces_is_one_batch(frontend: Frontend, links: Links, work: Inbox) -> None:
+    links.ready()
+    frontend.accept()
+    frontend.send(wire.Welcome("0"), piece=1)
+    frontend.receive()
+    frontend.send(wire.Batch(5, "<f8", 1, [(2,)]), [bytes(range(16))], piece=3)
+    received = work.get(timeout=DEADLINE_S)
+    assert received is not None
+    assert received.batch.id == 5
+    assert bytes(received.body) == bytes(range(16))
+    received.link.send(wire.Reply(5, 0.0, 1, [2], {}, None), [b"42"])
+    assert isinstance(frontend.receive(), wire.Reply)
+    links.drain()
+    frontend.receive()
+    frontend.send(wire.Released())
+    assert work.get(timeout=DEADLINE_S) is None
+
+
+def test_what_was_sent_before_the_release_is_still_answered(
+    frontend: Frontend, links: Links, work: Inbox
+) -> None:
+    links.ready()
+    frontend.accept()
+    frontend.send(wire.Welcome("0"))
+    frontend.receive()
+    links.drain()
+    assert frontend.receive() == wire.Draining()
+    frontend.send(wire.Batch(1, "<f8", 1, [(1,)]), [bytes(8)])
+    frontend.send(wire.Released())
+    last = work.get(timeout=DEADLINE_S)
+    assert last is not None
+    assert last.batch.id == 1
+    assert work.get(timeout=DEADLINE_S) is None
+
+
+def test_a_frontend_that_comes_back_is_dialled_again(folder: Path, links: Links) -> None:
+    for _ in range(2):
+        frontend = Frontend(folder / "0.sock")
+        assert frontend.accept() == HELLO
+        frontend.close()
+
+
+def test_a_frontend_that_refuses_is_left_alone(
+    frontend: Frontend, links: Links, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frontend.accept()
+    frontend.send(wire.Refused("its token is wrong"))
+    other = Frontend(folder / "1.sock")  # found at a later look, at which the first is not dialled again
+    other.accept()
+    frontend.listener.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        frontend.listener.accept()
+    other.close()
+    assert "refuses this replica: its token is wrong" in caplog.text
+
+
+def test_garbage_from_a_frontend_ends_its_connection_and_no_other(
+    frontend: Frontend, links: Links, folder: Path
+) -> None:
+    frontend.accept()
+    other = Frontend(folder / "1.sock")
+    other.accept()
+    assert frontend.connection is not None
+    frontend.connection.sendall(b"\xff" * 64)
+    with contextlib.suppress(ConnectionResetError):
+        assert frontend.connection.recv(100) == b""
+    other.send(wire.Welcome("1"))
+    links.ready()
+    assert other.receive() == wire.Ready(CREDITS)
+    other.close()
