@@ -150,12 +150,13 @@ def test_a_bad_request_is_told_what_was_expected(
     assert expected in response.json()["cause"]
 
 
-def test_bytes_and_strings_arrive_as_such(conn: ClipperConnection) -> None:
+def test_bytes_strings_and_json_arrive_as_such(conn: ClipperConnection) -> None:
     def kinds(inputs: list[Any]) -> list[str]:
         return [f"{type(i).__name__} {len(i)}" for i in inputs]
 
     kinds.__module__ = "__main__"
-    for name, value, kind in [("bytes", "aGVsbG8=", "bytes 5"), ("strings", "hé", "str 2")]:
+    cases = [("bytes", "aGVsbG8=", "bytes 5"), ("strings", "hé", "str 2"), ("json", {"a": [1]}, "dict 1")]
+    for name, value, kind in cases:
         conn.register_application(name, name, "", 2_000_000)
         deploy_python_closure(conn, name, 1, name, kinds)
         conn.link_model_to_app(name, name)

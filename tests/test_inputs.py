@@ -13,7 +13,7 @@ from clipper_container.inputs import INPUT_TYPES, Tensor
 
 def roundtrip(name: str, values: list[object]) -> list[object]:
     kind = INPUT_TYPES[name]
-    tensors = [kind.encode(msgspec.convert(v, kind.json)) for v in values]
+    tensors = [kind.encode(msgspec.json.decode(msgspec.json.encode(v), type=kind.json)) for v in values]
     body = b"".join(t.data for t in tensors)
     shapes = [t.shape for t in tensors]
     if len(set(shapes)) == 1:
@@ -21,7 +21,7 @@ def roundtrip(name: str, values: list[object]) -> list[object]:
     return list(inputs.decode(kind.dtype, len(values), shapes, body))
 
 
-@given(st.lists(st.lists(st.floats(allow_nan=False)), min_size=1))
+@given(st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False)), min_size=1))
 def test_doubles_arrive_as_they_were_sent(values: list[list[float]]) -> None:
     assert [list(row) for row in roundtrip("doubles", list(values))] == values  # type: ignore[call-overload]
 
@@ -29,6 +29,21 @@ def test_doubles_arrive_as_they_were_sent(values: list[list[float]]) -> None:
 @given(st.lists(st.text(), min_size=1))
 def test_strings_arrive_as_they_were_sent(values: list[str]) -> None:
     assert roundtrip("strings", list(values)) == values
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.lists(JSON, min_size=1))
+def test_json_arrives_as_it_was_sent(values: list[object]) -> None:
+    assert roundtrip("json", values) == [msgspec.json.decode(msgspec.json.encode(v)) for v in values]
 
 
 def test_bytes_travel_as_base64() -> None:
@@ -74,5 +89,10 @@ def test_short_names_are_understood_and_others_told() -> None:
 def test_an_example_input_may_be_an_array() -> None:
     example = inputs.to_json("doubles", np.array([1.0, 2.0]))
     assert inputs.example_tensor("doubles", example) == Tensor(np.array([1.0, 2.0]).tobytes(), (2,))
+    nested = inputs.to_json("json", {"a": np.float64(1), "b": [np.arange(2)]})
+    assert nested == {"a": 1.0, "b": [[0, 1]]}
+    assert inputs.example_tensor("json", nested) == Tensor(b'{"a":1.0,"b":[[0,1]]}', (21,))
     with pytest.raises(BadRequest, match="The example input is not of the type doubles"):
         inputs.example_tensor("doubles", [[1.0]])
+    with pytest.raises(BadRequest, match="cannot be written as JSON: it holds a object"):
+        inputs.to_json("json", object())

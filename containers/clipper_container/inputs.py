@@ -29,7 +29,7 @@ class InputType:
     name: str
     json: Any
     expects: str
-    dtype: str  # numpy's name for numbers; "bytes" or "str" otherwise
+    dtype: str  # numpy's name for numbers; "bytes", "str" or "json" otherwise
     encode: Callable[[Any], Tensor]  # raises ValueError where a value does not fit
 
 
@@ -53,6 +53,11 @@ def _base64(value: str) -> Tensor:
 
 def _text(value: str) -> Tensor:
     data = value.encode()
+    return Tensor(data, (len(data),))
+
+
+def _raw(value: msgspec.Raw) -> Tensor:
+    data = bytes(value)
     return Tensor(data, (len(data),))
 
 
@@ -80,6 +85,7 @@ _TYPES = [
     ),
     InputType("bytes", str, "a base64 string", "bytes", _base64),
     InputType("strings", str, 'a string, such as "some text"', "str", _text),
+    InputType("json", msgspec.Raw, "any JSON value", "json", _raw),
 ]
 _ALIASES = {
     "ints": "integers",
@@ -106,18 +112,23 @@ def to_json(input_type: str, value: object) -> object:
     """`value` (a list, a numpy array, bytes or a string) as this input type's JSON value."""
     if input_type == "bytes" and isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(value).decode()
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value, enc_hook=_plain))
+    except (TypeError, msgspec.MsgspecError) as error:
+        raise BadRequest(f"The example input cannot be written as JSON: {error}.") from None
+
+
+def _plain(value: object) -> object:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [item.item() if isinstance(item, np.generic) else item for item in value]
-    return value
+    raise TypeError(f"it holds a {type(value).__name__}")
 
 
 def example_tensor(input_type: str, example: object) -> Tensor:
     """The example input as it would come over the wire. Raises BadRequest where it is not of the type."""
     kind = INPUT_TYPES[input_type]
     try:
-        return kind.encode(msgspec.convert(example, kind.json))
+        return kind.encode(msgspec.json.decode(msgspec.json.encode(example), type=kind.json))
     except (ValueError, msgspec.ValidationError) as error:
         raise BadRequest(
             f"The example input is not of the type {input_type}: {error}. "
@@ -130,9 +141,10 @@ def decode(dtype: str, count: int, shapes: Sequence[Sequence[int]], body: Any) -
 
     `shapes` holds one shape for all, or one an input. Numbers of one shape come as one numpy array
     [count, *shape], a view of `body` without a copy; of several shapes as a list of arrays; text as a
-    list of str or bytes. Raises ValueError where shapes and body do not agree.
+    list of str or bytes; JSON as a list of Python values.
+    Raises ValueError where shapes and body do not agree.
     """
-    if dtype in ("str", "bytes"):
+    if dtype in ("str", "bytes", "json"):
         sizes = [int(s[0]) for s in shapes]
         view = memoryview(body)
         pieces = []
@@ -142,7 +154,9 @@ def decode(dtype: str, count: int, shapes: Sequence[Sequence[int]], body: Any) -
             start += size
         if start != len(view) or len(pieces) != count:
             raise ValueError("the lengths do not add up to the body")
-        return [p.decode() for p in pieces] if dtype == "str" else pieces
+        if dtype == "json":
+            return [msgspec.json.decode(piece) for piece in pieces]
+        return [piece.decode() for piece in pieces] if dtype == "str" else pieces
     flat = np.frombuffer(body, dtype=dtype)
     if len(shapes) == 1:
         return flat.reshape(count, *shapes[0])

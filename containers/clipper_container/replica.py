@@ -82,7 +82,10 @@ def answer(predict: Predict, work: Work) -> tuple[Reply, list[bytes]]:
 
 
 def encode_outputs(outputs: Any, count: int) -> tuple[list[bytes], dict[int, Fault]] | Fault:
-    """The outputs' JSON texts, with a fault and an empty text where one cannot be told in JSON."""
+    """The outputs' JSON texts, with a fault and an empty text where one cannot be told in JSON.
+
+    NaN and the infinities become null, for JSON has none; bytes become base64.
+    """
     if isinstance(outputs, np.ndarray):
         outputs = outputs.tolist() if outputs.ndim else outputs
     if not isinstance(outputs, list | tuple):
