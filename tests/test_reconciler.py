@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clipper_container import artifact
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 from clipper_server.changes import Changes
 from clipper_server.management.artifacts import Artifacts
@@ -23,8 +24,6 @@ from clipper_server.snapshot import ApplicationSpec, ReplicaReport, Report
 from .fakes import FakeManager
 from .virtual_time import run
 
-ARTIFACT = "sha256:" + "0" * 64
-
 
 class World:
     """Management's parts, and a frontend that takes over each snapshot and sees each replica ready."""
@@ -36,7 +35,9 @@ class World:
         self.state = State(folder / "state.db")
         specs = Specs("token", "127.0.0.1:1", "127.0.0.1:2", folder)
         artifacts = Artifacts(folder / "artifacts")
-        (folder / "artifacts" / ("0" * 64)).touch()
+        packed = folder / "packed"
+        self.artifact = artifact.pack(packed, loader="python", input_type="doubles", parts={})
+        packed.rename(folder / "artifacts" / self.artifact.removeprefix("sha256:"))
         self.control = Control(
             self.state, artifacts, self.frontends, self.changes, self.events, specs.replica_token
         )
@@ -65,8 +66,8 @@ class World:
                 self.frontends.on_report(Report("0", 1, True, self.state.revision, replicas, []))
             await asyncio.sleep(0.5)
 
-    async def deploy(self, version: str, num_replicas: int = 1) -> Version:
-        await self.control.deploy(Version("m", version, "doubles", ARTIFACT, [], num_replicas, -1))
+    async def deploy(self, version: str, num_replicas: int = 1, input_type: str = "doubles") -> Version:
+        await self.control.deploy(Version("m", version, input_type, self.artifact, [], num_replicas, -1))
         return await self.control.settled("m", version, lambda: self.reconciler.ready("m", version), 30)
 
     def replicas(self) -> list[str]:
@@ -198,6 +199,7 @@ def test_what_cannot_be_is_refused_with_advice(in_world: InWorld) -> None:
         await control.register_application(ApplicationSpec("b", "strings", 0, 1000, []))
         refused: list[tuple[type[Exception], str, Callable[[], Coroutine[Any, Any, object]]]] = [
             (AlreadyExists, "Deploy under a new version", lambda: world.deploy("1")),
+            (BadRequest, "packaged for inputs of the type doubles", lambda: world.deploy("2", 1, "json")),
             (AlreadyExists, "unregister_application", lambda: control.register_application(app("a"))),
             (BadRequest, "lower-case", lambda: control.register_application(app("A_b"))),
             (BadRequest, "microseconds", lambda: control.register_application(app("c", slo=0))),

@@ -75,14 +75,9 @@ def read(path: Path, expected_digest: str) -> tuple[Manifest, dict[str, bytes]]:
             f"The artifact is damaged: its digest is {actual}, not {expected_digest}. "
             "Deploy the model again under a new version."
         )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            parts = {name: archive.read(name) for name in archive.namelist()}
-        manifest = msgspec.json.decode(parts.pop(_MANIFEST), type=Manifest)
-    except (zipfile.BadZipFile, KeyError, msgspec.MsgspecError) as error:
-        raise ArtifactError(
-            f"This is no artifact of Clipper Lab ({error}). Package the model with a deployer."
-        ) from None
+    manifest = read_manifest(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist() if name != _MANIFEST}
     if manifest.format != FORMAT:
         raise ArtifactError(
             f"The artifact has format {manifest.format}, and this container reads format {FORMAT}. "
@@ -96,6 +91,17 @@ def read(path: Path, expected_digest: str) -> tuple[Manifest, dict[str, bytes]]:
             f"or run the cluster with Python {_minor(manifest.python)}."
         )
     return manifest, parts
+
+
+def read_manifest(path: Path) -> Manifest:
+    """What the artifact at `path` says of itself. Raises ArtifactError where it is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return msgspec.json.decode(archive.read(_MANIFEST), type=Manifest)
+    except (zipfile.BadZipFile, KeyError, msgspec.MsgspecError) as error:
+        raise ArtifactError(
+            f"This is no artifact of Clipper Lab ({error}). Package the model with a deployer."
+        ) from None
 
 
 def _minor(version: str) -> str:

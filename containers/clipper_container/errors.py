@@ -8,7 +8,7 @@ ClipperException
 ├── NotFound                no application, model, version or artifact like that HTTP 404
 ├── AlreadyExists           it is there already, and is never overwritten        HTTP 409
 ├── DeployError             a version did not come up; carries its own traceback HTTP 422
-├── ArtifactError           a model cannot be packaged, or its package not loaded
+├── ArtifactError           a model cannot be packaged, or its package not loaded    HTTP 400
 └── WireError               the other end of the wire speaks another protocol, or garbage
 
 Over HTTP an error travels as {"error": <class name>, "message": <sentence>} and comes out as the same
@@ -66,6 +66,8 @@ class DeployError(ClipperException):
 
 class ArtifactError(ClipperException):
     """A model cannot be packaged, or a package cannot be loaded here."""
+
+    http_status = 400
 
 
 class WireError(ClipperException):

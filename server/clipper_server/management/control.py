@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable
 
-from clipper_container import inputs
+from clipper_container import artifact
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 
 from ..changes import Changes
@@ -135,7 +135,12 @@ class Control:
         """Start a version. It becomes current when it is ready, and leaves the one that serves alone."""
         check_name("model", version.model)
         check_name("version", version.version)
-        self.artifacts.path(version.artifact)
+        packaged = artifact.read_manifest(self.artifacts.path(version.artifact))
+        if packaged.input_type != version.input_type:
+            raise BadRequest(
+                f"The model was packaged for inputs of the type {packaged.input_type}, and is deployed for "
+                f"{version.input_type}. Give both the same."
+            )
         if version.batch_size != -1 and version.batch_size < 1:
             raise BadRequest("batch_size must be above 0, or -1 to leave it to the system.")
         _check_num_replicas(version.num_replicas)
@@ -210,14 +215,3 @@ def check_name(what: str, name: str) -> None:
 def _check_num_replicas(count: int) -> None:
     if not 0 <= count <= MAX_REPLICAS:
         raise BadRequest(f"The number of replicas must be from 0 to {MAX_REPLICAS}, not {count}.")
-
-
-def canonical_application(application: ApplicationSpec) -> ApplicationSpec:
-    """With the full name of its input type. Raises BadRequest where there is no such type."""
-    return ApplicationSpec(
-        application.name,
-        inputs.canonical(application.input_type),
-        application.default_output,
-        application.latency_slo_micros,
-        application.linked_models,
-    )
