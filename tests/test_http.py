@@ -25,6 +25,7 @@ def snapshot(revision: int = 1, **changes: Any) -> Snapshot:
     applications = [
         ApplicationSpec("sum", "doubles", -1, 100_000, ["m"]),
         ApplicationSpec("text", "strings", "?", 100_000, []),
+        ApplicationSpec("any", "json", None, 100_000, []),
     ]
     fields = {"applications": applications, "versions": [version_spec()], "current": {"m": "1"}}
     return Snapshot(revision, **{**fields, **changes})
@@ -103,6 +104,10 @@ async def test_a_batch_of_one_and_of_none_are_batches(
         ("sum", b'{"inputs": [1]}', "unknown field `inputs`"),
         ("sum", b'{"input": [1], "version": 1}', "`$.version`"),
         ("sum", b'{"input": [1], "version": "7"}', "Its versions: 1."),
+        ("any", b'{"input": [1e999]}', "out of range"),
+        pytest.param(
+            "any", b'{"input": ' + b"[" * 10**5 + b"]" * 10**5 + b"}", "nested too deeply", id="deep"
+        ),
         ("text", b'{"input": [1]}', "where X is a string"),
         ("text", b'{"input": "\xff"}', "Error parsing JSON"),
     ],
@@ -134,7 +139,7 @@ async def test_a_body_that_is_too_large_is_refused(
 async def test_an_unknown_application_is_told_which_there_are(client: httpx2.AsyncClient) -> None:
     response = await client.post("/no/predict", json={"input": [1]})
     assert response.status_code == 404
-    assert "Applications: sum, text." in response.json()["cause"]
+    assert "Applications: any, sum, text." in response.json()["cause"]
 
 
 async def test_another_path_and_method_are_told(client: httpx2.AsyncClient) -> None:
@@ -199,5 +204,6 @@ async def test_the_report_counts_what_clients_saw(
     assert report.revision == 3
     assert {a.name: (a.answered, a.defaults) for a in report.applications} == {
         "sum": (0, {}),
+        "any": (0, {}),
         "text": (1, {"no_model_linked": 1}),
     }

@@ -44,6 +44,8 @@ class Parser:
             raise BadRequest(f"{error}. {self._expected()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRequest(f"Error parsing JSON: {error}. {self._expected()}") from None
+        except RecursionError:
+            raise BadRequest(f"The JSON is nested too deeply. {self._expected()}") from None
         except ValueError as error:
             raise BadRequest(f"The input does not fit: {error}. {self._expected()}") from None
         return tensors, is_batch, None if request.version is msgspec.UNSET else request.version
