@@ -192,6 +192,17 @@ async def test_a_removed_version_answers_those_that_wait(configuration: Configur
     assert (answer["default_reason"], answer["default_explanation"]) == ("no_replicas", "m:1 was stopped.")
 
 
+async def test_a_removed_version_still_answers_what_its_replicas_have(configuration: Configuration) -> None:
+    replica = attach(configuration, cost_s=0.01)
+    application, parser = configuration.endpoints["sum"]
+    asking = asyncio.create_task(clipper_protocol.predict(application, parser, b'{"input": [1]}'))
+    for _ in range(3):  # turns of the event loop: into the queue, and on to the replica
+        await asyncio.sleep(0)
+    assert replica.in_flight
+    configuration.apply(snapshot(2, versions=[], current={}))
+    assert json.loads(await asking)["output"] == [1]
+
+
 async def test_the_report_counts_what_clients_saw(
     configuration: Configuration, client: httpx2.AsyncClient
 ) -> None:

@@ -168,6 +168,17 @@ def test_a_removed_version_loses_its_replicas(in_world: InWorld) -> None:
     in_world(test)
 
 
+def test_a_version_that_is_removed_and_deployed_again_has_replicas_of_other_names(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", num_replicas=2)
+        await world.control.remove_version("m", "1")
+        await world.deploy("1")
+        started = [name for name in world.manager.started if name.startswith("m.")]
+        assert started == ["m.1.0", "m.1.1", "m.1.2"]
+
+    in_world(test)
+
+
 def test_a_dead_frontend_and_a_silent_one_are_replaced(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1")

@@ -25,8 +25,10 @@ CREATE TABLE applications (
 CREATE TABLE versions (
     model TEXT NOT NULL, version TEXT NOT NULL, input_type TEXT NOT NULL, artifact TEXT NOT NULL,
     labels TEXT NOT NULL, num_replicas INTEGER NOT NULL, batch_size INTEGER NOT NULL,
-    state TEXT NOT NULL, error TEXT, next_replica INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL, error TEXT,
     PRIMARY KEY (model, version)) STRICT;
+CREATE TABLE replica_numbers (
+    model TEXT NOT NULL, version TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (model, version)) STRICT;
 CREATE TABLE links (
     application TEXT NOT NULL REFERENCES applications ON DELETE CASCADE, model TEXT NOT NULL,
     position INTEGER PRIMARY KEY AUTOINCREMENT, UNIQUE (application, model)) STRICT;
@@ -180,10 +182,13 @@ class State:
         )
 
     def next_replica(self, model: str, version: str) -> int:
-        """A number that no replica of this version has had."""
+        """A number that no replica of this version has had.
+
+        Not even before the version was removed and came again: the old replica may still be ending.
+        """
         row = self._db.execute(
-            "UPDATE versions SET next_replica = next_replica + 1 WHERE model = ? AND version = ?"
-            " RETURNING next_replica - 1",
+            "INSERT INTO replica_numbers VALUES (?, ?, 1)"
+            " ON CONFLICT DO UPDATE SET used = used + 1 RETURNING used - 1",
             (model, version),
         ).fetchone()
         return int(row[0])

@@ -41,8 +41,7 @@ class Configuration:
         wanted = {(spec.model, spec.version): spec for spec in snapshot.versions}
         for key in self._queues.keys() - wanted.keys():
             queue = self._queues.pop(key)
-            for replica in [r for r in self.replicas if r.serves(queue)]:
-                replica.close()
+            # Its replicas answer what they have; management ends them.
             queue.close(f"{queue} was stopped.")
         for key, version in wanted.items():
             if key in self._queues:

@@ -163,9 +163,6 @@ class Replica(asyncio.BufferedProtocol):
         self._everyone.discard(self)
         self._registry.replicas_changed()
 
-    def serves(self, queue: ModelQueue) -> bool:
-        return self._queue is queue
-
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()

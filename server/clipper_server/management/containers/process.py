@@ -62,12 +62,21 @@ class ProcessContainerManager:
                 )
         except OSError as error:
             raise ClusterError(f"The process {spec.name} cannot be started: {error}.") from error
-        self._children[spec.name] = child
         record = _Record(spec.name, spec.kind, spec.labels, Identity.of(child.pid))
         path = self._record(spec.name)
         temporary = path.with_suffix(".new")
-        temporary.write_bytes(msgspec.json.encode(record))
-        temporary.rename(path)
+        try:
+            temporary.write_bytes(msgspec.json.encode(record))
+            temporary.rename(path)
+        except OSError as error:
+            # A process without a record would be nobody's, and another one would be started in its place.
+            child.kill()
+            child.wait()
+            raise ClusterError(
+                f"The process {spec.name} was ended, for its record cannot be written: {error}. "
+                "See that the disk has room."
+            ) from error
+        self._children[spec.name] = child
 
     async def stop(self, name: str) -> None:
         if name not in self._stopping and (record := self._read(self._record(name))):
