@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
+import socket
 from pathlib import Path
 
 import psutil
@@ -49,8 +51,17 @@ async def test_another_manager_finds_what_the_first_one_started(tmp_path: Path) 
 async def test_no_process_is_left_without_a_record(tmp_path: Path) -> None:
     manager = ProcessContainerManager(tmp_path)
     shutil.rmtree(tmp_path / "processes")
-    with pytest.raises(ClusterError, match="its record cannot be written"):
-        await manager.start(LOST)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # where it would wait for its artifact
+        environment = {
+            "CLIPPER_MODEL_NAME": "m",
+            "CLIPPER_MODEL_VERSION": "1",
+            "CLIPPER_REPLICA": "0",
+            "CLIPPER_FRONTENDS": str(tmp_path / "*.sock"),
+            "CLIPPER_ARTIFACT": f"http://127.0.0.1:{silent.getsockname()[1]}/sha256:0",
+            "CLIPPER_TOKEN": "t",
+        }
+        with pytest.raises(ClusterError, match="its record cannot be written"):
+            await manager.start(dataclasses.replace(LOST, environment=environment))
     assert psutil.Process().children() == []
 
 
