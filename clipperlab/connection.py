@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from clipper_container import artifact as artifacts
 from clipper_container.errors import (
@@ -17,12 +17,15 @@ from clipper_container.errors import (
 )
 
 from .managers import ClusterRecord, ContainerManager, ProcessContainerManager
+from .options import DeployOptions
+from .views import BatchingView, Trace
 
 if TYPE_CHECKING:
     from .management import Application, Management, Replica, Version
 
 _T = TypeVar("_T")
 SCALE_TIMEOUT_S = 300.0
+MAX_FRONTENDS = 64
 
 
 class ClipperConnection:
@@ -43,13 +46,24 @@ class ClipperConnection:
 
     # The cluster
 
-    def start_clipper(self, *, fresh: bool = False) -> None:
+    def start_clipper(
+        self, *, cache_size: int = 33_554_432, num_frontend_replicas: int = 1, fresh: bool = False
+    ) -> None:
         """Start the cluster and attach to it. It finds the applications and models of its last run again.
 
-        `fresh` first ends and removes what an earlier run left. Raises ClusterError where the cluster
-        runs already: `connect` is for that.
+        `cache_size` is that of the prediction cache, in bytes, in each query frontend; 0 switches it off.
+        `num_frontend_replicas` query frontends (at most 64) share the query port. `fresh` first ends and
+        removes what an earlier run left. Raises BadRequest, or ClusterError where the cluster runs
+        already: `connect` is for that.
         """
-        if not self.cm.up(fresh=fresh):
+        if cache_size < 0:
+            raise BadRequest(f"cache_size is in bytes, and cannot be {cache_size}. 0 switches the cache off.")
+        if not 1 <= num_frontend_replicas <= MAX_FRONTENDS:
+            raise BadRequest(
+                f"num_frontend_replicas must be from 1 to {MAX_FRONTENDS}, not {num_frontend_replicas}."
+            )
+        settings = {"cache_size": cache_size, "num_frontends": num_frontend_replicas}
+        if not self.cm.up(fresh=fresh, settings=settings):
             raise ClusterError(
                 f"Cluster {self.cm.cluster_name!r} is already running: connect() attaches to it, and "
                 "start_clipper(fresh=True) replaces it."
@@ -133,14 +147,22 @@ class ClipperConnection:
     # Applications
 
     def register_application(
-        self, name: str, input_type: str, default_output: object, slo_micros: int
+        self,
+        name: str,
+        input_type: str,
+        default_output: object,
+        slo_micros: int,
+        *,
+        on_overload: Literal["default", "reject"] = "default",
     ) -> None:
         """Make the endpoint /{name}/predict. It answers `default_output` until a model is linked.
 
         `slo_micros` is the latency objective in microseconds: a query that is not answered in time gets
-        the default output. Raises AlreadyExists, or BadRequest.
+        the default output. One that cannot be, with all the work that is ahead of it, gets the default
+        output at once, or HTTP 429 with a Retry-After header where `on_overload` is "reject".
+        Raises AlreadyExists, or BadRequest.
         """
-        self._management.register_application(name, input_type, default_output, slo_micros)
+        self._management.register_application(name, input_type, default_output, slo_micros, on_overload)
 
     def unregister_application(self, name: str) -> None:
         """Remove the endpoint. Raises NotFound."""
@@ -190,18 +212,20 @@ class ClipperConnection:
         batch_size: int = -1,
         *,
         timeout_s: float = 300.0,
+        **options: Unpack[DeployOptions],
     ) -> None:
         """Deploy a version, and return when all its replicas are ready: it is then the current one.
 
         `artifact` is the path of a packaged model, which the deployers make. (Clipper takes an image here;
-        images come with the Docker container manager.) `batch_size` is the largest batch that the model is
-        given; -1 leaves it to the system.
+        images come with the Docker container manager.) `batch_size` is Clipper's way to say `batching`:
+        -1 is "learned", 1 is "off", and n is "fixed(n)". `DeployOptions` tells of the other options.
 
         Raises DeployError with the model's own traceback where the version does not come up, and leaves
         the version that serves alone; AlreadyExists, BadRequest or ArtifactError; ClusterError after
         `timeout_s`.
         """
         management = self._management
+        batching = _batching(batch_size, options)
         path = Path(artifact)
         if not path.is_file():
             raise ArtifactError(
@@ -215,7 +239,8 @@ class ClipperConnection:
             "artifact": digest,
             "labels": list(labels or []),
             "num_replicas": num_replicas,
-            "batch_size": batch_size,
+            **options,
+            "batching": batching,
         }
         management.deploy(name, version, fields)
         management.wait_ready(name, version, timeout_s=timeout_s)
@@ -263,6 +288,45 @@ class ClipperConnection:
         version = self.get_current_model_version(name) if version is None else version
         self._management.set_num_replicas(name, version, num_replicas)
         self._management.wait_ready(name, version, timeout_s=SCALE_TIMEOUT_S)
+
+    def set_batching(
+        self, name: str, batching: str, batch_delay_micros: int = 0, version: object = None
+    ) -> None:
+        """Form the batches of a version, by default the current one, in another way; its replicas run on.
+
+        See `DeployOptions` for the ways. Raises NotFound or BadRequest.
+        """
+        version = self.get_current_model_version(name) if version is None else version
+        self._management.set_batching(name, version, batching, batch_delay_micros)
+
+    def batching(self, name: str, version: object = None) -> BatchingView:
+        """How batches of a version, by default the current one, are formed, and what they took.
+
+        Sizes against latency as they are known now, and how it was in the last five minutes. Raises
+        NotFound.
+        """
+        version = self.get_current_model_version(name) if version is None else version
+        return BatchingView(f"{name}:{version}", self._management.batching(name, version))
+
+    # What was measured
+
+    def why(self, query_id: int) -> Trace:
+        """The path of one of the last queries, with times, and why its answer is what it is.
+
+        Query frontends remember their last 16,384 queries each. Raises NotFound for others.
+        """
+        return Trace(self._management.why(query_id))
+
+    def inspect_instance(self) -> dict[str, Any]:
+        """The metrics of all query frontends, summed up under Clipper's names.
+
+        Latencies are in milliseconds. Percentiles are upper bounds.
+        """
+        return self._management.instance()
+
+    def get_metrics(self) -> str:
+        """The metrics of all query frontends, in Prometheus's text format."""
+        return self._management.metrics()
 
     def get_num_replicas(self, name: str, version: object = None) -> int:
         """How many replicas a version, by default the current one, should have. Raises NotFound."""
@@ -315,6 +379,17 @@ class ClipperConnection:
                     f"There is no model {name!r}. Models: {', '.join(sorted(known)) or 'none yet'}."
                 )
         return [v for v in versions if v["model_name"] in names]
+
+
+def _batching(batch_size: int, options: DeployOptions) -> str:
+    """The way of batching that both arguments together ask for."""
+    if batch_size == -1:
+        return options.get("batching", "learned")
+    if "batching" in options:
+        raise BadRequest("Give either batch_size or batching: batch_size=n means batching='fixed(n)'.")
+    if batch_size < 1:
+        raise BadRequest(f"batch_size must be above 0, or -1 to leave it to the system, not {batch_size}.")
+    return "off" if batch_size == 1 else f"fixed({batch_size})"
 
 
 def _several(what: str, values: Sequence[_T]) -> Sequence[_T]:

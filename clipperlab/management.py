@@ -30,6 +30,7 @@ class Application(TypedDict):
     default_output: Any
     latency_slo_micros: int
     linked_models: list[str]
+    on_overload: str  # "default" or "reject"
 
 
 class Version(TypedDict):
@@ -38,7 +39,11 @@ class Version(TypedDict):
     input_type: str
     labels: list[str]
     artifact: str
-    batch_size: int
+    batching: str  # "learned", "aimd", "fixed(32)" or "off"
+    batch_delay_micros: int
+    size: str | None
+    hang_after_s: float
+    max_cached_input: int
     num_replicas: int
     ready_replicas: int
     state: str  # "starting", "ready" or "failed"
@@ -95,13 +100,14 @@ class Management:
         return application
 
     def register_application(
-        self, name: str, input_type: str, default_output: object, slo_micros: int
+        self, name: str, input_type: str, default_output: object, slo_micros: int, on_overload: str
     ) -> None:
         body = {
             "name": check_name("application", name),
             "input_type": input_type,
             "default_output": default_output,
             "latency_slo_micros": slo_micros,
+            "on_overload": on_overload,
         }
         self._call("POST", "/applications", body)
 
@@ -164,6 +170,28 @@ class Management:
     def set_num_replicas(self, name: str, version: object, num_replicas: int) -> None:
         self._call("PUT", f"{_version(name, version)}/replicas", {"num_replicas": num_replicas})
 
+    def set_batching(self, name: str, version: object, batching: str, batch_delay_micros: int) -> None:
+        body = {"batching": batching, "batch_delay_micros": batch_delay_micros}
+        self._call("PUT", f"{_version(name, version)}/batching", body)
+
+    def batching(self, name: str, version: object) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._call("GET", f"{_version(name, version)}/batching")
+        return found
+
+    # What was measured
+
+    def why(self, query_id: int) -> dict[str, Any]:
+        trace: dict[str, Any] = self._call("GET", f"/queries/{int(query_id)}")
+        return trace
+
+    def instance(self) -> dict[str, Any]:
+        metrics: dict[str, Any] = self._call("GET", "/instance")
+        return metrics
+
+    def metrics(self) -> str:
+        text: str = self._call("GET", "/metrics")
+        return text
+
     def replicas(self) -> list[Replica]:
         replicas: list[Replica] = self._call("GET", "/replicas")
         return replicas
@@ -195,6 +223,8 @@ class Management:
             ) from error
         if response.is_error:
             raise _error(response)
+        if response.headers.get("content-type", "").startswith("text/plain"):
+            return response.text
         return response.json() if response.content else None
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,10 +40,11 @@ class ContainerManager(Protocol):
 
     cluster_name: str
 
-    def up(self, *, fresh: bool) -> bool:
+    def up(self, *, fresh: bool, settings: Mapping[str, int] | None = None) -> bool:
         """Bring the cluster up, or restart what is dead of it; True unless it was running and well.
 
-        `fresh` first ends and removes everything that an earlier run left. Raises ClusterError.
+        `fresh` first ends and removes everything that an earlier run left. `settings` may have a
+        `cache_size` and `num_frontends`; what is left out stays as it was. Raises ClusterError.
         """
 
     def down(self, *, purge: bool) -> int:
@@ -76,12 +78,14 @@ class ProcessContainerManager:
     def __repr__(self) -> str:
         return f"ProcessContainerManager({self.cluster_name!r})"
 
-    def up(self, *, fresh: bool) -> bool:
-        ports = [
-            *("--query-port", str(self._query_port)),
-            *("--management-port", str(self._management_port)),
-        ]
-        answer = self._run("up", [*ports, *(["--fresh"] if fresh else [])], UP_TIMEOUT_S)
+    def up(self, *, fresh: bool, settings: Mapping[str, int] | None = None) -> bool:
+        wanted = {
+            "query_port": self._query_port,
+            "management_port": self._management_port,
+            **(settings or {}),
+        }
+        options = [part for name, n in wanted.items() for part in (f"--{name.replace('_', '-')}", str(n))]
+        answer = self._run("up", [*options, *(["--fresh"] if fresh else [])], UP_TIMEOUT_S)
         return bool(answer["started"])
 
     def down(self, *, purge: bool) -> int:

@@ -1,8 +1,47 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+
+from clipperlab import ClipperConnection, ProcessContainerManager
+
+from .clusters import Attach, deploy_who
+from .home import own_home
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def attach() -> Iterator[Attach]:
+    """Makes connections to clusters by name, on free ports, in a home that ends with the module."""
+    with own_home() as home, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLIPPERLAB_HOME", str(home))
+
+        def attach(name: str) -> ClipperConnection:
+            manager = ProcessContainerManager(name, clipper_query_port=0, clipper_management_port=0)
+            return ClipperConnection(manager)
+
+        yield attach
+
+
+@pytest.fixture(scope="module")
+def conn(attach: Attach) -> Iterator[ClipperConnection]:
+    """One cluster for the tests that break nothing of it."""
+    connection = attach("shared")
+    connection.start_clipper(cache_size=0, fresh=True)
+    yield connection
+    connection.stop_all()
+
+
+@pytest.fixture
+def breakable(attach: Attach, request: pytest.FixtureRequest) -> Iterator[ClipperConnection]:
+    """A cluster of the test's own, with the model `who`, which answers its process id, behind `app`."""
+    connection = attach(f"b{abs(hash(request.node.name)) % 10**6}")
+    connection.start_clipper(cache_size=0, fresh=True)
+    deploy_who(connection, "app", "who")
+    yield connection
+    connection.stop_all(purge=True)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections import deque
+from collections.abc import Callable
 
 from clipper_container.inputs import Tensor
+from clipper_container.wire import Fault
 from clipper_server.management.containers import Spec, Status
+from clipper_server.query.batching import BatchPolicy, policy_for
+from clipper_server.query.cache import Cache
+from clipper_server.query.latency import LatencyTable
+from clipper_server.query.metrics import VersionMetrics
 from clipper_server.query.queue import ModelQueue
-from clipper_server.query.task import Task
-from clipper_server.snapshot import VersionSpec
+from clipper_server.query.task import Dispatch, Outcome, Task
+from clipper_server.snapshot import BatchingSpec, VersionSpec
 
 
 def version_spec(**changes: object) -> VersionSpec:
@@ -19,50 +26,115 @@ def version_spec(**changes: object) -> VersionSpec:
         "input_type": "doubles",
         "credential": "",
         "num_replicas": 1,
-        "batch_size": -1,
     }
     return VersionSpec(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def make_task(name: str, deadline: float) -> Task:
-    return Task(Tensor(name.encode(), (len(name),)), deadline, asyncio.get_running_loop().create_future())
+def fixed(size: int, delay_micros: int = 0) -> BatchingSpec:
+    return BatchingSpec("fixed", size, delay_micros)
+
+
+def new_queue(cache: Cache | None = None, **changes: object) -> ModelQueue:
+    loop = asyncio.get_running_loop()
+    return ModelQueue(
+        version_spec(**changes), loop, loop.time, Cache() if cache is None else cache, VersionMetrics()
+    )
+
+
+class Asker:
+    """Waits for one task, as a query does, and leaves at its deadline."""
+
+    def __init__(
+        self, queue: ModelQueue, name: str, objective_s: float, *, key: object = None, put: bool = True
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[Outcome] = loop.create_future()
+        tensor = Tensor(name.encode(), (len(name),), "str")
+        self.task = Task(queue, tensor, False, loop.time(), loop.time() + objective_s, key)
+        self.task.waiters.add(self)
+        loop.call_at(self.task.deadline, self.expire)
+        if put:
+            queue.put(self.task, loop.time())
+
+    def settled(self) -> None:
+        assert self.task.outcome is not None
+        assert not self.done.done(), "it was answered twice"
+        self.done.set_result(self.task.outcome)
+
+    def expire(self) -> None:
+        if not self.done.done():
+            self.task.leave(self)
+            self.done.set_result(self.task.queue.why_late(self.task, asyncio.get_running_loop().time()))
+
+    @property
+    def fault(self) -> Fault:
+        outcome = self.done.result()
+        assert isinstance(outcome, Fault), f"it has the output {outcome!r}"
+        return outcome
 
 
 class FakeReplica:
-    """A replica without a wire: answers each input with itself, `cost_s` seconds after it begins."""
+    """A replica without a wire: answers each input with itself, `cost_s(size)` seconds after it begins.
 
-    def __init__(self, queue: ModelQueue, cost_s: float = 0.01, credits: int = 2) -> None:
+    `answer` may give other outcomes, or a fault for the whole batch.
+    """
+
+    def __init__(
+        self,
+        queue: ModelQueue,
+        cost_s: float | Callable[[int], float] = 0.01,
+        credits: int = 2,
+        measured: list[tuple[float, float]] | None = None,
+        answer: Callable[[list[bytes]], list[Outcome] | Fault] | None = None,
+        name: str = "0",
+    ) -> None:
+        self.name = name
         self.credits = credits
+        self.in_flight: deque[Dispatch] = deque()
+        self.free_at = 0.0
+        self.table = LatencyTable()
+        self.policy: BatchPolicy = policy_for(BatchingSpec())
         self.batches: list[list[str]] = []
-        self.in_flight: list[list[Task]] = []
+        self.dispatches: list[Dispatch] = []
+        self.asked = 0
+        self.alive = True
+        self.cost_s = cost_s if callable(cost_s) else lambda _size: cost_s
+        self._answer = answer or (lambda inputs: list(inputs))
         self._queue = queue
-        self._cost_s = cost_s
-        self._free_at = 0.0
-        queue.ready.append(self)
+        self._busy_until = 0.0
+        queue.join(self, measured or [])
 
-    def send(self, tasks: list[Task]) -> None:
+    def send(self, dispatch: Dispatch) -> None:
         loop = asyncio.get_running_loop()
+        assert self.credits > 0, "a batch was sent without a credit"
         self.credits -= 1
-        self.batches.append([task.tensor.data.decode("latin-1") for task in tasks])
-        self.in_flight.append(tasks)
-        self._free_at = max(self._free_at, loop.time()) + self._cost_s
-        loop.call_at(self._free_at, self._reply, tasks)
+        self.batches.append([bytes(task.tensor.data).decode("latin-1") for task in dispatch.tasks])
+        self.dispatches.append(dispatch)
+        self.in_flight.append(dispatch)
+        inputs = [bytes(task.tensor.data) for task in dispatch.tasks]
+        cost_s = self.cost_s(dispatch.size)
+        self._busy_until = max(self._busy_until, loop.time()) + cost_s
+        loop.call_at(self._busy_until, self._reply, dispatch, inputs, cost_s)
 
-    def _reply(self, tasks: list[Task]) -> None:
-        if tasks not in self.in_flight:
+    def ask_for_credit(self) -> None:
+        self.asked += 1
+
+    def _reply(self, dispatch: Dispatch, inputs: list[bytes], cost_s: float) -> None:
+        if not self.alive:
             return
-        self.in_flight.remove(tasks)
-        for task in tasks:
-            task.finish(task.tensor.data)
+        assert self.in_flight.popleft() is dispatch
+        dispatch.replied_at = asyncio.get_running_loop().time()
+        dispatch.compute_s = cost_s
         self.credits += 1
-        self._queue.pump_soon()
+        self._queue.answered(self, dispatch, self._answer(inputs))
 
     def die(self) -> None:
         """As when its connection is lost."""
+        self.alive = False
         self._queue.ready.remove(self)
-        lost, self.in_flight = self.in_flight, []
-        for tasks in lost:
-            self._queue.lost(tasks)
+        lost = list(self.in_flight)
+        self.in_flight.clear()
+        self._queue.lost(lost)
 
 
 class FakeManager:
@@ -71,12 +143,15 @@ class FakeManager:
     def __init__(self) -> None:
         self.running: dict[str, Status] = {}
         self.started: list[str] = []
+        self.killed: list[str] = []
 
     async def start(self, spec: Spec) -> None:
         self.started.append(spec.name)
         self.running[spec.name] = Status(spec.name, spec.kind, spec.labels, 1, None, "")
 
-    async def stop(self, name: str) -> None:
+    async def stop(self, name: str, *, at_once: bool = False) -> None:
+        if at_once:
+            self.killed.append(name)
         self.exit(name, 0)
 
     def exit(self, name: str, code: int, words: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -9,117 +10,23 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import psutil
 import pytest
 
 from clipper_container import wire
-from clipper_container.errors import ArtifactError, ClusterError, DeployError
+from clipper_container.errors import ArtifactError, BadRequest, ClusterError, DeployError, NotFound
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 
-from .home import own_home
+from .clusters import Attach, ask, constant, deploy_who, kill, lives, output, pid_of
 from .waiting import wait_for
-
-Attach = Callable[[str], ClipperConnection]
-
-
-@pytest.fixture(scope="module")
-def attach() -> Iterator[Attach]:
-    """Makes connections to clusters by name, on free ports, in a home that ends with the module."""
-    with own_home() as home, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIPPERLAB_HOME", str(home))
-
-        def attach(name: str) -> ClipperConnection:
-            manager = ProcessContainerManager(name, clipper_query_port=0, clipper_management_port=0)
-            return ClipperConnection(manager)
-
-        yield attach
-
-
-@pytest.fixture(scope="module")
-def conn(attach: Attach) -> Iterator[ClipperConnection]:
-    """One cluster for the tests that break nothing of it."""
-    connection = attach("shared")
-    connection.start_clipper(fresh=True)
-    yield connection
-    connection.stop_all()
-
-
-@pytest.fixture
-def breakable(attach: Attach, request: pytest.FixtureRequest) -> Iterator[ClipperConnection]:
-    """A cluster of the test's own, with the model `who`, which answers its process id, behind `app`."""
-    connection = attach(f"b{abs(hash(request.node.name)) % 10**6}")
-    connection.start_clipper(fresh=True)
-    deploy_who(connection, "app", "who")
-    yield connection
-    connection.stop_all(purge=True)
-
-
-def deploy_who(connection: ClipperConnection, app: str, model: str, num_replicas: int = 1) -> None:
-    connection.register_application(app, "doubles", -1, 2_000_000)
-    deploy_python_closure(connection, model, 1, "doubles", pid_of_each(), num_replicas=num_replicas)
-    connection.link_model_to_app(app, model)
-
-
-def pid_of_each() -> Callable[[list[Any]], list[int]]:
-    """Made in a function, so that it is packaged by value: a container cannot import this module."""
-
-    def pids(inputs: list[Any]) -> list[int]:
-        import os
-
-        return [os.getpid() for _ in inputs]
-
-    pids.__module__ = "__main__"
-    return pids
-
-
-def constant(value: object) -> Callable[[list[Any]], list[object]]:
-    def answer(inputs: list[Any]) -> list[object]:
-        return [value for _ in inputs]
-
-    answer.__module__ = "__main__"
-    return answer
-
-
-def ask(connection: ClipperConnection, app: str, body: Any, **options: Any) -> httpx2.Response:
-    url = f"http://{connection.get_query_addr()}/{app}/predict"
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return httpx2.post(url, content=content, trust_env=False, timeout=10, **options)
-
-
-def output(connection: ClipperConnection, app: str = "app") -> Any:
-    """The model's output; None where there is no answer, or a default one."""
-    with suppress(httpx2.HTTPError):
-        answer = ask(connection, app, {"input": [1.0]}).json()
-        if not answer.get("default", True):
-            return answer["output"]
-    return None
-
-
-def pid_of(connection: ClipperConnection, part: str) -> int:
-    folder = ProcessContainerManager(connection.cm.cluster_name).folder
-    if part == "management":
-        return int(json.loads((folder / "cluster.json").read_text())["pid"])
-    return int(connection.status()["frontends"][0]["pid"])
-
-
-def kill(pid: int) -> None:
-    process = psutil.Process(pid)
-    process.kill()
-    wait_for(f"process {pid} to be dead", lambda: not lives(process))
-
-
-def lives(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    return False
-
 
 # The whole line
 
@@ -161,6 +68,84 @@ def test_bytes_strings_and_json_arrive_as_such(conn: ClipperConnection) -> None:
         deploy_python_closure(conn, name, 1, name, kinds)
         conn.link_model_to_app(name, name)
         assert ask(conn, name, {"input": value}).json()["output"] == kind
+
+
+def kinds(inputs: Any) -> list[Any]:
+    """What each input is, and outputs of many kinds."""
+    import numpy as np
+
+    whole = type(inputs).__name__
+    return [[whole, str(x.dtype), list(x.shape), np.float32(x.sum()), {"max": x.max()}] for x in inputs]
+
+
+def test_arrays_arrive_as_numpy_and_outputs_may_be_of_any_kind(conn: ClipperConnection) -> None:
+    kinds.__module__ = "__main__"
+    conn.register_application("arrays", "ndarray", None, 2_000_000)
+    example = np.zeros((2, 2), dtype=np.uint8)
+    deploy_python_closure(conn, "arrays", 1, "ndarray", kinds, example_input=example)
+    conn.link_model_to_app("arrays", "arrays")
+    nested = ask(conn, "arrays", {"input": [[1, 2], [3, 4]]}).json()["output"]
+    assert nested == ["ndarray", "int64", [2, 2], 10.0, {"max": 4}]
+    described = {"dtype": "uint8", "shape": [3], "data": base64.b64encode(bytes([1, 2, 250])).decode()}
+    assert ask(conn, "arrays", {"input": described}).json()["output"][1:3] == ["uint8", [3]]
+    mixed = ask(conn, "arrays", {"input_batch": [[1.5], [[1, 2]], described]}).json()["batch_predictions"]
+    assert [answer["output"][:3] for answer in mixed] == [
+        ["list", "float64", [1]],
+        ["list", "int64", [1, 2]],
+        ["list", "uint8", [3]],
+    ]
+    header = {
+        "inputs": [{"name": "x", "datatype": "FP32", "shape": [2, 3], "parameters": {"binary_data_size": 24}}]
+    }
+    text = json.dumps(header).encode()
+    body = text + np.arange(6, dtype="<f4").tobytes()
+    response = httpx2.post(
+        f"http://{conn.get_query_addr()}/v2/models/arrays/infer",
+        content=body,
+        headers={"Inference-Header-Content-Length": str(len(text))},
+        trust_env=False,
+    )
+    answered = [json.loads(text) for text in response.json()["outputs"][0]["data"]]
+    assert [a[:4] for a in answered] == [["ndarray", "float32", [3], 3.0], ["ndarray", "float32", [3], 12.0]]
+
+
+def test_batching_is_watched_and_changed_while_the_model_runs(conn: ClipperConnection) -> None:
+    conn.register_application("batched", "doubles", -1, 2_000_000)
+    deploy_python_closure(
+        conn, "batched", 1, "doubles", constant(1), example_input=[1.0], batching="fixed(4)"
+    )
+    conn.link_model_to_app("batched", "batched")
+    view = conn.batching("batched")
+    assert view.policy == "fixed(4)"
+    assert {row["cost"] for row in view.rows} == {1, 2, 4}  # from the warm-up, before any query
+    assert view.dispatches == {}
+    ask(conn, "batched", {"input_batch": [[i] for i in range(12)]})
+    assert conn.batching("batched").dispatches == {"full": 3}
+    conn.set_batching("batched", "off")
+    ask(conn, "batched", {"input_batch": [[i] for i in range(5)]})
+    view = conn.batching("batched")
+    assert (view.policy, view.dispatches) == ("off", {"full": 8})
+    assert view.frontends[0]["windows"][-1]["inputs"] == 17
+    assert "batches by off" in str(view)
+    info = conn.get_model_info("batched", 1)
+    assert info is not None
+    assert info["batching"] == "off"
+    with pytest.raises(BadRequest, match="Choose one of"):
+        conn.set_batching("batched", "sometimes")
+
+
+def test_why_tells_the_path_of_a_query(conn: ClipperConnection) -> None:
+    conn.register_application("told", "doubles", -1, 2_000_000)
+    deploy_python_closure(conn, "told", 1, "doubles", constant(1))
+    conn.link_model_to_app("told", "told")
+    query_id = ask(conn, "told", {"input": [1]}).json()["query_id"]
+    trace = conn.why(query_id)
+    assert (trace["answer"], trace["models"][0]["batch"]["replica"]) == ("answered", "0")
+    assert trace["models"][0]["batch"]["compute_ms"] <= trace["took_ms"]
+    assert "told:1, chosen by FirstModel" in str(trace)
+    assert conn.inspect_instance()["app:told:num_predictions"] == 1
+    with pytest.raises(NotFound, match="no trace of query"):
+        conn.why(query_id + 64)
 
 
 def test_another_process_finds_everything(conn: ClipperConnection) -> None:
@@ -480,6 +465,7 @@ def test_a_replica_that_is_told_to_end_while_it_loads_ends() -> None:
         "CLIPPER_FRONTENDS": "/nowhere/*.sock",
         "CLIPPER_ARTIFACT": "http://127.0.0.1:9/sha256:0",
         "CLIPPER_TOKEN": "t",
+        "CLIPPER_MAX_BATCH": "1",
         "CLIPPER_LAST_WORDS": os.devnull,
     }
     with socket.socket() as management:  # takes the connection, and never answers

@@ -7,7 +7,7 @@ import inspect
 import json
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -90,8 +90,9 @@ class FakeManager:
         self.calls: list[str] = []
         self.after_up: ClusterRecord | None = self.found
 
-    def up(self, *, fresh: bool) -> bool:
+    def up(self, *, fresh: bool, settings: Mapping[str, int] | None = None) -> bool:
         self.calls.append(f"up fresh={fresh}")
+        self.settings = dict(settings or {})
         started, self.runs, self.found = fresh or not self.runs, True, self.after_up
         return started
 
@@ -166,7 +167,8 @@ def test_stopping_models_needs_a_cluster() -> None:
 
 def test_start_attaches(fake: FakeManagement, manager: FakeManager) -> None:
     conn = ClipperConnection(manager)
-    conn.start_clipper()
+    conn.start_clipper(cache_size=7, num_frontend_replicas=2)
+    assert manager.settings == {"cache_size": 7, "num_frontends": 2}
     assert conn.get_query_addr() == "127.0.0.1:1337"
     assert conn.get_management_addr() == fake.address
     assert conn.status() == {"cluster_name": "fake"}
@@ -285,6 +287,7 @@ def test_applications(conn: ClipperConnection, fake: FakeManagement) -> None:
         "input_type": "doubles",
         "default_output": "-1",
         "latency_slo_micros": 500_000,
+        "on_overload": "default",
     }
     with pytest.raises(AlreadyExists):
         conn.register_application("digits", "doubles", "-1", 500_000)
@@ -326,10 +329,44 @@ def test_deploy_waits_until_the_version_is_ready(
         "artifact": upload[0].removeprefix("PUT /artifacts/"),
         "labels": ["a"],
         "num_replicas": 2,
-        "batch_size": 8,
+        "batching": "fixed(8)",
     }
     assert first == second
     assert first[1].startswith("wait_s=")
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "options", "sent"),
+    [
+        (-1, {}, {"batching": "learned"}),
+        (1, {}, {"batching": "off"}),
+        (-1, {"batching": "aimd", "batch_delay_micros": 5}, {"batching": "aimd", "batch_delay_micros": 5}),
+        (-1, {"hang_after_s": 2.0, "max_cached_input": 0}, {"hang_after_s": 2.0, "max_cached_input": 0}),
+    ],
+)
+def test_the_ways_of_batching_reach_management(
+    batch_size: int,
+    options: Any,
+    sent: dict[str, Any],
+    conn: ClipperConnection,
+    fake: FakeManagement,
+    packed: Path,
+) -> None:
+    _scripted_deploy(fake, _version())
+    conn.deploy_model("digits", 1, "doubles", packed, batch_size=batch_size, **options)
+    posted = next(body for path, body in fake.requests if path.startswith("POST /models"))
+    assert posted | sent == posted
+
+
+def test_what_contradicts_itself_is_refused(conn: ClipperConnection, packed: Path) -> None:
+    with pytest.raises(BadRequest, match="Give either"):
+        conn.deploy_model("digits", 1, "doubles", packed, batch_size=4, batching="aimd")
+    with pytest.raises(BadRequest, match="above 0"):
+        conn.deploy_model("digits", 1, "doubles", packed, batch_size=0)
+    with pytest.raises(BadRequest, match="from 1 to 64"):
+        conn.start_clipper(num_frontend_replicas=0)
+    with pytest.raises(BadRequest, match="cache_size"):
+        conn.start_clipper(cache_size=-1)
 
 
 def test_deploy_raises_with_the_models_own_traceback(

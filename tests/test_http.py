@@ -1,31 +1,38 @@
-"""The HTTP side of a query frontend, in process: real bodies in and out, and a replica without a wire."""
+"""The HTTP side of a query frontend: a real server on a real port, and a replica without a wire."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from clipper_server.query import clipper_protocol
+from clipper_server.changes import Changes
 from clipper_server.query.configuration import Configuration
-from clipper_server.query.frontend import rest
-from clipper_server.query.http import HTTP
-from clipper_server.snapshot import ApplicationSpec, Snapshot
+from clipper_server.query.frontend import Server
+from clipper_server.query.listener import Listener
+from clipper_server.snapshot import ApplicationSpec, BatchingSpec, Snapshot
 
 from .fakes import FakeReplica, version_spec
 
 pytestmark = pytest.mark.anyio
+DEADLINE_S = 10
 
 
 def snapshot(revision: int = 1, **changes: Any) -> Snapshot:
     applications = [
         ApplicationSpec("sum", "doubles", -1, 100_000, ["m"]),
+        ApplicationSpec("strict", "doubles", -1, 100_000, ["m"], "reject"),
         ApplicationSpec("text", "strings", "?", 100_000, []),
         ApplicationSpec("any", "json", None, 100_000, []),
+        ApplicationSpec("array", "ndarray", None, 100_000, []),
     ]
     fields = {"applications": applications, "versions": [version_spec()], "current": {"m": "1"}}
     return Snapshot(revision, **{**fields, **changes})
@@ -39,27 +46,30 @@ async def configuration() -> Configuration:
 
 
 @pytest.fixture
-async def client(configuration: Configuration) -> AsyncIterator[httpx2.AsyncClient]:
-    app = HTTP(configuration, rest(configuration))
-    transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://frontend") as client:
+async def address(configuration: Configuration) -> AsyncIterator[tuple[str, int]]:
+    with tempfile.TemporaryDirectory(prefix="clipper-", dir="/tmp") as folder:
+        changes = Changes()
+        listener = Listener("0", "127.0.0.1:0", Path(folder))
+        server = Server(configuration, listener, changes)
+        serving = asyncio.create_task(server._serve())
+        assert await changes.wait_for(lambda: configuration.serving, DEADLINE_S)
+        yield listener.address
+        server.should_exit = server.force_exit = True
+        await serving
+
+
+@pytest.fixture
+async def client(address: tuple[str, int]) -> AsyncIterator[httpx2.AsyncClient]:
+    host, port = address
+    async with httpx2.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as client:
         yield client
 
 
-class Echo(FakeReplica):
-    """Answers with a JSON text, as a container would."""
-
-    def _reply(self, tasks: list[Any]) -> None:
-        self.in_flight.remove(tasks)
-        for task in tasks:
-            task.finish(b"[%d]" % task.tensor.shape[0])
-        self.credits += 1
-
-
-def attach(configuration: Configuration, version: str = "1", **options: Any) -> Echo:
+def attach(configuration: Configuration, version: str = "1", **options: Any) -> FakeReplica:
+    """A replica that answers each input with the number of its values, as a JSON text."""
     queue = configuration.queue("m", version)
     assert queue is not None
-    return Echo(queue, **options)
+    return FakeReplica(queue, answer=lambda inputs: [b"[%d]" % (len(i) // 8) for i in inputs], **options)
 
 
 async def test_one_input_gets_one_answer(configuration: Configuration, client: httpx2.AsyncClient) -> None:
@@ -104,6 +114,10 @@ async def test_a_batch_of_one_and_of_none_are_batches(
         ("sum", b'{"inputs": [1]}', "unknown field `inputs`"),
         ("sum", b'{"input": [1], "version": 1}', "`$.version`"),
         ("sum", b'{"input": [1], "version": "7"}', "Its versions: 1."),
+        ("sum", b'{"input": [1], "timeout_micros": 0}', "must be above 0"),
+        ("sum", b'{"input": [1], "timeout_micros": 1.5}', "`$.timeout_micros`"),
+        ("array", b'{"input": [[1], [1, 2]]}', "all rows of one length"),
+        ("array", b'{"input": {"dtype": "uint8", "shape": [3], "data": "AA=="}}', "needs 3 bytes, not 1"),
         ("any", b'{"input": [1e999]}', "out of range"),
         pytest.param(
             "any", b'{"input": ' + b"[" * 10**5 + b"]" * 10**5 + b"}", "nested too deeply", id="deep"
@@ -131,15 +145,17 @@ async def test_a_body_that_is_too_large_is_refused(
         for _ in range(5):
             yield b"1," * (1 << 17)
 
-    response = await client.post("/sum/predict", content=body())
-    assert response.status_code == 413
-    assert "larger than 1 MiB" in response.json()["cause"]
+    for content in (body(), b"1," * (1 << 20)):  # of unknown length, and of a length that is announced
+        response = await client.post("/sum/predict", content=content)
+        assert response.status_code == 413
+        assert "larger than 1 MiB" in response.json()["cause"]
+    assert (await client.post("/any/predict", json={"input": 1})).status_code == 200
 
 
 async def test_an_unknown_application_is_told_which_there_are(client: httpx2.AsyncClient) -> None:
     response = await client.post("/no/predict", json={"input": [1]})
     assert response.status_code == 404
-    assert "Applications: any, sum, text." in response.json()["cause"]
+    assert "Applications: any, array, strict, sum, text." in response.json()["cause"]
 
 
 async def test_another_path_and_method_are_told(client: httpx2.AsyncClient) -> None:
@@ -183,24 +199,303 @@ async def test_a_moved_pointer_moves_the_next_query(
     assert (len(first.batches), len(second.batches)) == (2, 1)
 
 
-async def test_a_removed_version_answers_those_that_wait(configuration: Configuration) -> None:
-    application, parser = configuration.endpoints["sum"]
-    asking = asyncio.create_task(clipper_protocol.predict(application, parser, b'{"input": [1]}'))
-    await asyncio.sleep(0)  # one step of the task puts its query into the queue
+async def waits(configuration: Configuration, count: int = 1) -> None:
+    """Until so many queries wait in the queue, or are with a replica."""
+    queue = configuration.queue("m", "1")
+    assert queue is not None
+    async with asyncio.timeout(DEADLINE_S):
+        while queue.waiting + sum(d.size for r in queue.ready for d in r.in_flight) != count:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+async def test_a_removed_version_answers_those_that_wait(
+    configuration: Configuration, client: httpx2.AsyncClient
+) -> None:
+    asking = asyncio.create_task(client.post("/sum/predict", json={"input": [1]}))
+    await waits(configuration)
     configuration.apply(snapshot(2, versions=[], current={}))
-    answer = json.loads(await asking)
+    answer = (await asking).json()
     assert (answer["default_reason"], answer["default_explanation"]) == ("no_replicas", "m:1 was stopped.")
 
 
-async def test_a_removed_version_still_answers_what_its_replicas_have(configuration: Configuration) -> None:
-    replica = attach(configuration, cost_s=0.01)
-    application, parser = configuration.endpoints["sum"]
-    asking = asyncio.create_task(clipper_protocol.predict(application, parser, b'{"input": [1]}'))
-    for _ in range(3):  # turns of the event loop: into the queue, and on to the replica
-        await asyncio.sleep(0)
-    assert replica.in_flight
+async def test_a_removed_version_still_answers_what_its_replicas_have(
+    configuration: Configuration, client: httpx2.AsyncClient
+) -> None:
+    replica = attach(configuration, cost_s=0.05)
+    asking = asyncio.create_task(client.post("/sum/predict", json={"input": [1]}))
+    async with asyncio.timeout(DEADLINE_S):
+        while not replica.in_flight:  # noqa: ASYNC110
+            await asyncio.sleep(0)
     configuration.apply(snapshot(2, versions=[], current={}))
-    assert json.loads(await asking)["output"] == [1]
+    assert (await asking).json()["output"] == [1]
+
+
+# Deadlines, by request
+
+
+@pytest.mark.parametrize(
+    ("field", "header"), [({"timeout_micros": 5000}, {}), ({}, {"X-Request-Timeout-Seconds": "0.005"})]
+)
+async def test_a_request_may_want_its_answer_earlier(
+    configuration: Configuration, client: httpx2.AsyncClient, field: Any, header: Any
+) -> None:
+    attach(configuration, cost_s=0.03)
+    began = asyncio.get_running_loop().time()
+    answer = (await client.post("/sum/predict", json={"input": [1], **field}, headers=header)).json()
+    assert answer["default_reason"] == "deadline"
+    assert asyncio.get_running_loop().time() - began < 0.03
+    later = await client.post("/sum/predict", json={"input": [1], "timeout_micros": 10**9})
+    assert later.json()["default"] is False
+
+
+async def test_a_request_cannot_wait_longer_than_the_objective(
+    configuration: Configuration, client: httpx2.AsyncClient
+) -> None:
+    attach(configuration, cost_s=60)
+    answer = (await client.post("/sum/predict", json={"input": [1], "timeout_micros": 10**9})).json()
+    assert answer["default_reason"] == "deadline"
+    bad = await client.post(
+        "/sum/predict", json={"input": [1]}, headers={"X-Request-Timeout-Seconds": "soon"}
+    )
+    assert bad.status_code == 400
+    assert "X-Request-Timeout-Seconds" in bad.json()["cause"]
+
+
+# Overload
+
+
+async def test_where_there_is_no_room_the_application_says_how(
+    configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipper_server.query.queue.MAX_WAITING", 2)
+    waiting = [asyncio.create_task(client.post("/sum/predict", json={"input": [1]})) for _ in range(2)]
+    await waits(configuration, 2)
+    default = await client.post("/sum/predict", json={"input": [1]})
+    assert (default.status_code, default.json()["default_reason"]) == (200, "overload")
+    rejected = await client.post("/strict/predict", json={"input": [1]})
+    assert rejected.status_code == 429
+    assert int(rejected.headers["retry-after"]) >= 1
+    assert "takes no more" in rejected.json()["cause"]
+    assert configuration.metrics.application("strict").rejected == 1
+    assert not configuration.metrics.application("strict").defaults
+    await asyncio.gather(*waiting)
+
+
+# The cache
+
+
+@pytest.fixture
+def caching(configuration: Configuration) -> Configuration:
+    configuration.apply(snapshot(2, cache_size=1 << 20, versions=[version_spec(max_cached_input=100)]))
+    return configuration
+
+
+async def test_what_was_answered_is_not_computed_again(
+    caching: Configuration, client: httpx2.AsyncClient
+) -> None:
+    replica = attach(caching)
+    for _ in range(3):
+        answer = (await client.post("/sum/predict", json={"input": [1, 2]})).json()
+        assert answer["output"] == [2]
+    assert len(replica.batches) == 1
+    await client.post("/sum/predict", json={"input": [1, 2]}, headers={"Cache-Control": "no-cache"})
+    assert len(replica.batches) == 2
+    for _ in range(2):
+        await client.post("/sum/predict", json={"input": [1.0] * 20})
+    assert len(replica.batches) == 4  # larger than what is cached
+    metrics = caching.metrics.version("m", "1")
+    assert (metrics.lookups, metrics.hits) == (3, 2)
+
+
+async def test_equal_queries_in_flight_are_computed_once(
+    caching: Configuration, client: httpx2.AsyncClient
+) -> None:
+    replica = attach(caching, cost_s=0.05)
+    asking = [asyncio.create_task(client.post("/sum/predict", json={"input": [1]})) for _ in range(5)]
+    answers = [(await one).json() for one in asking]
+    assert [answer["output"] for answer in answers] == [[1]] * 5
+    assert replica.batches == [[replica.batches[0][0]]]
+    assert caching.metrics.version("m", "1").joined == 4
+    assert len({answer["query_id"] for answer in answers}) == 5
+
+
+async def test_one_that_gives_up_takes_nothing_from_those_that_joined_it(
+    caching: Configuration, client: httpx2.AsyncClient
+) -> None:
+    attach(caching, cost_s=0.05)
+    first = asyncio.create_task(client.post("/sum/predict", json={"input": [1], "timeout_micros": 5000}))
+    await waits(caching)
+    second = await client.post("/sum/predict", json={"input": [1]})
+    assert (await first).json()["default_reason"] == "deadline"
+    assert second.json()["output"] == [1]
+
+
+async def test_a_default_answer_is_not_cached(caching: Configuration, client: httpx2.AsyncClient) -> None:
+    await client.post("/sum/predict", json={"input": [1]})
+    attach(caching)
+    assert (await client.post("/sum/predict", json={"input": [1]})).json()["default"] is False
+
+
+async def test_a_new_version_does_not_answer_with_the_old_ones_outputs(
+    caching: Configuration, client: httpx2.AsyncClient
+) -> None:
+    attach(caching)
+    await client.post("/sum/predict", json={"input": [1]})
+    caching.apply(snapshot(3, cache_size=1 << 20, versions=[version_spec(version="2")], current={"m": "2"}))
+    assert len(caching.cache) == 0
+    replica = attach(caching, "2")
+    await client.post("/sum/predict", json={"input": [1]})
+    assert len(replica.batches) == 1
+
+
+# Connections
+
+
+def request_of(body: bytes, *headers: str, path: str = "/sum/predict") -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "host: x", f"content-length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+async def read_response(reader: asyncio.StreamReader) -> tuple[int, Any]:
+    async with asyncio.timeout(DEADLINE_S):
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(
+            int(n.partition(b":")[2]) for n in head.lower().split(b"\r\n") if b"content-length" in n
+        )
+        return int(head.split()[1]), json.loads(await reader.readexactly(length))
+
+
+async def test_requests_that_follow_without_waiting_are_answered_in_order(
+    configuration: Configuration, address: tuple[str, int]
+) -> None:
+    configuration.apply(snapshot(2, versions=[version_spec(batching=BatchingSpec("off"))]))
+    attach(configuration)
+    reader, writer = await asyncio.open_connection(*address)
+    health = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+    predictions = [request_of(b'{"input": [%b]}' % b",".join([b"1"] * n)) for n in range(1, 200)]
+    writer.write(predictions[0] + health + request_of(b"{]") + b"".join(predictions[1:]))
+    assert (await read_response(reader))[1]["output"] == [1]
+    assert (await read_response(reader))[1]["status"] == "ok"
+    assert (await read_response(reader))[0] == 400
+    for n in range(2, 200):
+        status, answer = await read_response(reader)
+        assert (status, answer["default"], answer["output"]) == (200, False, [n])
+    writer.close()
+
+
+async def test_a_request_in_single_bytes_is_a_request(
+    configuration: Configuration, address: tuple[str, int]
+) -> None:
+    attach(configuration)
+    reader, writer = await asyncio.open_connection(*address)
+    for byte in request_of(b'{"input": [1]}'):
+        writer.write(bytes([byte]))
+        await writer.drain()
+    assert (await read_response(reader))[1]["output"] == [1]
+    writer.close()
+
+
+async def test_a_client_that_will_send_no_more_is_taken_for_gone(
+    configuration: Configuration, address: tuple[str, int]
+) -> None:
+    """Whoever closes a connection, and whoever closes only his half of it, look the same from here."""
+    attach(configuration, cost_s=0.05)
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(request_of(b'{"input": [1]}'))
+    await waits(configuration)
+    writer.write_eof()
+    async with asyncio.timeout(DEADLINE_S):
+        assert await reader.read() == b""
+    assert configuration.metrics.application("sum").cancelled == 1
+    writer.close()
+
+
+async def test_a_client_that_stops_in_the_middle_is_left(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipper_server.query.http.SILENT_S", 0.05)
+    for half in (b"POST /sum/pre", request_of(b'{"input": [1]}')[:-5]):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(half)
+        async with asyncio.timeout(DEADLINE_S):
+            assert await reader.read() == b""
+        writer.close()
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"POST /sum/pre")
+    writer.write_eof()
+    async with asyncio.timeout(DEADLINE_S):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_work_that_nobody_waits_for_is_not_begun(
+    configuration: Configuration, address: tuple[str, int]
+) -> None:
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(request_of(b'{"input": [1]}'))
+    await waits(configuration)
+    writer.close()
+    await waits(configuration, 0)
+    replica = attach(configuration)
+    assert configuration.metrics.application("sum").cancelled == 1
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
+    assert not replica.batches
+
+
+async def test_a_client_that_asks_before_it_sends_is_told_to_go_on(
+    configuration: Configuration, address: tuple[str, int]
+) -> None:
+    attach(configuration)
+    reader, writer = await asyncio.open_connection(*address)
+    body = b'{"input": [1]}'
+    writer.write(request_of(body, "expect: 100-continue")[: -len(body)])
+    async with asyncio.timeout(DEADLINE_S):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+    writer.write(body)
+    assert (await read_response(reader))[1]["output"] == [1]
+    writer.close()
+
+
+async def test_garbage_is_answered_with_400_and_harms_nobody(
+    configuration: Configuration, address: tuple[str, int], client: httpx2.AsyncClient
+) -> None:
+    attach(configuration)
+    with socket.create_connection(address, DEADLINE_S) as garbage:
+        garbage.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(garbage, bytes(range(256)))
+        async with asyncio.timeout(DEADLINE_S):
+            assert (await loop.sock_recv(garbage, 1000)).startswith(b"HTTP/1.1 400")
+    assert (await client.post("/sum/predict", json={"input": [1]})).json()["output"] == [1]
+
+
+# What is told of it
+
+
+async def test_why_and_the_metrics_agree_with_what_the_client_saw(
+    configuration: Configuration, client: httpx2.AsyncClient
+) -> None:
+    attach(configuration, measured=[(1, 0.01), (2, 0.01)])
+    good = (await client.post("/sum/predict", json={"input": [1]})).json()
+    bad = (await client.post("/text/predict", json={"input": "x"})).json()
+    private = f"http://{configuration.private}/private/queries"
+    trace = (await client.get(f"{private}/{good['query_id']}")).json()
+    assert (trace["application"], trace["answer"], trace["reason"]) == ("sum", "answered", None)
+    leg = trace["models"][0]
+    assert (leg["version"], leg["batch"]["size"], leg["batch"]["reason"]) == ("m:1", 1, "idle")
+    assert 0 <= leg["batch"]["sent_at_ms"] <= leg["batch"]["replied_at_ms"] <= trace["took_ms"]
+    trace = (await client.get(f"{private}/{bad['query_id']}")).json()
+    assert (trace["answer"], trace["reason"]) == ("default", "no_model_linked")
+    assert trace["explanation"] == bad["default_explanation"]
+    assert (await client.get(f"{private}/1")).status_code == 404
+    # ... which only management may ask.
+    assert (await client.get(f"/private/queries/{good['query_id']}")).status_code == 404
+    text = (await client.get("/metrics")).text
+    assert 'clipper_app_predictions_total{application="sum",frontend="0"} 1.0' in text
+    labels = 'application="text",frontend="0",reason="no_model_linked"'
+    assert f"clipper_app_default_predictions_total{{{labels}}} 1.0" in text
+    assert 'clipper_model_dispatches_total{frontend="0",model="m",reason="idle",version="1"} 1.0' in text
 
 
 async def test_the_report_counts_what_clients_saw(
@@ -214,7 +509,6 @@ async def test_the_report_counts_what_clients_saw(
     report = configuration.report()
     assert report.revision == 3
     assert {a.name: (a.answered, a.defaults) for a in report.applications} == {
-        "sum": (0, {}),
-        "any": (0, {}),
+        **{name: (0, {}) for name in ("sum", "strict", "any", "array")},
         "text": (1, {"no_model_linked": 1}),
     }

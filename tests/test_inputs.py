@@ -15,10 +15,12 @@ def roundtrip(name: str, values: list[object]) -> list[object]:
     kind = INPUT_TYPES[name]
     tensors = [kind.encode(msgspec.json.decode(msgspec.json.encode(v), type=kind.json)) for v in values]
     body = b"".join(t.data for t in tensors)
-    shapes = [t.shape for t in tensors]
+    shapes, dtypes = [t.shape for t in tensors], [t.dtype for t in tensors]
     if len(set(shapes)) == 1:
         shapes = shapes[:1]
-    return list(inputs.decode(kind.dtype, len(values), shapes, body))
+    if len(set(dtypes)) == 1:
+        dtypes = dtypes[:1]
+    return list(inputs.decode(len(values), dtypes, shapes, body))
 
 
 @given(st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False)), min_size=1))
@@ -52,7 +54,7 @@ def test_bytes_travel_as_base64() -> None:
 
 def test_inputs_of_one_shape_come_as_one_array_without_a_copy() -> None:
     body = bytearray(np.arange(6, dtype="<f8").tobytes())
-    batch = inputs.decode("<f8", 2, [(3,)], body)
+    batch = inputs.decode(2, ["<f8"], [(3,)], body)
     assert isinstance(batch, np.ndarray)
     assert batch.shape == (2, 3)
     body[:8] = np.float64(7).tobytes()
@@ -76,7 +78,7 @@ def test_text_that_is_not_base64_is_told() -> None:
 @pytest.mark.parametrize("shapes", [[(2,), (5,)], [(2,)], [(1,), (1,), (1,)]])
 def test_shapes_that_do_not_add_up_are_refused(shapes: list[tuple[int, ...]]) -> None:
     with pytest.raises(ValueError, match=r"add up|shape|reshape"):
-        inputs.decode("<f8", 2, shapes, bytes(24))
+        inputs.decode(2, ["<f8"], shapes, bytes(24))
 
 
 def test_short_names_are_understood_and_others_told() -> None:
@@ -88,11 +90,58 @@ def test_short_names_are_understood_and_others_told() -> None:
 
 def test_an_example_input_may_be_an_array() -> None:
     example = inputs.to_json("doubles", np.array([1.0, 2.0]))
-    assert inputs.example_tensor("doubles", example) == Tensor(np.array([1.0, 2.0]).tobytes(), (2,))
+    assert inputs.example_tensor("doubles", example) == Tensor(np.array([1.0, 2.0]).tobytes(), (2,), "<f8")
     nested = inputs.to_json("json", {"a": np.float64(1), "b": [np.arange(2)]})
     assert nested == {"a": 1.0, "b": [[0, 1]]}
-    assert inputs.example_tensor("json", nested) == Tensor(b'{"a":1.0,"b":[[0,1]]}', (21,))
+    assert inputs.example_tensor("json", nested) == Tensor(b'{"a":1.0,"b":[[0,1]]}', (21,), "json")
     with pytest.raises(BadRequest, match="The example input is not of the type doubles"):
         inputs.example_tensor("doubles", [[1.0]])
     with pytest.raises(BadRequest, match="cannot be written as JSON: it holds a object"):
         inputs.to_json("json", object())
+
+
+@given(
+    st.sampled_from(sorted(inputs.DTYPES)),
+    st.lists(st.integers(0, 4), max_size=3),
+    st.integers(1, 4),
+    st.integers(0, 255),
+)
+def test_arrays_arrive_as_they_were_sent(dtype: str, shape: list[int], count: int, fill: int) -> None:
+    size = int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize
+    array = np.frombuffer(bytes([fill % 2]) * size, dtype).reshape(shape)
+    value = inputs.to_json("ndarray", array)
+    arrived = roundtrip("ndarray", [value] * count)
+    assert len(arrived) == count
+    for one in arrived:
+        found = np.asarray(one)
+        assert (found.dtype, found.shape, found.tobytes()) == (array.dtype, array.shape, array.tobytes())
+
+
+def test_arrays_of_several_types_and_shapes_come_as_a_list() -> None:
+    values = [[1, 2], [[1.5]], {"dtype": "uint8", "shape": [1], "data": "AQ=="}]
+    arrived = roundtrip("ndarray", list(values))
+    assert [(a.dtype.str, a.shape, a.tolist()) for a in arrived if isinstance(a, np.ndarray)] == [
+        ("<i8", (2,), [1, 2]),
+        ("<f8", (1, 1), [[1.5]]),
+        ("|u1", (1,), [1]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ([[1], [1, 2]], "all rows of one length"),
+        ("text", "all rows of one length"),
+        ([["a"]], "all rows of one length"),
+        (None, "all rows of one length"),
+        ({"dtype": "uint8", "shape": [2]}, "no others"),
+        ({"dtype": "object", "shape": [1], "data": ""}, "no type of numbers"),
+        ({"dtype": "nonsense", "shape": [1], "data": ""}, "no type of numbers"),
+        ({"dtype": "uint8", "shape": [-1], "data": ""}, "list of whole numbers"),
+        ({"dtype": "uint8", "shape": [2], "data": "AQ=="}, "needs 2 bytes, not 1"),
+        ({"dtype": "uint8", "shape": [2], "data": "?"}, "not base64"),
+    ],
+)
+def test_what_is_no_array_is_told(value: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        INPUT_TYPES["ndarray"].encode(value)

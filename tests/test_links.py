@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clipper_container import wire
-from clipper_container.links import CREDITS, Links, Work
+from clipper_container.credits import CREDITS
+from clipper_container.links import Links, Work
 
 HELLO = wire.Hello(wire.WIRE_VERSION, "token", "m", "1", "0", 1)
 DEADLINE_S = 10
@@ -74,65 +76,93 @@ def frontend(folder: Path) -> Iterator[Frontend]:
     frontend.close()
 
 
-Inbox = queue.SimpleQueue[Work | None]
-
-
 @pytest.fixture
-def work() -> Inbox:
-    return queue.SimpleQueue()
-
-
-@pytest.fixture
-def links(folder: Path, work: Inbox) -> Iterator[Links]:
-    links = Links(str(folder / "*.sock"), HELLO, work)
+def links(folder: Path) -> Iterator[Links]:
+    links = Links(str(folder / "*.sock"), HELLO)
     links.start()
     yield links
     links.close()
 
 
-def test_credits_are_given_once_when_the_model_is_loaded(frontend: Frontend, links: Links) -> None:
+def take(links: Links) -> Work | None:
+    """What the main thread would get next. The wire thread reads the sockets until then."""
+    taken: list[Work | None] = []
+    thread = threading.Thread(target=lambda: taken.append(links.take()), daemon=True)
+    thread.start()
+    thread.join(DEADLINE_S)
+    assert taken, "no batch came"
+    links.lend()
+    return taken[0]
+
+
+def offered(frontend: Frontend, links: Links) -> None:
+    """Up to the point where a frontend may send batches."""
+    links.ready([(1.0, 0.5)])
     assert frontend.accept() == HELLO
     frontend.send(wire.Welcome("0"))
-    links.ready()
-    assert frontend.receive() == wire.Ready(CREDITS)
+    assert frontend.receive() == wire.Ready([(1.0, 0.5)])
+    assert frontend.receive() == wire.Credit(CREDITS)
+
+
+def drained(frontend: Frontend, links: Links) -> None:
     links.drain()
     assert frontend.receive() == wire.Draining()
     frontend.send(wire.Released())
 
 
-def test_a_frame_that_comes_in_pieces_is_one_batch(frontend: Frontend, links: Links, work: Inbox) -> None:
-    links.ready()
-    frontend.accept()
-    frontend.send(wire.Welcome("0"), piece=1)
-    frontend.receive()
-    frontend.send(wire.Batch(5, "<f8", 1, [(2,)]), [bytes(range(16))], piece=3)
-    received = work.get(timeout=DEADLINE_S)
+def test_credits_are_given_once_when_the_model_is_loaded(frontend: Frontend, links: Links) -> None:
+    offered(frontend, links)
+    drained(frontend, links)
+
+
+def test_a_frame_that_comes_in_pieces_is_one_batch(frontend: Frontend, links: Links) -> None:
+    offered(frontend, links)
+    frontend.send(wire.Batch(5, 1, ["<f8"], [(2,)], []), [bytes(range(16))], piece=3)
+    received = take(links)
     assert received is not None
     assert received.batch.id == 5
     assert bytes(received.body) == bytes(range(16))
-    received.link.send(wire.Reply(5, 0.0, 1, [2], {}, None), [b"42"])
+    received.link.send(wire.Reply(5, 0.0, 1, [2], {}, {}, None), [b"42"])
     assert isinstance(frontend.receive(), wire.Reply)
-    links.drain()
-    frontend.receive()
-    frontend.send(wire.Released())
-    assert work.get(timeout=DEADLINE_S) is None
+    drained(frontend, links)
+    assert take(links) is None
 
 
-def test_what_was_sent_before_the_release_is_still_answered(
-    frontend: Frontend, links: Links, work: Inbox
-) -> None:
-    links.ready()
-    frontend.accept()
-    frontend.send(wire.Welcome("0"))
-    frontend.receive()
+def test_numbers_lie_where_numpy_is_quick_with_them(frontend: Frontend, links: Links) -> None:
+    offered(frontend, links)
+    frontend.send(wire.Batch(123456, 1, ["<f8"], [(2,)], []), [bytes(16)])
+    received = take(links)
+    assert received is not None
+    assert np.frombuffer(received.body, "<f8").flags.aligned
+
+
+def test_what_was_sent_before_the_release_is_still_answered(frontend: Frontend, links: Links) -> None:
+    offered(frontend, links)
     links.drain()
     assert frontend.receive() == wire.Draining()
-    frontend.send(wire.Batch(1, "<f8", 1, [(1,)]), [bytes(8)])
+    frontend.send(wire.Batch(1, 1, ["<f8"], [(1,)], []), [bytes(8)])
     frontend.send(wire.Released())
-    last = work.get(timeout=DEADLINE_S)
+    last = take(links)
     assert last is not None
     assert last.batch.id == 1
-    assert work.get(timeout=DEADLINE_S) is None
+    assert take(links) is None
+
+
+def test_while_the_model_computes_another_frontend_is_heard(
+    frontend: Frontend, links: Links, folder: Path
+) -> None:
+    offered(frontend, links)
+    frontend.send(wire.Batch(1, 1, ["<f8"], [(1,)], []), [bytes(8)])
+    assert take(links) is not None  # and now the main thread computes, and takes no more
+    other = Frontend(folder / "1.sock")
+    assert other.accept() == HELLO
+    other.send(wire.Welcome("1"))
+    assert isinstance(other.receive(), wire.Ready)
+    other.send(wire.Backlog())
+    assert frontend.receive() == wire.Recall()
+    frontend.send(wire.Yield(1))
+    assert other.receive() == wire.Credit(1)
+    other.close()
 
 
 def test_a_frontend_that_comes_back_is_dialled_again(folder: Path, links: Links) -> None:
@@ -167,6 +197,6 @@ def test_garbage_from_a_frontend_ends_its_connection_and_no_other(
     with contextlib.suppress(ConnectionResetError):
         assert frontend.connection.recv(100) == b""
     other.send(wire.Welcome("1"))
-    links.ready()
-    assert other.receive() == wire.Ready(CREDITS)
+    links.ready([])
+    assert other.receive() == wire.Ready([])
     other.close()

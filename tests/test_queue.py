@@ -1,37 +1,37 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
+from collections.abc import Callable
 
-from hypothesis import given
+import msgspec
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipper_container.wire import Fault
-from clipper_server.query.deadlines import Deadlines
-from clipper_server.query.queue import ModelQueue
-from clipper_server.query.task import Task
+from clipper_server.query.cache import Cache
+from clipper_server.query.task import Outcome
+from clipper_server.snapshot import BatchingSpec
 
-from .fakes import FakeReplica, make_task, version_spec
+from .fakes import Asker, FakeReplica, fixed, new_queue
 from .virtual_time import run
 
 
-def new_queue(**changes: object) -> ModelQueue:
-    return ModelQueue(version_spec(**changes), asyncio.get_running_loop())
+async def gather(askers: list[Asker]) -> list[Outcome]:
+    return list(await asyncio.gather(*(asker.done for asker in askers)))
 
 
-def fault_of(task: Task) -> Fault:
-    outcome = task.done.result()
-    assert isinstance(outcome, Fault)
-    return outcome
+# Order, credits, late binding
 
 
 def test_what_comes_together_goes_together_and_the_most_urgent_first() -> None:
     async def main() -> None:
-        queue = new_queue()
+        queue = new_queue(batching=fixed(32))
         replica = FakeReplica(queue)
-        tasks = [make_task(name, deadline) for name, deadline in [("c", 3), ("a", 1), ("b", 2)]]
-        for task in tasks:
-            queue.put(task)
-        await asyncio.gather(*(task.done for task in tasks))
+        askers = [Asker(queue, name, objective) for name, objective in [("c", 3), ("a", 1), ("b", 2)]]
+        await gather(askers)
         assert replica.batches == [["a", "b", "c"]]
 
     run(main())
@@ -39,29 +39,75 @@ def test_what_comes_together_goes_together_and_the_most_urgent_first() -> None:
 
 def test_no_batch_is_larger_than_the_policy_allows() -> None:
     async def main() -> None:
-        queue = new_queue(batch_size=2)
+        queue = new_queue(batching=fixed(2))
         replica = FakeReplica(queue)
-        tasks = [make_task(str(i), 1) for i in range(5)]
-        for task in tasks:
-            queue.put(task)
-        await asyncio.gather(*(task.done for task in tasks))
+        await gather([Asker(queue, str(i), 1) for i in range(5)])
         assert [len(batch) for batch in replica.batches] == [2, 2, 1]
+        assert dict(queue.metrics.dispatches) == {"full": 2, "idle": 1}
 
     run(main())
 
 
 def test_without_a_credit_the_backlog_waits_where_it_can_be_reordered() -> None:
     async def main() -> None:
-        queue = new_queue(batch_size=1)
+        queue = new_queue(batching=fixed(1))
         replica = FakeReplica(queue, credits=1)
-        late, urgent = make_task("late", 9), make_task("urgent", 1)
-        first = make_task("first", 5)
-        queue.put(first)
+        first = Asker(queue, "first", 5)
         await asyncio.sleep(0)
-        queue.put(late)
-        queue.put(urgent)
-        await asyncio.gather(first.done, late.done, urgent.done)
+        late, urgent = Asker(queue, "late", 9), Asker(queue, "urgent", 1)
+        await gather([first, late, urgent])
         assert replica.batches == [["first"], ["urgent"], ["late"]]
+
+    run(main())
+
+
+def test_a_busy_replica_gets_its_next_batch_just_before_it_is_free() -> None:
+    async def main() -> None:
+        queue = new_queue(batching=fixed(8))
+        replica = FakeReplica(queue, cost_s=0.1, measured=[(1, 0.1), (8, 0.1)])
+        askers = [Asker(queue, "0", 5)]
+        await asyncio.sleep(0.01)
+        askers.append(Asker(queue, "1", 5))
+        await asyncio.sleep(0.05)
+        askers.append(Asker(queue, "urgent", 1))
+        await gather(askers)
+        assert replica.batches == [["0"], ["urgent", "1"]]
+        second = replica.dispatches[1]
+        assert 0.07 < second.sent_at < 0.1
+        assert asyncio.get_running_loop().time() == pytest.approx(0.2)  # it was never idle in between
+
+    run(main())
+
+
+def test_a_lone_query_on_an_idle_replica_goes_at_once() -> None:
+    async def main() -> None:
+        queue = new_queue()
+        FakeReplica(queue, cost_s=0.01, measured=[(1, 0.01), (64, 0.011)])
+        asker = Asker(queue, "q", 1)
+        await asker.done
+        assert asyncio.get_running_loop().time() == pytest.approx(0.01)
+        assert dict(queue.metrics.dispatches) == {"idle": 1}
+
+    run(main())
+
+
+def test_a_batch_delay_lets_a_batch_grow_and_no_longer_than_asked() -> None:
+    async def main() -> None:
+        queue = new_queue(batching=fixed(4, delay_micros=20_000))
+        replica = FakeReplica(queue, cost_s=0.01, measured=[(1, 0.01), (4, 0.01)])
+        askers = [Asker(queue, "0", 1)]
+        await asyncio.sleep(0.015)
+        askers.append(Asker(queue, "1", 1))
+        await gather(askers)
+        assert replica.batches == [["0", "1"]]
+        assert replica.dispatches[0].sent_at == pytest.approx(0.02)
+        four = [Asker(queue, str(i), 1) for i in range(4)]
+        began = asyncio.get_running_loop().time()
+        await gather(four)
+        assert replica.dispatches[1].sent_at == pytest.approx(began)  # a full one does not wait
+        hurried = Asker(queue, "hurried", 0.02)
+        assert await hurried.done == b"hurried"
+        assert dict(queue.metrics.dispatches) == {"timer": 1, "full": 1, "deadline": 1}
 
     run(main())
 
@@ -71,54 +117,90 @@ def test_idle_replicas_take_turns() -> None:
         queue = new_queue()
         replicas = [FakeReplica(queue) for _ in range(3)]
         for i in range(6):
-            task = make_task(str(i), 100)
-            queue.put(task)
-            await task.done
+            await Asker(queue, str(i), 100).done
         assert [len(replica.batches) for replica in replicas] == [2, 2, 2]
 
     run(main())
 
 
+def test_of_two_replicas_the_faster_gets_more() -> None:
+    async def main() -> None:
+        queue = new_queue()
+        costs: list[Callable[[int], float]] = [lambda n: 0.002 + 0.0002 * n, lambda n: 0.006 + 0.0006 * n]
+        fast, slow = (FakeReplica(queue, cost_s=cost, measured=[(1, cost(1))]) for cost in costs)
+
+        async def client() -> None:
+            for _ in range(60):
+                assert not isinstance(await Asker(queue, "q", 1).done, Fault)
+
+        await asyncio.gather(*(client() for _ in range(64)))
+        served = [sum(map(len, replica.batches)) for replica in (fast, slow)]
+        assert served[0] >= 2.5 * served[1]
+
+    run(main())
+
+
+def test_without_a_credit_one_is_asked_for_once() -> None:
+    async def main() -> None:
+        queue = new_queue()
+        replica = FakeReplica(queue, credits=0)
+        asker = Asker(queue, "q", 1)
+        await asyncio.sleep(0.01)
+        assert replica.asked == 1
+        replica.credits += 1
+        queue.pump_soon()
+        assert await asker.done == b"q"
+
+    run(main())
+
+
+def test_another_way_of_batching_holds_at_once_and_replicas_run_on() -> None:
+    async def main() -> None:
+        queue = new_queue(batching=fixed(4))
+        replica = FakeReplica(queue)
+        await gather([Asker(queue, str(i), 1) for i in range(4)])
+        queue.configure(msgspec.structs.replace(queue.spec, batching=BatchingSpec("off")))
+        await gather([Asker(queue, str(i), 1) for i in range(3)])
+        assert [len(batch) for batch in replica.batches] == [4, 1, 1, 1]
+
+    run(main())
+
+
+def test_cost_may_be_what_a_size_function_says() -> None:
+    async def main() -> None:
+        queue = new_queue(batching=fixed(10), size="len(x)", input_type="strings")
+        replica = FakeReplica(queue)
+        await gather([Asker(queue, name, 1) for name in ["aaaa", "bbbb", "cccc", "dddddddddddddddd"]])
+        assert replica.batches == [["aaaa", "bbbb"], ["cccc"], ["dddddddddddddddd"]]
+
+    run(main())
+
+
+# Nobody waits, nobody is forgotten
+
+
 def test_nobody_is_asked_what_nobody_waits_for() -> None:
     async def main() -> None:
         queue = new_queue()
-        gone, waiting = make_task("gone", 1), make_task("waiting", 2)
-        queue.put(gone)
-        queue.put(waiting)
-        gone.done.cancel()
+        gone, waiting = Asker(queue, "gone", 1), Asker(queue, "waiting", 2)
+        gone.task.leave(gone)
         replica = FakeReplica(queue)
-        queue.pump_soon()
         await waiting.done
         assert replica.batches == [["waiting"]]
+        assert queue.metrics.not_begun == 1
 
     run(main())
 
 
-def test_a_lost_replica_costs_no_answer_while_another_one_lives() -> None:
+def test_what_nobody_waits_for_does_not_pile_up() -> None:
     async def main() -> None:
         queue = new_queue()
-        dying = FakeReplica(queue, cost_s=1)
-        task = make_task("q", 9)
-        queue.put(task)
-        await asyncio.sleep(0.1)
-        FakeReplica(queue)
-        dying.die()
-        assert await task.done == b"q"
-
-    run(main())
-
-
-def test_a_query_that_two_replicas_die_with_is_not_tried_on_a_third() -> None:
-    async def main() -> None:
-        queue = new_queue()
-        task = make_task("q", 9)
-        queue.put(task)
-        for _ in range(2):
-            replica = FakeReplica(queue, cost_s=1)
-            queue.pump_soon()
-            await asyncio.sleep(0.1)
-            replica.die()
-        assert fault_of(task).reason == "replica_lost"
+        for i in range(500):
+            asker = Asker(queue, str(i), 1000)
+            asker.task.leave(asker)
+        Asker(queue, "last", 1000)
+        assert queue.waiting == 1
+        assert len(queue) < 200
 
     run(main())
 
@@ -126,22 +208,19 @@ def test_a_query_that_two_replicas_die_with_is_not_tried_on_a_third() -> None:
 def test_the_reason_at_the_deadline_is_the_true_one() -> None:
     async def main() -> None:
         queue = new_queue()
-        deadlines = Deadlines(asyncio.get_running_loop())
-        loop = asyncio.get_running_loop()
 
         async def reason() -> str:
-            task = make_task("q", loop.time() + 1)
-            queue.put(task)
-            deadlines.watch(task, queue.expire)
-            began = loop.time()
-            await task.done
-            assert loop.time() - began <= 1.01
-            return fault_of(task).reason
+            asker = Asker(queue, "q", 1)
+            await asker.done
+            return asker.fault.reason
 
         assert await reason() == "no_replicas"
         queue.starting = 1
         assert await reason() == "starting"
         queue.starting = 0
+        replica = FakeReplica(queue, cost_s=60)
+        assert await reason() == "deadline"
+        replica.die()
         FakeReplica(queue, cost_s=60)
         assert await reason() == "deadline"
 
@@ -150,10 +229,8 @@ def test_the_reason_at_the_deadline_is_the_true_one() -> None:
 
 def test_a_version_with_no_replicas_to_come_answers_at_once() -> None:
     async def main() -> None:
-        queue = new_queue(num_replicas=0)
-        task = make_task("q", 9)
-        queue.put(task)
-        assert fault_of(task).reason == "no_replicas"
+        asker = Asker(new_queue(num_replicas=0), "q", 9)
+        assert asker.fault.reason == "no_replicas"
 
     run(main())
 
@@ -161,60 +238,330 @@ def test_a_version_with_no_replicas_to_come_answers_at_once() -> None:
 def test_a_version_that_is_stopped_answers_all_that_wait() -> None:
     async def main() -> None:
         queue = new_queue()
-        tasks = [make_task(str(i), 9) for i in range(3)]
-        for task in tasks:
-            queue.put(task)
+        askers = [Asker(queue, str(i), 9) for i in range(3)]
         queue.close("m:1 was stopped.")
-        assert [fault_of(task).message for task in tasks] == ["m:1 was stopped."] * 3
+        assert [asker.fault.message for asker in askers] == ["m:1 was stopped."] * 3
 
     run(main())
 
 
-def test_expired_tasks_do_not_pile_up_without_replicas() -> None:
+# Overload
+
+
+def sleeper(size: int) -> float:
+    """A thousand a second."""
+    return 0.001 * size
+
+
+def test_under_overload_capacity_is_used_and_the_rest_is_told_at_once() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        queue = new_queue()
+        FakeReplica(queue, cost_s=sleeper, measured=[(1, 0.001), (2, 0.002), (4, 0.004)])
+        seconds = 10
+        waits: dict[str, list[float]] = {"ok": [], "overload": [], "deadline": []}
+
+        async def client() -> None:
+            began = loop.time()
+            outcome = await Asker(queue, "q", 0.1).done
+            kind = outcome.reason if isinstance(outcome, Fault) else "ok"
+            waits[kind].append(loop.time() - began)
+
+        clients = []
+        for i in range(3000 * seconds):
+            await asyncio.sleep(max(0.0, i / 3000 - loop.time()))
+            clients.append(asyncio.create_task(client()))
+        await asyncio.gather(*clients)
+        assert len(waits["ok"]) >= 0.85 * 1000 * seconds
+        assert len(waits["deadline"]) <= 0.01 * 3000 * seconds
+        told = sorted(waits["overload"])
+        assert told[len(told) // 2] < 0.01
+        # Afterwards it is as if nothing had been.
+        await asyncio.sleep(0.2)
+        began = loop.time()
+        assert await Asker(queue, "q", 0.1).done == b"q"
+        assert loop.time() - began < 0.01
+
+    run(main())
+
+
+def test_what_fits_into_the_next_batch_is_never_too_much() -> None:
     async def main() -> None:
         queue = new_queue()
-        deadlines = Deadlines(asyncio.get_running_loop())
-        for i in range(100):
-            task = make_task(str(i), asyncio.get_running_loop().time() + 0.01)
-            queue.put(task)
-            deadlines.watch(task, queue.expire)
-            await asyncio.sleep(0.02)
-        assert len(queue) == 0
+        FakeReplica(queue, cost_s=0.009, measured=[(1, 0.009), (64, 0.0095)])
+        first = Asker(queue, "first", 0.02)
+        await asyncio.sleep(0.004)
+        await gather(others := [Asker(queue, str(i), 0.02) for i in range(60)])
+        assert not any(isinstance(asker.done.result(), Fault) for asker in [first, *others])
 
     run(main())
 
 
+def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clipper_server.query.queue.MAX_WAITING", 10)
+
+    async def main() -> None:
+        queue = new_queue()
+        askers = [Asker(queue, str(i), 9) for i in range(12)]
+        assert [asker.fault.reason for asker in askers if asker.done.done()] == ["overload"] * 2
+
+    run(main())
+
+
+def test_an_urgent_query_is_not_refused_for_the_patient_that_wait() -> None:
+    async def main() -> None:
+        queue = new_queue()
+        FakeReplica(queue, cost_s=sleeper, measured=[(1, 0.001), (32, 0.032)])
+        patient = [Asker(queue, str(i), 10) for i in range(1000)]
+        await asyncio.sleep(0.05)
+        urgent = Asker(queue, "urgent", 0.1)
+        assert await urgent.done == b"urgent"
+        await gather(patient)
+
+    run(main())
+
+
+# Failures
+
+
+def test_a_lost_replica_costs_no_answer_while_another_one_lives() -> None:
+    async def main() -> None:
+        queue = new_queue()
+        dying = FakeReplica(queue, cost_s=1)
+        asker = Asker(queue, "q", 9)
+        await asyncio.sleep(0.1)
+        FakeReplica(queue)
+        dying.die()
+        assert await asker.done == b"q"
+
+    run(main())
+
+
+def test_a_query_that_two_replicas_die_with_is_not_tried_on_a_third() -> None:
+    async def main() -> None:
+        queue = new_queue()
+        asker = Asker(queue, "q", 9)
+        for _ in range(2):
+            replica = FakeReplica(queue, cost_s=1)
+            await asyncio.sleep(0.1)
+            replica.die()
+        assert asker.fault.reason == "replica_lost"
+
+    run(main())
+
+
+def test_a_query_of_death_takes_no_other_with_it_and_not_the_whole_fleet() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        queue = new_queue(batching=fixed(32))
+        replicas: list[FakeReplica] = []
+
+        class Mortal(FakeReplica):
+            def _reply(self, dispatch: object, inputs: list[bytes], cost_s: float) -> None:
+                if self.alive and b"death" in inputs:
+                    self.die()
+                else:
+                    super()._reply(dispatch, inputs, cost_s)  # type: ignore[arg-type]
+
+        replicas += [Mortal(queue, cost_s=0.01, name=str(i)) for i in range(3)]
+        names = [str(i) for i in range(20)]
+        names.insert(7, "death")
+        askers = [Asker(queue, name, 5) for name in names]
+        await asyncio.sleep(0.005)
+        later = [Asker(queue, f"later {i}", 5) for i in range(20)]
+        await gather([*askers, *later])
+        assert askers[7].fault.reason == "replica_lost"
+        assert [a.done.result() for a in askers if a is not askers[7]] == [
+            name.encode() for name in names if name != "death"
+        ]
+        assert not any(isinstance(asker.done.result(), Fault) for asker in later)
+        assert sum(replica.alive for replica in replicas) == 1
+        assert loop.time() < 1
+
+    run(main())
+
+
+def poisoned(inputs: list[bytes]) -> list[Outcome] | Fault:
+    if any(i.startswith(b"poison") for i in inputs):
+        return Fault("model_error", "The model raised ValueError: poison")
+    return list(inputs)
+
+
+@pytest.mark.parametrize("place", [0, 13, 31])
+def test_one_bad_input_costs_one_answer(place: int) -> None:
+    async def main() -> None:
+        queue = new_queue(batching=fixed(32))
+        replica = FakeReplica(queue, cost_s=0.01, measured=[(1, 0.01), (32, 0.01)], answer=poisoned)
+        names = ["poison" if i == place else str(i) for i in range(32)]
+        askers = [Asker(queue, name, 10 * 0.01) for name in names]
+        await gather(askers)
+        assert askers[place].fault.reason == "model_error"
+        good = [asker.done.result() for asker in askers if asker is not askers[place]]
+        assert good == [name.encode() for name in names if name != "poison"]
+        assert len(replica.batches) <= 8
+
+    run(main())
+
+
+def test_a_batch_of_bad_inputs_is_not_run_for_ever() -> None:
+    async def main() -> None:
+        queue = new_queue(batching=fixed(32))
+        replica = FakeReplica(queue, cost_s=0.01, answer=poisoned)
+        askers = [Asker(queue, f"poison {i}", 100) for i in range(32)]
+        await gather(askers)
+        assert {asker.fault.reason for asker in askers} == {"model_error"}
+        assert len(replica.batches) <= 1 + 14
+        assert queue.metrics.retries == len(replica.batches) - 1
+
+    run(main())
+
+
+def test_the_search_for_a_bad_input_stays_behind_healthy_traffic_and_is_not_starved_by_it() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        queue = new_queue(batching=fixed(8))
+        replica = FakeReplica(queue, cost_s=0.01, measured=[(1, 0.01), (8, 0.01)], answer=poisoned)
+        batch = [Asker(queue, "poison" if i == 3 else f"old {i}", 0.5) for i in range(8)]
+
+        async def healthy() -> None:
+            while loop.time() < 0.5:
+                assert not isinstance(await Asker(queue, "healthy", 0.2).done, Fault)
+
+        await asyncio.gather(*(healthy() for _ in range(16)))
+        await gather(batch)
+        assert sum(isinstance(asker.done.result(), Fault) for asker in batch) == 1
+        reasons = [dispatch.reason for dispatch in replica.dispatches]
+        assert not any(a == b == "retry" for a, b in itertools.pairwise(reasons))
+
+    run(main())
+
+
+def test_the_search_ends_with_the_time_that_is_left() -> None:
+    async def main() -> None:
+        queue = new_queue(batching=fixed(32))
+        replica = FakeReplica(queue, cost_s=0.01, measured=[(1, 0.01), (32, 0.01)], answer=poisoned)
+        askers = [Asker(queue, "poison" if i == 0 else str(i), 0.025) for i in range(32)]
+        await gather(askers)
+        assert {asker.fault.reason for asker in askers if isinstance(asker.done.result(), Fault)} <= {
+            "model_error",
+            "deadline",
+        }
+        assert len(replica.batches) <= 3
+
+    run(main())
+
+
+# The cache
+
+
+def test_a_late_answer_still_fills_the_cache() -> None:
+    async def main() -> None:
+        cache = Cache(1 << 20)
+        queue = new_queue(cache)
+        FakeReplica(queue, cost_s=1)
+        key = cache.key(queue.id, Asker(queue, "q", 9, put=False).task.tensor, False, 100)
+        assert key is not None
+        asker = Asker(queue, "q", 0.5, key=key)
+        await asker.done
+        assert asker.fault.reason == "deadline"
+        await asyncio.sleep(1)
+        assert cache.output(key) == b"q"
+        queue.close("stopped")
+        assert cache.output(key) is None
+        assert cache.used == 0
+
+    run(main())
+
+
+# Everything at once
+
+
+@settings(deadline=None, max_examples=60)
 @given(
     arrivals=st.lists(st.tuples(st.floats(0, 0.1), st.floats(0.001, 0.2)), min_size=1, max_size=60),
     costs=st.lists(st.floats(0.001, 0.05), min_size=1, max_size=3),
-    size=st.integers(1, 8),
+    policy=st.sampled_from(
+        [
+            fixed(1),
+            fixed(3),
+            fixed(8, 5000),
+            BatchingSpec("aimd"),
+            BatchingSpec(),
+            BatchingSpec(delay_micros=9000),
+        ]
+    ),
     death=st.none() | st.floats(0, 0.1),
+    poisons=st.sets(st.integers(0, 59), max_size=3),
+    gone=st.sets(st.integers(0, 59), max_size=5),
 )
 def test_every_query_is_answered_once_and_by_its_deadline(
-    arrivals: list[tuple[float, float]], costs: list[float], size: int, death: float | None
+    arrivals: list[tuple[float, float]],
+    costs: list[float],
+    policy: BatchingSpec,
+    death: float | None,
+    poisons: set[int],
+    gone: set[int],
 ) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        queue = new_queue(batch_size=size)
-        deadlines = Deadlines(loop)
-        replicas = [FakeReplica(queue, cost_s=cost) for cost in costs]
+        queue = new_queue(batching=policy)
+        replicas = [FakeReplica(queue, cost_s=cost, answer=poisoned) for cost in costs]
         if death is not None:
             loop.call_later(death, replicas[0].die)
 
         async def client(i: int, at: float, objective: float) -> None:
             await asyncio.sleep(at)
-            task = make_task(str(i), loop.time() + objective)
             began = loop.time()
-            queue.put(task)
-            deadlines.watch(task, queue.expire)
-            outcome = await task.done
+            name = f"poison {i}" if i in poisons else str(i)
+            asker = Asker(queue, name, objective)
+            if i in gone:
+                asker.task.leave(asker)
+                return
+            outcome = await asker.done  # an Asker fails where it is answered twice
             assert loop.time() - began <= objective + 1e-6
-            assert isinstance(outcome, Fault) or outcome == str(i).encode()
+            assert isinstance(outcome, Fault) or (outcome == name.encode() and i not in poisons)
 
         await asyncio.gather(*(client(i, at, objective) for i, (at, objective) in enumerate(arrivals)))
+        await asyncio.sleep(10)
         sent = [name for replica in replicas for batch in replica.batches for name in batch]
-        assert all(len(batch) <= size for replica in replicas for batch in replica.batches)
-        assert all(sent.count(name) <= (1 if death is None else 2) for name in set(sent))
-        assert set(sent) <= {str(i) for i in range(len(arrivals))}
+        names = {f"poison {i}" if i in poisons else str(i) for i in range(len(arrivals))}
+        assert set(sent) <= names  # no input that no client sent
+        for replica in replicas:
+            for dispatch, batch in zip(replica.dispatches, replica.batches, strict=True):
+                assert len(batch) == dispatch.size
+                assert dispatch.size <= max(1, dispatch.limit)
+                if policy.policy == "fixed" and dispatch.reason != "retry":
+                    assert dispatch.size <= policy.size
+        if not poisons:
+            assert all(sent.count(name) <= (1 if death is None else 2) for name in names)
+        assert queue.waiting == 0
+
+    run(main())
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 2**32), fixed_s=st.floats(0, 0.01), each_s=st.floats(0.0001, 0.002))
+def test_under_capacity_every_answer_comes_within_its_objective(
+    seed: int, fixed_s: float, each_s: float
+) -> None:
+    """Poisson arrivals at half of what batches of ten can serve, and an objective of five such batches."""
+
+    def cost(size: int) -> float:
+        return fixed_s + each_s * size
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        chance = random.Random(seed)
+        queue = new_queue()
+        FakeReplica(queue, cost_s=cost, measured=[(n, cost(n)) for n in (1, 2, 4, 8, 16)])
+        rate, objective = 0.5 * 10 / cost(10), max(0.01, 5 * cost(10))
+        askers = []
+        for _ in range(300):
+            await asyncio.sleep(chance.expovariate(rate))
+            askers.append(Asker(queue, "q", objective))
+        await gather(askers)
+        late = [asker.fault for asker in askers if isinstance(asker.done.result(), Fault)]
+        assert not late, late[0]
+        assert loop.time() > 0
 
     run(main())

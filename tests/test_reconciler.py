@@ -54,20 +54,21 @@ class World:
         )
         self.speaks = True
         self.sees_ready = True
+        self.hangs: dict[str, str] = {}
 
     async def frontend(self) -> None:
         while True:
             if self.speaks:
                 replicas = [
-                    ReplicaReport(**s.labels, ready=self.sees_ready, answered=0)
+                    ReplicaReport(**s.labels, ready=self.sees_ready, answered=0, hangs=self.hangs.get(s.name))
                     for s in self.manager.running.values()
                     if s.kind == "replica"
                 ]
-                self.frontends.on_report(Report("0", 1, True, self.state.revision, replicas, []))
+                self.frontends.on_report(Report("0", 1, True, self.state.revision, "", replicas, []))
             await asyncio.sleep(0.5)
 
     async def deploy(self, version: str, num_replicas: int = 1, input_type: str = "doubles") -> Version:
-        await self.control.deploy(Version("m", version, input_type, self.artifact, [], num_replicas, -1))
+        await self.control.deploy(Version("m", version, input_type, self.artifact, [], num_replicas))
         return await self.control.settled("m", version, lambda: self.reconciler.ready("m", version), 30)
 
     def replicas(self) -> list[str]:
@@ -186,6 +187,17 @@ def test_a_dead_frontend_and_a_silent_one_are_replaced(in_world: InWorld) -> Non
         assert await world.changes.wait_for(lambda: world.manager.started.count("query-0") == 2, 5)
         world.speaks = False
         assert await world.changes.wait_for(lambda: world.manager.started.count("query-0") == 3, 20)
+
+    in_world(test)
+
+
+def test_a_replica_that_hangs_is_killed_and_replaced(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", num_replicas=2)
+        world.hangs["m.1.0"] = "Replica 0 of m:1 hangs."
+        assert await world.changes.wait_for(lambda: world.replicas() == ["m.1.1", "m.1.2"], 5)
+        assert world.manager.killed == ["m.1.0"]
+        assert any("hangs" in event.text for event in world.events.last(20))
 
     in_world(test)
 

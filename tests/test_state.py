@@ -7,7 +7,7 @@ import pytest
 
 from clipper_container.errors import ClusterError
 from clipper_server.management.state import State, Version
-from clipper_server.snapshot import ApplicationSpec
+from clipper_server.snapshot import ApplicationSpec, BatchingSpec
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def version(name: str, **changes: object) -> Version:
-    fields = ["m", name, "doubles", "sha256:0", ["x"], 1, -1]
+    fields = ["m", name, "doubles", "sha256:0", ["x"], 1, BatchingSpec("fixed", 7, 5), "len(x)", 2.5, 0]
     return Version(*fields, **changes)  # type: ignore[arg-type]
 
 
@@ -34,6 +34,8 @@ def test_what_is_written_is_there_after_a_restart(path: Path) -> None:
     again = State(path)
     assert again.applications() == [ApplicationSpec("a", "doubles", {"none": [1, None]}, 1000, ["m"])]
     assert again.versions() == [version("1", state="ready")]
+    again.set_batching("m", "1", BatchingSpec("aimd"))
+    assert again.versions()[0].batching == BatchingSpec("aimd")
     assert (again.current(), again.revision) == ({"m": "1"}, revision)
     again.close()
 
@@ -69,9 +71,9 @@ def test_no_number_of_a_replica_is_given_twice(path: Path) -> None:
     state.close()
 
 
-def test_a_database_from_the_future_is_refused(path: Path) -> None:
+def test_the_database_of_another_clipper_lab_is_refused(path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(ClusterError, match=r"newer Clipper Lab.*Update clipperlab"):
+    with pytest.raises(ClusterError, match=r"another Clipper Lab.*fresh=True"):
         State(path)

@@ -11,12 +11,12 @@ from clipper_container.errors import WireError
 
 
 def test_a_frame_says_how_long_its_parts_are() -> None:
-    buffers = wire.frame(wire.Batch(7, "<f8", 2, [(3,)]), [b"x" * 24, b"y" * 24])
+    buffers = wire.frame(wire.Batch(7, 2, ["<f8"], [(3,)], [1]), [b"x" * 24, b"y" * 24])
     stream = b"".join(buffers)
     header, body = wire.lengths(stream[: wire.PREFIX.size])
     assert body == 48
     message = wire.to_container(stream[wire.PREFIX.size :][:header])
-    assert message == wire.Batch(7, "<f8", 2, [(3,)])
+    assert message == wire.Batch(7, 2, ["<f8"], [(3,)], [1])
 
 
 def test_a_hello_of_another_version_can_still_be_read() -> None:
@@ -44,7 +44,26 @@ def test_garbage_in_a_header_is_nothing_but_a_wire_error(garbage: bytes) -> None
 
 
 def test_the_two_directions_are_kept_apart() -> None:
-    header = wire.frame(wire.Ready(2))[0][wire.PREFIX.size :]
-    assert wire.to_frontend(header) == wire.Ready(2)
+    ready = wire.Ready([(1.0, 0.01)])
+    header = wire.frame(ready)[0][wire.PREFIX.size :]
+    assert wire.to_frontend(header) == ready
     with pytest.raises(WireError):
         wire.to_container(header)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        wire.Credit(2),
+        wire.Recall(),
+        wire.Draining(),
+        wire.Reply(1, 0.1, 0, [4, 0, 8], {2: ("<f8", ())}, {1: wire.Fault("model_error", "no")}, None),
+    ],
+)
+def test_what_a_container_says_is_what_a_frontend_hears(message: object) -> None:
+    assert wire.to_frontend(wire.frame(message)[0][wire.PREFIX.size :]) == message
+
+
+@pytest.mark.parametrize("message", [wire.Backlog(), wire.Yield(1), wire.Released(), wire.Refused("why")])
+def test_what_a_frontend_says_is_what_a_container_hears(message: object) -> None:
+    assert wire.to_container(wire.frame(message)[0][wire.PREFIX.size :]) == message

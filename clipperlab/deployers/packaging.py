@@ -13,6 +13,7 @@ from clipper_container import artifact
 from clipper_container.errors import ArtifactError
 
 from ..connection import ClipperConnection
+from ..options import DeployOptions
 from .culprits import find_culprit
 
 
@@ -26,6 +27,7 @@ class Deployment:
     labels: Sequence[str] | None
     num_replicas: int
     batch_size: int
+    options: DeployOptions
 
 
 def pack_and_deploy(
@@ -35,6 +37,7 @@ def pack_and_deploy(
     loader: str,
     parts: dict[str, bytes],
     example_input: object | None,
+    size: str | None,
 ) -> None:
     """Raises what `deploy_model` raises, and BadRequest where the example input is not of the input type."""
     with tempfile.TemporaryDirectory(prefix="clipperlab-") as folder:
@@ -45,6 +48,7 @@ def pack_and_deploy(
             input_type=deployment.input_type,
             parts=parts,
             example_input=example_input,
+            size=size,
         )
         clipper_conn.deploy_model(
             deployment.name,
@@ -54,6 +58,7 @@ def pack_and_deploy(
             deployment.labels,
             deployment.num_replicas,
             deployment.batch_size,
+            **deployment.options,
         )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from clipper_container.errors import BadRequest
 
 from ..connection import ClipperConnection
+from ..options import DeployOptions
 from .packaging import Deployment, pack_and_deploy, pickle
 
 
@@ -23,12 +24,15 @@ def deploy_sklearn_model(
     batch_size: int = -1,
     *,
     example_input: object | None = None,
+    size: str | None = None,
+    **options: Unpack[DeployOptions],
 ) -> None:
     """Deploy a fitted estimator (or pipeline), answered by its `predict` or by `func(model, inputs)`.
 
     `func` returns a list as long as `inputs`. `example_input` is one input, with which each replica warms
-    up before it is ready. Raises ArtifactError where the model or the function cannot be pickled, and
-    what `ClipperConnection.deploy_model` raises.
+    up before it is ready. `size` and the other options are as in `deploy_python_closure`. Raises
+    ArtifactError where the model or the function cannot be pickled, and what
+    `ClipperConnection.deploy_model` raises.
     """
     if func is None and not callable(getattr(sklearn_model, "predict", None)):
         raise BadRequest(
@@ -42,8 +46,9 @@ def deploy_sklearn_model(
         parts["function.pickle"] = pickle(f"The function {getattr(func, '__name__', repr(func))!r}", func)
     pack_and_deploy(
         clipper_conn,
-        Deployment(name, version, input_type, labels, num_replicas, batch_size),
+        Deployment(name, version, input_type, labels, num_replicas, batch_size, options),
         loader="sklearn",
         parts=parts,
         example_input=example_input,
+        size=size,
     )

@@ -4,6 +4,7 @@ CLIPPER_MODEL_NAME, CLIPPER_MODEL_VERSION, CLIPPER_REPLICA  who it is
 CLIPPER_FRONTENDS   glob of the query frontends' Unix sockets
 CLIPPER_ARTIFACT    address of the artifact, which ends in its digest
 CLIPPER_TOKEN       the credential for its hello and its artifact; removed before the model is loaded
+CLIPPER_MAX_BATCH   the largest batch that the warm-up may try
 CLIPPER_LAST_WORDS  file for the reason why the model could not be loaded
 """
 
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import sys
 import tempfile
 import traceback
@@ -22,9 +22,9 @@ from pathlib import Path
 import msgspec
 
 from . import artifact, wire
-from .links import Links, Work
+from .links import Links
 from .loaders import load
-from .replica import Replica
+from .replica import Replica, warm_up
 
 
 class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{field.upper()}"):
@@ -36,11 +36,12 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
     frontends: str
     artifact: str
     token: str
+    max_batch: int
     last_words: str
 
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> Settings:
-        settings = msgspec.convert(dict(environ), cls)
+        settings = msgspec.convert(dict(environ), cls, strict=False)
         del environ["CLIPPER_TOKEN"]
         return settings
 
@@ -51,7 +52,6 @@ def main() -> int:
         settings = Settings.take(os.environ)
     except msgspec.ValidationError as error:
         sys.exit(f"clipper_container is started by a container manager, with its environment: {error}.")
-    work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
     hello = wire.Hello(
         wire.WIRE_VERSION,
         settings.token,
@@ -60,20 +60,19 @@ def main() -> int:
         settings.replica,
         os.getpid(),
     )
-    links = Links(settings.frontends, hello, work)
-    replica = Replica(links, work)
+    links = Links(settings.frontends, hello)
+    replica = Replica(links)
     replica.end_on_signals()
     links.start()
     try:
         manifest, parts = fetch(settings.artifact, settings.token)
-        predict = load(manifest.loader, parts)
-        if manifest.example_input is not None:
-            replica.warm_up(predict, manifest.input_type, manifest.example_input)
+        predict = load(manifest.loader, parts, manifest.input_type)
+        measured = warm_up(predict, manifest, settings.max_batch)
     except (Exception, SystemExit):
         Path(settings.last_words).write_text(_model_traceback())
         traceback.print_exc()
         return 1
-    replica.serve(predict)
+    replica.serve(predict, measured)
     links.close()
     return 0
 

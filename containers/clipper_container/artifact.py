@@ -17,14 +17,19 @@ import msgspec
 
 from . import inputs
 from .errors import ArtifactError
+from .size import compile_size
 
-FORMAT = 1
+FORMAT = 2
 _MANIFEST = "manifest.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What an artifact says of itself. `example_input` is in the input type's JSON form."""
+    """What an artifact says of itself.
+
+    `example_input` is in the input type's JSON form. `size` is a size function (see `size`); without one
+    each input counts as one.
+    """
 
     format: int
     loader: str
@@ -32,6 +37,7 @@ class Manifest(msgspec.Struct, frozen=True):
     python: str
     packages: dict[str, str]
     example_input: Any = None
+    size: str | None = None
 
 
 def pack(
@@ -41,17 +47,21 @@ def pack(
     input_type: str,
     parts: dict[str, bytes],
     example_input: object | None = None,
+    size: str | None = None,
 ) -> str:
     """Write the artifact to `path`; return its digest, "sha256:<hex>".
 
-    Raises BadRequest where the input type is unknown, or the example input is not of it.
+    Raises BadRequest where the input type is unknown, the example input is not of it, or the size is no
+    size function.
     """
     input_type = inputs.canonical(input_type)
+    if size is not None:
+        compile_size(size)
     example = None
     if example_input is not None:
         example = inputs.to_json(input_type, example_input)
         inputs.example_tensor(input_type, example)
-    manifest = Manifest(FORMAT, loader, input_type, platform.python_version(), _packages(), example)
+    manifest = Manifest(FORMAT, loader, input_type, platform.python_version(), _packages(), example, size)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, data in [(_MANIFEST, msgspec.json.encode(manifest)), *sorted(parts.items())]:
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)

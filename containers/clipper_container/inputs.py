@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,22 @@ import numpy as np
 
 from .errors import BadRequest
 
+# The types of numbers that a tensor may hold: numpy's names, little-endian.
+DTYPES = {
+    np.dtype(name).str.replace("=", "<")
+    for name in ("?", "u1", "<u2", "<u4", "<u8", "i1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8")
+}
+
 
 class Tensor(NamedTuple):
-    """One input as it travels: raw little-endian bytes and a shape (for text, its length in bytes)."""
+    """One input as it travels: raw little-endian bytes, and a shape (for text, its length in bytes).
 
-    data: bytes
+    `dtype` is numpy's name for numbers; "bytes", "str" or "json" otherwise.
+    """
+
+    data: bytes | memoryview
     shape: tuple[int, ...]
+    dtype: str
 
 
 @dataclass(frozen=True)
@@ -29,14 +40,14 @@ class InputType:
     name: str
     json: Any
     expects: str
-    dtype: str  # numpy's name for numbers; "bytes", "str" or "json" otherwise
+    dtype: str  # of its tensors; "" where each has its own
     encode: Callable[[Any], Tensor]  # raises ValueError where a value does not fit
 
 
-def _numbers(typecode: str, bounds: str) -> Callable[[Any], Tensor]:
+def _numbers(typecode: str, dtype: str, bounds: str) -> Callable[[Any], Tensor]:
     def encode(value: Any) -> Tensor:
         try:
-            return Tensor(array(typecode, value).tobytes(), (len(value),))
+            return Tensor(array(typecode, value).tobytes(), (len(value),), dtype)
         except OverflowError:
             raise ValueError(f"a number lies outside {bounds}") from None
 
@@ -44,49 +55,103 @@ def _numbers(typecode: str, bounds: str) -> Callable[[Any], Tensor]:
 
 
 def _base64(value: str) -> Tensor:
+    data = _from_base64(value)
+    return Tensor(data, (len(data),), "bytes")
+
+
+def _from_base64(value: str) -> bytes:
     try:
-        data = base64.b64decode(value, validate=True)
+        return base64.b64decode(value, validate=True)
     except binascii.Error as error:
         raise ValueError(f"the string is not base64: {error}") from None
-    return Tensor(data, (len(data),))
 
 
 def _text(value: str) -> Tensor:
     data = value.encode()
-    return Tensor(data, (len(data),))
+    return Tensor(data, (len(data),), "str")
 
 
 def _json(value: Any) -> Tensor:
     # Written anew, not passed on: what the container could not read would cost a whole batch its answers.
     data = msgspec.json.encode(value)
-    return Tensor(data, (len(data),))
+    return Tensor(data, (len(data),), "json")
 
 
+def _ndarray(value: Any) -> Tensor:
+    if isinstance(value, dict):
+        return _described(value)
+    try:
+        found = np.asarray(value)
+    except ValueError:  # rows of several lengths
+        found = np.asarray(None)
+    if found.dtype.kind not in "biuf":
+        raise ValueError("it is neither a nested list of numbers, all rows of one length, nor an object")
+    return array_tensor(found)
+
+
+def _described(value: dict[str, Any]) -> Tensor:
+    if value.keys() != {"dtype", "shape", "data"}:
+        raise ValueError('the object must have the fields "dtype", "shape" and "data", and no others')
+    dtype, shape, text = value["dtype"], value["shape"], value["data"]
+    try:
+        found = np.dtype(dtype).newbyteorder("<").str
+    except TypeError:
+        found = ""
+    if found not in DTYPES:
+        raise ValueError(f"{dtype!r} is no type of numbers, such as float32 or uint8")
+    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError("the shape must be a list of whole numbers")
+    data = _from_base64(text) if isinstance(text, str) else b""
+    return sized_tensor(data, tuple(shape), found)
+
+
+def array_tensor(value: Any) -> Tensor:
+    """A numpy array as a tensor. Raises ValueError where it holds no numbers."""
+    found = np.asarray(value)
+    if found.dtype.kind not in "biuf" or found.dtype.itemsize > 8:
+        raise ValueError(f"it holds {found.dtype}, which is no type of numbers")
+    found = found.astype(found.dtype.newbyteorder("<"), copy=False)
+    return Tensor(found.tobytes(), found.shape, found.dtype.str)
+
+
+def sized_tensor(data: bytes | memoryview, shape: tuple[int, ...], dtype: str) -> Tensor:
+    """A tensor of raw bytes. Raises ValueError where there are not as many as shape and dtype say."""
+    wanted = math.prod(shape) * np.dtype(dtype).itemsize
+    if len(data) != wanted:
+        raise ValueError(f"shape {list(shape)} of {np.dtype(dtype)} needs {wanted} bytes, not {len(data)}")
+    return Tensor(data, shape, dtype)
+
+
+_ARRAY = (
+    "a nested list of numbers, or an object such as "
+    '{"dtype": "uint8", "shape": [2, 2], "data": "the bytes, row by row, in base64"}'
+)
 _TYPES = [
     InputType(
         "integers",
         list[int],
         "a list of whole numbers, such as [1, 2]",
         "<i4",
-        _numbers("i", "the 32-bit integers"),
+        _numbers("i", "<i4", "the 32-bit integers"),
     ),
     InputType(
         "floats",
         list[float],
         "a list of numbers, such as [1.0, 2]",
         "<f4",
-        _numbers("f", "the 32-bit floats"),
+        _numbers("f", "<f4", "the 32-bit floats"),
     ),
     InputType(
         "doubles",
         list[float],
         "a list of numbers, such as [1.0, 2]",
         "<f8",
-        _numbers("d", "the 64-bit floats"),
+        _numbers("d", "<f8", "the 64-bit floats"),
     ),
     InputType("bytes", str, "a base64 string", "bytes", _base64),
     InputType("strings", str, 'a string, such as "some text"', "str", _text),
     InputType("json", Any, "any JSON value", "json", _json),
+    InputType("ndarray", Any, _ARRAY, "", _ndarray),
 ]
 _ALIASES = {
     "ints": "integers",
@@ -114,8 +179,12 @@ def to_json(input_type: str, value: object) -> object:
     if input_type == "bytes" and isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(value).decode()
     try:
+        if input_type == "ndarray" and isinstance(value, np.ndarray | np.generic):
+            tensor = array_tensor(value)
+            text = base64.b64encode(tensor.data).decode()
+            return {"dtype": str(np.dtype(tensor.dtype)), "shape": list(tensor.shape), "data": text}
         return msgspec.json.decode(msgspec.json.encode(value, enc_hook=_plain))
-    except (TypeError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise BadRequest(f"The example input cannot be written as JSON: {error}.") from None
 
 
@@ -137,38 +206,47 @@ def example_tensor(input_type: str, example: object) -> Tensor:
         ) from None
 
 
-def decode(dtype: str, count: int, shapes: Sequence[Sequence[int]], body: Any) -> Any:
+def decode(count: int, dtypes: Sequence[str], shapes: Sequence[Sequence[int]], body: Any) -> Any:
     """The inputs of one batch, as the model sees them.
 
-    `shapes` holds one shape for all, or one an input. Numbers of one shape come as one numpy array
-    [count, *shape], a view of `body` without a copy; of several shapes as a list of arrays; text as a
-    list of str or bytes; JSON as a list of Python values.
+    `dtypes` and `shapes` each hold one for all, or one an input. Numbers of one dtype and shape come as
+    one numpy array [count, *shape], a view of `body` without a copy; else as a list of arrays. Text comes
+    as a list of str or bytes, JSON as a list of Python values.
     Raises ValueError where shapes and body do not agree.
     """
-    if dtype in ("str", "bytes", "json"):
-        sizes = [int(s[0]) for s in shapes]
-        view = memoryview(body)
-        pieces = []
-        start = 0
-        for size in sizes * count if len(sizes) == 1 and count != 1 else sizes:
-            pieces.append(bytes(view[start : start + size]))
-            start += size
-        if start != len(view) or len(pieces) != count:
-            raise ValueError("the lengths do not add up to the body")
-        if dtype == "json":
-            return [msgspec.json.decode(piece) for piece in pieces]
-        return [piece.decode() for piece in pieces] if dtype == "str" else pieces
-    flat = np.frombuffer(body, dtype=dtype)
-    if len(shapes) == 1:
-        return flat.reshape(count, *shapes[0])
-    if len(shapes) != count:
-        raise ValueError("there are not as many shapes as inputs")
+    if any(len(given) not in (1, count) for given in (dtypes, shapes)):
+        raise ValueError("there are not as many dtypes or shapes as inputs")
+    if len(dtypes) == 1 and dtypes[0] in ("str", "bytes", "json"):
+        return _texts(count, dtypes[0], [int(shape[0]) for shape in shapes], body)
+    if len(dtypes) == 1 and len(shapes) == 1:
+        return np.frombuffer(body, dtype=dtypes[0]).reshape(count, *shapes[0])
+    body = memoryview(body)
     arrays = []
     start = 0
-    for shape in shapes:
-        size = int(np.prod(shape, dtype=np.int64))
-        arrays.append(flat[start : start + size].reshape(shape))
-        start += size
-    if start != flat.size:
+    for i in range(count):
+        dtype = np.dtype(dtypes[i if len(dtypes) > 1 else 0])
+        shape = shapes[i if len(shapes) > 1 else 0]
+        numbers = math.prod(shape)
+        end = start + numbers * dtype.itemsize
+        if end > len(body):
+            break
+        array_of = np.frombuffer(body[start:end], dtype) if numbers else np.empty(0, dtype)
+        arrays.append(array_of.reshape(shape))
+        start = end
+    if start != len(body) or len(arrays) != count:
         raise ValueError("the shapes do not add up to the body")
     return arrays
+
+
+def _texts(count: int, dtype: str, sizes: list[int], body: Any) -> list[Any]:
+    view = memoryview(body)
+    pieces = []
+    start = 0
+    for size in sizes * count if len(sizes) < count else sizes:
+        pieces.append(bytes(view[start : start + size]))
+        start += size
+    if start != len(view):
+        raise ValueError("the lengths do not add up to the body")
+    if dtype == "json":
+        return [msgspec.json.decode(piece) for piece in pieces]
+    return [piece.decode() for piece in pieces] if dtype == "str" else pieces

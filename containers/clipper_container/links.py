@@ -1,28 +1,35 @@
-"""A container's connections to the query frontends, on one thread.
+"""A container's connections to the query frontends.
 
 Finds the frontends (a glob of Unix sockets, looked up again every second), dials those that are new, says
-hello, hands batches to the model's queue, and gives the model's credits.
+hello, takes in batches, and sends replies.
+
+Whoever holds the baton reads the sockets. While the model has nothing to do that is the main thread itself,
+so that a lone query does not wait for one thread to wake another; while the model computes it is the wire
+thread, so that a frontend that comes, goes or asks is heard.
 """
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import logging
 import os
-import queue
 import selectors
 import socket
 import struct
 import threading
 import time
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import wire
+from .credits import Credits
 from .errors import WireError
 
-CREDITS = 2  # one batch executing and one prefetched
 LOOK_AGAIN_S = 1.0
 SEND_TIMEOUT_S = 5  # a frontend that takes nothing for this long is given up
+BUFFERS_AT_ONCE = 512  # below IOV_MAX, which is 1,024
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +41,7 @@ class Link:
         self.address = address
         self.closed = False
         self.welcome = False  # the frontend knows this replica
-        self.offered = False  # ... and has its credits
+        self.offered = False  # ... and that its model is loaded
         self.released = False  # ... and will send no more
         self._lock = threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -53,23 +60,29 @@ class Link:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def send(self, message: object, body: list[bytes] | None = None) -> None:
+    def send(self, message: object, body: Sequence[wire.Buffer] = ()) -> None:
         """Send one frame. A connection that does not take it is closed; its frontend dials nobody."""
-        buffers = [memoryview(b) for b in wire.frame(message, body or [])]
+        buffers = wire.frame(message, body)
         with self._lock:
             if self.closed:
                 return
             try:
-                while buffers:
-                    sent = self._socket.sendmsg(buffers[:512])
-                    while buffers and sent >= len(buffers[0]):
-                        sent -= len(buffers.pop(0))
-                    if sent:
-                        buffers[0] = buffers[0][sent:]
+                self._send(buffers)
             except OSError as error:
                 log.warning("the query frontend at %s does not take answers: %s", self.address, error)
                 self.closed = True
-                self._socket.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, buffers: list[wire.Buffer]) -> None:
+        first = 0
+        while first < len(buffers):
+            sent = self._socket.sendmsg(buffers[first : first + BUFFERS_AT_ONCE])
+            while first < len(buffers) and sent >= len(buffers[first]):
+                sent -= len(buffers[first])
+                first += 1
+            if sent:
+                buffers[first] = memoryview(buffers[first])[sent:]
 
     def receive(self) -> tuple[wire.ToContainer, memoryview] | None:
         """Read what is there, without waiting; the next whole frame, or None.
@@ -80,8 +93,10 @@ class Link:
         if self._lengths is None:
             if not self._fill(self._header):
                 return None
-            self._lengths = wire.lengths(self._header)
-            self._content = memoryview(bytearray(sum(self._lengths)))
+            self._lengths = header, body = wire.lengths(self._header)
+            # The body begins at a multiple of 16, for numpy is slower on numbers that lie across words.
+            padding = -header % 16
+            self._content = memoryview(bytearray(padding + header + body))[padding:]
         if not self._fill(self._content):
             return None
         size, _ = self._lengths
@@ -117,41 +132,70 @@ class Work:
 
 
 class Links:
-    """Every connection of this replica. `ready` and `drain` may be called from the main thread."""
+    """Every connection of this replica. `take`, `ready`, `drain` and `close` are the main thread's."""
 
-    def __init__(self, frontends: str, hello: wire.Hello, work: queue.SimpleQueue[Work | None]) -> None:
+    def __init__(self, frontends: str, hello: wire.Hello) -> None:
+        self.credits = Credits()
         self._frontends = frontends
         self._hello = hello
-        self._work = work
+        self._inbox: deque[Work] = deque()
         self._links: dict[str, Link] = {}
         self._refused: set[str] = set()
-        self._ready = False
+        self._ready: wire.Ready | None = None
         self._draining = False
-        self._drained = False
+        self._asked_for_release: set[Link] = set()
         self._closing = False
+        self._look_again = 0.0
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self._baton = threading.Lock()
+        self._wanted = False  # the main thread wants the baton back
+        self._computing = threading.Event()  # ... and this is how it lends it
         self._thread = threading.Thread(target=self._run, name="wire", daemon=True)
 
     def start(self) -> None:
+        """Look for frontends, on the wire thread until the first `take`."""
+        self._computing.set()
         self._thread.start()
 
-    def ready(self) -> None:
+    def ready(self, measured: list[tuple[float, float]]) -> None:
         """The model is loaded: tell every frontend, and ask for work."""
-        self._ready = True
-        os.write(self._wake_write, b"r")
+        self._ready = wire.Ready(measured)
+        self._wake()
 
     def drain(self) -> None:
-        """Ask every frontend to send no more. The model's queue ends when all have agreed."""
+        """Ask every frontend to send no more. `take` ends when all have agreed."""
         self._draining = True
-        os.write(self._wake_write, b"d")
+        self._wake()
+
+    def take(self) -> Work | None:
+        """The next batch, as soon as there is one; None when all was drained."""
+        if not self._inbox:
+            if not self._baton.acquire(blocking=False):
+                self._wanted = True
+                self._wake()
+                self._baton.acquire()
+                self._wanted = False
+            try:
+                while not self._inbox:
+                    if self._drained():
+                        return None
+                    self._poll()
+            finally:
+                self._baton.release()
+        return self._inbox.popleft()
+
+    def lend(self) -> None:
+        """The model is about to compute for a while: let the wire thread read the sockets until `take`."""
+        self._computing.set()
 
     def close(self) -> None:
         """Close every connection and end the thread. What was sent still arrives."""
         self._closing = True
-        os.write(self._wake_write, b"c")
+        self._computing.set()
+        self._wake()
         self._thread.join()
         for link in self._links.values():
             link.close()
@@ -159,20 +203,43 @@ class Links:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # it is full of reasons to wake
+            os.write(self._wake_write, b"!")
+
     def _run(self) -> None:
-        look_again = 0.0
         while not self._closing:
-            if time.monotonic() >= look_again:
-                self._find_frontends()
-                look_again = time.monotonic() + LOOK_AGAIN_S
-            for key, _ in self._selector.select(max(0.0, look_again - time.monotonic())):
-                if key.fileobj == self._wake_read:
-                    self._on_wake(os.read(self._wake_read, 64))
-                else:
-                    self._on_data(key.data)
-            if self._draining and not self._drained and all(ln.released for ln in self._links.values()):
-                self._drained = True
-                self._work.put(None)
+            # Asked or not, a look now and then: a model that was quick so far may hang one day.
+            self._computing.wait(LOOK_AGAIN_S)
+            self._computing.clear()
+            if self._baton.acquire(blocking=False):
+                try:
+                    while not (self._wanted or self._closing):
+                        self._poll()
+                finally:
+                    self._baton.release()
+
+    def _poll(self) -> None:
+        """Handle what has come, or wait for it, at most until the next look for frontends."""
+        if time.monotonic() >= self._look_again:
+            self._find_frontends()
+            self._look_again = time.monotonic() + LOOK_AGAIN_S
+        for key, _ in self._selector.select(max(0.0, self._look_again - time.monotonic())):
+            if key.data is None:
+                os.read(self._wake_read, 64)
+            else:
+                self._on_data(key.data)
+        for link in self._links.values():
+            if self._ready and link.welcome and not link.offered:
+                link.offered = True
+                link.send(self._ready)
+                self.credits.join(link)
+            if self._draining and link not in self._asked_for_release:
+                self._asked_for_release.add(link)
+                link.send(wire.Draining())
+
+    def _drained(self) -> bool:
+        return self._draining and all(link.released for link in self._links.values())
 
     def _find_frontends(self) -> None:
         present = set(glob.glob(self._frontends))  # noqa: PTH207 - Path.glob takes no absolute pattern
@@ -188,17 +255,6 @@ class Links:
             self._selector.register(link, selectors.EVENT_READ, link)
             link.send(self._hello)
 
-    def _on_wake(self, what: bytes) -> None:
-        for link in list(self._links.values()):
-            self._offer(link)
-            if b"d" in what:
-                link.send(wire.Draining())
-
-    def _offer(self, link: Link) -> None:
-        if self._ready and link.welcome and not link.offered:
-            link.offered = True
-            link.send(wire.Ready(CREDITS))
-
     def _on_data(self, link: Link) -> None:
         try:
             received = link.receive()
@@ -210,10 +266,14 @@ class Links:
         message, body = received
         match message:
             case wire.Batch():
-                self._work.put(Work(link, message, body))
+                self.credits.spend(link)
+                self._inbox.append(Work(link, message, body))
+            case wire.Backlog():
+                self.credits.want(link)
+            case wire.Yield():
+                self.credits.give_back(link, message.credits)
             case wire.Welcome():
                 link.welcome = True
-                self._offer(link)
             case wire.Refused():
                 self._refused.add(link.address)
                 self._drop(link, f"the query frontend refuses this replica: {message.message}")
@@ -226,3 +286,4 @@ class Links:
         self._selector.unregister(link)
         self._links.pop(link.address, None)
         link.close()
+        self.credits.leave(link)

@@ -5,17 +5,24 @@ A container dials a frontend over a stream. Both sides then send frames:
     u32 header length | u32 body length | header | body          (little-endian)
 
 The header is one of the messages below, as MessagePack: an array whose first item is the message's name.
-A body follows `Batch` and `Reply` only: the raw tensors of the inputs, or the JSON texts of the outputs,
-one after the other. Never a pickle.
+A body follows `Batch` and `Reply` only: the raw tensors of the inputs, or the outputs (JSON texts, or raw
+tensors where they were asked for), one after the other. Never a pickle.
 
     container                                frontend
     Hello  (version, token, who I am)   →
                                         ←    Welcome | Refused (then both close)
-    Ready  (with the first credits)     →
+    Ready  (what its warm-up measured)  →
+    Credit (you may send so many)       →
                                         ←    Batch   (spends one credit)
-    Reply  (gives one credit back)      →
+    Reply  (may give one credit)        →
+                                        ←    Backlog (queries wait here, and I have no credit)
+    Recall (others wait: have you any?) →
+                                        ←    Yield   (the credits that I had left)
     Draining (send me no more)          →
                                         ←    Released (that was the last)
+
+The credits are the container's: two in all, one for the batch that executes and one for the next,
+however many frontends there are (`credits.Credits`).
 
 `Hello` keeps its first two fields in every future version, so that a mismatch can be told in words.
 Frames over the limits, and anything that does not decode, end the connection with a `WireError`.
@@ -31,7 +38,9 @@ import msgspec
 
 from .errors import WireError
 
-WIRE_VERSION = 1
+Buffer = bytes | memoryview
+
+WIRE_VERSION = 2
 MAX_HEADER = 4 << 20
 MAX_BODY = 1 << 30
 PREFIX = struct.Struct("<II")
@@ -55,16 +64,38 @@ class Refused(msgspec.Struct, tag="refused", array_like=True, frozen=True):
 
 
 class Ready(msgspec.Struct, tag="ready", array_like=True, frozen=True):
+    """The model is loaded. `measured` holds (cost of a batch, seconds that it took) from the warm-up."""
+
+    measured: list[tuple[float, float]]
+
+
+class Credit(msgspec.Struct, tag="credit", array_like=True, frozen=True):
+    credits: int
+
+
+class Backlog(msgspec.Struct, tag="backlog", array_like=True, frozen=True):
+    pass
+
+
+class Recall(msgspec.Struct, tag="recall", array_like=True, frozen=True):
+    pass
+
+
+class Yield(msgspec.Struct, tag="yield", array_like=True, frozen=True):
     credits: int
 
 
 class Batch(msgspec.Struct, tag="batch", array_like=True, frozen=True):
-    """`shapes` holds one shape for all inputs, or one an input (see `inputs.decode`)."""
+    """`dtypes` and `shapes` hold one for all inputs, or one an input (see `inputs.decode`).
+
+    `raw` names the inputs, by position, whose outputs are wanted as raw tensors where they can be.
+    """
 
     id: int
-    dtype: str
     count: int
+    dtypes: list[str]
     shapes: list[tuple[int, ...]]
+    raw: list[int]
 
 
 class Fault(msgspec.Struct, array_like=True, frozen=True):
@@ -75,16 +106,17 @@ class Fault(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Reply(msgspec.Struct, tag="reply", array_like=True, frozen=True):
-    """`sizes` are the outputs' lengths in bytes; an output of size 0 has its fault in `faults`.
+    """`sizes` are the outputs' lengths in bytes; an output that failed has size 0, and its fault in `faults`.
 
-    `fault` is set, and the rest empty, where the batch failed as a whole. `compute_s` is the time that
-    the model itself took.
+    An output is a JSON text, or a raw tensor where `tensors` has its dtype and shape. `fault` is set, and
+    the rest empty, where the batch failed as a whole. `compute_s` is the time that the model itself took.
     """
 
     id: int
     compute_s: float
     credits: int
     sizes: list[int]
+    tensors: dict[int, tuple[str, tuple[int, ...]]]
     faults: dict[int, Fault]
     fault: Fault | None
 
@@ -97,8 +129,8 @@ class Released(msgspec.Struct, tag="released", array_like=True, frozen=True):
     pass
 
 
-ToFrontend = Hello | Ready | Reply | Draining
-ToContainer = Welcome | Refused | Batch | Released
+ToFrontend = Hello | Ready | Credit | Reply | Recall | Draining
+ToContainer = Welcome | Refused | Batch | Backlog | Yield | Released
 
 _Message = TypeVar("_Message")
 _encoder = msgspec.msgpack.Encoder()
@@ -106,8 +138,11 @@ _to_frontend: msgspec.msgpack.Decoder[ToFrontend] = msgspec.msgpack.Decoder(ToFr
 _to_container: msgspec.msgpack.Decoder[ToContainer] = msgspec.msgpack.Decoder(ToContainer)
 
 
-def frame(message: Any, body: Sequence[bytes] = ()) -> list[bytes]:
-    """The buffers of one frame, to be written in order (none of the body is copied)."""
+def frame(message: Any, body: Sequence[Buffer] = ()) -> list[Buffer]:
+    """The buffers of one frame, to be written in order (none of the body is copied).
+
+    A view in `body` must be one of bytes, for its length is taken as its size.
+    """
     header = _encoder.encode(message)
     return [PREFIX.pack(len(header), sum(map(len, body))) + header, *body]
 

@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
@@ -22,9 +23,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         if arguments.command == "up":
-            record, started = lifecycle.up(
-                arguments.folder, arguments.query_port, arguments.management_port, fresh=arguments.fresh
-            )
+            record, started = lifecycle.up(arguments.folder, _options(arguments), fresh=arguments.fresh)
             _say(
                 folder=str(arguments.folder.absolute()),
                 query=record.query,
@@ -37,11 +36,35 @@ def main() -> int:
             logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
             folder = ClusterFolder(arguments.folder)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(server.serve(folder, arguments.query_port, arguments.management_port))
+                runner.run(
+                    server.serve(
+                        folder,
+                        arguments.query_port,
+                        arguments.management_port,
+                        arguments.cache_size,
+                        arguments.num_frontends,
+                    )
+                )
     except ClipperException as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     return 0
+
+
+def _options(arguments: argparse.Namespace) -> list[str]:
+    """What `up` passes on to `management`."""
+    names = ("query_port", "management_port", "cache_size", "num_frontends")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    return [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise ValueError
+        return int(text)
+
+    return number
 
 
 def _say(**what: object) -> None:
@@ -59,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         if name != "down":
             command.add_argument("--query-port", type=int, default=1337)
             command.add_argument("--management-port", type=int, default=1338)
+            command.add_argument("--cache-size", type=_at_least(0), help="bytes, in each query frontend")
+            command.add_argument("--num-frontends", type=_at_least(1), help="query frontend processes")
         if name == "up":
             command.add_argument("--fresh", action="store_true")
         if name == "down":

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,10 +22,11 @@ START_S = 40.0
 GRACE_S = 10.0
 
 
-def up(path: Path, query_port: int, management_port: int, *, fresh: bool) -> tuple[ClusterRecord, bool]:
+def up(path: Path, options: Sequence[str], *, fresh: bool) -> tuple[ClusterRecord, bool]:
     """See to it that management runs and the cluster serves; also return whether it had to be started.
 
-    `fresh` first removes whatever an earlier run left. Raises ClusterError.
+    `options` are those of `management`. `fresh` first removes whatever an earlier run left. Raises
+    ClusterError.
     """
     if fresh:
         down(path, purge=True)
@@ -37,7 +38,7 @@ def up(path: Path, query_port: int, management_port: int, *, fresh: bool) -> tup
             return record, False
         if record is not None:
             end([record.identity], GRACE_S)  # it hangs, or is dead already
-        _start(folder, query_port, management_port)
+        _start(folder, options)
         record = folder.record()
         assert record is not None
         return record, True
@@ -82,10 +83,10 @@ def _answers(record: ClusterRecord) -> bool:
         return False
 
 
-def _start(folder: ClusterFolder, query_port: int, management_port: int) -> None:
+def _start(folder: ClusterFolder, options: Sequence[str]) -> None:
     """Start management as a process of its own, and wait for its word that the cluster serves."""
     command = [sys.executable, "-P", "-m", "clipper_server", "management", "--folder", str(folder.path)]
-    command += ["--query-port", str(query_port), "--management-port", str(management_port)]
+    command += options
     with folder.management_log.open("ab") as log:
         began = log.tell()
         management = subprocess.Popen(

@@ -2,47 +2,79 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+DEFAULT_HANG_AFTER_S = 10.0
+DEFAULT_MAX_CACHED_INPUT = 16_384
+
 
 class ApplicationSpec(msgspec.Struct, frozen=True):
+    """`on_overload` says whether a query for which there is no room gets the default output, or HTTP 429."""
+
     name: str
     input_type: str
     default_output: Any
     latency_slo_micros: int
     linked_models: list[str]
+    on_overload: Literal["default", "reject"] = "default"
+
+
+class BatchingSpec(msgspec.Struct, frozen=True):
+    """How batches are formed. `size` is `fixed`'s; an incomplete batch waits `delay_micros` for more."""
+
+    policy: Literal["learned", "aimd", "fixed", "off"] = "learned"
+    size: int = 1
+    delay_micros: int = 0
+
+    def __str__(self) -> str:
+        return f"fixed({self.size})" if self.policy == "fixed" else self.policy
 
 
 class VersionSpec(msgspec.Struct, frozen=True):
-    """`credential` is the SHA-256 of the token with which this version's replicas say hello."""
+    """`credential` is the SHA-256 of the token with which this version's replicas say hello.
+
+    `size` is a size function (`clipper_container.size`), `max_cached_input` in bytes. A batch that runs
+    for longer than `hang_after_s`, and much longer than it should, means that its replica hangs.
+    """
 
     model: str
     version: str
     input_type: str
     credential: str
     num_replicas: int
-    batch_size: int
+    batching: BatchingSpec = BatchingSpec()
+    size: str | None = None
+    hang_after_s: float = DEFAULT_HANG_AFTER_S
+    max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All that a query frontend needs. `current` maps a model to the version that answers for it."""
+    """All that a query frontend needs. `current` maps a model to the version that answers for it.
+
+    `cache_size` is the prediction cache's, in bytes, in each frontend.
+    """
 
     revision: int
     applications: list[ApplicationSpec]
     versions: list[VersionSpec]
     current: dict[str, str]
+    cache_size: int = 0
 
 
 class ReplicaReport(msgspec.Struct, frozen=True):
-    """A replica as one frontend sees it. `answered` counts the inputs it has answered there."""
+    """A replica as one frontend sees it. `answered` counts the inputs it has answered there.
+
+    `hangs` says what it has been doing for too long, where it is given up.
+    """
 
     model: str
     version: str
     replica: str
     ready: bool
     answered: int
+    hangs: str | None = None
 
 
 class ApplicationReport(msgspec.Struct, frozen=True):
@@ -56,12 +88,14 @@ class ApplicationReport(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """A frontend's word on itself, at least twice a second. `revision` acknowledges that snapshot.
 
-    `serving` is true once its HTTP port is open.
+    `serving` is true once its HTTP port is open. `private` is its own address, host:port, beside the one
+    that it shares with the other frontends.
     """
 
     frontend: str
     pid: int
     serving: bool
     revision: int
+    private: str
     replicas: list[ReplicaReport]
     applications: list[ApplicationReport]

@@ -1,7 +1,7 @@
 """Loaders: from an artifact's parts to a function, batch in, list of outputs out.
 
-A loader is a module with `load(parts) -> Predict`. It may raise anything: what it raises is told to the
-person who deployed.
+A loader is a module with `load(parts, input_type) -> Predict`. It may raise anything: what it raises is told
+to the person who deployed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Predict = Callable[[Any], Sequence[Any]]
 LOADERS = {"python": "python", "sklearn": "scikit_learn"}
 
 
-def load(loader: str, parts: dict[str, bytes]) -> Predict:
-    """The model in `parts`, ready to be called."""
+def load(loader: str, parts: dict[str, bytes], input_type: str) -> Predict:
+    """The model in `parts`, ready to be called with inputs of that type."""
     if loader not in LOADERS:
         raise ArtifactError(
             f"There is no loader {loader!r} here, only {', '.join(LOADERS)}. "
             "Use the same version of clipperlab on both sides."
         )
     module = importlib.import_module(f".{LOADERS[loader]}", __package__)
-    predict: Predict = module.load(parts)
+    predict: Predict = module.load(parts, input_type)
     return predict

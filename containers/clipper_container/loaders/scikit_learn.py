@@ -9,7 +9,7 @@ from . import Predict
 from .python import load_function
 
 
-def load(parts: dict[str, bytes]) -> Predict:
+def load(parts: dict[str, bytes], _input_type: str) -> Predict:
     model = pickle.loads(parts["model.pickle"])
     if "function.pickle" in parts:
         return partial(load_function(parts["function.pickle"]), model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import fastapi
 import msgspec
@@ -17,13 +17,14 @@ from clipper_container import inputs
 from clipper_container.errors import BadRequest, ClipperException, Unauthorized
 
 from ..changes import Changes
-from ..snapshot import ApplicationSpec, Report
+from ..snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, ApplicationSpec, Report
 from .containers import ContainerManager
 from .control import Control
 from .events import Events
 from .frontends import Frontends
+from .observations import PROMETHEUS, Observations, clipper_names
 from .reconciler import Reconciler
-from .specs import Specs
+from .specs import Specs, parse_batching
 from .state import Version
 
 MAX_WAIT_S = 30.0
@@ -34,6 +35,7 @@ class NewApplication(BaseModel):
     input_type: str
     default_output: Any
     latency_slo_micros: int
+    on_overload: Literal["default", "reject"] = "default"
 
 
 class NewVersion(BaseModel):
@@ -42,7 +44,10 @@ class NewVersion(BaseModel):
     artifact: str
     labels: list[str] = Field(default_factory=list)
     num_replicas: int = 1
-    batch_size: int = -1
+    batching: str = "learned"
+    batch_delay_micros: int = 0
+    hang_after_s: float = DEFAULT_HANG_AFTER_S
+    max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
 
 
 class CurrentVersion(BaseModel):
@@ -51,6 +56,11 @@ class CurrentVersion(BaseModel):
 
 class NumReplicas(BaseModel):
     num_replicas: int
+
+
+class Batching(BaseModel):
+    batching: str
+    batch_delay_micros: int = 0
 
 
 class API:
@@ -66,6 +76,7 @@ class API:
         manager: ContainerManager,
         changes: Changes,
         events: Events,
+        observations: Observations,
     ) -> None:
         self._cluster_name = cluster_name
         self._specs = specs
@@ -75,6 +86,7 @@ class API:
         self._manager = manager
         self._changes = changes
         self._events = events
+        self._observations = observations
 
     def build(self) -> fastapi.FastAPI:
         app = fastapi.FastAPI(title="Clipper Lab management", version="1")
@@ -99,6 +111,11 @@ class API:
             ("DELETE", "/models/{model}/versions/{version}", self.remove_version, 204),
             ("PUT", "/models/{model}/current", self.set_current, 200),
             ("PUT", "/models/{model}/versions/{version}/replicas", self.set_num_replicas, 202),
+            ("PUT", "/models/{model}/versions/{version}/batching", self.set_batching, 200),
+            ("GET", "/models/{model}/versions/{version}/batching", self.batching, 200),
+            ("GET", "/queries/{query_id}", self.why, 200),
+            ("GET", "/metrics", self.metrics, 200),
+            ("GET", "/instance", self.inspect, 200),
             ("GET", "/replicas", self.replicas, 200),
             ("GET", "/frontends/{frontend}/snapshot", self.snapshot, 200),
             ("POST", "/frontends/{frontend}/report", self.report, 204),
@@ -170,7 +187,12 @@ class API:
     async def register_application(self, new: NewApplication) -> dict[str, Any]:
         """Make an endpoint. It answers with the default output until a model is linked."""
         application = ApplicationSpec(
-            new.name, inputs.canonical(new.input_type), new.default_output, new.latency_slo_micros, []
+            new.name,
+            inputs.canonical(new.input_type),
+            new.default_output,
+            new.latency_slo_micros,
+            [],
+            new.on_overload,
         )
         registered = await self._control.register_application(application)
         return _builtins(registered)
@@ -200,7 +222,9 @@ class API:
             new.artifact,
             new.labels,
             new.num_replicas,
-            new.batch_size,
+            parse_batching(new.batching, new.batch_delay_micros),
+            hang_after_s=new.hang_after_s,
+            max_cached_input=new.max_cached_input,
         )
         await self._control.deploy(version)
         return await self.version(model, new.version)
@@ -228,7 +252,11 @@ class API:
             "input_type": version.input_type,
             "labels": version.labels,
             "artifact": version.artifact,
-            "batch_size": version.batch_size,
+            "batching": str(version.batching),
+            "batch_delay_micros": version.batching.delay_micros,
+            "size": version.size,
+            "hang_after_s": version.hang_after_s,
+            "max_cached_input": version.max_cached_input,
             "num_replicas": version.num_replicas,
             "ready_replicas": ready,
             "state": state,
@@ -246,6 +274,28 @@ class API:
 
     async def set_num_replicas(self, model: str, version: str, count: NumReplicas) -> dict[str, Any]:
         return self._describe(await self._control.set_num_replicas(model, version, count.num_replicas))
+
+    async def set_batching(self, model: str, version: str, batching: Batching) -> dict[str, Any]:
+        """Form batches in another way from now on, without a restart."""
+        spec = parse_batching(batching.batching, batching.batch_delay_micros)
+        return self._describe(await self._control.set_batching(model, version, spec))
+
+    async def batching(self, model: str, version: str) -> list[dict[str, Any]]:
+        """How each live query frontend forms batches, and what they took."""
+        self._control.version(model, version)
+        return await self._observations.batching(model, version)
+
+    async def why(self, query_id: int) -> dict[str, Any]:
+        """The path of one of the last queries, with times."""
+        return await self._observations.why(query_id)
+
+    async def metrics(self) -> Response:
+        """The metrics of all live query frontends, in Prometheus's format."""
+        return Response(await self._observations.metrics(), media_type=PROMETHEUS)
+
+    async def inspect(self) -> dict[str, Any]:
+        """The same, summed up under Clipper's names."""
+        return clipper_names(await self._observations.metrics())
 
     async def replicas(self) -> list[dict[str, Any]]:
         found = []

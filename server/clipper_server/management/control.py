@@ -6,11 +6,13 @@ import hashlib
 import re
 from collections.abc import Callable
 
+import msgspec
+
 from clipper_container import artifact
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 
 from ..changes import Changes
-from ..snapshot import ApplicationSpec, Snapshot, VersionSpec
+from ..snapshot import ApplicationSpec, BatchingSpec, Snapshot, VersionSpec
 from .artifacts import Artifacts
 from .events import Events
 from .frontends import Frontends
@@ -47,12 +49,21 @@ class Control:
                 version.input_type,
                 hashlib.sha256(self._replica_token(version.model, version.version).encode()).hexdigest(),
                 version.num_replicas,
-                version.batch_size,
+                version.batching,
+                version.size,
+                version.hang_after_s,
+                version.max_cached_input,
             )
             for version in self.state.versions()
             if version.state != "failed"
         ]
-        return Snapshot(self.state.revision, self.state.applications(), versions, self.state.current())
+        return Snapshot(
+            self.state.revision,
+            self.state.applications(),
+            versions,
+            self.state.current(),
+            int(self.state.get("cache_size") or 0),
+        )
 
     async def _publish(self, event: str) -> None:
         revision = self._announce(event)
@@ -141,8 +152,11 @@ class Control:
                 f"The model was packaged for inputs of the type {packaged.input_type}, and is deployed for "
                 f"{version.input_type}. Give both the same."
             )
-        if version.batch_size != -1 and version.batch_size < 1:
-            raise BadRequest("batch_size must be above 0, or -1 to leave it to the system.")
+        version = msgspec.structs.replace(version, size=packaged.size)
+        if not version.hang_after_s > 0:
+            raise BadRequest("hang_after_s, in seconds, must be above 0.")
+        if version.max_cached_input < 0:
+            raise BadRequest("max_cached_input, in bytes, must not be below 0. With 0 nothing is cached.")
         _check_num_replicas(version.num_replicas)
         before = self.state.version(version.model, version.version)
         if before is not None and before.state != "failed":
@@ -195,6 +209,13 @@ class Control:
         _check_num_replicas(num_replicas)
         self.state.set_num_replicas(model, version, num_replicas)
         await self._publish(f"{model}:{version} gets {num_replicas} replicas.")
+        return self.version(model, version)
+
+    async def set_batching(self, model: str, version: str, batching: BatchingSpec) -> Version:
+        if self.version(model, version).state == "failed":
+            raise BadRequest(f"{model}:{version} failed to deploy. Deploy it again first.")
+        self.state.set_batching(model, version, batching)
+        await self._publish(f"{model}:{version} batches by {batching}.")
         return self.version(model, version)
 
     async def remove_version(self, model: str, version: str) -> None:

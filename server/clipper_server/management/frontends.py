@@ -66,12 +66,25 @@ class Frontends:
             self._events.add(f"Query frontend {late} has not taken over revision {revision} yet.")
 
     def ready_replicas(self, model: str, version: str) -> set[str]:
-        """The replicas that every live frontend has, with the model loaded."""
+        """The replicas that every frontend has that serves, with the model loaded.
+
+        One that has yet to open its port is waiting for them itself: it does not make them unready.
+        """
         seen = [
             {r.replica for r in report.replicas if r.ready and (r.model, r.version) == (model, version)}
             for report in self.live()
+            if report.serving
         ]
         return set.intersection(*seen) if seen else set()
+
+    def hanging(self) -> dict[tuple[str, str, str], str]:
+        """The replicas that a frontend has given up, and why."""
+        return {
+            (r.model, r.version, r.replica): r.hangs
+            for report in self.live()
+            for r in report.replicas
+            if r.hangs is not None
+        }
 
     def answered(self, model: str, version: str, replica: str) -> int:
         return sum(

@@ -19,7 +19,6 @@ from .state import State, Version
 LOOK_EVERY_S = 0.5
 SILENT_S = 15.0
 BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
-FRONTENDS = ("0",)
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +36,11 @@ class Reconciler:
         events: Events,
         on_ready: Callable[[Version], None],
         on_failed: Callable[[Version, str], None],
+        num_frontends: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
+        self._wanted_frontends = [str(i) for i in range(num_frontends)]
         self._state = state
         self._manager = manager
         self._frontends = frontends
@@ -97,6 +98,7 @@ class Reconciler:
         if self._running != before:
             self._changes.notify()
         await self._reconcile_frontends()
+        await self._end_hanging()
         wanted = {(v.model, v.version): v for v in self._state.versions() if v.state != "failed"}
         running: defaultdict[tuple[str, str], list[Status]] = defaultdict(list)
         for status, state in self.replicas():
@@ -126,7 +128,8 @@ class Reconciler:
 
     async def _reconcile_frontends(self) -> None:
         running = {status.labels["frontend"]: status for status in self.frontends()}
-        for frontend in FRONTENDS:
+        await self._stop([status for id_, status in running.items() if id_ not in self._wanted_frontends])
+        for frontend in self._wanted_frontends:
             if frontend not in running:
                 self._frontends.started(frontend)
                 await self._start(self._specs.query_frontend(frontend))
@@ -135,6 +138,16 @@ class Reconciler:
             ):
                 self._events.add(f"Query frontend {frontend} says nothing, and is restarted.")
                 await self._stop([running[frontend]])
+
+    async def _end_hanging(self) -> None:
+        hanging = self._frontends.hanging()
+        for status, state in self.replicas():
+            labels = status.labels
+            why = hanging.get((labels["model"], labels["version"], labels["replica"]))
+            if why is not None and state != "stopping":
+                self._events.add(f"{why} It is ended, and another one started.")
+                self._stopping.add(status.name)
+                await self._manager.stop(status.name, at_once=True)
 
     async def _start(self, spec: Spec) -> None:
         self._events.add(f"Starting {spec.name}.")

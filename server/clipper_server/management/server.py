@@ -23,19 +23,27 @@ from .containers.process import ProcessContainerManager
 from .control import Control
 from .events import Events
 from .frontends import Frontends
+from .observations import Observations
 from .reconciler import Reconciler
 from .specs import Specs
 from .state import State
 
 HOST = "127.0.0.1"
 START_S = 30.0
+DEFAULT_CACHE_SIZE = 32 << 20
 
 
-async def serve(folder: ClusterFolder, query_port: int, management_port: int) -> None:
+async def serve(
+    folder: ClusterFolder,
+    query_port: int,
+    management_port: int,
+    cache_size: int | None,
+    num_frontends: int | None,
+) -> None:
     """Manage the cluster in `folder` until SIGTERM. Its frontends and replicas run on after that.
 
     Writes one line to standard output when the cluster serves. The ports are wishes for the first start;
-    after that the cluster keeps the ports that it had.
+    after that the cluster keeps the ports that it had, and what is None as it was.
     """
     lock = folder.lock("management", wait=False)  # held until the process ends
     if lock is None:
@@ -47,15 +55,27 @@ async def serve(folder: ClusterFolder, query_port: int, management_port: int) ->
     state.set("management_port", management.rpartition(":")[2])
     state.set("query_port", specs.query.rpartition(":")[2])
 
+    cache_size = _keep(state, "cache_size", cache_size, DEFAULT_CACHE_SIZE)
+    num_frontends = _keep(state, "num_frontends", num_frontends, 1)
+
     changes = Changes()
     events = Events()
     frontends = Frontends(changes, events)
     manager = ProcessContainerManager(folder.path)
     control = Control(state, Artifacts(folder.artifacts), frontends, changes, events, specs.replica_token)
     reconciler = Reconciler(
-        state, manager, frontends, specs, changes, events, control.came_up, control.did_not_come_up
+        state,
+        manager,
+        frontends,
+        specs,
+        changes,
+        events,
+        control.came_up,
+        control.did_not_come_up,
+        num_frontends,
     )
-    api = API(folder.path.name, specs, control, reconciler, frontends, manager, changes, events)
+    observations = Observations(frontends)
+    api = API(folder.path.name, specs, control, reconciler, frontends, manager, changes, events, observations)
     server = uvicorn.Server(
         uvicorn.Config(
             api.build(),
@@ -77,6 +97,7 @@ async def serve(folder: ClusterFolder, query_port: int, management_port: int) ->
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        await observations.close()
         state.close()
         lock.close()
 
@@ -98,6 +119,16 @@ async def _announce(folder: ClusterFolder, specs: Specs, frontends: Frontends, c
     )
     print("serving", flush=True)  # noqa: T201 - `up` waits for this line
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+
+def _keep(state: State, key: str, given: int | None, default: int) -> int:
+    """The setting that was given, or else the one that was kept."""
+    kept = state.get(key)
+    value = given if given is not None else int(kept) if kept is not None else default
+    if str(value) != kept:
+        state.set(key, str(value))
+        state.next_revision()  # the frontends that outlived the last management must learn of it
+    return value
 
 
 def _token(state: State) -> str:

@@ -4,11 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipper_container.errors import BadRequest
+
+from ..snapshot import BatchingSpec
 from .containers import Spec
 from .state import Version
+
+MAX_DELAY_MICROS = 60_000_000
+MAX_FIXED = 4096
+_FIXED = re.compile(r"fixed\((\d+)\)")
+
+
+def parse_batching(text: str, delay_micros: int) -> BatchingSpec:
+    """The way of batching that is written like this. Raises BadRequest."""
+    if not 0 <= delay_micros <= MAX_DELAY_MICROS:
+        raise BadRequest(f"batch_delay_micros must be from 0 to {MAX_DELAY_MICROS}, not {delay_micros}.")
+    if text == "off" and delay_micros:
+        raise BadRequest("Without batching there is nothing to delay: leave out batch_delay_micros.")
+    if fixed := _FIXED.fullmatch(text):
+        if not 1 <= int(fixed[1]) <= MAX_FIXED:
+            raise BadRequest(f"The size of fixed batches must be from 1 to {MAX_FIXED}, not {fixed[1]}.")
+        return BatchingSpec("fixed", int(fixed[1]), delay_micros)
+    if text == "learned":
+        return BatchingSpec("learned", delay_micros=delay_micros)
+    if text == "aimd":
+        return BatchingSpec("aimd", delay_micros=delay_micros)
+    if text == "off":
+        return BatchingSpec("off")
+    raise BadRequest(f"There is no batching {text!r}. Choose one of: learned, aimd, fixed(32), off.")
+
+
+def max_warm_up(batching: BatchingSpec) -> int:
+    """The largest batch that a replica's warm-up may try: none that its model would not get later."""
+    return {"fixed": batching.size, "off": 1}.get(batching.policy, MAX_FIXED)
 
 
 @dataclass(frozen=True)
@@ -41,6 +73,7 @@ class Specs:
             "CLIPPER_FRONTENDS": str(self.sockets / "*.sock"),
             "CLIPPER_ARTIFACT": f"http://{self.management}/api/v1/artifacts/{version.artifact}",
             "CLIPPER_TOKEN": self.replica_token(version.model, version.version),
+            "CLIPPER_MAX_BATCH": str(max_warm_up(version.batching)),
         }
         labels = {"model": version.model, "version": version.version, "replica": str(replica)}
         return Spec(name, "replica", environment, labels)

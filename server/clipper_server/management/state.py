@@ -14,18 +14,18 @@ import msgspec
 
 from clipper_container.errors import ClusterError
 
-from ..snapshot import ApplicationSpec
+from ..snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, ApplicationSpec, BatchingSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE applications (
     name TEXT PRIMARY KEY, input_type TEXT NOT NULL, default_output TEXT NOT NULL,
-    latency_slo_micros INTEGER NOT NULL) STRICT;
+    latency_slo_micros INTEGER NOT NULL, on_overload TEXT NOT NULL) STRICT;
 CREATE TABLE versions (
     model TEXT NOT NULL, version TEXT NOT NULL, input_type TEXT NOT NULL, artifact TEXT NOT NULL,
-    labels TEXT NOT NULL, num_replicas INTEGER NOT NULL, batch_size INTEGER NOT NULL,
-    state TEXT NOT NULL, error TEXT,
+    labels TEXT NOT NULL, num_replicas INTEGER NOT NULL, batching TEXT NOT NULL, size TEXT,
+    hang_after_s REAL NOT NULL, max_cached_input INTEGER NOT NULL, state TEXT NOT NULL, error TEXT,
     PRIMARY KEY (model, version)) STRICT;
 CREATE TABLE replica_numbers (
     model TEXT NOT NULL, version TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (model, version)) STRICT;
@@ -49,7 +49,10 @@ class Version(msgspec.Struct, frozen=True):
     artifact: str
     labels: list[str]
     num_replicas: int
-    batch_size: int
+    batching: BatchingSpec = BatchingSpec()
+    size: str | None = None
+    hang_after_s: float = DEFAULT_HANG_AFTER_S
+    max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
     state: VersionState = "starting"
     error: str | None = None
 
@@ -63,10 +66,10 @@ class State:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         found: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found > SCHEMA_VERSION:
+        if found not in (0, SCHEMA_VERSION):
             raise ClusterError(
-                f"The state in {path} was written by a newer Clipper Lab (schema {found}; this one knows "
-                f"{SCHEMA_VERSION}). Update clipperlab, or start with another cluster name."
+                f"The state in {path} was written by another Clipper Lab (schema {found}; this one knows "
+                f"{SCHEMA_VERSION}). Use that version, another cluster name, or start with fresh=True."
             )
         if found == 0:
             with self._transaction():
@@ -104,6 +107,7 @@ class State:
                 msgspec.json.decode(row["default_output"]),
                 row["latency_slo_micros"],
                 self.links(row["name"]),
+                row["on_overload"],
             )
             for row in self._db.execute("SELECT * FROM applications ORDER BY name")
         ]
@@ -114,8 +118,14 @@ class State:
     def add_application(self, application: ApplicationSpec) -> None:
         default_output = msgspec.json.encode(application.default_output).decode()
         self._db.execute(
-            "INSERT INTO applications VALUES (?, ?, ?, ?)",
-            (application.name, application.input_type, default_output, application.latency_slo_micros),
+            "INSERT INTO applications VALUES (?, ?, ?, ?, ?)",
+            (
+                application.name,
+                application.input_type,
+                default_output,
+                application.latency_slo_micros,
+                application.on_overload,
+            ),
         )
 
     def remove_application(self, name: str) -> None:
@@ -145,7 +155,9 @@ class State:
     @staticmethod
     def _version(row: Any) -> Version:
         fields = {name: row[name] for name in Version.__struct_fields__}
-        return Version(**{**fields, "labels": msgspec.json.decode(row["labels"])})
+        fields["labels"] = msgspec.json.decode(row["labels"])
+        fields["batching"] = msgspec.json.decode(row["batching"], type=BatchingSpec)
+        return Version(**fields)
 
     def add_version(self, version: Version) -> None:
         """Add the version, in the place of a failed one of the same name."""
@@ -153,7 +165,8 @@ class State:
             self.remove_version(version.model, version.version)
             self._db.execute(
                 "INSERT INTO versions (model, version, input_type, artifact, labels, num_replicas,"
-                " batch_size, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                " batching, size, hang_after_s, max_cached_input, state)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     version.model,
                     version.version,
@@ -161,7 +174,10 @@ class State:
                     version.artifact,
                     msgspec.json.encode(version.labels).decode(),
                     version.num_replicas,
-                    version.batch_size,
+                    msgspec.json.encode(version.batching).decode(),
+                    version.size,
+                    version.hang_after_s,
+                    version.max_cached_input,
                     version.state,
                 ),
             )
@@ -179,6 +195,12 @@ class State:
         self._db.execute(
             "UPDATE versions SET num_replicas = ? WHERE model = ? AND version = ?",
             (num_replicas, model, version),
+        )
+
+    def set_batching(self, model: str, version: str, batching: BatchingSpec) -> None:
+        self._db.execute(
+            "UPDATE versions SET batching = ? WHERE model = ? AND version = ?",
+            (msgspec.json.encode(batching).decode(), model, version),
         )
 
     def next_replica(self, model: str, version: str) -> int:

@@ -1,6 +1,7 @@
 """The data plane: one query's path, from bytes in to bytes out.
 
-    http ─▶ clipper_protocol ─▶ application ─▶ policy ─▶ queue ─▶ replicas ─▶ (a model container)
+    http ─▶ protocols ─▶ application ─▶ policy ─▶ cache ─▶ queue ─▶ replicas ─▶ (a model container)
 
-`frontend` puts them together in one process; `configuration` keeps them as management wants them.
+The queue forms batches by a batch policy (`batching`), which knows from `latency` what they take.
+`frontend` puts the parts together in one process; `configuration` keeps them as management wants them.
 """

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -15,19 +13,42 @@ from clipper_container.inputs import INPUT_TYPES, Tensor
 from clipper_container.wire import Fault
 
 from ..snapshot import ApplicationSpec
+from .cache import Cache
 from .deadlines import Deadlines
+from .metrics import ApplicationMetrics
 from .policy import FirstModel, Policy
 from .queue import ModelQueue
-from .task import Outcome, Task
+from .task import Outcome, Output, Task
+from .traces import Leg, Trace, Traces
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`output` is JSON text. `fault` is set where it is the default output, and says why."""
+class Request(NamedTuple):
+    """What every protocol's request comes down to.
+
+    `version` asks for one version of the model, `timeout_s` for an answer earlier than the objective, `raw`
+    for outputs as tensors; without `cached` the prediction cache is left out. `context` is the protocol's
+    own, for its answer.
+    """
+
+    protocol: str
+    tensors: Sequence[Tensor]
+    version: str | None = None
+    timeout_s: float | None = None
+    cached: bool = True
+    raw: bool = False
+    context: Any = None
+
+
+class Answer(NamedTuple):
+    """`output` is None where it is the default output; `fault` then says why.
+
+    `version` is the model's that answered, or was to answer.
+    """
 
     query_id: int
-    output: bytes
+    output: Output | None
     fault: Fault | None
+    version: str
 
 
 class Models(Protocol):
@@ -39,46 +60,49 @@ class Models(Protocol):
     def versions(self, model: str) -> list[str]: ...
 
 
+class Parts(NamedTuple):
+    """What the applications of one frontend share."""
+
+    clock: Callable[[], float]
+    deadlines: Deadlines
+    cache: Cache
+    traces: Traces
+    next_id: Callable[[], int]
+
+
+Reply = Callable[[Sequence[Answer]], None]
+
+
 class Application:
     """Answers queries: with its models' outputs in time, or with its default output and the reason."""
 
     def __init__(
-        self,
-        spec: ApplicationSpec,
-        models: Models,
-        deadlines: Deadlines,
-        next_id: Callable[[], int],
-        loop: asyncio.AbstractEventLoop,
+        self, spec: ApplicationSpec, models: Models, parts: Parts, metrics: ApplicationMetrics
     ) -> None:
         self.spec = spec
         self.input_type = INPUT_TYPES[spec.input_type]
-        self.answered = 0
-        self.defaults: Counter[str] = Counter()
-        self._default_output = msgspec.json.encode(spec.default_output)
-        self._objective_s = spec.latency_slo_micros / 1e6
-        self._policy: Policy = FirstModel()
+        self.default_output = msgspec.json.encode(spec.default_output)
+        self.objective_s = spec.latency_slo_micros / 1e6
+        self.policy: Policy = FirstModel()
+        self.parts = parts
+        self.metrics = metrics
         self._models = models
-        self._deadlines = deadlines
-        self._next_id = next_id
-        self._loop = loop
 
-    async def predict(self, tensors: list[Tensor], version: str | None = None) -> list[Answer]:
-        """One answer for each input, in order, at the latency objective at the latest.
+    def ask(self, request: Request, reply: Reply) -> Query:
+        """Call `reply` with one answer for each input, in order, at the latency objective at the latest.
 
-        Raises BadRequest where `version` names no version of the model.
+        Perhaps at once, before this returns. Raises BadRequest where there is no such version.
         """
-        queues = self._select(version)
-        deadline = self._loop.time() + self._objective_s
-        tasks = [[self._ask(queue, tensor, deadline) for queue in queues] for tensor in tensors]
-        answers = []
-        for asked in tasks:
-            outcomes = [await task.done for task in asked]
-            answers.append(self._answer(self._policy.combine(outcomes) if outcomes else self._unlinked()))
-        return answers
+        now = self.parts.clock()
+        objective_s = self.objective_s
+        if request.timeout_s is not None:
+            objective_s = min(objective_s, request.timeout_s)
+        queues = self._select(request.version)
+        return Query(self, request, queues, now, now + objective_s, reply)
 
     def _select(self, version: str | None) -> list[ModelQueue]:
         queues = []
-        for model in self._policy.select(self.spec.linked_models):
+        for model in self.policy.select(self.spec.linked_models):
             queue = self._models.queue(model, version)
             if queue is not None:
                 queues.append(queue)
@@ -89,23 +113,196 @@ class Application:
                 )
         return queues
 
-    def _ask(self, queue: ModelQueue, tensor: Tensor, deadline: float) -> Task:
-        task = Task(tensor, deadline, self._loop.create_future())
-        queue.put(task)
-        if not task.done.done():
-            self._deadlines.watch(task, queue.expire)
-        return task
+    def rejects(self, fault: Fault) -> bool:
+        """Such a query is refused, and does not get the default output."""
+        return fault.reason == "overload" and self.spec.on_overload == "reject"
 
-    def _answer(self, outcome: Outcome) -> Answer:
-        self.answered += 1
-        if isinstance(outcome, Fault):
-            self.defaults[outcome.reason] += 1
-            return Answer(self._next_id(), self._default_output, outcome)
-        return Answer(self._next_id(), outcome, None)
+    def refused(self, fault: Fault) -> str:
+        """Count an input that has no output of a model; what it gets."""
+        if self.rejects(fault):
+            self.metrics.rejected += 1
+            return "rejected"
+        self.metrics.defaults[fault.reason] += 1
+        return "default"
 
-    def _unlinked(self) -> Fault:
+    def retry_after_s(self) -> int:
+        """When a query that was refused for overload may be sent again."""
+        now = self.parts.clock()
+        waits = [queue.predicted_wait_s(self.objective_s, now) or 0.0 for queue in self._select(None)]
+        return math.ceil(max([1.0, *waits]))
+
+    def unlinked(self) -> Fault:
+        """Why no model was asked."""
         if not self.spec.linked_models:
             advice = "Link one with link_model_to_app."
             return Fault("no_model_linked", f"No model is linked to {self.spec.name}. {advice}")
         models = ", ".join(self.spec.linked_models)
         return Fault("no_replicas", f"{models}, linked to {self.spec.name}, has no version that is deployed.")
+
+
+class Query:
+    """One request on its way: what its inputs wait for, until all is there or the deadline has come."""
+
+    __slots__ = (
+        *("application", "received_at", "deadline", "finished"),
+        *("_protocol", "_queues", "_inputs", "_tasks", "_missing", "_reply", "_joined"),
+    )
+
+    def __init__(
+        self,
+        application: Application,
+        request: Request,
+        queues: list[ModelQueue],
+        received_at: float,
+        deadline: float,
+        reply: Reply,
+    ) -> None:
+        self.application = application
+        self.received_at = received_at
+        self.deadline = deadline
+        self.finished = False
+        self._protocol = request.protocol
+        self._queues = queues
+        self._inputs = len(request.tensors)
+        self._tasks: list[Task] = []  # for the first input one for each queue, then for the second ...
+        self._missing = 1  # no answer before all has been asked
+        self._reply = reply
+        self._joined: tuple[Task, ...] = ()
+        for tensor in request.tensors:
+            for queue in queues:
+                self._tasks.append(self._ask(queue, tensor, request))
+        self._missing -= 1
+        if self._missing:
+            application.parts.deadlines.watch(self)
+        else:
+            self._finish()
+
+    def _ask(self, queue: ModelQueue, tensor: Tensor, request: Request) -> Task:
+        cache = self.application.parts.cache
+        key = cache.key(queue.id, tensor, request.raw, queue.spec.max_cached_input)
+        if key is None or not request.cached:
+            task = Task(queue, tensor, request.raw, self.received_at, self.deadline, key)
+        else:
+            queue.metrics.lookups += 1
+            pending = cache.pending(key)
+            if pending is not None:
+                queue.metrics.joined += 1
+                queue.hurry(pending, self.deadline)
+                self._joined += (pending,)
+                self._wait_for(pending)
+                return pending
+            task = Task(queue, tensor, request.raw, self.received_at, self.deadline, key)
+            output = cache.output(key)
+            if output is not None:
+                queue.metrics.hits += 1
+                task.cache = "hit"
+                task.outcome = output
+                return task
+            task.cache = "miss"
+            cache.expect(key, task)
+        self._wait_for(task)
+        queue.put(task, self.received_at)
+        return task
+
+    def _wait_for(self, task: Task) -> None:
+        if self not in task.waiters:  # as when one input is there twice
+            self._missing += 1
+            task.waiters.add(self)
+
+    def settled(self) -> None:
+        self._missing -= 1
+        if not self._missing:
+            self._finish()
+
+    def expire(self) -> None:
+        """The deadline has come: answer with what is there."""
+        self._finish()
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more."""
+        if not self.finished:
+            self.finished = True
+            self._reply = _no_reply
+            self.application.metrics.cancelled += self._inputs
+            now = self.application.parts.clock()
+            for i in range(self._inputs):
+                tasks = self._tasks_of(i)
+                outcomes = [self._outcome(task, now) for task in tasks]
+                self._trace(self.application.parts.next_id(), tasks, outcomes, None, now, "cancelled")
+
+    def _tasks_of(self, i: int) -> list[Task]:
+        if self._inputs == 1:
+            return self._tasks
+        width = len(self._queues)
+        return self._tasks[i * width : (i + 1) * width]
+
+    def _finish(self) -> None:
+        self.finished = True
+        application = self.application
+        parts, metrics, policy = application.parts, application.metrics, application.policy
+        now = parts.clock()
+        version = self._queues[0].spec.version if self._queues else ""
+        answers = []
+        for i in range(self._inputs):
+            tasks = self._tasks_of(i)
+            outcomes = [self._outcome(task, now) for task in tasks]
+            outcome = policy.combine(outcomes) if outcomes else application.unlinked()
+            query_id = parts.next_id()
+            if isinstance(outcome, Fault):
+                ending = application.refused(outcome)
+                answers.append(Answer(query_id, None, outcome, version))
+                self._trace(query_id, tasks, outcomes, outcome, now, ending)
+            else:
+                answers.append(Answer(query_id, outcome, None, version))
+                self._trace(query_id, tasks, outcomes, None, now, "answered")
+            policy.observe(self._queues, outcomes, now - self.received_at)
+        metrics.answered += self._inputs
+        metrics.latency.observe(now - self.received_at, self._inputs)
+        reply, self._reply = self._reply, _no_reply  # which breaks a cycle
+        reply(answers)
+
+    def _outcome(self, task: Task, now: float) -> Outcome:
+        if task.outcome is None:
+            task.leave(self)
+            return task.queue.why_late(task, now)
+        return task.outcome
+
+    def _trace(
+        self,
+        query_id: int,
+        tasks: list[Task],
+        outcomes: list[Outcome],
+        fault: Fault | None,
+        now: float,
+        ending: str,
+    ) -> None:
+        legs = [
+            Leg(
+                task.queue.name,
+                "joined" if task in self._joined else task.cache,
+                task.entered_at,
+                task.dispatch,
+                task.losses,
+                outcome if isinstance(outcome, Fault) else None,
+            )
+            for task, outcome in zip(tasks, outcomes, strict=True)
+        ]
+        application = self.application
+        application.parts.traces.keep(
+            Trace(
+                query_id,
+                application.spec.name,
+                self._protocol,
+                type(application.policy).__name__,
+                self.received_at,
+                now,
+                self.deadline,
+                legs[0] if len(legs) == 1 else legs,
+                fault,
+                ending,
+            )
+        )
+
+
+def _no_reply(_answers: Sequence[Answer]) -> None:
+    """Takes the place of a query's reply when it has been called."""

@@ -1,35 +1,114 @@
-"""Batch-size policies: how many inputs a replica gets at once."""
+"""Batch-size policies: how much a replica gets at once.
+
+A policy speaks of cost: the number of inputs, or what the model's size function makes of them. Each replica
+has a policy object of its own, because replicas differ in speed.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-DEFAULT_BATCH_SIZE = 32
+from ..snapshot import BatchingSpec
+from .latency import LatencyTable
+
+MAX_BATCH = 4096  # inputs, whatever they cost
+MAX_BATCH_BYTES = 64 << 20
+_SAFE = 0.9  # of the time that is left
+_HARDLY = 1.25  # times what one input takes
 
 
 class BatchPolicy(Protocol):
     """Decides the largest batch, and learns from what each batch took."""
 
-    def limit(self, slack_s: float) -> int:
-        """The most inputs (at least 1) to send when the most urgent one has `slack_s` seconds left."""
+    def limit(self, table: LatencyTable, slack_s: float) -> tuple[float, str]:
+        """The largest cost (at least 1) of a batch whose most urgent input has `slack_s` seconds left.
 
-    def observe(self, size: int, compute_s: float) -> None:
-        """A batch of `size` inputs took the model `compute_s` seconds."""
+        With it the reason of a dispatch that reaches it: "full", or "deadline" where the slack limits it.
+        """
+
+    def steady(self, table: LatencyTable, objective_s: float) -> float:
+        """The cost of its batches when there is always enough to do."""
+
+    def observe(self, cost: float, latency_s: float, objective_s: float) -> None:
+        """A batch of this cost was answered `latency_s` seconds after it was sent.
+
+        `objective_s` is that of its most urgent input.
+        """
 
 
-class Fixed:
-    """At most `size` inputs, whatever they take. A size of 1 is batching switched off."""
+class Learned:
+    """The largest batch whose predicted p99 fits into the time that is left.
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    Where little time is left, a batch that takes hardly longer than a single input is good too: less would
+    not be answered sooner. What is not known is explored by doubling, with inputs that clients sent and while
+    there is time for twice what is predicted.
+    """
 
-    def limit(self, slack_s: float) -> int:
-        return self._size
+    def limit(self, table: LatencyTable, slack_s: float) -> tuple[float, str]:
+        alone_s = table.p99(1.0) or 0.0
+        fits = table.largest(max(_SAFE * slack_s, _HARDLY * alone_s))
+        seen = table.largest_seen()
+        if fits > seen:
+            explored = min(table.largest(slack_s / 2), 2 * seen)
+            return max(1.0, seen, explored), "full"
+        return max(1.0, fits), "deadline" if seen else "full"
 
-    def observe(self, size: int, compute_s: float) -> None:
+    def steady(self, table: LatencyTable, objective_s: float) -> float:
+        # A query may have to wait for one batch before it goes in the next. The mean and not the p99: where
+        # there is more than enough to do, what counts is how many are answered in time.
+        fits = table.largest_on_average(max(objective_s / 2, _HARDLY * (table.mean(1.0) or 0.0)))
+        return max(1.0, min(fits, 2 * table.largest_seen()))
+
+    def observe(self, cost: float, latency_s: float, objective_s: float) -> None:
         pass
 
 
-def policy_for(batch_size: int) -> BatchPolicy:
-    """The policy that Clipper's `batch_size` argument asks for; -1 leaves the choice to the system."""
-    return Fixed(DEFAULT_BATCH_SIZE if batch_size == -1 else batch_size)
+class AIMD:
+    """The paper's: two more after a batch that was quick enough, a tenth less after one that was not.
+
+    A batch is quick enough within half of the objective, for a query may have to wait for one batch before
+    it goes in the next.
+    """
+
+    def __init__(self) -> None:
+        self._size = 1.0
+
+    def limit(self, table: LatencyTable, slack_s: float) -> tuple[float, str]:
+        return max(1.0, self._size), "full"
+
+    def steady(self, table: LatencyTable, objective_s: float) -> float:
+        return max(1.0, self._size)
+
+    def observe(self, cost: float, latency_s: float, objective_s: float) -> None:
+        if latency_s > objective_s / 2:
+            self._size = max(1.0, 0.9 * self._size)
+        elif latency_s < _SAFE * objective_s / 2 and cost > 0.9 * self._size:
+            self._size = min(self._size + 2, MAX_BATCH)
+
+
+class Fixed:
+    """At most so much, whatever it takes. A size of 1 is batching switched off."""
+
+    def __init__(self, size: float) -> None:
+        self._size = size
+
+    def limit(self, table: LatencyTable, slack_s: float) -> tuple[float, str]:
+        return self._size, "full"
+
+    def steady(self, table: LatencyTable, objective_s: float) -> float:
+        return self._size
+
+    def observe(self, cost: float, latency_s: float, objective_s: float) -> None:
+        pass
+
+
+def policy_for(spec: BatchingSpec) -> BatchPolicy:
+    match spec.policy:
+        case "learned":
+            return Learned()
+        case "aimd":
+            return AIMD()
+        case "fixed":
+            return Fixed(spec.size)
+        case "off":
+            return Fixed(1)

@@ -6,14 +6,20 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ..snapshot import ApplicationReport, ApplicationSpec, ReplicaReport, Report, Snapshot
-from .application import Application
-from .clipper_protocol import Parser
+from .application import Application, Parts
+from .cache import Cache
 from .deadlines import Deadlines
+from .listener import MAX_FRONTENDS
+from .metrics import Metrics
+from .protocols import Adapter
+from .protocols.clipper import ClipperProtocol
+from .protocols.open_inference import OpenInferenceProtocol
 from .queue import ModelQueue
 from .replicas import Replica
+from .traces import Traces
 
 _EPOCH_S = 1_767_225_600  # 2026-01-01
 
@@ -21,58 +27,92 @@ _EPOCH_S = 1_767_225_600  # 2026-01-01
 class Configuration:
     """The state of one query frontend. `apply` turns it into what a snapshot says."""
 
-    def __init__(self, frontend: str, changed: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        frontend: str,
+        changed: Callable[[], None],
+        loop: asyncio.AbstractEventLoop,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.frontend = frontend
         self.serving = False
+        self.private = ""
         self.snapshot: Snapshot | None = None
-        self.endpoints: dict[str, tuple[Application, Parser]] = {}
+        self.applications: dict[str, Application] = {}
+        self.routes: dict[bytes, Adapter] = {}
         self.replicas: set[Replica] = set()
-        self._queues: dict[tuple[str, str], ModelQueue] = {}
+        self.queues: dict[tuple[str, str], ModelQueue] = {}
+        self.metrics = Metrics(frontend)
+        self.metrics.gauges.append(_Gauges(self))
+        self.cache = Cache()
+        self.traces = Traces(MAX_FRONTENDS)
         self._changed = changed
         self._loop = loop
-        self._deadlines = Deadlines(loop)
+        self.clock = clock
         # The seconds since an epoch, then a counter, then the frontend in six bits: unique over restarts and
         # frontends, up to 65,536 queries a second at each, and safe as a JavaScript number until 2094.
-        self._ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), 64)
+        ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), MAX_FRONTENDS)
+        self._parts = Parts(clock, Deadlines(loop, clock), self.cache, self.traces, ids.__next__)
 
     def apply(self, snapshot: Snapshot) -> None:
         """Serve this from now on. Queries under way end as they began."""
         self.snapshot = snapshot
+        self.cache.resize(snapshot.cache_size)
         wanted = {(spec.model, spec.version): spec for spec in snapshot.versions}
-        for key in self._queues.keys() - wanted.keys():
-            queue = self._queues.pop(key)
+        for key in self.queues.keys() - wanted.keys():
+            queue = self.queues.pop(key)
             # Its replicas answer what they have; management ends them.
             queue.close(f"{queue} was stopped.")
+            self.metrics.versions.pop(key, None)
         for key, version in wanted.items():
-            if key in self._queues:
-                self._queues[key].configure(version)
+            if key in self.queues:
+                self.queues[key].configure(version)
             else:
-                self._queues[key] = ModelQueue(version, self._loop)
-        before = self.endpoints
-        self.endpoints = {}
-        for application in snapshot.applications:
-            endpoint = before.get(application.name)
-            if endpoint is None or endpoint[0].spec != application:
-                endpoint = self._endpoint(application, endpoint)
-            self.endpoints[application.name] = endpoint
+                self.queues[key] = ModelQueue(
+                    version, self._loop, self.clock, self.cache, self.metrics.version(*key)
+                )
+        before = self.applications
+        self.applications = {}
+        for spec in snapshot.applications:
+            application = before.get(spec.name)
+            if application is None or application.spec != spec:
+                application = self._application(spec)
+            self.applications[spec.name] = application
+        for name in before.keys() - self.applications.keys():
+            self.metrics.applications.pop(name, None)
+        self._find_routes()
         self._changed()
 
-    def _endpoint(
-        self, spec: ApplicationSpec, before: tuple[Application, Parser] | None
-    ) -> tuple[Application, Parser]:
-        application = Application(spec, self, self._deadlines, self._ids.__next__, self._loop)
-        if before is not None:
-            application.answered = before[0].answered
-            application.defaults = before[0].defaults
-        return application, Parser(application.input_type)
+    def _application(self, spec: ApplicationSpec) -> Application:
+        return Application(spec, self, self._parts, self.metrics.application(spec.name))
+
+    def _find_routes(self) -> None:
+        self.routes = {}
+        for name, application in self.applications.items():
+            clipper = ClipperProtocol(application)
+            for path in clipper.paths(name):
+                self.routes[path.encode()] = clipper
+            for version in (None, *self.versions_of(application)):
+                adapter = OpenInferenceProtocol(application, version)
+                self.routes[adapter.path.encode()] = adapter
 
     def queue(self, model: str, version: str | None) -> ModelQueue | None:
         if version is None:
             version = self.snapshot.current.get(model, "") if self.snapshot else ""
-        return self._queues.get((model, version))
+        return self.queues.get((model, version))
 
     def versions(self, model: str) -> list[str]:
-        return sorted(version for name, version in self._queues if name == model)
+        return sorted(version for name, version in self.queues if name == model)
+
+    def versions_of(self, application: Application) -> list[str]:
+        """The versions of the model that it is linked to, if any."""
+        models = application.policy.select(application.spec.linked_models)
+        return [version for model in models for version in self.versions(model)]
+
+    def objective_s(self, model: str) -> float:
+        """The shortest of the objectives of the applications that the model is linked to; else a second."""
+        linked = [a for a in self.applications.values() if model in a.spec.linked_models]
+        return min((application.objective_s for application in linked), default=1.0)
 
     def replicas_changed(self) -> None:
         self._changed()
@@ -88,14 +128,36 @@ class Configuration:
         )
 
     def report(self) -> Report:
-        replicas = [
-            ReplicaReport(r.hello.model, r.hello.version, r.hello.replica, r.state == "ready", r.answered)
-            for r in self.replicas
-            if r.hello is not None
-        ]
+        now = self.clock()
+        replicas = []
+        for replica in list(self.replicas):
+            replica.look_for_hang(now)
+            if (hello := replica.hello) is not None:
+                ready, answered = replica.state == "ready", replica.metrics.answered
+                replicas.append(
+                    ReplicaReport(hello.model, hello.version, hello.replica, ready, answered, replica.hangs)
+                )
         applications = [
-            ApplicationReport(name, application.answered, dict(application.defaults))
-            for name, (application, _) in self.endpoints.items()
+            ApplicationReport(name, application.metrics.answered, dict(application.metrics.defaults))
+            for name, application in self.applications.items()
         ]
         revision = self.snapshot.revision if self.snapshot else 0
-        return Report(self.frontend, os.getpid(), self.serving, revision, replicas, applications)
+        return Report(
+            self.frontend, os.getpid(), self.serving, revision, self.private, replicas, applications
+        )
+
+
+class _Gauges:
+    """What is so at this moment: (name, what it is, labels, value)."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+
+    def __iter__(self) -> Iterator[tuple[str, str, dict[str, str], float]]:
+        cache = self._configuration.cache
+        yield "cache_bytes", "The prediction cache's use of memory", {}, cache.used
+        yield "cache_entries", "Outputs in the prediction cache", {}, len(cache)
+        for (model, version), queue in self._configuration.queues.items():
+            labels = {"model": model, "version": version}
+            yield "model_waiting", "Inputs that wait for a replica", labels, queue.waiting
+            yield "model_replicas_ready", "Replicas that are ready here", labels, len(queue.ready)

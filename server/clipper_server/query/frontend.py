@@ -8,19 +8,22 @@ import gc
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import fastapi
 import msgspec
 import uvicorn
 import uvloop
 
 from ..changes import Changes
 from .configuration import Configuration
-from .http import HTTP
+from .http import protocol_class
+from .listener import Listener, bind
 from .management import Management
 from .replicas import Replica
+from .rest import rest
 
 WAIT_FOR_REPLICAS_S = 5.0
 DRAIN_S = 5
@@ -68,8 +71,9 @@ async def serve(settings: Settings) -> None:
     try:
         await _until_complete(configuration, changes)
         _quiet_garbage_collector()
-        server = _Server(configuration, changes)
-        await server.serve(sockets=[_bind(settings.address)])
+        folder = Path(settings.replicas).parent
+        listener = Listener(settings.frontend, settings.address, folder)
+        await Server(configuration, listener, changes).serve()
     finally:
         for task in talk:
             task.cancel()
@@ -97,14 +101,15 @@ def _quiet_garbage_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, which tells when its port is open."""
+class Server(uvicorn.Server):
+    """uvicorn at the port that all frontends share, and at this frontend's private address."""
 
-    def __init__(self, configuration: Configuration, changes: Changes) -> None:
+    def __init__(self, configuration: Configuration, listener: Listener, changes: Changes) -> None:
+        self._make_protocol: Any = protocol_class(configuration, listener.count)
         super().__init__(
             uvicorn.Config(
-                HTTP(configuration, rest(configuration)),
-                http="httptools",
+                rest(configuration),
+                http=self._make_protocol,
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -115,40 +120,24 @@ class _Server(uvicorn.Server):
             )
         )
         self._configuration = configuration
+        self._listener = listener
         self._changes = changes
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        private = bind("127.0.0.1:0")
+        await super().startup([private])
+        host, port = private.getsockname()
+        self._configuration.private = f"{host}:{port}"
+        make_protocol: Callable[[], asyncio.Protocol] = partial(
+            self._make_protocol,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        await self._listener.start(make_protocol)
+        self.servers.append(self._listener)  # type: ignore[arg-type]
         self._configuration.serving = True
         self._changes.notify()
-
-
-def _bind(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, int(port)))
-    return listener
-
-
-def rest(configuration: Configuration) -> fastapi.FastAPI:
-    """Everything but the predictions."""
-    app = fastapi.FastAPI(title="Clipper Lab query frontend")
-
-    @app.get("/health")
-    async def health() -> dict[str, str]:
-        return {"status": "ok", "frontend": configuration.frontend}
-
-    @app.get("/metrics")
-    async def metrics() -> fastapi.Response:
-        return fastapi.Response(msgspec.json.encode(configuration.report()), media_type="application/json")
-
-    @app.exception_handler(404)
-    async def not_found(request: fastapi.Request, _error: Exception) -> fastapi.Response:
-        cause = f"There is nothing at {request.url.path}. Queries go to POST /<application>/predict."
-        return fastapi.responses.JSONResponse({"error": "Not found", "cause": cause}, 404)
-
-    return app
 
 
 if __name__ == "__main__":

@@ -1,102 +1,277 @@
-"""HTTP in and out: plain ASGI for the predictions, FastAPI for all that is not hot."""
+"""HTTP in and out: uvicorn's protocol, with a way of its own for the predictions.
+
+A prediction's request is read, answered and written in callbacks, with no coroutine, task or ASGI message:
+that is most of what uvicorn spends on a request. Everything else goes through ASGI as it always does. Both
+kinds may follow one another on one connection, in order.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
-import msgspec
-from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from clipper_container.errors import BadRequest
 
-from . import clipper_protocol
-from .application import Application
+from .application import Answer, Query, Request
+from .protocols import Adapter, Response
 
 MAX_BODY = 64 << 20
-
-_JSON = (b"content-type", b"application/json")
-
-
-class Endpoints(Protocol):
-    """Where the HTTP side finds the applications."""
-
-    endpoints: dict[str, tuple[Application, clipper_protocol.Parser]]
+SILENT_S = 30.0  # a client that says nothing for so long in the middle of a request is left
 
 
-class HTTP:
-    """The ASGI application of a query frontend: `POST /{application}/predict`, and `rest` for all else."""
+class Routes(Protocol):
+    """Where the HTTP side finds the applications: by path, without the query string."""
 
-    def __init__(self, endpoints: Endpoints, rest: ASGIApp) -> None:
-        self._endpoints = endpoints
-        self._rest = rest
+    @property
+    def routes(self) -> Mapping[bytes, Adapter]: ...
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._rest(scope, receive, send)
+
+class _Event:
+    """Stands in for the asyncio.Event of uvicorn's own cycle; nobody waits for ours."""
+
+    def set(self) -> None:
+        pass
+
+
+class Exchange:
+    """One prediction's request and response, in the place of uvicorn's RequestResponseCycle."""
+
+    __slots__ = (
+        *("keep_alive", "response_complete", "disconnected", "begun", "size"),
+        *("_protocol", "_adapter", "_headers", "_parts", "_complete", "_request", "_query"),
+    )
+    message_event = _Event()
+
+    def __init__(
+        self, protocol: HTTPProtocol, adapter: Adapter, headers: dict[bytes, bytes], keep_alive: bool
+    ) -> None:
+        self.keep_alive = keep_alive
+        self.response_complete = False
+        self.disconnected = False
+        self.begun = False  # it is this exchange's turn on its connection
+        self.size = 0
+        self._protocol = protocol
+        self._adapter = adapter
+        self._headers = headers
+        self._parts: list[bytes] = []
+        self._complete = False
+        self._request: Request | None = None
+        self._query: Query | None = None
+
+    def begin(self) -> None:
+        self.begun = True
+        if self._complete:
+            self._answer()
+
+    def receive(self, part: bytes) -> None:
+        self.size += len(part)
+        if self.size > MAX_BODY:
+            self.too_large()
+        elif not self.response_complete:
+            self._parts.append(part)
+
+    def complete(self) -> None:
+        self._complete = True
+        if self.begun and not self.response_complete:
+            self._answer()
+
+    def too_large(self) -> None:
+        self._parts.clear()
+        self.keep_alive = False  # what still comes of it is not read
+        if not self.response_complete:
+            cause = f"The body is larger than {MAX_BODY >> 20} MiB. Send the inputs in several requests."
+            self._respond(self._adapter.refuse(413, "Request too large", cause))
+
+    def _answer(self) -> None:
+        parts = self._parts
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        adapter = self._adapter
+        try:
+            self._request = adapter.parse(self._headers, body)
+            self._query = adapter.application.ask(self._request, self._on_answers)
+        except BadRequest as error:
+            adapter.application.metrics.bad_requests += 1
+            self._respond(adapter.refuse(400, "Query processing error", str(error)))
+
+    def _on_answers(self, answers: Sequence[Answer]) -> None:
+        assert self._request is not None
+        application = self._adapter.application
+        rejected = [a.fault for a in answers if a.fault is not None and application.rejects(a.fault)]
+        if not rejected:
+            self._respond(self._adapter.encode(self._request, answers))
             return
-        path: str = scope["path"]
-        name, _, verb = path.strip("/").rpartition("/")
-        if verb != "predict" or not name:
-            await self._rest(scope, receive, send)
-        elif scope["method"] != "POST":
-            await respond(send, 405, error_body("Method not allowed", f"Send a POST to {path}."))
-        elif (endpoint := self._endpoints.endpoints.get(name)) is None:
-            known = ", ".join(sorted(self._endpoints.endpoints)) or "none yet"
-            cause = (
-                f"There is no application {name!r}. Applications: {known}. "
-                "register_application makes a new one."
-            )
-            await respond(send, 404, error_body("Unknown application", cause))
+        status, headers, body = self._adapter.refuse(429, "Too many requests", rejected[0].message)
+        retry_after = (b"retry-after", b"%d" % application.retry_after_s())
+        self._respond(Response(status, [*headers, retry_after], body))
+
+    def _respond(self, response: Response) -> None:
+        if not self.disconnected:
+            self.response_complete = True
+            self._protocol.write_response(response, self.keep_alive)
+
+    def cancel(self) -> None:
+        """The client is gone."""
+        self.disconnected = True
+        if self._query is not None:
+            self._query.cancel()
+
+
+class HTTPProtocol(HttpToolsProtocol):
+    """A connection. `routes` tells the predictions' paths from all others."""
+
+    def __init__(self, *args: Any, routes: Routes, count: Callable[[int], None], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._routes = routes
+        self._count = count
+        self._in_request = False
+        self._heard_at = 0.0
+        self._head: tuple[int, object, object, bytes] | None = None
+        self._response_waits = False  # for a client that does not read
+
+    # In
+
+    def connection_made(self, transport: Any) -> None:
+        self._count(1)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_again(min(self.timeout_keep_alive, SILENT_S))
+        super().data_received(data)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Nothing, for one timer serves the whole connection: it looks whether anybody was heard since."""
+
+    def _look_again(self, in_s: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(in_s, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        cycle: Any = self.cycle
+        waits = cycle is not None and not cycle.response_complete and not self._in_request
+        allowed_s = SILENT_S if self._in_request else self.timeout_keep_alive
+        left_s = self._heard_at + allowed_s - self.loop.time()
+        if waits or left_s > 0:
+            self._look_again(max(left_s, min(self.timeout_keep_alive, SILENT_S) / 2))
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._in_request = True
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        adapter = None
+        if self.parser.get_method() == b"POST":
+            adapter = self._routes.routes.get(self.url.partition(b"?")[0])
+        if adapter is None:
+            url, headers, expects = self.url, self.headers, self.expect_100_continue
+            super().on_message_begin()
+            self.url, self.expect_100_continue = url, expects
+            self.headers.extend(headers)
+            super().on_headers_complete()
+            return
+        before: Any = self.cycle
+        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        found = dict(self.headers)
+        exchange = Exchange(self, adapter, found, keep_alive)
+        self.cycle = exchange  # type: ignore[assignment]
+        if before is None or before.response_complete:
+            exchange.begun = True
         else:
-            try:
-                body = await read_body(receive)
-                answer = await clipper_protocol.predict(*endpoint, body)
-            except ClientGone:
-                return
-            except TooLarge:
-                cause = f"The body is larger than {MAX_BODY >> 20} MiB. Send the inputs in several requests."
-                await respond(send, 413, error_body("Request too large", cause))
-            except BadRequest as error:
-                await respond(send, 400, error_body("Query processing error", str(error)))
-            else:
-                await respond(send, 200, answer)
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
+        length = found.get(b"content-length")
+        if length is not None and int(length) > MAX_BODY and exchange.begun:
+            exchange.too_large()
+        elif self.expect_100_continue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        cycle: Any = self.cycle
+        if isinstance(cycle, Exchange):
+            cycle.receive(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_request = False
+        cycle: Any = self.cycle
+        if isinstance(cycle, Exchange):
+            cycle.complete()
+        else:
+            super().on_message_complete()
+
+    # Out
+
+    def write_response(self, response: Response, keep_alive: bool) -> None:
+        status, headers, body = response
+        dated = self.server_state.default_headers
+        head = self._head
+        if head is None or head[0] != status or head[1] is not headers or head[2] is not dated:
+            lines = [STATUS_LINE[status]]
+            for name, value in (*dated, *headers):
+                lines += (name, b": ", value, b"\r\n")
+            lines.append(b"content-length: ")
+            # The same for all good answers of a second.
+            self._head = head = status, headers, dated, b"".join(lines)
+        ending = b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n"
+        self.transport.write(b"%b%d%b%b" % (head[3], len(body), ending, body))
+        if not keep_alive:
+            self.transport.close()
+        if self.flow.write_paused:
+            self._response_waits = True
+        else:
+            self.on_response_complete()
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self._heard_at = self.loop.time()
+        if self.pipeline:
+            self.flow.resume_reading()
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self.flow.read_paused:
+            self.flow.resume_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._response_waits:
+            self._response_waits = False
+            self.on_response_complete()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        if isinstance(cycle, Exchange):
+            # Not at once: a long pipeline of answers that are at hand would be a deep recursion.
+            self.loop.call_soon(cycle.begin)
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    # The end
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._count(-1)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+        cycles: list[Any] = [self.cycle, *(waiting for waiting, _ in self.pipeline)]
+        for cycle in cycles:
+            if isinstance(cycle, Exchange):
+                cycle.cancel()
+        super().connection_lost(exc)
 
 
-class ClientGone(Exception):
-    """Nobody is there to answer."""
+def protocol_class(routes: Routes, count: Callable[[int], None]) -> type[asyncio.Protocol]:
+    """The class that uvicorn makes its connections with. `count` is told of each that comes and goes."""
 
+    class Bound(HTTPProtocol):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, routes=routes, count=count, **kwargs)
 
-class TooLarge(Exception):
-    """The body is longer than MAX_BODY."""
-
-
-async def read_body(receive: Receive) -> bytes:
-    """The whole body. Raises ClientGone, or TooLarge as soon as that is known."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    if not message.get("more_body"):
-        return body
-    parts = [body]
-    size = len(body)
-    while message.get("more_body"):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        part = message.get("body", b"")
-        parts.append(part)
-        size += len(part)
-        if size > MAX_BODY:
-            raise TooLarge
-    return b"".join(parts)
-
-
-async def respond(send: Send, status: int, body: bytes) -> None:
-    headers = [_JSON, (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def error_body(error: str, cause: str) -> bytes:
-    return msgspec.json.encode({"error": error, "cause": cause})
+    return Bound

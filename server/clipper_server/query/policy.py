@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from ..snapshot import VersionSpec
 from .task import Outcome
+
+
+class Asked(Protocol):
+    """One version of one of the models."""
+
+    @property
+    def spec(self) -> VersionSpec: ...
 
 
 class Policy(Protocol):
@@ -13,7 +21,13 @@ class Policy(Protocol):
         """Which of the application's linked models get the query; none: the default output."""
 
     def combine(self, outcomes: Sequence[Outcome]) -> Outcome:
-        """One outcome of those of the selected models, in their order."""
+        """One outcome of those of the selected models, in their order.
+
+        Called when all have come, or at the deadline, with a fault for each that is missing.
+        """
+
+    def observe(self, asked: Sequence[Asked], outcomes: Sequence[Outcome], latency_s: float) -> None:
+        """What each of those that were asked said to one input, and how long all of it took."""
 
 
 class FirstModel:
@@ -24,3 +38,6 @@ class FirstModel:
 
     def combine(self, outcomes: Sequence[Outcome]) -> Outcome:
         return outcomes[0]
+
+    def observe(self, asked: Sequence[Asked], outcomes: Sequence[Outcome], latency_s: float) -> None:
+        pass

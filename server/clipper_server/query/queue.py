@@ -1,7 +1,7 @@
 """The queue of one model version: earliest deadline first, pulled by the replicas' free credits.
 
-A batch is formed only when a replica has a credit, so the backlog stays where it can be reordered.
-Everything runs on the event loop: no locks, no polling.
+A batch is formed only when a replica has a credit, and for a busy replica only just before it is free, so
+that the backlog stays where it can be reordered. Everything runs on the event loop: no locks, no polling.
 """
 
 from __future__ import annotations
@@ -9,46 +9,200 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable
-from typing import Protocol
+import math
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
+from clipper_container import inputs
+from clipper_container.size import compile_size
 from clipper_container.wire import Fault
 
 from ..snapshot import VersionSpec
-from .batching import BatchPolicy, policy_for
-from .task import Task
+from .batching import MAX_BATCH, MAX_BATCH_BYTES, BatchPolicy, policy_for
+from .cache import Cache
+from .history import History
+from .isolation import ISOLATES, Isolation
+from .latency import LatencyTable
+from .metrics import VersionMetrics
+from .task import Dispatch, Outcome, Task, patience_of
+
+MAX_WAITING = 20_000  # inputs
+MAX_WAITING_BYTES = 512 << 20
+PREFETCH_S = 1e-3  # a busy replica gets its next batch so long before it is free, and ...
+TIMER_S = 1e-4  # timers are no better than this: what is due so soon is due now
+SAFE = 0.9  # of the time that is left is what predictions may fill: they are not exact
+ENOUGH = 0.75  # of the best size: a batch that is not much smaller serves about as many a second
+EQUALLY = 0.3  # replicas whose answers would come within this share of one another, ...
+EQUALLY_S = 5e-4  # ... or within this time, are as quick as one another
+PREFETCH_SHARE = 0.15  # ... this part of its batch's time, for predictions are not exact
 
 
 class Puller(Protocol):
     """What the queue needs of a replica."""
 
+    name: str
     credits: int
+    in_flight: deque[Dispatch]
+    free_at: float
+    table: LatencyTable
+    policy: BatchPolicy
 
-    def send(self, tasks: list[Task]) -> None: ...
+    def send(self, dispatch: Dispatch) -> None:
+        """Spend a credit on one batch."""
+
+    def ask_for_credit(self) -> None:
+        """There is work, and no credit for it. Says so once."""
+
+
+class _Retry(NamedTuple):
+    """Tasks to be run again: in search of a bad input, or each alone after a replica died with it."""
+
+    tasks: list[Task]
+    search: Isolation | None
 
 
 class ModelQueue:
-    """Tasks that wait for one version of one model, and the replicas that serve it."""
+    """Tasks that wait for one version of one model, and the replicas that serve it.
 
-    def __init__(self, spec: VersionSpec, loop: asyncio.AbstractEventLoop) -> None:
-        self.configure(spec)
+    `clock` agrees with the event loop's, and may be finer: uvloop's goes by milliseconds.
+    """
+
+    def __init__(
+        self,
+        spec: VersionSpec,
+        loop: asyncio.AbstractEventLoop,
+        clock: Callable[[], float],
+        cache: Cache,
+        metrics: VersionMetrics,
+    ) -> None:
+        self.spec = spec
+        self.name = f"{spec.model}:{spec.version}"
+        self.id = (spec.model, spec.version, id(self))
+        self.metrics = metrics
+        self.history = History(clock)
         self.ready: list[Puller] = []
         self.starting = 0  # replicas that have said hello and still load their model
+        self.waiting = 0
+        self._size = compile_size(spec.size) if spec.size else None
         self._loop = loop
+        self._clock = clock
+        self._cache = cache
         self._heap: list[tuple[float, int, Task]] = []
+        self._retries: deque[_Retry] = deque()
+        self._retry_is_next = False
         self._sequence = itertools.count()
+        self._waiting_cost = 0.0
+        self._waiting_bytes = 0
+        self._cost_by_patience: defaultdict[int, float] = defaultdict(float)
+        self._room: dict[int, float] = {}  # by patience: so much may wait without a closer look
         self._pump_is_due = False
+        self._timer: asyncio.TimerHandle | None = None
 
     def configure(self, spec: VersionSpec) -> None:
-        self.spec = spec
-        self.policy: BatchPolicy = policy_for(spec.batch_size)
-
-    def put(self, task: Task) -> None:
-        if self.spec.num_replicas == 0 and not self.ready and not self.starting:
-            task.finish(self._no_replicas())
-            return
-        heapq.heappush(self._heap, (task.deadline, next(self._sequence), task))
+        """Go on with another number of replicas, or another way of batching."""
+        before, self.spec = self.spec, spec
+        if spec.batching != before.batching:
+            for replica in self.ready:
+                replica.policy = policy_for(spec.batching)
         self.pump_soon()
+
+    def join(self, replica: Puller, measured: Sequence[tuple[float, float]]) -> None:
+        """A replica is ready. `measured` is what its warm-up found."""
+        replica.policy = policy_for(self.spec.batching)
+        for cost, seconds in measured:
+            replica.table.observe(cost, seconds)
+        self.ready.append(replica)
+        self.pump_soon()
+
+    # In
+
+    def put(self, task: Task, now: float) -> None:
+        """Let it wait for a replica; or settle it at once, where it would wait in vain."""
+        if self.spec.num_replicas == 0 and not self.ready and not self.starting:
+            self.settle(task, self._no_replicas())
+            return
+        if self._size is not None:
+            tensor = task.tensor
+            task.cost = self._size(inputs.decode(1, [tensor.dtype], [tensor.shape], tensor.data)[0])
+        fault = self._no_room(task, now) if self._heap else None
+        if fault is not None:
+            self.settle(task, fault)
+            return
+        self._enter(task)
+        self.pump_soon()
+
+    def hurry(self, task: Task, deadline: float) -> None:
+        """One more query waits for the task, until `deadline`."""
+        task.latest = max(task.latest, deadline)
+        if task.queued and deadline < task.deadline:
+            task.deadline = deadline
+            heapq.heappush(self._heap, (deadline, next(self._sequence), task))
+
+    def _enter(self, task: Task) -> None:
+        task.queued = True
+        self._count(task, 1)
+        heapq.heappush(self._heap, (task.deadline, next(self._sequence), task))
+
+    def _count(self, task: Task, by: int) -> None:
+        self.waiting += by
+        self._waiting_cost += by * task.cost
+        self._waiting_bytes += by * len(task.tensor.data)
+        self._cost_by_patience[task.patience] += by * task.cost
+        if not self.waiting:
+            # Sums of floats drift: begin anew.
+            self._waiting_cost = 0.0
+            self._cost_by_patience.clear()
+
+    def _leave(self, task: Task) -> None:
+        task.queued = False
+        self._count(task, -1)
+
+    def _no_room(self, task: Task, now: float) -> Fault | None:
+        if self.waiting >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES:
+            return Fault("overload", f"{self} has {self.waiting} queries waiting, and takes no more.")
+        if len(self._heap) > 2 * self.waiting + 64:  # mostly of what nobody waits for any more
+            self._heap = [entry for entry in self._heap if entry[2].queued]
+            heapq.heapify(self._heap)
+        if self._waiting_cost < self._room.get(task.patience, 0.0):
+            return None
+        wait = self.predicted_wait_s(task.objective_s, now)
+        roomy = self._waiting_cost < self._room.get(task.patience, 0.0)
+        if wait is None or roomy or wait <= SAFE * (task.deadline - now):
+            return None
+        return Fault(
+            "overload",
+            f"{self} is overloaded: {self.waiting} queries wait, and this one would be answered in about "
+            f"{1000 * wait:.0f} ms, after its deadline. More replicas would help.",
+        )
+
+    def predicted_wait_s(self, objective_s: float, now: float) -> float | None:
+        """In how long a query that came now, with such an objective, would be answered at the earliest.
+
+        None where nobody knows.
+        """
+        if not self.ready:
+            return None
+        patience = patience_of(objective_s)
+        # Who is less patient goes first, and who is as patient came first.
+        ahead = sum(cost for other, cost in self._cost_by_patience.items() if other <= patience)
+        rate = first = 0.0
+        own_s = soonest = math.inf
+        for replica in self.ready:
+            steady = max(1.0, replica.policy.steady(replica.table, objective_s))
+            steady_s, lone_s = replica.table.mean(steady), replica.table.mean(1.0)
+            if steady_s is None or lone_s is None:
+                return None
+            rate += steady / steady_s
+            first += steady
+            # What fits into the next batch costs it little. What does not will be in a full one.
+            own_s = min(own_s, lone_s if ahead + 1 <= steady else steady_s)
+            soonest = min(soonest, replica.free_at - now if replica.in_flight else 0.0)
+        # What fits into the next batches waits for no other, and costs them little: it is never too much.
+        self._room[patience] = max(first - 1, rate * objective_s / 2 - 2 * first)
+        return max(0.0, soonest) + max(0.0, ahead + 1 - first) / rate + own_s
+
+    # Out
 
     def pump_soon(self) -> None:
         """Form batches once all that came in this turn of the event loop is in the queue."""
@@ -58,56 +212,289 @@ class ModelQueue:
 
     def _pump(self) -> None:
         self._pump_is_due = False
-        while self._heap and (replica := max(self.ready, key=_credits, default=None)):
-            if replica.credits == 0:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._clock()
+        while self._has_work():
+            replica = self._next_replica(now)
+            if replica is None:
+                for busy in self.ready:
+                    if not busy.in_flight:
+                        busy.ask_for_credit()
                 return
-            if batch := self._take():
-                replica.send(batch)
-                # Of equally idle replicas the one that has waited longest is next.
-                self.ready.remove(replica)
-                self.ready.append(replica)
+            if self._retries and (self._retry_is_next or not self._heap):
+                self._retry_is_next = False
+                if self._retry(replica, now):
+                    continue
+            if not self._heap:
+                return
+            until = self._form(replica, now)
+            if until is not None:
+                self._timer = self._loop.call_at(until, self._pump)
+                return
+            self._retry_is_next = True  # they stay behind healthy traffic, but are not starved by it
 
-    def _take(self) -> list[Task]:
-        """The most urgent tasks that still wait for an answer, as many as the policy allows."""
+    def _has_work(self) -> bool:
+        heap = self._heap
+        while heap and not heap[0][2].queued:
+            heapq.heappop(heap)
+        return bool(heap or self._retries)
+
+    def _next_replica(self, now: float) -> Puller | None:
+        """The one that would answer first what waits; of several as quick, the one that has waited longest.
+
+        It may be a quick one that is still busy, for which it is better to wait than to ask a slow one.
+        """
+        able = [replica for replica in self.ready if replica.credits]
+        if len(able) > 1:
+            done = [self._done_at(replica, now) for replica in able]
+            soon = min(done)
+            soon += EQUALLY_S + EQUALLY * (soon - now)
+            able = [replica for replica, at in zip(able, done, strict=True) if at <= soon]
+            idle = [replica for replica in able if not replica.in_flight]
+            able = idle or able
+        # A query that may have killed a replica has one for itself.
+        return next((r for r in able if not r.in_flight or not r.in_flight[-1].alone), None)
+
+    def _done_at(self, replica: Puller, now: float) -> float:
+        start = max(now, replica.free_at) if replica.in_flight else now
+        return start + (replica.table.mean(max(1.0, self._waiting_cost)) or 0.0)
+
+    def _form(self, replica: Puller, now: float) -> float | None:
+        """Send the most urgent tasks; or return until when it is better to wait for more of them."""
+        start = now
+        until = now
+        if replica.in_flight:
+            start = max(now, replica.free_at)
+            running_s = replica.in_flight[0].predicted_s or 0.0
+            until = replica.free_at - PREFETCH_S - PREFETCH_SHARE * running_s
+        limit, why = self._limit(replica, start)
+        if not self._has_work() or not self._heap:
+            return None
+        head = self._heap[0][2]
+        reached = self._waiting_cost >= limit
+        delay_s = self.spec.batching.delay_micros / 1e6
+        if not reached:
+            why = "idle"
+            if delay_s and self.spec.batching.policy != "off":
+                p99 = replica.table.p99(self._waiting_cost) or 0.0
+                last_chance = head.deadline - 1.2 * p99 - replica.table.overhead_s - PREFETCH_S
+                until = max(until, min(head.entered_at + delay_s, last_chance))
+                why = "timer" if head.entered_at + delay_s <= last_chance else "deadline"
+        if until - now > TIMER_S:
+            return until
+        self._send(replica, self._take(limit), limit, why)
+        return None
+
+    def _limit(self, replica: Puller, start: float) -> tuple[float, str]:
+        """The policy's limit for a batch that begins at `start`, and the reason of one that reaches it.
+
+        Under overload the most urgent tasks would have but small batches, in which fewer tasks are answered
+        in time. Then those that may still make it in a large batch take that risk, and those that cannot get
+        their answer at once.
+        """
+        table = replica.table
+        while True:
+            head = self._heap[0][2]
+            slack = head.latest - start - table.overhead_s
+            limit, why = replica.policy.limit(table, slack)
+            if limit >= self._waiting_cost or self.waiting == 1:
+                return limit, why
+            alone_s, limit_s = table.mean(1.0), table.mean(limit)
+            if alone_s is None or limit_s is None:
+                return limit, why
+            if alone_s <= slack:
+                steady = min(replica.policy.steady(table, head.objective_s), self._waiting_cost)
+                drain_s = self._waiting_cost / limit * limit_s / len(self.ready)
+                if limit >= ENOUGH * steady or drain_s <= head.objective_s:
+                    return limit, why
+                risky = min(steady, table.largest_on_average(slack))
+                if risky >= ENOUGH * steady:
+                    return risky, "overload"
+            message = f"{self} is overloaded: {self.waiting} queries wait, and this one came too late."
+            self.settle(head, Fault("overload", message))
+            if not self._has_work() or not self._heap:
+                return limit, why
+
+    def _take(self, limit: float) -> list[Task]:
         batch: list[Task] = []
-        limit = 1
-        while self._heap and len(batch) < limit:
-            deadline, _, task = heapq.heappop(self._heap)
-            if task.done.done():
-                continue
-            if not batch:
-                limit = self.policy.limit(deadline - self._loop.time())
+        cost = 0.0
+        size = 0
+        while self._has_work() and self._heap and len(batch) < MAX_BATCH:
+            task = self._heap[0][2]
+            cost += task.cost
+            size += len(task.tensor.data)
+            if batch and (cost > limit or size > MAX_BATCH_BYTES):
+                break
+            heapq.heappop(self._heap)
+            self._leave(task)
             batch.append(task)
         return batch
 
-    def lost(self, tasks: list[Task]) -> None:
-        """A replica died with these tasks. Each gets one more try while its deadline allows."""
+    def _send(self, replica: Puller, tasks: list[Task], limit: float, reason: str) -> Dispatch:
+        cost = sum(task.cost for task in tasks)
+        now = self._clock()
+        dispatch = Dispatch(tasks, cost, limit, reason, now)
+        dispatch.replica = replica.name
+        dispatch.was_idle = not replica.in_flight
+        dispatch.predicted_s = replica.table.mean(cost)
+        metrics = self.metrics
         for task in tasks:
-            task.losses += 1
-            if task.losses > 1:
-                task.finish(
-                    Fault("replica_lost", f"Two replicas of {self} died with this query. See their logs.")
-                )
-            elif not task.done.done():
-                self.put(task)
+            task.dispatch = dispatch
+            metrics.queue_delay.observe(now - task.entered_at)
+        metrics.dispatches[reason] += 1
+        metrics.batch_size.observe(len(tasks))
+        start = now if dispatch.was_idle else max(now, replica.free_at)
+        replica.free_at = start + (dispatch.predicted_s or 0.0)
+        # Of equally idle replicas the one that has waited longest is next.
+        self.ready.remove(replica)
+        self.ready.append(replica)
+        replica.send(dispatch)
+        return dispatch
 
-    def expire(self, task: Task) -> None:
-        """The deadline has come: say why there is no answer."""
-        if self.ready:
-            reason = Fault("deadline", f"{self} did not answer within the latency objective.")
-        elif self.starting:
-            reason = Fault("starting", f"The replicas of {self} are still loading the model.")
+    def _retry(self, replica: Puller, now: float) -> bool:
+        """Run the first of the retries; whether anything could be done."""
+        tasks, search = self._retries[0]
+        wanted = [task for task in tasks if task.waiters]
+        if search is None and replica.in_flight and wanted:
+            return False
+        self._retries.popleft()
+        cost = sum(task.cost for task in tasks)
+        latest = max((task.latest for task in wanted), default=now)
+        if now + (replica.table.mean(cost) or 0.0) >= latest:
+            for task in tasks:
+                self.settle(task, search.fault if search else self._lost())
+            if search is not None:
+                search.give_up()
+            return True
+        dispatch = self._send(replica, tasks, cost, "retry")
+        dispatch.search = search
+        dispatch.alone = search is None
+        self.metrics.retries += 1
+        return True
+
+    # Back
+
+    def answered(self, replica: Puller, dispatch: Dispatch, outcomes: Sequence[Outcome] | Fault) -> None:
+        """A replica's reply. Its `replied_at` and `compute_s` are set."""
+        now = self._clock()
+        assert dispatch.compute_s is not None
+        running = replica.in_flight[0] if replica.in_flight else None
+        replica.free_at = now + (running.predicted_s or 0.0) if running else now
+        objective_s = min(task.objective_s for task in dispatch.tasks)
+        self.metrics.compute.observe(dispatch.compute_s)
+        self.history.add(dispatch)
+        self._room.clear()
+        latency_s = now - dispatch.sent_at
+        if isinstance(outcomes, Fault):
+            self._failed(dispatch, outcomes)
         else:
-            reason = self._no_replicas()
-        task.finish(reason)
-        while self._heap and self._heap[0][2].done.done():
-            heapq.heappop(self._heap)
+            replica.table.observe(dispatch.cost, dispatch.compute_s)
+            if dispatch.was_idle:
+                replica.table.observe_overhead(max(0.0, latency_s - dispatch.compute_s))
+            replica.policy.observe(dispatch.cost, dispatch.compute_s + replica.table.overhead_s, objective_s)
+            for task, outcome in zip(dispatch.tasks, outcomes, strict=True):
+                self.settle(task, outcome)
+            if dispatch.search is not None:
+                dispatch.search.passed()
+                self._search_on(dispatch.search)
+        dispatch.tasks = ()  # it lives on in traces, and they need not
+        self.pump_soon()
+
+    def _failed(self, dispatch: Dispatch, fault: Fault) -> None:
+        if dispatch.search is not None:
+            dispatch.search.failed(fault)
+            self._search_on(dispatch.search)
+        elif len(dispatch.tasks) > 1 and fault.reason in ISOLATES:
+            self._search_on(Isolation(dispatch.tasks, fault))
+        else:
+            for task in dispatch.tasks:
+                self.settle(task, fault)
+
+    def _search_on(self, search: Isolation) -> None:
+        if tasks := search.next():
+            self._retries.append(_Retry(tasks, search))
+            self.pump_soon()
+
+    def lost(self, dispatches: Sequence[Dispatch]) -> None:
+        """A replica died with these batches. The first was being computed, the others had not begun.
+
+        Each task gets one more try while its deadline allows; those of the first alone, for one of them
+        may have killed the replica.
+        """
+        for i, dispatch in enumerate(dispatches):
+            for task in dispatch.tasks:
+                if task.outcome is not None:
+                    continue
+                task.losses += i == 0
+                if task.losses > 1 or not task.waiters:
+                    self.settle(task, self._lost())
+                elif task.losses:
+                    self._retries.append(_Retry([task], None))
+                else:
+                    self._enter(task)
+            dispatch.tasks = ()
+            if dispatch.search is not None:
+                dispatch.search.passed()
+                self._search_on(dispatch.search)
+        self.pump_soon()
+
+    def settle(self, task: Task, outcome: Outcome) -> None:
+        """The task has its outcome, from wherever it comes. A late one still fills the cache."""
+        if task.outcome is not None:
+            return
+        metrics = self.metrics
+        if isinstance(outcome, Fault):
+            metrics.faults[outcome.reason] += 1
+        else:
+            metrics.answered += 1
+            metrics.latency.observe(self._clock() - task.entered_at)
+        if task.queued:
+            self._leave(task)
+        if task.key is not None:
+            self._cache.settle(task, outcome)
+        task.finish(outcome)
+
+    def abandon(self, task: Task) -> None:
+        """Nobody waits for it any more, and its turn has not come."""
+        self._leave(task)
+        self.metrics.not_begun += 1
+        if task.key is not None:
+            self._cache.settle(task, None)
 
     def close(self, why: str) -> None:
         """The version is no longer served: answer all that wait."""
+        fault = Fault("no_replicas", why)
         for _, _, task in self._heap:
-            task.finish(Fault("no_replicas", why))
+            if task.queued:
+                self.settle(task, fault)
         self._heap.clear()
+        for tasks, search in self._retries:
+            for task in tasks:
+                self.settle(task, fault)
+            if search is not None:
+                search.give_up()
+        self._retries.clear()
+        self._cache.drop(self.id)
+
+    # In words
+
+    def why_late(self, task: Task, now: float) -> Fault:
+        """Why a task has no outcome at its query's deadline."""
+        if task.losses:
+            return self._lost()
+        dispatch = task.dispatch
+        if self.ready or dispatch is not None:
+            waited = (dispatch.sent_at if dispatch is not None else now) - task.entered_at
+            then = f"waited {1000 * waited:.0f} ms for a replica"
+            if dispatch is not None:
+                then += f", and has been with one for {1000 * (now - dispatch.sent_at):.0f} ms"
+            message = f"{self} did not answer within the latency objective: the query {then}."
+            return Fault("deadline", message)
+        if self.starting:
+            return Fault("starting", f"The replicas of {self} are still loading the model.")
+        return self._no_replicas()
 
     def _no_replicas(self) -> Fault:
         return Fault(
@@ -115,11 +502,11 @@ class ModelQueue:
             f"{self} has no running replica. See its logs, or scale it up with set_num_replicas.",
         )
 
+    def _lost(self) -> Fault:
+        return Fault("replica_lost", f"A replica of {self} died with this query. See its logs.")
+
     def __len__(self) -> int:
         return len(self._heap)
 
     def __str__(self) -> str:
-        return f"{self.spec.model}:{self.spec.version}"
-
-
-_credits: Callable[[Puller], int] = lambda replica: replica.credits  # noqa: E731
+        return self.name

@@ -6,14 +6,23 @@ import asyncio
 import hashlib
 import hmac
 import logging
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, cast
 
 from clipper_container import wire
 from clipper_container.errors import WireError
-from clipper_container.inputs import INPUT_TYPES
+from clipper_container.inputs import Tensor
 
+from ..snapshot import BatchingSpec
+from .batching import BatchPolicy, policy_for
+from .latency import LatencyTable
+from .metrics import ReplicaMetrics
 from .queue import ModelQueue
-from .task import Task
+from .task import Dispatch, Outcome
+
+HANG_OBJECTIVES = 10  # a replica hangs when its batch runs longer than so many objectives, ...
+HANG_P99S = 10  # ... so many times as long as predicted, and longer than the version's `hang_after_s`
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +31,7 @@ class Registry(Protocol):
     """Where a replica that says hello finds its queue."""
 
     frontend: str
+    clock: Callable[[], float]
 
     def queue(self, model: str, version: str) -> ModelQueue | None: ...
 
@@ -33,16 +43,23 @@ class Replica(asyncio.BufferedProtocol):
     """One connection to one replica, from its hello to its end."""
 
     def __init__(self, registry: Registry, everyone: set[Replica]) -> None:
+        self.name = ""
         self.credits = 0
+        self.in_flight: deque[Dispatch] = deque()
+        self.free_at = 0.0
+        self.table = LatencyTable()
+        self.policy: BatchPolicy = policy_for(BatchingSpec())
+        self.metrics = ReplicaMetrics()
         self.state: Literal["new", "starting", "ready", "gone"] = "new"
-        self.answered = 0
+        self.hangs: str | None = None
         self.hello: wire.Hello | None = None
         self._registry = registry
         self._everyone = everyone
         self._queue: ModelQueue | None = None
-        self._in_flight: dict[int, list[Task]] = {}
-        self._next_batch = 0
-        self._dtype = ""
+        self._ids: deque[int] = deque()  # of the batches in flight
+        self._next_id = 0
+        self._began_at = 0.0  # when the first batch in flight may have begun
+        self._asked = False
         self._transport: asyncio.Transport | None = None
         self._prefix = memoryview(bytearray(wire.PREFIX.size))
         self._buffer = self._prefix
@@ -77,14 +94,19 @@ class Replica(asyncio.BufferedProtocol):
         match message:
             case wire.Reply() if self._queue is not None:
                 self._on_reply(message, body)
+            case wire.Credit() if self._queue is not None and self.state == "ready":
+                self.credits += message.credits
+                self._asked = False
+                self._queue.pump_soon()
+            case wire.Recall():
+                self._write(wire.Yield(self.credits))
+                self.credits = 0
             case wire.Hello() if self.state == "new":
                 self._on_hello(message)
             case wire.Ready() if self._queue is not None and self.state == "starting":
                 self._queue.starting -= 1
-                self._queue.ready.append(self)
                 self.state = "ready"
-                self.credits = message.credits
-                self._queue.pump_soon()
+                self._queue.join(self, message.measured)
                 self._registry.replicas_changed()
             case wire.Draining():
                 self._leave()
@@ -106,8 +128,9 @@ class Replica(asyncio.BufferedProtocol):
         else:
             self.hello = hello
             self.state = "starting"
+            self.name = hello.replica
+            self.metrics = queue.metrics.replicas.setdefault(hello.replica, self.metrics)
             self._queue = queue
-            self._dtype = INPUT_TYPES[queue.spec.input_type].dtype
             self._everyone.add(self)
             queue.starting += 1
             self._write(wire.Welcome(self._registry.frontend))
@@ -117,41 +140,97 @@ class Replica(asyncio.BufferedProtocol):
         self._write(wire.Refused(refusal))
         self.close()
 
-    def send(self, tasks: list[Task]) -> None:
+    def send(self, dispatch: Dispatch) -> None:
         """Spend a credit on one batch."""
         self.credits -= 1
-        self._next_batch += 1
-        self._in_flight[self._next_batch] = tasks
-        shapes = [task.tensor.shape for task in tasks]
+        self._next_id += 1
+        if not self.in_flight:
+            self._began_at = dispatch.sent_at
+        self.in_flight.append(dispatch)
+        self._ids.append(self._next_id)
+        tensors = [task.tensor for task in dispatch.tasks]
+        dtypes = [tensor.dtype for tensor in tensors]
+        shapes = [tensor.shape for tensor in tensors]
+        if dtypes.count(dtypes[0]) == len(dtypes):
+            del dtypes[1:]
         if shapes.count(shapes[0]) == len(shapes):
             del shapes[1:]
-        batch = wire.Batch(self._next_batch, self._dtype, len(tasks), shapes)
-        self._write(batch, [task.tensor.data for task in tasks])
+        raw = [i for i, task in enumerate(dispatch.tasks) if task.raw]
+        batch = wire.Batch(self._next_id, len(tensors), dtypes, shapes, raw)
+        self._write(batch, [tensor.data for tensor in tensors])
+
+    def ask_for_credit(self) -> None:
+        if not self._asked and self.state == "ready":
+            self._asked = True
+            self._write(wire.Backlog())
 
     def _on_reply(self, reply: wire.Reply, body: memoryview) -> None:
-        tasks = self._in_flight.pop(reply.id, None)
-        if tasks is None:
-            raise WireError(f"It answered batch {reply.id}, which it was not sent.")
-        assert self._queue is not None
+        if not self._ids or self._ids[0] != reply.id:
+            raise WireError(f"It answered batch {reply.id}, whose turn it is not.")
+        dispatch = self.in_flight[0]
+        outcomes = reply.fault or self._outcomes(reply, body, dispatch.size)
+        self.in_flight.popleft()
+        self._ids.popleft()
+        now = self._registry.clock()
+        dispatch.replied_at = self._began_at = now
+        dispatch.compute_s = reply.compute_s
         self.credits += reply.credits
-        if reply.fault is not None:
-            for task in tasks:
-                task.finish(reply.fault)
-        else:
-            if len(reply.sizes) != len(tasks) or sum(reply.sizes) != len(body):
-                self._in_flight[reply.id] = tasks
-                raise WireError("It sent a reply whose sizes do not add up.")
-            self._queue.policy.observe(len(tasks), reply.compute_s)
-            start = 0
-            for i, (task, size) in enumerate(zip(tasks, reply.sizes, strict=True)):
-                task.finish(reply.faults.get(i) or bytes(body[start : start + size]))
-                start += size
-        self.answered += len(tasks)
-        self._queue.pump_soon()
+        self.metrics.answered += dispatch.size
+        self.metrics.latency.observe(now - dispatch.sent_at)
+        if self._queue is not None:
+            self._queue.answered(self, dispatch, outcomes)
 
-    def _write(self, message: object, body: list[bytes] | None = None) -> None:
+    @staticmethod
+    def _outcomes(reply: wire.Reply, body: memoryview, count: int) -> Sequence[Outcome]:
+        if len(reply.sizes) != count or sum(reply.sizes) != len(body):
+            raise WireError("It sent a reply whose sizes do not add up.")
+        found: list[Outcome] = []
+        start = 0
+        for size in reply.sizes:
+            found.append(bytes(body[start : start + size]))
+            start += size
+        for i, (dtype, shape) in reply.tensors.items():
+            if not 0 <= i < count:
+                raise WireError("It sent a reply with a tensor that is no output.")
+            found[i] = Tensor(cast(bytes, found[i]), tuple(shape), dtype)
+        for i, fault in reply.faults.items():
+            if not 0 <= i < count:
+                raise WireError("It sent a reply with a fault of no output.")
+            found[i] = fault
+        return found
+
+    def look_for_hang(self, now: float) -> None:
+        """Give the replica up where its batch has run for far too long. Management ends it."""
+        if not self.in_flight or self._queue is None:
+            return
+        dispatch = self.in_flight[0]
+        objective_s = max((task.objective_s for task in dispatch.tasks), default=0.0)
+        p99 = self.table.p99(dispatch.cost) or 0.0
+        allowed_s = max(HANG_OBJECTIVES * objective_s, HANG_P99S * p99, self._queue.spec.hang_after_s)
+        if now - self._began_at > allowed_s:
+            self.hangs = (
+                f"{self} hangs: a batch of {dispatch.size} has been running for {now - self._began_at:.1f} s."
+            )
+            log.warning("%s", self.hangs)
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Take everything from it, but stay connected: while it is, it is known to hang."""
+        queue, lost = self._queue, list(self.in_flight)
+        if queue is not None and self.state == "ready":
+            queue.ready.remove(self)
+        self.state = "gone"
+        self.credits = 0
+        self._queue = None
+        self.in_flight.clear()
+        self._ids.clear()
+        self._registry.replicas_changed()
+        if queue is not None:
+            queue.lost(lost)
+
+    def _write(self, message: object, body: Sequence[wire.Buffer] = ()) -> None:
         assert self._transport is not None
-        self._transport.writelines(wire.frame(message, body or []))
+        self._transport.writelines(wire.frame(message, body))
 
     def _leave(self) -> None:
         """Get no more batches."""
@@ -160,6 +239,7 @@ class Replica(asyncio.BufferedProtocol):
         elif self._queue is not None and self.state == "starting":
             self._queue.starting -= 1
         self.state = "gone"
+        self.credits = 0
         self._everyone.discard(self)
         self._registry.replicas_changed()
 
@@ -168,17 +248,16 @@ class Replica(asyncio.BufferedProtocol):
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        queue, in_flight = self._queue, list(self._in_flight.values())
+        queue, lost = self._queue, list(self.in_flight)
         if self in self._everyone:
-            log.warning(
-                "%s is gone%s", self, f", with {len(in_flight)} batches in flight" if in_flight else ""
-            )
+            log.warning("%s is gone%s", self, f", with {len(lost)} batches in flight" if lost else "")
             self._leave()
-        self._queue = None
-        self._in_flight.clear()
         if queue is not None:
-            for tasks in in_flight:
-                queue.lost(tasks)
+            queue.metrics.replicas.pop(self.name, None)
+        self._queue = None
+        self.in_flight.clear()
+        if queue is not None and lost:
+            queue.lost(lost)
 
     def __str__(self) -> str:
         if self.hello is None:

@@ -1,27 +1,110 @@
-"""One input on its way through one model version, and what came of it."""
+"""One input on its way through one model version, the batch that it went in, and what came of it."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
-Outcome = bytes | Fault
-"""An output as JSON text, or the reason why there is none and a sentence about it."""
+if TYPE_CHECKING:
+    from .isolation import Isolation
+    from .queue import ModelQueue
+
+Output = bytes | Tensor
+"""A JSON text, or a raw tensor where one was asked for."""
+
+Outcome = Output | Fault
+"""An output, or the reason why there is none and a sentence about it."""
+
+_GONE = Tensor(b"", (), "")
 
 
-@dataclass(slots=True)
+class Waiter(Protocol):
+    def settled(self) -> None:
+        """A task that it waits for has its outcome."""
+
+
+class Dispatch(msgspec.Struct, gc=False, eq=False):
+    """A batch that was sent to a replica, and why. Times are in seconds, on the frontend's clock.
+
+    Traces keep thousands of them. So they, and traces, are not the garbage collector's to look through;
+    `tasks` is emptied in the end, and leaves no cycle.
+    """
+
+    tasks: Sequence[Task]
+    cost: float
+    limit: float
+    reason: str
+    sent_at: float
+    size: int = 0
+    replica: str = ""
+    was_idle: bool = False
+    predicted_s: float | None = None
+    search: Isolation | None = None  # ... for a bad input, of which it is a part
+    alone: bool = False  # it may kill its replica, and shares it with nothing
+    replied_at: float | None = None
+    compute_s: float | None = None
+
+    def __post_init__(self) -> None:
+        self.size = len(self.tasks)
+
+
 class Task:
-    """`deadline` is on the event loop's clock. `done` has its outcome at the deadline at the latest."""
+    """`deadline` is that of the most urgent query that waits for it, `latest` that of the most patient.
 
-    tensor: Tensor
-    deadline: float
-    done: asyncio.Future[Outcome]
-    losses: int = 0  # replicas that died while they had it
+    `raw` asks for the output as a tensor. `key` is its place in the cache, where it has one.
+    """
+
+    __slots__ = (
+        *("queue", "tensor", "raw", "deadline", "latest", "objective_s", "patience", "cost", "entered_at"),
+        *("key", "cache", "waiters", "outcome", "queued", "dispatch", "losses"),
+    )
+
+    def __init__(
+        self,
+        queue: ModelQueue,
+        tensor: Tensor,
+        raw: bool,
+        entered_at: float,
+        deadline: float,
+        key: object = None,
+    ) -> None:
+        self.queue = queue
+        self.tensor = tensor
+        self.raw = raw
+        self.entered_at = entered_at
+        self.deadline = self.latest = deadline
+        self.objective_s = deadline - entered_at
+        self.patience = patience_of(self.objective_s)
+        self.cost = 1.0
+        self.key = key
+        self.cache = "off"  # what the cache knew: hit, miss, or nothing, as it is off for this input
+        self.waiters: set[Waiter] = set()
+        self.outcome: Outcome | None = None
+        self.queued = False  # it waits for a replica
+        self.dispatch: Dispatch | None = None  # the last one
+        self.losses = 0  # replicas that died while they computed it
 
     def finish(self, outcome: Outcome) -> None:
-        """The first outcome counts; the client has gone on by the second."""
-        if not self.done.done():
-            self.done.set_result(outcome)
+        """The first outcome counts. Queues call this, by `ModelQueue.settle`."""
+        if self.outcome is None:
+            self.outcome = outcome
+            self.tensor = _GONE
+            waiters, self.waiters = self.waiters, set()
+            for waiter in waiters:
+                waiter.settled()
+
+    def leave(self, waiter: Waiter) -> None:
+        """The query does not wait any more. Work that nobody waits for is not begun."""
+        self.waiters.discard(waiter)
+        if self.queued and not self.waiters:
+            self.queue.abandon(self)
+
+
+def patience_of(objective_s: float) -> int:
+    """Objectives by the octave, in milliseconds."""
+    return int(1000 * objective_s).bit_length()

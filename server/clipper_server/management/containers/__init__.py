@@ -42,8 +42,11 @@ class ContainerManager(Protocol):
     async def start(self, spec: Spec) -> None:
         """Start it, and return without waiting for it. Raises ClusterError where it cannot be started."""
 
-    async def stop(self, name: str) -> None:
-        """Ask it to end, and see to it that it does. Returns at once; does nothing for unknown names."""
+    async def stop(self, name: str, *, at_once: bool = False) -> None:
+        """Ask it to end, and see to it that it does; `at_once` ends it without asking.
+
+        Returns at once; does nothing for unknown names.
+        """
 
     async def poll(self) -> list[Status]:
         """All that was started and not yet forgotten. Called often, so it must be quick."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 import psutil
 
+DEATH_S = 5.0  # a killed process may take a while to give back its memory
+
 
 class Identity(msgspec.Struct, frozen=True):
     pid: int
@@ -37,14 +39,16 @@ class Identity(msgspec.Struct, frozen=True):
 def end(processes: list[Identity], grace_s: float) -> bool:
     """Ask the processes to end, kill those that have not after `grace_s`; whether all have ended.
 
+    Without grace they are killed at once.
+
     One that nobody has reaped yet has ended: who its parent is, and when that looks, is not our matter.
     """
-    for how in (signal.SIGTERM, signal.SIGKILL):
+    for how in (signal.SIGTERM, signal.SIGKILL) if grace_s else (signal.SIGKILL,):
         for identity in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 if process := identity.process():
                     process.send_signal(how)
-        give_up = time.monotonic() + grace_s
+        give_up = time.monotonic() + (grace_s or DEATH_S)
         while any(identity.process() for identity in processes):
             if time.monotonic() > give_up:
                 break

@@ -78,13 +78,14 @@ class ProcessContainerManager:
             ) from error
         self._children[spec.name] = child
 
-    async def stop(self, name: str) -> None:
+    async def stop(self, name: str, *, at_once: bool = False) -> None:
         if name not in self._stopping and (record := self._read(self._record(name))):
-            self._stopping[name] = asyncio.create_task(self._end(record.identity), name=f"stop {name}")
+            ending = self._end(record.identity, 0.0 if at_once else GRACE_S)
+            self._stopping[name] = asyncio.create_task(ending, name=f"stop {name}")
 
     @staticmethod
-    async def _end(identity: Identity) -> None:
-        if not await asyncio.to_thread(end, [identity], GRACE_S):
+    async def _end(identity: Identity, grace_s: float) -> None:
+        if not await asyncio.to_thread(end, [identity], grace_s):
             raise ClusterError(f"The process {identity.pid} cannot be ended. End it by hand.")
 
     async def poll(self) -> list[Status]:

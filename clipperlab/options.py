@@ -1,0 +1,27 @@
+"""The options that every way to deploy a model has."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class DeployOptions(TypedDict, total=False):
+    """Keyword arguments of `deploy_model` and of all deployers. All may be left out.
+
+    batching
+        How batches are formed. "learned" (the default): the largest batch whose predicted 99th percentile
+        fits into the time that is left. "aimd": two more after each batch that was quick enough, a tenth less
+        after each that was not. "fixed(32)": at most so many. "off": one at a time.
+    batch_delay_micros
+        How long a batch that is not full may wait for more inputs while a replica is idle; 0 by default.
+    hang_after_s
+        A replica whose batch runs longer than this, and ten times longer than the objective and than it
+        should, is ended, and another one started; 10 by default.
+    max_cached_input
+        Inputs of more bytes than this are not cached; 16,384 by default. 0 caches none of this version.
+    """
+
+    batching: str
+    batch_delay_micros: int
+    hang_after_s: float
+    max_cached_input: int

@@ -1,0 +1,214 @@
+"""One port for several query frontends: the listening socket is shared, and connections are dealt out.
+
+The first frontend binds the port; those that come later get the listening socket from one that has it. So
+the port lives as long as any of them, and what waits in it is lost with none. Whoever accepts a connection
+hands it to the frontend that has the fewest, so that clients who keep their connections are spread evenly.
+Each frontend tells its number in a small file that all of them map. Only that, and descriptors over Unix
+sockets, are needed for it, which Linux and macOS have alike.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import logging
+import mmap
+import os
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+BACKLOG = 2048
+BIND_AGAIN_S = 0.05
+BIND_FOR_S = 5.0
+ACCEPT_AT_ONCE = 64
+MAX_FRONTENDS = 64
+_COUNT = struct.Struct("<I")
+_CONNECTION, _WANTED, _LISTENER = b"c", b"w", b"l"
+
+log = logging.getLogger(__name__)
+
+
+class Listener:
+    """This frontend's share of the port at `address`. `folder` is where the frontends meet.
+
+    Looks enough like an asyncio server for uvicorn: `close` and `wait_closed`.
+    """
+
+    def __init__(self, frontend: str, address: str, folder: Path) -> None:
+        self._address = address
+        self._folder = folder
+        self._path = folder / f"{frontend}.peer"
+        self._slot = int(frontend)
+        self._connections = 0
+        self._dealt: dict[int, int] = {}  # in this round, and perhaps not yet counted by whom they went to
+        self._counts: mmap.mmap | None = None
+        self._make_protocol: Callable[[], asyncio.Protocol] | None = None
+        self._listening: socket.socket | None = None
+        self._mail: socket.socket | None = None
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    async def start(self, make_protocol: Callable[[], asyncio.Protocol]) -> None:
+        """Accept connections from now on. Raises OSError where the port is somebody else's."""
+        loop = asyncio.get_running_loop()
+        self._make_protocol = make_protocol
+        self._path.unlink(missing_ok=True)
+        self._counts = self._map_counts()
+        self.count(0)
+        self._mail = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._mail.bind(str(self._path))
+        self._mail.setblocking(False)
+        self._listening = await self._bind_or_get()
+        loop.add_reader(self._mail.fileno(), self._on_mail)
+        loop.add_reader(self._listening.fileno(), self._accept)
+
+    async def _bind_or_get(self) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + BIND_FOR_S
+        while True:
+            for peer in self._peers():
+                if found := await self._get_from(peer):
+                    return found
+            try:
+                return bind(self._address)
+            except OSError:
+                # Another frontend may have bound it just now, and be about to share it.
+                if loop.time() > give_up:
+                    raise
+            await asyncio.sleep(BIND_AGAIN_S)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        assert self._listening is not None
+        host, port = self._listening.getsockname()
+        return host, port
+
+    def _peers(self) -> list[Path]:
+        return sorted(path for path in self._folder.glob("*.peer") if path != self._path)
+
+    async def _get_from(self, peer: Path) -> socket.socket | None:
+        assert self._mail is not None
+        with contextlib.suppress(OSError):
+            self._mail.sendto(_WANTED + os.fsencode(self._path), str(peer))
+            for _ in range(10):
+                await asyncio.sleep(BIND_AGAIN_S)
+                with contextlib.suppress(BlockingIOError):
+                    kind, found = self._receive()
+                    if kind == _LISTENER and found is not None:
+                        return found
+        return None
+
+    def _receive(self) -> tuple[bytes, socket.socket | None]:
+        assert self._mail is not None
+        descriptors = array.array("i")
+        data, ancillary, _, _ = self._mail.recvmsg(4096, socket.CMSG_LEN(descriptors.itemsize))
+        for level, kind, content in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                descriptors.frombytes(content[: descriptors.itemsize])
+        if not descriptors:
+            return data, None
+        received = socket.socket(fileno=descriptors[0])
+        received.setblocking(False)
+        return data, received
+
+    def _send(self, peer: Path, kind: bytes, what: socket.socket) -> bool:
+        assert self._mail is not None
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [what.fileno()]).tobytes())
+        try:
+            self._mail.sendmsg([kind], [rights], 0, str(peer))
+        except OSError:
+            return False
+        return True
+
+    def _on_mail(self) -> None:
+        for _ in range(ACCEPT_AT_ONCE):
+            try:
+                data, received = self._receive()
+            except OSError:
+                return
+            if data == _CONNECTION and received is not None:
+                self._serve(received)
+            elif data.startswith(_WANTED) and self._listening is not None:
+                self._send(Path(os.fsdecode(data[1:])), _LISTENER, self._listening)
+            elif received is not None:
+                received.close()
+
+    def _accept(self) -> None:
+        assert self._listening is not None
+        peers = {int(path.stem): path for path in self._peers()}
+        self._dealt.clear()
+        for _ in range(ACCEPT_AT_ONCE):
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return  # another frontend was quicker, or the client is gone already
+            connection.setblocking(False)
+            while (slot := min([self._slot, *peers], key=self._load)) != self._slot:
+                if self._send(peers[slot], _CONNECTION, connection):
+                    break
+                del peers[slot]  # it is dead, or has too much to do
+            self._dealt[slot] = self._dealt.get(slot, 0) + 1
+            if slot == self._slot:
+                self._serve(connection)
+            else:
+                connection.close()
+
+    def _load(self, slot: int) -> int:
+        assert self._counts is not None
+        (count,) = _COUNT.unpack_from(self._counts, slot * _COUNT.size)
+        return int(count) + self._dealt.get(slot, 0) * (slot != self._slot)
+
+    def count(self, by: int) -> None:
+        """So many connections came, or went."""
+        self._connections += by
+        if self._counts is not None:
+            _COUNT.pack_into(self._counts, self._slot * _COUNT.size, self._connections)
+
+    def _map_counts(self) -> mmap.mmap:
+        size = _COUNT.size * MAX_FRONTENDS
+        with (self._folder / "connections").open("a+b") as file:
+            if file.seek(0, os.SEEK_END) < size:
+                file.truncate(size)
+            return mmap.mmap(file.fileno(), size)
+
+    def _serve(self, connection: socket.socket) -> None:
+        assert self._make_protocol is not None
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(self._make_protocol, connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """Accept no more."""
+        loop = asyncio.get_running_loop()
+        self._path.unlink(missing_ok=True)
+        for shared in (self._listening, self._mail):
+            if shared is not None:
+                loop.remove_reader(shared.fileno())
+                shared.close()
+        self._listening = self._mail = None
+        if self._counts is not None:
+            self._counts.close()
+            self._counts = None
+
+    async def wait_closed(self) -> None:
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def bind(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, int(port)))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener

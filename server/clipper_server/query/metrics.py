@@ -1,0 +1,187 @@
+"""Counters and histograms of the query path, cheap enough to be always on, in Prometheus's format.
+
+The names say what Clipper's say: `clipper_app_predictions_total` is its `app:{app}:num_predictions`, and so
+on; its throughputs are the rates of counters, and its ratios their quotients.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+LATENCIES_S = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05),
+    *(0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0),
+)
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+
+
+class Histogram:
+    """Observations, counted by upper bound."""
+
+    __slots__ = ("_bounds", "_counts", "sum")
+
+    def __init__(self, bounds: Sequence[float] = LATENCIES_S) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float, count: int = 1) -> None:
+        self._counts[bisect_left(self._bounds, value)] += count
+        self.sum += value * count
+
+    @property
+    def count(self) -> int:
+        return sum(self._counts)
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """(upper bound, how many lie at or below it), as Prometheus wants them."""
+        below = 0
+        found: list[tuple[str, float]] = []
+        for bound, count in zip((*map(str, self._bounds), "+Inf"), self._counts, strict=True):
+            below += count
+            found.append((bound, below))
+        return found
+
+
+class ApplicationMetrics:
+    """What one application did, since this frontend began."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.cancelled = 0
+        self.rejected = 0
+        self.bad_requests = 0
+        self.defaults: Counter[str] = Counter()
+        self.latency = Histogram()
+
+
+class ReplicaMetrics:
+    """What one replica did for this frontend."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.latency = Histogram()  # of its batches, from sending one to its reply
+
+
+class VersionMetrics:
+    """What one version of a model did for this frontend."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.faults: Counter[str] = Counter()
+        self.latency = Histogram()  # of an input, from its arrival in the queue to its outcome
+        self.queue_delay = Histogram()
+        self.compute = Histogram()
+        self.batch_size = Histogram(SIZES)
+        self.dispatches: Counter[str] = Counter()
+        self.retries = 0
+        self.lookups = 0
+        self.hits = 0
+        self.joined = 0
+        self.not_begun = 0  # nobody waited any more when its turn came
+        self.replicas: dict[str, ReplicaMetrics] = {}
+
+
+class Metrics(Collector):
+    """All of one frontend's, by application and version. `gauges` tells of the moment."""
+
+    def __init__(self, frontend: str) -> None:
+        self.applications: dict[str, ApplicationMetrics] = {}
+        self.versions: dict[tuple[str, str], VersionMetrics] = {}
+        self.gauges: list[Iterable[tuple[str, str, dict[str, str], float]]] = []
+        self._frontend = frontend
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def application(self, name: str) -> ApplicationMetrics:
+        return self.applications.setdefault(name, ApplicationMetrics())
+
+    def version(self, model: str, version: str) -> VersionMetrics:
+        return self.versions.setdefault((model, version), VersionMetrics())
+
+    def text(self) -> bytes:
+        """In Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _Families(self._frontend).of(self)
+
+
+class _Families:
+    """Writes series that all carry the frontend's label."""
+
+    def __init__(self, frontend: str) -> None:
+        self._frontend = frontend
+        self._found: dict[str, Metric] = {}
+
+    def of(self, metrics: Metrics) -> Iterable[Metric]:
+        for name, app in metrics.applications.items():
+            labels = {"application": name}
+            self._count("app_predictions", "Inputs answered", labels, app.answered)
+            for reason, count in app.defaults.items():
+                what = "Inputs answered with the default output, by reason"
+                self._count("app_default_predictions", what, {**labels, "reason": reason}, count)
+            self._count("app_cancelled", "Inputs whose client went away", labels, app.cancelled)
+            self._count("app_rejected", "Requests refused for overload, with 429", labels, app.rejected)
+            self._count("app_bad_requests", "Requests that could not be read", labels, app.bad_requests)
+            what = "From the request's arrival to its answer"
+            self._observe("app_prediction_latency_seconds", what, labels, app.latency)
+        for (model, number), version in metrics.versions.items():
+            self._version({"model": model, "version": number}, version)
+        for series in metrics.gauges:
+            for name, what, labels, value in series:
+                self._gauge(name, what, labels, value)
+        return self._found.values()
+
+    def _version(self, labels: dict[str, str], version: VersionMetrics) -> None:
+        self._count("model_predictions", "Inputs that the model answered", labels, version.answered)
+        for reason, count in version.faults.items():
+            what = "Inputs without an output, by reason"
+            self._count("model_faults", what, {**labels, "reason": reason}, count)
+        for reason, count in version.dispatches.items():
+            what = "Batches sent, by the reason why then and so large"
+            self._count("model_dispatches", what, {**labels, "reason": reason}, count)
+        self._count("model_retries", "Batches run again to find a bad input", labels, version.retries)
+        self._count("model_not_begun", "Inputs nobody waited for any more", labels, version.not_begun)
+        self._count("model_cache_lookups", "Inputs looked up in the cache", labels, version.lookups)
+        self._count("model_cache_hits", "Inputs found in the cache", labels, version.hits)
+        self._count("model_cache_joined", "Inputs that joined one in flight", labels, version.joined)
+        for name, what, histogram in (
+            ("prediction_latency_seconds", "From an input's queueing to its output", version.latency),
+            ("queue_delay_seconds", "From an input's queueing to its dispatch", version.queue_delay),
+            ("compute_seconds", "The model's own time for a batch", version.compute),
+            ("batch_size", "Inputs in a batch", version.batch_size),
+        ):
+            self._observe(f"model_{name}", what, labels, histogram)
+        for name, replica in version.replicas.items():
+            whose = {**labels, "replica": name}
+            self._count("replica_predictions", "Inputs that the replica answered", whose, replica.answered)
+            what = "From sending a batch to its reply"
+            self._observe("replica_prediction_latency_seconds", what, whose, replica.latency)
+
+    def _count(self, name: str, what: str, labels: dict[str, str], value: float) -> None:
+        self._family(CounterMetricFamily, name, what, labels).add_metric(self._values(labels), value)
+
+    def _gauge(self, name: str, what: str, labels: dict[str, str], value: float) -> None:
+        self._family(GaugeMetricFamily, name, what, labels).add_metric(self._values(labels), value)
+
+    def _observe(self, name: str, what: str, labels: dict[str, str], histogram: Histogram) -> None:
+        family = self._family(HistogramMetricFamily, name, what, labels)
+        family.add_metric(self._values(labels), histogram.buckets(), histogram.sum)
+
+    def _family(self, kind: type, name: str, what: str, labels: dict[str, str]):  # type: ignore[no-untyped-def]
+        if name not in self._found:
+            self._found[name] = kind(f"clipper_{name}", f"{what}.", labels=["frontend", *labels])
+        return self._found[name]
+
+    def _values(self, labels: dict[str, str]) -> list[str]:
+        return [self._frontend, *labels.values()]

@@ -1,0 +1,59 @@
+"""Protocols: thin adapters between bytes over HTTP and the one internal request.
+
+An adapter is bound to one application, and has the paths at which it answers. It knows nothing of queues,
+and the application nothing of bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from clipper_container.errors import BadRequest
+
+from ..application import Answer, Application, Request
+
+Headers = Mapping[bytes, bytes]
+"""A request's headers, with names in lower case. Of several of one name the last counts."""
+
+JSON = (b"content-type", b"application/json")
+
+
+class Response(NamedTuple):
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]  # all but content-length
+    body: bytes
+
+
+class Adapter(Protocol):
+    application: Application
+
+    def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
+        """The request. Raises BadRequest with what was expected."""
+
+    def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
+        """What the client gets: one answer for each input of its request."""
+
+    def refuse(self, status: int, error: str, cause: str) -> Response:
+        """What the client gets for a request that is not answered. `error` is short, `cause` a sentence."""
+
+
+def timeout_s(headers: Headers, micros: int | None) -> float | None:
+    """The time that the request leaves for its answer, by header or by a field in microseconds."""
+    given = headers.get(b"x-request-timeout-seconds")
+    if given is None:
+        if micros is not None and micros <= 0:
+            raise BadRequest(f"A timeout must be above 0, not {micros} microseconds.")
+        return None if micros is None else micros / 1e6
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        text = given.decode("latin-1")
+        raise BadRequest(f"The header X-Request-Timeout-Seconds must be a number above 0, not {text!r}.")
+    return seconds
+
+
+def may_be_cached(headers: Headers) -> bool:
+    return b"no-cache" not in headers.get(b"cache-control", b"")

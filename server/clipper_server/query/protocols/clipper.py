@@ -1,0 +1,87 @@
+"""Clipper's JSON over HTTP: `POST /{application}/predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from clipper_container.errors import BadRequest
+
+from ..application import Answer, Application, Request
+from . import JSON, Headers, Response, may_be_cached, timeout_s
+
+_HEADERS = (JSON,)
+
+
+class ClipperProtocol:
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self._type = kind = application.input_type
+        request: Any = msgspec.defstruct(
+            "Request",
+            [
+                ("input", kind.json | msgspec.UnsetType, msgspec.UNSET),
+                ("input_batch", list[kind.json] | msgspec.UnsetType, msgspec.UNSET),  # type: ignore[name-defined]
+                ("version", str | None, None),
+                ("timeout_micros", int | None, None),
+            ],
+            forbid_unknown_fields=True,
+        )
+        self._decode = msgspec.json.Decoder(request).decode
+
+    @staticmethod
+    def paths(application: str) -> list[str]:
+        return [f"/{application}/predict", f"/{application}/predict/"]
+
+    def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
+        try:
+            request = self._decode(body)
+            is_batch = request.input is msgspec.UNSET
+            if is_batch == (request.input_batch is msgspec.UNSET):
+                raise BadRequest(f'Give either "input" or "input_batch". {self._expected()}')
+            encode = self._type.encode
+            tensors = [encode(v) for v in request.input_batch] if is_batch else [encode(request.input)]
+        except msgspec.ValidationError as error:
+            raise BadRequest(f"{error}. {self._expected()}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadRequest(f"Error parsing JSON: {error}. {self._expected()}") from None
+        except RecursionError:
+            raise BadRequest(f"The JSON is nested too deeply. {self._expected()}") from None
+        except ValueError as error:
+            raise BadRequest(f"The input does not fit: {error}. {self._expected()}") from None
+        return Request(
+            "clipper",
+            tensors,
+            request.version,
+            timeout_s(headers, request.timeout_micros),
+            may_be_cached(headers),
+            context=is_batch,
+        )
+
+    def _expected(self) -> str:
+        return (
+            f'Expected JSON: {{"input": X}} or {{"input_batch": [X, ...]}}, where X is {self._type.expects}; '
+            'optionally "version": "a version" and "timeout_micros": a number.'
+        )
+
+    def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
+        if not request.context:
+            return Response(200, _HEADERS, self._answer(answers[0]))
+        body = b",".join([self._answer(answer) for answer in answers])
+        return Response(200, _HEADERS, b'{"batch_predictions":[' + body + b"]}")
+
+    def _answer(self, answer: Answer) -> bytes:
+        if answer.fault is None:
+            assert isinstance(answer.output, bytes)  # it did not ask for tensors
+            return b'{"query_id":%d,"output":%b,"default":false}' % (answer.query_id, answer.output)
+        why = msgspec.json.encode(answer.fault.message), msgspec.json.encode(answer.fault.reason)
+        return b'{"query_id":%d,"output":%b,"default":true,"default_explanation":%b,"default_reason":%b}' % (
+            answer.query_id,
+            self.application.default_output,
+            *why,
+        )
+
+    def refuse(self, status: int, error: str, cause: str) -> Response:
+        return Response(status, _HEADERS, msgspec.json.encode({"error": error, "cause": cause}))

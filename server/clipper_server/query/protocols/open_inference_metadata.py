@@ -1,0 +1,103 @@
+"""What the Open Inference Protocol tells of the server and its models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fastapi
+from fastapi.responses import JSONResponse
+
+import clipper_server
+
+from ..application import Application
+from ..configuration import Configuration
+from .open_inference import OpenInferenceProtocol, describe_input
+
+
+def open_inference_metadata(configuration: Configuration) -> fastapi.APIRouter:
+    router = fastapi.APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
+
+    def application(name: str, version: str | None) -> Application:
+        found = configuration.applications.get(name)
+        if found is None:
+            raise _Missing(f"Model with name {name} does not exist.")
+        if version is not None and version not in configuration.versions_of(found):
+            raise _Missing(f"Model with name {name} and version {version} does not exist.")
+        return found
+
+    def ready(found: Application, version: str | None) -> bool:
+        models = found.policy.select(found.spec.linked_models)
+        queues = [configuration.queue(model, version) for model in models]
+        return bool(queues) and all(queue is not None and queue.ready for queue in queues)
+
+    @router.get("")
+    async def server() -> dict[str, Any]:
+        return {
+            "name": "clipperlab",
+            "version": clipper_server.__version__,
+            "extensions": ["binary_tensor_data"],
+        }
+
+    @router.get("/health/live")
+    async def live() -> dict[str, bool]:
+        return {"live": True}
+
+    @router.get("/health/ready")
+    async def server_ready() -> dict[str, bool]:
+        return {"ready": True}
+
+    @router.get("/models")
+    async def models() -> dict[str, list[str]]:
+        return {"models": sorted(configuration.applications)}
+
+    @router.get("/models/{name}")
+    @router.get("/models/{name}/versions/{version}")
+    async def metadata(name: str, version: str | None = None) -> fastapi.Response:
+        try:
+            found = application(name, version)
+        except _Missing as error:
+            return JSONResponse({"error": str(error)}, 404)
+        path = (
+            f"/v2/models/{name}/infer" if version is None else f"/v2/models/{name}/versions/{version}/infer"
+        )
+        adapter = configuration.routes[path.encode()]
+        assert isinstance(adapter, OpenInferenceProtocol)
+        outputs = []
+        if adapter.output is not None:  # known from the last answer
+            datatype, shape = adapter.output
+            outputs = [{"name": "output", "datatype": datatype, "shape": shape}]
+        return JSONResponse(
+            {
+                "name": name,
+                "versions": configuration.versions_of(found),
+                "platform": "clipperlab",
+                "inputs": [describe_input(found)],
+                "outputs": outputs,
+            }
+        )
+
+    @router.get("/models/{name}/ready")
+    @router.get("/models/{name}/versions/{version}/ready")
+    async def model_ready(name: str, version: str | None = None) -> fastapi.Response:
+        try:
+            found = application(name, version)
+        except _Missing as error:
+            return JSONResponse({"error": str(error)}, 404)
+        if not ready(found, version):
+            return JSONResponse({"error": f"Model with name {name} is not ready."}, 503)
+        return JSONResponse({"name": name, "ready": True})
+
+    @router.post("/models/{name}/infer", include_in_schema=False)
+    @router.post("/models/{name}/versions/{version}/infer", include_in_schema=False)
+    async def unknown(name: str, version: str | None = None) -> fastapi.Response:
+        try:
+            application(name, version)
+        except _Missing as error:
+            return JSONResponse({"error": str(error)}, 404)
+        return JSONResponse({"error": f"Model with name {name} has just come. Send it again."}, 503)
+
+    return router
+
+
+class _Missing(Exception):
+    """No model or version of that name."""

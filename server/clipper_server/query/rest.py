@@ -1,0 +1,52 @@
+"""What a query frontend answers beside predictions: health, metrics, traces, and the protocols' metadata."""
+
+from __future__ import annotations
+
+import fastapi
+from fastapi.responses import JSONResponse
+
+from .configuration import Configuration
+from .private import private
+from .protocols.open_inference_metadata import open_inference_metadata
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def rest(configuration: Configuration) -> fastapi.FastAPI:
+    """The ASGI application. What tells of single queries is at the frontend's private address only."""
+    app = fastapi.FastAPI(title="Clipper Lab query frontend")
+    app.include_router(open_inference_metadata(configuration))
+    app.include_router(private(configuration))
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok", "frontend": configuration.frontend}
+
+    @app.get("/metrics")
+    async def metrics() -> fastapi.Response:
+        """This frontend's metrics. Management has those of all."""
+        return fastapi.Response(configuration.metrics.text(), media_type=PROMETHEUS)
+
+    @app.api_route(
+        "/{application}/predict", methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False
+    )
+    async def predict(application: str, request: fastapi.Request) -> fastapi.Response:
+        if application in configuration.applications:
+            cause = f"Send a POST to {request.url.path}."
+            return JSONResponse({"error": "Method not allowed", "cause": cause}, 405, {"allow": "POST"})
+        cause = (
+            f"There is no application {application!r}. Applications: {_known(configuration)}. "
+            "register_application makes a new one."
+        )
+        return JSONResponse({"error": "Unknown application", "cause": cause}, 404)
+
+    @app.exception_handler(404)
+    async def not_found(request: fastapi.Request, _error: Exception) -> fastapi.Response:
+        cause = f"There is nothing at {request.url.path}. Queries go to POST /<application>/predict."
+        return JSONResponse({"error": "Not found", "cause": cause}, 404)
+
+    return app
+
+
+def _known(configuration: Configuration) -> str:
+    return ", ".join(sorted(configuration.applications)) or "none yet"

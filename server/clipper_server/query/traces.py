@@ -1,0 +1,102 @@
+"""The paths of the last queries, by query id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from clipper_container.wire import Fault
+
+from .task import Dispatch
+
+KEPT = 16_384
+
+
+class Leg(msgspec.Struct, gc=False):
+    """The way of one input through one model version."""
+
+    version: str
+    cache: str  # hit, joined, miss or off
+    entered_at: float
+    dispatch: Dispatch | None
+    losses: int
+    fault: Fault | None
+
+
+class Trace(msgspec.Struct, gc=False):
+    """The way of one input. Times are in seconds, on the frontend's clock.
+
+    `legs` is one where there is one, without a container around it, which would be the garbage collector's.
+    """
+
+    query_id: int
+    application: str
+    protocol: str
+    policy: str
+    received_at: float
+    finished_at: float
+    deadline: float
+    legs: Leg | Sequence[Leg]
+    fault: Fault | None
+    ending: str  # answered, default, rejected or cancelled
+
+
+class Traces:
+    """The last ones, each in the place that its id gives it. Query ids grow by `step`."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+        self._kept: list[Trace | None] = [None] * KEPT
+
+    def keep(self, trace: Trace) -> None:
+        self._kept[trace.query_id // self._step % KEPT] = trace
+
+    def find(self, query_id: int) -> Trace | None:
+        trace = self._kept[query_id // self._step % KEPT]
+        return trace if trace is not None and trace.query_id == query_id else None
+
+
+def describe(trace: Trace, frontend: str) -> dict[str, Any]:
+    """The trace in plain values: milliseconds since the query came in."""
+
+    def ms(at: float | None) -> float | None:
+        return None if at is None else round(1000 * (at - trace.received_at), 3)
+
+    return {
+        "query_id": trace.query_id,
+        "frontend": frontend,
+        "application": trace.application,
+        "protocol": trace.protocol,
+        "policy": trace.policy,
+        "answer": trace.ending,
+        "reason": trace.fault.reason if trace.fault else None,
+        "explanation": trace.fault.message if trace.fault else None,
+        "objective_ms": ms(trace.deadline),
+        "took_ms": ms(trace.finished_at),
+        "models": [
+            {
+                "version": leg.version,
+                "cache": leg.cache,
+                "queued_at_ms": ms(leg.entered_at),
+                "fault": leg.fault.reason if leg.fault else None,
+                "replicas_lost": leg.losses,
+                "batch": None if leg.dispatch is None else _batch(leg.dispatch, ms),
+            }
+            for leg in ([trace.legs] if isinstance(trace.legs, Leg) else trace.legs)
+        ],
+    }
+
+
+def _batch(dispatch: Dispatch, ms: Any) -> dict[str, Any]:
+    return {
+        "replica": dispatch.replica,
+        "size": dispatch.size,
+        "limit": round(dispatch.limit, 1),
+        "reason": dispatch.reason,
+        "sent_at_ms": ms(dispatch.sent_at),
+        "replied_at_ms": ms(dispatch.replied_at),
+        "compute_ms": None if dispatch.compute_s is None else round(1000 * dispatch.compute_s, 3),
+        "predicted_ms": None if dispatch.predicted_s is None else round(1000 * dispatch.predicted_s, 3),
+    }

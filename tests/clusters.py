@@ -1,0 +1,78 @@
+"""What tests of real clusters share: models to deploy, questions to ask, processes to kill."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import httpx2
+import psutil
+
+from clipperlab import ClipperConnection, ProcessContainerManager
+from clipperlab.deployers.python import deploy_python_closure
+
+from .waiting import wait_for
+
+Attach = Callable[[str], ClipperConnection]
+
+
+def deploy_who(connection: ClipperConnection, app: str, model: str, num_replicas: int = 1) -> None:
+    connection.register_application(app, "doubles", -1, 2_000_000)
+    deploy_python_closure(connection, model, 1, "doubles", pid_of_each(), num_replicas=num_replicas)
+    connection.link_model_to_app(app, model)
+
+
+def pid_of_each() -> Callable[[list[Any]], list[int]]:
+    """Made in a function, so that it is packaged by value: a container cannot import this module."""
+
+    def pids(inputs: list[Any]) -> list[int]:
+
+        return [os.getpid() for _ in inputs]
+
+    pids.__module__ = "__main__"
+    return pids
+
+
+def constant(value: object) -> Callable[[list[Any]], list[object]]:
+    def answer(inputs: list[Any]) -> list[object]:
+        return [value for _ in inputs]
+
+    answer.__module__ = "__main__"
+    return answer
+
+
+def ask(connection: ClipperConnection, app: str, body: Any, **options: Any) -> httpx2.Response:
+    url = f"http://{connection.get_query_addr()}/{app}/predict"
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return httpx2.post(url, content=content, trust_env=False, timeout=10, **options)
+
+
+def output(connection: ClipperConnection, app: str = "app") -> Any:
+    """The model's output; None where there is no answer, or a default one."""
+    with suppress(httpx2.HTTPError):
+        answer = ask(connection, app, {"input": [1.0]}).json()
+        if not answer.get("default", True):
+            return answer["output"]
+    return None
+
+
+def pid_of(connection: ClipperConnection, part: str) -> int:
+    folder = ProcessContainerManager(connection.cm.cluster_name).folder
+    if part == "management":
+        return int(json.loads((folder / "cluster.json").read_text())["pid"])
+    return int(connection.status()["frontends"][0]["pid"])
+
+
+def kill(pid: int) -> None:
+    process = psutil.Process(pid)
+    process.kill()
+    wait_for(f"process {pid} to be dead", lambda: not lives(process))
+
+
+def lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False

@@ -1,0 +1,416 @@
+"""The promises about failure on the query path, each with real processes and the failure itself."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from clipper_container import wire
+from clipperlab import ClipperConnection, ProcessContainerManager
+from clipperlab.deployers.python import deploy_python_closure
+
+from .clusters import Attach, ask, kill, lives, output, pid_of
+from .waiting import wait_for
+
+
+@pytest.fixture
+def cluster(conn: ClipperConnection) -> Iterator[ClipperConnection]:
+    """A cluster that is empty at the beginning, and again at the end."""
+    yield conn
+    for name in conn.get_all_apps():
+        conn.unregister_application(name)
+    conn.stop_models(sorted({v["model_name"] for v in conn.get_all_models(verbose=True)}))
+
+
+def deploy(
+    cluster: ClipperConnection, func: Callable[[Any], Any], *, slo_ms: int, name: str = "m", **options: Any
+) -> None:
+    """Behind an application of its own name."""
+    func.__module__ = "__main__"
+    deploy_python_closure(cluster, name, 1, options.pop("input_type", "doubles"), func, **options)
+    app = {"input_type": cluster.get_all_models(verbose=True)[-1]["input_type"]}
+    cluster.register_application(name, app["input_type"], -1, slo_ms * 1000)
+    cluster.link_model_to_app(name, name)
+
+
+def sleeps(seconds: float) -> Callable[[list[Any]], list[int]]:
+    """Answers with its process id, a while later."""
+
+    def answer(inputs: list[Any]) -> list[int]:
+        import os
+        import time
+
+        time.sleep(seconds)
+        return [os.getpid() for _ in inputs]
+
+    return answer
+
+
+def at_once(cluster: ClipperConnection, bodies: list[Any], app: str = "m") -> list[tuple[float, Any]]:
+    """The seconds that each took, and its answer; all are sent at the same time."""
+
+    def one(body: Any) -> tuple[float, Any]:
+        client = http.client.HTTPConnection(cluster.get_query_addr(), timeout=20)
+        client.connect()
+        all_there.wait(10)
+        began = time.monotonic()
+        client.request("POST", f"/{app}/predict", json.dumps(body))
+        answer = json.loads(client.getresponse().read())
+        took = time.monotonic() - began
+        client.close()
+        return took, answer
+
+    all_there = threading.Barrier(len(bodies))
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        return list(pool.map(one, bodies))
+
+
+def replica_pids(cluster: ClipperConnection, app: str = "m") -> dict[str, int]:
+    return {
+        r["model_replica_id"]: r["pid"]
+        for r in cluster.get_all_model_replicas(verbose=True)
+        if r["model_name"] == app
+    }
+
+
+# Replicas that die
+
+
+def test_a_replica_killed_in_mid_batch_costs_no_default_while_another_lives(
+    cluster: ClipperConnection,
+) -> None:
+    deploy(cluster, sleeps(0.3), slo_ms=8000, num_replicas=2, batching="fixed(8)")
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(at_once, cluster, [{"input": [i]} for i in range(32)])
+        busy = wait_for("a replica to have a batch", lambda: _busy(cluster))
+        kill(busy)
+        answers = [answer for _, answer in asking.result(30)]
+    assert [answer for answer in answers if answer["default"]] == []
+
+
+def _busy(cluster: ClipperConnection) -> int:
+    """The process of a replica, once batches were sent; else 0."""
+    sent = sum(
+        float(line.rpartition(" ")[2])
+        for line in cluster.get_metrics().splitlines()
+        if line.startswith("clipper_model_dispatches_total")
+    )
+    return next(iter(replica_pids(cluster).values())) if sent else 0
+
+
+def test_without_another_replica_nobody_waits_longer_than_the_objective(cluster: ClipperConnection) -> None:
+    deploy(cluster, sleeps(10), slo_ms=700, batching="fixed(4)")
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(at_once, cluster, [{"input": [i]} for i in range(16)])
+        kill(wait_for("the replica to have a batch", lambda: _busy(cluster)))
+        results = asking.result(20)
+    assert max(seconds for seconds, _ in results) < 0.7 + 0.1
+    reasons = {answer["default_reason"] for _, answer in results}
+    assert "replica_lost" in reasons
+    assert reasons <= {"replica_lost", "no_replicas", "starting", "deadline"}
+    lost = next(a["query_id"] for _, a in results if a["default_reason"] == "replica_lost")
+    trace = cluster.why(lost)
+    assert trace["models"][0]["replicas_lost"] == 1
+
+
+def test_a_query_of_death_kills_two_replicas_at_most_and_takes_no_other_query_with_it(
+    cluster: ClipperConnection,
+) -> None:
+    def model(inputs: list[Any]) -> list[float]:
+        import os
+
+        if any(x[0] == 13 for x in inputs):
+            os.kill(os.getpid(), 9)
+        return [float(x[0]) for x in inputs]
+
+    deploy(cluster, model, slo_ms=8000, num_replicas=3, batching="fixed(16)")
+    before = set(replica_pids(cluster).values())
+    answers = [answer for _, answer in at_once(cluster, [{"input": [i]} for i in range(24)])]
+    assert [a["output"] for i, a in enumerate(answers) if i != 13] == [i for i in range(24) if i != 13]
+    assert answers[13]["default_reason"] == "replica_lost"
+    assert len(before & {pid for pid in before if psutil.pid_exists(pid) and lives(psutil.Process(pid))}) >= 1
+    wait_for("three replicas again", lambda: len(replica_pids(cluster)) == 3)
+
+
+# Models that fail
+
+
+def test_one_bad_input_of_a_batch_costs_one_answer(cluster: ClipperConnection) -> None:
+    def model(inputs: list[Any]) -> list[float]:
+        import time
+
+        time.sleep(0.05)
+        if any(x[0] == 13 for x in inputs):
+            raise ValueError("thirteen")
+        return [float(x[0]) for x in inputs]
+
+    deploy(cluster, model, slo_ms=500, batching="fixed(32)", example_input=[1.0])
+    answers = ask(cluster, "m", {"input_batch": [[i] for i in range(32)]}).json()["batch_predictions"]
+    assert [a["output"] for i, a in enumerate(answers) if i != 13] == [i for i in range(32) if i != 13]
+    assert answers[13]["default_reason"] == "model_error"
+    assert "ValueError: thirteen" in answers[13]["default_explanation"]
+    batch = cluster.why(answers[13]["query_id"])["models"][0]["batch"]
+    assert (batch["reason"], batch["size"]) == ("retry", 1)
+    all_bad = ask(cluster, "m", {"input_batch": [[13]] * 32}).json()["batch_predictions"]
+    assert {a["default_reason"] for a in all_bad} <= {"model_error", "deadline"}
+    assert sum(cluster.batching("m").dispatches.values()) <= 2 + 2 * 14
+
+
+def test_an_exception_in_an_outputs_place_fails_that_input_alone(cluster: ClipperConnection) -> None:
+    def model(inputs: list[Any]) -> list[Any]:
+        return [ValueError("no") if x[0] == 1 else float(x[0]) for x in inputs]
+
+    deploy(cluster, model, slo_ms=2000, batching="fixed(4)")
+    answers = ask(cluster, "m", {"input_batch": [[0], [1], [2]]}).json()["batch_predictions"]
+    assert [a["output"] for a in answers] == [0.0, -1, 2.0]
+    assert (answers[1]["default_reason"], cluster.batching("m").dispatches) == ("model_error", {"idle": 1})
+
+
+@pytest.mark.parametrize(
+    ("outputs", "reason"),
+    [(lambda n: [1] * (n + 1), "wrong_output_length"), (lambda n: {1: n}, "bad_output")],
+)
+def test_outputs_of_the_wrong_length_or_kind_are_told(
+    cluster: ClipperConnection, outputs: Callable[[int], Any], reason: str
+) -> None:
+    outputs.__module__ = "__main__"
+
+    def model(inputs: list[Any]) -> Any:
+        return outputs(len(inputs))
+
+    deploy(cluster, model, slo_ms=2000)
+    answer = ask(cluster, "m", {"input": [1]}).json()
+    assert answer["default_reason"] == reason
+    assert "one output for each input" in answer["default_explanation"]
+
+
+# Replicas that hang, or are slow
+
+
+def test_a_replica_that_hangs_is_ended_and_another_one_started(cluster: ClipperConnection) -> None:
+    def model(inputs: list[Any]) -> list[int]:
+        import os
+
+        while inputs[0][0] == 13:  # computes, and never lets another thread in for long
+            pass
+        return [os.getpid() for _ in inputs]
+
+    deploy(cluster, model, slo_ms=100, hang_after_s=0.5)
+    cluster.register_application("patient", "doubles", -1, 3_000_000)
+    cluster.link_model_to_app("patient", "m")
+    first = output(cluster, "m")
+    answer = ask(cluster, "m", {"input": [13]}).json()
+    assert answer["default_reason"] == "deadline"
+    second = wait_for("another replica to answer", lambda: output(cluster, "patient"), 20)
+    assert second != first
+    wait_for("the one that hangs to be gone", lambda: not psutil.pid_exists(first))
+    assert any("hangs" in event["text"] for event in cluster.status()["events"])
+
+
+def test_a_stopped_replica_is_taken_for_one_that_hangs_and_its_queries_go_to_another(
+    cluster: ClipperConnection,
+) -> None:
+    deploy(cluster, sleeps(0.001), slo_ms=400, num_replicas=2, hang_after_s=0.5)
+    cluster.register_application("patient", "doubles", -1, 2_000_000)
+    cluster.link_model_to_app("patient", "m")
+    stopped, other = replica_pids(cluster).values()
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        answers = at_once(cluster, [{"input": [i]} for i in range(8)], "patient")
+        more = [ask(cluster, "m", {"input": [1]}).json() for _ in range(20)]
+        assert sum(not answer["default"] for answer in more) >= 15
+        assert {answer["output"] for _, answer in answers if not answer["default"]} <= {stopped, other}
+    finally:
+        if psutil.pid_exists(stopped):
+            os.kill(stopped, signal.SIGCONT)
+
+
+def test_of_two_replicas_the_slower_gets_less(cluster: ClipperConnection) -> None:
+    def model(inputs: list[Any]) -> list[int]:
+        import os
+        import time
+
+        time.sleep((0.002 + 0.0002 * len(inputs)) * (1 + 2 * (int(os.environ["CLIPPER_REPLICA"]) % 2)))
+        return [os.getpid() for _ in inputs]
+
+    deploy(cluster, model, slo_ms=2000, num_replicas=2, example_input=[1.0])
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda i: ask(cluster, "m", {"input_batch": [[i]] * 4}), range(400)))
+
+    def served() -> list[int]:
+        replicas = cluster.get_all_model_replicas(verbose=True)
+        by_speed = sorted(replicas, key=lambda r: int(r["model_replica_id"]) % 2)
+        return [r["num_predictions"] for r in by_speed]
+
+    wait_for("the reports", lambda: sum(served()) == 1600)
+    quick, slow = served()
+    assert quick > 1.5 * slow
+
+
+# Query frontends
+
+
+def test_replicas_find_a_frontend_that_was_killed_within_five_seconds(cluster: ClipperConnection) -> None:
+    deploy(cluster, sleeps(0), slo_ms=1000)
+    before = output(cluster, "m")
+    kill(pid_of(cluster, "query frontend"))
+    began = time.monotonic()
+    assert wait_for("the model to answer", lambda: output(cluster, "m"), 10) == before
+    assert time.monotonic() - began < 5
+
+
+def test_several_frontends_share_the_port_evenly_and_survive_one_another(attach: Attach) -> None:
+    cluster = attach("several")
+    cluster.start_clipper(cache_size=0, num_frontend_replicas=3, fresh=True)
+    try:
+        deploy(cluster, sleeps(0), slo_ms=2000, num_replicas=2)
+        url = f"http://{cluster.get_query_addr()}/m/predict"
+        clients = [httpx2.Client(trust_env=False, timeout=10) for _ in range(12)]
+
+        def frontend_of(client: httpx2.Client) -> int:
+            answer = client.post(url, json={"input": [1]}).json()
+            assert not answer["default"], answer
+            assert cluster.why(answer["query_id"])["frontend"] == str(answer["query_id"] % 64)
+            return int(answer["query_id"] % 64)
+
+        frontends = [frontend_of(client) for client in clients]
+        assert sorted(frontends.count(i) for i in range(3)) == [4, 4, 4]
+        text = cluster.get_metrics()
+        for i in range(3):
+            assert f'clipper_app_predictions_total{{application="m",frontend="{i}"}} 4.0' in text
+        assert cluster.inspect_instance()["app:m:num_predictions"] == 12
+        pids = {f["id"]: f["pid"] for f in cluster.status()["frontends"]}
+        kill(pids["1"])
+        for client, frontend in zip(clients, frontends, strict=True):
+            if frontend != 1:  # not one of the others' connections is lost
+                assert frontend_of(client) == frontend
+        wait_for(
+            "the killed one to serve again",
+            lambda: any(
+                f["id"] == "1" and f["pid"] != pids["1"] and f["state"] == "serving"
+                for f in cluster.status()["frontends"]
+            ),
+        )
+        fresh = [httpx2.Client(trust_env=False, timeout=10) for _ in range(4)]
+        assert [frontend_of(client) for client in fresh] == [1, 1, 1, 1]
+        for client in [*clients, *fresh]:
+            client.close()
+    finally:
+        cluster.stop_all(purge=True)
+
+
+def test_frontends_share_a_busy_replicas_credits(attach: Attach) -> None:
+    cluster = attach("credits")
+    cluster.start_clipper(cache_size=0, num_frontend_replicas=2, fresh=True)
+    try:
+        deploy(cluster, sleeps(0.005), slo_ms=5000, batching="fixed(4)")
+        url = f"http://{cluster.get_query_addr()}/m/predict"
+        served = [0, 0]
+
+        def client(_: int) -> None:
+            with httpx2.Client(trust_env=False, timeout=10) as http:
+                for _ in range(30):
+                    answer = http.post(url, json={"input": [1]}).json()
+                    assert not answer["default"], answer
+                    served[answer["query_id"] % 64] += 1
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(client, range(8)))
+        assert sum(served) == 240
+        assert min(served) >= 60
+    finally:
+        cluster.stop_all(purge=True)
+
+
+# Garbage on the wire
+
+
+@pytest.mark.parametrize("garbage", ["sizes", "another id", "bytes"])
+def test_a_replica_that_answers_garbage_is_left_and_its_queries_go_to_another(
+    cluster: ClipperConnection, garbage: str
+) -> None:
+    """The test plays a second replica of the version, with the version's own credential."""
+    deploy(cluster, sleeps(0), slo_ms=5000, batching="off")
+    impostor = Impostor(cluster)
+    try:
+        impostor.serve(garbage)
+        good = [ask(cluster, "m", {"input": [1]}).json() for _ in range(6)]
+        assert [answer for answer in good if answer["default"]] == []
+        assert impostor.answered == 1
+    finally:
+        impostor.close()
+
+
+class Impostor:
+    """A replica that knows its manners until it is asked something."""
+
+    def __init__(self, cluster: ClipperConnection) -> None:
+        self.answered = 0
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(10)
+        folder = ProcessContainerManager(cluster.cm.cluster_name).folder
+        self._socket.connect(str(folder / "sockets" / "0.sock"))
+        self._send(wire.Hello(wire.WIRE_VERSION, _credential(folder), "m", "1", "99", 1))
+        assert isinstance(self._receive(), wire.Welcome)
+        self._send(wire.Ready([]))
+        self._send(wire.Credit(2))
+        self._thread = threading.Thread(target=self._run)
+
+    def serve(self, garbage: str) -> None:
+        self._garbage = garbage
+        self._thread.start()
+
+    def _run(self) -> None:
+        message = self._receive()
+        assert isinstance(message, wire.Batch)
+        self.answered += 1
+        if self._garbage == "sizes":
+            self._send(wire.Reply(message.id, 0.0, 1, [1, 2, 3], {}, {}, None), [b"123456"])
+        elif self._garbage == "another id":
+            self._send(wire.Reply(message.id + 7, 0.0, 1, [1], {}, {}, None), [b"1"])
+        else:
+            self._socket.sendall(os.urandom(1000))
+
+    def _send(self, message: object, body: list[wire.Buffer] | None = None) -> None:
+        self._socket.sendall(b"".join(wire.frame(message, body or [])))
+
+    def _receive(self) -> wire.ToContainer:
+        while True:
+            header, body = wire.lengths(self._read(wire.PREFIX.size))
+            message = wire.to_container(self._read(header + body)[:header])
+            if not isinstance(message, wire.Backlog):
+                return message
+
+    def _read(self, size: int) -> bytes:
+        read = b""
+        while len(read) < size:
+            chunk = self._socket.recv(size - len(read))
+            assert chunk
+            read += chunk
+        return read
+
+    def close(self) -> None:
+        self._socket.close()
+        if self._thread.ident is not None:
+            self._thread.join(10)
+
+
+def _credential(folder: Path) -> str:
+    from clipper_server.management.specs import Specs
+
+    record = json.loads((folder / "cluster.json").read_text())
+    return Specs(record["token"], "", "", folder / "sockets").replica_token("m", "1")

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from clipper_server.management.observations import clipper_names
+from clipper_server.query.metrics import Histogram, Metrics
+
+
+def metrics() -> Metrics:
+    found = Metrics("0")
+    app = found.application("digits")
+    app.answered = 200
+    app.defaults.update({"deadline": 10, "overload": 10})
+    for _ in range(198):
+        app.latency.observe(0.0009)
+    app.latency.observe(0.4, 2)
+    version = found.version("digits", "1")
+    version.answered, version.lookups, version.hits = 90, 200, 50
+    version.batch_size.observe(10, 9)
+    version.dispatches["idle"] = 9
+    return found
+
+
+def test_the_text_is_what_prometheus_reads_and_every_series_says_whose_it_is() -> None:
+    families = list(text_string_to_metric_families(metrics().text().decode()))
+    samples = [sample for family in families for sample in family.samples]
+    assert all(sample.labels["frontend"] == "0" for sample in samples)
+    values = {(s.name, s.labels.get("reason")): s.value for s in samples}
+    assert values["clipper_app_predictions_total", None] == 200
+    assert values["clipper_app_default_predictions_total", "deadline"] == 10
+    assert values["clipper_model_dispatches_total", "idle"] == 9
+
+
+def test_a_histogram_counts_each_observation_once() -> None:
+    histogram = Histogram((1, 2))
+    for value in (0.5, 1, 1.5, 99):
+        histogram.observe(value)
+    assert histogram.buckets() == [("1", 2), ("2", 3), ("+Inf", 4)]
+    assert (histogram.count, histogram.sum) == (4, 102)
+
+
+def test_the_same_under_clippers_names() -> None:
+    two = metrics().text().decode() + metrics().text().decode().replace('frontend="0"', 'frontend="1"')
+    found = clipper_names(two)
+    assert found["app:digits:num_predictions"] == 400
+    assert found["app:digits:default_prediction_ratio"] == 0.1
+    latency = found["app:digits:prediction_latency"]
+    assert latency["p50_ms"] == 1
+    assert latency["p99_ms"] == 1
+    assert 4 < latency["mean_ms"] < 6
+    assert found["model:digits:1:num_predictions"] == 180
+    assert found["model:digits:1:cache_hit_ratio"] == 0.25
+    assert found["model:digits:1:batch_size"] == 10
+    assert found["internal:prediction_cache_lookups"] == 400
+
+
+def test_nothing_yet_is_zero_and_no_error() -> None:
+    empty = Metrics("0")
+    empty.application("digits")
+    empty.version("digits", "1")
+    found = clipper_names(empty.text().decode())
+    assert found["app:digits:default_prediction_ratio"] == 0
+    assert found["app:digits:prediction_latency"]["p99_ms"] is None
