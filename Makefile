@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 JUPYTER_ARGS ?=
+BENCHMARKS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ DEV := $(VENV)/.dev
 SETUP := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test lint types unit notebooks benchmarks format hooks clean curl
+.PHONY: help lab demo stop test lint types unit notebooks benchmarks format hooks clean curl wrk
 .NOTPARALLEL:
 
 help: ## list the chores
@@ -46,8 +47,8 @@ unit: $(DEV) ## run the tests in tests/
 notebooks: $(DEV) curl ## run every cell of every lesson
 	$(BIN)/python -m pytest -p tests.home --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --exitfirst notebooks
 
-benchmarks: $(DEV) ## measure the query path against a bare uvicorn echo (needs wrk)
-	$(BIN)/python -m tests.benchmarks
+benchmarks: $(DEV) wrk ## measure the query path: rates, batching, overload and more (takes 20 minutes)
+	$(BIN)/python -m tests.benchmarks $(BENCHMARKS)
 
 format: $(DEV) ## put code in form and take outputs out of notebooks
 	$(BIN)/ruff check --fix
@@ -84,3 +85,6 @@ $(BIN)/python:
 
 curl:
 	@command -v curl >/dev/null || { $(call install,curl,Lesson 01); }
+
+wrk:
+	@command -v wrk >/dev/null || { $(call install,wrk,Measuring); }

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from starlette.types import Receive, Scope, Send
+
+from ..waiting import wait_for
 
 HEADERS = [(b"content-type", b"application/json")]
 
@@ -18,3 +26,25 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS, length]})
     await send({"type": "http.response.body", "body": body})
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The echo's URL, while it runs in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", f"{__name__}:app", "--port", str(port)]
+    command += ["--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "--no-access-log"]
+    server = subprocess.Popen([*command, "--log-level", "warning"])
+    try:
+        wait_for("the echo to listen", lambda: _listens(port))
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0

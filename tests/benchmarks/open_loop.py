@@ -1,0 +1,170 @@
+"""An open loop of HTTP clients, who do not wait for each other: `python -m tests.benchmarks.open_loop`.
+
+It sends at the times of a schedule, and a latency counts from the time at which a request was to be sent,
+also where it could not be because all connections were taken: what a slow server does to those who come
+next is part of what is measured. Reads the bodies to send in turn from stdin, one a line; prints JSON.
+
+Bounded by the schedule, by the number of connections, and by `DRAIN_S` after the schedule's end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import uvloop
+
+from .answers import LOST, MODEL, Answers
+from .http_client import Connection
+from .http_request import post
+from .results import finite
+from .schedule import Phase, arrivals
+
+HOST = "127.0.0.1"
+DRAIN_S = 3.0
+LEAD_S = 0.2  # to open the connections
+TIMER_S = 1e-4  # what is due within so long goes together: each timer costs
+RETRY_S = 0.05  # for a server that refuses connections
+
+
+class Load:
+    """All requests of one schedule. `begins` is on the clock of time.monotonic()."""
+
+    def __init__(
+        self, url: str, bodies: Sequence[bytes], times: Sequence[float], *, connections: int
+    ) -> None:
+        self._idle: list[Connection] = []
+        self.answers = Answers(len(times))
+        self.begins = time.monotonic() + LEAD_S
+        self.done = asyncio.Event()
+        self._requests = [post(url, body) for body in bodies]
+        self._times = times
+        self._next = 0
+        self._missing = len(times)
+        self._port = urlsplit(url).port or 80
+        self._room = connections
+        self._opening: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(self._room):
+            self._open()
+        # uvloop's timers go by milliseconds, which is long where an answer takes one.
+        loop.add_signal_handler(signal.SIGALRM, self._pump)
+        self._pump()
+        try:
+            async with asyncio.timeout(self.begins - time.monotonic() + self._times[-1] + DRAIN_S):
+                await self.done.wait()
+        except TimeoutError:
+            pass  # what is not there by now counts as never answered
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            loop.remove_signal_handler(signal.SIGALRM)
+
+    def _open(self) -> None:
+        self._room -= 1
+        opening = asyncio.get_running_loop().create_task(self._connect())
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def _connect(self) -> None:
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: Connection(self), HOST, self._port)
+        except OSError:
+            await asyncio.sleep(RETRY_S)
+            self._room += 1
+        self._pump()
+
+    def _pump(self) -> None:
+        """Send what is due, and be called again when the next one is."""
+        now = time.monotonic() - self.begins
+        while self._next < len(self._times) and (wait_s := self._times[self._next] - now) <= 0:
+            if not self._idle:
+                if self._room:
+                    self._open()
+                return  # the next answer, or the new connection, goes on from here
+            number, self._next = self._next, self._next + 1
+            self.answers.sent(number, now)
+            self._idle.pop().send(number, self._requests[number % len(self._requests)])
+        if self._next < len(self._times):
+            signal.setitimer(signal.ITIMER_REAL, max(wait_s, TIMER_S))
+
+    def free(self, connection: Connection) -> None:
+        # The last one to answer is the next to be asked: servers close what is idle for long.
+        self._idle.append(connection)
+
+    def answered(self, number: int, status: int, body: bytes) -> None:
+        self._settle(number, _kind(status, body))
+
+    def lost(self, connection: Connection, number: int) -> None:
+        self._room += 1
+        if number >= 0:
+            self._settle(number, LOST)
+        elif connection in self._idle:
+            self._idle.remove(connection)
+
+    def _settle(self, number: int, kind: str) -> None:
+        now = time.monotonic() - self.begins
+        self.answers.settle(number, now, kind)
+        self._missing -= 1
+        if not self._missing:
+            self.done.set()
+        elif self._next < len(self._times) and self._times[self._next] <= now:
+            self._pump()  # somebody waited for a connection
+
+
+def _kind(status: int, body: bytes) -> str:
+    if status != 200:
+        return f"status {status}"
+    if b'"default":true' not in body:
+        return MODEL
+    return body.partition(b'"default_reason":"')[2].partition(b'"')[0].decode() or "unsaid"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.open_loop", description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("phase", nargs="+", type=Phase.read, help="requests a second, and seconds: 3000:20")
+    parser.add_argument("--objective-ms", type=float, required=True)
+    parser.add_argument("--connections", type=int, default=512)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fixed", action="store_true", help="at fixed intervals, not as a Poisson process")
+    options = parser.parse_args()
+    if urlsplit(options.url).hostname != HOST:
+        parser.error(f"it is for servers on this machine, at {HOST}")
+    times, phases = arrivals(options.phase, seed=options.seed, fixed=options.fixed)
+
+    async def load() -> Load:
+        load = Load(
+            options.url, sys.stdin.buffer.read().splitlines(), times.tolist(), connections=options.connections
+        )
+        await load.run()
+        return load
+
+    done = uvloop.run(load())
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    result = {
+        "begins": done.begins,
+        "phases": [
+            {
+                "rate": phase.rate,
+                "seconds": phase.seconds,
+                **done.answers.summary(times, phases == i, phase.seconds, options.objective_ms),
+            }
+            for i, phase in enumerate(options.phase)
+        ],
+        "windows": done.answers.windows(times, options.objective_ms),
+        "generator": {"cpu_s": used.ru_utime + used.ru_stime, **done.answers.lag(times)},
+    }
+    json.dump(finite(result), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

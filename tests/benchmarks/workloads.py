@@ -1,0 +1,20 @@
+"""All workloads by name, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from . import batch, cache, forest, idle, image, noop, overload, replicas, step
+from .bench import Bench, Outcome
+
+WORKLOADS: Mapping[str, Callable[[Bench], Outcome]] = {
+    "noop": noop.run,
+    "forest": forest.run,
+    "image": image.run,
+    "batch": batch.run,
+    "cache": cache.run,
+    "overload": overload.run,
+    "step": step.run,
+    "replicas": replicas.run,
+    "idle": idle.run,
+}
