@@ -12,17 +12,20 @@ from clipper_container.errors import ArtifactError, BadRequest
 def packed(folder: Path, name: str = "a", **more: object) -> tuple[Path, str]:
     path = folder / name
     example = more.get("example_input")
+    parts = {"function.pickle": b"f"}
+    size = None if "size" not in more else str(more["size"])
     return path, artifact.pack(
-        path, loader="python", input_type="d", parts={"function.pickle": b"f"}, example_input=example
+        path, loader="python", input_type="d", parts=parts, example_input=example, size=size
     )
 
 
 def test_what_is_packed_is_read(tmp_path: Path) -> None:
-    path, digest = packed(tmp_path, example_input=np.array([1, 2]))
+    path, digest = packed(tmp_path, example_input=np.array([1, 2]), size="len(x)")
     manifest, parts = artifact.read(path, digest)
     assert parts == {"function.pickle": b"f"}
     assert (manifest.loader, manifest.input_type, manifest.example_input) == ("python", "doubles", [1, 2])
     assert manifest.packages["numpy"] == np.__version__
+    assert manifest.size == "len(x)"
 
 
 def test_the_same_model_has_the_same_digest(tmp_path: Path) -> None:
@@ -53,3 +56,8 @@ def test_another_python_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_an_example_of_another_type_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="one input: a list of numbers"):
         packed(tmp_path, example_input="text")
+
+
+def test_a_size_that_is_no_size_function_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="it may not"):
+        packed(tmp_path, size="__import__('os')")

@@ -32,8 +32,8 @@ TOKEN = "a-token"
 
 
 class FakeManagement:
-    """Answers "METHOD /path" with what the test put into `answers`: (status, JSON), one after the other,
-    the last for ever. Keeps the requests, and refuses those without the token."""
+    """Answers "METHOD /path" with what the test put into `answers`: (status, JSON, or text as a
+    str), one after the other, the last for ever. Keeps the requests, and refuses those without the token."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[tuple[int, Any]]] = {"GET /cluster": [(200, {"cluster_name": "fake"})]}
@@ -48,8 +48,11 @@ class FakeManagement:
                     return
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 status, answer = fake.answer(self.command, self.path, self.headers["Authorization"], body)
-                content = b"" if answer is None else json.dumps(answer).encode()
+                text = answer if isinstance(answer, str) else "" if answer is None else json.dumps(answer)
+                content = text.encode()
                 self.send_response(status)
+                if isinstance(answer, str):
+                    self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -290,7 +293,8 @@ def test_applications(conn: ClipperConnection, fake: FakeManagement) -> None:
         "on_overload": "default",
     }
     with pytest.raises(AlreadyExists):
-        conn.register_application("digits", "doubles", "-1", 500_000)
+        conn.register_application("digits", "doubles", "-1", 500_000, on_overload="reject")
+    assert fake.requests[-1][1]["on_overload"] == "reject"
     conn.link_model_to_app("digits", "digits")
     assert conn.get_all_apps() == ["digits"]
     assert conn.get_all_apps(verbose=True) == [app]
@@ -442,6 +446,69 @@ def test_stopping_models(conn: ClipperConnection, fake: FakeManagement) -> None:
         conn.stop_models("digits")
     with pytest.raises(BadRequest, match="must be a list"):
         conn.stop_versioned_models({"b": "7"})
+
+
+# What was measured
+
+
+def test_the_way_of_batching_is_changed_and_shown(conn: ClipperConnection, fake: FakeManagement) -> None:
+    path = "/models/digits/versions/1/batching"
+    sizes = [{"cost": 4.0, "mean_ms": 2.5, "p99_ms": 3.0, "batches": 7}]
+    fake.answers["GET /models"] = [(200, [_version()])]
+    fake.answers[f"PUT {path}"] = [(200, _version())]
+    fake.answers[f"GET {path}"] = [
+        (
+            200,
+            [
+                {
+                    "frontend": frontend,
+                    "policy": "fixed(4)",
+                    "dispatches": {"full": 3},
+                    "replicas": [{"replica": "0", "limit": 4.0, "sizes": sizes}],
+                    "windows": [],
+                }
+                for frontend in ("0", "1")
+            ],
+        )
+    ]
+    conn.set_batching("digits", "fixed(4)", 2000)
+    assert fake.requests[-1] == (f"PUT {path}", {"batching": "fixed(4)", "batch_delay_micros": 2000})
+    view = conn.batching("digits", 1)
+    assert (view.policy, view.dispatches) == ("fixed(4)", {"full": 6})
+    assert [(row["frontend"], row["cost"]) for row in view.rows] == [("0", 4.0), ("1", 4.0)]
+    assert "digits:1 batches by fixed(4)" in str(view)
+    assert "<td>2.50</td>" in view._repr_html_()
+    with pytest.raises(NotFound):
+        conn.set_batching("digits", "off", version=2)
+
+
+def test_the_path_of_a_query_is_told_as_a_story(conn: ClipperConnection, fake: FakeManagement) -> None:
+    trace = {
+        "query_id": 65,
+        "application": "digits",
+        "protocol": "clipper",
+        "frontend": "1",
+        "answer": "default",
+        "took_ms": 20.0,
+        "objective_ms": 20.0,
+        "policy": "the linked model",
+        "models": [{"version": "digits:1", "cache": "miss", "replicas_lost": 0, "batch": None}],
+        "reason": "timeout",
+        "explanation": "No replica was free in time.",
+    }
+    fake.answers["GET /queries/65"] = [(200, trace)]
+    assert conn.why(65) == trace
+    assert "default after 20.0 ms of 20.0 ms" in str(conn.why(65))
+    assert "timeout: No replica was free in time." in str(conn.why(65))
+    with pytest.raises(NotFound):
+        conn.why(66)
+
+
+def test_metrics_come_as_text_and_under_clippers_names(conn: ClipperConnection, fake: FakeManagement) -> None:
+    fake.answers["GET /metrics"] = [(200, "# HELP clipper_x x\n")]
+    fake.answers["GET /instance"] = [(200, {"internal:aggregate_num_predictions": 7})]
+    assert conn.get_metrics() == "# HELP clipper_x x\n"
+    assert conn.inspect_instance() == {"internal:aggregate_num_predictions": 7}
 
 
 def test_logs_become_files(conn: ClipperConnection, fake: FakeManagement, tmp_path: Path) -> None:

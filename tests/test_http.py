@@ -204,7 +204,7 @@ async def waits(configuration: Configuration, count: int = 1) -> None:
     queue = configuration.queue("m", "1")
     assert queue is not None
     async with asyncio.timeout(DEADLINE_S):
-        while queue.waiting + sum(d.size for r in queue.ready for d in r.in_flight) != count:  # noqa: ASYNC110
+        while queue.waiting.count + sum(d.size for r in queue.ready for d in r.in_flight) != count:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 
@@ -267,7 +267,7 @@ async def test_a_request_cannot_wait_longer_than_the_objective(
 async def test_where_there_is_no_room_the_application_says_how(
     configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipper_server.query.queue.MAX_WAITING", 2)
+    monkeypatch.setattr("clipper_server.query.admission.MAX_WAITING", 2)
     waiting = [asyncio.create_task(client.post("/sum/predict", json={"input": [1]})) for _ in range(2)]
     await waits(configuration, 2)
     default = await client.post("/sum/predict", json={"input": [1]})

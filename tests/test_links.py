@@ -165,6 +165,20 @@ def test_while_the_model_computes_another_frontend_is_heard(
     other.close()
 
 
+def test_a_frontend_that_goes_leaves_its_credits_to_the_others(
+    frontend: Frontend, links: Links, folder: Path
+) -> None:
+    offered(frontend, links)
+    other = Frontend(folder / "1.sock")
+    other.accept()
+    other.send(wire.Welcome("1"))
+    assert isinstance(other.receive(), wire.Ready)
+    assert frontend.connection is not None
+    frontend.connection.close()
+    assert other.receive() == wire.Credit(CREDITS)
+    other.close()
+
+
 def test_a_frontend_that_comes_back_is_dialled_again(folder: Path, links: Links) -> None:
     for _ in range(2):
         frontend = Frontend(folder / "0.sock")

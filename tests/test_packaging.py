@@ -125,7 +125,7 @@ class _Recorder(ClipperConnection):
 
     def deploy_model(self, *args: Any, **kwargs: Any) -> None:
         path = Path(args[3])
-        self.arguments = args[:3] + args[4:]
+        self.arguments, self.options = args[:3] + args[4:], kwargs
         self.manifest, self.parts = artifact.read(path, artifact.digest(path))
 
 
@@ -145,6 +145,7 @@ def test_a_function_is_packed_for_the_python_loader() -> None:
     assert (conn.manifest.loader, conn.manifest.input_type) == ("python", "doubles")
     assert conn.manifest.example_input == [1.0]
     assert set(conn.parts) == {"function.pickle"}
+    assert (conn.manifest.size, conn.options) == (None, {})
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,16 @@ def test_an_estimator_is_packed_for_the_sklearn_loader(
     deploy_sklearn_model(conn, "m", "v1", "doubles", Estimator(), func)
     assert conn.manifest.loader == "sklearn"
     assert set(conn.parts) == parts
+
+
+@pytest.mark.parametrize(
+    ("deploy", "model"), [(deploy_python_closure, len), (deploy_sklearn_model, Estimator())]
+)
+def test_the_size_is_packed_and_the_options_are_passed_on(deploy: Callable[..., None], model: object) -> None:
+    conn = _Recorder()
+    deploy(conn, "m", 1, "doubles", model, size="len(x)", batching="aimd", hang_after_s=2.0)
+    assert conn.manifest.size == "len(x)"
+    assert conn.options == {"batching": "aimd", "hang_after_s": 2.0}
 
 
 @pytest.mark.parametrize(

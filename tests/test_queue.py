@@ -199,8 +199,8 @@ def test_what_nobody_waits_for_does_not_pile_up() -> None:
             asker = Asker(queue, str(i), 1000)
             asker.task.leave(asker)
         Asker(queue, "last", 1000)
-        assert queue.waiting == 1
-        assert len(queue) < 200
+        assert queue.waiting.count == 1
+        assert len(queue.waiting) < 200
 
     run(main())
 
@@ -298,7 +298,7 @@ def test_what_fits_into_the_next_batch_is_never_too_much() -> None:
 
 
 def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clipper_server.query.queue.MAX_WAITING", 10)
+    monkeypatch.setattr("clipper_server.query.admission.MAX_WAITING", 10)
 
     async def main() -> None:
         queue = new_queue()
@@ -534,7 +534,7 @@ def test_every_query_is_answered_once_and_by_its_deadline(
                     assert dispatch.size <= policy.size
         if not poisons:
             assert all(sent.count(name) <= (1 if death is None else 2) for name in names)
-        assert queue.waiting == 0
+        assert queue.waiting.count == 0
 
     run(main())
 

@@ -1,4 +1,4 @@
-"""Management on a fake container manager and in virtual time; the query frontend is the test's word."""
+"""Management on a fake container manager and in virtual time; the query frontends are the test's word."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from clipper_server.management.frontends import Frontends
 from clipper_server.management.reconciler import Reconciler
 from clipper_server.management.specs import Specs
 from clipper_server.management.state import State, Version
-from clipper_server.snapshot import ApplicationSpec, ReplicaReport, Report
+from clipper_server.snapshot import ApplicationSpec, BatchingSpec, ReplicaReport, Report
 
 from .fakes import FakeManager
 from .virtual_time import run
 
 
 class World:
-    """Management's parts, and a frontend that takes over each snapshot and sees each replica ready."""
+    """Management's parts, and frontends that take over each snapshot and see each replica ready."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, num_frontends: int = 1) -> None:
         loop = asyncio.get_running_loop()
         self.changes, self.events, self.manager = Changes(), Events(), FakeManager()
         self.frontends = Frontends(self.changes, self.events, clock=loop.time)
@@ -50,21 +50,24 @@ class World:
             self.events,
             self.control.came_up,
             self.control.did_not_come_up,
+            num_frontends,
             clock=loop.time,
         )
         self.speaks = True
         self.sees_ready = True
+        self.blind: set[str] = set()  # frontends that see no replica ready
         self.hangs: dict[str, str] = {}
 
-    async def frontend(self) -> None:
+    async def frontend(self, name: str) -> None:
         while True:
             if self.speaks:
+                ready = self.sees_ready and name not in self.blind
                 replicas = [
-                    ReplicaReport(**s.labels, ready=self.sees_ready, answered=0, hangs=self.hangs.get(s.name))
+                    ReplicaReport(**s.labels, ready=ready, answered=0, hangs=self.hangs.get(s.name))
                     for s in self.manager.running.values()
                     if s.kind == "replica"
                 ]
-                self.frontends.on_report(Report("0", 1, True, self.state.revision, "", replicas, []))
+                self.frontends.on_report(Report(name, 1, True, self.state.revision, "", replicas, []))
             await asyncio.sleep(0.5)
 
     async def deploy(self, version: str, num_replicas: int = 1, input_type: str = "doubles") -> Version:
@@ -76,11 +79,19 @@ class World:
 
 
 @pytest.fixture
-def in_world(tmp_path: Path) -> Callable[[Callable[[World], Coroutine[Any, Any, None]]], None]:
+def num_frontends() -> int:
+    return 1
+
+
+@pytest.fixture
+def in_world(
+    tmp_path: Path, num_frontends: int
+) -> Callable[[Callable[[World], Coroutine[Any, Any, None]]], None]:
     def start(test: Callable[[World], Coroutine[Any, Any, None]]) -> None:
         async def main() -> None:
-            world = World(tmp_path)
-            tasks = [asyncio.create_task(c) for c in (world.frontend(), world.reconciler.run())]
+            world = World(tmp_path, num_frontends)
+            frontends = [world.frontend(str(i)) for i in range(num_frontends)]
+            tasks = [asyncio.create_task(c) for c in (*frontends, world.reconciler.run())]
             try:
                 await test(world)
             finally:
@@ -197,7 +208,35 @@ def test_a_replica_that_hangs_is_killed_and_replaced(in_world: InWorld) -> None:
         world.hangs["m.1.0"] = "Replica 0 of m:1 hangs."
         assert await world.changes.wait_for(lambda: world.replicas() == ["m.1.1", "m.1.2"], 5)
         assert world.manager.killed == ["m.1.0"]
+        assert world.state.versions()[0].state == "ready"
         assert any("hangs" in event.text for event in world.events.last(20))
+
+    in_world(test)
+
+
+@pytest.mark.parametrize("num_frontends", [3])
+def test_a_version_is_ready_when_every_frontend_has_it(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        world.blind.add("1")
+        deploying = asyncio.create_task(world.deploy("1"))
+        assert not await world.changes.wait_for(lambda: world.state.current() != {}, 10)
+        assert [s.name for s in world.reconciler.frontends()] == ["query-0", "query-1", "query-2"]
+        world.blind.clear()
+        assert (await deploying).state == "ready"
+
+    in_world(test)
+
+
+def test_batching_changes_while_the_replicas_run_on(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        before = world.state.revision
+        changed = await world.control.set_batching("m", "1", BatchingSpec("fixed", 4))
+        assert str(changed.batching) == "fixed(4)"
+        assert world.control.snapshot().versions[0].batching == changed.batching
+        assert world.state.revision == before + 1
+        assert world.manager.started.count("m.1.0") == 1
+        assert world.replicas() == ["m.1.0"]
 
     in_world(test)
 
@@ -217,6 +256,10 @@ def test_a_frontend_that_falls_silent_does_not_hold_a_call(in_world: InWorld) ->
 def test_what_cannot_be_is_refused_with_advice(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         control = world.control
+
+        def version(**options: Any) -> Version:
+            return Version("m", "3", "doubles", world.artifact, [], 1, **options)
+
         await world.deploy("1")
         await control.register_application(ApplicationSpec("a", "doubles", 0, 1000, []))
         await control.register_application(ApplicationSpec("b", "strings", 0, 1000, []))
@@ -232,6 +275,9 @@ def test_what_cannot_be_is_refused_with_advice(in_world: InWorld) -> None:
             (NotFound, "Its versions: 1.", lambda: control.set_current("m", "2")),
             (BadRequest, "from 0 to 100", lambda: control.set_num_replicas("m", "1", -1)),
             (NotFound, "nonexistent link", lambda: control.unlink("a", "m")),
+            (BadRequest, "hang_after_s", lambda: control.deploy(version(hang_after_s=0.0))),
+            (BadRequest, "max_cached_input", lambda: control.deploy(version(max_cached_input=-1))),
+            (NotFound, "Its versions: 1.", lambda: control.set_batching("m", "2", BatchingSpec())),
         ]
         for error, advice, call in refused:
             with pytest.raises(error, match=advice):

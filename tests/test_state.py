@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from clipper_container.errors import ClusterError
@@ -22,7 +23,7 @@ def version(name: str, **changes: object) -> Version:
 
 def test_what_is_written_is_there_after_a_restart(path: Path) -> None:
     state = State(path)
-    application = ApplicationSpec("a", "doubles", {"none": [1, None]}, 1000, [])
+    application = ApplicationSpec("a", "doubles", {"none": [1, None]}, 1000, [], "reject")
     state.add_application(application)
     state.add_version(version("1"))
     state.link("a", "m")
@@ -32,7 +33,7 @@ def test_what_is_written_is_there_after_a_restart(path: Path) -> None:
     state.close()
 
     again = State(path)
-    assert again.applications() == [ApplicationSpec("a", "doubles", {"none": [1, None]}, 1000, ["m"])]
+    assert again.applications() == [msgspec.structs.replace(application, linked_models=["m"])]
     assert again.versions() == [version("1", state="ready")]
     again.set_batching("m", "1", BatchingSpec("aimd"))
     assert again.versions()[0].batching == BatchingSpec("aimd")

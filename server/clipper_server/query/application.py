@@ -128,7 +128,7 @@ class Application:
     def retry_after_s(self) -> int:
         """When a query that was refused for overload may be sent again."""
         now = self.parts.clock()
-        waits = [queue.predicted_wait_s(self.objective_s, now) or 0.0 for queue in self._select(None)]
+        waits = [queue.admission.wait_s(self.objective_s, now) or 0.0 for queue in self._select(None)]
         return math.ceil(max([1.0, *waits]))
 
     def unlinked(self) -> Fault:

@@ -159,5 +159,5 @@ class _Gauges:
         yield "cache_entries", "Outputs in the prediction cache", {}, len(cache)
         for (model, version), queue in self._configuration.queues.items():
             labels = {"model": model, "version": version}
-            yield "model_waiting", "Inputs that wait for a replica", labels, queue.waiting
+            yield "model_waiting", "Inputs that wait for a replica", labels, queue.waiting.count
             yield "model_replicas_ready", "Replicas that are ready here", labels, len(queue.ready)

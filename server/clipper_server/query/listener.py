@@ -42,7 +42,7 @@ class Listener:
         self._folder = folder
         self._path = folder / f"{frontend}.peer"
         self._slot = int(frontend)
-        self._connections = 0
+        self.connections = 0  # that this frontend has
         self._dealt: dict[int, int] = {}  # in this round, and perhaps not yet counted by whom they went to
         self._counts: mmap.mmap | None = None
         self._make_protocol: Callable[[], asyncio.Protocol] | None = None
@@ -68,12 +68,12 @@ class Listener:
         loop = asyncio.get_running_loop()
         give_up = loop.time() + BIND_FOR_S
         while True:
-            for peer in self._peers():
-                if found := await self._get_from(peer):
-                    return found
             try:
                 return bind(self._address)
             except OSError:
+                for peer in self._peers():
+                    if found := await self._get_from(peer):
+                        return found
                 # Another frontend may have bound it just now, and be about to share it.
                 if loop.time() > give_up:
                     raise
@@ -163,9 +163,9 @@ class Listener:
 
     def count(self, by: int) -> None:
         """So many connections came, or went."""
-        self._connections += by
+        self.connections += by
         if self._counts is not None:
-            _COUNT.pack_into(self._counts, self._slot * _COUNT.size, self._connections)
+            _COUNT.pack_into(self._counts, self._slot * _COUNT.size, self.connections)
 
     def _map_counts(self) -> mmap.mmap:
         size = _COUNT.size * MAX_FRONTENDS

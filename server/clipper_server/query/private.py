@@ -52,7 +52,7 @@ def private(configuration: Configuration) -> fastapi.APIRouter:
             "frontend": configuration.frontend,
             "policy": str(queue.spec.batching),
             "delay_micros": queue.spec.batching.delay_micros,
-            "waiting": queue.waiting,
+            "waiting": queue.waiting.count,
             "dispatches": dict(queue.metrics.dispatches),
             "replicas": replicas,
             "windows": windows,

@@ -7,10 +7,7 @@ that the backlog stays where it can be reordered. Everything runs on the event l
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
-import math
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -19,19 +16,18 @@ from clipper_container.size import compile_size
 from clipper_container.wire import Fault
 
 from ..snapshot import VersionSpec
+from .admission import Admission
 from .batching import MAX_BATCH, MAX_BATCH_BYTES, BatchPolicy, policy_for
 from .cache import Cache
 from .history import History
 from .isolation import ISOLATES, Isolation
 from .latency import LatencyTable
 from .metrics import VersionMetrics
-from .task import Dispatch, Outcome, Task, patience_of
+from .task import Dispatch, Outcome, Task
+from .waiting import Waiting
 
-MAX_WAITING = 20_000  # inputs
-MAX_WAITING_BYTES = 512 << 20
 PREFETCH_S = 1e-3  # a busy replica gets its next batch so long before it is free, and ...
 TIMER_S = 1e-4  # timers are no better than this: what is due so soon is due now
-SAFE = 0.9  # of the time that is left is what predictions may fill: they are not exact
 ENOUGH = 0.75  # of the best size: a batch that is not much smaller serves about as many a second
 EQUALLY = 0.3  # replicas whose answers would come within this share of one another, ...
 EQUALLY_S = 5e-4  # ... or within this time, are as quick as one another
@@ -83,19 +79,14 @@ class ModelQueue:
         self.history = History(clock)
         self.ready: list[Puller] = []
         self.starting = 0  # replicas that have said hello and still load their model
-        self.waiting = 0
+        self.waiting = Waiting()
+        self.admission = Admission(self.waiting, self.ready)
         self._size = compile_size(spec.size) if spec.size else None
         self._loop = loop
         self._clock = clock
         self._cache = cache
-        self._heap: list[tuple[float, int, Task]] = []
         self._retries: deque[_Retry] = deque()
         self._retry_is_next = False
-        self._sequence = itertools.count()
-        self._waiting_cost = 0.0
-        self._waiting_bytes = 0
-        self._cost_by_patience: defaultdict[int, float] = defaultdict(float)
-        self._room: dict[int, float] = {}  # by patience: so much may wait without a closer look
         self._pump_is_due = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -125,82 +116,18 @@ class ModelQueue:
         if self._size is not None:
             tensor = task.tensor
             task.cost = self._size(inputs.decode(1, [tensor.dtype], [tensor.shape], tensor.data)[0])
-        fault = self._no_room(task, now) if self._heap else None
-        if fault is not None:
-            self.settle(task, fault)
+        refusal = self.admission.refusal(task, now) if self.waiting.count else None
+        if refusal is not None:
+            self.settle(task, Fault("overload", f"{self} {refusal}."))
             return
-        self._enter(task)
+        self.waiting.push(task)
         self.pump_soon()
 
     def hurry(self, task: Task, deadline: float) -> None:
         """One more query waits for the task, until `deadline`."""
         task.latest = max(task.latest, deadline)
         if task.queued and deadline < task.deadline:
-            task.deadline = deadline
-            heapq.heappush(self._heap, (deadline, next(self._sequence), task))
-
-    def _enter(self, task: Task) -> None:
-        task.queued = True
-        self._count(task, 1)
-        heapq.heappush(self._heap, (task.deadline, next(self._sequence), task))
-
-    def _count(self, task: Task, by: int) -> None:
-        self.waiting += by
-        self._waiting_cost += by * task.cost
-        self._waiting_bytes += by * len(task.tensor.data)
-        self._cost_by_patience[task.patience] += by * task.cost
-        if not self.waiting:
-            # Sums of floats drift: begin anew.
-            self._waiting_cost = 0.0
-            self._cost_by_patience.clear()
-
-    def _leave(self, task: Task) -> None:
-        task.queued = False
-        self._count(task, -1)
-
-    def _no_room(self, task: Task, now: float) -> Fault | None:
-        if self.waiting >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES:
-            return Fault("overload", f"{self} has {self.waiting} queries waiting, and takes no more.")
-        if len(self._heap) > 2 * self.waiting + 64:  # mostly of what nobody waits for any more
-            self._heap = [entry for entry in self._heap if entry[2].queued]
-            heapq.heapify(self._heap)
-        if self._waiting_cost < self._room.get(task.patience, 0.0):
-            return None
-        wait = self.predicted_wait_s(task.objective_s, now)
-        roomy = self._waiting_cost < self._room.get(task.patience, 0.0)
-        if wait is None or roomy or wait <= SAFE * (task.deadline - now):
-            return None
-        return Fault(
-            "overload",
-            f"{self} is overloaded: {self.waiting} queries wait, and this one would be answered in about "
-            f"{1000 * wait:.0f} ms, after its deadline. More replicas would help.",
-        )
-
-    def predicted_wait_s(self, objective_s: float, now: float) -> float | None:
-        """In how long a query that came now, with such an objective, would be answered at the earliest.
-
-        None where nobody knows.
-        """
-        if not self.ready:
-            return None
-        patience = patience_of(objective_s)
-        # Who is less patient goes first, and who is as patient came first.
-        ahead = sum(cost for other, cost in self._cost_by_patience.items() if other <= patience)
-        rate = first = 0.0
-        own_s = soonest = math.inf
-        for replica in self.ready:
-            steady = max(1.0, replica.policy.steady(replica.table, objective_s))
-            steady_s, lone_s = replica.table.mean(steady), replica.table.mean(1.0)
-            if steady_s is None or lone_s is None:
-                return None
-            rate += steady / steady_s
-            first += steady
-            # What fits into the next batch costs it little. What does not will be in a full one.
-            own_s = min(own_s, lone_s if ahead + 1 <= steady else steady_s)
-            soonest = min(soonest, replica.free_at - now if replica.in_flight else 0.0)
-        # What fits into the next batches waits for no other, and costs them little: it is never too much.
-        self._room[patience] = max(first - 1, rate * objective_s / 2 - 2 * first)
-        return max(0.0, soonest) + max(0.0, ahead + 1 - first) / rate + own_s
+            self.waiting.hurry(task, deadline)
 
     # Out
 
@@ -216,30 +143,24 @@ class ModelQueue:
             self._timer.cancel()
             self._timer = None
         now = self._clock()
-        while self._has_work():
+        while self.waiting.head() is not None or self._retries:
             replica = self._next_replica(now)
             if replica is None:
                 for busy in self.ready:
                     if not busy.in_flight:
                         busy.ask_for_credit()
                 return
-            if self._retries and (self._retry_is_next or not self._heap):
+            if self._retries and (self._retry_is_next or self.waiting.head() is None):
                 self._retry_is_next = False
                 if self._retry(replica, now):
                     continue
-            if not self._heap:
+            if self.waiting.head() is None:
                 return
             until = self._form(replica, now)
             if until is not None:
                 self._timer = self._loop.call_at(until, self._pump)
                 return
             self._retry_is_next = True  # they stay behind healthy traffic, but are not starved by it
-
-    def _has_work(self) -> bool:
-        heap = self._heap
-        while heap and not heap[0][2].queued:
-            heapq.heappop(heap)
-        return bool(heap or self._retries)
 
     def _next_replica(self, now: float) -> Puller | None:
         """The one that would answer first what waits; of several as quick, the one that has waited longest.
@@ -259,7 +180,7 @@ class ModelQueue:
 
     def _done_at(self, replica: Puller, now: float) -> float:
         start = max(now, replica.free_at) if replica.in_flight else now
-        return start + (replica.table.mean(max(1.0, self._waiting_cost)) or 0.0)
+        return start + (replica.table.mean(max(1.0, self.waiting.cost)) or 0.0)
 
     def _form(self, replica: Puller, now: float) -> float | None:
         """Send the most urgent tasks; or return until when it is better to wait for more of them."""
@@ -270,15 +191,15 @@ class ModelQueue:
             running_s = replica.in_flight[0].predicted_s or 0.0
             until = replica.free_at - PREFETCH_S - PREFETCH_SHARE * running_s
         limit, why = self._limit(replica, start)
-        if not self._has_work() or not self._heap:
+        head = self.waiting.head()
+        if head is None:
             return None
-        head = self._heap[0][2]
-        reached = self._waiting_cost >= limit
+        reached = self.waiting.cost >= limit
         delay_s = self.spec.batching.delay_micros / 1e6
         if not reached:
             why = "idle"
             if delay_s and self.spec.batching.policy != "off":
-                p99 = replica.table.p99(self._waiting_cost) or 0.0
+                p99 = replica.table.p99(self.waiting.cost) or 0.0
                 last_chance = head.deadline - 1.2 * p99 - replica.table.overhead_s - PREFETCH_S
                 until = max(until, min(head.entered_at + delay_s, last_chance))
                 why = "timer" if head.entered_at + delay_s <= last_chance else "deadline"
@@ -294,41 +215,36 @@ class ModelQueue:
         in time. Then those that may still make it in a large batch take that risk, and those that cannot get
         their answer at once.
         """
-        table = replica.table
-        while True:
-            head = self._heap[0][2]
+        table, waiting = replica.table, self.waiting
+        limit, why = 1.0, "full"
+        while (head := waiting.head()) is not None:
             slack = head.latest - start - table.overhead_s
             limit, why = replica.policy.limit(table, slack)
-            if limit >= self._waiting_cost or self.waiting == 1:
-                return limit, why
             alone_s, limit_s = table.mean(1.0), table.mean(limit)
-            if alone_s is None or limit_s is None:
-                return limit, why
+            if limit >= waiting.cost or waiting.count == 1 or alone_s is None or limit_s is None:
+                break
             if alone_s <= slack:
-                steady = min(replica.policy.steady(table, head.objective_s), self._waiting_cost)
-                drain_s = self._waiting_cost / limit * limit_s / len(self.ready)
+                steady = min(replica.policy.steady(table, head.objective_s), waiting.cost)
+                drain_s = waiting.cost / limit * limit_s / len(self.ready)
                 if limit >= ENOUGH * steady or drain_s <= head.objective_s:
-                    return limit, why
+                    break
                 risky = min(steady, table.largest_on_average(slack))
                 if risky >= ENOUGH * steady:
                     return risky, "overload"
-            message = f"{self} is overloaded: {self.waiting} queries wait, and this one came too late."
+            message = f"{self} is overloaded: {waiting.count} queries wait, and this one came too late."
             self.settle(head, Fault("overload", message))
-            if not self._has_work() or not self._heap:
-                return limit, why
+        return limit, why
 
     def _take(self, limit: float) -> list[Task]:
         batch: list[Task] = []
         cost = 0.0
         size = 0
-        while self._has_work() and self._heap and len(batch) < MAX_BATCH:
-            task = self._heap[0][2]
+        while len(batch) < MAX_BATCH and (task := self.waiting.head()) is not None:
             cost += task.cost
             size += len(task.tensor.data)
             if batch and (cost > limit or size > MAX_BATCH_BYTES):
                 break
-            heapq.heappop(self._heap)
-            self._leave(task)
+            self.waiting.remove(task)
             batch.append(task)
         return batch
 
@@ -385,7 +301,7 @@ class ModelQueue:
         objective_s = min(task.objective_s for task in dispatch.tasks)
         self.metrics.compute.observe(dispatch.compute_s)
         self.history.add(dispatch)
-        self._room.clear()
+        self.admission.changed()
         latency_s = now - dispatch.sent_at
         if isinstance(outcomes, Fault):
             self._failed(dispatch, outcomes)
@@ -433,7 +349,7 @@ class ModelQueue:
                 elif task.losses:
                     self._retries.append(_Retry([task], None))
                 else:
-                    self._enter(task)
+                    self.waiting.push(task)
             dispatch.tasks = ()
             if dispatch.search is not None:
                 dispatch.search.passed()
@@ -451,14 +367,14 @@ class ModelQueue:
             metrics.answered += 1
             metrics.latency.observe(self._clock() - task.entered_at)
         if task.queued:
-            self._leave(task)
+            self.waiting.remove(task)
         if task.key is not None:
             self._cache.settle(task, outcome)
         task.finish(outcome)
 
     def abandon(self, task: Task) -> None:
         """Nobody waits for it any more, and its turn has not come."""
-        self._leave(task)
+        self.waiting.remove(task)
         self.metrics.not_begun += 1
         if task.key is not None:
             self._cache.settle(task, None)
@@ -466,10 +382,8 @@ class ModelQueue:
     def close(self, why: str) -> None:
         """The version is no longer served: answer all that wait."""
         fault = Fault("no_replicas", why)
-        for _, _, task in self._heap:
-            if task.queued:
-                self.settle(task, fault)
-        self._heap.clear()
+        for task in self.waiting.clear():
+            self.settle(task, fault)
         for tasks, search in self._retries:
             for task in tasks:
                 self.settle(task, fault)
@@ -504,9 +418,6 @@ class ModelQueue:
 
     def _lost(self) -> Fault:
         return Fault("replica_lost", f"A replica of {self} died with this query. See its logs.")
-
-    def __len__(self) -> int:
-        return len(self._heap)
 
     def __str__(self) -> str:
         return self.name

@@ -1,0 +1,76 @@
+"""Admission: whether a query that comes now can be answered in time, with all that is ahead of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+from .batching import BatchPolicy
+from .latency import LatencyTable
+from .task import Task, patience_of
+from .waiting import Waiting
+
+MAX_WAITING = 20_000  # inputs
+MAX_WAITING_BYTES = 512 << 20
+SAFE = 0.9  # of the time that is left is what predictions may fill: they are not exact
+
+
+class Server(Protocol):
+    """What admission needs to know of a replica."""
+
+    free_at: float
+    table: LatencyTable
+    policy: BatchPolicy
+
+
+class Admission:
+    """Looks at what waits and at what serves it. Both change under its eyes."""
+
+    def __init__(self, waiting: Waiting, servers: Sequence[Server]) -> None:
+        self._waiting = waiting
+        self._servers = servers
+        self._room: dict[int, float] = {}  # by patience: with so much waiting, no closer look is needed
+
+    def refusal(self, task: Task, now: float) -> str | None:
+        """Why the task would wait in vain; None where it would not."""
+        waiting = self._waiting
+        if waiting.count >= MAX_WAITING or waiting.bytes >= MAX_WAITING_BYTES:
+            return f"has {waiting.count} queries waiting, and takes no more"
+        if waiting.cost < self._room.get(task.patience, 0.0):
+            return None
+        wait_s = self.wait_s(task.objective_s, now)
+        if wait_s is None or wait_s <= SAFE * (task.deadline - now):
+            return None
+        if waiting.cost < self._room[task.patience]:
+            return None
+        return (
+            f"is overloaded: {waiting.count} queries wait, and this one would be answered in about "
+            f"{1000 * wait_s:.0f} ms, after its deadline. More replicas would help"
+        )
+
+    def wait_s(self, objective_s: float, now: float) -> float | None:
+        """In how long a query with such an objective would be answered; None where nobody knows."""
+        if not self._servers:
+            return None
+        patience = patience_of(objective_s)
+        ahead = self._waiting.cost_before(patience)
+        rate = first = 0.0
+        own_s = soonest = math.inf
+        for server in self._servers:
+            steady = max(1.0, server.policy.steady(server.table, objective_s))
+            steady_s, lone_s = server.table.mean(steady), server.table.mean(1.0)
+            if steady_s is None or lone_s is None:
+                return None
+            rate += steady / steady_s
+            first += steady
+            # What fits into the next batch costs it little. What does not will be in a full one.
+            own_s = min(own_s, lone_s if ahead + 1 <= steady else steady_s)
+            soonest = min(soonest, max(0.0, server.free_at - now))
+        # What fits into the next batches waits for no other, and costs them little: it is never too much.
+        self._room[patience] = max(first - 1, rate * objective_s / 2 - 2 * first)
+        return soonest + max(0.0, ahead + 1 - first) / rate + own_s
+
+    def changed(self) -> None:
+        """Something was learned of the replicas."""
+        self._room.clear()
