@@ -140,6 +140,10 @@ def test_arrays_of_several_types_and_shapes_come_as_a_list() -> None:
         ({"dtype": "uint8", "shape": [-1], "data": ""}, "list of whole numbers"),
         ({"dtype": "uint8", "shape": [2], "data": "AQ=="}, "needs 2 bytes, not 1"),
         ({"dtype": "uint8", "shape": [2], "data": "?"}, "not base64"),
+        ({"dtype": "u1", "shape": [10**30, 0], "data": ""}, "too large"),
+        ({"dtype": "u1", "shape": [2**62, 0], "data": ""}, "too large"),
+        ({"dtype": "u1", "shape": [1] * 33, "data": "AQ=="}, "too large"),
+        *(({"dtype": d, "shape": [], "data": ""}, "no type") for d in ("f4,(", ",", "a", None, {"names": 1})),
     ],
 )
 def test_what_is_no_array_is_told(value: object, words: str) -> None:

@@ -21,6 +21,8 @@ from clipper_container.size import compile_size
         ("x['missing']", {}, 1),  # what cannot be measured counts as one
         ("x / 0", 1, 1),
         ("float('nan')", "x", 1),
+        ("1e999", "x", 1),
+        ("x * 10", 1e308, 1),
     ],
 )
 def test_a_size_is_what_the_expression_says(expression: str, x: object, cost: float) -> None:

@@ -30,6 +30,7 @@ def test_each_way_of_batching_is_understood(text: str, delay: int, spec: Batchin
         ("fixed(-1)", 0, "Choose one of"),
         ("fixed(0)", 0, "from 1 to 4096"),
         ("fixed(5000)", 0, "from 1 to 4096"),
+        (f"fixed({'1' * 5000})", 0, "Choose one of"),
         ("off", 1, "nothing to delay"),
         ("learned", -1, "batch_delay_micros must be from 0"),
     ],

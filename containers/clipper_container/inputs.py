@@ -20,6 +20,10 @@ DTYPES = {
     np.dtype(name).str.replace("=", "<")
     for name in ("?", "u1", "<u2", "<u4", "<u8", "i1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8")
 }
+# ... and by all the names that a client may give them, such as "float32", "f4" and "<f4".
+_NAMED = {name: code for code in DTYPES for name in (code, code[1:], np.dtype(code).name)}
+MAX_DIMENSIONS = 32  # numpy ends at 64, and a batch has one more
+MAX_TENSOR = 1 << 30
 
 
 class Tensor(NamedTuple):
@@ -93,11 +97,8 @@ def _described(value: dict[str, Any]) -> Tensor:
     if value.keys() != {"dtype", "shape", "data"}:
         raise ValueError('the object must have the fields "dtype", "shape" and "data", and no others')
     dtype, shape, text = value["dtype"], value["shape"], value["data"]
-    try:
-        found = np.dtype(dtype).newbyteorder("<").str
-    except TypeError:
-        found = ""
-    if found not in DTYPES:
+    found = _NAMED.get(dtype) if isinstance(dtype, str) else None
+    if found is None:
         raise ValueError(f"{dtype!r} is no type of numbers, such as float32 or uint8")
     if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
         raise ValueError("the shape must be a list of whole numbers")
@@ -111,12 +112,19 @@ def array_tensor(value: Any) -> Tensor:
     if found.dtype.kind not in "biuf" or found.dtype.itemsize > 8:
         raise ValueError(f"it holds {found.dtype}, which is no type of numbers")
     found = found.astype(found.dtype.newbyteorder("<"), copy=False)
-    return Tensor(found.tobytes(), found.shape, found.dtype.str)
+    return sized_tensor(found.tobytes(), found.shape, found.dtype.str)
 
 
 def sized_tensor(data: bytes | memoryview, shape: tuple[int, ...], dtype: str) -> Tensor:
     """A tensor of raw bytes. Raises ValueError where there are not as many as shape and dtype say."""
-    wanted = math.prod(shape) * np.dtype(dtype).itemsize
+    itemsize = np.dtype(dtype).itemsize
+    # An empty tensor may have a shape as well that no array can have, and that would fail a whole batch.
+    if len(shape) > MAX_DIMENSIONS or math.prod(n for n in shape if n) * itemsize > MAX_TENSOR:
+        raise ValueError(
+            f"the shape {str(list(shape))[:100]} is too large: at most {MAX_DIMENSIONS} dimensions and "
+            f"{MAX_TENSOR >> 20} MiB"
+        )
+    wanted = math.prod(shape) * itemsize
     if len(data) != wanted:
         raise ValueError(f"shape {list(shape)} of {np.dtype(dtype)} needs {wanted} bytes, not {len(data)}")
     return Tensor(data, shape, dtype)

@@ -92,7 +92,7 @@ def warm_up(predict: Predict, manifest: Manifest, largest: int) -> list[tuple[fl
                 if time.perf_counter() > end:
                     return measured
             count *= 2
-    except Exception:
+    except (Exception, SystemExit):
         traceback.print_exc()
     return measured
 

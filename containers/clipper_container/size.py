@@ -7,6 +7,7 @@ It knows `x`, the input as the model sees it, and a few functions and methods th
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -68,6 +69,6 @@ def compile_size(expression: str) -> Callable[[Any], float]:
             found = float(eval(code, {"__builtins__": {}, **_FUNCTIONS, "x": x}))
         except Exception:
             return 1.0
-        return found if found >= 1.0 else 1.0  # NaN too
+        return found if 1.0 <= found < math.inf else 1.0  # NaN is neither
 
     return size

@@ -16,7 +16,7 @@ from .state import Version
 
 MAX_DELAY_MICROS = 60_000_000
 MAX_FIXED = 4096
-_FIXED = re.compile(r"fixed\((\d+)\)")
+_FIXED = re.compile(r"fixed\(([0-9]{1,9})\)")
 
 
 def parse_batching(text: str, delay_micros: int) -> BatchingSpec:

@@ -94,6 +94,8 @@ class Replica(asyncio.BufferedProtocol):
         match message:
             case wire.Reply() if self._queue is not None:
                 self._on_reply(message, body)
+            case wire.Reply() | wire.Credit() if self.state == "gone":
+                pass  # it crossed our word that we want no more of it
             case wire.Credit() if self._queue is not None and self.state == "ready":
                 self.credits += message.credits
                 self._asked = False
@@ -142,12 +144,6 @@ class Replica(asyncio.BufferedProtocol):
 
     def send(self, dispatch: Dispatch) -> None:
         """Spend a credit on one batch."""
-        self.credits -= 1
-        self._next_id += 1
-        if not self.in_flight:
-            self._began_at = dispatch.sent_at
-        self.in_flight.append(dispatch)
-        self._ids.append(self._next_id)
         tensors = [task.tensor for task in dispatch.tasks]
         dtypes = [tensor.dtype for tensor in tensors]
         shapes = [tensor.shape for tensor in tensors]
@@ -156,8 +152,14 @@ class Replica(asyncio.BufferedProtocol):
         if shapes.count(shapes[0]) == len(shapes):
             del shapes[1:]
         raw = [i for i, task in enumerate(dispatch.tasks) if task.raw]
+        self._next_id += 1
         batch = wire.Batch(self._next_id, len(tensors), dtypes, shapes, raw)
         self._write(batch, [tensor.data for tensor in tensors])
+        self.credits -= 1
+        if not self.in_flight:
+            self._began_at = dispatch.sent_at
+        self.in_flight.append(dispatch)
+        self._ids.append(self._next_id)
 
     def ask_for_credit(self) -> None:
         if not self._asked and self.state == "ready":
