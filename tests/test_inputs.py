@@ -66,8 +66,9 @@ def test_whole_numbers_are_good_floats() -> None:
 
 
 def test_a_number_that_does_not_fit_is_told() -> None:
-    with pytest.raises(ValueError, match="32-bit integers"):
-        INPUT_TYPES["integers"].encode([2**31])
+    for name, number in (("integers", 2**31), ("floats", 1e300), ("floats", -1e300)):
+        with pytest.raises(ValueError, match="32-bit"):
+            INPUT_TYPES[name].encode([number])
 
 
 def test_text_that_is_not_base64_is_told() -> None:

@@ -51,9 +51,12 @@ class InputType:
 def _numbers(typecode: str, dtype: str, bounds: str) -> Callable[[Any], Tensor]:
     def encode(value: Any) -> Tensor:
         try:
-            return Tensor(array(typecode, value).tobytes(), (len(value),), dtype)
+            found = array(typecode, value)
         except OverflowError:
             raise ValueError(f"a number lies outside {bounds}") from None
+        if typecode == "f" and math.inf in map(abs, found):  # which `array` does not mind
+            raise ValueError(f"a number lies outside {bounds}")
+        return Tensor(found.tobytes(), (len(value),), dtype)
 
     return encode
 

@@ -226,11 +226,14 @@ class ModelQueue:
             if alone_s <= slack:
                 steady = min(replica.policy.steady(table, head.objective_s), waiting.cost)
                 drain_s = waiting.cost / limit * limit_s / len(self.ready)
-                if limit >= ENOUGH * steady or drain_s <= head.objective_s:
+                if limit >= ENOUGH * steady:
                     break
+                # What may be in time, and not what surely is: the queue is longer than that.
                 risky = min(steady, table.largest_on_average(slack))
                 if risky >= ENOUGH * steady:
                     return risky, "overload"
+                if drain_s <= head.objective_s:
+                    break
             message = f"{self} is overloaded: {waiting.count} queries wait, and this one came too late."
             self.settle(head, Fault("overload", message))
         return limit, why

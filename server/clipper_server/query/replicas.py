@@ -12,7 +12,7 @@ from typing import Literal, Protocol, cast
 
 from clipper_container import wire
 from clipper_container.errors import WireError
-from clipper_container.inputs import Tensor
+from clipper_container.inputs import DTYPES, Tensor, sized_tensor
 
 from ..snapshot import BatchingSpec
 from .batching import BatchPolicy, policy_for
@@ -194,7 +194,11 @@ class Replica(asyncio.BufferedProtocol):
         for i, (dtype, shape) in reply.tensors.items():
             if not 0 <= i < count:
                 raise WireError("It sent a reply with a tensor that is no output.")
-            found[i] = Tensor(cast(bytes, found[i]), tuple(shape), dtype)
+            data = cast(bytes, found[i])
+            try:
+                found[i] = sized_tensor(data, shape, dtype) if dtype in DTYPES else Tensor(data, shape, dtype)
+            except ValueError as error:
+                raise WireError(f"It sent a reply with a tensor that is none: {error}.") from None
         for i, fault in reply.faults.items():
             if not 0 <= i < count:
                 raise WireError("It sent a reply with a fault of no output.")

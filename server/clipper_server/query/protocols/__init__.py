@@ -17,6 +17,7 @@ Headers = Mapping[bytes, bytes]
 """A request's headers, with names in lower case. Of several of one name the last counts."""
 
 JSON = (b"content-type", b"application/json")
+MAX_TIMEOUT_MICROS = 86_400_000_000
 
 
 class Response(NamedTuple):
@@ -42,8 +43,10 @@ def timeout_s(headers: Headers, micros: int | None) -> float | None:
     """The time that the request leaves for its answer, by header or by a field in microseconds."""
     given = headers.get(b"x-request-timeout-seconds")
     if given is None:
-        if micros is not None and micros <= 0:
-            raise BadRequest(f"A timeout must be above 0, not {micros} microseconds.")
+        if micros is not None and not 0 < micros <= MAX_TIMEOUT_MICROS:
+            raise BadRequest(
+                f"A timeout must be from 1 to {MAX_TIMEOUT_MICROS} microseconds, which is a day."
+            )
         return None if micros is None else micros / 1e6
     try:
         seconds = float(given)
@@ -56,4 +59,4 @@ def timeout_s(headers: Headers, micros: int | None) -> float | None:
 
 
 def may_be_cached(headers: Headers) -> bool:
-    return b"no-cache" not in headers.get(b"cache-control", b"")
+    return b"no-cache" not in headers.get(b"cache-control", b"").lower()

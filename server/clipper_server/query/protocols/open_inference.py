@@ -5,19 +5,23 @@ is a version of the model that it is linked to. The first dimension of the input
 
 A default output is an answer like any other, marked by the header X-Default-Answer and by the parameter
 `defaults`, which has the reason for each input, by position.
+
+Outputs that JSON cannot have, FP16 and bytes that are no text, are binary even where JSON was asked for.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Any
+from itertools import chain
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import Tensor, sized_tensor
+from clipper_container.inputs import MAX_DIMENSIONS, Tensor, sized_tensor
 
 from ..application import Answer, Application, Request
 from . import JSON, Headers, Response, may_be_cached, timeout_s
@@ -41,26 +45,41 @@ OUTPUT = "output"
 _TEXTS = ("bytes", "str", "json")
 _BINARY = (b"content-type", b"application/octet-stream")
 _HEADER_LENGTH = b"inference-header-content-length"
+_Dimension = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class _InputParameters(msgspec.Struct):
+    binary_data_size: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 class _Input(msgspec.Struct):
     name: str
-    shape: list[int]
+    shape: Annotated[list[_Dimension], msgspec.Meta(max_length=MAX_DIMENSIONS)]
     datatype: str
-    parameters: dict[str, Any] = {}
-    data: Any = msgspec.UNSET
+    parameters: _InputParameters | None = None
+    data: list[Any] | None = None
+
+
+class _OutputParameters(msgspec.Struct):
+    binary_data: bool | None = None
+    classification: Any = None
 
 
 class _Output(msgspec.Struct):
     name: str
-    parameters: dict[str, Any] = {}
+    parameters: _OutputParameters | None = None
+
+
+class _Parameters(msgspec.Struct):
+    binary_data_output: bool | None = None
+    timeout: Annotated[int, msgspec.Meta(le=2**63 - 1)] | None = None
 
 
 class _Body(msgspec.Struct):
     inputs: list[_Input]
     id: str | None = None
-    parameters: dict[str, Any] = {}
-    outputs: list[_Output] = []
+    parameters: _Parameters | None = None
+    outputs: list[_Output] | None = None
 
 
 class _Context(msgspec.Struct):
@@ -69,7 +88,6 @@ class _Context(msgspec.Struct):
     id: str | None
     output: str
     binary: bool
-    bare: bool = False  # ... and nothing but the tensor's bytes
 
 
 _decode = msgspec.json.Decoder(_Body).decode
@@ -78,7 +96,7 @@ _decode = msgspec.json.Decoder(_Body).decode
 class OpenInferenceProtocol:
     def __init__(self, application: Application, version: str | None) -> None:
         self.application = application
-        self.output: tuple[str, list[int]] | None = None  # datatype and shape, as last answered
+        self.output: tuple[str, list[int]] | None = None  # datatype and shape, as a model last answered
         self._version = version
         name = application.spec.name
         self.path = (
@@ -87,17 +105,24 @@ class OpenInferenceProtocol:
 
     def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
         try:
-            header = _header_length(headers, len(body))
-            if header == 0:
-                return self._bare(headers, body)
-            asked = _decode(memoryview(body)[:header] if header < len(body) else body)
+            length = _header_length(headers, len(body))
+            whole = memoryview(body)
+            if length == 0:
+                return self._request(headers, self._bare(whole), _Context(None, OUTPUT, True), None)
+            asked = _decode(body if length is None else whole[:length])
             if len(asked.inputs) != 1:
                 raise ValueError(f"it has {len(asked.inputs)} inputs, and an application takes one tensor")
-            if len(asked.outputs) > 1:
-                raise ValueError(
-                    f"it asks for {len(asked.outputs)} outputs, and an application gives one tensor"
-                )
-            tensors = self._tensors(asked.inputs[0], memoryview(body)[header:])
+            outputs = asked.outputs or [_Output(OUTPUT)]
+            if len(outputs) > 1:
+                raise ValueError(f"it asks for {len(outputs)} outputs, and an application gives one tensor")
+            parameters = asked.parameters or _Parameters()
+            wanted = outputs[0].parameters or _OutputParameters()
+            if wanted.classification is not None:
+                raise ValueError("the output parameter classification is not supported")
+            binary = parameters.binary_data_output if wanted.binary_data is None else wanted.binary_data
+            context = _Context(asked.id, outputs[0].name, bool(binary))
+            tensors = self._tensors(asked.inputs[0], whole[len(body) if length is None else length :])
+            return self._request(headers, tensors, context, parameters.timeout)
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -106,10 +131,6 @@ class OpenInferenceProtocol:
             raise BadRequest(f"The JSON is nested too deeply. {self._expected()}") from None
         except (ValueError, OverflowError) as error:
             raise BadRequest(f"The request does not fit: {error}. {self._expected()}") from None
-        output = asked.outputs[0] if asked.outputs else _Output(OUTPUT)
-        binary = output.parameters.get("binary_data", asked.parameters.get("binary_data_output", False))
-        context = _Context(asked.id, output.name, bool(binary))
-        return self._request(headers, tensors, context, _micros(asked.parameters.get("timeout")))
 
     def _request(
         self, headers: Headers, tensors: list[Tensor], context: _Context, micros: int | None
@@ -118,50 +139,51 @@ class OpenInferenceProtocol:
         cached = may_be_cached(headers)
         return Request("open inference", tensors, self._version, timeout, cached, True, context)
 
-    def _bare(self, headers: Headers, body: bytes | bytearray) -> Request:
+    def _bare(self, body: memoryview) -> list[Tensor]:
         """The body is the one input's bytes, and nothing else."""
         kind = self.application.input_type.dtype
-        if kind in ("bytes", "str", "json"):
-            tensors = [self._text(bytes(body))]
-        elif kind:
-            size = np.dtype(kind).itemsize
-            tensors = [sized_tensor(bytes(body), (len(body) // size,), kind)]
-        else:
+        if kind in _TEXTS:
+            return [self._text(bytes(body))]
+        if not kind:
             raise ValueError("bytes alone do not tell their shape")
-        return self._request(headers, tensors, _Context(None, OUTPUT, True, bare=True), None)
+        size = np.dtype(kind).itemsize
+        return _rows(sized_tensor(body, (len(body) // size,), kind), kind)
 
     def _tensors(self, given: _Input, rest: memoryview) -> list[Tensor]:
-        if any(n < 0 for n in given.shape):
-            raise ValueError(f"the shape {given.shape} has a negative dimension")
-        size = given.parameters.get("binary_data_size")
-        if (size is None) == (given.data is msgspec.UNSET):
+        datatype, shape = given.datatype, given.shape
+        size = given.parameters.binary_data_size if given.parameters else None
+        if (size is None) == (given.data is None):
             raise ValueError('the input must have either "data" or the parameter "binary_data_size"')
         if (size or 0) != len(rest):
             raise ValueError(f"{len(rest)} bytes follow the JSON, and binary_data_size is {size or 0}")
+        if datatype != "BYTES" and datatype not in DATATYPES:
+            raise ValueError(f"there is no datatype {datatype}, only {', '.join(DATATYPES)} and BYTES")
         kind = self.application.input_type.dtype
-        if given.datatype == "BYTES":
-            texts = list(_split(rest) if size is not None else _strings(given.data))
-            if len(texts) != np.prod(given.shape, dtype=np.int64):
-                raise ValueError(f"shape {given.shape} does not have {len(texts)} elements")
-            if kind not in _TEXTS or len(given.shape) not in (1, 2) or given.shape[1:] not in ([], [1]):
-                raise ValueError(f"the shape is {given.shape} of BYTES")
+        if (datatype == "BYTES") != (kind in _TEXTS):
+            raise ValueError(f"the datatype is {datatype}")
+        if datatype == "BYTES":
+            if len(shape) not in (1, 2) or shape[1:] not in ([], [1]):
+                raise ValueError(f"the shape is {shape}")
+            texts = list(_split(rest)) if given.data is None else _strings(given.data, shape)
+            if len(texts) != shape[0]:
+                raise ValueError(f"shape {shape} does not have {len(texts)} elements")
             return [self._text(text) for text in texts]
-        if given.datatype not in DATATYPES:
-            raise ValueError(f"there is no datatype {given.datatype}, only {', '.join(DATATYPES)} and BYTES")
-        if kind in _TEXTS:
-            raise ValueError(f"the datatype is {given.datatype}")
-        dtype = DATATYPES[given.datatype]
-        if size is None:
-            rest = _array(given.data, dtype, given.datatype)
-        whole = sized_tensor(rest, tuple(given.shape), dtype)
-        return _rows(whole, kind)
+        dtype = DATATYPES[datatype]
+        if given.data is not None:
+            rest = memoryview(_array(given.data, shape, datatype).tobytes())
+        return _rows(sized_tensor(rest, tuple(shape), dtype), kind)
 
     def _text(self, text: bytes) -> Tensor:
         kind = self.application.input_type.dtype
-        if kind == "str":
-            text.decode()
-        elif kind == "json":
-            text = msgspec.json.encode(msgspec.json.decode(text))
+        try:
+            if kind == "str":
+                text.decode()
+            elif kind == "json":
+                text = msgspec.json.encode(msgspec.json.decode(text))
+        except UnicodeDecodeError:
+            raise ValueError("an element is not UTF-8 text") from None
+        except msgspec.DecodeError as error:
+            raise ValueError(f"an element is not JSON: {error}") from None
         return Tensor(text, (len(text),), kind)
 
     def _expected(self) -> str:
@@ -176,24 +198,20 @@ class OpenInferenceProtocol:
         defaults = {str(i): answer.fault for i, answer in enumerate(answers) if answer.fault is not None}
         tensor = _join([self._output(answer) for answer in answers])
         datatype = NAMES.get(tensor.dtype, "BYTES")
-        self.output = datatype, [-1, *tensor.shape[1:]]
+        if answers and not defaults:
+            self.output = datatype, [-1, *tensor.shape[1:]]
         described: dict[str, Any] = {"name": context.output, "shape": tensor.shape, "datatype": datatype}
-        binary = b""
-        if context.binary or datatype == "FP16":
-            binary = bytes(tensor.data)
-            described["parameters"] = {"binary_data_size": len(binary)}
-        elif datatype == "BYTES":
-            described["data"] = [text.decode(errors="replace") for text in _split(memoryview(tensor.data))]
+        data = None if context.binary else _as_json(tensor)
+        if data is None:
+            described["parameters"] = {"binary_data_size": len(tensor.data)}
         else:
-            described["data"] = np.frombuffer(tensor.data, tensor.dtype).tolist()
+            described["data"] = data
         marks: list[tuple[bytes, bytes]] = []
         parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
         if defaults:
             parameters["defaults"] = {i: [fault.reason, fault.message] for i, fault in defaults.items()}
             reasons = sorted({fault.reason for fault in defaults.values()})
             marks.append((b"x-default-answer", ", ".join(reasons).encode()))
-        if context.bare:
-            return Response(200, [_BINARY, (_HEADER_LENGTH, b"0"), *marks], binary)
         body: dict[str, Any] = {
             "model_name": self.application.spec.name,
             "model_version": answers[0].version if answers else "",
@@ -203,15 +221,19 @@ class OpenInferenceProtocol:
         if context.id is not None:
             body["id"] = context.id
         text = msgspec.json.encode(body)
-        if not binary:
+        if data is not None:
             return Response(200, [JSON, *marks], text)
-        return Response(200, [_BINARY, (_HEADER_LENGTH, b"%d" % len(text)), *marks], text + binary)
+        length = _HEADER_LENGTH, b"%d" % len(text)
+        return Response(200, [_BINARY, length, *marks], b"".join((text, tensor.data)))
 
     def _output(self, answer: Answer) -> Tensor:
         output = self.application.default_output if answer.output is None else answer.output
         if isinstance(output, Tensor):
             return output
-        value = msgspec.json.decode(output)
+        try:
+            value = msgspec.json.decode(output)
+        except (msgspec.DecodeError, RecursionError):
+            value = None  # as JSON text it can still be told
         if isinstance(value, str):
             output = value.encode()
         elif isinstance(value, list | int | float):
@@ -236,33 +258,33 @@ def describe_input(application: Application) -> dict[str, Any]:
     return {"name": "input", "datatype": NAMES.get(dtype, "FP32"), "shape": [-1, -1]}
 
 
-def _header_length(headers: Headers, size: int) -> int:
+def _header_length(headers: Headers, size: int) -> int | None:
     given = headers.get(_HEADER_LENGTH)
     if given is None:
-        return size
-    if not given.isdigit() or int(given) > size:
+        return None
+    if not given.isdigit() or len(given) > 18 or int(given) > size:
         text = given.decode("latin-1")
         raise ValueError(f"Inference-Header-Content-Length is {text}, and the body has {size} bytes")
     return int(given)
 
 
-def _micros(given: Any) -> int | None:
-    if given is None:
-        return None
-    try:
-        return int(given)
-    except (TypeError, ValueError):
-        raise BadRequest(f"The parameter timeout is in microseconds, and not {given!r}.") from None
+def _flat(data: list[Any], shape: list[int]) -> list[Any]:
+    """The elements of data that is flat already, or is nested as the shape says."""
+    if list in map(type, data):
+        for width in shape[1:]:
+            if not all(type(row) is list and len(row) == width for row in data):
+                raise ValueError(f"the data is nested, but not as the shape {shape} is")
+            data = list(chain.from_iterable(data))
+    if len(data) != math.prod(shape):
+        raise ValueError(f"shape {shape} has {math.prod(shape)} elements, and the data has {len(data)}")
+    return data
 
 
-def _strings(data: Any) -> Iterator[bytes]:
-    for item in data if isinstance(data, list) else [data]:
-        if isinstance(item, list):
-            yield from _strings(item)
-        elif isinstance(item, str):
-            yield item.encode()
-        else:
-            raise ValueError("the data of BYTES must be strings")
+def _strings(data: list[Any], shape: list[int]) -> list[bytes]:
+    texts = _flat(data, shape)
+    if not all(type(text) is str for text in texts):
+        raise ValueError("the data of BYTES must be strings")
+    return [text.encode() for text in texts]
 
 
 def _split(data: memoryview) -> Iterator[bytes]:
@@ -278,46 +300,69 @@ def _split(data: memoryview) -> Iterator[bytes]:
         yield bytes(data[start - size : start])
 
 
-def _array(data: Any, dtype: str, datatype: str) -> memoryview:
+def _array(data: list[Any], shape: list[int], datatype: str) -> np.ndarray[Any, Any]:
     if datatype == "FP16":
         raise ValueError("FP16 cannot travel as JSON: send it as binary data")
+    wanted = np.dtype(DATATYPES[datatype])
+    found = _flat(data, shape)
+    good: dict[str, set[type]] = {"b": {bool}, "f": {int, float}}
+    if not good.get(wanted.kind, {int}).issuperset(map(type, found)):
+        raise ValueError(f"the data is not all {datatype}")
+    if wanted.kind == "b":
+        return np.array(found, wanted)
+    if wanted.kind != "f":
+        _check_bounds(min(found, default=0), max(found, default=0), wanted)
+        return np.array(found, wanted)
     try:
-        found = np.asarray(data)
-    except ValueError:
-        raise ValueError("the rows of data have several lengths") from None
-    wanted = np.dtype(dtype)
-    good = {"b": "b", "u": "iu", "i": "iu", "f": "iuf"}[wanted.kind]
-    if found.size and found.dtype.kind not in good:
-        raise ValueError(f"the data are not {datatype}")
-    if found.size and wanted.kind in "iu" and not _within(found, wanted):
-        raise ValueError(f"a number lies outside {datatype}")
-    return memoryview(found.astype(wanted).tobytes())
+        return _cast(np.array(found, "<f8"), wanted)
+    except OverflowError:
+        raise ValueError(f"a number lies outside {datatype}") from None
 
 
-def _within(found: np.ndarray[Any, Any], wanted: np.dtype[Any]) -> bool:
+def _check_bounds(low: int, high: int, wanted: np.dtype[Any]) -> None:
     bounds = np.iinfo(wanted)
-    return int(found.min()) >= bounds.min and int(found.max()) <= bounds.max
+    if low < bounds.min or high > bounds.max:
+        raise ValueError(f"a number lies outside {NAMES[wanted.str]}")
+
+
+def _cast(found: np.ndarray[Any, Any], wanted: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Numbers as floats. An infinity stays one, but none comes of a number that is too large."""
+    try:
+        with np.errstate(over="raise", invalid="ignore"):
+            return found.astype(wanted, copy=False)
+    except FloatingPointError:
+        raise ValueError(f"a number lies outside {NAMES[wanted.str]}") from None
 
 
 def _rows(whole: Tensor, kind: str) -> list[Tensor]:
     """The inputs in a tensor, as tensors of the application's type, or of their own where `kind` is ""."""
     data, shape, dtype = whole
-    if not kind:
-        if not shape:
-            raise ValueError("the shape is [], and its first dimension counts the inputs")
-        size = len(data) // shape[0] if shape[0] else 0
-        view = memoryview(data)
-        return [Tensor(view[i * size : (i + 1) * size], shape[1:], dtype) for i in range(shape[0])]
-    if len(shape) not in (1, 2):
-        raise ValueError(f"the shape is {list(shape)}")
-    found = np.frombuffer(data, dtype).reshape(shape if len(shape) == 2 else (1, *shape))
-    wanted = np.dtype(kind)
-    if wanted.kind == "i" and found.dtype.kind not in "iu":
-        raise ValueError(f"the datatype is {NAMES[dtype]}, and the inputs are whole numbers")
-    if wanted.kind == "i" and found.size and not _within(found, wanted):
-        raise ValueError("a number lies outside the 32-bit integers")
-    found = found.astype(wanted, copy=False)
-    return [Tensor(row.tobytes(), row.shape, kind) for row in found]
+    if not shape:
+        raise ValueError("the shape is [], and its first dimension counts the inputs")
+    if kind and len(shape) > 2:
+        raise ValueError(f"the shape {list(shape)} has {len(shape)} dimensions")
+    if kind and len(shape) == 1:
+        shape = (1, *shape)
+    if shape[0] > 1 and not len(data):  # a few bytes could ask for millions of them
+        raise ValueError(f"the shape {list(shape)} has several inputs without elements: send one at a time")
+    if dtype == "|b1" and np.frombuffer(data, "u1").max(initial=0) > 1:
+        raise ValueError("a BOOL is one byte, 0 or 1")
+    if kind and kind != dtype:
+        data = _converted(np.frombuffer(data, dtype), np.dtype(kind)).tobytes()
+    view = memoryview(data)
+    size = len(view) // shape[0] if shape[0] else 0
+    return [Tensor(view[i * size : (i + 1) * size], shape[1:], kind or dtype) for i in range(shape[0])]
+
+
+def _converted(found: np.ndarray[Any, Any], wanted: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Numbers in the application's type. Floats are not taken for integers, nor truth for numbers."""
+    if found.dtype.kind not in ("iu" if wanted.kind == "i" else "iuf"):
+        raise ValueError(f"the datatype is {NAMES[found.dtype.str]}, and the inputs are {NAMES[wanted.str]}")
+    if wanted.kind == "f":
+        return _cast(found, wanted)
+    if found.size:
+        _check_bounds(int(found.min()), int(found.max()), wanted)
+    return found.astype(wanted)
 
 
 def _join(outputs: list[Tensor]) -> Tensor:
@@ -340,3 +385,16 @@ def _as_text(output: Tensor) -> bytes:
     if output.dtype in NAMES:
         return msgspec.json.encode(np.frombuffer(output.data, output.dtype).reshape(output.shape).tolist())
     return bytes(output.data)
+
+
+def _as_json(tensor: Tensor) -> list[Any] | None:
+    """The elements of an output, or None where JSON cannot have them."""
+    if tensor.dtype == DATATYPES["FP16"]:
+        return None
+    if tensor.dtype in NAMES:
+        numbers: list[Any] = np.frombuffer(tensor.data, tensor.dtype).tolist()
+        return numbers
+    try:
+        return [text.decode() for text in _split(memoryview(tensor.data))]
+    except UnicodeDecodeError:
+        return None
