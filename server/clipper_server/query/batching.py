@@ -30,7 +30,7 @@ class BatchPolicy(Protocol):
         """The cost of its batches when there is always enough to do."""
 
     def observe(self, cost: float, latency_s: float, objective_s: float) -> None:
-        """A batch of this cost was answered `latency_s` seconds after it was sent.
+        """A batch of this cost took the model `latency_s` seconds.
 
         `objective_s` is that of its most urgent input.
         """

@@ -312,7 +312,7 @@ class ModelQueue:
             replica.table.observe(dispatch.cost, dispatch.compute_s)
             if dispatch.was_idle:
                 replica.table.observe_overhead(max(0.0, latency_s - dispatch.compute_s))
-            replica.policy.observe(dispatch.cost, dispatch.compute_s + replica.table.overhead_s, objective_s)
+            replica.policy.observe(dispatch.cost, dispatch.compute_s, objective_s)
             for task, outcome in zip(dispatch.tasks, outcomes, strict=True):
                 self.settle(task, outcome)
             if dispatch.search is not None:
