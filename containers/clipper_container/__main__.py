@@ -27,6 +27,9 @@ from .loaders import load
 from .replica import Replica, warm_up
 
 
+SWITCH_S = 5e-4
+
+
 class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{field.upper()}"):
     """The environment, read once."""
 
@@ -63,6 +66,8 @@ def main() -> int:
     links = Links(settings.frontends, hello)
     replica = Replica(links)
     replica.end_on_signals()
+    # A model that computes in Python keeps the wire thread waiting for no longer than this.
+    sys.setswitchinterval(SWITCH_S)
     links.start()
     try:
         manifest, parts = fetch(settings.artifact, settings.token)

@@ -14,7 +14,8 @@ from .latency import LatencyTable
 MAX_BATCH = 4096  # inputs, whatever they cost
 MAX_BATCH_BYTES = 64 << 20
 _SAFE = 0.9  # of the time that is left
-_HARDLY = 1.25  # times what one input takes
+_HARDLY = 1.25  # times what one input takes is hardly longer, ...
+_WORTH_IT = 2.0  # ... and so many times is worth it where many wait
 
 
 class BatchPolicy(Protocol):
@@ -56,7 +57,7 @@ class Learned:
     def steady(self, table: LatencyTable, objective_s: float) -> float:
         # A query may have to wait for one batch before it goes in the next. The mean and not the p99: where
         # there is more than enough to do, what counts is how many are answered in time.
-        fits = table.largest_on_average(max(objective_s / 2, _HARDLY * (table.mean(1.0) or 0.0)))
+        fits = table.largest_on_average(max(objective_s / 2, _WORTH_IT * (table.mean(1.0) or 0.0)))
         return max(1.0, min(fits, 2 * table.largest_seen()))
 
     def observe(self, cost: float, latency_s: float, objective_s: float) -> None:
