@@ -26,7 +26,6 @@ from .links import Links
 from .loaders import load
 from .replica import Replica, warm_up
 
-
 SWITCH_S = 5e-4
 
 
