@@ -92,6 +92,7 @@ class FakeReplica:
         self.credits = credits
         self.in_flight: deque[Dispatch] = deque()
         self.free_at = 0.0
+        self.replied_at = 0.0
         self.table = LatencyTable()
         self.policy: BatchPolicy = policy_for(BatchingSpec())
         self.batches: list[list[str]] = []

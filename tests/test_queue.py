@@ -565,3 +565,18 @@ def test_under_capacity_every_answer_comes_within_its_objective(
         assert loop.time() > 0
 
     run(main())
+
+
+def test_an_overhead_that_is_over_is_forgotten_by_a_busy_replica_too() -> None:
+    async def main() -> None:
+        queue = new_queue()
+        replica = FakeReplica(queue, cost_s=0.1, measured=[(1, 0.1), (8, 0.1)])
+        replica.table.overhead_s = 1.0  # as after a moment in which the frontend had far too much to do
+        first = Asker(queue, "0", 5)
+        await asyncio.sleep(0.01)
+        second = Asker(queue, "1", 5)
+        await gather([first, second])
+        assert [dispatch.was_idle for dispatch in replica.dispatches] == [True, False]
+        assert replica.table.overhead_s == pytest.approx(0.9**2)
+
+    run(main())

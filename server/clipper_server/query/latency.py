@@ -38,7 +38,7 @@ class LatencyTable:
 
     def __init__(self) -> None:
         self.observed = 0
-        self.overhead_s = 0.0  # from sending a batch to an idle replica to its reply, less the compute time
+        self.overhead_s = 0.0  # of a batch, beside the compute time: the wire, and how busy this process is
         self._points: dict[int, _Point] = {}
         self._spread = 0.1  # standard deviation in parts of the mean, over all costs
         self._news: list[float] = []

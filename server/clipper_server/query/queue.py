@@ -41,6 +41,7 @@ class Puller(Protocol):
     credits: int
     in_flight: deque[Dispatch]
     free_at: float
+    replied_at: float
     table: LatencyTable
     policy: BatchPolicy
 
@@ -305,19 +306,21 @@ class ModelQueue:
         self.metrics.compute.observe(dispatch.compute_s)
         self.history.add(dispatch)
         self.admission.changed()
-        latency_s = now - dispatch.sent_at
         if isinstance(outcomes, Fault):
             self._failed(dispatch, outcomes)
         else:
             replica.table.observe(dispatch.cost, dispatch.compute_s)
-            if dispatch.was_idle:
-                replica.table.observe_overhead(max(0.0, latency_s - dispatch.compute_s))
+            # A prefetched batch began when the one before it was answered. All are observed: an overhead that
+            # only idle replicas correct would stay as it was in the worst moment.
+            began_at = max(dispatch.sent_at, replica.replied_at)
+            replica.table.observe_overhead(max(0.0, now - began_at - dispatch.compute_s))
             replica.policy.observe(dispatch.cost, dispatch.compute_s, objective_s)
             for task, outcome in zip(dispatch.tasks, outcomes, strict=True):
                 self.settle(task, outcome)
             if dispatch.search is not None:
                 dispatch.search.passed()
                 self._search_on(dispatch.search)
+        replica.replied_at = now
         dispatch.tasks = ()  # it lives on in traces, and they need not
         self.pump_soon()
 

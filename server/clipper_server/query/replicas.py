@@ -47,6 +47,7 @@ class Replica(asyncio.BufferedProtocol):
         self.credits = 0
         self.in_flight: deque[Dispatch] = deque()
         self.free_at = 0.0
+        self.replied_at = 0.0
         self.table = LatencyTable()
         self.policy: BatchPolicy = policy_for(BatchingSpec())
         self.metrics = ReplicaMetrics()
