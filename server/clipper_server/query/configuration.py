@@ -157,6 +157,7 @@ class _Gauges:
         cache = self._configuration.cache
         yield "cache_bytes", "The prediction cache's use of memory", {}, cache.used
         yield "cache_entries", "Outputs in the prediction cache", {}, len(cache)
+        yield "cache_evictions", "Outputs that made room for others, so far", {}, cache.evictions
         for (model, version), queue in self._configuration.queues.items():
             labels = {"model": model, "version": version}
             yield "model_waiting", "Inputs that wait for a replica", labels, queue.waiting.count

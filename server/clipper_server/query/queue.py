@@ -27,11 +27,11 @@ from .task import Dispatch, Outcome, Task
 from .waiting import Waiting
 
 PREFETCH_S = 1e-3  # a busy replica gets its next batch so long before it is free, and ...
+PREFETCH_SHARE = 0.15  # ... this part of its batch's time, for predictions are not exact
 TIMER_S = 1e-4  # timers are no better than this: what is due so soon is due now
 ENOUGH = 0.75  # of the best size: a batch that is not much smaller serves about as many a second
 EQUALLY = 0.3  # replicas whose answers would come within this share of one another, ...
 EQUALLY_S = 5e-4  # ... or within this time, are as quick as one another
-PREFETCH_SHARE = 0.15  # ... this part of its batch's time, for predictions are not exact
 
 
 class Puller(Protocol):
@@ -297,7 +297,7 @@ class ModelQueue:
     # Back
 
     def answered(self, replica: Puller, dispatch: Dispatch, outcomes: Sequence[Outcome] | Fault) -> None:
-        """A replica's reply. Its `replied_at` and `compute_s` are set."""
+        """A replica's reply. The dispatch's `replied_at` and `compute_s` are set."""
         now = self._clock()
         assert dispatch.compute_s is not None
         running = replica.in_flight[0] if replica.in_flight else None

@@ -98,10 +98,7 @@ class OpenInferenceProtocol:
         self.application = application
         self.output: tuple[str, list[int]] | None = None  # datatype and shape, as a model last answered
         self._version = version
-        name = application.spec.name
-        self.path = (
-            f"/v2/models/{name}/infer" if version is None else f"/v2/models/{name}/versions/{version}/infer"
-        )
+        self.path = infer_path(application.spec.name, version)
 
     def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
         try:
@@ -247,6 +244,10 @@ class OpenInferenceProtocol:
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         return Response(status, [JSON], msgspec.json.encode({"error": cause}))
+
+
+def infer_path(name: str, version: str | None) -> str:
+    return f"/v2/models/{name}/infer" if version is None else f"/v2/models/{name}/versions/{version}/infer"
 
 
 def describe_input(application: Application) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import clipper_server
 
 from ..application import Application
 from ..configuration import Configuration
-from .open_inference import OpenInferenceProtocol, describe_input
+from .open_inference import OpenInferenceProtocol, describe_input, infer_path
 
 
 def open_inference_metadata(configuration: Configuration) -> fastapi.APIRouter:
@@ -57,10 +57,7 @@ def open_inference_metadata(configuration: Configuration) -> fastapi.APIRouter:
             found = application(name, version)
         except _Missing as error:
             return JSONResponse({"error": str(error)}, 404)
-        path = (
-            f"/v2/models/{name}/infer" if version is None else f"/v2/models/{name}/versions/{version}/infer"
-        )
-        adapter = configuration.routes[path.encode()]
+        adapter = configuration.routes[infer_path(name, version).encode()]
         assert isinstance(adapter, OpenInferenceProtocol)
         outputs = []
         if adapter.output is not None:  # known from the last answer
