@@ -53,16 +53,26 @@ def test_aimd_adds_two_and_takes_a_tenth() -> None:
     policy, table = AIMD(), LatencyTable()
     sizes = []
     for latency in (0.01, 0.01, 0.01, 0.06, 0.048):
-        policy.observe(policy.limit(table, 1)[0], latency, 0.1)
+        policy.observe(table, policy.limit(table, 1)[0], latency, 0.1)
         sizes.append(policy.limit(table, 1)[0])
     assert sizes == pytest.approx([3, 5, 7, 6.3, 6.3])
 
 
 def test_aimd_learns_nothing_from_a_batch_that_was_not_full() -> None:
-    policy = AIMD()
+    policy, table = AIMD(), LatencyTable()
     for _ in range(10):
-        policy.observe(1, 0.001, 0.1)
-    assert policy.limit(LatencyTable(), 1)[0] == 3
+        policy.observe(table, 1, 0.001, 0.1)
+    assert policy.limit(table, 1)[0] == 3
+
+
+def test_aimd_does_not_make_a_batch_small_for_nothing() -> None:
+    """Where a single input takes as long, a smaller batch would not be quicker."""
+    policy, table = AIMD(), LatencyTable()
+    for cost in (1, 8):
+        table.observe(cost, 0.060)
+    for _ in range(10):
+        policy.observe(table, policy.limit(table, 1)[0], 0.062, 0.1)
+    assert policy.limit(table, 1)[0] == 21
 
 
 @pytest.mark.parametrize(

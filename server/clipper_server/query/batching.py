@@ -30,8 +30,8 @@ class BatchPolicy(Protocol):
     def steady(self, table: LatencyTable, objective_s: float) -> float:
         """The cost of its batches when there is always enough to do."""
 
-    def observe(self, cost: float, compute_s: float, objective_s: float) -> None:
-        """A batch of this cost took the model `compute_s` seconds.
+    def observe(self, table: LatencyTable, cost: float, compute_s: float, objective_s: float) -> None:
+        """A batch of this cost took the model `compute_s` seconds, which the table knows by now.
 
         `objective_s` is that of its most urgent input.
         """
@@ -60,7 +60,7 @@ class Learned:
         fits = table.largest_on_average(max(objective_s / 2, _WORTH_IT * (table.mean(1.0) or 0.0)))
         return max(1.0, min(fits, 2 * table.largest_seen()))
 
-    def observe(self, cost: float, compute_s: float, objective_s: float) -> None:
+    def observe(self, table: LatencyTable, cost: float, compute_s: float, objective_s: float) -> None:
         pass
 
 
@@ -68,7 +68,7 @@ class AIMD:
     """The paper's: two more after a batch that was quick enough, a tenth less after one that was not.
 
     A batch is quick enough within half of the objective, for a query may have to wait for one batch before
-    it goes in the next.
+    it goes in the next; or where it takes hardly longer than a single input, for less would not be quicker.
     """
 
     def __init__(self) -> None:
@@ -80,10 +80,11 @@ class AIMD:
     def steady(self, table: LatencyTable, objective_s: float) -> float:
         return max(1.0, self._size)
 
-    def observe(self, cost: float, compute_s: float, objective_s: float) -> None:
-        if compute_s > objective_s / 2:
+    def observe(self, table: LatencyTable, cost: float, compute_s: float, objective_s: float) -> None:
+        hardly_longer = compute_s <= _HARDLY * (table.mean(1.0) or 0.0)
+        if compute_s > objective_s / 2 and not hardly_longer:
             self._size = max(1.0, 0.9 * self._size)
-        elif compute_s < _SAFE * objective_s / 2 and cost > 0.9 * self._size:
+        elif (compute_s < _SAFE * objective_s / 2 or hardly_longer) and cost > 0.9 * self._size:
             self._size = min(self._size + 2, MAX_BATCH)
 
 
@@ -99,7 +100,7 @@ class Fixed:
     def steady(self, table: LatencyTable, objective_s: float) -> float:
         return self._size
 
-    def observe(self, cost: float, compute_s: float, objective_s: float) -> None:
+    def observe(self, table: LatencyTable, cost: float, compute_s: float, objective_s: float) -> None:
         pass
 
 

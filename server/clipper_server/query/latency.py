@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
 
 _WEIGHT = 0.2  # of a new observation in the means
-_FAR = 1.5  # an observation this many times off is an accident, or news
+_FAR = 2.0  # an observation this many times off is an accident, or news
 _FAR_S = 2e-4  # ... and at least by so much: below, it is the machine's noise
 _SLACK = 2.0
 _YOUNG = 64  # until so many observations the curve is drawn anew after each, ...
@@ -15,17 +16,19 @@ _NEWS = 3  # ... which it is after so many in a row
 _Z99 = 2.33
 _FLOOR = 0.02  # no model is steadier than this, in parts of the mean
 _PER_OCTAVE = 4
+_STEADY = 10  # observations that are as good as any more
 
 
 class _Point:
     """What was seen at about one cost."""
 
-    __slots__ = ("cost", "count", "seconds")
+    __slots__ = ("cost", "count", "seconds", "sure")
 
     def __init__(self, cost: float, seconds: float) -> None:
         self.cost = cost
         self.seconds = seconds
         self.count = 1
+        self.sure = 1  # how many of them speak of the present
 
 
 class LatencyTable:
@@ -55,8 +58,9 @@ class LatencyTable:
             self._points[bin_of(cost)] = _Point(cost, seconds)
             self._draw()
             return
+        point.count += 1
         ratio = seconds / point.seconds
-        if not 1 / _FAR < ratio < _FAR and abs(seconds - point.seconds) > _FAR_S and point.count > 1:
+        if not 1 / _FAR < ratio < _FAR and abs(seconds - point.seconds) > _FAR_S and point.sure > 1:
             if self._news and (ratio > 1) != (self._news[-1] > 1):
                 self._news.clear()
             self._news.append(ratio)
@@ -65,12 +69,14 @@ class LatencyTable:
                 self._news.clear()
                 for known in self._points.values():
                     known.seconds *= factor
+                    known.sure = 0  # for it is but a guess: what comes next there counts in full
+                point.sure = _NEWS
                 self._settle(point)
             return
         self._news.clear()
-        point.count += 1
+        point.sure += 1
         # The first batches at a cost are averaged alike; a first of all may hold a compilation.
-        weight = max(_WEIGHT, 1 / point.count)
+        weight = max(_WEIGHT, 1 / point.sure)
         point.seconds += weight * (seconds - point.seconds)
         point.cost += weight * (cost - point.cost)
         off = min(abs(ratio - 1), _FAR)
@@ -96,8 +102,7 @@ class LatencyTable:
     def _draw(self) -> None:
         points = sorted(self._points.values(), key=lambda point: point.cost)
         self._costs = [point.cost for point in points]
-        highest = 0.0
-        self._means = [highest := max(highest, point.seconds) for point in points]
+        self._means = never_falling([(point.seconds, 1.0 + min(point.sure, _STEADY)) for point in points])
         if len(points) > 1:
             self._slope = (self._means[-1] - self._means[0]) / (self._costs[-1] - self._costs[0])
         elif points:
@@ -149,6 +154,24 @@ class LatencyTable:
         tail = self._tail()
         points = sorted(self._points.values(), key=lambda point: point.cost)
         return [(p.cost, p.seconds, p.seconds * tail, p.count) for p in points]
+
+
+def never_falling(weighted: Sequence[tuple[float, float]]) -> list[float]:
+    """The never falling values that are nearest to these (value, weight), by weighted least squares.
+
+    Neighbours that fall are taken together, until none do (Ayer et al., 1955). The highest so far would do
+    too, but goes by the worst luck that any size ever had.
+    """
+    pools: list[tuple[float, float, int]] = []
+    for value, weight in weighted:
+        pool = (value, weight, 1)
+        while pools and pools[-1][0] > pool[0]:
+            before = pools.pop()
+            together = before[1] + pool[1]
+            mean = (before[0] * before[1] + pool[0] * pool[1]) / together
+            pool = (mean, together, before[2] + pool[2])
+        pools.append(pool)
+    return [value for value, _, size in pools for _ in range(size)]
 
 
 def bin_of(cost: float) -> int:

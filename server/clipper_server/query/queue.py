@@ -19,6 +19,7 @@ from ..snapshot import VersionSpec
 from .admission import Admission
 from .batching import MAX_BATCH, MAX_BATCH_BYTES, BatchPolicy, policy_for
 from .cache import Cache
+from .crowd import Crowd, worth_holding
 from .history import History
 from .isolation import ISOLATES, Isolation
 from .latency import LatencyTable
@@ -81,6 +82,8 @@ class ModelQueue:
         self.ready: list[Puller] = []
         self.starting = 0  # replicas that have said hello and still load their model
         self.waiting = Waiting()
+        self.crowd = Crowd()
+        self._held = False
         self.admission = Admission(self.waiting, self.ready)
         self._size = compile_size(spec.size) if spec.size else None
         self._loop = loop
@@ -122,6 +125,7 @@ class ModelQueue:
             self.settle(task, Fault("overload", f"{self} {refusal}."))
             return
         self.waiting.push(task)
+        self.crowd.came(now)
         self.pump_soon()
 
     def hurry(self, task: Task, deadline: float) -> None:
@@ -195,19 +199,46 @@ class ModelQueue:
         head = self.waiting.head()
         if head is None:
             return None
-        reached = self.waiting.cost >= limit
-        delay_s = self.spec.batching.delay_micros / 1e6
-        if not reached:
-            why = "idle"
-            if delay_s and self.spec.batching.policy != "off":
-                p99 = replica.table.p99(self.waiting.cost) or 0.0
-                last_chance = head.deadline - 1.2 * p99 - replica.table.overhead_s - PREFETCH_S
+        if self.waiting.cost < limit:
+            why = "crowd" if self._held else "idle"
+            delay_s = self.spec.batching.delay_micros / 1e6
+            if delay_s:
+                last_chance = self._last_chance(replica, self.waiting.cost, head)
                 until = max(until, min(head.entered_at + delay_s, last_chance))
                 why = "timer" if head.entered_at + delay_s <= last_chance else "deadline"
+            hold_s = self._hold_s(replica, limit, start, head)
+            if hold_s:
+                until = max(until, start + hold_s)
         if until - now > TIMER_S:
+            self._held = until > start
             return until
+        self._held = False
         self._send(replica, self._take(limit), limit, why)
         return None
+
+    def _hold_s(self, replica: Puller, limit: float, start: float, head: Task) -> float:
+        """How long after `start` it is worth waiting for those that come back with the answers."""
+        crowd, waiting, table = self.crowd, self.waiting, replica.table
+        alone_s = table.mean(waiting.cost)
+        if alone_s is None or crowd.back_s >= alone_s:
+            return 0.0
+        if replica.in_flight:
+            missing, back_in_s = crowd.after(replica.in_flight[0].size)
+        else:
+            missing, back_in_s = crowd.missing(start)
+        if missing < 0.5 or back_in_s <= 0:
+            return 0.0
+        missing = min(missing * waiting.cost / waiting.count, limit - waiting.cost)
+        all_s = table.mean(waiting.cost + missing) or 0.0
+        hold_s = min(back_in_s, head.deadline - all_s - table.overhead_s - PREFETCH_S - start)
+        if worth_holding(table.mean, waiting.cost, missing, hold_s):
+            return hold_s
+        return 0.0
+
+    def _last_chance(self, replica: Puller, cost: float, head: Task) -> float:
+        """When a batch of this cost has to go, if its most urgent task is to be answered in time."""
+        table = replica.table
+        return head.deadline - 1.2 * (table.p99(cost) or 0.0) - table.overhead_s - PREFETCH_S
 
     def _limit(self, replica: Puller, start: float) -> tuple[float, str]:
         """The policy's limit for a batch that begins at `start`, and the reason of one that reaches it.
@@ -304,6 +335,7 @@ class ModelQueue:
         replica.free_at = now + (running.predicted_s or 0.0) if running else now
         objective_s = min(task.objective_s for task in dispatch.tasks)
         self.metrics.compute.observe(dispatch.compute_s)
+        self.crowd.answered(now, dispatch.size)
         self.history.add(dispatch)
         self.admission.changed()
         if isinstance(outcomes, Fault):
@@ -314,7 +346,7 @@ class ModelQueue:
             # only idle replicas correct would stay as it was in the worst moment.
             began_at = max(dispatch.sent_at, replica.replied_at)
             replica.table.observe_overhead(max(0.0, now - began_at - dispatch.compute_s))
-            replica.policy.observe(dispatch.cost, dispatch.compute_s, objective_s)
+            replica.policy.observe(replica.table, dispatch.cost, dispatch.compute_s, objective_s)
             for task, outcome in zip(dispatch.tasks, outcomes, strict=True):
                 self.settle(task, outcome)
             if dispatch.search is not None:
