@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 
 class DeployOptions(TypedDict, total=False):
@@ -19,9 +20,28 @@ class DeployOptions(TypedDict, total=False):
         should, is ended, and another one started; 10 by default.
     max_cached_input
         Inputs of more bytes than this are not cached; 16,384 by default. 0 caches none of this version.
+    make_current
+        False stages the version: it runs, answers queries that ask for it, and waits for `set_model_version`.
+    message
+        Why, for the model's history.
+    resources
+        Limits of each replica: {"cpus": 2, "memory": "512Mi", "gpus": 1}, and under "devices" others by
+        their Kubernetes names. What a container manager cannot obey it refuses, with the reason.
+    python
+        The path of the interpreter that its replicas run on; by default the one that packaged the model.
+    wait
+        False returns once the version is accepted; `wait_until_ready` waits for it later.
+    timeout_s
+        How long to wait; 300 by default. It goes on starting after that.
     """
 
     batching: str
     batch_delay_micros: int
     hang_after_s: float
     max_cached_input: int
+    make_current: bool
+    message: str
+    resources: Mapping[str, Any]
+    python: str
+    wait: bool
+    timeout_s: float

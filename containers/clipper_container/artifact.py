@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
+import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from . import inputs
 from .errors import ArtifactError
 from .size import compile_size
 
-FORMAT = 2
+FORMAT = 3
 _MANIFEST = "manifest.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -27,6 +29,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 class Manifest(msgspec.Struct, frozen=True):
     """What an artifact says of itself.
 
+    `python` is the version, and `interpreter` the path, of the Python that packaged it. `packages` are
+    those that were installed there, `requirements` those that have to be installed for it besides.
     `example_input` is in the input type's JSON form. `size` is a size function (see `size`); without one
     each input counts as one.
     """
@@ -35,7 +39,9 @@ class Manifest(msgspec.Struct, frozen=True):
     loader: str
     input_type: str
     python: str
+    interpreter: str
     packages: dict[str, str]
+    requirements: list[str] = []
     example_input: Any = None
     size: str | None = None
 
@@ -48,6 +54,7 @@ def pack(
     parts: dict[str, bytes],
     example_input: object | None = None,
     size: str | None = None,
+    requirements: Sequence[str] = (),
 ) -> str:
     """Write the artifact to `path`; return its digest, "sha256:<hex>".
 
@@ -61,7 +68,17 @@ def pack(
     if example_input is not None:
         example = inputs.to_json(input_type, example_input)
         inputs.example_tensor(input_type, example)
-    manifest = Manifest(FORMAT, loader, input_type, platform.python_version(), _packages(), example, size)
+    manifest = Manifest(
+        FORMAT,
+        loader,
+        input_type,
+        platform.python_version(),
+        sys.executable,
+        _packages(),
+        list(requirements),
+        example,
+        size,
+    )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, data in [(_MANIFEST, msgspec.json.encode(manifest)), *sorted(parts.items())]:
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)

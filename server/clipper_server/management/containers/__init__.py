@@ -8,7 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from clipper_container.resources import Resources
+
 Kind = Literal["query", "replica"]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a replica's code runs on.
+
+    `python` is the path of the interpreter that packaged the model, or that its owner named; "" is the
+    cluster's own. `requirements` are installed beside what that interpreter has, as pip takes them.
+    """
+
+    python: str = ""
+    requirements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +33,8 @@ class Spec:
     kind: Kind
     environment: dict[str, str]
     labels: dict[str, str]
+    resources: Resources = Resources()
+    runtime: Runtime = Runtime()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +53,16 @@ class Status:
 
 
 class ContainerManager(Protocol):
-    """Called by the reconciler alone, one call at a time."""
+    """Called by the reconciler alone, one call at a time; but `check`, `log` and `logs` by anybody."""
+
+    def check(self, resources: Resources, runtime: Runtime) -> None:
+        """Raises BadRequest, with the reason, where a replica like that cannot run here."""
+
+    async def prepare(self, runtime: Runtime) -> None:
+        """Make what replicas with this runtime need; return when it is there, at once where it was.
+
+        May take minutes, and runs beside the other calls. Raises DeployError with the builder's last words.
+        """
 
     async def start(self, spec: Spec) -> None:
         """Start it, and return without waiting for it. Raises ClusterError where it cannot be started."""
@@ -56,3 +81,9 @@ class ContainerManager(Protocol):
 
     async def logs(self) -> dict[str, str]:
         """The last part (a bounded one) of each log, by name."""
+
+    async def log(self, name: str, after: int) -> tuple[str, int]:
+        """What the log has beyond the position `after`, and the position to go on from; 0 is its begin.
+
+        At most 64 KiB at once. A position that is gone is the begin of what is left. Raises NotFound.
+        """

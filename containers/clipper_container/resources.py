@@ -1,0 +1,82 @@
+"""What one replica may have of a machine."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from .errors import BadRequest
+
+GPU = "nvidia.com/gpu"
+_UNITS = {"": 1, **{unit: 1000**n for n, unit in enumerate("KMGT", 1)}}
+_UNITS |= {f"{unit}i": 1024**n for n, unit in enumerate("KMGT", 1)}
+_MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMGT]i?)?B?")
+_DEVICE = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?/[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?")
+
+
+class Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits of each replica; what is None is not limited.
+
+    `cpus` may be a part of one. `memory` is in bytes. `devices` counts extended resources under their
+    Kubernetes names, such as {"nvidia.com/gpu": 1} or {"google.com/tpu": 4}.
+    """
+
+    cpus: float | None = None
+    memory: int | None = None
+    devices: dict[str, int] = {}
+
+    @property
+    def gpus(self) -> int:
+        return self.devices.get(GPU, 0)
+
+    @classmethod
+    def of(
+        cls,
+        cpus: float | None = None,
+        memory: int | str | None = None,
+        gpus: int = 0,
+        devices: dict[str, int] | None = None,
+    ) -> Resources:
+        """As people write it: memory may be "512Mi" or "2G", and `gpus=n` is a device like any other.
+
+        Raises BadRequest.
+        """
+        if cpus is not None and not (_is_number(cpus) and cpus > 0):
+            raise BadRequest(f"cpus must be a number above 0, such as 0.5 or 2, not {cpus!r}.")
+        wanted = {**(devices or {}), **({GPU: gpus} if gpus else {})}
+        for name, count in wanted.items():
+            if not _DEVICE.fullmatch(name):
+                raise BadRequest(f"{name!r} is no device: write vendor/device, such as nvidia.com/gpu.")
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise BadRequest(f"{name}: a replica gets a whole number of devices from 1, not {count!r}.")
+        return cls(None if cpus is None else float(cpus), _bytes(memory), wanted)
+
+    @classmethod
+    def read(cls, value: Any) -> Resources:
+        """From a dictionary of `of`'s arguments, a Resources, or None. Raises BadRequest."""
+        if value is None:
+            return cls()
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, dict) or not value.keys() <= {"cpus", "memory", "gpus", "devices"}:
+            raise BadRequest(
+                f"resources must be a dictionary with cpus, memory, gpus and devices, not {value!r}. "
+                'For example {"cpus": 1, "memory": "512Mi"}.'
+            )
+        return cls.of(**value)
+
+
+def _bytes(memory: int | str | None) -> int | None:
+    if memory is None:
+        return None
+    if isinstance(memory, str) and (found := _MEMORY.fullmatch(memory.strip())):
+        memory = int(float(found[1]) * _UNITS[found[2] or ""])
+    if isinstance(memory, bool) or not isinstance(memory, int) or memory <= 0:
+        raise BadRequest(f'memory must be bytes, or a text such as "512Mi" or "2G", not {memory!r}.')
+    return memory
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
