@@ -16,19 +16,23 @@ from clipper_container.errors import (
     UnconnectedException,
 )
 
+from .handles import ApplicationHandle, History, ModelHandle
 from .managers import ClusterRecord, ContainerManager, ProcessContainerManager
 from .options import DeployOptions
+from .progress import Progress
+from .refusals import Refusals, refuse_start_arguments
 from .views import BatchingView, Trace
 
 if TYPE_CHECKING:
-    from .management import Application, Management, Replica, Version
+    from .management import Application, Event, Management, Replica, Version
 
 _T = TypeVar("_T")
-SCALE_TIMEOUT_S = 300.0
+READY_TIMEOUT_S = 300.0
+LOOK_EVERY_S = 1.0  # while somebody watches
 MAX_FRONTENDS = 64
 
 
-class ClipperConnection:
+class ClipperConnection(Refusals):
     """A connection to one cluster, which `start_clipper` or `connect` attaches.
 
     All other methods but `stop_all` raise UnconnectedException before that, and ClusterError where the
@@ -47,15 +51,22 @@ class ClipperConnection:
     # The cluster
 
     def start_clipper(
-        self, *, cache_size: int = 33_554_432, num_frontend_replicas: int = 1, fresh: bool = False
+        self,
+        *,
+        cache_size: int = 33_554_432,
+        num_frontend_replicas: int = 1,
+        fresh: bool = False,
+        **of_clipper: Any,
     ) -> None:
         """Start the cluster and attach to it. It finds the applications and models of its last run again.
 
         `cache_size` is that of the prediction cache, in bytes, in each query frontend; 0 switches it off.
         `num_frontend_replicas` query frontends (at most 64) share the query port. `fresh` first ends and
-        removes what an earlier run left. Raises BadRequest, or ClusterError where the cluster runs
-        already: `connect` is for that.
+        removes what an earlier run left. Raises BadRequest (also for Clipper's arguments for images and
+        timeouts, saying what there is instead), or ClusterError where the cluster runs already: `connect`
+        is for that.
         """
+        refuse_start_arguments(of_clipper)
         if cache_size < 0:
             raise BadRequest(f"cache_size is in bytes, and cannot be {cache_size}. 0 switches the cache off.")
         if not 1 <= num_frontend_replicas <= MAX_FRONTENDS:
@@ -112,13 +123,14 @@ class ClipperConnection:
             )
         return self._attached
 
-    def stop_all(self, *, purge: bool = False) -> None:
+    def stop_all(self, graceful: bool = True, *, purge: bool = False) -> None:
         """End every process of the cluster, attached or not, and detach.
 
         The next `start_clipper` finds its applications and models again, unless `purge` removes them.
+        Without `graceful` the processes are killed, with the queries that they have.
         """
         self._attached = None
-        self.cm.down(purge=purge)
+        self.cm.down(purge=purge, graceful=graceful)
 
     def status(self) -> dict[str, Any]:
         """What runs: addresses, query frontends, counts, and the last 20 events."""
@@ -131,6 +143,30 @@ class ClipperConnection:
     def get_management_addr(self) -> str:
         """Where the management API answers, "host:port"."""
         return self._record.management
+
+    def get_metric_addr(self) -> str:
+        """Where /metrics answers, "host:port": the first query frontend's own address.
+
+        `status()["frontends"]` has those of all, and `get_metrics` adds them up.
+        """
+        addresses = [f["metrics"] for f in self._management.cluster()["frontends"] if f["metrics"]]
+        if not addresses:
+            raise ClusterError("No query frontend serves at the moment. status() tells what runs.")
+        return str(addresses[0])
+
+    def events(self, after: int = 0, *, wait_s: float = 0) -> list[Event]:
+        """What happened in the cluster after the event with the id `after`: at most 100, the oldest first.
+
+        Where nothing did, waits up to `wait_s` seconds (at most 30) for something. Ten thousand are kept.
+        """
+        return self._management.events(after, wait_s=wait_s)
+
+    def log(self, name: str, after: int = 0) -> tuple[str, int]:
+        """One process's log from a position on, and the position to go on from.
+
+        Names are "query-0" and "<model>.<version>.<replica>". Raises NotFound.
+        """
+        return self._management.log(name, after)
 
     def get_clipper_logs(self, logging_dir: str | Path = "clipper_logs/") -> list[str]:
         """Write the log of every process to a file of its own in `logging_dir`; return the files' paths."""
@@ -164,9 +200,19 @@ class ClipperConnection:
         """
         self._management.register_application(name, input_type, default_output, slo_micros, on_overload)
 
+    def application(self, name: str) -> ApplicationHandle:
+        """A handle of the application: shows it, asks it, links it. Raises NotFound."""
+        handle = ApplicationHandle(self, name)
+        _ = handle.info
+        return handle
+
     def unregister_application(self, name: str) -> None:
         """Remove the endpoint. Raises NotFound."""
         self._management.unregister_application(name)
+
+    def delete_application(self, name: str) -> None:
+        """Clipper's older name of `unregister_application`."""
+        self.unregister_application(name)
 
     def link_model_to_app(self, app_name: str, model_name: str) -> None:
         """Have the application answered by the model's current version. Their input types must agree.
@@ -201,6 +247,12 @@ class ClipperConnection:
 
     # Models
 
+    def model(self, name: str) -> ModelHandle:
+        """A handle of the model: shows its versions, moves between them, scales it. Raises NotFound."""
+        handle = ModelHandle(self, name)
+        _ = handle.versions
+        return handle
+
     def deploy_model(
         self,
         name: str,
@@ -210,8 +262,6 @@ class ClipperConnection:
         labels: Sequence[str] | None = None,
         num_replicas: int = 1,
         batch_size: int = -1,
-        *,
-        timeout_s: float = 300.0,
         **options: Unpack[DeployOptions],
     ) -> None:
         """Deploy a version, and return when all its replicas are ready: it is then the current one.
@@ -232,18 +282,67 @@ class ClipperConnection:
                 f"There is no artifact at {path}. deploy_model() takes the path of a packaged model; "
                 "deployers.python and deployers.sklearn package one and deploy it."
             )
+        fields: dict[str, Any] = {**options, "batching": batching}
+        wait = fields.pop("wait", True)
+        timeout_s = fields.pop("timeout_s", READY_TIMEOUT_S)
         digest = artifacts.digest(path)
-        management.upload(digest, path)
-        fields = {
-            "input_type": input_type,
-            "artifact": digest,
-            "labels": list(labels or []),
-            "num_replicas": num_replicas,
+        with Progress(f"Deploying {name}:{version}") as progress:
+            progress.say("uploading")
+            management.upload(digest, path)
+            fields |= {
+                "input_type": input_type,
+                "artifact": digest,
+                "labels": list(labels or []),
+                "num_replicas": num_replicas,
+            }
+            management.deploy(name, version, fields)
+            if wait:
+                self._wait_ready(name, version, timeout_s, progress)
+
+    def wait_until_ready(
+        self, name: str, version: object = None, *, timeout_s: float = READY_TIMEOUT_S
+    ) -> None:
+        """Return when all replicas of a version, by default the current one, are ready.
+
+        Raises what `deploy_model` raises of a version that does not come up.
+        """
+        version = self.get_current_model_version(name) if version is None else version
+        with Progress(f"Waiting for {name}:{version}") as progress:
+            self._wait_ready(name, version, timeout_s, progress)
+
+    def _wait_ready(self, name: str, version: object, timeout_s: float, progress: Progress) -> None:
+        self._management.wait_ready(
+            name, version, timeout_s=timeout_s, said=progress.say, look_every_s=LOOK_EVERY_S
+        )
+
+    def register_model(
+        self,
+        name: str,
+        version: object,
+        input_type: str,
+        image: None = None,
+        labels: Sequence[str] | None = None,
+        batch_size: int = -1,
+        **options: Unpack[DeployOptions],
+    ) -> None:
+        """Register a version of a model that runs elsewhere on this machine, and dials in.
+
+        It is current at once, and answers as soon as something runs it: `clipperlab.serve` does, in this
+        process. Raises AlreadyExists or BadRequest.
+        """
+        if image is not None:
+            raise BadRequest("register_model() is for a model that runs elsewhere: leave out the image.")
+        refused = options.keys() & {"resources", "python", "wait", "timeout_s"}
+        if refused:
+            raise BadRequest(f"{', '.join(sorted(refused))}: leave out what is for models that run here.")
+        fields: dict[str, Any] = {
             **options,
-            "batching": batching,
+            "input_type": input_type,
+            "artifact": None,
+            "labels": list(labels or []),
+            "batching": _batching(batch_size, options),
         }
-        management.deploy(name, version, fields)
-        management.wait_ready(name, version, timeout_s=timeout_s)
+        self._management.deploy(name, version, fields)
 
     def stop_models(self, model_names: Sequence[str]) -> None:
         """Stop and unregister all versions of these models. Raises NotFound, before any is stopped."""
@@ -260,18 +359,44 @@ class ClipperConnection:
             ]
         )
 
+    def stop_inactive_model_versions(self, model_names: Sequence[str]) -> None:
+        """Stop and unregister all versions of these models but the current ones. Raises NotFound."""
+        versions = self._versions_of(_several("model_names", model_names))
+        self._stop([(v["model_name"], v["model_version"]) for v in versions if not v["is_current_version"]])
+
+    def stop_all_model_containers(self) -> None:
+        """Stop and unregister all versions of all models."""
+        versions = self._management.models()
+        self._stop([(v["model_name"], v["model_version"]) for v in versions])
+
     def _stop(self, versions: Sequence[tuple[str, object]]) -> None:
         for name, version in versions:
             self._management.remove_version(name, version)
 
-    def set_model_version(self, name: str, version: object, num_replicas: int | None = None) -> None:
-        """Make a deployed version the current one: roll back or forward, without a failed query.
+    def set_model_version(
+        self, name: str, version: object, num_replicas: int | None = None, *, message: str = ""
+    ) -> None:
+        """Make a deployed version the current one: back or forward, without a failed query.
 
-        Where `num_replicas` is given, the version first gets that many. Raises NotFound or BadRequest.
+        Where `num_replicas` is given, the version first gets that many. `message` says why, for the
+        history. Raises NotFound or BadRequest.
         """
         if num_replicas is not None:
             self.set_num_replicas(name, num_replicas, version)
-        self._management.set_current(name, version)
+        self._management.set_current(name, version, message)
+
+    def rollback(self, name: str, *, message: str = "") -> str:
+        """Make the version before the current one the current one; return which it is.
+
+        At once, for its replicas still run, and without a failed query. A second roll-back goes one version
+        further back. `message` says why, for the history. Raises NotFound, or BadRequest where there is
+        none to go back to.
+        """
+        return self._management.roll_back(name, message)["model_version"]
+
+    def get_model_history(self, name: str) -> History:
+        """Who made which version current, when and why; the last move at the end. Raises NotFound."""
+        return History(self._management.history(name))
 
     def get_current_model_version(self, name: str) -> str:
         """The version that answers. Raises NotFound, also where no version was ready yet."""
@@ -287,7 +412,25 @@ class ClipperConnection:
         """
         version = self.get_current_model_version(name) if version is None else version
         self._management.set_num_replicas(name, version, num_replicas)
-        self._management.wait_ready(name, version, timeout_s=SCALE_TIMEOUT_S)
+        self._management.wait_ready(name, version, timeout_s=READY_TIMEOUT_S)
+
+    def set_autoscaling(
+        self, name: str, min_replicas: int | None, max_replicas: int | None = None, version: object = None
+    ) -> None:
+        """Let the number of replicas of a version, by default the current one, follow its load.
+
+        They are as many as carry the measured load within the objective, from `min_replicas` to
+        `max_replicas`; its events say why they change. With a `min_replicas` of 0 they all go when nobody
+        asks for a minute, and the next query starts one. `set_autoscaling(name, None)` leaves the number as
+        it is then. Raises NotFound or BadRequest.
+        """
+        version = self.get_current_model_version(name) if version is None else version
+        if min_replicas is None:
+            self._management.set_autoscaling(name, version, None)
+            return
+        if max_replicas is None:
+            raise BadRequest("set_autoscaling() needs both bounds: set_autoscaling(name, 1, 4).")
+        self._management.set_autoscaling(name, version, (min_replicas, max_replicas))
 
     def set_batching(
         self, name: str, batching: str, batch_delay_micros: int = 0, version: object = None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypedDict
+from urllib.parse import quote
 
 from clipper_container import errors
 from clipper_container.errors import BadRequest, ClusterError, DeployError
@@ -21,6 +24,7 @@ except ModuleNotFoundError as error:
     ) from None
 
 ANSWER_S = 30.0
+LOOK_S = 0.05  # between two looks for what has no long poll
 LONG_POLL_S = 25.0  # management holds a long poll for 30 s at most
 
 
@@ -38,7 +42,7 @@ class Version(TypedDict):
     model_version: str
     input_type: str
     labels: list[str]
-    artifact: str
+    artifact: str | None  # None for a model that runs elsewhere
     batching: str  # "learned", "aimd", "fixed(32)" or "off"
     batch_delay_micros: int
     size: str | None
@@ -46,7 +50,13 @@ class Version(TypedDict):
     max_cached_input: int
     num_replicas: int
     ready_replicas: int
-    state: str  # "starting", "ready" or "failed"
+    autoscaling: list[int] | None  # the bounds
+    resources: dict[str, Any]
+    python: str
+    requirements: list[str]
+    deployed_by: str
+    message: str
+    state: str  # "starting", "ready", "crashing" or "failed"
     error: str | None
     is_current_version: bool
 
@@ -58,8 +68,24 @@ class Replica(TypedDict):
     model_replica_id: str
     input_type: str
     state: str  # "starting", "ready", "stopping" or "dead"
-    pid: int
+    pid: int | None  # None where it runs elsewhere
     num_predictions: int
+
+
+class Move(TypedDict):
+    version: str
+    at: float  # seconds since 1970
+    move: str  # "deploy", "set" or "rollback"
+    who: str
+    message: str
+
+
+class Event(TypedDict):
+    id: int
+    at: float  # seconds since 1970
+    kind: str
+    subject: dict[str, str]
+    text: str
 
 
 class Management:
@@ -75,7 +101,7 @@ class Management:
         # The proxies of the environment are for the outside, not for this machine.
         self._http = httpx2.Client(
             base_url=f"http://{record.management}/api/v1",
-            headers={"Authorization": f"Bearer {record.token}"},
+            headers={"Authorization": f"Bearer {record.token}", "X-Clipper-Who": _who()},
             timeout=httpx2.Timeout(ANSWER_S, connect=5.0),
             limits=httpx2.Limits(max_keepalive_connections=0),
             trust_env=False,
@@ -88,6 +114,14 @@ class Management:
     def logs(self) -> dict[str, str]:
         logs: dict[str, str] = self._call("GET", "/logs")
         return logs
+
+    def log(self, name: str, after: int) -> tuple[str, int]:
+        found: dict[str, Any] = self._call("GET", f"/logs/{quote(name, safe='')}", query={"after": after})
+        return found["text"], found["position"]
+
+    def events(self, after: int, *, wait_s: float = 0) -> list[Event]:
+        events: list[Event] = self._call("GET", "/events", wait_s=wait_s, query={"after": after})
+        return events
 
     # Applications
 
@@ -137,9 +171,17 @@ class Management:
     def deploy(self, name: str, version: object, fields: dict[str, Any]) -> None:
         """Post a version. Returns at once; `wait_ready` tells what became of it."""
         body = {"version": check_name("version", version), **fields}
-        self._call("POST", f"/models/{check_name('model', name)}/versions", body)
+        self._call("POST", f"{_model(name)}/versions", body)
 
-    def wait_ready(self, name: str, version: object, *, timeout_s: float) -> None:
+    def wait_ready(
+        self,
+        name: str,
+        version: object,
+        *,
+        timeout_s: float,
+        said: Callable[[str], None] = lambda _: None,
+        look_every_s: float = LONG_POLL_S,
+    ) -> None:
         """Return once all replicas that a version should have are ready.
 
         Raises DeployError, with the model's own traceback, where the version failed; ClusterError after
@@ -147,11 +189,12 @@ class Management:
         """
         give_up = time.monotonic() + timeout_s
         while True:
-            wait_s = max(0.0, min(LONG_POLL_S, give_up - time.monotonic()))
+            wait_s = max(0.0, min(look_every_s, give_up - time.monotonic()))
             found = self.version(name, version, wait_s=wait_s)
+            said(f"{found['ready_replicas']} of {found['num_replicas']} replicas ready")
             if found["state"] == "ready":
                 return
-            if found["state"] == "failed":
+            if found["state"] in ("failed", "crashing"):
                 raise DeployError(found["error"] or f"{name}:{version} failed, and nothing tells why.")
             if time.monotonic() >= give_up:
                 raise ClusterError(
@@ -160,12 +203,46 @@ class Management:
                     "does; stop_versioned_models() ends it."
                 )
 
+    def wait_dialled(self, name: str, version: object, replica: str, *, timeout_s: float) -> None:
+        """Return once a replica that runs elsewhere is ready. Raises ClusterError after `timeout_s`."""
+        give_up = time.monotonic() + timeout_s
+        while not any(
+            (r["model_name"], r["model_version"], r["model_replica_id"], r["state"])
+            == (name, str(version), replica, "ready")
+            for r in self.replicas()
+        ):
+            if time.monotonic() > give_up:
+                raise ClusterError(
+                    f"No query frontend has taken up replica {replica} of {name}:{version} within "
+                    f"{timeout_s:g} s. status() tells what runs."
+                )
+            time.sleep(LOOK_S)
+
     def remove_version(self, name: str, version: object) -> None:
         self._call("DELETE", _version(name, version))
 
-    def set_current(self, name: str, version: object) -> None:
-        body = {"version": check_name("version", version)}
-        self._call("PUT", f"/models/{check_name('model', name)}/current", body)
+    def set_current(self, name: str, version: object, message: str) -> None:
+        body = {"version": check_name("version", version), "message": message}
+        self._call("PUT", f"{_model(name)}/current", body)
+
+    def roll_back(self, name: str, message: str) -> Version:
+        version: Version = self._call("POST", f"{_model(name)}/rollback", {"message": message})
+        return version
+
+    def history(self, name: str) -> list[Move]:
+        moves: list[Move] = self._call("GET", f"{_model(name)}/history")
+        return moves
+
+    def set_autoscaling(self, name: str, version: object, bounds: tuple[int, int] | None) -> None:
+        path = f"{_version(name, version)}/autoscaling"
+        if bounds is None:
+            self._call("DELETE", path)
+        else:
+            self._call("PUT", path, {"min_replicas": bounds[0], "max_replicas": bounds[1]})
+
+    def credential(self, name: str, version: object) -> dict[str, str]:
+        found: dict[str, str] = self._call("GET", f"{_version(name, version)}/credential")
+        return found
 
     def set_num_replicas(self, name: str, version: object, num_replicas: int) -> None:
         self._call("PUT", f"{_version(name, version)}/replicas", {"num_replicas": num_replicas})
@@ -204,13 +281,14 @@ class Management:
         *,
         content: IO[bytes] | None = None,
         wait_s: float = 0,
+        query: dict[str, int] | None = None,
     ) -> Any:
         request = self._http.build_request(
             method,
             path,
             content=_json(body) if body is not None else content,
             headers={"Content-Type": "application/json"} if body is not None else None,
-            params={"wait_s": wait_s} if wait_s else None,
+            params={**(query or {}), **({"wait_s": wait_s} if wait_s else {})},
             timeout=httpx2.Timeout(ANSWER_S + wait_s, connect=5.0),
         )
         try:
@@ -232,8 +310,20 @@ def _application(name: str) -> str:
     return f"/applications/{check_name('application', name)}"
 
 
+def _model(name: str) -> str:
+    return f"/models/{check_name('model', name)}"
+
+
 def _version(name: str, version: object) -> str:
-    return f"/models/{check_name('model', name)}/versions/{check_name('version', version)}"
+    return f"{_model(name)}/versions/{check_name('version', version)}"
+
+
+def _who() -> str:
+    """The name of the person, for the history."""
+    try:
+        return getpass.getuser().encode("ascii", "replace").decode()
+    except (OSError, KeyError):
+        return ""  # in some containers nobody has a name
 
 
 def _json(body: dict[str, Any]) -> bytes:

@@ -47,8 +47,11 @@ class ContainerManager(Protocol):
         `cache_size` and `num_frontends`; what is left out stays as it was. Raises ClusterError.
         """
 
-    def down(self, *, purge: bool) -> int:
-        """End every process of the cluster; return how many there were. `purge` forgets its state too."""
+    def down(self, *, purge: bool, graceful: bool = True) -> int:
+        """End every process of the cluster; return how many there were. `purge` forgets its state too.
+
+        Without `graceful` they are killed at once.
+        """
 
     def record(self) -> ClusterRecord | None:
         """How to reach the cluster; None where it was never started, or is stopped."""
@@ -88,8 +91,16 @@ class ProcessContainerManager:
         answer = self._run("up", [*options, *(["--fresh"] if fresh else [])], UP_TIMEOUT_S)
         return bool(answer["started"])
 
-    def down(self, *, purge: bool) -> int:
-        return int(self._run("down", ["--purge"] if purge else [], DOWN_TIMEOUT_S)["stopped"])
+    def down(self, *, purge: bool, graceful: bool = True) -> int:
+        options = [*(["--purge"] if purge else []), *([] if graceful else ["--now"])]
+        return int(self._run("down", options, DOWN_TIMEOUT_S)["stopped"])
+
+    def get_admin_addr(self) -> str:
+        """Where the management API answers, "host:port". Raises ClusterError where the cluster is stopped."""
+        record = self.record()
+        if record is None:
+            raise ClusterError(f"Cluster {self.cluster_name!r} is not running. start_clipper() starts it.")
+        return record.management
 
     def record(self) -> ClusterRecord | None:
         path = self.folder / "cluster.json"

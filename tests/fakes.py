@@ -7,9 +7,11 @@ import dataclasses
 from collections import deque
 from collections.abc import Callable
 
+from clipper_container.errors import BadRequest, ClusterError, DeployError
 from clipper_container.inputs import Tensor
+from clipper_container.resources import Resources
 from clipper_container.wire import Fault
-from clipper_server.management.containers import Spec, Status
+from clipper_server.management.containers import Runtime, Spec, Status
 from clipper_server.query.batching import BatchPolicy, policy_for
 from clipper_server.query.cache import Cache
 from clipper_server.query.latency import LatencyTable
@@ -145,8 +147,23 @@ class FakeManager:
         self.running: dict[str, Status] = {}
         self.started: list[str] = []
         self.killed: list[str] = []
+        self.unprepared = ""  # why nothing can be prepared, ...
+        self.broken = ""  # ... and why nothing can be started
+
+    def check(self, resources: Resources, runtime: Runtime) -> None:
+        if resources.gpus:
+            raise BadRequest("This machine has no GPU.")
+
+    async def prepare(self, runtime: Runtime) -> None:
+        if self.unprepared:
+            raise DeployError(self.unprepared)
+
+    async def log(self, name: str, after: int) -> tuple[str, int]:
+        return "", 0
 
     async def start(self, spec: Spec) -> None:
+        if self.broken:
+            raise ClusterError(self.broken)
         self.started.append(spec.name)
         self.running[spec.name] = Status(spec.name, spec.kind, spec.labels, 1, None, "")
 

@@ -99,7 +99,7 @@ class FakeManager:
         started, self.runs, self.found = fresh or not self.runs, True, self.after_up
         return started
 
-    def down(self, *, purge: bool) -> int:
+    def down(self, *, purge: bool, graceful: bool = True) -> int:
         self.calls.append(f"down purge={purge}")
         return 2
 
@@ -143,7 +143,7 @@ def _version(**changes: Any) -> dict[str, Any]:
 
 def _arguments(method: Callable[..., Any]) -> list[str]:
     parameters = inspect.signature(method).parameters.values()
-    return ["x" for p in parameters if p.default is p.empty]
+    return ["x" for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,8 @@ def _arguments(method: Callable[..., Any]) -> list[str]:
         n
         for n, f in inspect.getmembers(ClipperConnection, inspect.isfunction)
         if n[0] != "_"
-        and n not in ("start_clipper", "connect", "stop_all", "stop_models", "stop_versioned_models")
+        and n not in ("start_clipper", "connect", "stop_all", "build_model", "build_and_deploy_model")
+        and n not in ("stop_models", "stop_versioned_models", "stop_inactive_model_versions")
     ],
 )
 def test_needs_a_cluster(name: str) -> None:
@@ -166,6 +167,8 @@ def test_stopping_models_needs_a_cluster() -> None:
         ClipperConnection().stop_models(["x"])
     with pytest.raises(UnconnectedException):
         ClipperConnection().stop_versioned_models({"x": ["1"]})
+    with pytest.raises(UnconnectedException):
+        ClipperConnection().stop_inactive_model_versions(["x"])
 
 
 def test_start_attaches(fake: FakeManagement, manager: FakeManager) -> None:
@@ -414,7 +417,7 @@ def test_versions_and_replicas(conn: ClipperConnection, fake: FakeManagement) ->
     assert conn.get_num_replicas("digits") == 1
     conn.set_model_version("digits", 1, num_replicas=3)
     assert ("PUT /models/digits/versions/1/replicas", {"num_replicas": 3}) in fake.requests
-    assert fake.requests[-1] == ("PUT /models/digits/current", {"version": "1"})
+    assert fake.requests[-1] == ("PUT /models/digits/current", {"version": "1", "message": ""})
     assert conn.get_model_info("digits", 3) is None
     assert conn.get_all_model_replicas() == ["digits:1:0"]
     assert conn.get_model_replica_info("digits", 1, 0) == replica

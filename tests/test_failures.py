@@ -83,7 +83,7 @@ def replica_pids(cluster: ClipperConnection, app: str = "m") -> dict[str, int]:
     return {
         r["model_replica_id"]: r["pid"]
         for r in cluster.get_all_model_replicas(verbose=True)
-        if r["model_name"] == app
+        if r["model_name"] == app and r["pid"] is not None
     }
 
 

@@ -30,16 +30,18 @@ class World:
 
     def __init__(self, folder: Path, num_frontends: int = 1) -> None:
         loop = asyncio.get_running_loop()
-        self.changes, self.events, self.manager = Changes(), Events(), FakeManager()
-        self.frontends = Frontends(self.changes, self.events, clock=loop.time)
+        self.changes, self.manager = Changes(), FakeManager()
         self.state = State(folder / "state.db")
+        self.events = Events(self.state, self.changes)
+        self.frontends = Frontends(self.changes, self.events, clock=loop.time)
         specs = Specs("token", "127.0.0.1:1", "127.0.0.1:2", folder)
         artifacts = Artifacts(folder / "artifacts")
         packed = folder / "packed"
         self.artifact = artifact.pack(packed, loader="python", input_type="doubles", parts={})
         packed.rename(folder / "artifacts" / self.artifact.removeprefix("sha256:"))
         self.control = Control(
-            self.state, artifacts, self.frontends, self.changes, self.events, specs.replica_token
+            *(self.state, artifacts, self.manager, self.frontends, self.changes, self.events),
+            specs.replica_token,
         )
         self.reconciler = Reconciler(
             self.state,
@@ -50,6 +52,7 @@ class World:
             self.events,
             self.control.came_up,
             self.control.did_not_come_up,
+            self.control.scaled,
             num_frontends,
             clock=loop.time,
         )
@@ -272,7 +275,7 @@ def test_what_cannot_be_is_refused_with_advice(in_world: InWorld) -> None:
             (NotFound, "Models: m.", lambda: control.link("a", "n")),
             (NotFound, "Applications: a, b.", lambda: control.link("n", "m")),
             (BadRequest, "must be the same", lambda: control.link("b", "m")),
-            (NotFound, "Its versions: 1.", lambda: control.set_current("m", "2")),
+            (NotFound, "Its versions: 1.", lambda: control.set_current("m", "2", "me", "")),
             (BadRequest, "from 0 to 100", lambda: control.set_num_replicas("m", "1", -1)),
             (NotFound, "nonexistent link", lambda: control.unlink("a", "m")),
             (BadRequest, "hang_after_s", lambda: control.deploy(version(hang_after_s=0.0))),

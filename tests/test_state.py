@@ -27,8 +27,7 @@ def test_what_is_written_is_there_after_a_restart(path: Path) -> None:
     state.add_application(application)
     state.add_version(version("1"))
     state.link("a", "m")
-    state.set_version_state("m", "1", "ready", None)
-    state.set_current("m", "1")
+    state.came_up(version("1"))
     revision = state.next_revision()
     state.close()
 
@@ -45,12 +44,17 @@ def test_the_last_move_of_the_pointer_counts(path: Path) -> None:
     state = State(path)
     for name in ("1", "2"):
         state.add_version(version(name))
-        state.set_current("m", name)
+        state.move("m", name, "set", "me", "")
     assert state.current() == {"m": "2"}
-    state.set_current("m", "1")
+    state.move("m", "1", "set", "me", "2 is bad")
     assert state.current() == {"m": "1"}
+    assert [(move.version, move.message) for move in state.history("m")] == [
+        ("1", ""),
+        ("2", ""),
+        ("1", "2 is bad"),
+    ]
     state.remove_version("m", "1")
-    assert state.current() == {"m": "2"}
+    assert state.current() == {}
     state.close()
 
 

@@ -31,7 +31,7 @@ def main() -> int:
                 started=started,
             )
         elif arguments.command == "down":
-            _say(stopped=lifecycle.down(arguments.folder, purge=arguments.purge))
+            _say(stopped=lifecycle.down(arguments.folder, purge=arguments.purge, now=arguments.now))
         else:
             logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
             folder = ClusterFolder(arguments.folder)
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--fresh", action="store_true")
         if name == "down":
             command.add_argument("--purge", action="store_true")
+            command.add_argument("--now", action="store_true", help="kill, and lose what is under way")
     return parser
 
 

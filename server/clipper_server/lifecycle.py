@@ -44,8 +44,12 @@ def up(path: Path, options: Sequence[str], *, fresh: bool) -> tuple[ClusterRecor
         return record, True
 
 
-def down(path: Path, *, purge: bool) -> int:
-    """End every process of the cluster, management first; return how many there were."""
+def down(path: Path, *, purge: bool, now: bool = False) -> int:
+    """End every process of the cluster, management first; return how many there were.
+
+    `now` kills them, and does not let them answer what they have.
+    """
+    grace_s = 0.0 if now else GRACE_S
     folder = ClusterFolder(path)
     if not folder.path.is_dir():
         return 0
@@ -54,10 +58,10 @@ def down(path: Path, *, purge: bool) -> int:
         ended = 0
         if record is not None and record.identity.process() is not None:
             ended = 1
-            if not end([record.identity], GRACE_S):
+            if not end([record.identity], grace_s):
                 raise ClusterError(f"Management, process {record.pid}, does not end. End it by hand.")
         folder.record_path.unlink(missing_ok=True)
-        ended += ProcessContainerManager(folder.path).stop_all()
+        ended += ProcessContainerManager(folder.path).stop_all(grace_s)
         if purge:
             shutil.rmtree(folder.path)
     return ended

@@ -36,7 +36,8 @@ class VersionSpec(msgspec.Struct, frozen=True):
     """`credential` is the SHA-256 of the token with which this version's replicas say hello.
 
     `size` is a size function (`clipper_container.size`), `max_cached_input` in bytes. A batch that runs
-    for longer than `hang_after_s`, and much longer than it should, means that its replica hangs.
+    for longer than `hang_after_s`, and much longer than it should, means that its replica hangs. One that
+    `wakes` has no replicas only until somebody asks for it.
     """
 
     model: str
@@ -48,6 +49,7 @@ class VersionSpec(msgspec.Struct, frozen=True):
     size: str | None = None
     hang_after_s: float = DEFAULT_HANG_AFTER_S
     max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
+    wakes: bool = False
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -77,6 +79,20 @@ class ReplicaReport(msgspec.Struct, frozen=True):
     hangs: str | None = None
 
 
+class VersionReport(msgspec.Struct, frozen=True):
+    """How much a version is asked at one frontend, and how much one of its replicas can answer.
+
+    `asked` counts inputs since the frontend started, `waiting` those that wait now. `capacity` is in inputs
+    a second, within the objective; None where it was not measured yet.
+    """
+
+    model: str
+    version: str
+    asked: int
+    waiting: int
+    capacity: float | None
+
+
 class ApplicationReport(msgspec.Struct, frozen=True):
     """Queries answered by one application at one frontend, and its default answers by reason."""
 
@@ -99,3 +115,4 @@ class Report(msgspec.Struct, frozen=True):
     private: str
     replicas: list[ReplicaReport]
     applications: list[ApplicationReport]
+    versions: list[VersionReport] = []

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, Literal
 
 import fastapi
 import msgspec
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from clipper_container import inputs
-from clipper_container.errors import BadRequest, ClipperException, Unauthorized
+from clipper_container.errors import BadRequest, ClipperException, ClusterError, Unauthorized
+from clipper_container.resources import Resources
 
 from ..changes import Changes
 from ..snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, ApplicationSpec, Report
-from .containers import ContainerManager
+from .containers import ContainerManager, Runtime
 from .control import Control
 from .events import Events
 from .frontends import Frontends
 from .observations import PROMETHEUS, Observations, clipper_names
 from .reconciler import Reconciler
 from .specs import Specs, parse_batching
-from .state import Version
+from .state import Autoscaling, Event, Version
 
 MAX_WAIT_S = 30.0
+_BIG = 2**63 - 1  # SQLite's
+EVENTS_AT_ONCE = 500
+PING_S = 15.0  # a stream of events says something at least so often, for proxies and the dead
+
+Who = Annotated[str, Header(alias="X-Clipper-Who", max_length=200)]
+"""Who asks, for the history: a name that clients give."""
 
 
 class NewApplication(BaseModel):
@@ -38,24 +47,47 @@ class NewApplication(BaseModel):
     on_overload: Literal["default", "reject"] = "default"
 
 
+class Limits(BaseModel):
+    cpus: float | None = None
+    memory: int | str | None = None
+    gpus: int = 0
+    devices: dict[str, int] = Field(default_factory=dict)
+
+
 class NewVersion(BaseModel):
+    """`artifact` is None for a model that runs elsewhere and dials in."""
+
     version: str
     input_type: str
-    artifact: str
+    artifact: str | None
     labels: list[str] = Field(default_factory=list)
     num_replicas: int = 1
     batching: str = "learned"
     batch_delay_micros: int = 0
     hang_after_s: float = DEFAULT_HANG_AFTER_S
     max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
+    resources: Limits = Field(default_factory=Limits)
+    python: str = ""
+    make_current: bool = True
+    message: str = Field(default="", max_length=2000)
 
 
 class CurrentVersion(BaseModel):
     version: str
+    message: str = Field(default="", max_length=2000)
+
+
+class Message(BaseModel):
+    message: str = Field(default="", max_length=2000)
 
 
 class NumReplicas(BaseModel):
     num_replicas: int
+
+
+class Bounds(BaseModel):
+    min_replicas: int
+    max_replicas: int
 
 
 class Batching(BaseModel):
@@ -92,12 +124,17 @@ class API:
         app = fastapi.FastAPI(title="Clipper Lab management", version="1")
         app.add_exception_handler(ClipperException, _on_error)
         app.add_exception_handler(RequestValidationError, _on_invalid)
+        app.add_exception_handler(sqlite3.Error, _on_disk)
+        app.add_exception_handler(OSError, _on_disk)
         app.add_api_route("/api/v1/health", self.health)
         # The replicas' way in has a check of its own: their credential is good for one artifact.
         app.add_api_route("/api/v1/artifacts/{digest}", self.get_artifact, response_class=FileResponse)
         routes: list[tuple[str, str, Callable[..., Awaitable[Any]], int]] = [
             ("GET", "/cluster", self.cluster, 200),
             ("GET", "/logs", self.logs, 200),
+            ("GET", "/logs/{name}", self.log, 200),
+            ("GET", "/events", self.events, 200),
+            ("GET", "/events/stream", self.event_stream, 200),
             ("PUT", "/artifacts/{digest}", self.put_artifact, 200),
             ("GET", "/applications", self.applications, 200),
             ("POST", "/applications", self.register_application, 201),
@@ -109,7 +146,12 @@ class API:
             ("POST", "/models/{model}/versions", self.deploy, 202),
             ("GET", "/models/{model}/versions/{version}", self.version, 200),
             ("DELETE", "/models/{model}/versions/{version}", self.remove_version, 204),
+            ("GET", "/models/{model}/history", self.history, 200),
             ("PUT", "/models/{model}/current", self.set_current, 200),
+            ("POST", "/models/{model}/rollback", self.roll_back, 200),
+            ("PUT", "/models/{model}/versions/{version}/autoscaling", self.set_autoscaling, 202),
+            ("DELETE", "/models/{model}/versions/{version}/autoscaling", self.stop_autoscaling, 202),
+            ("GET", "/models/{model}/versions/{version}/credential", self.credential, 200),
             ("PUT", "/models/{model}/versions/{version}/replicas", self.set_num_replicas, 202),
             ("PUT", "/models/{model}/versions/{version}/batching", self.set_batching, 200),
             ("GET", "/models/{model}/versions/{version}/batching", self.batching, 200),
@@ -145,6 +187,7 @@ class API:
                 if (r := heard.get(status.labels["frontend"])) and r.serving
                 else "starting",
                 "revision": r.revision if r else None,
+                "metrics": r.private if r else None,
             }
             for status in self._reconciler.frontends()
         ]
@@ -157,12 +200,50 @@ class API:
             "applications": len(self._control.state.applications()),
             "models": len({version.model for version in self._control.state.versions()}),
             "replicas": len(self._reconciler.replicas()),
-            "events": [{"at": event.at, "text": event.text} for event in self._events.last(20)],
+            "events": [_event(event) for event in self._events.last(20)],
         }
+
+    async def events(
+        self,
+        after: Annotated[int, Query(ge=0, le=_BIG)] = 0,
+        limit: Annotated[int, Query(ge=1, le=EVENTS_AT_ONCE)] = 100,
+        wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0,
+    ) -> list[dict[str, Any]]:
+        """What happened after an event, the oldest first; waits for one where `wait_s` says so."""
+        return [_event(event) for event in await self._events.after(after, limit, wait_s)]
+
+    async def event_stream(
+        self,
+        request: Request,
+        after: Annotated[int | None, Query(ge=0, le=_BIG)] = None,
+        last_event_id: Annotated[int | None, Header(ge=0, le=_BIG)] = None,
+    ) -> StreamingResponse:
+        """What happens from now on, or after an event, as server-sent events."""
+        newest = self._events.last(1)
+        begin = last_event_id if after is None else after
+        if begin is None:
+            begin = newest[0].id if newest else 0
+        headers = {"Cache-Control": "no-store"}
+        return StreamingResponse(self._stream(begin), media_type="text/event-stream", headers=headers)
+
+    async def _stream(self, after: int) -> AsyncIterator[str]:
+        yield ": these are the events of the cluster\n\n"
+        while True:
+            events = await self._events.after(after, EVENTS_AT_ONCE, PING_S)
+            for event in events:
+                after = event.id
+                yield f"id: {event.id}\nevent: {event.kind}\ndata: {json.dumps(_event(event))}\n\n"
+            if not events:
+                yield ": nothing happened\n\n"
 
     async def logs(self) -> dict[str, str]:
         """The last part of each process's log."""
         return await self._manager.logs()
+
+    async def log(self, name: str, after: Annotated[int, Query(ge=0, le=_BIG)] = 0) -> dict[str, Any]:
+        """A process's log from a position on, and the position to go on from."""
+        text, position = await self._manager.log(name, after)
+        return {"text": text, "position": position}
 
     async def put_artifact(self, digest: str, request: Request) -> dict[str, Any]:
         """Upload an artifact, as the raw body, under its own digest."""
@@ -213,7 +294,7 @@ class API:
         """Every version of every model."""
         return [self._describe(version) for version in self._control.state.versions()]
 
-    async def deploy(self, model: str, new: NewVersion) -> dict[str, Any]:
+    async def deploy(self, model: str, new: NewVersion, x_clipper_who: Who = "") -> dict[str, Any]:
         """Start a version. Ask for it with `wait_s` to learn what became of it."""
         version = Version(
             model,
@@ -221,10 +302,15 @@ class API:
             inputs.canonical(new.input_type),
             new.artifact,
             new.labels,
-            new.num_replicas,
+            new.num_replicas if new.artifact is not None else 0,
             parse_batching(new.batching, new.batch_delay_micros),
             hang_after_s=new.hang_after_s,
             max_cached_input=new.max_cached_input,
+            resources=Resources.of(**new.resources.model_dump()),
+            runtime=Runtime(new.python),
+            deployed_by=x_clipper_who,
+            message=new.message,
+            make_current=new.make_current,
         )
         await self._control.deploy(version)
         return await self.version(model, new.version)
@@ -243,9 +329,17 @@ class API:
 
     def _describe(self, version: Version) -> dict[str, Any]:
         ready = self._reconciler.ready(version.model, version.version)
-        state = version.state
-        if state == "ready" and ready < version.num_replicas:
+        num_replicas = version.num_replicas
+        if version.artifact is None:
+            ready = len(self._frontends.ready_replicas(version.model, version.version))
+            num_replicas = ready  # as many as dial in
+        state: str = version.state
+        error = version.error
+        if state == "ready" and ready < num_replicas:
             state = "starting"
+            if (words := self._reconciler.crash_loop(version.model, version.version)) is not None:
+                state, error = "crashing", f"Its replicas crash again and again. Last words: {words}"
+        bounds = version.autoscaling
         return {
             "model_name": version.model,
             "model_version": version.version,
@@ -257,20 +351,53 @@ class API:
             "size": version.size,
             "hang_after_s": version.hang_after_s,
             "max_cached_input": version.max_cached_input,
-            "num_replicas": version.num_replicas,
+            "num_replicas": num_replicas,
             "ready_replicas": ready,
+            "autoscaling": [bounds.min_replicas, bounds.max_replicas] if bounds else None,
+            "resources": msgspec.to_builtins(version.resources),
+            "python": version.runtime.python,
+            "requirements": list(version.runtime.requirements),
+            "deployed_by": version.deployed_by,
+            "message": version.message,
             "state": state,
-            "error": version.error,
+            "error": error,
             "is_current_version": self._control.state.current().get(version.model) == version.version,
         }
 
-    async def remove_version(self, model: str, version: str) -> None:
+    async def remove_version(self, model: str, version: str, x_clipper_who: Who = "") -> None:
         """Stop its replicas and forget it."""
-        await self._control.remove_version(model, version)
+        await self._control.remove_version(model, version, x_clipper_who)
 
-    async def set_current(self, model: str, current: CurrentVersion) -> dict[str, Any]:
-        """Roll back or forward: a move of the pointer to a version whose replicas run."""
-        return self._describe(await self._control.set_current(model, current.version))
+    async def history(self, model: str) -> list[dict[str, Any]]:
+        """Who made which version current, when and why; the last move at the end."""
+        return [msgspec.to_builtins(move) for move in self._control.history(model)]
+
+    async def set_current(
+        self, model: str, current: CurrentVersion, x_clipper_who: Who = ""
+    ) -> dict[str, Any]:
+        """Go back or forward: a move of the pointer to a version whose replicas run."""
+        moved = await self._control.set_current(model, current.version, x_clipper_who, current.message)
+        return self._describe(moved)
+
+    async def roll_back(self, model: str, why: Message, x_clipper_who: Who = "") -> dict[str, Any]:
+        """Go back to the version before the current one."""
+        return self._describe(await self._control.roll_back(model, x_clipper_who, why.message))
+
+    async def set_autoscaling(self, model: str, version: str, bounds: Bounds) -> dict[str, Any]:
+        """Let the number of replicas follow the load, between bounds."""
+        wanted = Autoscaling(bounds.min_replicas, bounds.max_replicas)
+        return self._describe(await self._control.set_autoscaling(model, version, wanted))
+
+    async def stop_autoscaling(self, model: str, version: str) -> dict[str, Any]:
+        """Leave the number of replicas as it is now."""
+        return self._describe(await self._control.set_autoscaling(model, version, None))
+
+    async def credential(self, model: str, version: str) -> dict[str, str]:
+        """With what a model that runs elsewhere on this machine dials in."""
+        found = self._control.version(model, version)
+        if found.artifact is not None:
+            raise BadRequest(f"{found} runs in containers of the cluster. register_model is for others.")
+        return self._specs.outside(model, version)
 
     async def set_num_replicas(self, model: str, version: str, count: NumReplicas) -> dict[str, Any]:
         return self._describe(await self._control.set_num_replicas(model, version, count.num_replicas))
@@ -298,23 +425,31 @@ class API:
         return clipper_names(await self._observations.metrics())
 
     async def replicas(self) -> list[dict[str, Any]]:
-        found = []
-        for status, state in self._reconciler.replicas():
-            model, version, replica = (status.labels[key] for key in ("model", "version", "replica"))
-            deployed = self._control.state.version(model, version)
-            found.append(
-                {
-                    "model_id": f"{model}:{version}",
-                    "model_name": model,
-                    "model_version": version,
-                    "model_replica_id": replica,
-                    "input_type": deployed.input_type if deployed else None,
-                    "state": state,
-                    "pid": status.pid,
-                    "num_predictions": self._frontends.answered(model, version, replica),
-                }
-            )
+        """Every replica that runs here, and those that run elsewhere and have dialled in."""
+        found = [
+            self._replica(**status.labels, state=state, pid=status.pid)
+            for status, state in self._reconciler.replicas()
+        ]
+        for version in self._control.state.versions():
+            if version.artifact is None:
+                ready = self._frontends.ready_replicas(version.model, version.version)
+                for name in self._frontends.seen(version.model, version.version):
+                    state = "ready" if name in ready else "starting"
+                    found.append(self._replica(version.model, version.version, name, state, None))
         return found
+
+    def _replica(self, model: str, version: str, replica: str, state: str, pid: int | None) -> dict[str, Any]:
+        deployed = self._control.state.version(model, version)
+        return {
+            "model_id": f"{model}:{version}",
+            "model_name": model,
+            "model_version": version,
+            "model_replica_id": replica,
+            "input_type": deployed.input_type if deployed else None,
+            "state": state,
+            "pid": pid,
+            "num_predictions": self._frontends.answered(model, version, replica),
+        }
 
     async def snapshot(
         self, frontend: str, after: int, wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S)]
@@ -339,6 +474,11 @@ def _builtins(application: ApplicationSpec) -> dict[str, Any]:
     return fields
 
 
+def _event(event: Event) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    return fields
+
+
 def _bearer(request: Request) -> bytes:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.encode() if scheme.lower() == "bearer" else b""
@@ -347,6 +487,11 @@ def _bearer(request: Request) -> bytes:
 async def _on_error(_request: Request, error: Exception) -> JSONResponse:
     status = error.http_status if isinstance(error, ClipperException) else 500
     return JSONResponse({"error": type(error).__name__, "message": str(error)}, status)
+
+
+async def _on_disk(request: Request, error: Exception) -> JSONResponse:
+    sentence = f"Management cannot write or read its files: {error}. See that the disk has room."
+    return await _on_error(request, ClusterError(sentence))
 
 
 async def _on_invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -7,11 +7,13 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 
 from clipper_container.errors import BadRequest, NotFound
 
+YOUNG_S = 3600
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -52,6 +54,20 @@ class Artifacts:
         finally:
             uploaded.unlink(missing_ok=True)
         return size
+
+    def collect(self, kept: Collection[str], clock: Callable[[], float] = time.time) -> list[str]:
+        """Remove all that are not `kept`, but not what was uploaded within the last hour; their digests.
+
+        A deploy uploads first, and refers to it afterwards.
+        """
+        removed = []
+        for path in self._folder.iterdir():
+            digest = f"sha256:{path.name}"
+            if digest not in kept and clock() - path.stat().st_mtime > YOUNG_S:
+                path.unlink(missing_ok=True)
+                if _DIGEST.fullmatch(digest):
+                    removed.append(digest)
+        return removed
 
     def _place(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):

@@ -13,10 +13,12 @@ from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 
 from ..changes import Changes
 from ..snapshot import ApplicationSpec, BatchingSpec, Snapshot, VersionSpec
+from . import moves
 from .artifacts import Artifacts
+from .containers import ContainerManager, Runtime
 from .events import Events
 from .frontends import Frontends
-from .state import State, Version
+from .state import Autoscaling, Move, State, Version
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 MAX_REPLICAS = 100
@@ -29,6 +31,7 @@ class Control:
         self,
         state: State,
         artifacts: Artifacts,
+        manager: ContainerManager,
         frontends: Frontends,
         changes: Changes,
         events: Events,
@@ -36,6 +39,7 @@ class Control:
     ) -> None:
         self.state = state
         self.artifacts = artifacts
+        self._manager = manager
         self._frontends = frontends
         self._changes = changes
         self._events = events
@@ -53,6 +57,7 @@ class Control:
                 version.size,
                 version.hang_after_s,
                 version.max_cached_input,
+                version.autoscaling is not None,
             )
             for version in self.state.versions()
             if version.state != "failed"
@@ -65,12 +70,12 @@ class Control:
             int(self.state.get("cache_size") or 0),
         )
 
-    async def _publish(self, event: str) -> None:
-        revision = self._announce(event)
+    async def _publish(self, kind: str, text: str, **subject: str) -> None:
+        revision = self._announce(kind, text, **subject)
         await self._frontends.acknowledge(revision)
 
-    def _announce(self, event: str) -> int:
-        self._events.add(event)
+    def _announce(self, kind: str, text: str, **subject: str) -> int:
+        self._events.add(kind, text, **subject)
         revision = self.state.next_revision()
         self._changes.notify()
         return revision
@@ -87,13 +92,15 @@ class Control:
                 "use another name."
             )
         self.state.add_application(application)
-        await self._publish(f"Registered application {application.name}.")
+        await self._publish(
+            "application", f"Registered application {application.name}.", application=application.name
+        )
         return self.application(application.name)
 
     async def unregister_application(self, name: str) -> None:
         self.application(name)
         self.state.remove_application(name)
-        await self._publish(f"Removed application {name}.")
+        await self._publish("application", f"Removed application {name}.", application=name)
 
     def application(self, name: str) -> ApplicationSpec:
         """Raises NotFound."""
@@ -114,14 +121,16 @@ class Control:
                 "their input types must be the same."
             )
         self.state.link(application, model)
-        await self._publish(f"Linked model {model} to application {application}.")
+        text = f"Linked model {model} to application {application}."
+        await self._publish("link", text, application=application, model=model)
         return self.application(application)
 
     async def unlink(self, application: str, model: str) -> ApplicationSpec:
         if model not in self.application(application).linked_models:
             raise NotFound(f"Cannot remove nonexistent link between app {application} and model {model}.")
         self.state.unlink(application, model)
-        await self._publish(f"Unlinked model {model} from application {application}.")
+        text = f"Unlinked model {model} from application {application}."
+        await self._publish("link", text, application=application, model=model)
         return self.application(application)
 
     # Models
@@ -143,16 +152,26 @@ class Control:
         return found
 
     async def deploy(self, version: Version) -> None:
-        """Start a version. It becomes current when it is ready, and leaves the one that serves alone."""
+        """Start a version. It becomes current when it is ready, unless it is staged, and leaves the one that
+        serves alone until then.
+        """
         check_name("model", version.model)
         check_name("version", version.version)
-        packaged = artifact.read_manifest(self.artifacts.path(version.artifact))
-        if packaged.input_type != version.input_type:
-            raise BadRequest(
-                f"The model was packaged for inputs of the type {packaged.input_type}, and is deployed for "
-                f"{version.input_type}. Give both the same."
+        if version.artifact is not None:
+            packaged = artifact.read_manifest(self.artifacts.path(version.artifact))
+            if packaged.input_type != version.input_type:
+                raise BadRequest(
+                    f"The model was packaged for inputs of the type {packaged.input_type}, and is deployed "
+                    f"for {version.input_type}. Give both the same."
+                )
+            named = version.runtime.python
+            runtime = Runtime(
+                named or packaged.interpreter,
+                tuple(packaged.requirements),
+                "" if named else packaged.python,
             )
-        version = msgspec.structs.replace(version, size=packaged.size)
+            version = msgspec.structs.replace(version, size=packaged.size, runtime=runtime)
+            self._manager.check(version.resources, runtime)
         if not version.hang_after_s > 0:
             raise BadRequest("hang_after_s, in seconds, must be above 0.")
         if version.max_cached_input < 0:
@@ -171,18 +190,32 @@ class Control:
                     f"{application.input_type}: this version takes {version.input_type}."
                 )
         self.state.add_version(version)
-        await self._publish(f"Deploying {version.model}:{version.version}.")
+        if version.artifact is None:
+            self.state.came_up(version)
+            await self._publish(
+                "deploy",
+                f"Registered {version}, which runs elsewhere and dials in.",
+                model=version.model,
+                version=version.version,
+            )
+        else:
+            await self._publish(
+                "deploy",
+                f"Deploying {version}{_why(version.deployed_by, version.message)}.",
+                model=version.model,
+                version=version.version,
+            )
 
     def came_up(self, version: Version) -> None:
-        """The first time that all replicas of a version are ready: it becomes the current one."""
-        self.state.set_version_state(version.model, version.version, "ready", None)
-        self.state.set_current(version.model, version.version)
-        self._announce(f"{version.model}:{version.version} is ready, and current.")
+        """The first time that all replicas of a version are ready: it is current now, unless it is staged."""
+        self.state.came_up(version)
+        current = "current" if version.make_current else "staged: set_model_version makes it current"
+        self._announce("ready", f"{version} is ready, and {current}.", **_subject(version))
 
     def did_not_come_up(self, version: Version, why: str) -> None:
         message = f"Version {version.version} of model {version.model} was not deployed: {why}"
         self.state.set_version_state(version.model, version.version, "failed", message)
-        self._announce(message)
+        self._announce("failed", message, **_subject(version))
 
     async def settled(self, model: str, version: str, ready: Callable[[], int], wait_s: float) -> Version:
         """The version, as soon as it failed, or has its replicas and all live frontends know; or later."""
@@ -195,33 +228,118 @@ class Control:
             await self._frontends.acknowledge(self.state.revision)
         return self.version(model, version)
 
-    async def set_current(self, model: str, version: str) -> Version:
+    # Back and forward
+
+    def history(self, model: str) -> list[Move]:
+        """Every move of the model's pointer, the last one at the end. Raises NotFound."""
+        history = self.state.history(model)
+        if not history:
+            self._any_version(model)
+        return history
+
+    async def set_current(self, model: str, version: str, who: str, message: str) -> Version:
         found = self.version(model, version)
         if found.state != "ready":
-            raise BadRequest(f"{model}:{version} cannot answer: it is {found.state}.")
-        self.state.set_current(model, version)
-        await self._publish(f"{model}:{version} is current.")
+            raise BadRequest(f"{found} cannot answer: it is {found.state}.")
+        self.state.move(model, version, "set", who, message)
+        await self._publish("current", f"{found} is current{_why(who, message)}.", **_subject(found))
         return found
 
+    async def roll_back(self, model: str, who: str, message: str) -> Version:
+        """Make the version before the current one the current one."""
+        self._any_version(model)
+        usable = [v.version for v in self.state.versions() if v.model == model and v.state == "ready"]
+        version = moves.before(self.state.history(model), usable)
+        if version is None:
+            raise BadRequest(
+                f"Model {model} has no version before this one to go back to. set_model_version makes any of "
+                f"these current: {', '.join(usable) or 'none is ready'}."
+            )
+        found = self.version(model, version)
+        self.state.move(model, version, "rollback", who, message)
+        await self._publish("current", f"Rolled back to {found}{_why(who, message)}.", **_subject(found))
+        return found
+
+    # How much, and how
+
     async def set_num_replicas(self, model: str, version: str, num_replicas: int) -> Version:
-        if self.version(model, version).state == "failed":
-            raise BadRequest(f"{model}:{version} failed to deploy. Deploy it again first.")
+        found = self._running(model, version)
         _check_num_replicas(num_replicas)
+        if found.autoscaling is not None:
+            bounds = found.autoscaling
+            raise BadRequest(
+                f"{found} is scaled automatically, between {bounds.min_replicas} and {bounds.max_replicas} "
+                f"replicas. set_autoscaling('{model}', None) switches that off."
+            )
         self.state.set_num_replicas(model, version, num_replicas)
-        await self._publish(f"{model}:{version} gets {num_replicas} replicas.")
+        await self._publish("scale", f"{found} gets {_replicas(num_replicas)}.", **_subject(found))
         return self.version(model, version)
+
+    async def set_autoscaling(self, model: str, version: str, autoscaling: Autoscaling | None) -> Version:
+        found = self._running(model, version)
+        if autoscaling is None:
+            self.state.set_autoscaling(model, version, None)
+            await self._publish("scale", f"{found} is no longer scaled automatically.", **_subject(found))
+            return self.version(model, version)
+        low, high = autoscaling.min_replicas, autoscaling.max_replicas
+        if not 0 <= low <= high <= MAX_REPLICAS or high == 0:
+            raise BadRequest(
+                f"The bounds must be 0 <= min_replicas <= max_replicas <= {MAX_REPLICAS}, and the upper one "
+                f"above 0, not {low} and {high}."
+            )
+        self.state.set_autoscaling(model, version, autoscaling)
+        self.state.set_num_replicas(model, version, min(max(found.num_replicas, low), high))
+        text = f"{found} is scaled automatically, between {low} and {high} replicas."
+        await self._publish("scale", text, **_subject(found))
+        return self.version(model, version)
+
+    def scaled(self, version: Version, num_replicas: int, why: str) -> None:
+        """The autoscaler's word."""
+        self.state.set_num_replicas(version.model, version.version, num_replicas)
+        self._announce("scale", f"{version} gets {_replicas(num_replicas)}: {why}.", **_subject(version))
 
     async def set_batching(self, model: str, version: str, batching: BatchingSpec) -> Version:
-        if self.version(model, version).state == "failed":
-            raise BadRequest(f"{model}:{version} failed to deploy. Deploy it again first.")
+        found = self.version(model, version)
+        if found.state == "failed":
+            raise BadRequest(f"{found} failed to deploy. Deploy it again first.")
         self.state.set_batching(model, version, batching)
-        await self._publish(f"{model}:{version} batches by {batching}.")
+        await self._publish("batching", f"{found} batches by {batching}.", **_subject(found))
         return self.version(model, version)
 
-    async def remove_version(self, model: str, version: str) -> None:
-        self.version(model, version)
+    def _running(self, model: str, version: str) -> Version:
+        """The version, which has replicas of ours. Raises NotFound or BadRequest."""
+        found = self.version(model, version)
+        if found.state == "failed":
+            raise BadRequest(f"{found} failed to deploy. Deploy it again first.")
+        if found.artifact is None:
+            raise BadRequest(
+                f"{found} is a containerless model: it runs elsewhere and dials in. Start or stop it there."
+            )
+        return found
+
+    async def remove_version(self, model: str, version: str, who: str = "") -> None:
+        """Stop and forget it. Where it was current, the one before it is: there is nothing else to answer."""
+        removed = self.version(model, version)
+        was_current = self.state.current().get(model) == version
         self.state.remove_version(model, version)
-        await self._publish(f"Removed {model}:{version}.")
+        text = f"Removed {removed}."
+        if was_current:
+            usable = [v.version for v in self.state.versions() if v.model == model and v.state == "ready"]
+            successor = moves.before(self.state.history(model), usable)
+            if successor is not None:
+                why = f"version {version}, which was current, was removed"
+                self.state.move(model, successor, "rollback", who, why)
+                text = f"Removed {removed}, which was current. {model}:{successor} is current now."
+            elif usable:
+                text = f"Removed {removed}, which was current. set_model_version makes another one current."
+        self._collect()
+        await self._publish("removed", text, **_subject(removed))
+
+    def _collect(self) -> None:
+        """Remove the artifacts that no version has any more."""
+        kept = {version.artifact for version in self.state.versions() if version.artifact}
+        for digest in self.artifacts.collect(kept):
+            self._events.add("artifact", f"Removed artifact {digest}: no version has it any more.")
 
 
 def check_name(what: str, name: str) -> None:
@@ -236,3 +354,16 @@ def check_name(what: str, name: str) -> None:
 def _check_num_replicas(count: int) -> None:
     if not 0 <= count <= MAX_REPLICAS:
         raise BadRequest(f"The number of replicas must be from 0 to {MAX_REPLICAS}, not {count}.")
+
+
+def _subject(version: Version) -> dict[str, str]:
+    return {"model": version.model, "version": version.version}
+
+
+def _why(who: str, message: str) -> str:
+    """For the end of a sentence."""
+    return (f", by {who}" if who else "") + (f": {message.rstrip('.')}" if message else "")
+
+
+def _replicas(count: int) -> str:
+    return "1 replica" if count == 1 else f"{count} replicas"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..changes import Changes
 from ..snapshot import Report
+from .autoscaler import Load
 from .events import Events
 
 LIVE_S = 2.0
@@ -63,7 +64,8 @@ class Frontends:
 
         if not await self._changes.wait_for(all_have_it, ACKNOWLEDGE_S):
             late = ", ".join(r.frontend for r in self.live() if r.revision < revision)
-            self._events.add(f"Query frontend {late} has not taken over revision {revision} yet.")
+            text = f"Query frontend {late} has not taken over revision {revision} yet."
+            self._events.add("frontend", text, frontend=late)
 
     def ready_replicas(self, model: str, version: str) -> set[str]:
         """The replicas that every frontend has that serves, with the model loaded.
@@ -76,6 +78,11 @@ class Frontends:
             if report.serving
         ]
         return set.intersection(*seen) if seen else set()
+
+    def seen(self, model: str, version: str) -> list[str]:
+        """The replicas that any live frontend has."""
+        replicas = [r for report in self.live() for r in report.replicas]
+        return sorted({r.replica for r in replicas if (r.model, r.version) == (model, version)})
 
     def hanging(self) -> dict[tuple[str, str, str], str]:
         """The replicas that a frontend has given up, and why."""
@@ -92,4 +99,16 @@ class Frontends:
             for heard in self._heard.values()
             for r in heard.report.replicas
             if (r.model, r.version, r.replica) == (model, version, replica)
+        )
+
+    def load(self, model: str, version: str) -> Load:
+        """What the live frontends together report of this version."""
+        seen = [
+            v for report in self.live() for v in report.versions if (v.model, v.version) == (model, version)
+        ]
+        capacities = [v.capacity for v in seen if v.capacity is not None]
+        return Load(
+            sum(v.asked for v in seen),
+            sum(capacities) / len(capacities) if capacities else None,
+            sum(v.waiting for v in seen),
         )

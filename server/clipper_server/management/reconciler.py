@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
-from clipper_container.errors import ClusterError
+import msgspec
+
+from clipper_container.errors import ClipperException, ClusterError
 
 from ..changes import Changes
-from .containers import ContainerManager, Spec, Status
+from .autoscaler import Autoscaler
+from .containers import ContainerManager, Runtime, Spec, Status
+from .crashes import Crashes
 from .events import Events
 from .frontends import Frontends
 from .specs import Specs
@@ -18,13 +24,15 @@ from .state import State, Version
 
 LOOK_EVERY_S = 0.5
 SILENT_S = 15.0
-BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """`on_ready` and `on_failed` are told of a version that came up for the first time, or did not."""
+    """`on_ready` and `on_failed` are told of a version that came up for the first time, or did not.
+
+    `on_scaled` is told of a version whose load wants another number of replicas, which one, and why.
+    """
 
     def __init__(
         self,
@@ -36,6 +44,7 @@ class Reconciler:
         events: Events,
         on_ready: Callable[[Version], None],
         on_failed: Callable[[Version, str], None],
+        on_scaled: Callable[[Version, int, str], None],
         num_frontends: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -49,22 +58,31 @@ class Reconciler:
         self._events = events
         self._on_ready = on_ready
         self._on_failed = on_failed
+        self._on_scaled = on_scaled
         self._running: list[Status] = []
         self._stopping: set[str] = set()
-        self._crashes: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+        self._crashes: defaultdict[tuple[str, str], Crashes] = defaultdict(lambda: Crashes(clock))
+        self._preparing: dict[Runtime, asyncio.Task[None]] = {}
+        self._autoscaler = Autoscaler(clock)
 
     async def run(self) -> None:
         """Until cancelled. Woken by every change, and by the clock."""
-        while True:
-            seen = self._changes.count
-            try:
-                await self._step()
-            except ClusterError as error:
-                self._events.add(str(error))
-            except Exception:
-                log.exception("a step of the reconciler failed; it is tried again")
-            if self._changes.count == seen:
-                await self._changes.wait(LOOK_EVERY_S)
+        try:
+            while True:
+                seen = self._changes.count
+                try:
+                    await self._step()
+                except ClusterError as error:
+                    self._events.add_once("error", str(error))
+                except Exception:
+                    log.exception("a step of the reconciler failed; it is tried again")
+                if self._changes.count == seen:
+                    await self._changes.wait(LOOK_EVERY_S)
+        finally:
+            for task in self._preparing.values():
+                task.cancel()
+                with suppress(asyncio.CancelledError, ClipperException):
+                    await task
 
     def replicas(self) -> list[tuple[Status, str]]:
         """Each running replica, and its state: starting, ready or stopping."""
@@ -80,6 +98,11 @@ class Reconciler:
             for status, state in self.replicas()
             if (status.labels["model"], status.labels["version"]) == (model, version)
         )
+
+    def crash_loop(self, model: str, version: str) -> str | None:
+        """The last words of a version whose replicas crash again and again; None for others."""
+        crashes = self._crashes.get((model, version))
+        return crashes.last_words if crashes is not None and crashes.looping else None
 
     def _state_of(self, status: Status) -> str:
         if status.name in self._stopping:
@@ -99,32 +122,72 @@ class Reconciler:
             self._changes.notify()
         await self._reconcile_frontends()
         await self._end_hanging()
-        wanted = {(v.model, v.version): v for v in self._state.versions() if v.state != "failed"}
+        wanted = {
+            (v.model, v.version): v
+            for v in self._state.versions()
+            if v.state != "failed" and v.artifact is not None
+        }
         running: defaultdict[tuple[str, str], list[Status]] = defaultdict(list)
         for status, state in self.replicas():
             if state != "stopping":
                 running[status.labels["model"], status.labels["version"]].append(status)
         for key in running.keys() - wanted.keys():
             await self._stop(running[key])
-        for key, version in wanted.items():
-            await self._reconcile_version(version, running[key])
+        for key in self._crashes.keys() - wanted.keys():
+            del self._crashes[key]
+        for version in self._scaled(wanted.values()):
+            await self._reconcile_version(version, running[version.model, version.version])
+
+    def _scaled(self, versions: Iterable[Version]) -> list[Version]:
+        """The versions, with as many replicas as their load wants where they are scaled automatically."""
+        found = []
+        for version in versions:
+            if version.autoscaling is not None and version.state == "ready":
+                load = self._frontends.load(version.model, version.version)
+                ready = self.ready(version.model, version.version)
+                decision = self._autoscaler.decide(version, load, ready)
+                if decision is not None:
+                    self._on_scaled(version, *decision)
+                    version = msgspec.structs.replace(version, num_replicas=decision[0])
+            found.append(version)
+        self._autoscaler.forget(found)
+        return found
 
     async def _reconcile_version(self, version: Version, running: Sequence[Status]) -> None:
         missing = version.num_replicas - len(running)
         if missing < 0:
             newest_first = sorted(running, key=lambda status: -int(status.labels["replica"]))
             await self._stop(newest_first[:-missing])
-        elif missing > 0 and self._may_start(version):
-            for _ in range(missing):
-                replica = self._state.next_replica(version.model, version.version)
-                await self._start(self._specs.replica(version, replica))
+        elif missing > 0 and self._crashes[version.model, version.version].may_start():
+            try:
+                if self._is_prepared(version.runtime):
+                    for _ in range(missing):
+                        replica = self._state.next_replica(version.model, version.version)
+                        await self._start(self._specs.replica(version, replica))
+            except ClipperException as error:
+                self._cannot_start(version, str(error))
         elif version.state == "starting" and self.ready(version.model, version.version) >= len(running):
             self._on_ready(version)
 
-    def _may_start(self, version: Version) -> bool:
-        crashes = self._crashes[version.model, version.version]
-        back_off_s = BACK_OFF_S[min(len(crashes), len(BACK_OFF_S) - 1)]
-        return not crashes or self._clock() - crashes[-1] >= back_off_s
+    def _is_prepared(self, runtime: Runtime) -> bool:
+        """Whether replicas can run on it; raises what preparing it raised. Until then it is on its way."""
+        task = self._preparing.get(runtime)
+        if task is None:
+            task = asyncio.create_task(self._manager.prepare(runtime), name="prepare")
+            task.add_done_callback(lambda _: self._changes.notify())
+            self._preparing[runtime] = task
+        if not task.done():
+            return False
+        del self._preparing[runtime]  # what is prepared may be removed: the next start looks again
+        task.result()
+        return True
+
+    def _cannot_start(self, version: Version, why: str) -> None:
+        if version.state == "starting":
+            self._on_failed(version, why)
+        else:
+            self._crashes[version.model, version.version].add(why)
+            self._events.add_once("error", why, model=version.model, version=version.version)
 
     async def _reconcile_frontends(self) -> None:
         running = {status.labels["frontend"]: status for status in self.frontends()}
@@ -136,7 +199,8 @@ class Reconciler:
             elif (
                 self._frontends.silent_s(frontend) > SILENT_S and running[frontend].name not in self._stopping
             ):
-                self._events.add(f"Query frontend {frontend} says nothing, and is restarted.")
+                text = f"Query frontend {frontend} says nothing, and is restarted."
+                self._events.add("frontend", text, frontend=frontend)
                 await self._stop([running[frontend]])
 
     async def _end_hanging(self) -> None:
@@ -145,19 +209,19 @@ class Reconciler:
             labels = status.labels
             why = hanging.get((labels["model"], labels["version"], labels["replica"]))
             if why is not None and state != "stopping":
-                self._events.add(f"{why} It is ended, and another one started.")
+                self._events.add("hang", f"{why} It is ended, and another one started.", **labels)
                 self._stopping.add(status.name)
                 await self._manager.stop(status.name, at_once=True)
 
     async def _start(self, spec: Spec) -> None:
-        self._events.add(f"Starting {spec.name}.")
+        self._events.add("start", f"Starting {spec.name}.", **spec.labels)
         await self._manager.start(spec)
         self._changes.notify()
 
     async def _stop(self, statuses: Sequence[Status]) -> None:
         for status in statuses:
             if status.name not in self._stopping:
-                self._events.add(f"Stopping {status.name}.")
+                self._events.add("stop", f"Stopping {status.name}.", **status.labels)
                 self._stopping.add(status.name)
             await self._manager.stop(status.name)
 
@@ -165,26 +229,31 @@ class Reconciler:
         asked = status.name in self._stopping
         self._stopping.discard(status.name)
         if asked:
-            self._events.add(f"Stopped {status.name}.")
+            self._events.add("stop", f"Stopped {status.name}.", **status.labels)
         else:
-            self._events.add(
-                f"{status.name} ended by itself{_how(status)}. Its last words: {status.last_words}"
-            )
+            text = f"{status.name} ended by itself{_how(status)}. Its last words: {status.last_words}"
+            self._events.add("crash", text, **status.labels)
             if status.kind == "replica":
                 self._on_crash(status)
         await self._manager.forget(status.name)
 
     def _on_crash(self, status: Status) -> None:
         model, version = status.labels["model"], status.labels["version"]
-        crashes = self._crashes[model, version]
-        now = self._clock()
-        crashes[:] = [at for at in crashes if now - at < 60][-len(BACK_OFF_S) :] + [now]
         deployed = self._state.version(model, version)
         if deployed is not None and deployed.state == "starting":
-            del self._crashes[model, version]
             self._on_failed(
                 deployed, f"its replica ended{_how(status)} before it was ready:\n\n{status.last_words}"
             )
+            return
+        crashes = self._crashes[model, version]
+        looped = crashes.looping
+        crashes.add(status.last_words)
+        if crashes.looping and not looped:
+            text = (
+                f"The replicas of {model}:{version} crash again and again. They are started ever less often, "
+                "up to 30 s apart. Their last words tell why; rollback() goes back to the version before."
+            )
+            self._events.add("crash_loop", text, model=model, version=version)
 
 
 def _how(status: Status) -> str:

@@ -7,8 +7,10 @@ import logging
 import os
 import secrets
 import socket
+import sqlite3
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import uvicorn
 
@@ -48,7 +50,7 @@ async def serve(
     lock = folder.lock("management", wait=False)  # held until the process ends
     if lock is None:
         raise ClusterError(f"Another management frontend runs in {folder.path}. Stop it first.")
-    state = State(folder.database)
+    state = _state(folder.database)
     listener = _listen(int(state.get("management_port") or management_port))
     management = f"{HOST}:{listener.getsockname()[1]}"
     specs = Specs(_token(state), management, f"{HOST}:{_query_port(state, query_port)}", folder.sockets)
@@ -59,10 +61,11 @@ async def serve(
     num_frontends = _keep(state, "num_frontends", num_frontends, 1)
 
     changes = Changes()
-    events = Events()
+    events = Events(state, changes)
     frontends = Frontends(changes, events)
     manager = ProcessContainerManager(folder.path)
-    control = Control(state, Artifacts(folder.artifacts), frontends, changes, events, specs.replica_token)
+    artifacts = Artifacts(folder.artifacts)
+    control = Control(state, artifacts, manager, frontends, changes, events, specs.replica_token)
     reconciler = Reconciler(
         state,
         manager,
@@ -72,6 +75,7 @@ async def serve(
         events,
         control.came_up,
         control.did_not_come_up,
+        control.scaled,
         num_frontends,
     )
     observations = Observations(frontends)
@@ -86,7 +90,7 @@ async def serve(
             timeout_graceful_shutdown=1,
         )
     )
-    events.add(f"Management of {folder.path.name} starts at revision {state.revision}.")
+    events.add("management", f"Management of {folder.path.name} starts at revision {state.revision}.")
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="api")
     reconciling = asyncio.create_task(reconciler.run(), name="reconciler")
     announcing = asyncio.create_task(_announce(folder, specs, frontends, changes), name="announce")
@@ -119,6 +123,16 @@ async def _announce(folder: ClusterFolder, specs: Specs, frontends: Frontends, c
     )
     print("serving", flush=True)  # noqa: T201 - `up` waits for this line
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+
+def _state(path: Path) -> State:
+    try:
+        return State(path)
+    except sqlite3.Error as error:
+        raise ClusterError(
+            f"The state in {path} cannot be used: {error}. See that the disk has room and the folder is "
+            "yours. Where the file is damaged, start_clipper(fresh=True) starts without it."
+        ) from error
 
 
 def _keep(state: State, key: str, given: int | None, default: int) -> int:

@@ -76,7 +76,16 @@ class Specs:
             "CLIPPER_MAX_BATCH": str(max_warm_up(version.batching)),
         }
         labels = {"model": version.model, "version": version.version, "replica": str(replica)}
-        return Spec(name, "replica", environment, labels)
+        return Spec(name, "replica", environment, labels, version.resources, version.runtime)
+
+    def outside(self, model: str, version: str) -> dict[str, str]:
+        """What a replica needs that somebody else starts on this machine: where to dial, and who it is."""
+        return {
+            "model": model,
+            "version": version,
+            "frontends": str(self.sockets / "*.sock"),
+            "token": self.replica_token(model, version),
+        }
 
     def replica_token(self, model: str, version: str) -> str:
         """The credential of this version's replicas: good for their hello and their own artifact."""

@@ -1,4 +1,4 @@
-"""The desired state, in SQLite: applications, models, versions, which is current, and since when.
+"""The desired state, in SQLite: applications, models, versions, which is current, and who made it so.
 
 Used from one thread, the event loop's. Every mutation is one transaction.
 """
@@ -13,48 +13,110 @@ from typing import Any, Literal
 import msgspec
 
 from clipper_container.errors import ClusterError
+from clipper_container.resources import Resources
 
 from ..snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, ApplicationSpec, BatchingSpec
+from .containers import Runtime
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+EVENTS_KEPT = 10_000
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE applications (
     name TEXT PRIMARY KEY, input_type TEXT NOT NULL, default_output TEXT NOT NULL,
     latency_slo_micros INTEGER NOT NULL, on_overload TEXT NOT NULL) STRICT;
 CREATE TABLE versions (
-    model TEXT NOT NULL, version TEXT NOT NULL, input_type TEXT NOT NULL, artifact TEXT NOT NULL,
+    model TEXT NOT NULL, version TEXT NOT NULL, input_type TEXT NOT NULL, artifact TEXT,
     labels TEXT NOT NULL, num_replicas INTEGER NOT NULL, batching TEXT NOT NULL, size TEXT,
-    hang_after_s REAL NOT NULL, max_cached_input INTEGER NOT NULL, state TEXT NOT NULL, error TEXT,
-    PRIMARY KEY (model, version)) STRICT;
+    hang_after_s REAL NOT NULL, max_cached_input INTEGER NOT NULL, resources TEXT NOT NULL,
+    runtime TEXT NOT NULL, autoscaling TEXT NOT NULL, deployed_by TEXT NOT NULL, message TEXT NOT NULL,
+    make_current INTEGER NOT NULL, state TEXT NOT NULL, error TEXT, PRIMARY KEY (model, version)) STRICT;
 CREATE TABLE replica_numbers (
     model TEXT NOT NULL, version TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (model, version)) STRICT;
 CREATE TABLE links (
     application TEXT NOT NULL REFERENCES applications ON DELETE CASCADE, model TEXT NOT NULL,
     position INTEGER PRIMARY KEY AUTOINCREMENT, UNIQUE (application, model)) STRICT;
-CREATE TABLE history (
-    id INTEGER PRIMARY KEY, model TEXT NOT NULL, version TEXT NOT NULL, at REAL NOT NULL,
+CREATE TABLE current (
+    model TEXT PRIMARY KEY, version TEXT NOT NULL,
     FOREIGN KEY (model, version) REFERENCES versions ON DELETE CASCADE) STRICT;
+CREATE TABLE history (
+    id INTEGER PRIMARY KEY, model TEXT NOT NULL, version TEXT NOT NULL, at REAL NOT NULL, move TEXT NOT NULL,
+    who TEXT NOT NULL, message TEXT NOT NULL) STRICT;
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+    text TEXT NOT NULL) STRICT;
 """
 
 VersionState = Literal["starting", "ready", "failed"]
+MoveKind = Literal["deploy", "set", "rollback"]
+
+
+class Autoscaling(msgspec.Struct, frozen=True):
+    """Bounds between which the number of replicas follows the load."""
+
+    min_replicas: int
+    max_replicas: int
 
 
 class Version(msgspec.Struct, frozen=True):
-    """One version of one model. `error` says why a version failed."""
+    """One version of one model. `error` says why a version failed.
+
+    One without an artifact runs elsewhere, and dials in. `make_current` holds until it has come up.
+    """
 
     model: str
     version: str
     input_type: str
-    artifact: str
+    artifact: str | None
     labels: list[str]
     num_replicas: int
     batching: BatchingSpec = BatchingSpec()
     size: str | None = None
     hang_after_s: float = DEFAULT_HANG_AFTER_S
     max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
+    resources: Resources = Resources()
+    runtime: Runtime = Runtime()
+    autoscaling: Autoscaling | None = None
+    deployed_by: str = ""
+    message: str = ""
+    make_current: bool = True
     state: VersionState = "starting"
     error: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.model}:{self.version}"
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A version became the current one. `at` is in seconds since 1970."""
+
+    version: str
+    at: float
+    move: MoveKind
+    who: str
+    message: str
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened, at `at` seconds since 1970.
+
+    `subject` names what it is about: an application, model, version, replica or frontend, or several.
+    """
+
+    id: int
+    at: float
+    kind: str
+    subject: dict[str, str]
+    text: str
+
+
+_JSON_FIELDS: dict[str, Any] = {
+    "labels": list[str],
+    "batching": BatchingSpec,
+    "resources": Resources,
+    "runtime": Runtime,
+    "autoscaling": Autoscaling | None,
+}
 
 
 class State:
@@ -65,6 +127,7 @@ class State:
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute("PRAGMA busy_timeout = 5000")
         found: int = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found not in (0, SCHEMA_VERSION):
             raise ClusterError(
@@ -155,32 +218,20 @@ class State:
     @staticmethod
     def _version(row: Any) -> Version:
         fields = {name: row[name] for name in Version.__struct_fields__}
-        fields["labels"] = msgspec.json.decode(row["labels"])
-        fields["batching"] = msgspec.json.decode(row["batching"], type=BatchingSpec)
+        for name, kind in _JSON_FIELDS.items():
+            fields[name] = msgspec.json.decode(row[name], type=kind)
+        fields["make_current"] = bool(row["make_current"])
         return Version(**fields)
 
     def add_version(self, version: Version) -> None:
         """Add the version, in the place of a failed one of the same name."""
+        fields = {name: getattr(version, name) for name in Version.__struct_fields__}
+        for name in _JSON_FIELDS:
+            fields[name] = msgspec.json.encode(fields[name]).decode()
+        places = ", ".join(f":{name}" for name in fields)
         with self._transaction():
             self.remove_version(version.model, version.version)
-            self._db.execute(
-                "INSERT INTO versions (model, version, input_type, artifact, labels, num_replicas,"
-                " batching, size, hang_after_s, max_cached_input, state)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    version.model,
-                    version.version,
-                    version.input_type,
-                    version.artifact,
-                    msgspec.json.encode(version.labels).decode(),
-                    version.num_replicas,
-                    msgspec.json.encode(version.batching).decode(),
-                    version.size,
-                    version.hang_after_s,
-                    version.max_cached_input,
-                    version.state,
-                ),
-            )
+            self._db.execute(f"INSERT INTO versions ({', '.join(fields)}) VALUES ({places})", fields)
 
     def remove_version(self, model: str, version: str) -> None:
         self._db.execute("DELETE FROM versions WHERE model = ? AND version = ?", (model, version))
@@ -192,16 +243,17 @@ class State:
         )
 
     def set_num_replicas(self, model: str, version: str, num_replicas: int) -> None:
-        self._db.execute(
-            "UPDATE versions SET num_replicas = ? WHERE model = ? AND version = ?",
-            (num_replicas, model, version),
-        )
+        self._set(model, version, "num_replicas", num_replicas)
 
     def set_batching(self, model: str, version: str, batching: BatchingSpec) -> None:
-        self._db.execute(
-            "UPDATE versions SET batching = ? WHERE model = ? AND version = ?",
-            (msgspec.json.encode(batching).decode(), model, version),
-        )
+        self._set(model, version, "batching", msgspec.json.encode(batching).decode())
+
+    def set_autoscaling(self, model: str, version: str, autoscaling: Autoscaling | None) -> None:
+        self._set(model, version, "autoscaling", msgspec.json.encode(autoscaling).decode())
+
+    def _set(self, model: str, version: str, column: str, value: str | int) -> None:
+        query = f"UPDATE versions SET {column} = ? WHERE model = ? AND version = ?"
+        self._db.execute(query, (value, model, version))
 
     def next_replica(self, model: str, version: str) -> int:
         """A number that no replica of this version has had.
@@ -216,25 +268,72 @@ class State:
         return int(row[0])
 
     def current(self) -> dict[str, str]:
-        """The version that answers, for each model that has one: the last that its history names."""
-        query = "SELECT model, version FROM history WHERE id IN (SELECT max(id) FROM history GROUP BY model)"
-        return {row["model"]: row["version"] for row in self._db.execute(query)}
+        """The version that answers, for each model that has one."""
+        return {row["model"]: row["version"] for row in self._db.execute("SELECT * FROM current")}
 
-    def set_current(self, model: str, version: str) -> None:
-        self._db.execute(
-            "INSERT INTO history (model, version, at) VALUES (?, ?, ?)", (model, version, time.time())
+    def move(self, model: str, version: str, move: MoveKind, who: str, message: str) -> None:
+        """Make it the current version."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO current VALUES (?, ?)", (model, version))
+            self._db.execute(
+                "INSERT INTO history (model, version, at, move, who, message) VALUES (?, ?, ?, ?, ?, ?)",
+                (model, version, time.time(), move, who, message),
+            )
+
+    def came_up(self, version: Version) -> None:
+        """It is ready, and current where it was deployed to be: both or, after a crash, neither."""
+        with self._transaction():
+            self.set_version_state(version.model, version.version, "ready", None)
+            if version.make_current:
+                self.move(version.model, version.version, "deploy", version.deployed_by, version.message)
+
+    def history(self, model: str) -> list[Move]:
+        """Every move of the model, the last one at the end; also those to versions that are gone."""
+        query = "SELECT version, at, move, who, message FROM history WHERE model = ? ORDER BY id"
+        return [Move(**row) for row in self._db.execute(query, (model,))]
+
+    # What happened
+
+    def add_event(self, kind: str, subject: dict[str, str], text: str) -> Event:
+        """Note an event, and forget those that are more than ten thousand back."""
+        at = time.time()
+        cursor = self._db.execute(
+            "INSERT INTO events (at, kind, subject, text) VALUES (?, ?, ?, ?)",
+            (at, kind, msgspec.json.encode(subject).decode(), text),
         )
+        id_ = cursor.lastrowid
+        assert id_ is not None
+        self._db.execute("DELETE FROM events WHERE id <= ?", (id_ - EVENTS_KEPT,))
+        return Event(id_, at, kind, subject, text)
+
+    def events(self, after: int, limit: int) -> list[Event]:
+        """The first `limit` events after that one, in order."""
+        rows = self._db.execute("SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+        return [self._event(row) for row in rows]
+
+    def last_events(self, limit: int) -> list[Event]:
+        rows = self._db.execute("SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit,))
+        return [self._event(row) for row in rows][::-1]
+
+    @staticmethod
+    def _event(row: Any) -> Event:
+        return Event(row["id"], row["at"], row["kind"], msgspec.json.decode(row["subject"]), row["text"])
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)
 
 
 class _Transaction:
+    """All or nothing. Inside another one it is a part of that."""
+
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._outermost = not db.in_transaction
 
     def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        if self._outermost:
+            self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        self._db.execute("COMMIT" if error is None else "ROLLBACK")
+        if self._outermost:
+            self._db.execute("COMMIT" if error is None else "ROLLBACK")

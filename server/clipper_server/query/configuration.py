@@ -8,7 +8,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from ..snapshot import ApplicationReport, ApplicationSpec, ReplicaReport, Report, Snapshot
+from ..snapshot import (
+    ApplicationReport,
+    ApplicationSpec,
+    ReplicaReport,
+    Report,
+    Snapshot,
+    VersionReport,
+)
 from .application import Application, Parts
 from .cache import Cache
 from .deadlines import Deadlines
@@ -69,7 +76,7 @@ class Configuration:
                 self.queues[key].configure(version)
             else:
                 self.queues[key] = ModelQueue(
-                    version, self._loop, self.clock, self.cache, self.metrics.version(*key)
+                    version, self._loop, self.clock, self.cache, self.metrics.version(*key), self._changed
                 )
         before = self.applications
         self.applications = {}
@@ -141,9 +148,14 @@ class Configuration:
             ApplicationReport(name, application.metrics.answered, dict(application.metrics.defaults))
             for name, application in self.applications.items()
         ]
+        versions = [
+            VersionReport(*key, queue.asked(), queue.waiting.count, queue.capacity(self.objective_s(key[0])))
+            for key, queue in self.queues.items()
+        ]
         revision = self.snapshot.revision if self.snapshot else 0
         return Report(
-            self.frontend, os.getpid(), self.serving, revision, self.private, replicas, applications
+            *(self.frontend, os.getpid(), self.serving, revision, self.private),
+            *(replicas, applications, versions),
         )
 
 

@@ -63,7 +63,8 @@ class _Retry(NamedTuple):
 class ModelQueue:
     """Tasks that wait for one version of one model, and the replicas that serve it.
 
-    `clock` agrees with the event loop's, and may be finer: uvloop's goes by milliseconds.
+    `clock` agrees with the event loop's, and may be finer: uvloop's goes by milliseconds. `wake` is called
+    when something waits for a version that has no replicas only until somebody asks for it.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class ModelQueue:
         clock: Callable[[], float],
         cache: Cache,
         metrics: VersionMetrics,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self.spec = spec
         self.name = f"{spec.model}:{spec.version}"
@@ -89,6 +91,7 @@ class ModelQueue:
         self._loop = loop
         self._clock = clock
         self._cache = cache
+        self._wake = wake
         self._retries: deque[_Retry] = deque()
         self._retry_is_next = False
         self._pump_is_due = False
@@ -114,9 +117,12 @@ class ModelQueue:
 
     def put(self, task: Task, now: float) -> None:
         """Let it wait for a replica; or settle it at once, where it would wait in vain."""
-        if self.spec.num_replicas == 0 and not self.ready and not self.starting:
-            self.settle(task, self._no_replicas())
-            return
+        if not self.ready and not self.starting and self.spec.num_replicas == 0:
+            if not self.spec.wakes:
+                self.settle(task, self._no_replicas())
+                return
+            if not self.waiting.count:
+                self._loop.call_soon(self._wake)
         if self._size is not None:
             tensor = task.tensor
             task.cost = self._size(inputs.decode(1, [tensor.dtype], [tensor.shape], tensor.data)[0])
@@ -446,12 +452,30 @@ class ModelQueue:
             return Fault("deadline", message)
         if self.starting:
             return Fault("starting", f"The replicas of {self} are still loading the model.")
+        if self.spec.wakes:
+            return Fault("starting", f"{self} had no replicas while nobody asked. One is being started.")
         return self._no_replicas()
+
+    def asked(self) -> int:
+        """How many inputs have come so far."""
+        metrics = self.metrics
+        done = metrics.answered + metrics.faults.total() + metrics.not_begun
+        return done + self.waiting.count + sum(d.size for r in self.ready for d in r.in_flight)
+
+    def capacity(self, objective_s: float) -> float | None:
+        """What one replica can answer, in inputs a second; None where that was not measured yet."""
+        found = []
+        for replica in self.ready:
+            steady = max(1.0, replica.policy.steady(replica.table, objective_s))
+            if (seconds := replica.table.mean(steady)) is not None:
+                found.append(steady / seconds)
+        return sum(found) / len(found) if found else None
 
     def _no_replicas(self) -> Fault:
         return Fault(
             "no_replicas",
-            f"{self} has no running replica. See its logs, or scale it up with set_num_replicas.",
+            f"{self} has no running replica. See its logs, scale it up with set_num_replicas, or start it where "
+            "it runs if that is elsewhere.",
         )
 
     def _lost(self) -> Fault:

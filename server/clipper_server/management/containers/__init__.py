@@ -5,7 +5,7 @@ A container manager keeps its own record of what it started, so that a new manag
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from clipper_container.resources import Resources
@@ -19,10 +19,12 @@ class Runtime:
 
     `python` is the path of the interpreter that packaged the model, or that its owner named; "" is the
     cluster's own. `requirements` are installed beside what that interpreter has, as pip takes them.
+    `python_version` is the one that the model was packaged with, "" where the owner chose the interpreter.
     """
 
     python: str = ""
     requirements: tuple[str, ...] = ()
+    python_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Spec:
     kind: Kind
     environment: dict[str, str]
     labels: dict[str, str]
-    resources: Resources = Resources()
-    runtime: Runtime = Runtime()
+    resources: Resources = field(default_factory=Resources)
+    runtime: Runtime = field(default_factory=Runtime)
 
 
 @dataclass(frozen=True, slots=True)

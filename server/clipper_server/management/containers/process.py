@@ -15,8 +15,9 @@ from pathlib import Path
 import msgspec
 
 from clipper_container.errors import ClusterError
+from clipper_container.resources import Resources
 
-from . import Kind, Spec, Status
+from . import Kind, Runtime, Spec, Status
 from .identity import Identity, end
 
 GRACE_S = 10.0
@@ -41,6 +42,16 @@ class ProcessContainerManager:
         self._stopping: dict[str, asyncio.Task[None]] = {}
         for part in ("processes", "logs", "words"):
             (folder / part).mkdir(exist_ok=True)
+
+    def check(self, resources: Resources, runtime: Runtime) -> None:
+        pass
+
+    async def prepare(self, runtime: Runtime) -> None:
+        pass
+
+    async def log(self, name: str, after: int) -> tuple[str, int]:
+        data = self._log(name).read_bytes()[after : after + 65536]
+        return data.decode(errors="replace"), after + len(data)
 
     async def start(self, spec: Spec) -> None:
         self._remove_old_logs()
@@ -115,11 +126,11 @@ class ProcessContainerManager:
         paths = sorted((self._folder / "logs").glob("*.log"))
         return {path.stem: path.read_text(errors="replace") for path in paths}
 
-    def stop_all(self) -> int:
+    def stop_all(self, grace_s: float = GRACE_S) -> int:
         """End all processes, of whichever management; return how many there were."""
         records = self._records()
         running = [record.identity for record in records if record.identity.process()]
-        if not end(running, GRACE_S):
+        if not end(running, grace_s):
             raise ClusterError(
                 "Some processes do not end. `ps` shows them as clipper_server or clipper_container."
             )

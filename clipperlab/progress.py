@@ -1,0 +1,57 @@
+"""Says how far a long call has come, where somebody looks: in a notebook and in a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+
+class Progress:
+    """One line that changes while the `with` block runs. Silent where nobody looks, as in a pipeline."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._began = time.monotonic()
+        self._said = ""
+        self._handle: Any = None
+        self._terminal = sys.stderr.isatty()
+        if not self._terminal and "ipykernel" in sys.modules:
+            from IPython import get_ipython
+
+            self._handle = _display("") if get_ipython() is not None else None
+
+    def __enter__(self) -> Progress:
+        self.say("...")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.say("done" if kind is None else "not done")
+        if self._terminal:
+            sys.stderr.write("\n")
+
+    def say(self, how_far: str) -> None:
+        line = f"{self._what}: {how_far}, {time.monotonic() - self._began:.1f} s"
+        if self._terminal:
+            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.flush()
+        elif self._handle is not None and how_far != self._said:
+            self._handle.update(_Line(line))
+        self._said = how_far
+
+
+class _Line:
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _display(text: str) -> Any:
+    from IPython.display import display
+
+    return display(_Line(text), display_id=True)  # type: ignore[no-untyped-call]

@@ -1,0 +1,33 @@
+"""Asks an application over HTTP, as any client would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+
+from clipper_container.errors import BadRequest, ClipperException, ClusterError, NotFound
+
+ANSWER_S = 60.0
+
+
+def predict(url: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """POST `fields` as JSON; the answer. Raises BadRequest, NotFound or ClusterError."""
+    try:
+        response = httpx2.post(url, json=fields, trust_env=False, timeout=ANSWER_S)
+    except httpx2.HTTPError as error:
+        raise ClusterError(
+            f"The query frontend at {url} does not answer ({error or type(error).__name__}). status() tells "
+            "what runs."
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"The input cannot be sent as JSON: {error}. Send plain lists.") from error
+    if response.is_error:
+        try:
+            cause = str(response.json()["cause"])
+        except (ValueError, KeyError, TypeError):
+            cause = response.text[:300]
+        kinds: dict[int, type[ClipperException]] = {400: BadRequest, 404: NotFound}
+        raise kinds.get(response.status_code, ClusterError)(cause)
+    answer: dict[str, Any] = response.json()
+    return answer
