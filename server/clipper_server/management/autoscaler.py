@@ -34,8 +34,8 @@ class Load(msgspec.Struct, frozen=True):
 class _Measured:
     def __init__(self, asked: int, now: float) -> None:
         self.samples = [(now, asked)]
-        self.needed: list[tuple[float, int]] = []  # at these times so many replicas
-        self.same_since = now  # it has as many replicas as now
+        self.needed: list[tuple[float, int]] = []  # replicas, at these times, in the last CALM_S
+        self.awake_since = now
         self.busy_at = now
 
     def rate(self, asked: int, now: float) -> float | None:
@@ -47,10 +47,6 @@ class _Measured:
             self.samples.pop(0)
         began, before = self.samples[0]
         return (asked - before) / (now - began) if now - began >= RATE_S else None
-
-    def scaled(self, now: float) -> None:
-        self.needed.clear()
-        self.same_since = now
 
 
 class Autoscaler:
@@ -76,7 +72,8 @@ class Autoscaler:
         if have > bounds.max_replicas:
             return bounds.max_replicas, f"its upper bound is {bounds.max_replicas}"
         if have == 0:
-            seen.scaled(now)
+            seen.needed.clear()
+            seen.awake_since = now
             return (1, f"{_queries(load.waiting)} for it") if load.waiting else None
         if bounds.min_replicas == 0 and now - seen.busy_at >= IDLE_S:
             return 0, f"nobody has asked for {IDLE_S:.0f} s"
@@ -85,13 +82,11 @@ class Autoscaler:
         wanted = math.ceil(rate / (FULL * load.capacity)) if rate else 1
         wanted = min(max(wanted, 1, bounds.min_replicas), bounds.max_replicas)
         measured = f"{rate:,.0f} inputs a second come, and one replica answers {load.capacity:,.0f}"
-        if wanted > have:
-            seen.scaled(now)
-            return wanted, measured
         seen.needed = [(at, n) for at, n in seen.needed if now - at <= CALM_S] + [(now, wanted)]
+        if wanted > have:
+            return wanted, measured
         most = max(n for _, n in seen.needed)
-        if most < have and now - seen.same_since >= CALM_S:
-            seen.scaled(now)
+        if most < have and now - seen.awake_since >= CALM_S:
             return most, f"{measured}, and it was no more for {CALM_S:.0f} s"
         return None
 

@@ -17,7 +17,8 @@ def before(history: Sequence[Move], usable: Iterable[str]) -> str | None:
     path: list[str] = []
     for move in history:
         if move.move == "rollback" and move.version in path:
-            del path[path.index(move.version) + 1 :]
+            while path[-1] != move.version:
+                path.pop()
         elif not path or path[-1] != move.version:
             path.append(move.version)
     return next((version for version in reversed(path[:-1]) if version in able and version != path[-1]), None)

@@ -474,8 +474,8 @@ class ModelQueue:
     def _no_replicas(self) -> Fault:
         return Fault(
             "no_replicas",
-            f"{self} has no running replica. See its logs, scale it up with set_num_replicas, or start it where "
-            "it runs if that is elsewhere.",
+            f"{self} has no running replica. See its logs, scale it up with set_num_replicas, or start it "
+            "there if it runs elsewhere.",
         )
 
     def _lost(self) -> Fault:
