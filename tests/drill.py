@@ -82,10 +82,11 @@ class Load:
             else:
                 self._note(self.step, "no connection")
             number += 1
+        self._all_answered.clear()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._all_answered.wait(), LATE_S if self._of else 0)
         for step in self._of.values():
-            self._note(step, "never answered")
+            self.seen.setdefault(step, Counter())["never answered"] += 1
 
     def _top_up(self) -> None:
         while self._open < CONNECTIONS:
