@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from clipper_container import artifact
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
+from clipper_container.resources import Resources
 from clipper_server.changes import Changes
 from clipper_server.management.artifacts import Artifacts
 from clipper_server.management.control import Control
@@ -18,8 +20,8 @@ from clipper_server.management.events import Events
 from clipper_server.management.frontends import Frontends
 from clipper_server.management.reconciler import Reconciler
 from clipper_server.management.specs import Specs
-from clipper_server.management.state import State, Version
-from clipper_server.snapshot import ApplicationSpec, BatchingSpec, ReplicaReport, Report
+from clipper_server.management.state import Autoscaling, State, Version
+from clipper_server.snapshot import ApplicationSpec, BatchingSpec, ReplicaReport, Report, VersionReport
 
 from .fakes import FakeManager
 from .virtual_time import run
@@ -60,6 +62,7 @@ class World:
         self.sees_ready = True
         self.blind: set[str] = set()  # frontends that see no replica ready
         self.hangs: dict[str, str] = {}
+        self.loads: list[VersionReport] = []  # what each frontend reports
 
     async def frontend(self, name: str) -> None:
         while True:
@@ -70,11 +73,15 @@ class World:
                     for s in self.manager.running.values()
                     if s.kind == "replica"
                 ]
-                self.frontends.on_report(Report(name, 1, True, self.state.revision, "", replicas, []))
+                report = Report(name, 1, True, self.state.revision, "", replicas, [], self.loads)
+                self.frontends.on_report(report)
             await asyncio.sleep(0.5)
 
-    async def deploy(self, version: str, num_replicas: int = 1, input_type: str = "doubles") -> Version:
-        await self.control.deploy(Version("m", version, input_type, self.artifact, [], num_replicas))
+    async def deploy(
+        self, version: str, num_replicas: int = 1, input_type: str = "doubles", **options: Any
+    ) -> Version:
+        wanted = Version("m", version, input_type, self.artifact, [], num_replicas, **options)
+        await self.control.deploy(wanted)
         return await self.control.settled("m", version, lambda: self.reconciler.ready("m", version), 30)
 
     def replicas(self) -> list[str]:
@@ -121,6 +128,165 @@ def test_a_deployed_version_becomes_current_when_it_is_ready(in_world: InWorld) 
     in_world(test)
 
 
+def test_a_staged_version_runs_and_waits_to_be_made_current(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        staged = await world.deploy("2", make_current=False)
+        assert staged.state == "ready"
+        assert world.replicas() == ["m.1.0", "m.2.0"]
+        assert world.state.current() == {"m": "1"}
+        await world.control.set_current("m", "2", "ann", "it is better")
+        assert world.state.current() == {"m": "2"}
+        moves = [(move.version, move.who, move.message) for move in world.control.history("m")]
+        assert moves == [("1", "", ""), ("2", "ann", "it is better")]
+
+    in_world(test)
+
+
+def test_roll_back_goes_to_the_version_before_and_says_so(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        for version in ("1", "2", "3"):
+            await world.deploy(version)
+        assert (await world.control.roll_back("m", "ann", "3 is bad")).version == "2"
+        assert (await world.control.roll_back("m", "ann", "")).version == "1"
+        assert world.state.current() == {"m": "1"}
+        texts = [event.text for event in world.events.last(9) if event.kind == "current"]
+        assert texts == ["Rolled back to m:2, by ann: 3 is bad.", "Rolled back to m:1, by ann."]
+        with pytest.raises(BadRequest, match=r"no version before this one.*set_model_version.*1, 2, 3"):
+            await world.control.roll_back("m", "ann", "")
+        with pytest.raises(NotFound, match="Models: m"):
+            await world.control.roll_back("n", "ann", "")
+
+    in_world(test)
+
+
+def test_where_the_current_version_is_removed_the_one_before_it_answers(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        for version in ("1", "2", "3"):
+            await world.deploy(version)
+        await world.control.remove_version("m", "3", "ann")
+        assert world.state.current() == {"m": "2"}
+        assert any("m:2 is current now" in event.text for event in world.events.last(5))
+        assert world.control.history("m")[-1].message == "version 3, which was current, was removed"
+        await world.deploy("3", make_current=False)
+        assert world.state.current() == {"m": "2"}  # its earlier life makes it nothing
+
+    in_world(test)
+
+
+@pytest.mark.parametrize("what", ["unprepared", "broken"])
+def test_a_deploy_whose_replicas_cannot_be_started_fails_with_the_reason(
+    in_world: InWorld, what: str
+) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        setattr(world.manager, what, "pip found no package called nonsuch. Check its spelling.")
+        failed = await world.deploy("2")
+        assert failed.state == "failed"
+        assert "pip found no package called nonsuch. Check its spelling." in (failed.error or "")
+        assert world.state.current() == {"m": "1"}
+        setattr(world.manager, what, "")
+        assert (await world.deploy("2")).state == "ready"
+
+    in_world(test)
+
+
+def test_what_the_container_manager_refuses_is_refused_before_anything_happens(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        with pytest.raises(BadRequest, match="no GPU"):
+            await world.deploy("1", resources=Resources.of(gpus=1))
+        assert world.state.versions() == []
+
+    in_world(test)
+
+
+def test_replicas_that_cannot_be_started_again_are_tried_ever_less_often(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        world.manager.broken = "The disk is full."
+        world.manager.exit("m.1.0", -9)
+        await asyncio.sleep(60)
+        told = [event for event in world.events.last(500) if event.text == "The disk is full."]
+        assert 1 <= len(told) <= 12
+        world.manager.broken = ""
+        assert await world.changes.wait_for(lambda: len(world.replicas()) == 1, 40)
+        assert world.state.versions()[0].state == "ready"
+
+    in_world(test)
+
+
+def test_a_model_that_runs_elsewhere_is_registered_and_nothing_is_started(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.control.deploy(Version("m", "1", "doubles", None, [], 0, deployed_by="ann"))
+        assert world.state.current() == {"m": "1"}
+        await asyncio.sleep(5)
+        assert world.replicas() == []
+        with pytest.raises(BadRequest, match="containerless"):
+            await world.control.set_num_replicas("m", "1", 2)
+
+    in_world(test)
+
+
+def test_an_artifact_goes_with_its_last_version(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        path = world.control.artifacts.path(world.artifact)
+        os.utime(path, (0, 0))
+        for version in ("1", "2"):
+            await world.deploy(version)
+        await world.control.remove_version("m", "1")
+        assert path.exists()
+        await world.control.remove_version("m", "2")
+        assert not path.exists()
+
+    in_world(test)
+
+
+def test_an_artifact_that_was_just_uploaded_is_left_for_its_deploy(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        await world.control.remove_version("m", "1")
+        assert world.control.artifacts.path(world.artifact).exists()
+
+    in_world(test)
+
+
+def load(asked: int, waiting: int = 0, capacity: float | None = 100.0) -> VersionReport:
+    return VersionReport("m", "1", asked, waiting, capacity)
+
+
+def test_an_autoscaled_version_follows_its_load_and_says_why(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        await world.control.set_autoscaling("m", "1", Autoscaling(1, 5))
+        for step in range(20):
+            world.loads = [load(asked=150 * step)]  # each half second
+            await asyncio.sleep(0.5)
+        assert world.replicas() == [f"m.1.{i}" for i in range(4)]
+        assert any(
+            "m:1 gets 4 replicas: 300 inputs a second come" in event.text for event in world.events.last(20)
+        )
+        with pytest.raises(BadRequest, match="set_autoscaling"):
+            await world.control.set_num_replicas("m", "1", 2)
+        await world.control.set_autoscaling("m", "1", None)
+        await world.control.set_num_replicas("m", "1", 1)
+        assert await world.changes.wait_for(lambda: world.replicas() == ["m.1.0"], 5)
+
+    in_world(test)
+
+
+def test_a_version_that_sleeps_is_woken_by_its_first_query(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        await world.control.set_autoscaling("m", "1", Autoscaling(0, 2))
+        assert await world.changes.wait_for(lambda: world.replicas() == [], 90)
+        assert world.control.snapshot().versions[0].wakes
+        world.loads = [load(asked=1, waiting=1)]
+        assert await world.changes.wait_for(lambda: len(world.replicas()) == 1, 2)
+        assert any("a query waits for it" in event.text for event in world.events.last(5))
+
+    in_world(test)
+
+
 def test_a_version_that_fails_leaves_the_one_that_serves_alone(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1")
@@ -157,9 +323,13 @@ def test_a_replica_that_crashes_again_and_again_is_started_ever_less_often(in_wo
         began = loop.time()
         while loop.time() - began < 30:
             for name in world.replicas():
-                world.manager.exit(name, 1)
+                world.manager.exit(name, 1, "boom")
             await asyncio.sleep(0.1)
         assert 4 <= len(world.manager.started) <= 12
+        assert world.reconciler.crash_loop("m", "1") == "boom"
+        loops = [event.text for event in world.events.last(100) if event.kind == "crash_loop"]
+        assert len(loops) == 1
+        assert "m:1 crash again and again" in loops[0]
 
     in_world(test)
 

@@ -11,6 +11,7 @@ class Changes:
 
     def __init__(self) -> None:
         self.count = 0
+        self.closed = False
         self._waiting: set[asyncio.Future[None]] = set()
 
     def notify(self) -> None:
@@ -19,8 +20,15 @@ class Changes:
             if not future.done():
                 future.set_result(None)
 
+    def close(self) -> None:
+        """Whoever waits, now or later, waits no longer: the process is about to end."""
+        self.closed = True
+        self.notify()
+
     async def wait(self, timeout_s: float | None = None) -> None:
         """Until the next change, or for `timeout_s` seconds."""
+        if self.closed:
+            return
         future = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:
@@ -34,7 +42,7 @@ class Changes:
         end = None if timeout_s is None else loop.time() + timeout_s
         while not condition():
             left = None if end is None else end - loop.time()
-            if left is not None and left <= 0:
+            if self.closed or (left is not None and left <= 0):
                 return False
             await self.wait(left)
         return True

@@ -228,7 +228,7 @@ class API:
 
     async def _stream(self, after: int) -> AsyncIterator[str]:
         yield ": these are the events of the cluster\n\n"
-        while True:
+        while not self._changes.closed:
             events = await self._events.after(after, EVENTS_AT_ONCE, PING_S)
             for event in events:
                 after = event.id

@@ -62,7 +62,7 @@ class Frontends:
         def all_have_it() -> bool:
             return all(report.revision >= revision for report in self.live())
 
-        if not await self._changes.wait_for(all_have_it, ACKNOWLEDGE_S):
+        if not await self._changes.wait_for(all_have_it, ACKNOWLEDGE_S) and not self._changes.closed:
             late = ", ".join(r.frontend for r in self.live() if r.revision < revision)
             text = f"Query frontend {late} has not taken over revision {revision} yet."
             self._events.add("frontend", text, frontend=late)

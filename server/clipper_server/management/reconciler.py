@@ -66,9 +66,9 @@ class Reconciler:
         self._autoscaler = Autoscaler(clock)
 
     async def run(self) -> None:
-        """Until cancelled. Woken by every change, and by the clock."""
+        """Until cancelled, or until the changes are closed. Woken by every change, and by the clock."""
         try:
-            while True:
+            while not self._changes.closed:
                 seen = self._changes.count
                 try:
                     await self._step()

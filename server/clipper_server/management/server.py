@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -80,7 +81,8 @@ async def serve(
     )
     observations = Observations(frontends)
     api = API(folder.path.name, specs, control, reconciler, frontends, manager, changes, events, observations)
-    server = uvicorn.Server(
+    server = _Server(
+        changes,
         uvicorn.Config(
             api.build(),
             lifespan="off",
@@ -88,7 +90,7 @@ async def serve(
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=1,
-        )
+        ),
     )
     events.add("management", f"Management of {folder.path.name} starts at revision {state.revision}.")
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="api")
@@ -104,6 +106,19 @@ async def serve(
         await observations.close()
         state.close()
         lock.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends its long polls when it is asked to end."""
+
+    def __init__(self, changes: Changes, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._changes = changes
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._loop.call_soon_threadsafe(self._changes.close)
 
 
 async def _announce(folder: ClusterFolder, specs: Specs, frontends: Frontends, changes: Changes) -> None:
