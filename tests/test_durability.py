@@ -104,15 +104,17 @@ def test_a_power_cut_at_any_step_of_a_deploy_leaves_nothing_half_done(
         with suppress(ClusterError):
             deploy_python_closure(cluster, "m", version, "doubles", constant(version), make_current=False)
         begin.unlink()
-        survived = crashing.poll() is None
-        if survived:
+        try:
+            crashing.wait(1)
+        except subprocess.TimeoutExpired:
+            survived = True
             crashing.kill()
-        crashing.wait()
+            crashing.wait()
         assert output(cluster) == "first"  # while management is dead
         cluster.connect()
         with suppress(AlreadyExists):
             deploy_python_closure(cluster, "m", version, "doubles", constant(version), make_current=False)
-        cluster.wait_until_ready("m", version)
+        cluster.wait_until_ready("m", version, timeout_s=30)
         assert ask(cluster, "app", {"input": [1.0], "version": version}).json()["output"] == version
         assert output(cluster) == "first"
         assert len(replicas_of(cluster, version)) == 1, f"step {step}"

@@ -76,9 +76,8 @@ class Control:
 
     def _announce(self, kind: str, text: str, **subject: str) -> int:
         self._events.add(kind, text, **subject)
-        revision = self.state.next_revision()
         self._changes.notify()
-        return revision
+        return self.state.revision
 
     # Applications
 

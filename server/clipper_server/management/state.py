@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,7 +122,7 @@ _JSON_FIELDS: dict[str, Any] = {
 
 
 class State:
-    """The database. `revision` grows with every change that query frontends must learn of."""
+    """The database. `revision` grows with, and in, every change that query frontends must learn of."""
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -180,29 +182,33 @@ class State:
 
     def add_application(self, application: ApplicationSpec) -> None:
         default_output = msgspec.json.encode(application.default_output).decode()
-        self._db.execute(
-            "INSERT INTO applications VALUES (?, ?, ?, ?, ?)",
-            (
-                application.name,
-                application.input_type,
-                default_output,
-                application.latency_slo_micros,
-                application.on_overload,
-            ),
-        )
+        with self._change():
+            self._db.execute(
+                "INSERT INTO applications VALUES (?, ?, ?, ?, ?)",
+                (
+                    application.name,
+                    application.input_type,
+                    default_output,
+                    application.latency_slo_micros,
+                    application.on_overload,
+                ),
+            )
 
     def remove_application(self, name: str) -> None:
-        self._db.execute("DELETE FROM applications WHERE name = ?", (name,))
+        with self._change():
+            self._db.execute("DELETE FROM applications WHERE name = ?", (name,))
 
     def links(self, application: str) -> list[str]:
         query = "SELECT model FROM links WHERE application = ? ORDER BY position"
         return [row["model"] for row in self._db.execute(query, (application,))]
 
     def link(self, application: str, model: str) -> None:
-        self._db.execute("INSERT INTO links (application, model) VALUES (?, ?)", (application, model))
+        with self._change():
+            self._db.execute("INSERT INTO links (application, model) VALUES (?, ?)", (application, model))
 
     def unlink(self, application: str, model: str) -> None:
-        self._db.execute("DELETE FROM links WHERE application = ? AND model = ?", (application, model))
+        with self._change():
+            self._db.execute("DELETE FROM links WHERE application = ? AND model = ?", (application, model))
 
     # Models and versions
 
@@ -229,18 +235,20 @@ class State:
         for name in _JSON_FIELDS:
             fields[name] = msgspec.json.encode(fields[name]).decode()
         places = ", ".join(f":{name}" for name in fields)
-        with self._transaction():
+        with self._change():
             self.remove_version(version.model, version.version)
             self._db.execute(f"INSERT INTO versions ({', '.join(fields)}) VALUES ({places})", fields)
 
     def remove_version(self, model: str, version: str) -> None:
-        self._db.execute("DELETE FROM versions WHERE model = ? AND version = ?", (model, version))
+        with self._change():
+            self._db.execute("DELETE FROM versions WHERE model = ? AND version = ?", (model, version))
 
     def set_version_state(self, model: str, version: str, state: VersionState, error: str | None) -> None:
-        self._db.execute(
-            "UPDATE versions SET state = ?, error = ? WHERE model = ? AND version = ?",
-            (state, error, model, version),
-        )
+        with self._change():
+            self._db.execute(
+                "UPDATE versions SET state = ?, error = ? WHERE model = ? AND version = ?",
+                (state, error, model, version),
+            )
 
     def set_num_replicas(self, model: str, version: str, num_replicas: int) -> None:
         self._set(model, version, "num_replicas", num_replicas)
@@ -253,7 +261,8 @@ class State:
 
     def _set(self, model: str, version: str, column: str, value: str | int) -> None:
         query = f"UPDATE versions SET {column} = ? WHERE model = ? AND version = ?"
-        self._db.execute(query, (value, model, version))
+        with self._change():
+            self._db.execute(query, (value, model, version))
 
     def next_replica(self, model: str, version: str) -> int:
         """A number that no replica of this version has had.
@@ -273,7 +282,7 @@ class State:
 
     def move(self, model: str, version: str, move: MoveKind, who: str, message: str) -> None:
         """Make it the current version."""
-        with self._transaction():
+        with self._change():
             self._db.execute("INSERT OR REPLACE INTO current VALUES (?, ?)", (model, version))
             self._db.execute(
                 "INSERT INTO history (model, version, at, move, who, message) VALUES (?, ?, ?, ?, ?, ?)",
@@ -282,7 +291,7 @@ class State:
 
     def came_up(self, version: Version) -> None:
         """It is ready, and current where it was deployed to be: both or, after a crash, neither."""
-        with self._transaction():
+        with self._change():
             self.set_version_state(version.model, version.version, "ready", None)
             if version.make_current:
                 self.move(version.model, version.version, "deploy", version.deployed_by, version.message)
@@ -321,6 +330,13 @@ class State:
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """A transaction that frontends must learn of: the change and its revision, or neither."""
+        with self._transaction():
+            yield
+            self.next_revision()
 
 
 class _Transaction:
