@@ -90,7 +90,7 @@ class ModelHandle:
         return self._conn.get_current_model_version(self.name)
 
     @property
-    def history(self) -> list[Move]:
+    def history(self) -> History:
         return self._conn.get_model_history(self.name)
 
     def set_version(self, version: object, *, message: str = "") -> None:

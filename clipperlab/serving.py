@@ -6,6 +6,7 @@ cannot be packaged; a deployed model is faster, and outlives the notebook.
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from clipper_container.replica import Replica
 from .connection import ClipperConnection
 
 READY_S = 10.0
+_numbers = itertools.count()
 
 
 class Serving:
@@ -60,7 +62,7 @@ def serve(conn: ClipperConnection, name: str, version: object, func: Callable[[l
     found = conn.get_model_info(name, version)
     way = conn._management.credential(name, version)
     assert found is not None
-    replica_id = f"{os.getpid()}-{threading.get_native_id()}"
+    replica_id = f"{os.getpid()}-{next(_numbers)}"
     hello = wire.Hello(wire.WIRE_VERSION, way["token"], way["model"], way["version"], replica_id, os.getpid())
     links = Links(way["frontends"], hello)
     whole = found["input_type"] == "ndarray"

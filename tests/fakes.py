@@ -36,11 +36,12 @@ def fixed(size: int, delay_micros: int = 0) -> BatchingSpec:
     return BatchingSpec("fixed", size, delay_micros)
 
 
-def new_queue(cache: Cache | None = None, **changes: object) -> ModelQueue:
+def new_queue(
+    cache: Cache | None = None, wake: Callable[[], None] = lambda: None, **changes: object
+) -> ModelQueue:
     loop = asyncio.get_running_loop()
-    return ModelQueue(
-        version_spec(**changes), loop, loop.time, Cache() if cache is None else cache, VersionMetrics()
-    )
+    cache = Cache() if cache is None else cache
+    return ModelQueue(version_spec(**changes), loop, loop.time, cache, VersionMetrics(), wake)
 
 
 class Asker:

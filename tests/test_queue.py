@@ -235,6 +235,38 @@ def test_a_version_with_no_replicas_to_come_answers_at_once() -> None:
     run(main())
 
 
+def test_a_version_that_sleeps_is_woken_once_and_says_starting_where_that_takes_too_long() -> None:
+    async def main() -> None:
+        woken: list[float] = []
+        loop = asyncio.get_running_loop()
+        queue = new_queue(num_replicas=0, wakes=True, wake=lambda: woken.append(loop.time()))
+        impatient, patient = Asker(queue, "impatient", 1), Asker(queue, "patient", 9)
+        await impatient.done
+        assert impatient.fault.reason == "starting"
+        assert woken == [0.0]
+        FakeReplica(queue)
+        assert await patient.done == b"patient"
+
+    run(main())
+
+
+def test_what_is_asked_and_what_a_replica_can_answer_is_known() -> None:
+    async def main() -> None:
+        queue = new_queue(batching=fixed(8))
+        assert queue.capacity(1.0) is None
+        FakeReplica(queue, cost_s=0.1, measured=[(1, 0.1), (8, 0.1)])
+        FakeReplica(queue, cost_s=0.1, measured=[(1, 0.1), (8, 0.1)])
+        assert queue.capacity(1.0) == pytest.approx(80)
+        askers = [Asker(queue, str(i), 0.15) for i in range(20)]
+        assert queue.asked() == 20
+        await asyncio.sleep(0.05)
+        assert queue.asked() == 20
+        await gather(askers)
+        assert queue.asked() == 20
+
+    run(main())
+
+
 def test_a_version_that_is_stopped_answers_all_that_wait() -> None:
     async def main() -> None:
         queue = new_queue()

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+
+from clipperlab import BadRequest, ClipperConnection, NotFound
+from clipperlab.deployers.python import deploy_python_closure
+
+from .clusters import constant
+
+
+@pytest.fixture
+def model(conn: ClipperConnection) -> str:
+    name = "handled"
+    if conn.get_app_info(name) is None:
+        conn.register_application(name, "doubles", "none", 1_000_000)
+        for version in ("one", "two", "three"):
+            deploy_python_closure(conn, name, version, "doubles", constant(version), message=f"for {version}")
+        conn.link_model_to_app(name, name)
+    conn.set_model_version(name, "three")
+    return name
+
+
+def test_an_application_is_asked_and_shown(conn: ClipperConnection, model: str) -> None:
+    app = conn.application(model)
+    answer = app.predict([1.0])
+    assert answer["output"] == "three"
+    assert app.predict([1.0], version="one", timeout_micros=900_000)["output"] == "one"
+    assert f"Query {answer['query_id']}" in str(app.why(answer["query_id"]))
+    for text in (repr(app), app._repr_html_()):
+        assert app.url in text
+        assert "1000 ms" in text
+    app.unlink(model)
+    assert "it answers the default output" in repr(app)
+    app.link(model)
+    with pytest.raises(BadRequest, match=r"a list of numbers"):
+        app.predict("no list")
+    with pytest.raises(BadRequest, match="Send plain lists"):
+        app.predict([object()])
+    with pytest.raises(NotFound, match="Applications:"):
+        conn.application("nonsuch")
+
+
+def test_a_model_moves_back_and_forth_and_tells_who_moved_it(conn: ClipperConnection, model: str) -> None:
+    handle = conn.model(model)
+    assert handle.current_version == "three"
+    assert handle.rollback(message="it was <worse>") == "two"
+    assert conn.application(model).predict([1.0])["output"] == "two"
+    handle.set_version("three", message="it was not")
+    moves = [(move["move"], move["version"], move["message"]) for move in handle.history]
+    assert moves[:3] == [("deploy", v, f"for {v}") for v in ("one", "two", "three")]
+    assert moves[-2:] == [("rollback", "two", "it was <worse>"), ("set", "three", "it was not")]
+    assert handle.history[-1]["who"]
+    assert "rolled back to two" in repr(handle.history)
+    assert "it was &lt;worse&gt;" in handle.history._repr_html_()
+    for text in (repr(handle), handle._repr_html_()):
+        assert "three (current)" in text
+        assert "1 of 1 ready" in text
+    handle.scale(2, "one")
+    assert "2 of 2 ready" in repr(handle)
+    handle.scale(1, "one")
+    assert "learned" in str(handle.batching())
+    with pytest.raises(NotFound, match="Models:"):
+        conn.model("nonsuch")
+
+
+def test_a_staged_version_answers_those_who_ask_for_it(conn: ClipperConnection, model: str) -> None:
+    deploy_python_closure(conn, model, "staged", "doubles", constant("staged"), make_current=False)
+    app = conn.application(model)
+    assert app.predict([1.0])["output"] == "three"
+    assert app.predict([1.0], version="staged")["output"] == "staged"
+    conn.stop_versioned_models({model: ["staged"]})
+    conn.stop_inactive_model_versions([model])
+    assert [v["model_version"] for v in conn.model(model).versions] == ["three"]
+    conn.stop_models([model])
+    conn.unregister_application(model)
+
+
+def test_a_deploy_that_is_not_waited_for_is_waited_for_later(conn: ClipperConnection) -> None:
+    deploy_python_closure(conn, "later", 1, "doubles", constant(1), wait=False)
+    conn.wait_until_ready("later", 1)
+    assert conn.get_current_model_version("later") == "1"
+    conn.stop_models(["later"])
