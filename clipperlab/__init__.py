@@ -23,6 +23,7 @@ from clipper_container.errors import (
 from . import deployers
 from .connection import ClipperConnection
 from .managers import ProcessContainerManager
+from .serving import serve
 
 __version__ = _version("clipperlab")
 
@@ -41,4 +42,5 @@ __all__ = [
     "WireError",
     "__version__",
     "deployers",
+    "serve",
 ]

@@ -52,6 +52,7 @@ class Load:
         self._parts = urlsplit(url)
         self._request = post(url, b'{"input": [1.0]}')
         self._idle: list[Connection] = []
+        self._all: set[Connection] = set()
         self._of: dict[int, str] = {}  # the step in which a request was sent
         self._stopping = False
         self._open = 0
@@ -87,6 +88,10 @@ class Load:
             await asyncio.wait_for(self._all_answered.wait(), LATE_S if self._of else 0)
         for step in self._of.values():
             self.seen.setdefault(step, Counter())["never answered"] += 1
+        self._of.clear()
+        for connection in list(self._all):
+            connection.close()
+        await asyncio.sleep(0)  # the transports' own last turn
 
     def _top_up(self) -> None:
         while self._open < CONNECTIONS:
@@ -104,6 +109,7 @@ class Load:
 
     def free(self, connection: Connection) -> None:
         self._idle.append(connection)
+        self._all.add(connection)
 
     def answered(self, number: int, status: int, body: bytes) -> None:
         step = self._of.pop(number)
@@ -119,7 +125,8 @@ class Load:
 
     def lost(self, connection: Connection, number: int) -> None:
         self._open -= 1
-        if number >= 0:
+        self._all.discard(connection)
+        if number in self._of:
             self._note(self._of.pop(number), "lost in flight")
         elif connection in self._idle:
             self._idle.remove(connection)

@@ -40,6 +40,10 @@ class Connection(asyncio.Protocol):
         self._number = number
         self._transport.write(request)
 
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
     def data_received(self, data: bytes) -> None:
         received = self._received + data if self._received else data
         end = received.find(b"\r\n\r\n") + 4

@@ -331,10 +331,10 @@ class Control:
                 text = f"Removed {removed}, which was current. {model}:{successor} is current now."
             elif usable:
                 text = f"Removed {removed}, which was current. set_model_version makes another one current."
-        self._collect()
+        self.collect()
         await self._publish("removed", text, **_subject(removed))
 
-    def _collect(self) -> None:
+    def collect(self) -> None:
         """Remove the artifacts that no version has any more."""
         kept = {version.artifact for version in self.state.versions() if version.artifact}
         for digest in self.artifacts.collect(kept):

@@ -92,6 +92,7 @@ async def serve(
             timeout_graceful_shutdown=1,
         ),
     )
+    control.collect()
     events.add("management", f"Management of {folder.path.name} starts at revision {state.revision}.")
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="api")
     reconciling = asyncio.create_task(reconciler.run(), name="reconciler")

@@ -1,0 +1,58 @@
+"""Autoscaling of real replicas under a real load; the rules themselves are in test_autoscaler."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clipperlab import ClipperConnection
+from clipperlab.deployers.python import deploy_python_closure
+
+from .clusters import ask
+from .drill import RATE, Load
+from .waiting import wait_for
+
+COST_S = 0.01  # of an input, so that one replica answers a hundred a second at most
+
+
+def slow_model() -> Callable[[list[Any]], list[Any]]:
+    def answer(inputs: list[Any]) -> list[Any]:
+        time.sleep(COST_S * len(inputs))
+        return [len(inputs) for _ in inputs]
+
+    answer.__module__ = "__main__"
+    return answer
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_replicas_come_with_the_load_go_without_it_and_wake_for_a_query(conn: ClipperConnection) -> None:
+    conn.register_application("scaled", "doubles", -1, 400_000)
+    deploy_python_closure(conn, "scaled", 1, "doubles", slow_model(), example_input=[1.0])
+    conn.link_model_to_app("scaled", "scaled")
+    conn.set_autoscaling("scaled", 0, 5)
+    load = Load(f"http://{conn.get_query_addr()}/scaled/predict")
+    load.start()
+    try:
+        wait_for("more replicas", lambda: conn.get_num_replicas("scaled") >= RATE * COST_S, 20)
+        conn.wait_until_ready("scaled")
+        load.step = "enough"
+        wait_for("some seconds of it", lambda: load.sent["enough"] > 4 * RATE, 20)
+    finally:
+        load.stop()
+    enough = load.seen["enough"]
+    assert enough["answered"] > 0.95 * enough.total(), f"with enough replicas: {enough}"
+    reasons = [e["text"] for e in conn.events() if e["kind"] == "scale"]
+    assert any("inputs a second come, and one replica answers" in text for text in reasons), reasons
+    wait_for("one replica, in the calm", lambda: conn.get_num_replicas("scaled") == 1, 60)
+    wait_for("none, when nobody asks", lambda: conn.get_num_replicas("scaled") == 0, 60)
+    wait_for("their end", lambda: not any("scaled" in r for r in conn.get_all_model_replicas()))
+    impatient = ask(conn, "scaled", {"input": [1.0], "timeout_micros": 20_000}).json()
+    assert impatient["default_reason"] == "starting"
+    wait_for("the model to be awake", lambda: not ask(conn, "scaled", {"input": [1.0]}).json()["default"], 10)
+    assert conn.get_num_replicas("scaled") == 1
+    conn.stop_models(["scaled"])
+    conn.unregister_application("scaled")
