@@ -263,6 +263,10 @@ def test_what_is_asked_and_what_a_replica_can_answer_is_known() -> None:
         assert queue.asked() == 20
         await gather(askers)
         assert queue.asked() == 20
+        sized = new_queue(batching=fixed(8), size="len(x)", input_type="strings")
+        FakeReplica(sized, cost_s=0.1, measured=[(1, 0.1), (8, 0.1)])
+        await Asker(sized, "four", 1).done
+        assert sized.capacity(1.0) == pytest.approx(20)  # inputs, of a cost of four each
 
     run(main())
 

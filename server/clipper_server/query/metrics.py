@@ -79,6 +79,7 @@ class VersionMetrics:
         self.queue_delay = Histogram()
         self.compute = Histogram()
         self.batch_size = Histogram(SIZES)
+        self.cost = 0.0  # of all that was sent
         self.dispatches: Counter[str] = Counter()
         self.retries = 0
         self.lookups = 0

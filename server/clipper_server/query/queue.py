@@ -302,6 +302,7 @@ class ModelQueue:
             metrics.queue_delay.observe(now - task.entered_at)
         metrics.dispatches[reason] += 1
         metrics.batch_size.observe(len(tasks))
+        metrics.cost += cost
         start = now if dispatch.was_idle else max(now, replica.free_at)
         replica.free_at = start + (dispatch.predicted_s or 0.0)
         # Of equally idle replicas the one that has waited longest is next.
@@ -469,7 +470,9 @@ class ModelQueue:
             steady = max(1.0, replica.policy.steady(replica.table, objective_s))
             if (seconds := replica.table.mean(steady)) is not None:
                 found.append(steady / seconds)
-        return sum(found) / len(found) if found else None
+        sent = self.metrics.batch_size.sum
+        each = self.metrics.cost / sent if sent else 1.0
+        return sum(found) / len(found) / each if found else None
 
     def _no_replicas(self) -> Fault:
         return Fault(
