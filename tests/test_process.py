@@ -60,7 +60,7 @@ async def test_no_process_is_left_without_a_record(tmp_path: Path) -> None:
             "CLIPPER_ARTIFACT": f"http://127.0.0.1:{silent.getsockname()[1]}/sha256:0",
             "CLIPPER_TOKEN": "t",
         }
-        with pytest.raises(ClusterError, match="its record cannot be written"):
+        with pytest.raises(ClusterError, match="or its record not be written"):
             await manager.start(dataclasses.replace(LOST, environment=environment))
     assert psutil.Process().children() == []
 

@@ -5,6 +5,7 @@ CLIPPER_FRONTENDS   glob of the query frontends' Unix sockets
 CLIPPER_ARTIFACT    address of the artifact, which ends in its digest
 CLIPPER_TOKEN       the credential for its hello and its artifact; removed before the model is loaded
 CLIPPER_MAX_BATCH   the largest batch that the warm-up may try
+CLIPPER_MEMORY      bytes of memory that it may have; may be left out
 CLIPPER_LAST_WORDS  file for the reason why the model could not be loaded
 """
 
@@ -22,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from . import artifact, wire
+from .limits import limit_memory, out_of_memory
 from .links import Links
 from .loaders import load
 from .replica import Replica, warm_up
@@ -40,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
     token: str
     max_batch: int
     last_words: str
+    memory: int | None = None
 
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> Settings:
@@ -68,12 +71,17 @@ def main() -> int:
     # A model that computes in Python keeps the wire thread waiting for no longer than this.
     sys.setswitchinterval(SWITCH_S)
     links.start()
+    if settings.memory is not None:
+        limit_memory(settings.memory)
     try:
         manifest, parts = fetch(settings.artifact, settings.token)
         predict = load(manifest.loader, parts, manifest.input_type)
         measured = warm_up(predict, manifest, settings.max_batch)
     except (Exception, SystemExit):
-        Path(settings.last_words).write_text(_model_traceback())
+        words = _model_traceback()
+        if isinstance(sys.exc_info()[1], MemoryError):
+            words += f"\n\n{out_of_memory(settings.memory)}"
+        Path(settings.last_words).write_text(words)
         traceback.print_exc()
         return 1
     replica.serve(predict, measured)

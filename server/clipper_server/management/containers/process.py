@@ -8,29 +8,41 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
-import sys
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import psutil
 
-from clipper_container.errors import ClusterError
+from clipper_container.errors import ClusterError, NotFound
 from clipper_container.resources import Resources
 
-from . import Kind, Runtime, Spec, Status
+from . import Kind, Runtime, Spec, Status, allocation
+from .environments import Environments, base_python
 from .identity import Identity, end
 
 GRACE_S = 10.0
 LOG_LIMIT = 4 << 20
+LOG_AT_ONCE = 64 << 10
 LOGS_KEPT = 50
+KILLED = (
+    "It was killed (signal 9), by somebody or by the operating system, which does that when the machine has "
+    "no memory left. Where that is so, fewer replicas help, a smaller model, or another machine."
+)
 _MODULES: dict[Kind, str] = {"query": "clipper_server.query.frontend", "replica": "clipper_container"}
 
 
 class _Record(msgspec.Struct, frozen=True):
+    """Without an identity it says that the process was about to be started."""
+
     name: str
     kind: Kind
     labels: dict[str, str]
-    identity: Identity
+    identity: Identity | None = None
+    cores: list[int] = []
+    gpus: list[int] = []
 
 
 class ProcessContainerManager:
@@ -40,57 +52,87 @@ class ProcessContainerManager:
         self._folder = folder
         self._children: dict[str, subprocess.Popen[bytes]] = {}  # ours to reap; others were adopted
         self._stopping: dict[str, asyncio.Task[None]] = {}
+        self._cut: dict[str, int] = {}  # bytes that logs have lost at their beginnings
+        self._environments = Environments(folder / "environments")
+        self._adopted = False
         for part in ("processes", "logs", "words"):
             (folder / part).mkdir(exist_ok=True)
 
     def check(self, resources: Resources, runtime: Runtime) -> None:
-        pass
+        allocation.check(resources)
+        base_python(runtime)
 
     async def prepare(self, runtime: Runtime) -> None:
-        pass
-
-    async def log(self, name: str, after: int) -> tuple[str, int]:
-        data = self._log(name).read_bytes()[after : after + 65536]
-        return data.decode(errors="replace"), after + len(data)
+        await self._environments.build(runtime)
 
     async def start(self, spec: Spec) -> None:
         self._remove_old_logs()
-        # One thread a replica: the replicas share the cores, and a library that starts a thread a core in
-        # each of them makes all of them slow.
-        environment = {"OMP_NUM_THREADS": "1", **os.environ, **spec.environment}
-        environment["CLIPPER_LAST_WORDS"] = str(self._words(spec.name))
-        command = [sys.executable, "-P", "-m", _MODULES[spec.kind]]
+        record = self._allocate(spec)
+        command = [self._environments.python(spec.runtime), "-P", "-m", _MODULES[spec.kind]]
+        child: subprocess.Popen[bytes] | None = None
         try:
+            # First the intent: management may die before it can note what it has started.
+            self._write(record)
             with self._log(spec.name).open("ab") as log:
                 child = subprocess.Popen(
                     command,
                     cwd=self._folder,
-                    env=environment,
+                    env=self._environment(spec, record),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
                 )
-        except OSError as error:
-            raise ClusterError(f"The process {spec.name} cannot be started: {error}.") from error
-        record = _Record(spec.name, spec.kind, spec.labels, Identity.of(child.pid))
-        path = self._record(spec.name)
-        temporary = path.with_suffix(".new")
-        try:
-            temporary.write_bytes(msgspec.json.encode(record))
-            temporary.rename(path)
+            if record.cores:
+                psutil.Process(child.pid).cpu_affinity(record.cores)
+            self._write(msgspec.structs.replace(record, identity=Identity.of(child.pid)))
         except OSError as error:
             # A process without a record would be nobody's, and another one would be started in its place.
-            child.kill()
-            child.wait()
+            if child is not None:
+                child.kill()
+                child.wait()
+            self._record(spec.name).unlink(missing_ok=True)
             raise ClusterError(
-                f"The process {spec.name} was ended, for its record cannot be written: {error}. "
+                f"The process {spec.name} cannot be started, or its record not be written: {error}. "
                 "See that the disk has room."
             ) from error
         self._children[spec.name] = child
 
+    def _allocate(self, spec: Spec) -> _Record:
+        """Its record so far, with the cores and GPUs that it may use."""
+        others = [record for record in self._records() if record.identity and record.identity.process()]
+        cores, gpus = [], []
+        if spec.resources.cpus is not None:
+            used = [core for record in others for core in record.cores]
+            cores = allocation.least_used(int(spec.resources.cpus), allocation.cores(), used)
+        if spec.resources.gpus:
+            used = [gpu for record in others for gpu in record.gpus]
+            gpus = allocation.free(spec.resources.gpus, allocation.gpus(), used)
+        return _Record(spec.name, spec.kind, spec.labels, None, cores, gpus)
+
+    def _environment(self, spec: Spec, record: _Record) -> dict[str, str]:
+        # One thread a replica: the replicas share the cores, and a library that starts a thread a core in
+        # each of them makes all of them slow.
+        environment = {"OMP_NUM_THREADS": "1", **os.environ, **spec.environment}
+        environment["CLIPPER_LAST_WORDS"] = str(self._words(spec.name))
+        if record.cores:
+            environment["OMP_NUM_THREADS"] = str(len(record.cores))
+        if spec.resources.memory is not None:
+            environment["CLIPPER_MEMORY"] = str(spec.resources.memory)
+        if spec.kind == "replica" and allocation.gpus():
+            # None unless it asked for one: it could not know which are taken.
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, record.gpus))
+        return environment
+
+    def _write(self, record: _Record) -> None:
+        path = self._record(record.name)
+        temporary = path.with_suffix(".new")
+        temporary.write_bytes(msgspec.json.encode(record))
+        temporary.rename(path)
+
     async def stop(self, name: str, *, at_once: bool = False) -> None:
-        if name not in self._stopping and (record := self._read(self._record(name))):
+        record = self._read(self._record(name))
+        if name not in self._stopping and record is not None and record.identity is not None:
             ending = self._end(record.identity, 0.0 if at_once else GRACE_S)
             self._stopping[name] = asyncio.create_task(ending, name=f"stop {name}")
 
@@ -100,20 +142,38 @@ class ProcessContainerManager:
             raise ClusterError(f"The process {identity.pid} cannot be ended. End it by hand.")
 
     async def poll(self) -> list[Status]:
+        if not self._adopted:
+            self._adopt()
+            self._adopted = True
         statuses = []
         for record in self._records():
+            if record.identity is None:
+                continue
             exit_code = None
             child = self._children.get(record.name)
             if child is not None:
                 exit_code = child.poll()
             elif record.identity.process() is None:
                 exit_code = -1
-            words = "" if exit_code is None else self._last_words(record.name)
+            words = "" if exit_code is None else self._last_words(record.name, exit_code)
             statuses.append(
                 Status(record.name, record.kind, record.labels, record.identity.pid, exit_code, words)
             )
-            self._bound(self._log(record.name))
+            self._bound(record.name)
         return statuses
+
+    def _adopt(self) -> None:
+        """Find the processes that an earlier management started and could not note, and note them."""
+        intents = {str(self._words(r.name)): r for r in self._records() if r.identity is None}
+        if not intents:
+            return
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                record = intents.pop(process.environ().get("CLIPPER_LAST_WORDS", ""), None)
+                if record is not None:
+                    self._write(msgspec.structs.replace(record, identity=Identity.of(process.pid)))
+        for record in intents.values():
+            self._record(record.name).unlink(missing_ok=True)  # it was never started
 
     async def forget(self, name: str) -> None:
         self._children.pop(name, None)
@@ -126,15 +186,30 @@ class ProcessContainerManager:
         paths = sorted((self._folder / "logs").glob("*.log"))
         return {path.stem: path.read_text(errors="replace") for path in paths}
 
+    async def log(self, name: str, after: int) -> tuple[str, int]:
+        path = self._log(name)
+        if "/" in name or not path.is_file():
+            known = ", ".join(sorted(p.stem for p in (self._folder / "logs").glob("*.log"))) or "none yet"
+            raise NotFound(f"There is no log {name!r}. Logs: {known}.")
+        cut = self._cut.get(name, 0)
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            # A position beyond the end is of another log of this name, or of before management restarted.
+            begin = after - cut if cut <= after <= cut + size else 0
+            file.seek(begin)
+            data = file.read(LOG_AT_ONCE)
+        return data.decode(errors="replace"), cut + begin + len(data)
+
     def stop_all(self, grace_s: float = GRACE_S) -> int:
         """End all processes, of whichever management; return how many there were."""
+        self._adopt()
         records = self._records()
-        running = [record.identity for record in records if record.identity.process()]
+        running = [r.identity for r in records if r.identity is not None and r.identity.process()]
         if not end(running, grace_s):
             raise ClusterError(
                 "Some processes do not end. `ps` shows them as clipper_server or clipper_container."
             )
-        for record in records:
+        for record in self._records():
             self._record(record.name).unlink(missing_ok=True)
         return len(running)
 
@@ -158,22 +233,24 @@ class ProcessContainerManager:
     def _words(self, name: str) -> Path:
         return self._folder / "words" / name
 
-    def _last_words(self, name: str) -> str:
+    def _last_words(self, name: str, exit_code: int) -> str:
+        killed = "" if exit_code != -signal.SIGKILL else KILLED
         for path in (self._words(name), self._log(name)):
             if path.exists() and (words := path.read_text(errors="replace").strip()):
-                return words[-4000:]
-        return "It said nothing."
+                return "\n".join(filter(None, [killed, words[-4000:]]))
+        return killed or "It said nothing."
 
-    @staticmethod
-    def _bound(log: Path) -> None:
+    def _bound(self, name: str) -> None:
         """Keep the last half of a log that has grown too long. Its process goes on appending to it."""
+        log = self._log(name)
         if log.exists() and log.stat().st_size > LOG_LIMIT:
             with log.open("r+b") as file:
-                file.seek(-LOG_LIMIT // 2, os.SEEK_END)
+                cut = file.seek(-LOG_LIMIT // 2, os.SEEK_END)
                 rest = file.read()
                 file.seek(0)
                 file.truncate()
                 file.write(rest)
+            self._cut[name] = self._cut.get(name, 0) + cut
 
     def _remove_old_logs(self) -> None:
         running = {record.name for record in self._records()}
