@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
@@ -314,6 +314,13 @@ class ClipperConnection(Refusals):
         self._management.wait_ready(
             name, version, timeout_s=timeout_s, said=progress.say, look_every_s=LOOK_EVERY_S
         )
+
+    @staticmethod
+    def test_predict_function(query: dict[str, Any], func: Callable[[Any], Any], input_type: str) -> Any:
+        """Try `func` here, before it is deployed; needs no cluster. See `trial.try_function`."""
+        from .trial import try_function
+
+        return try_function(query, func, input_type)
 
     def register_model(
         self,

@@ -153,6 +153,7 @@ def _arguments(method: Callable[..., Any]) -> list[str]:
         for n, f in inspect.getmembers(ClipperConnection, inspect.isfunction)
         if n[0] != "_"
         and n not in ("start_clipper", "connect", "stop_all", "build_model", "build_and_deploy_model")
+        and n != "test_predict_function"
         and n not in ("stop_models", "stop_versioned_models", "stop_inactive_model_versions")
     ],
 )

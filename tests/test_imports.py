@@ -29,7 +29,7 @@ def test_a_missing_module_is_found_before_the_first_query(source: str) -> None:
     with pytest.raises(ModuleNotFoundError, match="No module named 'no_such_package'") as raised:
         check_imports(compiled(source))
     assert raised.value.name == "no_such_package"
-    assert "Install 'no_such_package'" in str(raised.value)
+    assert "pkgs_to_install=['no_such_package']" in str(raised.value)
 
 
 @pytest.mark.parametrize(

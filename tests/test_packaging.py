@@ -140,7 +140,9 @@ def _answer(model: Estimator, inputs: Any) -> Any:
 
 def test_a_function_is_packed_for_the_python_loader() -> None:
     conn = _Recorder()
-    deploy_python_closure(conn, "m", 1, "d", _double, ["a"], 2, 8, example_input=[1.0])
+    deploy_python_closure(
+        conn, "m", 1, "d", _double, labels=["a"], num_replicas=2, batch_size=8, example_input=[1.0]
+    )
     assert conn.arguments == ("m", 1, "d", ["a"], 2, 8)
     assert (conn.manifest.loader, conn.manifest.input_type) == ("python", "doubles")
     assert conn.manifest.example_input == [1.0]

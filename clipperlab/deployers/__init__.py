@@ -1,8 +1,15 @@
 """Deployers: from a Python object to a deployed version, in one call.
 
-A function that a deployer takes gets a list of inputs and returns a list of the same length.
+A function that a deployer takes gets a list of inputs and returns a list of the same length. Each module has
+`create_endpoint`, which registers the application and links the model too, all under one name.
 """
 
-from . import python, sklearn
+from . import custom, onnx, python, pytorch, sklearn
+from .elsewhere import refusing
 
-__all__ = ["python", "sklearn"]
+tensorflow = refusing("tensorflow")
+keras = refusing("keras")
+mxnet = refusing("mxnet")
+pyspark = refusing("pyspark")
+
+__all__ = ["custom", "keras", "mxnet", "onnx", "pyspark", "python", "pytorch", "sklearn", "tensorflow"]

@@ -52,6 +52,11 @@ def _parts(value: object) -> Iterator[tuple[str, object]]:
                 yield f"global variable {name!r}", value.__globals__[name]
         for name, default in inspect.signature(value).parameters.items():
             yield f"the default of argument {name!r}", default.default
+    elif isinstance(value, types.ModuleType):
+        if value.__name__ in cloudpickle.list_registry_pickle_by_value():
+            for name, attribute in vars(value).items():
+                if not name.startswith("__"):
+                    yield f"{name!r} in the module {value.__name__!r}", attribute
     elif isinstance(value, type):
         for name, attribute in vars(value).items():
             if isinstance(attribute, types.FunctionType):

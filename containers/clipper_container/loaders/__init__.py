@@ -15,7 +15,13 @@ from ..errors import ArtifactError
 Predict = Callable[[Any], Sequence[Any]]
 """Takes a batch as `inputs.decode` gives it; returns one output for each input, in order."""
 
-LOADERS = {"python": "python", "sklearn": "scikit_learn"}
+LOADERS = {
+    "python": "python",
+    "sklearn": "scikit_learn",
+    "pytorch": "pytorch",
+    "onnx": "onnx",
+    "custom": "custom",
+}
 
 
 def load(loader: str, parts: dict[str, bytes], input_type: str) -> Predict:

@@ -1,0 +1,50 @@
+"""Loads a class, and makes the object of it that answers, beside the files that came along."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import json
+import os
+import pickle
+import sys
+import tempfile
+from pathlib import Path
+
+from ..container import predict_of
+from ..errors import ArtifactError
+from . import Predict
+
+_FILES = "files/"
+
+
+def load(parts: dict[str, bytes], input_type: str) -> Predict:
+    files = {name.removeprefix(_FILES): data for name, data in parts.items() if name.startswith(_FILES)}
+    if files:
+        _unpack(files)
+    if "class.pickle" in parts:
+        kind = pickle.loads(parts["class.pickle"])
+    else:
+        module, attribute = json.loads(parts["class.json"])
+        kind = getattr(importlib.import_module(module), attribute, None)
+        if kind is None:
+            raise ArtifactError(f"The module {module} has no {attribute}. Check the name of the class.")
+    predict = predict_of(kind(*pickle.loads(parts["arguments.pickle"])), input_type)
+    if input_type == "ndarray":
+        return predict
+    return lambda inputs: predict(list(inputs))
+
+
+def _unpack(files: dict[str, bytes]) -> None:
+    """Make a folder with these files the working directory, where modules are found too."""
+    temporary = tempfile.TemporaryDirectory(prefix="clipper-model-")
+    atexit.register(temporary.cleanup)
+    folder = Path(temporary.name)
+    for name, data in files.items():
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ArtifactError(f"The artifact's file {name!r} would lie elsewhere. Package it again.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
