@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from .handles import ModelHandle
 from .management import Application, Management, Replica, Version
 
 EVENTS = 8
@@ -28,6 +29,22 @@ def summarise(management: Management) -> RenderableType:
         _models(management.models(), management.replicas()),
         _events(cluster["events"][-EVENTS:]),
     )
+
+
+def versions_of(model: ModelHandle) -> RenderableType:
+    """A model's versions, and its history."""
+    table = _table("version", "state", "replicas", "batching", "deployed by")
+    for version in model.versions:
+        current = " [green](current)[/]" if version["is_current_version"] else ""
+        why = f": {version['message']}" if version["message"] else ""
+        table.add_row(
+            version["model_version"] + current,
+            f"[red]{version['state']}[/]" if version["state"] in ("failed", "crashing") else version["state"],
+            f"{version['ready_replicas']} of {version['num_replicas']} ready",
+            version["batching"],
+            escape(version["deployed_by"] + why),
+        )
+    return Group(table, Text(f"\n{model.history!r}", style="dim"))
 
 
 def _applications(applications: list[Application]) -> RenderableType:

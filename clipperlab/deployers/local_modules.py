@@ -17,6 +17,7 @@ from types import ModuleType
 
 import cloudpickle
 
+HOMES: list[Path] = []  # folders of scripts that were run without being the main one
 _OURS = ("clipperlab", "clipper_server", "clipper_container")  # replicas have them, wherever they lie
 
 
@@ -62,7 +63,7 @@ def _is_local(file: str | None, homes: tuple[str, ...], installed: tuple[str, ..
 
 def _homes() -> tuple[str, ...]:
     script = getattr(sys.modules.get("__main__"), "__file__", None)
-    return _folders(Path.cwd(), *([Path(script).parent] if script else []))
+    return _folders(Path.cwd(), *HOMES, *([Path(script).parent] if script else []))
 
 
 def _installed() -> tuple[str, ...]:

@@ -21,8 +21,8 @@ def check_imports(function: Callable[..., Any]) -> None:
         if importlib.util.find_spec(module) is None:
             raise ModuleNotFoundError(
                 f"No module named {module!r} (imported by the function {code.co_name!r} in its line "
-                f"{line - code.co_firstlineno + 1}). Deploy with pkgs_to_install=[{module!r}]; or, where it is "
-                "a module of your own beside the notebook, import it at the notebook's top and not in the "
+                f"{line - code.co_firstlineno + 1}). Deploy with pkgs_to_install=[{module!r}]; or, where it "
+                "is a module of your own beside the notebook, import it at the notebook's top and not in the "
                 "function; or put the import into a try statement if the model can do without.",
                 name=module,
             )
