@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import wire
+from . import metrics, wire
 from .credits import Credits
 from .errors import WireError
 
@@ -146,6 +146,7 @@ class Links:
         self._asked_for_release: set[Link] = set()
         self._closing = False
         self._look_again = 0.0
+        self._told: Link | None = None  # the frontend that is told of metrics
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -223,6 +224,7 @@ class Links:
         """Handle what has come, or wait for it, at most until the next look for frontends."""
         if time.monotonic() >= self._look_again:
             self._find_frontends()
+            self._tell_metrics()
             self._look_again = time.monotonic() + LOOK_AGAIN_S
         for key, _ in self._selector.select(max(0.0, self._look_again - time.monotonic())):
             if key.data is None:
@@ -237,6 +239,17 @@ class Links:
             if self._draining and link not in self._asked_for_release:
                 self._asked_for_release.add(link)
                 link.send(wire.Draining())
+
+    def _tell_metrics(self) -> None:
+        """Tell one frontend what the model measured; another one where that is gone."""
+        offered = [link for link in self._links.values() if link.offered and not link.closed]
+        if not offered:
+            return
+        if self._told not in offered:
+            self._told = offered[0]
+            metrics.ours.touch()
+        if (news := metrics.ours.news()) is not None:
+            self._told.send(wire.Metrics(news))
 
     def _drained(self) -> bool:
         return self._draining and all(link.released for link in self._links.values())

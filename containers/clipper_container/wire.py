@@ -18,6 +18,7 @@ tensors where they were asked for), one after the other. Never a pickle.
                                         ←    Backlog (queries wait here, and I have no credit)
     Recall (others wait: have you any?) →
                                         ←    Yield   (the credits that I had left)
+    Metrics (what the model measured)   →
     Draining (send me no more)          →
                                         ←    Released (that was the last)
 
@@ -40,7 +41,7 @@ from .errors import WireError
 
 Buffer = bytes | memoryview
 
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 MAX_HEADER = 4 << 20
 MAX_BODY = 1 << 30
 PREFIX = struct.Struct("<II")
@@ -121,6 +122,24 @@ class Reply(msgspec.Struct, tag="reply", array_like=True, frozen=True):
     fault: Fault | None
 
 
+class Metric(msgspec.Struct, array_like=True):
+    """One of the model's own. A gauge's value is its `sum`. `counts` are by upper bound, the last beyond."""
+
+    name: str
+    kind: str
+    description: str
+    bounds: list[float]
+    counts: list[int]
+    sum: float = 0.0
+    count: int = 0
+
+
+class Metrics(msgspec.Struct, tag="metrics", array_like=True, frozen=True):
+    """All that there are, to one frontend at a time, at most once a second."""
+
+    metrics: list[Metric]
+
+
 class Draining(msgspec.Struct, tag="draining", array_like=True, frozen=True):
     pass
 
@@ -129,7 +148,7 @@ class Released(msgspec.Struct, tag="released", array_like=True, frozen=True):
     pass
 
 
-ToFrontend = Hello | Ready | Credit | Reply | Recall | Draining
+ToFrontend = Hello | Ready | Credit | Reply | Recall | Metrics | Draining
 ToContainer = Welcome | Refused | Batch | Backlog | Yield | Released
 
 _Message = TypeVar("_Message")

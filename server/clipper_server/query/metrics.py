@@ -10,14 +10,28 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
+
+from clipper_container import wire
 
 LATENCIES_S = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05),
     *(0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0),
 )
+_KINDS = {
+    "Counter": CounterMetricFamily,
+    "Gauge": GaugeMetricFamily,
+    "Histogram": HistogramMetricFamily,
+    "Summary": SummaryMetricFamily,
+}
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
@@ -26,10 +40,12 @@ class Histogram:
 
     __slots__ = ("_bounds", "_counts", "sum")
 
-    def __init__(self, bounds: Sequence[float] = LATENCIES_S) -> None:
+    def __init__(
+        self, bounds: Sequence[float] = LATENCIES_S, counts: list[int] | None = None, total: float = 0.0
+    ) -> None:
         self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
-        self.sum = 0.0
+        self._counts = [0] * (len(bounds) + 1) if counts is None else counts
+        self.sum = total
 
     def observe(self, value: float, count: int = 1) -> None:
         self._counts[bisect_left(self._bounds, value)] += count
@@ -67,6 +83,7 @@ class ReplicaMetrics:
     def __init__(self) -> None:
         self.answered = 0
         self.latency = Histogram()  # of its batches, from sending one to its reply
+        self.custom: list[wire.Metric] = []  # the model's own
 
 
 class VersionMetrics:
@@ -168,6 +185,23 @@ class _Families:
             self._count("replica_predictions", "Inputs that the replica answered", whose, replica.answered)
             what = "From sending a batch to its reply"
             self._observe("replica_prediction_latency_seconds", what, whose, replica.latency)
+            for metric in replica.custom:
+                self._custom(metric, whose)
+
+    def _custom(self, metric: wire.Metric, labels: dict[str, str]) -> None:
+        """One of a model's own. Where two models mean different things by a name, the first one has it."""
+        name, values = f"custom_{metric.name}", self._values(labels)
+        kind = _KINDS.get(metric.kind)
+        if kind is None or not isinstance(self._found.get(name), kind | None):
+            return
+        family = self._family(kind, name, metric.description.rstrip("."), labels)
+        if isinstance(family, HistogramMetricFamily):
+            histogram = Histogram(metric.bounds, metric.counts, metric.sum)
+            family.add_metric(values, histogram.buckets(), histogram.sum)
+        elif isinstance(family, SummaryMetricFamily):
+            family.add_metric(values, metric.count, metric.sum)
+        else:
+            family.add_metric(values, metric.sum)
 
     def _count(self, name: str, what: str, labels: dict[str, str], value: float) -> None:
         self._family(CounterMetricFamily, name, what, labels).add_metric(self._values(labels), value)

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, cast
 from clipper_container import wire
 from clipper_container.errors import WireError
 from clipper_container.inputs import DTYPES, Tensor, sized_tensor
+from clipper_container.metrics import MOST
 
 from ..snapshot import BatchingSpec
 from .batching import BatchPolicy, policy_for
@@ -111,6 +112,10 @@ class Replica(asyncio.BufferedProtocol):
                 self.state = "ready"
                 self._queue.join(self, message.measured)
                 self._registry.replicas_changed()
+            case wire.Metrics():
+                if len(message.metrics) > MOST:
+                    raise WireError(f"It has {len(message.metrics)} metrics of its own; {MOST} is the most.")
+                self.metrics.custom = message.metrics
             case wire.Draining():
                 self._leave()
                 self._write(wire.Released())
