@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from clipper_container.errors import ClusterError
+from clipper_container.errors import ClusterError, NotFound
+from clipper_container.resources import Resources
 from clipper_server.management.containers import Spec, Status
-from clipper_server.management.containers.process import LOG_LIMIT, ProcessContainerManager
+from clipper_server.management.containers.process import LOG_LIMIT, ProcessContainerManager, _Record
 
 from .waiting import wait_for
 
@@ -74,3 +79,112 @@ async def test_a_log_is_bounded_and_keeps_its_end(tmp_path: Path) -> None:
     await manager.poll()
     assert log.stat().st_size <= LOG_LIMIT // 2
     assert log.read_bytes().endswith(b"the end")
+
+
+def waiting(folder: Path, port: int) -> dict[str, str]:
+    """The environment of a replica that waits for its artifact, and never gets it."""
+    return {
+        "CLIPPER_MODEL_NAME": "m",
+        "CLIPPER_MODEL_VERSION": "1",
+        "CLIPPER_REPLICA": "0",
+        "CLIPPER_FRONTENDS": str(folder / "*.sock"),
+        "CLIPPER_ARTIFACT": f"http://127.0.0.1:{port}/sha256:0",
+        "CLIPPER_TOKEN": "secret",
+        "CLIPPER_MAX_BATCH": "1",
+    }
+
+
+DIES = """
+import asyncio, json, os, signal, sys
+from pathlib import Path
+from clipper_server.management.containers import Spec
+from clipper_server.management.containers.process import ProcessContainerManager
+
+class Dying(ProcessContainerManager):
+    def _write(self, record):
+        if record.identity is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super()._write(record)
+
+labels = {"model": "m", "version": "1", "replica": "0"}
+spec = Spec("m.1.0", "replica", json.loads(sys.argv[2]), labels)
+asyncio.run(Dying(Path(sys.argv[1])).start(spec))
+"""
+
+
+async def test_what_was_started_but_never_noted_is_found_again(tmp_path: Path) -> None:
+    """Management is killed between the start of a process and its record."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = json.dumps(waiting(tmp_path, silent.getsockname()[1]))
+        command = [sys.executable, "-c", DIES, str(tmp_path), environment]
+        dead = subprocess.run(command)  # noqa: ASYNC221 - nothing else waits for this loop
+        assert dead.returncode == -9
+        manager = ProcessContainerManager(tmp_path)
+        (status,) = await manager.poll()
+        assert (status.name, status.exit_code) == (LOST.name, None)
+        process = psutil.Process(status.pid)
+        assert "secret" not in " ".join(process.cmdline())
+        assert manager.stop_all(0.0) == 1
+        wait_for("its end", lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+
+
+async def test_an_intent_that_came_to_nothing_is_forgotten(tmp_path: Path) -> None:
+    manager = ProcessContainerManager(tmp_path)
+    manager._write(_Record(LOST.name, LOST.kind, LOST.labels))
+    assert await manager.poll() == []
+    assert list((tmp_path / "processes").iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system binds no process to cores")
+async def test_a_replica_gets_the_cores_that_it_may_use(tmp_path: Path) -> None:
+    manager = ProcessContainerManager(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = waiting(tmp_path, silent.getsockname()[1])
+        for i in range(2):
+            spec = Spec(f"m.1.{i}", "replica", environment, LOST.labels, Resources.of(cpus=1))
+            await manager.start(spec)
+        statuses = await manager.poll()
+        cores = [psutil.Process(status.pid).cpu_affinity() for status in statuses]
+        assert [len(each or []) for each in cores] == [1, 1]
+        if len(os.sched_getaffinity(0)) > 1:
+            assert cores[0] != cores[1]
+        manager.stop_all(0.0)
+        for child in manager._children.values():
+            child.wait()
+
+
+async def test_a_log_is_read_on_from_where_one_was_and_also_where_it_was_cut(tmp_path: Path) -> None:
+    manager = ProcessContainerManager(tmp_path)
+    await manager.start(LOST)
+    await ended(manager)
+    log = tmp_path / "logs" / f"{LOST.name}.log"
+    log.write_bytes(b"one\n")
+    assert await manager.log(LOST.name, 0) == ("one\n", 4)
+    assert await manager.log(LOST.name, 4) == ("", 4)
+    log.write_bytes(b"one\n" + b"x" * LOG_LIMIT + b"\nthe end\n")
+    await manager.poll()
+    position, text = 4, ""
+    while True:
+        more, after = await manager.log(LOST.name, position)
+        if after == position:
+            break
+        text, position = text + more, after
+    assert text.endswith("\nthe end\n")
+    with log.open("ab") as file:
+        file.write(b"later\n")
+    assert (await manager.log(LOST.name, position))[0] == "later\n"
+    for name in ("nonsuch", "../logs/m.1.0"):
+        with pytest.raises(NotFound, match=r"There is no log .* Logs: m\.1\.0"):
+            await manager.log(name, 0)
+
+
+async def test_one_that_was_killed_says_what_may_have_happened(tmp_path: Path) -> None:
+    manager = ProcessContainerManager(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = waiting(tmp_path, silent.getsockname()[1])
+        await manager.start(dataclasses.replace(LOST, environment=environment))
+        (child,) = psutil.Process().children()
+        child.kill()
+        status = await ended(manager)
+    assert status.exit_code == -9
+    assert "no memory left" in status.last_words
