@@ -119,8 +119,8 @@ def test_outputs_that_are_wanted_raw_are_tensors_where_they_can_be() -> None:
 
 
 def manifest(**changes: Any) -> Manifest:
-    fields = {"format": 1, "loader": "python", "input_type": "doubles", "python": "", "packages": {}}
-    return Manifest(**{**fields, "example_input": [1.0, 2.0], **changes})
+    fields = {"format": 1, "loader": "python", "input_type": "doubles", "python": "", "interpreter": ""}
+    return Manifest(**{**fields, "packages": {}, "example_input": [1.0, 2.0], **changes})
 
 
 def test_the_warm_up_measures_batches_of_the_example_up_to_the_largest_allowed() -> None:
