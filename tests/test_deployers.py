@@ -264,6 +264,29 @@ def test_a_model_that_needs_more_memory_than_it_may_have_is_told_so(conn: Clippe
     conn.stop_models(["greedy"])
 
 
+def test_a_model_from_another_python_is_told_before_its_first_query(
+    conn: ClipperConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.python_version", lambda: "3.9.1")
+    monkeypatch.setattr("sys.executable", "/gone/bin/python3.9")
+    with pytest.raises(
+        BadRequest, match=r"Python 3\.9\.1, /gone/bin/python3\.9, which is not on this machine"
+    ):
+        deploy_python_closure(conn, "elder", 1, "doubles", constant(1))
+    monkeypatch.undo()
+    monkeypatch.setattr("platform.python_version", lambda: "3.9.1")
+    with pytest.raises(DeployError, match=r"packaged with Python 3\.9\.1, and this container runs Python 3"):
+        deploy_python_closure(conn, "elder", 1, "doubles", constant(1))
+
+
+def test_an_interpreter_that_cannot_run_a_container_is_told(conn: ClipperConnection) -> None:
+    other = next((p for p in ("/usr/bin/python3", "/usr/local/bin/python3") if Path(p).exists()), None)
+    if other is None or subprocess.run([other, "-c", "import clipper_container"]).returncode == 0:
+        pytest.skip("there is no other interpreter here, without clipperlab")
+    with pytest.raises(DeployError, match=rf"{other} cannot run a model container.*Install clipperlab there"):
+        deploy_python_closure(conn, "elder", 2, "doubles", constant(1), python=other)
+
+
 # Functions and what they use
 
 
