@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 JUPYTER_ARGS ?=
+PYTEST_ARGS ?=
 BENCHMARKS ?=
 
 VENV := .venv
@@ -42,7 +43,7 @@ types: $(DEV) ## check types
 	$(BIN)/mypy
 
 unit: $(DEV) ## run the tests in tests/
-	$(BIN)/pytest
+	$(BIN)/pytest $(PYTEST_ARGS)
 
 notebooks: $(DEV) curl ## run every cell of every lesson
 	$(BIN)/python -m pytest -p tests.home --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --exitfirst notebooks
