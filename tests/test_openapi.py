@@ -18,6 +18,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from clipper_server.snapshot import ReplicaReport, Report
+
 from .managements import TOKEN, Served, served
 
 CHECKS = [
@@ -42,12 +44,15 @@ def management(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield management
 
 
-def fill(client: httpx2.Client) -> None:
-    """See to it that what `NAMES` names is there."""
+def fill(management: Served, client: httpx2.Client) -> None:
+    """See to it that what `NAMES` names is there, has a history, and a replica that dialled in."""
     app = {"name": "app", "input_type": "doubles", "default_output": "", "latency_slo_micros": 1000}
     client.post("/admin/add_app", json=app)
     model = {"model_name": "m", "model_version": "1", "input_type": "doubles"}
     client.post("/admin/add_model", json=model)
+    client.post("/admin/add_model_links", json={"app_name": "app", "model_names": ["m"]})
+    report = Report("0", 1, True, 10**9, "", [ReplicaReport("m", "1", "elsewhere", True, 7)], [])
+    management.do(lambda: management.frontends.on_report(report))
 
 
 def test_generated_requests_are_answered_as_the_description_says(management: Served) -> None:
@@ -57,7 +62,7 @@ def test_generated_requests_are_answered_as_the_description_says(management: Ser
         operations: list[Any] = [result.ok() for result in schema.get_all_operations()]  # type: ignore[union-attr]
         assert len(operations) > 40
         for operation in operations:
-            fill(client)
+            fill(management, client)
             for mode in GenerationMode:
                 if mode is GenerationMode.NEGATIVE and not (operation.body or operation.query):
                     continue  # there is nothing that could be wrong with it
