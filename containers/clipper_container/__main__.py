@@ -44,6 +44,9 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
     last_words: str
     memory: int | None = None
 
+    def __repr__(self) -> str:
+        return f"<the settings of a replica of {self.model_name}:{self.model_version}>"  # without the token
+
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> Settings:
         settings = msgspec.convert(dict(environ), cls, strict=False)

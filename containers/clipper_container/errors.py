@@ -9,6 +9,7 @@ ClipperException
 ├── AlreadyExists           it is there already, and is never overwritten        HTTP 409
 ├── DeployError             a version did not come up; carries its own traceback HTTP 422
 ├── ArtifactError           a model cannot be packaged, or its package not loaded    HTTP 400
+├── NoRoom                  the disk is too full for it                          HTTP 507
 └── WireError               the other end of the wire speaks another protocol, or garbage
 
 Over HTTP an error travels as {"error": <class name>, "message": <sentence>} and comes out as the same
@@ -68,6 +69,12 @@ class ArtifactError(ClipperException):
     """A model cannot be packaged, or a package cannot be loaded here."""
 
     http_status = 400
+
+
+class NoRoom(ClipperException):
+    """The disk has no room for an upload. Nothing of it was kept."""
+
+    http_status = 507
 
 
 class WireError(ClipperException):

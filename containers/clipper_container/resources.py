@@ -12,7 +12,7 @@ from .errors import BadRequest
 GPU = "nvidia.com/gpu"
 _UNITS = {"": 1, **{unit: 1000**n for n, unit in enumerate("KMGT", 1)}}
 _UNITS |= {f"{unit}i": 1024**n for n, unit in enumerate("KMGT", 1)}
-_MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMGT]i?)?B?")
+_MEMORY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([KMGT]i?)?B?")
 _DEVICE = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?/[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?")
 
 
@@ -73,7 +73,7 @@ def _bytes(memory: int | str | None) -> int | None:
         return None
     if isinstance(memory, str) and (found := _MEMORY.fullmatch(memory.strip())):
         memory = int(float(found[1]) * _UNITS[found[2] or ""])
-    if isinstance(memory, bool) or not isinstance(memory, int) or memory <= 0:
+    if isinstance(memory, bool) or not isinstance(memory, int) or not 0 < memory < 2**63:
         raise BadRequest(f'memory must be bytes, or a text such as "512Mi" or "2G", not {memory!r}.')
     return memory
 

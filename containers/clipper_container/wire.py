@@ -55,6 +55,9 @@ class Hello(msgspec.Struct, tag="hello", array_like=True, frozen=True):
     replica: str
     pid: int
 
+    def __repr__(self) -> str:
+        return f"<hello of replica {self.replica} of {self.model}:{self.version}>"  # without the token
+
 
 class Welcome(msgspec.Struct, tag="welcome", array_like=True, frozen=True):
     frontend: str

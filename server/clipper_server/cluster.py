@@ -26,6 +26,9 @@ class ClusterRecord(msgspec.Struct, frozen=True):
     pid: int
     identity: Identity
 
+    def __repr__(self) -> str:
+        return f"<the record of {self.cluster_name}>"  # without the token
+
 
 class ClusterFolder:
     """A private folder on a local disk: the database, artifacts, logs, sockets and records of one cluster."""

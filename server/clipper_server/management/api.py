@@ -1,26 +1,32 @@
-"""The management API: `/api/v1/...`, as OpenAPI describes it."""
+"""The management API: `/api/v1/...`, as OpenAPI describes it, and Clipper's own calls under `/admin/...`.
+
+Every call but the two that only say that management lives needs the cluster's bearer token. That also keeps
+web pages out that a browser on this machine shows: one that posts here, be it under a name of its own that
+it has pointed at 127.0.0.1, does not know the token, and no browser sends it unasked.
+"""
 
 from __future__ import annotations
 
 import hmac
 import json
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, Literal
 
 import fastapi
 import msgspec
 from fastapi import Depends, Header, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
-from pydantic import BaseModel, Field
+from fastapi.responses import FileResponse
+from pydantic import Field
 
 from clipper_container import inputs
-from clipper_container.errors import BadRequest, ClipperException, ClusterError, Unauthorized
+from clipper_container.errors import BadRequest, Unauthorized
 from clipper_container.resources import Resources
 
 from ..changes import Changes
 from ..snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, ApplicationSpec, Report
+from . import answers, openapi, refusals
+from .admin import Admin
+from .bodies import Body, Limit
 from .containers import ContainerManager, Runtime
 from .control import Control
 from .events import Events
@@ -30,6 +36,7 @@ from .reconciler import Reconciler
 from .specs import Specs, parse_batching
 from .state import Autoscaling, Event, Version
 
+_V1 = "/api/v1"
 MAX_WAIT_S = 30.0
 _BIG = 2**63 - 1  # SQLite's
 EVENTS_AT_ONCE = 500
@@ -39,7 +46,7 @@ Who = Annotated[str, Header(alias="X-Clipper-Who", max_length=200)]
 """Who asks, for the history: a name that clients give."""
 
 
-class NewApplication(BaseModel):
+class NewApplication(Body):
     name: str
     input_type: str
     default_output: Any
@@ -47,14 +54,14 @@ class NewApplication(BaseModel):
     on_overload: Literal["default", "reject"] = "default"
 
 
-class Limits(BaseModel):
+class Limits(Body):
     cpus: float | None = None
     memory: int | str | None = None
     gpus: int = 0
     devices: dict[str, int] = Field(default_factory=dict)
 
 
-class NewVersion(BaseModel):
+class NewVersion(Body):
     """`artifact` is None for a model that runs elsewhere and dials in."""
 
     version: str
@@ -72,25 +79,25 @@ class NewVersion(BaseModel):
     message: str = Field(default="", max_length=2000)
 
 
-class CurrentVersion(BaseModel):
+class CurrentVersion(Body):
     version: str
     message: str = Field(default="", max_length=2000)
 
 
-class Message(BaseModel):
+class Message(Body):
     message: str = Field(default="", max_length=2000)
 
 
-class NumReplicas(BaseModel):
+class NumReplicas(Body):
     num_replicas: int
 
 
-class Bounds(BaseModel):
+class Bounds(Body):
     min_replicas: int
     max_replicas: int
 
 
-class Batching(BaseModel):
+class Batching(Body):
     batching: str
     batch_delay_micros: int = 0
 
@@ -121,14 +128,25 @@ class API:
         self._observations = observations
 
     def build(self) -> fastapi.FastAPI:
-        app = fastapi.FastAPI(title="Clipper Lab management", version="1")
-        app.add_exception_handler(ClipperException, _on_error)
-        app.add_exception_handler(RequestValidationError, _on_invalid)
-        app.add_exception_handler(sqlite3.Error, _on_disk)
-        app.add_exception_handler(OSError, _on_disk)
-        app.add_api_route("/api/v1/health", self.health)
+        app = openapi.App(
+            title="Clipper Lab management",
+            version="1",
+            description=openapi.ABOUT,
+            generate_unique_id_function=lambda route: route.name,
+        )
+        app.add_middleware(Limit, exempt=f"{_V1}/artifacts/")
+        for kind in refusals.KINDS:
+            app.add_exception_handler(kind, refusals.as_json)
+        app.add_api_route(f"{_V1}/health", self.health)
         # The replicas' way in has a check of its own: their credential is good for one artifact.
-        app.add_api_route("/api/v1/artifacts/{digest}", self.get_artifact, response_class=FileResponse)
+        path = "/artifacts/{digest}"
+        app.add_api_route(
+            _V1 + path,
+            self.get_artifact,
+            response_class=FileResponse,
+            dependencies=[Depends(openapi.BEARER)],
+            **openapi.of_route("GET", path, self.get_artifact),
+        )
         routes: list[tuple[str, str, Callable[..., Awaitable[Any]], int]] = [
             ("GET", "/cluster", self.cluster, 200),
             ("GET", "/logs", self.logs, 200),
@@ -162,24 +180,27 @@ class API:
             ("GET", "/frontends/{frontend}/snapshot", self.snapshot, 200),
             ("POST", "/frontends/{frontend}/report", self.report, 204),
         ]
-        secured = fastapi.APIRouter(prefix="/api/v1", dependencies=[Depends(self._check_token)])
+        token = (openapi.BEARER, self._check_token)
+        secured = fastapi.APIRouter(prefix=_V1, dependencies=[Depends(check) for check in token])
         for method, path, endpoint, status in routes:
-            secured.add_api_route(path, endpoint, methods=[method], status_code=status)
+            described = openapi.of_route(method, path, endpoint)
+            secured.add_api_route(path, endpoint, methods=[method], status_code=status, **described)
         app.include_router(secured)
+        app.include_router(Admin(self._control, self._observations, self.replicas).build(*token))
         return app
 
     async def _check_token(self, request: Request) -> None:
         if not hmac.compare_digest(_bearer(request), self._specs.token.encode()):
             raise Unauthorized("The bearer token is missing or wrong. It is in the cluster's cluster.json.")
 
-    async def health(self) -> dict[str, str]:
+    async def health(self) -> answers.Health:
         """Management answers. Needs no token."""
         return {"status": "ok"}
 
-    async def cluster(self) -> dict[str, Any]:
+    async def cluster(self) -> answers.Cluster:
         """What runs, and what happened last."""
         heard = {report.frontend: report for report in self._frontends.live()}
-        frontends = [
+        frontends: list[answers.Frontend] = [
             {
                 "id": status.labels["frontend"],
                 "pid": status.pid,
@@ -208,7 +229,7 @@ class API:
         after: Annotated[int, Query(ge=0, le=_BIG)] = 0,
         limit: Annotated[int, Query(ge=1, le=EVENTS_AT_ONCE)] = 100,
         wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0,
-    ) -> list[dict[str, Any]]:
+    ) -> list[answers.Event]:
         """What happened after an event, the oldest first; waits for one where `wait_s` says so."""
         return [_event(event) for event in await self._events.after(after, limit, wait_s)]
 
@@ -217,14 +238,14 @@ class API:
         request: Request,
         after: Annotated[int | None, Query(ge=0, le=_BIG)] = None,
         last_event_id: Annotated[int | None, Header(ge=0, le=_BIG)] = None,
-    ) -> StreamingResponse:
+    ) -> openapi.EventStream:
         """What happens from now on, or after an event, as server-sent events."""
         newest = self._events.last(1)
         begin = last_event_id if after is None else after
         if begin is None:
             begin = newest[0].id if newest else 0
         headers = {"Cache-Control": "no-store"}
-        return StreamingResponse(self._stream(begin), media_type="text/event-stream", headers=headers)
+        return openapi.EventStream(self._stream(begin), headers=headers)
 
     async def _stream(self, after: int) -> AsyncIterator[str]:
         yield ": these are the events of the cluster\n\n"
@@ -240,14 +261,14 @@ class API:
         """The last part of each process's log."""
         return await self._manager.logs()
 
-    async def log(self, name: str, after: Annotated[int, Query(ge=0, le=_BIG)] = 0) -> dict[str, Any]:
+    async def log(self, name: str, after: Annotated[int, Query(ge=0, le=_BIG)] = 0) -> answers.Log:
         """A process's log from a position on, and the position to go on from."""
         text, position = await self._manager.log(name, after)
         return {"text": text, "position": position}
 
-    async def put_artifact(self, digest: str, request: Request) -> dict[str, Any]:
+    async def put_artifact(self, digest: str, request: Request) -> answers.Artifact:
         """Upload an artifact, as the raw body, under its own digest."""
-        size = await self._control.artifacts.put(digest, request.stream())
+        size = await self._control.artifacts.put(digest, request.stream(), _announced(request))
         return {"digest": digest, "size": size}
 
     async def get_artifact(self, digest: str, request: Request) -> FileResponse:
@@ -260,12 +281,14 @@ class API:
         ]
         if not any(hmac.compare_digest(token, good.encode()) for good in allowed):
             raise Unauthorized("The bearer token is missing, or not good for this artifact.")
-        return FileResponse(self._control.artifacts.path(digest))
+        path = self._control.artifacts.path(digest)
+        return FileResponse(path, media_type="application/octet-stream")
 
-    async def applications(self) -> list[dict[str, Any]]:
+    async def applications(self) -> list[answers.Application]:
+        """All applications, and the models that are linked to them."""
         return [msgspec.to_builtins(application) for application in self._control.state.applications()]
 
-    async def register_application(self, new: NewApplication) -> dict[str, Any]:
+    async def register_application(self, new: NewApplication) -> answers.Application:
         """Make an endpoint. It answers with the default output until a model is linked."""
         application = ApplicationSpec(
             new.name,
@@ -278,23 +301,27 @@ class API:
         registered = await self._control.register_application(application)
         return _builtins(registered)
 
-    async def application(self, name: str) -> dict[str, Any]:
+    async def application(self, name: str) -> answers.Application:
+        """One application."""
         return _builtins(self._control.application(name))
 
     async def unregister_application(self, name: str) -> None:
+        """Remove an endpoint."""
         await self._control.unregister_application(name)
 
-    async def link(self, name: str, model: str) -> dict[str, Any]:
+    async def link(self, name: str, model: str) -> answers.Application:
+        """Let the application ask the model too. Their input types must be the same."""
         return _builtins(await self._control.link(name, model))
 
-    async def unlink(self, name: str, model: str) -> dict[str, Any]:
+    async def unlink(self, name: str, model: str) -> answers.Application:
+        """Let the application ask the model no longer."""
         return _builtins(await self._control.unlink(name, model))
 
-    async def models(self) -> list[dict[str, Any]]:
+    async def models(self) -> list[answers.Version]:
         """Every version of every model."""
         return [self._describe(version) for version in self._control.state.versions()]
 
-    async def deploy(self, model: str, new: NewVersion, x_clipper_who: Who = "") -> dict[str, Any]:
+    async def deploy(self, model: str, new: NewVersion, x_clipper_who: Who = "") -> answers.Version:
         """Start a version. Ask for it with `wait_s` to learn what became of it."""
         version = Version(
             model,
@@ -317,7 +344,7 @@ class API:
 
     async def version(
         self, model: str, version: str, wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0
-    ) -> dict[str, Any]:
+    ) -> answers.Version:
         """One version; with `wait_s`, when its replicas are ready or it failed, or after that time."""
 
         def ready() -> int:
@@ -327,7 +354,7 @@ class API:
             return self._describe(await self._control.settled(model, version, ready, wait_s))
         return self._describe(self._control.version(model, version))
 
-    def _describe(self, version: Version) -> dict[str, Any]:
+    def _describe(self, version: Version) -> answers.Version:
         ready = self._reconciler.ready(version.model, version.version)
         num_replicas = version.num_replicas
         if version.artifact is None:
@@ -368,27 +395,27 @@ class API:
         """Stop its replicas and forget it."""
         await self._control.remove_version(model, version, x_clipper_who)
 
-    async def history(self, model: str) -> list[dict[str, Any]]:
+    async def history(self, model: str) -> list[answers.Move]:
         """Who made which version current, when and why; the last move at the end."""
         return [msgspec.to_builtins(move) for move in self._control.history(model)]
 
     async def set_current(
         self, model: str, current: CurrentVersion, x_clipper_who: Who = ""
-    ) -> dict[str, Any]:
+    ) -> answers.Version:
         """Go back or forward: a move of the pointer to a version whose replicas run."""
         moved = await self._control.set_current(model, current.version, x_clipper_who, current.message)
         return self._describe(moved)
 
-    async def roll_back(self, model: str, why: Message, x_clipper_who: Who = "") -> dict[str, Any]:
+    async def roll_back(self, model: str, why: Message, x_clipper_who: Who = "") -> answers.Version:
         """Go back to the version before the current one."""
         return self._describe(await self._control.roll_back(model, x_clipper_who, why.message))
 
-    async def set_autoscaling(self, model: str, version: str, bounds: Bounds) -> dict[str, Any]:
+    async def set_autoscaling(self, model: str, version: str, bounds: Bounds) -> answers.Version:
         """Let the number of replicas follow the load, between bounds."""
         wanted = Autoscaling(bounds.min_replicas, bounds.max_replicas)
         return self._describe(await self._control.set_autoscaling(model, version, wanted))
 
-    async def stop_autoscaling(self, model: str, version: str) -> dict[str, Any]:
+    async def stop_autoscaling(self, model: str, version: str) -> answers.Version:
         """Leave the number of replicas as it is now."""
         return self._describe(await self._control.set_autoscaling(model, version, None))
 
@@ -399,10 +426,11 @@ class API:
             raise BadRequest(f"{found} runs in containers of the cluster. register_model is for others.")
         return self._specs.outside(model, version)
 
-    async def set_num_replicas(self, model: str, version: str, count: NumReplicas) -> dict[str, Any]:
+    async def set_num_replicas(self, model: str, version: str, count: NumReplicas) -> answers.Version:
+        """Start or stop replicas. Ask for the version with `wait_s` to learn when they are ready."""
         return self._describe(await self._control.set_num_replicas(model, version, count.num_replicas))
 
-    async def set_batching(self, model: str, version: str, batching: Batching) -> dict[str, Any]:
+    async def set_batching(self, model: str, version: str, batching: Batching) -> answers.Version:
         """Form batches in another way from now on, without a restart."""
         spec = parse_batching(batching.batching, batching.batch_delay_micros)
         return self._describe(await self._control.set_batching(model, version, spec))
@@ -424,7 +452,7 @@ class API:
         """The same, summed up under Clipper's names."""
         return clipper_names(await self._observations.metrics())
 
-    async def replicas(self) -> list[dict[str, Any]]:
+    async def replicas(self) -> list[answers.Replica]:
         """Every replica that runs here, and those that run elsewhere and have dialled in."""
         found = [
             self._replica(**status.labels, state=state, pid=status.pid)
@@ -438,7 +466,9 @@ class API:
                     found.append(self._replica(version.model, version.version, name, state, None))
         return found
 
-    def _replica(self, model: str, version: str, replica: str, state: str, pid: int | None) -> dict[str, Any]:
+    def _replica(
+        self, model: str, version: str, replica: str, state: str, pid: int | None
+    ) -> answers.Replica:
         deployed = self._control.state.version(model, version)
         return {
             "model_id": f"{model}:{version}",
@@ -469,32 +499,22 @@ class API:
         self._frontends.on_report(report)
 
 
-def _builtins(application: ApplicationSpec) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(application)
+def _builtins(application: ApplicationSpec) -> answers.Application:
+    fields: answers.Application = msgspec.to_builtins(application)
     return fields
 
 
-def _event(event: Event) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(event)
+def _event(event: Event) -> answers.Event:
+    fields: answers.Event = msgspec.to_builtins(event)
     return fields
+
+
+def _announced(request: Request) -> int:
+    """The size that the client gives its body, in bytes; 0 where it does not say."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else 0
 
 
 def _bearer(request: Request) -> bytes:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.encode() if scheme.lower() == "bearer" else b""
-
-
-async def _on_error(_request: Request, error: Exception) -> JSONResponse:
-    status = error.http_status if isinstance(error, ClipperException) else 500
-    return JSONResponse({"error": type(error).__name__, "message": str(error)}, status)
-
-
-async def _on_disk(request: Request, error: Exception) -> JSONResponse:
-    sentence = f"Management cannot write or read its files: {error}. See that the disk has room."
-    return await _on_error(request, ClusterError(sentence))
-
-
-async def _on_invalid(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-    return await _on_error(_request, BadRequest(f"The request does not fit: {problems}."))

@@ -109,27 +109,36 @@ class Control:
             raise NotFound(f"There is no application {name!r}. Applications: {known}.")
         return application
 
-    async def link(self, application: str, model: str) -> ApplicationSpec:
+    async def link(self, application: str, *models: str) -> ApplicationSpec:
+        """Link all of the models, or none."""
         spec = self.application(application)
-        version = self._any_version(model)
-        if model in spec.linked_models:
-            raise AlreadyExists(f"A model with name {model} is already linked to '{application}'.")
-        if version.input_type != spec.input_type:
-            raise BadRequest(
-                f"Model {model} takes {version.input_type}, and application {application} {spec.input_type}: "
-                "their input types must be the same."
-            )
-        self.state.link(application, model)
-        text = f"Linked model {model} to application {application}."
-        await self._publish("link", text, application=application, model=model)
+        for model in models:
+            version = self._any_version(model)
+            if model in spec.linked_models or models.count(model) > 1:
+                raise AlreadyExists(f"A model with name {model} is already linked to '{application}'.")
+            if version.input_type != spec.input_type:
+                raise BadRequest(
+                    f"Model {model} takes {version.input_type}, and application {application} "
+                    f"{spec.input_type}: their input types must be the same."
+                )
+        self.state.link(application, *models)
+        for model in models:
+            text = f"Linked model {model} to application {application}."
+            self._announce("link", text, application=application, model=model)
+        await self._frontends.acknowledge(self.state.revision)
         return self.application(application)
 
-    async def unlink(self, application: str, model: str) -> ApplicationSpec:
-        if model not in self.application(application).linked_models:
-            raise NotFound(f"Cannot remove nonexistent link between app {application} and model {model}.")
-        self.state.unlink(application, model)
-        text = f"Unlinked model {model} from application {application}."
-        await self._publish("link", text, application=application, model=model)
+    async def unlink(self, application: str, *models: str) -> ApplicationSpec:
+        """Unlink all of the models, or none."""
+        linked = self.application(application).linked_models
+        for model in models:
+            if model not in linked:
+                raise NotFound(f"Cannot remove nonexistent link between app {application} and model {model}.")
+        self.state.unlink(application, *models)
+        for model in models:
+            text = f"Unlinked model {model} from application {application}."
+            self._announce("link", text, application=application, model=model)
+        await self._frontends.acknowledge(self.state.revision)
         return self.application(application)
 
     # Models

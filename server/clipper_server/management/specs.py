@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipper_container.errors import BadRequest
@@ -47,7 +47,7 @@ def max_warm_up(batching: BatchingSpec) -> int:
 class Specs:
     """Addresses are host:port. `sockets` is the folder where query frontends and replicas meet."""
 
-    token: str
+    token: str = field(repr=False)
     management: str
     query: str
     sockets: Path

@@ -202,13 +202,15 @@ class State:
         query = "SELECT model FROM links WHERE application = ? ORDER BY position"
         return [row["model"] for row in self._db.execute(query, (application,))]
 
-    def link(self, application: str, model: str) -> None:
+    def link(self, application: str, *models: str) -> None:
+        query = "INSERT INTO links (application, model) VALUES (?, ?)"
         with self._change():
-            self._db.execute("INSERT INTO links (application, model) VALUES (?, ?)", (application, model))
+            self._db.executemany(query, [(application, model) for model in models])
 
-    def unlink(self, application: str, model: str) -> None:
+    def unlink(self, application: str, *models: str) -> None:
+        query = "DELETE FROM links WHERE application = ? AND model = ?"
         with self._change():
-            self._db.execute("DELETE FROM links WHERE application = ? AND model = ?", (application, model))
+            self._db.executemany(query, [(application, model) for model in models])
 
     # Models and versions
 

@@ -41,6 +41,9 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
     token: str
     snapshot: str
 
+    def __repr__(self) -> str:
+        return f"<the settings of query frontend {self.frontend}>"  # without the token
+
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
         return msgspec.convert(dict(environ), cls)

@@ -33,7 +33,7 @@ class Spec:
 
     name: str
     kind: Kind
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)  # it has a token in it
     labels: dict[str, str]
     resources: Resources = field(default_factory=Resources)
     runtime: Runtime = field(default_factory=Runtime)

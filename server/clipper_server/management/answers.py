@@ -1,0 +1,139 @@
+"""What the management API answers, as its OpenAPI describes it.
+
+TypedDicts, so that the type checker holds the routes to them too. From typing_extensions, because pydantic
+cannot read Python 3.11's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
+
+
+class Error(TypedDict):
+    """`error` is the name of a class in clipper_container/errors.py, `message` a sentence for people."""
+
+    error: str
+    message: str
+
+
+class Health(TypedDict):
+    status: Literal["ok"]
+
+
+class Event(TypedDict):
+    """`at` is in seconds since 1970. `subject` names what it is about: a model, a version, a frontend."""
+
+    id: int
+    at: float
+    kind: str
+    subject: dict[str, str]
+    text: str
+
+
+class Frontend(TypedDict):
+    """`metrics` is its private address, host:port; None, as is `revision`, until it reports."""
+
+    id: str
+    pid: int
+    state: Literal["serving", "starting"]
+    revision: int | None
+    metrics: str | None
+
+
+class Cluster(TypedDict):
+    """Addresses are host:port. `applications`, `models` and `replicas` are counts."""
+
+    cluster_name: str
+    revision: int
+    query: str
+    management: str
+    frontends: list[Frontend]
+    applications: int
+    models: int
+    replicas: int
+    events: list[Event]
+
+
+class Log(TypedDict):
+    """A part of a log, and the position, in bytes, to go on from."""
+
+    text: str
+    position: int
+
+
+class Artifact(TypedDict):
+    """`size` is in bytes."""
+
+    digest: str
+    size: int
+
+
+class Application(TypedDict):
+    name: str
+    input_type: str
+    default_output: Any
+    latency_slo_micros: int
+    linked_models: list[str]
+    on_overload: Literal["default", "reject"]
+
+
+class Resources(TypedDict):
+    """Limits of each replica. `memory` is in bytes; what is None is not limited."""
+
+    cpus: float | None
+    memory: int | None
+    devices: dict[str, int]
+
+
+class Version(TypedDict):
+    """`artifact` is None for a model that runs elsewhere. `autoscaling` holds the two bounds.
+
+    `state` is starting, ready, crashing or failed; `error` says why for the last two.
+    """
+
+    model_name: str
+    model_version: str
+    input_type: str
+    labels: list[str]
+    artifact: str | None
+    batching: str
+    batch_delay_micros: int
+    size: str | None
+    hang_after_s: float
+    max_cached_input: int
+    num_replicas: int
+    ready_replicas: int
+    autoscaling: list[int] | None
+    resources: Resources
+    python: str
+    requirements: list[str]
+    deployed_by: str
+    message: str
+    state: str
+    error: str | None
+    is_current_version: bool
+
+
+class Move(TypedDict):
+    """A version became the current one, `at` seconds since 1970."""
+
+    version: str
+    at: float
+    move: Literal["deploy", "set", "rollback"]
+    who: str
+    message: str
+
+
+class Replica(TypedDict):
+    """`pid` is None where it runs elsewhere."""
+
+    model_id: str
+    model_name: str
+    model_version: str
+    model_replica_id: str
+    input_type: str | None
+    state: str
+    pid: int | None
+    num_predictions: int

@@ -1,0 +1,94 @@
+"""What OpenAPI says of the routes, beyond what their signatures say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import fastapi
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi.security import HTTPBearer
+from pydantic import TypeAdapter
+
+from ..snapshot import Report
+from . import answers
+
+BEARER = HTTPBearer(
+    auto_error=False,  # it describes; the check is the API's own, and says where the token is
+    scheme_name="token",
+    description="The cluster's token, from its cluster.json.",
+)
+ABOUT = (
+    "Steers one cluster. Every failure is a JSON object with `error`, the name of a class, and `message`, a "
+    "sentence that says what to do. Where a route takes `wait_s` it is a long poll: it answers as soon as "
+    "there is something to say, and after that many seconds at the latest. A change is answered when all "
+    "live query frontends have it. `/admin` has Clipper's own calls."
+)
+
+_REASONS = {
+    400: "The request does not fit.",
+    401: "The bearer token is missing or wrong.",
+    404: "There is nothing of that name.",
+    409: "There is one of that name already, and nothing is overwritten.",
+    413: "The body is too large.",
+    503: "Management cannot use its files.",
+    507: "The disk has no room for it.",
+}
+_MAY_EXIST = {"register_application", "link", "deploy"}
+
+
+class EventStream(StreamingResponse):
+    media_type = "text/event-stream"
+
+
+def of_route(method: str, path: str, endpoint: Callable[..., Any]) -> dict[str, Any]:
+    """The arguments of `add_api_route` that describe a route under `/api/v1`."""
+    name = endpoint.__name__
+    failures = {400, 401, 503}
+    if "{" in path:
+        failures.add(404)
+    if method in ("POST", "PUT"):
+        failures.add(507 if name == "put_artifact" else 413)
+    if name in _MAY_EXIST:
+        failures.add(409)
+    described: dict[str, Any] = {
+        "responses": {code: {"description": _REASONS[code], "content": _ERROR} for code in sorted(failures)}
+    }
+    if name == "event_stream":
+        described["response_class"] = EventStream
+    elif name == "metrics":
+        described["response_class"] = PlainTextResponse
+    elif name == "snapshot":
+        described["responses"][204] = {"description": "There was no newer one within `wait_s` seconds."}
+    elif name == "get_artifact":
+        described["responses"][200] = {"content": {"application/octet-stream": _BINARY}}
+    elif name == "put_artifact":
+        described["openapi_extra"] = _body("application/octet-stream", _BINARY)
+    elif name == "report":
+        described["openapi_extra"] = _body("application/json", {"schema": {"type": "object"}})
+        described["description"] = f"{endpoint.__doc__} {Report.__doc__}"
+    return described
+
+
+_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+def _body(media_type: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {media_type: content}}}
+
+
+class App(fastapi.FastAPI):
+    """Its OpenAPI has what an error is, and not the 422 that FastAPI puts into it: here that is a 400."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            described = super().openapi()
+            for operations in described["paths"].values():
+                for operation in operations.values():
+                    operation["responses"].pop("422", None)
+            schemas = described["components"]["schemas"]
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            schemas["Error"] = TypeAdapter(answers.Error).json_schema()
+        return super().openapi()
