@@ -154,10 +154,11 @@ class ClipperConnection(Refusals):
             raise ClusterError("No query frontend serves at the moment. status() tells what runs.")
         return str(addresses[0])
 
-    def events(self, after: int = 0, *, wait_s: float = 0) -> list[Event]:
-        """What happened in the cluster after the event with the id `after`: at most 100, the oldest first.
+    def events(self, after: int | None = None, *, wait_s: float = 0) -> list[Event]:
+        """The last 100 things that happened in the cluster, the oldest first.
 
-        Where nothing did, waits up to `wait_s` seconds (at most 30) for something. Ten thousand are kept.
+        With `after`, the first 100 after the event of that id; where there are none, waits up to `wait_s`
+        seconds (at most 30) for one. Ten thousand are kept.
         """
         return self._management.events(after, wait_s=wait_s)
 

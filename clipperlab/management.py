@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypedDict
@@ -57,6 +58,7 @@ class Version(TypedDict):
     deployed_by: str
     message: str
     state: str  # "starting", "ready", "crashing" or "failed"
+    warnings: list[str]  # what its replicas say of their model
     error: str | None
     is_current_version: bool
 
@@ -119,8 +121,9 @@ class Management:
         found: dict[str, Any] = self._call("GET", f"/logs/{quote(name, safe='')}", query={"after": after})
         return found["text"], found["position"]
 
-    def events(self, after: int, *, wait_s: float = 0) -> list[Event]:
-        events: list[Event] = self._call("GET", "/events", wait_s=wait_s, query={"after": after})
+    def events(self, after: int | None, *, wait_s: float = 0) -> list[Event]:
+        query = None if after is None else {"after": after}
+        events: list[Event] = self._call("GET", "/events", wait_s=wait_s, query=query)
         return events
 
     # Applications
@@ -193,6 +196,8 @@ class Management:
             found = self.version(name, version, wait_s=wait_s)
             said(f"{found['ready_replicas']} of {found['num_replicas']} replicas ready")
             if found["state"] == "ready":
+                for warning in found["warnings"]:
+                    warnings.warn(f"{name}:{version}: {warning}", stacklevel=3)
                 return
             if found["state"] in ("failed", "crashing"):
                 raise DeployError(found["error"] or f"{name}:{version} failed, and nothing tells why.")

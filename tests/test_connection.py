@@ -133,6 +133,7 @@ def _version(**changes: Any) -> dict[str, Any]:
         "num_replicas": 1,
         "ready_replicas": 1,
         "state": "ready",
+        "warnings": [],
         "error": None,
         "is_current_version": True,
     } | changes

@@ -279,6 +279,16 @@ def test_a_model_from_another_python_is_told_before_its_first_query(
         deploy_python_closure(conn, "elder", 1, "doubles", constant(1))
 
 
+def test_a_package_of_another_version_than_where_it_was_packaged_is_told(
+    conn: ClipperConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipper_container.artifact._packages", lambda: {"numpy": "1.2.3", "torch": "0.1"})
+    with pytest.warns(UserWarning, match=r"older:1: numpy is .* here, and was 1\.2\.3"):
+        deploy_python_closure(conn, "older", 1, "doubles", constant(1))
+    assert any(e["kind"] == "warning" and "numpy" in e["text"] for e in conn.events())
+    conn.stop_models(["older"])
+
+
 def test_an_interpreter_that_cannot_run_a_container_is_told(conn: ClipperConnection) -> None:
     other = next((p for p in ("/usr/bin/python3", "/usr/local/bin/python3") if Path(p).exists()), None)
     if other is None or subprocess.run([other, "-c", "import clipper_container"]).returncode == 0:

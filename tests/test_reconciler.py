@@ -69,7 +69,10 @@ class World:
             if self.speaks:
                 ready = self.sees_ready and name not in self.blind
                 replicas = [
-                    ReplicaReport(**s.labels, ready=ready, answered=0, hangs=self.hangs.get(s.name))
+                    ReplicaReport(
+                        *(s.labels["model"], s.labels["version"], s.labels["replica"]),
+                        *(ready, 0, self.hangs.get(s.name)),
+                    )
                     for s in self.manager.running.values()
                     if s.kind == "replica"
                 ]

@@ -26,6 +26,7 @@ from . import artifact, wire
 from .limits import limit_memory, out_of_memory
 from .links import Links
 from .loaders import load
+from .mismatches import mismatches
 from .replica import Replica, warm_up
 
 SWITCH_S = 5e-4
@@ -87,7 +88,7 @@ def main() -> int:
         Path(settings.last_words).write_text(words)
         traceback.print_exc()
         return 1
-    replica.serve(predict, measured)
+    replica.serve(predict, measured, mismatches(manifest.packages))
     links.close()
     return 0
 

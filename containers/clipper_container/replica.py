@@ -6,6 +6,7 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -41,10 +42,12 @@ class Replica:
         signal.signal(signal.SIGTERM, on_signal)
         signal.signal(signal.SIGINT, on_signal)
 
-    def serve(self, predict: Predict, measured: list[tuple[float, float]]) -> None:
-        """Answer batches. `measured` is what `warm_up` found."""
+    def serve(
+        self, predict: Predict, measured: list[tuple[float, float]], warnings: Sequence[str] = ()
+    ) -> None:
+        """Answer batches. `measured` is what `warm_up` found, `warnings` what its owner should know."""
         self._predict = predict
-        self._links.ready(measured)
+        self._links.ready(measured, warnings)
         usual_s = 1.0
         while (work := self._links.take()) is not None:
             if usual_s > LEND_S:

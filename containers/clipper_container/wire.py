@@ -68,9 +68,13 @@ class Refused(msgspec.Struct, tag="refused", array_like=True, frozen=True):
 
 
 class Ready(msgspec.Struct, tag="ready", array_like=True, frozen=True):
-    """The model is loaded. `measured` holds (cost of a batch, seconds that it took) from the warm-up."""
+    """The model is loaded. `measured` holds (cost of a batch, seconds that it took) from the warm-up.
+
+    `warnings` are sentences for the person who deployed it.
+    """
 
     measured: list[tuple[float, float]]
+    warnings: list[str] = []
 
 
 class Credit(msgspec.Struct, tag="credit", array_like=True, frozen=True):

@@ -68,7 +68,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 class ReplicaReport(msgspec.Struct, frozen=True):
     """A replica as one frontend sees it. `answered` counts the inputs it has answered there.
 
-    `hangs` says what it has been doing for too long, where it is given up.
+    `hangs` says what it has been doing for too long, where it is given up; `warnings` what it said of its
+    model when it was ready.
     """
 
     model: str
@@ -77,6 +78,7 @@ class ReplicaReport(msgspec.Struct, frozen=True):
     ready: bool
     answered: int
     hangs: str | None = None
+    warnings: list[str] = []
 
 
 class VersionReport(msgspec.Struct, frozen=True):

@@ -112,6 +112,7 @@ class Version(TypedDict):
     deployed_by: str
     message: str
     state: str
+    warnings: list[str]
     error: str | None
     is_current_version: bool
 

@@ -226,11 +226,13 @@ class API:
 
     async def events(
         self,
-        after: Annotated[int, Query(ge=0, le=_BIG)] = 0,
+        after: Annotated[int | None, Query(ge=0, le=_BIG)] = None,
         limit: Annotated[int, Query(ge=1, le=EVENTS_AT_ONCE)] = 100,
         wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0,
     ) -> list[answers.Event]:
-        """What happened after an event, the oldest first; waits for one where `wait_s` says so."""
+        """What happened last; or after an event, waiting for one where `wait_s` says so. The oldest first."""
+        if after is None:
+            return [_event(event) for event in self._events.last(limit)]
         return [_event(event) for event in await self._events.after(after, limit, wait_s)]
 
     async def event_stream(
@@ -387,6 +389,7 @@ class API:
             "deployed_by": version.deployed_by,
             "message": version.message,
             "state": state,
+            "warnings": self._frontends.warnings(version.model, version.version),
             "error": error,
             "is_current_version": self._control.state.current().get(version.model) == version.version,
         }

@@ -219,6 +219,8 @@ class Control:
         self.state.came_up(version)
         current = "current" if version.make_current else "staged: set_model_version makes it current"
         self._announce("ready", f"{version} is ready, and {current}.", **_subject(version))
+        for warning in self._frontends.warnings(version.model, version.version):
+            self._events.add("warning", f"{version}: {warning}", **_subject(version))
 
     def did_not_come_up(self, version: Version, why: str) -> None:
         message = f"Version {version.version} of model {version.model} was not deployed: {why}"

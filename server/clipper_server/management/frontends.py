@@ -84,6 +84,11 @@ class Frontends:
         replicas = [r for report in self.live() for r in report.replicas]
         return sorted({r.replica for r in replicas if (r.model, r.version) == (model, version)})
 
+    def warnings(self, model: str, version: str) -> list[str]:
+        """What its replicas said of their model."""
+        replicas = [r for report in self.live() for r in report.replicas]
+        return sorted({w for r in replicas if (r.model, r.version) == (model, version) for w in r.warnings})
+
     def hanging(self) -> dict[tuple[str, str, str], str]:
         """The replicas that a frontend has given up, and why."""
         return {

@@ -141,9 +141,8 @@ class Configuration:
             replica.look_for_hang(now)
             if (hello := replica.hello) is not None:
                 ready, answered = replica.state == "ready", replica.metrics.answered
-                replicas.append(
-                    ReplicaReport(hello.model, hello.version, hello.replica, ready, answered, replica.hangs)
-                )
+                who = (hello.model, hello.version, hello.replica)
+                replicas.append(ReplicaReport(*who, ready, answered, replica.hangs, replica.warnings))
         applications = [
             ApplicationReport(name, application.metrics.answered, dict(application.metrics.defaults))
             for name, application in self.applications.items()

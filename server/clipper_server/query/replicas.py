@@ -54,6 +54,7 @@ class Replica(asyncio.BufferedProtocol):
         self.metrics = ReplicaMetrics()
         self.state: Literal["new", "starting", "ready", "gone"] = "new"
         self.hangs: str | None = None
+        self.warnings: list[str] = []
         self.hello: wire.Hello | None = None
         self._registry = registry
         self._everyone = everyone
@@ -110,6 +111,7 @@ class Replica(asyncio.BufferedProtocol):
             case wire.Ready() if self._queue is not None and self.state == "starting":
                 self._queue.starting -= 1
                 self.state = "ready"
+                self.warnings = message.warnings[:MOST]
                 self._queue.join(self, message.measured)
                 self._registry.replicas_changed()
             case wire.Metrics():
