@@ -6,6 +6,7 @@ import contextlib
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ class Frontend:
         self.connection: socket.socket | None = None
 
     def accept(self) -> wire.ToFrontend:
+        if self.connection is not None:
+            self.connection.close()
         self.connection, _ = self.listener.accept()
         self.connection.settimeout(DEADLINE_S)
         return self.receive()
@@ -186,18 +189,20 @@ def test_a_frontend_that_comes_back_is_dialled_again(folder: Path, links: Links)
         frontend.close()
 
 
-def test_a_frontend_that_refuses_is_left_alone(
-    frontend: Frontend, links: Links, folder: Path, caplog: pytest.LogCaptureFixture
+def test_a_frontend_that_refuses_is_dialled_again_ever_later_for_it_may_not_have_known(
+    frontend: Frontend, links: Links, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frontend.accept()
-    frontend.send(wire.Refused("its token is wrong"))
-    other = Frontend(folder / "1.sock")  # found at a later look, at which the first is not dialled again
-    other.accept()
-    frontend.listener.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        frontend.listener.accept()
-    other.close()
-    assert "refuses this replica: its token is wrong" in caplog.text
+    monkeypatch.setattr("clipper_container.links.LOOK_AGAIN_S", 0.05)
+    links.ready([])
+    assert frontend.accept() == HELLO
+    for pause_s in (0.05, 0.1, 0.2):
+        refused_at = time.monotonic()
+        frontend.send(wire.Refused("m:1 is not deployed on this cluster"))
+        assert frontend.accept() == HELLO
+        assert time.monotonic() - refused_at >= pause_s
+    frontend.send(wire.Welcome("0"))
+    assert frontend.receive() == wire.Ready([])
+    assert caplog.text.count("refuses this replica: m:1 is not deployed") == 1
 
 
 def test_garbage_from_a_frontend_ends_its_connection_and_no_other(

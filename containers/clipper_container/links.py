@@ -28,6 +28,7 @@ from .credits import Credits
 from .errors import WireError
 
 LOOK_AGAIN_S = 1.0
+REFUSED_AGAIN_S = 30.0  # the longest pause before a frontend that refused is dialled again
 SEND_TIMEOUT_S = 5  # a frontend that takes nothing for this long is given up
 BUFFERS_AT_ONCE = 512  # below IOV_MAX, which is 1,024
 
@@ -131,6 +132,12 @@ class Work:
     body: memoryview
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    pause_s: float
+    until: float
+
+
 class Links:
     """Every connection of this replica. `take`, `ready`, `drain` and `close` are the main thread's."""
 
@@ -140,7 +147,7 @@ class Links:
         self._hello = hello
         self._inbox: deque[Work] = deque()
         self._links: dict[str, Link] = {}
-        self._refused: set[str] = set()
+        self._refused: dict[str, _Refusal] = {}
         self._ready: wire.Ready | None = None
         self._draining = False
         self._asked_for_release: set[Link] = set()
@@ -256,10 +263,12 @@ class Links:
 
     def _find_frontends(self) -> None:
         present = set(glob.glob(self._frontends))  # noqa: PTH207 - Path.glob takes no absolute pattern
-        self._refused &= present
+        self._refused = {address: self._refused[address] for address in present & self._refused.keys()}
         if self._draining:
             return
-        for address in present - self._links.keys() - self._refused:
+        now = time.monotonic()
+        waiting = {address for address, refusal in self._refused.items() if now < refusal.until}
+        for address in present - self._links.keys() - waiting:
             try:
                 link = Link(address)
             except OSError:
@@ -287,14 +296,22 @@ class Links:
                 self.credits.give_back(link, message.credits)
             case wire.Welcome():
                 link.welcome = True
+                self._refused.pop(link.address, None)
             case wire.Refused():
-                self._refused.add(link.address)
-                self._drop(link, f"the query frontend refuses this replica: {message.message}")
+                self._on_refused(link, message.message)
             case wire.Released():
                 link.released = True
 
+    def _on_refused(self, link: Link, why: str) -> None:
+        """Dial again, ever later: it may be that the frontend has yet to hear of this version."""
+        last = self._refused.get(link.address)
+        pause_s = LOOK_AGAIN_S if last is None else min(2 * last.pause_s, REFUSED_AGAIN_S)
+        self._refused[link.address] = _Refusal(pause_s, time.monotonic() + pause_s)
+        # Said once: one that is refused for good would fill its log.
+        self._drop(link, f"the query frontend refuses this replica: {why}" if last is None else "")
+
     def _drop(self, link: Link, why: str) -> None:
-        if not self._draining:
+        if why and not self._draining:
             log.warning("%s", why)
         self._selector.unregister(link)
         self._links.pop(link.address, None)
