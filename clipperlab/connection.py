@@ -16,6 +16,7 @@ from clipper_container.errors import (
     UnconnectedException,
 )
 
+from .display import Displayed, workbench
 from .handles import ApplicationHandle, History, ModelHandle
 from .managers import ClusterRecord, ContainerManager, ProcessContainerManager
 from .options import DeployOptions
@@ -24,7 +25,12 @@ from .refusals import Refusals, refuse_start_arguments
 from .views import BatchingView, Trace
 
 if TYPE_CHECKING:
+    from .load import LoadRun
+    from .load.schedule import Arrivals
     from .management import Application, Event, Management, Replica, Version
+    from .workbench.lens import Lens
+    from .workbench.panel import Panel
+    from .workbench.view import View, Viewing
 
 _T = TypeVar("_T")
 READY_TIMEOUT_S = 300.0
@@ -32,7 +38,7 @@ LOOK_EVERY_S = 1.0  # while somebody watches
 MAX_FRONTENDS = 64
 
 
-class ClipperConnection(Refusals):
+class ClipperConnection(Refusals, Displayed):
     """A connection to one cluster, which `start_clipper` or `connect` attaches.
 
     All other methods but `stop_all` raise UnconnectedException before that, and ClusterError where the
@@ -42,6 +48,7 @@ class ClipperConnection(Refusals):
 
     def __init__(self, container_manager: ContainerManager | None = None) -> None:
         self.cm: ContainerManager = container_manager or ProcessContainerManager()
+        self.__viewing: Viewing | None = None
         self._attached: tuple[ClusterRecord, Management] | None = None
 
     def __repr__(self) -> str:
@@ -206,6 +213,14 @@ class ClipperConnection(Refusals):
         handle = ApplicationHandle(self, name)
         _ = handle.info
         return handle
+
+    def set_latency_objective(self, name: str, slo_micros: int) -> None:
+        """Give the application another latency objective, in microseconds. Raises NotFound or BadRequest."""
+        self._management.update_application(name, {"latency_slo_micros": slo_micros})
+
+    def set_default_output(self, name: str, default_output: object) -> None:
+        """Give the application another default output. Raises NotFound or BadRequest."""
+        self._management.update_application(name, {"default_output": default_output})
 
     def unregister_application(self, name: str) -> None:
         """Remove the endpoint. Raises NotFound."""
@@ -458,6 +473,93 @@ class ClipperConnection(Refusals):
         """
         version = self.get_current_model_version(name) if version is None else version
         return BatchingView(f"{name}:{version}", self._management.batching(name, version))
+
+    # The workbench
+
+    @property
+    def _viewing(self) -> Viewing:
+        if self.__viewing is None:
+            self.__viewing = workbench("view").Viewing(self.cm)
+        return self.__viewing
+
+    def _view(self) -> View:
+        view: View = workbench("views").ConnectionView(self)
+        return self._viewing.begin(view)
+
+    def _repr_html_(self) -> str:
+        from .workbench import glance
+        from .workbench.watch import Watch
+
+        seen = Watch(self.cm).look()
+        return "".join(
+            part(seen) for part in (glance.trouble, glance.head, glance.applications, glance.versions)
+        )
+
+    def panel(self) -> Panel:
+        """Everything in the cluster at a glance, and buttons for everything that can be done to it.
+
+        Live, in a notebook. Raises ClusterError where ipywidgets and anywidget are not installed.
+        """
+        panel: Panel = workbench("panel").Panel(self)
+        self._viewing.begin(panel)
+        return panel
+
+    def lens(self, app_name: str, rows: Any = None) -> Lens:
+        """A place to ask an application one input, and to see its answer and the path that it took.
+
+        `rows` is a dataframe, an array or a list, whose rows can be sent. Raises NotFound, or ClusterError
+        where ipywidgets and anywidget are not installed.
+        """
+        _ = self.application(app_name)
+        lens: Lens = workbench("lens").Lens(self, app_name, rows)
+        lens.show(self._viewing.watch.look())
+        return lens
+
+    def load(
+        self,
+        app_name: str,
+        *,
+        rate: float,
+        seconds: float,
+        arrivals: Arrivals = "poisson",
+        inputs: Sequence[Any] | None = None,
+        cache: bool = False,
+    ) -> LoadRun:
+        """Send the application queries for a while; return at once, with a handle that shows how it goes.
+
+        An open loop from a process of its own: `rate` queries a second, whether they are answered or not.
+        They come as those of users who know nothing of each other ("poisson"), at fixed intervals
+        ("constant"), or each second's within a tenth of it ("burst"). `inputs` are sent in turn; by default
+        the example input that came with the model. As they repeat, they leave the prediction cache out,
+        unless `cache` lets them use it. Latencies count from when a query was to be sent.
+        `result()` of the handle waits for the end, `stop()` ends it. Raises NotFound or BadRequest.
+        """
+        from .load import LoadRun
+
+        handle = self.application(app_name)
+        info = handle.info
+        if inputs is None:
+            inputs = self._example_inputs(info)
+        return LoadRun(
+            *(app_name, handle.url, inputs),
+            rate=rate,
+            seconds=seconds,
+            arrivals=arrivals,
+            objective_ms=info["latency_slo_micros"] / 1000,
+            cache=cache,
+        )
+
+    def _example_inputs(self, application: Application) -> list[Any]:
+        for model in application["linked_models"]:
+            for version in self._versions_of([model]):
+                if version["is_current_version"]:
+                    example = self._management.example_input(model, version["model_version"])
+                    if example is not None:
+                        return [example]
+        raise BadRequest(
+            f"What should be sent to {application['name']}? Give inputs=[...]; or deploy its model with "
+            "example_input=, which is sent then."
+        )
 
     # What was measured
 

@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from clipper_container.errors import ClipperException
+
+from .display import Displayed, workbench
+
 if TYPE_CHECKING:
     from .connection import ClipperConnection
     from .management import Application, Move, Version
     from .views import BatchingView, Trace
+    from .workbench.view import View
 
 
-class ApplicationHandle:
+class ApplicationHandle(Displayed):
     """An application: `conn.application("digits")`. Shows what it is at the moment."""
 
     def __init__(self, conn: ClipperConnection, name: str) -> None:
@@ -54,11 +59,22 @@ class ApplicationHandle:
     def why(self, query_id: int) -> Trace:
         return self._conn.why(query_id)
 
+    def _view(self) -> View:
+        view: View = workbench("views").ApplicationView(self._conn, self.name)
+        return self._conn._viewing.begin(view)
+
     def __repr__(self) -> str:
-        return "\n".join(f"{name}: {value}" for name, value in self._rows())
+        try:
+            return "\n".join(f"{name}: {value}" for name, value in self._rows())
+        except ClipperException as error:
+            return f"application {self.name}: {error}"
 
     def _repr_html_(self) -> str:
-        return _table(["application", self.name], [[name, value] for name, value in self._rows()])
+        try:
+            rows = self._rows()
+        except ClipperException as error:
+            return f"<p>application {html.escape(self.name)}: {html.escape(str(error))}</p>"
+        return _table(["application", self.name], [[name, value] for name, value in rows])
 
     def _rows(self) -> list[tuple[str, str]]:
         info = self.info
@@ -73,7 +89,7 @@ class ApplicationHandle:
         ]
 
 
-class ModelHandle:
+class ModelHandle(Displayed):
     """A model: `conn.model("digits")`. Shows its versions as they are."""
 
     def __init__(self, conn: ClipperConnection, name: str) -> None:
@@ -105,16 +121,28 @@ class ModelHandle:
     def batching(self, version: object = None) -> BatchingView:
         return self._conn.batching(self.name, version)
 
+    def _view(self) -> View:
+        view: View = workbench("views").ModelView(self._conn, self.name)
+        return self._conn._viewing.begin(view)
+
     def __repr__(self) -> str:
-        widths = [max(map(len, column)) for column in zip(self._HEAD, *self._rows(), strict=True)]
+        try:
+            rows = [self._HEAD, *self._rows()]
+        except ClipperException as error:
+            return f"model {self.name}: {error}"
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in [self._HEAD, *self._rows()]
+            for row in rows
         ]
         return "\n".join([f"model {self.name}", *lines])
 
     def _repr_html_(self) -> str:
-        return f"<p>model {html.escape(self.name)}</p>" + _table(self._HEAD, self._rows())
+        try:
+            rows = self._rows()
+        except ClipperException as error:
+            return f"<p>model {html.escape(self.name)}: {html.escape(str(error))}</p>"
+        return f"<p>model {html.escape(self.name)}</p>" + _table(self._HEAD, rows)
 
     _HEAD = ("version", "state", "replicas", "batching", "deployed by")
 

@@ -90,6 +90,39 @@ class Event(TypedDict):
     text: str
 
 
+class ApplicationPoint(TypedDict):
+    answers: dict[str, float]  # inputs a second: by "model", "rejected", or a default output's reason
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class VersionPoint(TypedDict):
+    asked: float  # inputs a second
+    waiting: int
+    batch_size: float | None  # the mean; None where there was no batch
+    compute_ms: float | None  # the mean of a batch
+    utilisation: float | None  # from 0 to 1; None without replicas
+    capacity: float | None  # of one replica, in inputs a second
+    replicas: int
+
+
+class Point(TypedDict):
+    id: int
+    at: float  # seconds since 1970
+    applications: dict[str, ApplicationPoint]
+    versions: dict[str, VersionPoint]  # by "model:version"
+
+
+class Overview(TypedDict):
+    cluster: dict[str, Any]
+    applications: list[Application]
+    models: list[Version]
+    replicas: list[Replica]
+    events: list[Event]
+    points: list[Point]  # one a second
+
+
 class Management:
     """The management frontend of one cluster. May be used from any thread, and from a forked process.
 
@@ -112,6 +145,12 @@ class Management:
     def cluster(self) -> dict[str, Any]:
         cluster: dict[str, Any] = self._call("GET", "/cluster")
         return cluster
+
+    def overview(self, after_event: int | None, after_point: int | None, *, wait_s: float) -> Overview:
+        query = {"after_event": after_event, "after_point": after_point}
+        known = {name: value for name, value in query.items() if value is not None}
+        overview: Overview = self._call("GET", "/overview", wait_s=wait_s, query=known)
+        return overview
 
     def logs(self) -> dict[str, str]:
         logs: dict[str, str] = self._call("GET", "/logs")
@@ -148,6 +187,9 @@ class Management:
         }
         self._call("POST", "/applications", body)
 
+    def update_application(self, name: str, fields: dict[str, Any]) -> None:
+        self._call("PATCH", _application(name), fields)
+
     def unregister_application(self, name: str) -> None:
         self._call("DELETE", _application(name))
 
@@ -166,6 +208,9 @@ class Management:
     def version(self, name: str, version: object, *, wait_s: float = 0) -> Version:
         found: Version = self._call("GET", _version(name, version), wait_s=wait_s)
         return found
+
+    def example_input(self, name: str, version: object) -> Any:
+        return self._call("GET", f"{_version(name, version)}/example")["input"]
 
     def upload(self, digest: str, artifact: Path) -> None:
         with artifact.open("rb") as file:

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
+
+_listener: ContextVar[Callable[[str], None] | None] = ContextVar("_listener", default=None)
+
+
+@contextmanager
+def told_to(listener: Callable[[str], None]) -> Iterator[None]:
+    """Progress within the block is told to `listener`, and not shown: it has a better place for it."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 class Progress:
@@ -16,8 +31,9 @@ class Progress:
         self._began = time.monotonic()
         self._said = ""
         self._handle: Any = None
-        self._terminal = sys.stderr.isatty()
-        if not self._terminal and "ipykernel" in sys.modules:
+        self._listener = _listener.get()
+        self._terminal = self._listener is None and sys.stderr.isatty()
+        if self._listener is None and not self._terminal and "ipykernel" in sys.modules:
             from IPython import get_ipython
 
             self._handle = _display("") if get_ipython() is not None else None
@@ -35,7 +51,9 @@ class Progress:
 
     def say(self, how_far: str) -> None:
         line = f"{self._what}: {how_far}, {time.monotonic() - self._began:.1f} s"
-        if self._terminal:
+        if self._listener is not None:
+            self._listener(line)
+        elif self._terminal:
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()
         elif self._handle is not None and how_far != self._said:

@@ -29,9 +29,9 @@ from rich.table import Table
 
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.load.http_client import Connection
+from clipperlab.load.http_request import post
 
-from .benchmarks.http_client import Connection
-from .benchmarks.http_request import post
 from .home import own_home
 from .waiting import wait_for
 

@@ -24,6 +24,7 @@ from clipper_server.management.events import Events
 from clipper_server.management.frontends import Frontends
 from clipper_server.management.observations import Observations
 from clipper_server.management.reconciler import Reconciler
+from clipper_server.management.series import Series
 from clipper_server.management.server import HOST, _Server
 from clipper_server.management.specs import Specs
 from clipper_server.management.state import State
@@ -61,7 +62,7 @@ class Served:
         )
         api = API(
             *("served", self.specs, self.control, reconciler, self.frontends, self.manager, self.changes),
-            *(self.events, self.observations),
+            *(self.events, self.observations, Series(self.frontends, self.changes)),
         )
         self.app = api.build()
         config = uvicorn.Config(

@@ -8,6 +8,11 @@ import msgspec
 
 DEFAULT_HANG_AFTER_S = 10.0
 DEFAULT_MAX_CACHED_INPUT = 16_384
+LATENCIES_S = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05),
+    *(0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0),
+)
+"""The upper bounds by which latencies are counted. What took longer is counted after them."""
 
 
 class ApplicationSpec(msgspec.Struct, frozen=True):
@@ -84,8 +89,9 @@ class ReplicaReport(msgspec.Struct, frozen=True):
 class VersionReport(msgspec.Struct, frozen=True):
     """How much a version is asked at one frontend, and how much one of its replicas can answer.
 
-    `asked` counts inputs since the frontend started, `waiting` those that wait now. `capacity` is in inputs
-    a second, within the objective; None where it was not measured yet.
+    `asked` counts inputs since the frontend started, `batches` what was sent of them in how many, and
+    `compute_s` the models' own time for those. `waiting` are the inputs that wait now. `capacity` is in
+    inputs a second, within the objective; None where it was not measured yet.
     """
 
     model: str
@@ -93,14 +99,22 @@ class VersionReport(msgspec.Struct, frozen=True):
     asked: int
     waiting: int
     capacity: float | None
+    batches: int = 0
+    sent: int = 0
+    compute_s: float = 0.0
 
 
 class ApplicationReport(msgspec.Struct, frozen=True):
-    """Queries answered by one application at one frontend, and its default answers by reason."""
+    """Queries answered by one application at one frontend, and its default answers by reason.
+
+    `rejected` counts those refused for overload, `latencies` the answers by LATENCIES_S.
+    """
 
     name: str
     answered: int
     defaults: dict[str, int]
+    rejected: int = 0
+    latencies: list[int] = []
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.load.schedule import Phase
 
 from . import report
 from .bench import Bench, Outcome, at_least, ratio
@@ -11,7 +12,6 @@ from .climb import Climb, Level, climb, plain
 from .cluster import cluster, predict_url
 from .models import sleeping
 from .offered import offer
-from .schedule import Phase
 
 BASE_S, EACH_S = 0.005, 0.0001
 OBJECTIVE_MS = 50

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from clipperlab.load.http_request import predict
+
 from . import report, wrk
 from .bench import Bench, Outcome, at_least, ratio
 from .cluster import cluster, counted
-from .http_request import predict
 from .noop import INPUT, serve
 from .wrk import Measured
 

@@ -9,12 +9,12 @@ from sklearn.ensemble import RandomForestClassifier
 
 from clipperlab import ClipperConnection
 from clipperlab.deployers.sklearn import deploy_sklearn_model
+from clipperlab.load.http_request import predict
 
 from . import report, wrk
 from .bench import Bench, Outcome, Target, at_least, between, ratio
 from .climb import Climb, Level, climb, plain
 from .cluster import cluster, predict_url
-from .http_request import predict
 
 OBJECTIVES_MS = (20, 50)
 POLICIES = ("off", "aimd", "learned")

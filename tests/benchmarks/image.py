@@ -7,11 +7,11 @@ import json
 import numpy as np
 
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.load.http_request import post
 
 from . import report
 from .bench import Bench, Outcome, at_least, at_most
 from .cluster import cluster, defaults
-from .http_request import post
 from .models import averaging
 
 CONNECTIONS = (1, 8, 32)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.load.http_request import predict
 
 from . import report
 from .bench import Bench, Outcome, at_least, at_most
 from .cluster import cluster, defaults, predict_url
-from .http_request import predict
 from .models import summing
 
 CONNECTIONS = (1, 8, 32, 128, 256)

@@ -8,20 +8,19 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import open_loop
-from .schedule import Phase
+from clipperlab.load import open_loop
+from clipperlab.load.schedule import Phase
 
 CONNECTIONS = 512  # more than are ever in flight while a server answers in time
 GRACE_S = 30  # the generator ends by itself; this is for the day when it does not
 
 
 def offer(
-    url: str, inputs: Sequence[object], phases: Sequence[Phase], *, objective_ms: float, fixed: bool = False
+    url: str, inputs: Sequence[object], phases: Sequence[Phase], *, objective_ms: float
 ) -> dict[str, Any]:
     """Send the inputs in turn, in these phases, and return what `open_loop` printed."""
     command = [sys.executable, "-m", open_loop.__name__, url, *map(str, phases)]
     command += ["--objective-ms", str(objective_ms), "--connections", str(CONNECTIONS)]
-    command += ["--fixed"] if fixed else []
     done = subprocess.run(
         command,
         input="\n".join(json.dumps({"input": value}) for value in inputs),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.load.answers import MODEL
+from clipperlab.load.schedule import Phase
 
 from . import report
-from .answers import MODEL
 from .bench import Bench, Outcome, at_least, at_most
 from .cluster import cluster, predict_url
 from .models import sleeping
 from .offered import offer
-from .schedule import Phase
 from .windows import first_well
 
 EACH_S = 0.001

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.load.http_request import predict
 
 from ..waiting import wait_for
 from . import report, wrk
 from .bench import Bench, Outcome, at_least, ratio
 from .cluster import cluster, defaults, predict_url
-from .http_request import predict
 from .models import uneven
 
 BASE_S, EACH_S = 0.002, 0.0002

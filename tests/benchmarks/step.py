@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.load.http_request import predict
+from clipperlab.load.schedule import Phase
 
 from . import report, wrk
 from .bench import Bench, Outcome, Target, at_least, at_most, ratio
 from .climb import ENOUGH
 from .cluster import cluster, predict_url
-from .http_request import predict
 from .models import changing
 from .offered import offer
-from .schedule import Phase
 from .stepper import Batch, Stepper
 from .windows import IN_A_ROW, first_well
 

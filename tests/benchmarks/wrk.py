@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .latencies import Latencies
+from clipperlab.load.latencies import Latencies
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 GRACE_S = 30  # wrk ends by itself; this is for the day when it does not

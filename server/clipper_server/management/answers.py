@@ -56,6 +56,42 @@ class Cluster(TypedDict):
     events: list[Event]
 
 
+class ApplicationPoint(TypedDict):
+    """`answers` are inputs a second, by "model", "rejected" or a default output's reason.
+
+    The percentiles are of requests, from arrival to answer; None where none came.
+    """
+
+    answers: dict[str, float]
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class VersionPoint(TypedDict):
+    """`asked` and `capacity` (of one replica) are inputs a second, `batch_size` and `compute_ms` means.
+
+    `utilisation` is the part of the time in which replicas computed. What is not known is None.
+    """
+
+    asked: float
+    waiting: int
+    batch_size: float | None
+    compute_ms: float | None
+    utilisation: float | None
+    capacity: float | None
+    replicas: int
+
+
+class Point(TypedDict):
+    """One second. `at` is in seconds since 1970; `versions` are named "model:version"."""
+
+    id: int
+    at: float
+    applications: dict[str, ApplicationPoint]
+    versions: dict[str, VersionPoint]
+
+
 class Log(TypedDict):
     """A part of a log, and the position, in bytes, to go on from."""
 
@@ -117,6 +153,12 @@ class Version(TypedDict):
     is_current_version: bool
 
 
+class Example(TypedDict):
+    """In the JSON form of the model's input type."""
+
+    input: Any
+
+
 class Move(TypedDict):
     """A version became the current one, `at` seconds since 1970."""
 
@@ -138,3 +180,14 @@ class Replica(TypedDict):
     state: str
     pid: int | None
     num_predictions: int
+
+
+class Overview(TypedDict):
+    """Everything that a view shows: what there is, what happened, and one point a second."""
+
+    cluster: Cluster
+    applications: list[Application]
+    models: list[Version]
+    replicas: list[Replica]
+    events: list[Event]
+    points: list[Point]

@@ -33,6 +33,7 @@ from .events import Events
 from .frontends import Frontends
 from .observations import PROMETHEUS, Observations, clipper_names
 from .reconciler import Reconciler
+from .series import Series
 from .specs import Specs, parse_batching
 from .state import Autoscaling, Event, Version
 
@@ -52,6 +53,13 @@ class NewApplication(Body):
     default_output: Any
     latency_slo_micros: int
     on_overload: Literal["default", "reject"] = "default"
+
+
+class ApplicationChange(Body):
+    """What is left out stays as it is."""
+
+    latency_slo_micros: int | None = None
+    default_output: Any = None
 
 
 class Limits(Body):
@@ -116,6 +124,7 @@ class API:
         changes: Changes,
         events: Events,
         observations: Observations,
+        series: Series,
     ) -> None:
         self._cluster_name = cluster_name
         self._specs = specs
@@ -126,6 +135,7 @@ class API:
         self._changes = changes
         self._events = events
         self._observations = observations
+        self._series = series
 
     def build(self) -> fastapi.FastAPI:
         app = openapi.App(
@@ -149,6 +159,7 @@ class API:
         )
         routes: list[tuple[str, str, Callable[..., Awaitable[Any]], int]] = [
             ("GET", "/cluster", self.cluster, 200),
+            ("GET", "/overview", self.overview, 200),
             ("GET", "/logs", self.logs, 200),
             ("GET", "/logs/{name}", self.log, 200),
             ("GET", "/events", self.events, 200),
@@ -157,6 +168,7 @@ class API:
             ("GET", "/applications", self.applications, 200),
             ("POST", "/applications", self.register_application, 201),
             ("GET", "/applications/{name}", self.application, 200),
+            ("PATCH", "/applications/{name}", self.update_application, 200),
             ("DELETE", "/applications/{name}", self.unregister_application, 204),
             ("PUT", "/applications/{name}/links/{model}", self.link, 200),
             ("DELETE", "/applications/{name}/links/{model}", self.unlink, 200),
@@ -164,6 +176,7 @@ class API:
             ("POST", "/models/{model}/versions", self.deploy, 202),
             ("GET", "/models/{model}/versions/{version}", self.version, 200),
             ("DELETE", "/models/{model}/versions/{version}", self.remove_version, 204),
+            ("GET", "/models/{model}/versions/{version}/example", self.example, 200),
             ("GET", "/models/{model}/history", self.history, 200),
             ("PUT", "/models/{model}/current", self.set_current, 200),
             ("POST", "/models/{model}/rollback", self.roll_back, 200),
@@ -222,6 +235,37 @@ class API:
             "models": len({version.model for version in self._control.state.versions()}),
             "replicas": len(self._reconciler.replicas()),
             "events": [_event(event) for event in self._events.last(20)],
+        }
+
+    async def overview(
+        self,
+        after_event: Annotated[int | None, Query(ge=0, le=_BIG)] = None,
+        after_point: Annotated[int | None, Query(ge=0, le=_BIG)] = None,
+        wait_s: Annotated[float, Query(ge=0, le=MAX_WAIT_S)] = 0,
+    ) -> answers.Overview:
+        """What there is, what happened, and how it went: for views, which ask again and again.
+
+        With the last event and point that they have they get what is newer; with `wait_s` too, when there
+        is something, or after that time. A point comes every second.
+        """
+
+        def is_newer() -> bool:
+            return bool(
+                (after_event is None or self._events.newest() > after_event)
+                or (after_point is None or self._series.after(after_point))
+            )
+
+        if wait_s:
+            await self._changes.wait_for(is_newer, wait_s)
+        events = await self.events(after_event)
+        points: list[answers.Point] = msgspec.to_builtins(self._series.after(after_point))
+        return {
+            "cluster": await self.cluster(),
+            "applications": await self.applications(),
+            "models": await self.models(),
+            "replicas": await self.replicas(),
+            "events": events,
+            "points": points,
         }
 
     async def events(
@@ -306,6 +350,14 @@ class API:
     async def application(self, name: str) -> answers.Application:
         """One application."""
         return _builtins(self._control.application(name))
+
+    async def update_application(self, name: str, change: ApplicationChange) -> answers.Application:
+        """Give it another latency objective or default output, for the queries that come from now on."""
+        fields = change.model_dump(exclude_unset=True)
+        if fields.get("latency_slo_micros", 0) is None:
+            raise BadRequest("The latency objective is a number of microseconds: leave it out to keep it.")
+        application = msgspec.structs.replace(self._control.application(name), **fields)
+        return _builtins(await self._control.update_application(application))
 
     async def unregister_application(self, name: str) -> None:
         """Remove an endpoint."""
@@ -393,6 +445,10 @@ class API:
             "error": error,
             "is_current_version": self._control.state.current().get(version.model) == version.version,
         }
+
+    async def example(self, model: str, version: str) -> answers.Example:
+        """The input that was packaged with it as an example; null where there is none."""
+        return {"input": self._control.example_input(model, version)}
 
     async def remove_version(self, model: str, version: str, x_clipper_who: Who = "") -> None:
         """Stop its replicas and forget it."""

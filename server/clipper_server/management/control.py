@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -83,8 +84,7 @@ class Control:
 
     async def register_application(self, application: ApplicationSpec) -> ApplicationSpec:
         check_name("application", application.name)
-        if application.latency_slo_micros <= 0:
-            raise BadRequest("The latency objective is in microseconds, and must be above 0.")
+        _check_objective(application)
         if self.state.application(application.name) is not None:
             raise AlreadyExists(
                 f"application '{application.name}' already exists. Remove it with unregister_application, or "
@@ -94,6 +94,19 @@ class Control:
         await self._publish(
             "application", f"Registered application {application.name}.", application=application.name
         )
+        return self.application(application.name)
+
+    async def update_application(self, application: ApplicationSpec) -> ApplicationSpec:
+        """Another objective or default output, for the queries that come from now on."""
+        self.application(application.name)
+        _check_objective(application)
+        self.state.update_application(application)
+        objective = f"{application.latency_slo_micros / 1000:g} ms"
+        default = msgspec.json.encode(application.default_output).decode()[:100]
+        text = (
+            f"Application {application.name} has the objective {objective} and the default output {default}."
+        )
+        await self._publish("application", text, application=application.name)
         return self.application(application.name)
 
     async def unregister_application(self, name: str) -> None:
@@ -227,6 +240,13 @@ class Control:
         self.state.set_version_state(version.model, version.version, "failed", message)
         self._announce("failed", message, **_subject(version))
 
+    def example_input(self, model: str, version: str) -> Any:
+        """The input that was packaged with it, in JSON's form; None without one."""
+        found = self.version(model, version)
+        if found.artifact is None:
+            return None
+        return artifact.read_manifest(self.artifacts.path(found.artifact)).example_input
+
     async def settled(self, model: str, version: str, ready: Callable[[], int], wait_s: float) -> Version:
         """The version, as soon as it failed, or has its replicas and all live frontends know; or later."""
 
@@ -350,6 +370,11 @@ class Control:
         kept = {version.artifact for version in self.state.versions() if version.artifact}
         for digest in self.artifacts.collect(kept):
             self._events.add("artifact", f"Removed artifact {digest}: no version has it any more.")
+
+
+def _check_objective(application: ApplicationSpec) -> None:
+    if application.latency_slo_micros <= 0:
+        raise BadRequest("The latency objective is in microseconds, and must be above 0.")
 
 
 def check_name(what: str, name: str) -> None:

@@ -34,6 +34,11 @@ class Events:
         if text != self._last_text:
             self.add(kind, text, **subject)
 
+    def newest(self) -> int:
+        """The id of the last event; 0 before the first."""
+        last = self._state.last_events(1)
+        return last[0].id if last else 0
+
     def last(self, count: int) -> list[Event]:
         return self._state.last_events(count)
 

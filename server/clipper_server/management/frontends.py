@@ -43,8 +43,12 @@ class Frontends:
 
     def live(self) -> list[Report]:
         """The last reports of those that have reported in the last two seconds."""
+        return [report for _, report in self.heard()]
+
+    def heard(self) -> list[tuple[float, Report]]:
+        """The same, each with the time at which it came."""
         now = self._clock()
-        return [heard.report for heard in self._heard.values() if now - heard.at <= LIVE_S]
+        return [(heard.at, heard.report) for heard in self._heard.values() if now - heard.at <= LIVE_S]
 
     def silent_s(self, frontend: str) -> float:
         """For how long it has said nothing; from now on where it is new to us."""

@@ -28,6 +28,7 @@ from .events import Events
 from .frontends import Frontends
 from .observations import Observations
 from .reconciler import Reconciler
+from .series import Series
 from .specs import Specs
 from .state import State
 
@@ -80,7 +81,19 @@ async def serve(
         num_frontends,
     )
     observations = Observations(frontends)
-    api = API(folder.path.name, specs, control, reconciler, frontends, manager, changes, events, observations)
+    series = Series(frontends, changes)
+    api = API(
+        folder.path.name,
+        specs,
+        control,
+        reconciler,
+        frontends,
+        manager,
+        changes,
+        events,
+        observations,
+        series,
+    )
     server = _Server(
         changes,
         uvicorn.Config(
@@ -96,11 +109,12 @@ async def serve(
     events.add("management", f"Management of {folder.path.name} starts at revision {state.revision}.")
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="api")
     reconciling = asyncio.create_task(reconciler.run(), name="reconciler")
+    measuring = asyncio.create_task(series.run(), name="series")
     announcing = asyncio.create_task(_announce(folder, specs, frontends, changes), name="announce")
     try:
         await serving
     finally:
-        for task in (reconciling, announcing):
+        for task in (reconciling, measuring, announcing):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

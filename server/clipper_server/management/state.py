@@ -194,6 +194,15 @@ class State:
                 ),
             )
 
+    def update_application(self, application: ApplicationSpec) -> None:
+        """Its objective and default output are new. The rest cannot change while clients ask it."""
+        default_output = msgspec.json.encode(application.default_output).decode()
+        with self._change():
+            self._db.execute(
+                "UPDATE applications SET default_output = ?, latency_slo_micros = ? WHERE name = ?",
+                (default_output, application.latency_slo_micros, application.name),
+            )
+
     def remove_application(self, name: str) -> None:
         with self._change():
             self._db.execute("DELETE FROM applications WHERE name = ?", (name,))

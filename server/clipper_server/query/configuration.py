@@ -144,11 +144,15 @@ class Configuration:
                 who = (hello.model, hello.version, hello.replica)
                 replicas.append(ReplicaReport(*who, ready, answered, replica.hangs, replica.warnings))
         applications = [
-            ApplicationReport(name, application.metrics.answered, dict(application.metrics.defaults))
+            ApplicationReport(name, m.answered, dict(m.defaults), m.rejected, m.latency.counts)
             for name, application in self.applications.items()
+            for m in [application.metrics]
         ]
         versions = [
-            VersionReport(*key, queue.asked(), queue.waiting.count, queue.capacity(self.objective_s(key[0])))
+            VersionReport(
+                *(*key, queue.asked(), queue.waiting.count, queue.capacity(self.objective_s(key[0]))),
+                *(queue.metrics.compute.count, int(queue.metrics.batch_size.sum), queue.metrics.compute.sum),
+            )
             for key, queue in self.queues.items()
         ]
         revision = self.snapshot.revision if self.snapshot else 0

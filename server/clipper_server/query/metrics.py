@@ -22,10 +22,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from clipper_container import wire
 
-LATENCIES_S = (
-    *(0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05),
-    *(0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0),
-)
+from ..snapshot import LATENCIES_S
+
 _KINDS = {
     "Counter": CounterMetricFamily,
     "Gauge": GaugeMetricFamily,
@@ -54,6 +52,11 @@ class Histogram:
     @property
     def count(self) -> int:
         return sum(self._counts)
+
+    @property
+    def counts(self) -> list[int]:
+        """How many lie in each bucket; the last one is for what is above all bounds."""
+        return self._counts.copy()
 
     def buckets(self) -> list[tuple[str, float]]:
         """(upper bound, how many lie at or below it), as Prometheus wants them."""

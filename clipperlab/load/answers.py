@@ -15,6 +15,7 @@ MODEL = "model"
 NONE = "no answer"
 LOST = "connection lost"
 WINDOW_S = 0.1
+PERCENTS = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9)
 
 
 class Answers:
@@ -57,6 +58,7 @@ class Answers:
             "good_rate": good / seconds,
             "all": Latencies.of(latency_ms).summary(),
             "others": Latencies.of(latency_ms[others]).summary(),
+            "distribution": [Latencies.of(latency_ms).percentile(percent) for percent in PERCENTS],
             "by_kind": by_kind,
         }
 
@@ -80,9 +82,9 @@ class Answers:
             )
         return found
 
-    def lag(self, times: NDArray[np.float64]) -> dict[str, float]:
-        """How late requests were sent: for want of a connection, or of time to send them."""
-        lag = Latencies.of(1e3 * np.maximum(0.0, np.array(self._sent) - times))
+    def lag(self, times: NDArray[np.float64], count: int) -> dict[str, float]:
+        """How late the first `count` were sent: for want of a connection, or of time to send them."""
+        lag = Latencies.of(1e3 * np.maximum(0.0, np.array(self._sent[:count]) - times))
         return {"lag_p50_ms": lag.percentile(50), "lag_p99_ms": lag.percentile(99)}
 
     def _arrays(self, times: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.float64]]:

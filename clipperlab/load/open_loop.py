@@ -1,10 +1,12 @@
-"""An open loop of HTTP clients, who do not wait for each other: `python -m tests.benchmarks.open_loop`.
+"""An open loop of HTTP clients, who do not wait for each other: `python -m clipperlab.load.open_loop`.
 
 It sends at the times of a schedule, and a latency counts from the time at which a request was to be sent,
 also where it could not be because all connections were taken: what a slow server does to those who come
 next is part of what is measured. Reads the bodies to send in turn from stdin, one a line; prints JSON.
 
-Bounded by the schedule, by the number of connections, and by `DRAIN_S` after the schedule's end.
+Bounded by the schedule, by the number of connections, and by `DRAIN_S` after the schedule's end. With
+`--attended` an empty line ends the bodies, a line of JSON tells every half second how it goes, and the end of
+stdin ends the load: whoever started it may die at any time.
 """
 
 from __future__ import annotations
@@ -16,38 +18,50 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+import numpy as np
 import uvloop
 
 from .answers import LOST, MODEL, Answers
 from .http_client import Connection
 from .http_request import post
-from .results import finite
-from .schedule import Phase, arrivals
+from .latencies import Latencies
+from .plain import finite
+from .schedule import ARRIVALS, Phase, arrivals
 
 HOST = "127.0.0.1"
 DRAIN_S = 3.0
 LEAD_S = 0.2  # to open the connections
 TIMER_S = 1e-4  # what is due within so long goes together: each timer costs
 RETRY_S = 0.05  # for a server that refuses connections
+TELL_EVERY_S = 0.5
 
 
 class Load:
     """All requests of one schedule. `begins` is on the clock of time.monotonic()."""
 
     def __init__(
-        self, url: str, bodies: Sequence[bytes], times: Sequence[float], *, connections: int
+        self,
+        url: str,
+        bodies: Sequence[bytes],
+        times: Sequence[float],
+        *,
+        connections: int,
+        headers: Mapping[str, str] | None = None,
+        listened: bool = False,
     ) -> None:
+        self._listened = listened
         self._idle: list[Connection] = []
         self.answers = Answers(len(times))
         self.begins = time.monotonic() + LEAD_S
         self.done = asyncio.Event()
-        self._requests = [post(url, body) for body in bodies]
+        self._requests = [post(url, body, headers) for body in bodies]
         self._times = times
         self._next = 0
         self._missing = len(times)
+        self._told: list[tuple[str, float]] = []  # kind and milliseconds of what was answered since
         self._port = urlsplit(url).port or 80
         self._room = connections
         self._opening: set[asyncio.Task[None]] = set()
@@ -67,6 +81,31 @@ class Load:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             loop.remove_signal_handler(signal.SIGALRM)
+
+    def stop(self) -> None:
+        """Send no more. What is under way is not waited for."""
+        self._times = self._times[: self._next]
+        self.done.set()
+
+    @property
+    def sent(self) -> int:
+        return self._next
+
+    async def tell(self) -> None:
+        """Print how it goes, until cancelled. Without a listener nothing would be told."""
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        while True:
+            await asyncio.sleep(TELL_EVERY_S)
+            now = loop.time()
+            told, self._told = self._told, []
+            latencies = Latencies.of([ms for _, ms in told])
+            kinds = {kind: sum(k == kind for k, _ in told) / (now - before) for kind in {k for k, _ in told}}
+            percentiles = {f"p{percent}_ms": latencies.percentile(percent) for percent in (50, 95, 99)}
+            at_s = time.monotonic() - self.begins
+            line = {"at_s": at_s, "sent": self._next, "answers": kinds, **percentiles}
+            print(json.dumps(finite(line)), flush=True)  # noqa: T201 - that is what it is for
+            before = now
 
     def _open(self) -> None:
         self._room -= 1
@@ -113,6 +152,8 @@ class Load:
     def _settle(self, number: int, kind: str) -> None:
         now = time.monotonic() - self.begins
         self.answers.settle(number, now, kind)
+        if self._listened:
+            self._told.append((kind, 1e3 * (now - self._times[number])))
         self._missing -= 1
         if not self._missing:
             self.done.set()
@@ -128,42 +169,71 @@ def _kind(status: int, body: bytes) -> str:
     return body.partition(b'"default_reason":"')[2].partition(b'"')[0].decode() or "unsaid"
 
 
+def _bodies(attended: bool) -> list[bytes]:
+    if not attended:
+        return sys.stdin.buffer.read().splitlines()
+    return list(iter(lambda: sys.stdin.buffer.readline().strip(), b""))
+
+
+async def _attend(load: Load) -> None:
+    """Stop when stdin ends."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+    load.stop()
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.open_loop", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m clipperlab.load.open_loop", description=__doc__)
     parser.add_argument("url")
     parser.add_argument("phase", nargs="+", type=Phase.read, help="requests a second, and seconds: 3000:20")
     parser.add_argument("--objective-ms", type=float, required=True)
     parser.add_argument("--connections", type=int, default=512)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--fixed", action="store_true", help="at fixed intervals, not as a Poisson process")
+    parser.add_argument("--arrivals", choices=ARRIVALS, default="poisson")
+    parser.add_argument("--no-cache", action="store_true", help="ask for answers that are computed")
+    parser.add_argument("--attended", action="store_true", help="tell how it goes, until stdin ends")
     options = parser.parse_args()
     if urlsplit(options.url).hostname != HOST:
         parser.error(f"it is for servers on this machine, at {HOST}")
-    times, phases = arrivals(options.phase, seed=options.seed, fixed=options.fixed)
+    times, phases = arrivals(options.phase, seed=options.seed, kind=options.arrivals)
 
     async def load() -> Load:
         load = Load(
-            options.url, sys.stdin.buffer.read().splitlines(), times.tolist(), connections=options.connections
+            *(options.url, _bodies(options.attended), times.tolist()),
+            connections=options.connections,
+            headers={"Cache-Control": "no-cache"} if options.no_cache else None,
+            listened=options.attended,
         )
-        await load.run()
+        loop = asyncio.get_running_loop()
+        beside = (
+            [loop.create_task(beside) for beside in (load.tell(), _attend(load))] if options.attended else []
+        )
+        try:
+            await load.run()
+        finally:
+            for task in beside:
+                task.cancel()
         return load
 
     done = uvloop.run(load())
     used = resource.getrusage(resource.RUSAGE_SELF)
+    sent = np.arange(len(times)) < done.sent
     result = {
         "begins": done.begins,
         "phases": [
             {
                 "rate": phase.rate,
                 "seconds": phase.seconds,
-                **done.answers.summary(times, phases == i, phase.seconds, options.objective_ms),
+                **done.answers.summary(times, (phases == i) & sent, phase.seconds, options.objective_ms),
             }
             for i, phase in enumerate(options.phase)
         ],
         "windows": done.answers.windows(times, options.objective_ms),
-        "generator": {"cpu_s": used.ru_utime + used.ru_stime, **done.answers.lag(times)},
+        "generator": {"cpu_s": used.ru_utime + used.ru_stime, **done.answers.lag(times[sent], done.sent)},
     }
-    json.dump(finite(result), sys.stdout)
+    print(json.dumps(finite(result)))  # noqa: T201 - that is what it is for
 
 
 if __name__ == "__main__":

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+Arrivals = Literal["poisson", "constant", "burst"]
+ARRIVALS: tuple[Arrivals, ...] = get_args(Arrivals)
+BURST_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -26,19 +31,26 @@ class Phase:
 
 
 def arrivals(
-    phases: Sequence[Phase], *, seed: int, fixed: bool
+    phases: Sequence[Phase], *, seed: int, kind: Arrivals = "poisson"
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Seconds after the beginning, in ascending order, and the phase of each.
 
-    As users come who know nothing of each other (a Poisson process), or at `fixed` intervals.
+    "poisson": as users come who know nothing of each other. "constant": at fixed intervals. "burst": all of
+    a second within its first tenth.
     """
     random = np.random.default_rng(seed)
     times, numbers = [], []
     begins = 0.0
     for number, phase in enumerate(phases):
         count = round(phase.rate * phase.seconds)
-        # Given how many there are, those of a Poisson process lie anywhere, one as likely as the other.
-        within = np.arange(count) / phase.rate if fixed else np.sort(random.random(count)) * phase.seconds
+        if kind == "constant":
+            within = np.arange(count) / phase.rate
+        else:
+            # Given how many there are, those of a Poisson process lie anywhere, one as likely as the other.
+            within = np.sort(random.random(count)) * phase.seconds
+        if kind == "burst":
+            second = np.floor(within)
+            within = second + BURST_S * (within - second)
         times.append(begins + within)
         numbers.append(np.full(count, number))
         begins += phase.seconds

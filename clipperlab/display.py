@@ -1,0 +1,50 @@
+"""How the workbench's objects show themselves: as live views where there are widgets, as text elsewhere."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from clipper_container.errors import ClusterError
+
+if TYPE_CHECKING:
+    from .workbench.view import View
+
+
+class Displayed:
+    """Is a live view at the end of a cell; HTML or text where there are no widgets."""
+
+    def _view(self) -> View:
+        """A new view of it. Raises ClusterError where widgets are not installed."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        if not in_notebook():
+            return {}  # IPython asks for the text then
+        try:
+            view = self._view()
+        except ClusterError:
+            return {}
+        data: dict[str, Any] = view._repr_mimebundle_()
+        return {**data, "text/plain": repr(self)}
+
+
+def workbench(module: str) -> ModuleType:
+    """A module of the workbench. Raises ClusterError where its libraries are not installed."""
+    try:
+        return importlib.import_module(f".workbench.{module}", __package__)
+    except ModuleNotFoundError as error:
+        raise ClusterError(
+            f'Views need {error.name}, which is not installed here: pip install "clipperlab[lab]"'
+        ) from error
+
+
+def in_notebook() -> bool:
+    """Whether a kernel runs this, which speaks to a notebook."""
+    if "ipykernel" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")

@@ -1,0 +1,267 @@
+"""A load on an application: a handle while it runs, and what it saw when it has run."""
+
+from __future__ import annotations
+
+import html
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import IO, Any
+
+from clipper_container.errors import BadRequest, ClusterError
+
+from . import open_loop
+from .answers import MODEL, PERCENTS
+from .schedule import ARRIVALS, Arrivals, Phase
+
+MOST_REQUESTS = 1_000_000
+MOST_SECONDS = 3600.0
+GRACE_S = 30.0  # the generator ends by itself; this is for the day when it does not
+POINTS = 300
+
+
+class LoadResult(dict[str, Any]):
+    """What a load saw. A dictionary of plain values, which prints as a table. Latencies are in milliseconds.
+
+    `answers` counts requests by what became of them: "model", a default output's reason, "status 429",
+    "connection lost" or "no answer". They are timed from when they were to be sent, so that what waited
+    because the server was slow counts. `good` had the model's answer within the objective.
+    """
+
+    @property
+    def name(self) -> str:
+        return f"{self['application']}, {self['rate']:g} /s, {self['arrivals']}"
+
+    def compare(self, *others: LoadResult) -> Comparison:
+        """This run beside others, the earlier ones first."""
+        return Comparison([*others, self])
+
+    def _cells(self) -> list[tuple[str, str]]:
+        answers = ", ".join(f"{kind} {count:,}" for kind, count in self["answers"].items()) or "none"
+        return [
+            ("sent", f"{self['sent']:,} in {self['seconds']:.1f} s"),
+            ("answers", answers),
+            ("good", f"{self['good_share']:.1%} within {self['objective_ms']:g} ms"),
+            *((name, _ms(self[f"{name}_ms"])) for name in ("p50", "p95", "p99", "max")),
+            ("sent late (p99)", _ms(self["lag_p99_ms"])),
+        ]
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name:16}{value}" for name, value in [("load", self.name), *self._cells()])
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return Comparison([self])._repr_mimebundle_()
+
+
+class Comparison:
+    """Runs side by side."""
+
+    def __init__(self, runs: Sequence[LoadResult]) -> None:
+        self.runs = list(runs)
+
+    def _rows(self) -> list[list[str]]:
+        heads = ["", *(run.name for run in self.runs)]
+        cells = [run._cells() for run in self.runs]
+        return [heads, *([row[0][0], *(value for _, value in row)] for row in zip(*cells, strict=True))]
+
+    def __repr__(self) -> str:
+        rows = self._rows()
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
+
+    def _repr_html_(self) -> str:
+        head, *rows = self._rows()
+        top = "".join(f'<th scope="col" style="text-align:left">{html.escape(cell)}</th>' for cell in head)
+        body = "".join(
+            "<tr>"
+            + "".join(f'<td style="text-align:left">{html.escape(cell)}</td>' for cell in row)
+            + "</tr>"
+            for row in rows
+        )
+        return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        data: dict[str, Any] = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        try:
+            from ..workbench.loads import result_view
+        except ImportError:
+            return data
+        return {**data, **result_view(self)._repr_mimebundle_(), "text/plain": repr(self)}
+
+
+class LoadRun:
+    """A load that runs, in a process of its own. Ends by itself, by `stop`, or with this process."""
+
+    def __init__(
+        self,
+        application: str,
+        url: str,
+        inputs: Sequence[Any],
+        *,
+        rate: float,
+        seconds: float,
+        arrivals: Arrivals,
+        objective_ms: float,
+        cache: bool,
+    ) -> None:
+        if not (rate > 0 and seconds > 0):
+            raise BadRequest("rate, in requests a second, and seconds must be above 0.")
+        if seconds > MOST_SECONDS or rate * seconds > MOST_REQUESTS:
+            raise BadRequest(
+                f"A load has at most {MOST_REQUESTS:,} requests and takes at most {MOST_SECONDS:g} s: "
+                f"{rate:g} a second for {seconds:g} s is more."
+            )
+        if rate * seconds < 1:
+            raise BadRequest(f"{rate:g} a second for {seconds:g} s is less than one request.")
+        if arrivals not in ARRIVALS:
+            raise BadRequest(f"There are no arrivals {arrivals!r}. Choose one of: {', '.join(ARRIVALS)}.")
+        if not inputs:
+            raise BadRequest("A load needs inputs to send: inputs=[...].")
+        try:
+            bodies = [json.dumps({"input": _plain(value)}, allow_nan=False) for value in inputs]
+        except (TypeError, ValueError) as error:
+            raise BadRequest(f"The inputs cannot be sent as JSON: {error}. Give plain lists.") from None
+        self.application = application
+        self.rate, self.seconds, self.arrivals = rate, seconds, arrivals
+        self.objective_ms = objective_ms
+        self.points: list[dict[str, Any]] = []  # the last ones, every half second, as charts want them
+        self.sent = 0
+        self._result: LoadResult | None = None
+        self._trouble = ""
+        self._listeners: list[Callable[[], None]] = []
+        self._over = threading.Event()
+        self._began = time.time()
+        # -P: no file beside the notebook that is called like a library's module gets in the way.
+        command = [sys.executable, "-P", "-m", open_loop.__name__, url, str(Phase(rate, seconds))]
+        command += ["--attended", "--objective-ms", str(objective_ms), "--arrivals", arrivals]
+        command += [] if cache else ["--no-cache"]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        threading.Thread(target=self._follow, args=(bodies,), name="clipper load", daemon=True).start()
+
+    @property
+    def running(self) -> bool:
+        return not self._over.is_set()
+
+    def stop(self) -> None:
+        """Send no more. `result` then has what was sent so far."""
+        stdin = self._process.stdin
+        if stdin is not None:
+            with suppress(OSError, ValueError):  # it may be gone already
+                stdin.close()
+
+    def result(self, timeout_s: float | None = None) -> LoadResult:
+        """Wait for the end, and tell what was seen. Raises ClusterError where the generator failed."""
+        longest = self.seconds + GRACE_S if timeout_s is None else timeout_s
+        if not self._over.wait(longest):
+            raise ClusterError(f"The load still runs after {longest:g} s. stop() ends it.")
+        if self._result is None:
+            raise ClusterError(f"The load failed: {self._trouble}")
+        return self._result
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, in any thread, when there is something new, and at the end."""
+        self._listeners.append(listener)
+
+    def __repr__(self) -> str:
+        what = f"{self.rate:g} queries a second ({self.arrivals}) to {self.application}"
+        if self.running:
+            return f"<load of {what}: {self.sent:,} sent. result() waits for its end, stop() ends it>"
+        return f"<load of {what}: over. result() tells what it saw>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        data: dict[str, Any] = {"text/plain": repr(self)}
+        try:
+            from ..workbench.loads import LoadView
+        except ImportError:
+            return data
+        return {**LoadView(self)._repr_mimebundle_(), **data}
+
+    def _follow(self, bodies: list[str]) -> None:
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        last = ""
+        try:
+            with suppress(OSError, ValueError):  # it may be gone already
+                process.stdin.write("\n".join(bodies) + "\n\n")
+                process.stdin.flush()
+            for line in process.stdout:
+                last = line
+                told = json.loads(line)
+                if "phases" in told:
+                    self._result = self._summary(told)
+                else:
+                    self._on_point(told)
+                self._tell()
+        except ValueError:
+            self._trouble = f"it said {last[:200]!r}"
+        finally:
+            self.stop()
+            said = _read(process.stderr)
+            code = process.wait()
+            if self._result is None:
+                self._trouble = self._trouble or said.strip().rpartition("\n")[2] or f"it ended with {code}"
+            process.stdout.close()
+            process.stderr.close()
+            self._over.set()
+            self._tell()
+
+    def _on_point(self, told: dict[str, Any]) -> None:
+        self.sent = told["sent"]
+        percentiles = {name: told[name] for name in ("p50_ms", "p95_ms", "p99_ms")}
+        of_application = {"answers": told["answers"], **percentiles}
+        point = {"at": self._began + told["at_s"], "applications": {self.application: of_application}}
+        self.points = [*self.points, point][-POINTS:]
+
+    def _summary(self, told: dict[str, Any]) -> LoadResult:
+        (phase,) = told["phases"]
+        self.sent = phase["offered"]
+        seconds = min(self.seconds, self.sent / self.rate)
+        everything = phase["all"]
+        return LoadResult(
+            application=self.application,
+            rate=self.rate,
+            arrivals=self.arrivals,
+            objective_ms=self.objective_ms,
+            seconds=seconds,
+            sent=self.sent,
+            good=phase["good"],
+            good_share=phase["good_share"],
+            answers={kind: summary["count"] for kind, summary in phase["by_kind"].items()},
+            p50_ms=everything["p50_ms"],
+            p95_ms=phase["distribution"][PERCENTS.index(95)],
+            p99_ms=everything["p99_ms"],
+            max_ms=everything["max_ms"],
+            model=phase["by_kind"].get(MODEL),
+            percents=list(PERCENTS),
+            distribution_ms=phase["distribution"],
+            points=self.points,
+            lag_p99_ms=told["generator"]["lag_p99_ms"],
+        )
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            listener()
+
+
+def _read(file: IO[str]) -> str:
+    return file.read()[-2000:]
+
+
+def _plain(value: Any) -> Any:
+    """An array's row as a list, a numpy number as a number."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _ms(value: float | None) -> str:
+    return "never answered" if value is None else f"{value:,.2f} ms"

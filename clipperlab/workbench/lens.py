@@ -1,0 +1,182 @@
+"""The query lens: one input, its answer, and the path that it took."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import ipywidgets as widgets
+import traitlets
+
+from clipper_container.errors import BadRequest, ClipperException
+
+from .actions import Action, Console, Do, choose
+from .pictures import esm
+from .watch import Seen
+
+if TYPE_CHECKING:
+    from ..connection import ClipperConnection
+
+LONGEST = 4000  # characters of an input in the line of Python
+CURRENT = "the current version"
+TYPED, DRAWN, ROW = "typed or pasted", "an image", "a row of data"
+
+
+class Sketch(anywidget.AnyWidget):
+    """An image of `width` by `height` pixels, drawn or opened: `pixels` from 0 to `top`, row by row."""
+
+    _esm = esm("sketch")
+    width = traitlets.Int(8).tag(sync=True)
+    height = traitlets.Int(8).tag(sync=True)
+    top = traitlets.Float(16).tag(sync=True)
+    pixels = traitlets.List(traitlets.Float()).tag(sync=True)
+
+
+class Timeline(anywidget.AnyWidget):
+    """What `why` tells of a query."""
+
+    _esm = esm("timeline")
+    trace = traitlets.Dict().tag(sync=True)
+
+
+class Lens(widgets.VBox):
+    """Asks an application. `rows` is a dataframe, an array or a list, whose rows can be sent."""
+
+    def __init__(self, conn: ClipperConnection, application: str | None = None, rows: Any = None) -> None:
+        self._conn = conn
+        self._alone = application is not None
+        self._seen = Seen()
+        self._rows = None if rows is None else _rows(rows)
+        self.console = Console()
+        options = [application] if application else []
+        self.application = widgets.Dropdown(description="Application", options=options, value=application)
+        self.version = widgets.Dropdown(description="Version", options=[CURRENT], value=CURRENT)
+        self.source = widgets.ToggleButtons(options=[TYPED, DRAWN], value=TYPED)
+        self.text = widgets.Textarea(placeholder="[0.0, 1.5, …] or any JSON", layout={"width": "100%"})
+        self.sketch = Sketch()
+        self.width = widgets.BoundedIntText(8, min=1, max=512, description="Pixels", layout={"width": "12em"})
+        self.height = widgets.BoundedIntText(8, min=1, max=512, description="by", layout={"width": "12em"})
+        self.top = widgets.FloatText(16, description="White is", layout={"width": "12em"})
+        self.row = widgets.IntSlider(0, 0, 0, description="Row")
+        self._drawn = widgets.VBox([widgets.HBox([self.width, self.height, self.top]), self.sketch])
+        self._input = widgets.VBox([self.text])
+        self.answer = widgets.HTML()
+        self.timeline = Timeline()
+        self.path = widgets.HTML()
+        self.ask = Action(
+            "Ask",
+            [],
+            console=self.console,
+            style="primary",
+            line=self._line,
+            what=lambda: f"Asking {self.application.value}",
+            do=self._ask,
+        )
+        if self._rows is not None:
+            self.source.options = [ROW, TYPED, DRAWN]
+            self.source.value = ROW
+            self.row.max = len(self._rows) - 1
+        top = [] if self._alone else [self.application]
+        super().__init__(
+            [
+                widgets.HBox([*top, self.version]),
+                *(self.source, self._input, self.ask, self.console),
+                *(self.answer, self.timeline, self.path),
+            ]
+        )
+        for control in (self.application, self.version, self.text, self.row, self.source):
+            control.observe(lambda _: self.ask.renew(), "value")
+        self.source.observe(lambda _: self._on_source(), "value")
+        self.sketch.observe(lambda _: self.ask.renew(), "pixels")
+        for control, name in ((self.width, "width"), (self.height, "height"), (self.top, "top")):
+            widgets.dlink((control, "value"), (self.sketch, name))
+        self._on_source()
+
+    def show(self, seen: Seen) -> None:
+        """Bring the choices up to date."""
+        self._seen = seen
+        if not self._alone:
+            choose(self.application, [application["name"] for application in seen.applications])
+        found = seen.application(self.application.value)
+        linked = found["linked_models"][:1] if found else []
+        versions = [version["model_version"] for model in linked for version in seen.versions_of(model)]
+        choose(self.version, [CURRENT, *versions])
+        self.ask.renew()
+
+    def _on_source(self) -> None:
+        shown = {TYPED: self.text, DRAWN: self._drawn, ROW: self.row}
+        self._input.children = [shown[self.source.value]]
+        self.ask.renew()
+
+    def input(self) -> Any:
+        """What would be sent now. Raises BadRequest where it cannot be read."""
+        if self.source.value == ROW:
+            assert self._rows is not None
+            return self._rows[self.row.value]
+        if self.source.value == DRAWN:
+            return list(self.sketch.pixels)
+        application = self._seen.application(self.application.value)
+        return parse(self.text.value, application["input_type"] if application else "")
+
+    def _line(self) -> str:
+        if not self.application.value:
+            return ""
+        try:
+            text = repr(self.input())
+        except BadRequest:
+            return ""
+        version = "" if self.version.value == CURRENT else f", version={self.version.value!r}"
+        shown = text if len(text) <= LONGEST else "input"
+        return f"conn.application({self.application.value!r}).predict({shown}{version})"
+
+    def _ask(self) -> Do:
+        name, input = self.application.value, self.input()
+        version = None if self.version.value == CURRENT else self.version.value
+
+        def ask() -> None:
+            answer = self._conn.application(name).predict(input, version=version)
+            self.answer.value = _answer(answer)
+            self.timeline.trace, self.path.value = {}, ""
+            try:
+                trace = self._conn.why(answer["query_id"])
+            except ClipperException as error:
+                self.path.value = html.escape(str(error))
+                return
+            self.timeline.trace = dict(trace)
+            self.path.value = f"<pre>{html.escape(str(trace))}</pre>"
+
+        return ask
+
+
+def parse(text: str, input_type: str) -> Any:
+    """An input as people type it: JSON, or numbers with commas or blanks between them, or just text."""
+    stripped = text.strip()
+    if not stripped:
+        raise BadRequest("There is no input yet.")
+    try:
+        return json.loads(stripped)
+    except ValueError:
+        pass
+    if input_type == "strings":
+        return text
+    try:
+        return [float(part) for part in stripped.strip("[]()").replace(",", " ").split()]
+    except ValueError:
+        raise BadRequest(f"{stripped[:60]!r} is neither JSON nor a list of numbers.") from None
+
+
+def _rows(rows: Any) -> Sequence[Any]:
+    """The rows of a dataframe or an array, as plain values."""
+    values = rows.to_numpy() if hasattr(rows, "to_numpy") else rows
+    return values.tolist() if hasattr(values, "tolist") else list(values)
+
+
+def _answer(answer: dict[str, Any]) -> str:
+    output = html.escape(json.dumps(answer["output"]))
+    if not answer.get("default"):
+        return f"<p>Output: <b><code>{output}</code></b></p>"
+    why = html.escape(str(answer.get("default_explanation", "")))
+    return f"<p>Default output: <b><code>{output}</code></b>. {why}</p>"

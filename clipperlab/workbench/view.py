@@ -1,0 +1,74 @@
+"""Live views: widgets that a watch keeps up to date, as long as they are among the newest."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import ipywidgets as widgets
+
+from ..management import Management
+from ..managers import ContainerManager
+from . import glance
+from .watch import Seen, Watch
+
+if TYPE_CHECKING:
+    from ..connection import ClipperConnection
+
+LIVE = 12  # views of one connection; the kernel is never told that one was closed in the browser
+
+RESTS = (
+    '<div role="status">This view rests, for newer ones are shown below or above it. Run its cell again to '
+    "wake it.</div>"
+)
+
+
+class View(widgets.VBox):
+    """A widget that shows a cluster, and says so where there is something wrong with it."""
+
+    def __init__(self, conn: ClipperConnection, children: list[widgets.Widget]) -> None:
+        self.conn = conn
+        self.banner = widgets.HTML()
+        super().__init__([self.banner, *children])
+
+    def show(self, seen: Seen, management: Management | None) -> None:
+        """Bring it up to date. Called about once a second, from the watch's thread."""
+        raise NotImplementedError
+
+
+V = TypeVar("V", bound=View)
+
+
+class Viewing:
+    """The live views of one connection."""
+
+    def __init__(self, manager: ContainerManager) -> None:
+        self.watch = Watch(manager)
+        self._live: deque[tuple[View, Callable[[], None]]] = deque()
+
+    def begin(self, view: V) -> V:
+        """Keep it up to date from now on; return it. The oldest of too many rests."""
+
+        def show(seen: Seen, management: Management | None) -> None:
+            set_value(view.banner, glance.trouble(seen))
+            view.show(seen, management)
+
+        show(self.watch.look(), None)
+        self._live.append((view, self.watch.listen(show)))
+        while len(self._live) > LIVE:
+            old, end = self._live.popleft()
+            end()
+            old.banner.value = RESTS
+        return view
+
+    def end(self) -> None:
+        """All views rest."""
+        while self._live:
+            self._live.popleft()[1]()
+
+
+def set_value(widget: Any, value: object) -> None:
+    """Set it where it differs: what is set goes to the browser, where a selection in it is lost then."""
+    if widget.value != value:
+        widget.value = value

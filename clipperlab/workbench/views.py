@@ -1,0 +1,80 @@
+"""What a connection, an application and a model look like at the end of a cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+
+from ..management import Management
+from . import glance
+from .actions import Console
+from .lens import Lens
+from .panel import ModelControls, set_name
+from .pictures import Batches, Latency, Queue, Throughput, Versions
+from .view import View, set_value
+from .watch import Seen
+
+if TYPE_CHECKING:
+    from ..connection import ClipperConnection
+
+
+class ConnectionView(View):
+    """A cluster at a glance."""
+
+    def __init__(self, conn: ClipperConnection) -> None:
+        self.head, self.applications, self.versions = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        hint = widgets.HTML("<small>conn.panel() steers it.</small>")
+        super().__init__(conn, [self.head, self.applications, self.versions, hint])
+
+    def show(self, seen: Seen, management: Management | None) -> None:
+        set_value(self.head, glance.head(seen))
+        set_value(self.applications, glance.applications(seen))
+        set_value(self.versions, glance.versions(seen))
+
+
+class ApplicationView(View):
+    """An application: what it answers, how fast, and a place to ask it."""
+
+    def __init__(self, conn: ClipperConnection, name: str) -> None:
+        self._name = name
+        self.table = widgets.HTML()
+        self.throughput, self.latency = Throughput(name=name), Latency(name=name)
+        self.lens = Lens(conn, name)
+        ask = widgets.Accordion([self.lens], titles=["Ask it"])
+        super().__init__(conn, [self.table, self.throughput, self.latency, ask])
+
+    def show(self, seen: Seen, management: Management | None) -> None:
+        found = seen.application(self._name)
+        gone = f"<p>There is no application {self._name} any more.</p>"
+        set_value(self.table, glance.applications(seen, [found]) if found else gone)
+        self.throughput.show(seen, management)
+        self.latency.show(seen, management)
+        self.lens.show(seen)
+
+
+class ModelView(View):
+    """A model: its versions, what can be done to them, and how they do."""
+
+    def __init__(self, conn: ClipperConnection, name: str) -> None:
+        self._name = name
+        self.table, self.replicas, self.console = widgets.HTML(), widgets.HTML(), Console()
+        self.controls = ModelControls(conn, self.console, name)
+        self.moves, self.queue, self.batches = Versions(name=name), Queue(), Batches()
+        pictures = [self.moves, self.queue, self.batches]
+        more = widgets.Accordion([self.replicas], titles=["Replicas"])
+        super().__init__(conn, [self.table, self.controls, self.console, *pictures, more])
+
+    def show(self, seen: Seen, management: Management | None) -> None:
+        found = seen.versions_of(self._name)
+        gone = f"<p>Model {self._name} has no versions any more.</p>"
+        set_value(self.table, glance.versions(seen, found) if found else gone)
+        mine = [replica for replica in seen.replicas if replica["model_name"] == self._name]
+        set_value(self.replicas, glance.replicas(seen, mine))
+        self.controls.show(seen)
+        self.moves.show(seen, management)
+        version = self.controls.version.value
+        for picture in (self.queue, self.batches):
+            if version is not None:
+                set_name(picture, f"{self._name}:{version}")
+                picture.show(seen, management)

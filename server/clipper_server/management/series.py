@@ -1,0 +1,186 @@
+"""What every application and version did, second by second, over the last five minutes: for charts.
+
+It is kept here and not where it is drawn, so that whoever looks, or looks again, sees the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from ..changes import Changes
+from ..snapshot import LATENCIES_S, ApplicationReport, Report, VersionReport
+from .frontends import Frontends
+
+EVERY_S = 1.0
+KEPT = 300
+
+
+class ApplicationPoint(msgspec.Struct):
+    """`answers` are inputs a second, by what answered: "model", "rejected", or a default output's reason.
+
+    The percentiles are of the time from a request's arrival to its answer; None where none came.
+    """
+
+    answers: dict[str, float]
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class VersionPoint(msgspec.Struct):
+    """`asked` and `capacity` are inputs a second, the latter those that one replica can answer in time.
+
+    `batch_size` and `compute_ms` are the mean of a batch; None where there was none. `utilisation` is the
+    part of the time in which its replicas computed, from 0 to 1; None where none is ready.
+    """
+
+    asked: float
+    waiting: int
+    batch_size: float | None
+    compute_ms: float | None
+    utilisation: float | None
+    capacity: float | None
+    replicas: int
+
+
+class Point(msgspec.Struct):
+    """One second. Ids grow, also when management restarts; `at` is in seconds since 1970."""
+
+    id: int
+    at: float
+    applications: dict[str, ApplicationPoint]
+    versions: dict[str, VersionPoint]  # by "model:version"
+
+
+class _Sample(msgspec.Struct, frozen=True):
+    at: float
+    report: Report
+
+
+class Series:
+    """Measures by what the frontends' counters grew. `clock` is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        frontends: Frontends,
+        changes: Changes,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._frontends = frontends
+        self._changes = changes
+        self._clock = clock
+        self._now = now
+        self._points: deque[Point] = deque(maxlen=KEPT)
+        self._before: dict[str, _Sample] = {}
+
+    async def run(self) -> None:
+        """Add a point every second, until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY_S - self._clock() % EVERY_S)
+            self.add()
+            self._changes.notify()
+
+    def after(self, id_: int | None) -> list[Point]:
+        """The points that came after that one; all that are kept where it is None."""
+        return [point for point in self._points if id_ is None or point.id > id_]
+
+    def add(self) -> None:
+        grown: list[tuple[float, Report | None, Report]] = []
+        samples = {}
+        for at, report in self._frontends.heard():
+            samples[report.frontend] = _Sample(at, report)
+            before = self._before.get(report.frontend)
+            if before is None:
+                continue  # how long it has been counting is not known
+            if before.report.pid != report.pid:
+                grown.append((EVERY_S, None, report))  # it was restarted, and counts anew
+            elif at > before.at:
+                grown.append((at - before.at, before.report, report))
+        self._before = samples
+        at = self._now()
+        newest = self._points[-1].id if self._points else 0
+        self._points.append(
+            Point(max(int(at * 1000), newest + 1), at, _applications(grown), self._versions(grown))
+        )
+
+    def _versions(self, grown: Iterable[tuple[float, Report | None, Report]]) -> dict[str, VersionPoint]:
+        rates: defaultdict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0] * 4)
+        for seconds, before, report in grown:
+            old = {(v.model, v.version): v for v in before.versions} if before else {}
+            for new in report.versions:
+                key = new.model, new.version
+                rates[key] = [
+                    rate + (now - then) / seconds
+                    for rate, now, then in zip(rates[key], _counts(new), _counts(old.get(key)), strict=True)
+                ]
+        found = {}
+        for key, (asked, batches, sent, compute_s) in rates.items():
+            load = self._frontends.load(*key)
+            replicas = len(self._frontends.ready_replicas(*key))
+            found[":".join(key)] = VersionPoint(
+                round(asked, 2),
+                load.waiting,
+                round(sent / batches, 2) if batches else None,
+                round(1000 * compute_s / batches, 3) if batches else None,
+                round(min(1.0, compute_s / replicas), 4) if replicas else None,
+                None if load.capacity is None else round(load.capacity, 1),
+                replicas,
+            )
+        return found
+
+
+def _counts(version: VersionReport | None) -> tuple[float, float, float, float]:
+    if version is None:
+        return 0.0, 0.0, 0.0, 0.0
+    return version.asked, version.batches, version.sent, version.compute_s
+
+
+def _applications(
+    grown: Iterable[tuple[float, Report | None, Report]],
+) -> dict[str, ApplicationPoint]:
+    answers: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
+    latencies: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(LATENCIES_S) + 1))
+    for seconds, before, report in grown:
+        old = {application.name: application for application in before.applications} if before else {}
+        for new in report.applications:
+            then = old.get(new.name, ApplicationReport(new.name, 0, {}))
+            if then.answered > new.answered:
+                then = ApplicationReport(new.name, 0, {})  # it was removed, and made again
+            for what, count in _answers(new).items():
+                answers[new.name][what] += (count - _answers(then).get(what, 0)) / seconds
+            counts = then.latencies or [0] * len(new.latencies)
+            for i, (now, was) in enumerate(zip(new.latencies, counts, strict=True)):
+                latencies[new.name][i] += now - was
+    return {
+        name: ApplicationPoint(
+            {what: round(rate, 2) for what, rate in rates.items() if rate},
+            *(percentile(latencies[name], percent) for percent in (50, 95, 99)),
+        )
+        for name, rates in answers.items()
+    }
+
+
+def _answers(application: ApplicationReport) -> dict[str, int]:
+    model = application.answered - sum(application.defaults.values())
+    return {"model": model, "rejected": application.rejected, **application.defaults}
+
+
+def percentile(counts: list[int], percent: float) -> float | None:
+    """In milliseconds, from counts by LATENCIES_S: as if they lay evenly between the bounds."""
+    wanted = sum(counts) * percent / 100
+    below = 0.0
+    lower = 0.0
+    if not wanted:
+        return None
+    for upper, count in zip(LATENCIES_S, counts, strict=False):
+        if below + count >= wanted:
+            return round(1000 * (lower + (upper - lower) * (wanted - below) / count), 3)
+        below += count
+        lower = upper
+    return 1000 * LATENCIES_S[-1]

@@ -1,0 +1,293 @@
+"""The workbench in a notebook, by clicking its widgets in Python, on a real cluster."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("anywidget", reason="views need anywidget, which is not installed here")
+
+import numpy as np
+
+from clipperlab import ClipperConnection, ProcessContainerManager
+from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.workbench.actions import Action, Console
+from clipperlab.workbench.namespace import deployables, next_version
+from clipperlab.workbench.panel import Panel
+from clipperlab.workbench.pictures import STATIC, esm
+from clipperlab.workbench.view import LIVE, Viewing
+from clipperlab.workbench.views import ConnectionView
+from clipperlab.workbench.watch import Watch
+
+from .clusters import Attach, ask, constant, kill, pid_of
+from .waiting import wait_for
+
+
+@pytest.fixture(scope="module")
+def cluster(attach: Attach) -> Iterator[ClipperConnection]:
+    connection = attach("workbench")
+    connection.start_clipper(fresh=True)
+    yield connection
+    connection._viewing.end()
+    connection.stop_all(purge=True)
+
+
+@pytest.fixture
+def panel(cluster: ClipperConnection) -> Iterator[Panel]:
+    """A panel over a cluster with nothing in it but `app`, which asks versions 1 (current) and 2 of `m`."""
+    cluster.stop_all_model_containers()
+    for name in cluster.get_all_apps():
+        cluster.unregister_application(name)
+    cluster.register_application("app", "doubles", -1, 2_000_000)
+    deploy_python_closure(cluster, "m", 1, "doubles", constant("one"), example_input=[1.0])
+    deploy_python_closure(cluster, "m", 2, "doubles", constant("two"), make_current=False)
+    cluster.link_model_to_app("app", "m")
+    yield cluster._viewing.begin(Panel(cluster, {"three": constant("three")}))
+    cluster._viewing.end()
+
+
+def press(action: Action, console: Console, *, confirm: bool = False) -> str:
+    """Press its button, and return what was said in the end."""
+    assert not action.button.disabled
+    action.button.click()
+    if confirm:
+        action.yes.click()
+    wait_for("the action's end", lambda: not console.busy)
+    return html.unescape(re.sub("<[^>]*>", "", console.value))
+
+
+def output(connection: ClipperConnection) -> Any:
+    return ask(connection, "app", {"input": [1.0]}, headers={"Cache-Control": "no-cache"}).json()["output"]
+
+
+def test_the_panel_moves_between_versions_and_shows_the_python(
+    cluster: ClipperConnection, panel: Panel
+) -> None:
+    assert panel.model.model.value == "m"
+    assert panel.model.version.value == "1"
+    panel.model.version.value = "2"
+    panel.model.message.value = "better"
+    assert panel.model.make_current.line.code == "conn.set_model_version('m', '2', message='better')"
+    assert "done" in press(panel.model.make_current, panel.console)
+    assert output(cluster) == "two"
+    assert cluster.get_model_history("m")[-1]["message"] == "better"
+    wait_for("the current version in the table", lambda: "m:2 <b>(current)</b>" in panel.versions.value)
+    assert panel.model.roll_back.line.code == "conn.rollback('m', message='better')"
+    assert "m:1 is current" in press(panel.model.roll_back, panel.console)
+    assert output(cluster) == "one"
+
+
+def test_the_panel_scales(cluster: ClipperConnection, panel: Panel) -> None:
+    panel.model.replicas.value = 2
+    assert panel.model.scale.line.code == "conn.set_num_replicas('m', 2, '1')"
+    press(panel.model.scale, panel.console)
+    assert cluster.get_num_replicas("m") == 2
+    wait_for("both replicas in the table", lambda: "2 of 2 ready" in panel.versions.value)
+    panel.model.bounds.value = (1, 3)
+    press(panel.model.autoscale, panel.console)
+    wait_for("the bounds in the table", lambda: "scaled from 1 to 3" in panel.versions.value)
+    said = press(panel.model.scale, panel.console)
+    assert "failed" in said
+    assert "set_autoscaling('m', None)" in said
+    press(panel.model.stop_autoscaling, panel.console)
+    assert cluster.get_all_models(verbose=True)[0]["autoscaling"] is None
+
+
+def test_what_destroys_asks_first(cluster: ClipperConnection, panel: Panel) -> None:
+    panel.model.stop.button.click()
+    assert "which answers for app" in panel.model.stop._question.value
+    panel.model.stop.no.click()
+    assert not panel.console.busy
+    assert cluster.get_all_models() == ["m:1", "m:2"]
+    panel.model.version.value = "2"
+    press(panel.model.stop, panel.console, confirm=True)
+    assert cluster.get_all_models() == ["m:1"]
+    press(panel.application.unlink, panel.console, confirm=True)
+    assert cluster.get_linked_models("app") == []
+    wait_for("m to be there to be linked", lambda: panel.application.unlinked.value == "m")
+    press(panel.application.link, panel.console)
+    assert cluster.get_linked_models("app") == ["m"]
+
+
+def test_the_panel_makes_and_changes_applications(cluster: ClipperConnection, panel: Panel) -> None:
+    controls = panel.application
+    assert controls.register.button.disabled
+    controls.new_name.value = "new"
+    controls.new_default.value = '{"sorry": true}'
+    controls.new_objective_ms.value = 20
+    line = "conn.register_application('new', 'doubles', {'sorry': True}, 20000)"
+    assert controls.register.line.code == line
+    press(controls.register, panel.console)
+    info = cluster.get_app_info("new")
+    assert info is not None
+    assert (info["default_output"], info["latency_slo_micros"]) == ({"sorry": True}, 20_000)
+    wait_for("the new application to be there", lambda: "new" in controls.application.options)
+    controls.application.value = "new"
+    controls.objective_ms.value = 30
+    assert controls.set_objective.line.code == "conn.set_latency_objective('new', 30000)"
+    press(controls.set_objective, panel.console)
+    controls.default_output.value = "not JSON"
+    assert "A default output is JSON" in press(controls.set_default, panel.console)
+    controls.default_output.value = "0"
+    press(controls.set_default, panel.console)
+    assert ask(cluster, "new", {"input": [1.0]}).json()["output"] == 0
+    info = cluster.get_app_info("new")
+    assert info is not None
+    assert info["latency_slo_micros"] == 30_000
+    press(controls.remove, panel.console, confirm=True)
+    assert cluster.get_all_apps() == ["app"]
+
+
+def test_the_panel_deploys_what_the_notebook_made(cluster: ClipperConnection, panel: Panel) -> None:
+    deploy = panel.deploy
+    assert deploy.what.options == ("three (function)",)
+    deploy.model.value = "m"
+    wait_for("the next version", lambda: deploy.version.value == "3")
+    deploy.staged.value = True
+    arguments = "conn, 'm', '3', 'doubles', three, make_current=False"
+    assert deploy.deploy.line.code == f"clipperlab.deployers.python.deploy_python_closure({arguments})"
+    press(deploy.deploy, panel.console)
+    assert output(cluster) == "one"
+    assert ask(cluster, "app", {"input": [1.0], "version": "3"}).json()["output"] == "three"
+
+
+def test_a_deploy_that_fails_says_why_in_the_panel(cluster: ClipperConnection) -> None:
+    def broken(inputs: list[Any]) -> list[Any]:
+        import no_such_module  # type: ignore[import-not-found]
+
+        return [no_such_module.f(x) for x in inputs]
+
+    broken.__module__ = "__main__"
+    panel = cluster._viewing.begin(Panel(cluster, {"broken": broken}))
+    panel.deploy.model.value = "broken"
+    said = press(panel.deploy.deploy, panel.console)
+    assert "Deploying broken:1 failed." in said
+    assert "no_such_module" in said
+    cluster.stop_models(["broken"])
+
+
+def test_the_lens_asks_and_tells_the_path(cluster: ClipperConnection, panel: Panel) -> None:
+    lens = panel.lens
+    assert lens.ask.button.disabled
+    lens.text.value = "1, 2.5"
+    assert lens.ask.line.code == "conn.application('app').predict([1.0, 2.5])"
+    press(lens.ask, lens.console)
+    assert "one" in lens.answer.value
+    assert lens.timeline.trace["models"][0]["version"] == "m:1"
+    assert "computed for" in lens.path.value
+    lens.version.value = "2"
+    press(lens.ask, lens.console)
+    assert "two" in lens.answer.value
+    lens.text.value = "what?"
+    assert lens.ask.button.disabled
+    rows = cluster.lens("app", np.array([[1.0], [7.0]]))
+    rows.row.value = 1
+    assert rows.ask.line.code == "conn.application('app').predict([7.0])"
+    rows.source.value = "an image"
+    rows.sketch.pixels = [0.0, 16.0]
+    assert rows.input() == [0, 16]
+
+
+def test_pictures_and_logs_follow_what_happens(cluster: ClipperConnection, panel: Panel) -> None:
+    def asked() -> bool:
+        output(cluster)
+        points = [point["applications"].get("app", {"answers": {}}) for point in panel.throughput.points[-5:]]
+        return any(point["answers"].get("model") for point in points)
+
+    wait_for("answers in the picture", asked)
+    assert panel.latency.objective_ms == 2000
+    wait_for("a batch in the picture", lambda: panel.batches.batching[0]["replicas"][0]["sizes"])
+    assert panel.queue.points[-1]["versions"]["m:1"]["replicas"] == 1
+    assert any(event["kind"] == "ready" for event in panel.moves.events)
+    wait_for("the frontend's log", lambda: panel.logs.process.value == "query-0")
+    panel.logs.process.value = next(name for name in panel.logs.process.options if name.startswith("m.1."))
+    wait_for("the replica's log", lambda: "It has said nothing" in panel.logs.text.value)
+
+
+def test_every_view_says_what_is_wrong_and_recovers(cluster: ClipperConnection, panel: Panel) -> None:
+    assert panel.banner.value == ""
+    kill(pid_of(cluster, "management"))
+    wait_for("the sentence", lambda: "does not answer" in panel.banner.value)
+    assert panel.reconnect.layout.display == "flex"
+    press(panel.reconnect, panel.console)
+    wait_for("the sentence to go", lambda: panel.banner.value == "")
+    cluster.stop_all()
+    wait_for("the sentence", lambda: "is not running" in panel.banner.value)
+    cluster.start_clipper()
+    wait_for("the sentence to go", lambda: panel.banner.value == "")
+    assert "m:1" in panel.versions.value
+
+
+def test_a_wrong_token_is_said_and_recovered_from(cluster: ClipperConnection) -> None:
+    record = ProcessContainerManager(cluster.cm.cluster_name).folder / "cluster.json"
+    right = record.read_text()
+    record.write_text(re.sub('"token":"[^"]*"', '"token":"wrong"', right))
+    viewing = Viewing(cluster.cm)
+    try:
+        view = viewing.begin(ConnectionView(cluster))
+        wait_for("the sentence", lambda: "token is missing or wrong" in view.banner.value)
+    finally:
+        record.write_text(right)
+    wait_for("the sentence to go", lambda: view.banner.value == "")
+    assert "workbench" in view.head.value
+    viewing.end()
+
+
+def test_the_oldest_of_too_many_views_rests(cluster: ClipperConnection) -> None:
+    views = [cluster._viewing.begin(ConnectionView(cluster)) for _ in range(LIVE + 1)]
+    assert "rests" in views[0].banner.value
+    assert views[1].banner.value == ""
+
+
+def test_nobody_watches_where_nobody_looks(cluster: ClipperConnection) -> None:
+    watch = Watch(cluster.cm)
+    seen: list[str] = []
+    end = watch.listen(lambda found, _: seen.append(found.trouble))
+    wait_for("a look", lambda: seen)
+    thread = watch._thread
+    assert thread is not None
+    end()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_handles_are_text_where_there_is_no_notebook(cluster: ClipperConnection, panel: Panel) -> None:
+    assert cluster.model("m")._repr_mimebundle_() == {}
+    assert "m:1" in cluster._repr_html_()
+    assert "app" in cluster.application("app")._repr_html_()
+
+
+def test_what_can_be_deployed() -> None:
+    sklearn = pytest.importorskip("sklearn.dummy")
+
+    class Model:
+        def predict(self, inputs: list[Any]) -> list[Any]:
+            return inputs
+
+    Model.__module__ = "__main__"
+    namespace = {
+        "f": constant(1),
+        "fitted": sklearn.DummyClassifier(),
+        "Model": Model,
+        "_g": constant(1),
+        "x": 1,
+    }
+    found = {deployable.name: deployable.kind for deployable in deployables(namespace)}
+    assert found == {"f": "function", "fitted": "scikit-learn model", "Model": "class"}
+    assert next_version(["1", "9", "10", "beta"]) == "11"
+    assert next_version([]) == "1"
+
+
+@pytest.mark.parametrize("path", sorted(STATIC.glob("*.js")), ids=lambda path: path.stem)
+def test_a_picture_is_small_and_whole(path: Path) -> None:
+    text = esm(path.stem)
+    assert len(text.encode()) < 60_000
+    if path.stem != "drawing":
+        assert "export default" in text
+        assert "import " not in text.replace("// ", "")
+        assert text.count("export ") == 1
