@@ -522,17 +522,18 @@ class ClipperConnection(Refusals, Displayed):
         rate: float,
         seconds: float,
         arrivals: Arrivals = "poisson",
-        inputs: Sequence[Any] | None = None,
+        inputs: Any = None,
         cache: bool = False,
     ) -> LoadRun:
         """Send the application queries for a while; return at once, with a handle that shows how it goes.
 
         An open loop from a process of its own: `rate` queries a second, whether they are answered or not.
         They come as those of users who know nothing of each other ("poisson"), at fixed intervals
-        ("constant"), or each second's within a tenth of it ("burst"). `inputs` are sent in turn; by default
-        the example input that came with the model. As they repeat, they leave the prediction cache out,
-        unless `cache` lets them use it. Latencies count from when a query was to be sent.
-        `result()` of the handle waits for the end, `stop()` ends it. Raises NotFound or BadRequest.
+        ("constant"), or each second's within a tenth of it ("burst"). `inputs`, a list, an array or a
+        dataframe, are sent in turn; by default the example input that came with the model. As they repeat,
+        they leave the prediction cache out, unless `cache` lets them use it. Latencies count from when a
+        query was to be sent. `result()` of the handle waits for the end, `stop()` ends it. Raises NotFound
+        or BadRequest.
         """
         from .load import LoadRun
 

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from clipper_container.errors import BadRequest, ClusterError
 
+from ..rows import rows
 from . import open_loop
 from .answers import MODEL, PERCENTS
 from .schedule import ARRIVALS, Arrivals, Phase
@@ -103,7 +104,7 @@ class LoadRun:
         self,
         application: str,
         url: str,
-        inputs: Sequence[Any],
+        inputs: Any,
         *,
         rate: float,
         seconds: float,
@@ -122,10 +123,11 @@ class LoadRun:
             raise BadRequest(f"{rate:g} a second for {seconds:g} s is less than one request.")
         if arrivals not in ARRIVALS:
             raise BadRequest(f"There are no arrivals {arrivals!r}. Choose one of: {', '.join(ARRIVALS)}.")
-        if not inputs:
+        values = rows(inputs)
+        if not values:
             raise BadRequest("A load needs inputs to send: inputs=[...].")
         try:
-            bodies = [json.dumps({"input": _plain(value)}, allow_nan=False) for value in inputs]
+            bodies = [json.dumps({"input": value}, allow_nan=False) for value in values]
         except (TypeError, ValueError) as error:
             raise BadRequest(f"The inputs cannot be sent as JSON: {error}. Give plain lists.") from None
         self.application = application
@@ -256,11 +258,6 @@ class LoadRun:
 
 def _read(file: IO[str]) -> str:
     return file.read()[-2000:]
-
-
-def _plain(value: Any) -> Any:
-    """An array's row as a list, a numpy number as a number."""
-    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _ms(value: float | None) -> str:

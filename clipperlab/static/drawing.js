@@ -218,12 +218,13 @@ function paint(canvas, picture, cursor) {
   }
   for (const [value, text] of rules) {
     nodes.push(svg("line", { class: "rule", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }));
-    nodes.push(svg("text", { x: WIDTH - RIGHT, y: y(value) - 3, "text-anchor": "end" }, text));
+    const above = y(value) - 3;
+    nodes.push(svg("text", { x: WIDTH - RIGHT, y: above < 9 ? above + 13 : above, "text-anchor": "end" }, text));
   }
   (picture.uprights ?? []).forEach(([value, text], i) => {
     nodes.push(svg("line", { class: "mark", x1: x(value), x2: x(value), y1: TOP, y2: HEIGHT - BOTTOM }));
     const anchor = x(value) > WIDTH / 2 ? "end" : "start";
-    const at = { x: x(value) + (anchor === "end" ? -3 : 3), y: TOP + 9 + 11 * (i % 3), "text-anchor": anchor };
+    const at = { x: x(value) + (anchor === "end" ? -3 : 3), y: TOP + 9 + 12 * ((i % 3) + (rules.length ? 1 : 0)), "text-anchor": anchor };
     nodes.push(svg("text", at, text));
   });
   if (cursor !== null) {

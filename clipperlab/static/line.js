@@ -4,7 +4,7 @@
 const STYLE = `
 .clipper-line { display: inline-flex; gap: 6px; align-items: center; max-width: 100%;
   color: var(--jp-ui-font-color1, currentColor); }
-.clipper-line code { padding: 2px 6px; border-radius: 3px; overflow-x: auto; white-space: pre; user-select: all;
+.clipper-line code { padding: 2px 6px; border-radius: 3px; overflow-x: auto; min-width: 0; white-space: pre; user-select: all;
   font: 12px var(--jp-code-font-family, monospace); background: var(--jp-layout-color2, #8882); }
 .clipper-line button { font-size: 11px; color: inherit; background: none; cursor: pointer;
   border: 1px solid var(--jp-border-color1, #8888); border-radius: 3px; padding: 1px 6px; }
@@ -23,6 +23,7 @@ function render({ model, el }) {
   el.append(line);
 
   function show() {
+    line.style.display = model.get("code") ? "" : "none";
     code.textContent = model.get("code");
     button.textContent = "Copy";
     button.setAttribute("aria-label", `Copy ${model.get("code")}`);

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -13,6 +12,7 @@ import traitlets
 
 from clipper_container.errors import BadRequest, ClipperException
 
+from ..rows import rows as values
 from .actions import Action, Console, Do, choose
 from .pictures import esm
 from .watch import Seen
@@ -49,7 +49,7 @@ class Lens(widgets.VBox):
         self._conn = conn
         self._alone = application is not None
         self._seen = Seen()
-        self._rows = None if rows is None else _rows(rows)
+        self._rows = None if rows is None else values(rows)
         self.console = Console()
         options = [application] if application else []
         self.application = widgets.Dropdown(description="Application", options=options, value=application)
@@ -166,12 +166,6 @@ def parse(text: str, input_type: str) -> Any:
         return [float(part) for part in stripped.strip("[]()").replace(",", " ").split()]
     except ValueError:
         raise BadRequest(f"{stripped[:60]!r} is neither JSON nor a list of numbers.") from None
-
-
-def _rows(rows: Any) -> Sequence[Any]:
-    """The rows of a dataframe or an array, as plain values."""
-    values = rows.to_numpy() if hasattr(rows, "to_numpy") else rows
-    return values.tolist() if hasattr(values, "tolist") else list(values)
 
 
 def _answer(answer: dict[str, Any]) -> str:

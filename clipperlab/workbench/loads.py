@@ -29,7 +29,7 @@ class LoadView(widgets.VBox):
     def __init__(self, run: LoadRun) -> None:
         self._run = run
         self.head = widgets.HTML()
-        self.progress = widgets.FloatProgress(0, 0, run.seconds, layout={"width": "16em"})
+        self.progress = widgets.FloatProgress(value=0, max=run.seconds, layout={"width": "16em"})
         self.button = widgets.Button(description="Stop", button_style="warning", layout={"width": "auto"})
         self.throughput, self.latency = Throughput(name=run.application), Latency(name=run.application)
         self.latency.objective_ms = run.objective_ms

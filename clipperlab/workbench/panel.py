@@ -428,6 +428,10 @@ class Panel(View):
         children = [self.reconnect, self.head, self.applications, self.versions, self.tabs, self.console]
         super().__init__(conn, children)
 
+    def begin(self, seen: Seen) -> None:
+        if not seen.versions:
+            self.tabs.selected_index = 1  # the first thing to do is to deploy something
+
     def show(self, seen: Seen, management: Management | None) -> None:
         self.reconnect.layout.display = "flex" if seen.trouble else "none"
         set_value(self.head, glance.head(seen))

@@ -5,6 +5,7 @@ The data are in traits, so that a picture that is displayed late, or again, show
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,19 +18,19 @@ from ..management import Management, Point
 from .watch import Seen
 
 STATIC = Path(__file__).parents[1] / "static"
-_IMPORT = 'from "./drawing.js";'
+_IMPORT = re.compile(r'import (?P<names>\{[^}]*\}) from "./drawing.js";\n')
 
 
 @cache
 def esm(name: str) -> str:
     """The module as one text: a widget's module can import nothing that lies beside it."""
     text = (STATIC / f"{name}.js").read_text(encoding="utf-8")
-    head, found, body = text.partition(_IMPORT)
-    if not found:
+    found = _IMPORT.search(text)
+    if found is None:
         return text
-    drawing = (STATIC / "drawing.js").read_text(encoding="utf-8")
-    comment = head.partition("import {")[0]
-    return comment + drawing.replace("\nexport ", "\n") + body
+    drawing = (STATIC / "drawing.js").read_text(encoding="utf-8").replace("\nexport ", "\n")
+    names = found["names"]
+    return text.replace(found[0], f"const {names} = (() => {{\n{drawing}\nreturn {names};\n}})();\n")
 
 
 class Picture(anywidget.AnyWidget):

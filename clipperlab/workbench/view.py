@@ -32,6 +32,9 @@ class View(widgets.VBox):
         self.banner = widgets.HTML()
         super().__init__([self.banner, *children])
 
+    def begin(self, seen: Seen) -> None:
+        """Called once, before the first `show`: for what depends on what there is."""
+
     def show(self, seen: Seen, management: Management | None) -> None:
         """Bring it up to date. Called about once a second, from the watch's thread."""
         raise NotImplementedError
@@ -54,7 +57,8 @@ class Viewing:
             set_value(view.banner, glance.trouble(seen))
             view.show(seen, management)
 
-        show(self.watch.look(), None)
+        view.begin(self.watch.look())
+        show(self.watch.seen, None)
         self._live.append((view, self.watch.listen(show)))
         while len(self._live) > LIVE:
             old, end = self._live.popleft()

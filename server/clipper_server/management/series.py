@@ -81,8 +81,11 @@ class Series:
 
     async def run(self) -> None:
         """Add a point every second, until cancelled."""
+        due = self._clock()
         while True:
-            await asyncio.sleep(EVERY_S - self._clock() % EVERY_S)
+            # By a plan, and not by the time it is: timers may be a little early.
+            due = max(due + EVERY_S, self._clock())
+            await asyncio.sleep(due - self._clock())
             self.add()
             self._changes.notify()
 
@@ -100,8 +103,9 @@ class Series:
                 continue  # how long it has been counting is not known
             if before.report.pid != report.pid:
                 grown.append((EVERY_S, None, report))  # it was restarted, and counts anew
-            elif at > before.at:
-                grown.append((at - before.at, before.report, report))
+            else:
+                # It is a little late where it has said nothing new. The next point has it all.
+                grown.append((at - before.at or EVERY_S, before.report, report))
         self._before = samples
         at = self._now()
         newest = self._points[-1].id if self._points else 0
