@@ -26,6 +26,15 @@ from .connection import ClipperConnection
 from .managers import ProcessContainerManager
 from .serving import serve
 
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "clipperlab.jupyter"}]
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "clipperlab"}]
+
+
 __version__ = _version("clipperlab")
 
 __all__ = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -136,7 +137,7 @@ class Management:
         # The proxies of the environment are for the outside, not for this machine.
         self._http = httpx2.Client(
             base_url=f"http://{record.management}/api/v1",
-            headers={"Authorization": f"Bearer {record.token}", "X-Clipper-Who": _who()},
+            headers={"Authorization": f"Bearer {record.token}", "X-Clipper-Who": who()},
             timeout=httpx2.Timeout(ANSWER_S, connect=5.0),
             limits=httpx2.Limits(max_keepalive_connections=0),
             trust_env=False,
@@ -368,12 +369,13 @@ def _version(name: str, version: object) -> str:
     return f"{_model(name)}/versions/{check_name('version', version)}"
 
 
-def _who() -> str:
-    """The name of the person, for the history."""
+def who() -> str:
+    """The name of the person, for the history: a hub's, where there is one."""
     try:
-        return getpass.getuser().encode("ascii", "replace").decode()
+        name = os.environ.get("JUPYTERHUB_USER") or getpass.getuser()
     except (OSError, KeyError):
         return ""  # in some containers nobody has a name
+    return name.encode("ascii", "replace").decode()
 
 
 def _json(body: dict[str, Any]) -> bytes:

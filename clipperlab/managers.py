@@ -57,6 +57,17 @@ class ContainerManager(Protocol):
         """How to reach the cluster; None where it was never started, or is stopped."""
 
 
+def home() -> Path:
+    """Where the clusters of this user have their folders."""
+    return Path(os.environ.get("CLIPPERLAB_HOME") or "~/.clipperlab").expanduser().absolute()
+
+
+def clusters() -> list[str]:
+    """The names of the clusters of this user, whether they run or not."""
+    folders = home().iterdir() if home().is_dir() else []
+    return sorted(f.name for f in folders if (f / "state.db").exists() or (f / "cluster.json").exists())
+
+
 class ProcessContainerManager:
     """A cluster of plain processes on this machine.
 
@@ -73,8 +84,7 @@ class ProcessContainerManager:
         clipper_management_port: int = 1338,
     ) -> None:
         self.cluster_name = check_name("cluster", cluster_name)
-        home = Path(os.environ.get("CLIPPERLAB_HOME") or "~/.clipperlab").expanduser()
-        self.folder = home.absolute() / self.cluster_name
+        self.folder = home() / self.cluster_name
         self._query_port = clipper_query_port
         self._management_port = clipper_management_port
 
