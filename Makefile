@@ -12,7 +12,8 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet -c c
 # these files when its set-up has to be done again.
 LAB := $(VENV)/.lab
 DEV := $(VENV)/.dev
-SETUP := pyproject.toml constraints.txt
+SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/package-lock.json \
+  $(wildcard clipperlab/frontend/src/*.ts clipperlab/static/*.js)
 
 .DEFAULT_GOAL := help
 .PHONY: help lab demo stop test lint types unit notebooks benchmarks format hooks clean curl wrk

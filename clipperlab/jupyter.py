@@ -25,6 +25,7 @@ from tornado.iostream import StreamClosedError
 
 from clipper_container.errors import BadRequest, ClipperException, ClusterError, NotFound
 
+from .management import who
 from .managers import ClusterRecord, ProcessContainerManager, clusters
 
 CONNECT_S = 5.0
@@ -190,11 +191,7 @@ class Api(_Forwarding):
     """To management, with the cluster's token."""
 
     def target(self, record: ClusterRecord, path: str) -> tuple[str, dict[str, str]]:
-        who = str(getattr(self.current_user, "username", "") or "")
-        headers = {
-            "Authorization": f"Bearer {record.token}",
-            "X-Clipper-Who": who.encode("ascii", "replace").decode(),
-        }
+        headers = {"Authorization": f"Bearer {record.token}", "X-Clipper-Who": who()}
         return f"http://{record.management}/api/v1/{path}", headers
 
 

@@ -1,0 +1,99 @@
+// The Jupyter server's extension, which forwards to the clusters.
+
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+
+export interface IClusterInfo {
+  name: string;
+  state: 'running' | 'stopped' | 'silent' | 'broken';
+  message?: string;
+  query?: string;
+  management?: string;
+}
+
+export interface IApplication {
+  name: string;
+  input_type: string;
+  default_output: unknown;
+  latency_slo_micros: number;
+  linked_models: string[];
+}
+
+export interface IVersion {
+  model_name: string;
+  model_version: string;
+  state: string;
+  error: string | null;
+  warnings: string[];
+  num_replicas: number;
+  ready_replicas: number;
+  autoscaling: number[] | null;
+  artifact: string | null;
+  is_current_version: boolean;
+}
+
+export interface IEvent {
+  id: number;
+  at: number;
+  kind: string;
+  text: string;
+  subject: Record<string, string>;
+}
+
+export interface IPoint {
+  id: number;
+  at: number;
+  applications: Record<string, { answers: Record<string, number>; p99_ms: number | null }>;
+  versions: Record<string, { asked: number; waiting: number; utilisation: number | null }>;
+}
+
+export interface IOverview {
+  cluster: { cluster_name: string; query: string; management: string };
+  applications: IApplication[];
+  models: IVersion[];
+  events: IEvent[];
+  points: IPoint[];
+}
+
+const settings = ServerConnection.makeSettings();
+
+/** The response to a request under `clipperlab/clusters`. Rejects with a sentence that says what to do. */
+export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  const url = URLExt.join(settings.baseUrl, 'clipperlab', 'clusters', path);
+  let response: Response;
+  try {
+    response = await ServerConnection.makeRequest(url, init, settings);
+  } catch {
+    throw new Error('The Jupyter server does not answer. It is asked again by and by.');
+  }
+  if (!response.ok) {
+    const body = await response.json().catch(() => ({}));
+    throw new Error(body.message ?? `The Jupyter server answered ${response.status} to ${path}.`);
+  }
+  return response;
+}
+
+export async function ask<T>(path: string, method = 'GET', body?: unknown): Promise<T> {
+  const json = { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } };
+  const response = await request(path, { method, ...(body === undefined ? {} : json) });
+  return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+/** Call `onEvent` with the kind of each event of the cluster, until `signal` says to stop or the stream ends. */
+export async function follow(cluster: string, signal: AbortSignal, onEvent: () => void): Promise<void> {
+  const response = await request(`${cluster}/api/events/stream`, { signal });
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  signal.addEventListener('abort', () => void reader.cancel().catch(() => undefined));
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) {
+      return;
+    }
+    const messages = (rest + value).split('\n\n');
+    rest = messages.pop()!;
+    if (messages.some(message => message.includes('data:'))) {
+      onEvent();
+    }
+  }
+}

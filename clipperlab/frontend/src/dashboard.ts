@@ -1,0 +1,126 @@
+// The live dashboard: the same pictures as in a notebook, over the same points, with no kernel.
+
+import { Widget } from '@lumino/widgets';
+import batches from '../../static/batches.js';
+import latency from '../../static/latency.js';
+import queue from '../../static/queue.js';
+import throughput from '../../static/throughput.js';
+import versions from '../../static/versions.js';
+import { Cluster } from './cluster';
+import { STYLE, h, setText } from './dom';
+
+interface IDrawing {
+  render: (context: { model: any; el: HTMLElement }) => (() => void) | void;
+}
+
+/** What a drawing module needs of a widget's model. */
+class Traits {
+  constructor(private _values: Record<string, unknown>) {}
+
+  get(name: string): unknown {
+    return this._values[name];
+  }
+
+  set(values: Record<string, unknown>): void {
+    for (const [name, value] of Object.entries(values)) {
+      this._values[name] = value;
+      for (const listener of this._listeners.get(`change:${name}`) ?? []) {
+        listener();
+      }
+    }
+  }
+
+  on(event: string, listener: () => void): void {
+    this._listeners.set(event, [...(this._listeners.get(event) ?? []), listener]);
+  }
+
+  off(event: string, listener: () => void): void {
+    this._listeners.set(event, (this._listeners.get(event) ?? []).filter(other => other !== listener));
+  }
+
+  private _listeners = new Map<string, (() => void)[]>();
+}
+
+export class Dashboard extends Widget {
+  constructor(cluster: string) {
+    super();
+    this.addClass('clipper-dashboard');
+    this._cluster = new Cluster(cluster);
+    this._cluster.changed.connect(() => void this._update());
+    this.node.append(h('style', {}, STYLE), h('h1', {}, cluster), this._trouble, this._body);
+  }
+
+  dispose(): void {
+    this._clear();
+    this._cluster.dispose();
+    super.dispose();
+  }
+
+  private async _update(): Promise<void> {
+    const cluster = this._cluster;
+    setText(this._trouble, cluster.trouble);
+    const applications = cluster.applications.map(application => application.name);
+    const models = cluster.models.map(model => `${model}:${cluster.current(model)?.model_version ?? ''}`);
+    const shown = JSON.stringify([applications, models]);
+    if (shown !== this._shown) {
+      this._shown = shown;
+      this._clear();
+      this._build(applications, models);
+    }
+    const { points, events } = cluster;
+    for (const [traits] of this._pictures) {
+      const application = cluster.applications.find(each => each.name === traits.get('name'));
+      traits.set({ points, events });
+      if (application && traits.get('of') === 'application') {
+        traits.set({ objective_ms: application.latency_slo_micros / 1000 });
+      }
+      if (traits.get('of') === 'batches' && this.isVisible && !cluster.trouble) {
+        const [model, version] = String(traits.get('name')).split(':');
+        traits.set({ batching: await cluster.batching(model, version).catch(() => []) });
+      }
+    }
+  }
+
+  private _build(applications: string[], models: string[]): void {
+    for (const name of applications) {
+      const section = h('section', { 'aria-label': `Application ${name}` });
+      this._body.append(h('h2', {}, `Application ${name}`), section);
+      this._draw(section, throughput, 'application', name);
+      this._draw(section, latency, 'application', name);
+    }
+    for (const current of models) {
+      const [model, version] = current.split(':');
+      const section = h('section', { 'aria-label': `Model ${model}` });
+      this._body.append(h('h2', {}, `Model ${model}`), section);
+      this._draw(section, versions, 'model', model);
+      if (version) {
+        this._draw(section, queue, 'version', current);
+        this._draw(section, batches, 'batches', current);
+      }
+    }
+    if (!applications.length && !models.length) {
+      this._body.append(h('p', {}, 'No applications and no models yet: deploy something from a notebook.'));
+    }
+  }
+
+  private _draw(section: HTMLElement, drawing: IDrawing, of: string, name: string): void {
+    const traits = new Traits({ name, of, points: [], events: [], batching: [], objective_ms: 0 });
+    const el = h('div');
+    section.append(el);
+    this._pictures.push([traits, drawing.render({ model: traits, el })]);
+  }
+
+  private _clear(): void {
+    for (const [, end] of this._pictures) {
+      end?.();
+    }
+    this._pictures = [];
+    this._body.replaceChildren();
+  }
+
+  private _cluster: Cluster;
+  private _shown = '';
+  private _pictures: [Traits, (() => void) | void][] = [];
+  private _trouble = h('div', { class: 'clipper-trouble', role: 'alert' });
+  private _body = h('div');
+}

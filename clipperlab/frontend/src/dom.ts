@@ -1,0 +1,71 @@
+// The little that we need of the DOM.
+
+type Child = Node | string;
+
+export function h(tag: string, attributes: Record<string, string> = {}, ...children: Child[]): HTMLElement {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+export function button(text: string, label: string, onClick: () => void): HTMLButtonElement {
+  const node = h('button', { type: 'button', class: 'clipper-button', 'aria-label': label, title: label }, text);
+  node.addEventListener('click', onClick);
+  return node as HTMLButtonElement;
+}
+
+export function setText(node: HTMLElement, text: string): void {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
+}
+
+/** A line through the last values, with a text that says the newest. */
+export function sparkline(values: number[], what: string): SVGElement {
+  const width = 90;
+  const height = 20;
+  const top = Math.max(1, ...values);
+  const step = width / Math.max(1, values.length - 1);
+  const points = values.map((v, i) => `${(i * step).toFixed(1)},${(height - 1 - (v / top) * (height - 2)).toFixed(1)}`);
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
+  svg.setAttribute('class', 'clipper-spark');
+  svg.setAttribute('role', 'img');
+  svg.setAttribute('aria-label', `${what}: ${Math.round(values[values.length - 1] ?? 0)} now, ${Math.round(top)} at most`);
+  const line = document.createElementNS('http://www.w3.org/2000/svg', 'polyline');
+  line.setAttribute('points', points.join(' '));
+  svg.append(line);
+  return svg;
+}
+
+export const STYLE = `
+.clipper-panel { overflow: auto; padding: 8px; color: var(--jp-ui-font-color1); background: var(--jp-layout-color1);
+  font-size: var(--jp-ui-font-size1); }
+.clipper-panel h2 { font-size: var(--jp-ui-font-size1); margin: 12px 0 4px; text-transform: uppercase;
+  color: var(--jp-ui-font-color2); }
+.clipper-panel ul { list-style: none; margin: 0; padding: 0; }
+.clipper-panel li { padding: 4px 0; border-bottom: 1px solid var(--jp-border-color2); }
+.clipper-row { display: flex; flex-wrap: wrap; gap: 4px 6px; align-items: center; }
+.clipper-row > b { flex: 1 1 auto; overflow-wrap: anywhere; }
+.clipper-dashboard h1 { font-size: 20px; }
+.clipper-dashboard h2 { font-size: 16px; }
+.clipper-button, .clipper-panel select { color: var(--jp-ui-font-color1); background: var(--jp-layout-color2);
+  border: 1px solid var(--jp-border-color1); border-radius: 2px; padding: 2px 7px; font-size: var(--jp-ui-font-size0); }
+.clipper-button { cursor: pointer; }
+.clipper-button:disabled { opacity: 0.5; cursor: default; }
+.clipper-button:focus-visible, .clipper-panel select:focus-visible { outline: 2px solid var(--jp-brand-color1); }
+.clipper-spark { width: 90px; height: 20px; }
+.clipper-spark polyline { fill: none; stroke: var(--jp-brand-color1); stroke-width: 1.5; }
+.clipper-faint { color: var(--jp-ui-font-color2); font-size: var(--jp-ui-font-size0); overflow-wrap: anywhere; }
+.clipper-trouble:not(:empty) { border-left: 4px solid var(--jp-error-color1); padding: 4px 8px; margin: 6px 0; }
+.clipper-said { margin: 6px 0; overflow-wrap: anywhere; }
+.clipper-said code { display: block; overflow-x: auto; white-space: pre; background: var(--jp-layout-color2);
+  padding: 2px 4px; user-select: all; }
+.clipper-said pre { white-space: pre-wrap; max-height: 16em; overflow: auto; }
+.clipper-dashboard { overflow: auto; padding: 12px; color: var(--jp-ui-font-color1); }
+.clipper-dashboard section { display: flex; flex-wrap: wrap; gap: 12px 24px; }
+.clipper-dashboard section > div { flex: 1 1 320px; max-width: 640px; }
+`;

@@ -1,0 +1,368 @@
+// The side panel: clusters, and what of the chosen one is looked at and steered most. Needs no kernel.
+
+import { Dialog, showDialog } from '@jupyterlab/apputils';
+import { Poll } from '@lumino/polling';
+import { Widget } from '@lumino/widgets';
+import { IClusterInfo, ask } from './api';
+import { Cluster } from './cluster';
+import { STYLE, button, h, setText, sparkline } from './dom';
+
+const CLUSTERS_MS = 3000;
+const SPARKS = 60;
+const EVENTS = 6;
+
+export interface IPanelOptions {
+  openDashboard: (cluster: string) => void;
+  /** Put code into the active notebook; null where there can be none. */
+  insert: ((code: string) => boolean) | null;
+}
+
+/** The Python that connects to a cluster. */
+export function connecting(cluster: string): string {
+  if (cluster === 'default-cluster') {
+    return 'from clipperlab import ClipperConnection\n\nconn = ClipperConnection()\nconn.connect()\nconn';
+  }
+  return (
+    'from clipperlab import ClipperConnection, ProcessContainerManager\n\n' +
+    `conn = ClipperConnection(ProcessContainerManager("${cluster}"))\nconn.connect()\nconn`
+  );
+}
+
+export class ClipperPanel extends Widget {
+  constructor(private _options: IPanelOptions) {
+    super();
+    this.addClass('clipper-panel');
+    this._choice.setAttribute('aria-label', 'Cluster');
+    this._choice.addEventListener('change', () => this._choose(this._choice.value));
+    this._start = button('Start', 'Start this cluster', () => this._startCluster());
+    this._stop = button('Stop', 'Stop this cluster', () => void this._stopCluster());
+    const dashboard = button('Dashboard', 'Open the live dashboard', () => {
+      if (this._cluster) {
+        this._options.openDashboard(this._cluster.name);
+      }
+    });
+    const insert = button('Insert code', 'Insert the connecting code into the active notebook', () => this._insert());
+    insert.disabled = this._options.insert === null;
+    this.node.append(
+      h('style', {}, STYLE),
+      h('div', { class: 'clipper-row' }, this._choice, this._start, this._stop),
+      this._where,
+      h('div', { class: 'clipper-row' }, dashboard, insert),
+      this._trouble,
+      h('h2', {}, 'Models'),
+      this._models,
+      h('h2', {}, 'Applications'),
+      this._applications,
+      this._said,
+      h('h2', {}, 'What happened'),
+      this._events
+    );
+    this._poll = new Poll({
+      auto: true,
+      factory: () => this._look(),
+      frequency: { interval: CLUSTERS_MS, backoff: true, max: 30000 },
+      name: 'clipperlab:clusters',
+      standby: () => this.isVisible === false || document.hidden
+    });
+  }
+
+  /** The name of the cluster that is shown. */
+  get chosen(): string {
+    return this._chosen || 'default-cluster';
+  }
+
+  dispose(): void {
+    this._poll.dispose();
+    this._cluster?.dispose();
+    super.dispose();
+  }
+
+  protected onAfterShow(): void {
+    void this._poll.refresh();
+  }
+
+  private async _look(): Promise<void> {
+    try {
+      this._clusters = (await ask<{ clusters: IClusterInfo[] }>('')).clusters;
+      this._noServer = '';
+    } catch (error) {
+      this._noServer = (error as Error).message;
+      this._render();
+      throw error;
+    }
+    const names = this._clusters.map(cluster => cluster.name);
+    if (names.length === 0) {
+      names.push('default-cluster');
+      this._clusters = [{ name: 'default-cluster', state: 'stopped' }];
+    }
+    if ([...this._choice.options].map(option => option.value).join() !== names.join()) {
+      this._choice.replaceChildren(...names.map(name => h('option', { value: name }, name)));
+      this._choice.value = this._chosen;
+    }
+    if (!names.includes(this._chosen)) {
+      const running = this._clusters.find(cluster => cluster.state === 'running');
+      this._choose((running ?? this._clusters[0]).name);
+    }
+    this._watch();
+    this._render();
+  }
+
+  private _choose(name: string): void {
+    this._chosen = name;
+    this._choice.value = name;
+    this._watch();
+    this._render();
+  }
+
+  /** Watch the chosen cluster where it runs. */
+  private _watch(): void {
+    const wanted = this._info()?.state !== 'stopped' ? this._chosen : null;
+    if (this._cluster?.name !== (wanted ?? undefined)) {
+      this._cluster?.dispose();
+      this._cluster = wanted ? new Cluster(wanted) : null;
+      this._cluster?.changed.connect(() => this._render());
+    }
+  }
+
+  private _info(): IClusterInfo | undefined {
+    return this._clusters.find(cluster => cluster.name === this._chosen);
+  }
+
+  private _render(): void {
+    const info = this._info();
+    const cluster = this._cluster;
+    const runs = info !== undefined && info.state !== 'stopped';
+    this._start.disabled = runs && !cluster?.trouble;
+    this._stop.disabled = !runs;
+    const stopped = `Cluster ${this._chosen} is not running. Start it here, with start_clipper(), or with clipperlab start.`;
+    setText(this._where, runs ? `queries at ${info.query}, management at ${info.management}` : '');
+    setText(this._trouble, this._noServer || (runs ? (cluster?.trouble ?? '') : info ? stopped : ''));
+    this._renderModels();
+    this._renderApplications();
+    const events = (cluster?.events ?? []).slice(-EVENTS).reverse();
+    const texts = events.map(event => `${new Date(1000 * event.at).toLocaleTimeString()}  ${event.text.split('\n')[0]}`);
+    if (this._shownEvents !== texts.join()) {
+      this._shownEvents = texts.join();
+      this._events.replaceChildren(...texts.map(text => h('li', { class: 'clipper-faint' }, text)));
+    }
+  }
+
+  private _renderModels(): void {
+    const models = this._cluster?.models ?? [];
+    for (const [name, row] of this._rows) {
+      if (!models.includes(name) || row.cluster !== this._cluster) {
+        row.node.remove();
+        this._rows.delete(name);
+      }
+    }
+    for (const name of models) {
+      let row = this._rows.get(name);
+      if (!row) {
+        row = new ModelRow(this._cluster!, name, (what, code, call) => void this._do(what, code, call));
+        this._rows.set(name, row);
+        this._models.append(row.node);
+      }
+      row.update();
+    }
+    this._none.remove();
+    if (models.length === 0) {
+      this._models.append(this._none);
+    }
+  }
+
+  private _renderApplications(): void {
+    const cluster = this._cluster;
+    const point = cluster?.points[cluster.points.length - 1];
+    const items = (cluster?.applications ?? []).map(application => {
+      const seen = point?.applications[application.name];
+      const rate = Object.values(seen?.answers ?? {}).reduce((sum, value) => sum + value, 0);
+      const p99 = seen?.p99_ms ? `, p99 ${seen.p99_ms.toFixed(1)} ms` : '';
+      const objective = application.latency_slo_micros / 1000;
+      const linked = application.linked_models.join(', ') || 'no model';
+      const told = `${linked}; ${Math.round(rate)} answers a second${p99} of ${objective} ms`;
+      return h('li', {}, h('b', {}, `/${application.name}/predict`), h('div', { class: 'clipper-faint' }, told));
+    });
+    this._applications.replaceChildren(...(items.length ? items : [h('li', {}, 'None yet.')]));
+  }
+
+  /** Do it, and say what became of it, with the Python that does the same. */
+  private async _do(what: string, code: string, call: () => Promise<void>): Promise<void> {
+    this._say(`${what} …`, code);
+    try {
+      await call();
+      this._say(`${what}: done.`, code);
+    } catch (error) {
+      const [first, ...rest] = (error as Error).message.split('\n');
+      this._say(`${what} failed. ${first}`, code, rest.join('\n'));
+    }
+  }
+
+  private _say(text: string, code: string, more = ''): void {
+    const copy = button('Copy', 'Copy the line of Python', () => {
+      void navigator.clipboard?.writeText(code);
+    });
+    this._said.replaceChildren(
+      h('div', { role: 'status' }, text),
+      ...(more ? [h('pre', {}, more)] : []),
+      ...(code ? [h('code', {}, code), copy] : [])
+    );
+  }
+
+  private _startCluster(): void {
+    const name = this._chosen;
+    void this._do(`Starting ${name}`, 'conn.start_clipper()', async () => {
+      await ask(`${name}/start`, 'POST');
+      await this._poll.refresh();
+    });
+  }
+
+  private async _stopCluster(): Promise<void> {
+    const name = this._chosen;
+    const { button: pressed } = await showDialog({
+      title: `Stop ${name}?`,
+      body: 'Its applications answer nobody until it is started again. It keeps its applications and models.',
+      buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: 'Stop' })]
+    });
+    if (pressed.accept) {
+      await this._do(`Stopping ${name}`, 'conn.stop_all()', async () => {
+        await ask(`${name}/stop`, 'POST');
+        await this._poll.refresh();
+      });
+    }
+  }
+
+  private _insert(): void {
+    const code = connecting(this._chosen);
+    if (!this._options.insert?.(code)) {
+      this._say('Open a notebook first: the code goes into the active one. Or copy it:', code);
+    }
+  }
+
+  private _clusters: IClusterInfo[] = [];
+  private _cluster: Cluster | null = null;
+  private _chosen = '';
+  private _noServer = '';
+  private _poll: Poll;
+  private _rows = new Map<string, ModelRow>();
+  private _shownEvents = '';
+  private _choice = h('select') as HTMLSelectElement;
+  private _start: HTMLButtonElement;
+  private _stop: HTMLButtonElement;
+  private _where = h('div', { class: 'clipper-faint' });
+  private _trouble = h('div', { class: 'clipper-trouble', role: 'alert' });
+  private _models = h('ul', { 'aria-label': 'Models' });
+  private _none = h('li', {}, 'None yet: a deployer deploys one from a notebook.');
+  private _applications = h('ul', { 'aria-label': 'Applications' });
+  private _said = h('div', { class: 'clipper-said' });
+  private _events = h('ul', { 'aria-label': 'What happened' });
+}
+
+type Do = (what: string, code: string, call: () => Promise<void>) => void;
+
+/** A model: which version is current, how many replicas it has, and how much it is asked. */
+class ModelRow {
+  readonly node: HTMLElement;
+
+  constructor(
+    readonly cluster: Cluster,
+    private _name: string,
+    private _do: Do
+  ) {
+    this._versions.setAttribute('aria-label', `Current version of ${_name}`);
+    this._versions.addEventListener('change', () => this._move(this._versions.value));
+    this._back = button('Roll back', `Roll ${_name} back to the version before`, () => this._rollBack());
+    this._fewer = button('−', `One replica of ${_name} fewer`, () => this._scale(-1));
+    this._more = button('+', `One replica of ${_name} more`, () => this._scale(1));
+    this.node = h(
+      'li',
+      {},
+      h('div', { class: 'clipper-row' }, h('b', {}, _name), this._spark),
+      h('div', { class: 'clipper-row' }, this._versions, this._back, this._fewer, this._replicas, this._more),
+      this._state
+    );
+  }
+
+  update(): void {
+    const { cluster } = this;
+    const versions = cluster.versions(this._name);
+    const current = cluster.current(this._name);
+    const names = versions.map(version => version.model_version);
+    if ([...this._versions.options].map(option => option.value).join() !== names.join()) {
+      this._versions.replaceChildren(...names.map(name => h('option', { value: name }, `version ${name}`)));
+    }
+    if (document.activeElement !== this._versions || this._shown !== current?.model_version) {
+      this._versions.value = this._shown = current?.model_version ?? '';
+    }
+    const steered = current !== undefined && current.artifact !== null && current.autoscaling === null;
+    this._back.disabled = versions.length < 2;
+    this._more.disabled = !steered;
+    this._fewer.disabled = !steered || current.num_replicas === 0;
+    setText(this._replicas, current ? String(current.num_replicas) : '–');
+    this._replicas.setAttribute('aria-label', `${current?.num_replicas ?? 0} replicas`);
+    setText(this._state, versions.map(version => health(version)).filter(Boolean).join(' '));
+    const asked = cluster.points
+      .slice(-SPARKS)
+      .map(point => names.reduce((sum, name) => sum + (point.versions[`${this._name}:${name}`]?.asked ?? 0), 0));
+    this._spark.replaceChildren(sparkline(asked, `Inputs a second of ${this._name}`));
+  }
+
+  private _move(version: string): void {
+    const code = `conn.set_model_version(${JSON.stringify(this._name)}, ${JSON.stringify(version)})`;
+    this._do(`Making ${this._name}:${version} current`, code, () =>
+      this.cluster.call(`models/${this._name}/current`, 'PUT', { version })
+    );
+  }
+
+  private _rollBack(): void {
+    this._do(`Rolling back ${this._name}`, `conn.rollback(${JSON.stringify(this._name)})`, () =>
+      this.cluster.call(`models/${this._name}/rollback`, 'POST', {})
+    );
+  }
+
+  private _scale(by: number): void {
+    const current = this.cluster.current(this._name);
+    if (current) {
+      const count = Math.max(0, current.num_replicas + by);
+      const code = `conn.set_num_replicas(${JSON.stringify(this._name)}, ${count})`;
+      this._do(`Scaling ${this._name} to ${count}`, code, () =>
+        this.cluster.call(`models/${this._name}/versions/${current.model_version}/replicas`, 'PUT', {
+          num_replicas: count
+        })
+      );
+    }
+  }
+
+  private _shown: string | undefined;
+  private _versions = h('select') as HTMLSelectElement;
+  private _back: HTMLButtonElement;
+  private _fewer: HTMLButtonElement;
+  private _more: HTMLButtonElement;
+  private _replicas = h('span', { role: 'status' });
+  private _spark = h('span');
+  private _state = h('div', { class: 'clipper-faint' });
+}
+
+/** In words; of a version that is well and not current there is nothing to say. */
+function health(version: {
+  model_version: string;
+  state: string;
+  error: string | null;
+  ready_replicas: number;
+  num_replicas: number;
+  autoscaling: number[] | null;
+  is_current_version: boolean;
+}): string {
+  const name = `Version ${version.model_version}`;
+  if (version.error) {
+    return `${name} is ${version.state}: ${version.error.trim().split('\n').pop()}`;
+  }
+  if (version.state !== 'ready') {
+    return `${name} is ${version.state}: ${version.ready_replicas} of ${version.num_replicas} ready.`;
+  }
+  if (!version.is_current_version) {
+    return '';
+  }
+  const bounds = version.autoscaling;
+  const scaled = bounds ? `, scaled automatically from ${bounds[0]} to ${bounds[1]}` : '';
+  return `${name}: ${version.ready_replicas} of ${version.num_replicas} ready${scaled}.`;
+}

