@@ -1,4 +1,4 @@
-"""Builds JupyterLab's side panel when a wheel is built of a checkout: with npm, or where there is none with PyPI's.
+"""Builds JupyterLab's side panel when a wheel is built of a checkout: with npm, or else with PyPI's Node.
 
 An sdist carries the panel ready built, and needs neither.
 """

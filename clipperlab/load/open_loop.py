@@ -83,9 +83,13 @@ class Load:
             loop.remove_signal_handler(signal.SIGALRM)
 
     def stop(self) -> None:
-        """Send no more. What is under way is not waited for."""
+        """Send no more. What is under way has as long as at the schedule's end."""
+        self._missing -= len(self._times) - self._next
         self._times = self._times[: self._next]
-        self.done.set()
+        if self._missing:
+            asyncio.get_running_loop().call_later(DRAIN_S, self.done.set)
+        else:
+            self.done.set()
 
     @property
     def sent(self) -> int:

@@ -1,6 +1,6 @@
 // What JupyterLab and Notebook load: the side panel, the dashboard, and commands for both.
 
-import { ILabShell, ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette, MainAreaWidget } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
@@ -15,11 +15,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
   id: 'clipperlab:plugin',
   description: 'Clusters that serve models: a side panel and a live dashboard.',
   autoStart: true,
-  optional: [ICommandPalette, ILabShell, ILauncher, ILayoutRestorer, INotebookTracker],
+  optional: [ICommandPalette, ILauncher, ILayoutRestorer, INotebookTracker],
   activate: (
     app: JupyterFrontEnd,
     palette: ICommandPalette | null,
-    labShell: ILabShell | null,
     launcher: ILauncher | null,
     restorer: ILayoutRestorer | null,
     notebooks: INotebookTracker | null
@@ -58,7 +57,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
       caption: 'Clipper Lab',
       icon: clipperIcon,
       execute: () => {
-        labShell?.expandLeft();
+        // JupyterLab and Notebook each have a shell of their own, which open their left side alike.
+        (app.shell as { expandLeft?: (id: string) => void }).expandLeft?.(panel.id);
         app.shell.activateById(panel.id);
       }
     });

@@ -49,11 +49,14 @@ export class ClipperPanel extends Widget {
       this._where,
       h('div', { class: 'clipper-row' }, dashboard, insert),
       this._trouble,
+      this._said,
+      this._running
+    );
+    this._running.append(
       h('h2', {}, 'Models'),
       this._models,
       h('h2', {}, 'Applications'),
       this._applications,
-      this._said,
       h('h2', {}, 'What happened'),
       this._events
     );
@@ -137,6 +140,7 @@ export class ClipperPanel extends Widget {
     const stopped = `Cluster ${this._chosen} is not running. Start it here, with start_clipper(), or with clipperlab start.`;
     setText(this._where, runs ? `queries at ${info.query}, management at ${info.management}` : '');
     setText(this._trouble, this._noServer || (runs ? (cluster?.trouble ?? '') : info ? stopped : ''));
+    this._running.hidden = !runs;
     this._renderModels();
     this._renderApplications();
     const events = (cluster?.events ?? []).slice(-EVENTS).reverse();
@@ -250,6 +254,7 @@ export class ClipperPanel extends Widget {
   private _stop: HTMLButtonElement;
   private _where = h('div', { class: 'clipper-faint' });
   private _trouble = h('div', { class: 'clipper-trouble', role: 'alert' });
+  private _running = h('div');
   private _models = h('ul', { 'aria-label': 'Models' });
   private _none = h('li', {}, 'None yet: a deployer deploys one from a notebook.');
   private _applications = h('ul', { 'aria-label': 'Applications' });
