@@ -16,7 +16,7 @@ SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/packa
   $(wildcard clipperlab/frontend/src/*.ts clipperlab/static/*.js)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test lint types unit notebooks benchmarks format hooks clean curl wrk
+.PHONY: help lab demo stop test lint types unit screenshots notebooks benchmarks format hooks clean chromium curl wrk
 .NOTPARALLEL:
 
 help: ## list the chores
@@ -43,8 +43,11 @@ lint: $(DEV) ## check style, formatting and the direction of imports
 types: $(DEV) ## check types
 	$(BIN)/mypy
 
-unit: $(DEV) ## run the tests in tests/
+unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),chromium) ## run the tests in tests/
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+screenshots: $(DEV) chromium ## take the README's pictures anew
+	$(BIN)/python -m tests.screenshots
 
 notebooks: $(DEV) curl ## run every cell of every lesson
 	$(BIN)/python -m pytest -p tests.home --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --exitfirst notebooks
@@ -84,6 +87,9 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); $(call install,$$package,A virtual environment); }
 	$(PYTHON) -m venv $(VENV)
+
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { $(call install,chromium,Testing in a browser); }
 
 curl:
 	@command -v curl >/dev/null || { $(call install,curl,Lesson 01); }

@@ -6,6 +6,7 @@ conn.start_clipper()
 """
 
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
 
 from clipper_container.errors import (
     AlreadyExists,
@@ -25,6 +26,16 @@ from . import deployers
 from .connection import ClipperConnection
 from .managers import ProcessContainerManager
 from .serving import serve
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def load_ipython_extension(shell: "InteractiveShell") -> None:
+    """`%load_ext clipperlab`: the magics `%clipper` and `%%deploy`."""
+    from .magics import load
+
+    load(shell)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:

@@ -2,6 +2,8 @@
 // How many inputs an application answers a second, and what answered them: the model, or the default output.
 import { BAD, COLOURS, GOOD, draw, short, timeAxis } from "./drawing.js";
 
+const OTHERS = [BAD, COLOURS[1], COLOURS[3], COLOURS[5], COLOURS[7]];
+
 /** @param {{model: any, el: HTMLElement}} context */
 function render({ model, el }) {
   const read = () => {
@@ -11,7 +13,7 @@ function render({ model, el }) {
     const whats = new Set(["model", ...answers.flatMap(Object.keys)]);
     const lines = [...whats].map((what, i) => ({
       name: what === "model" ? "model" : what === "rejected" ? "rejected" : `default (${what})`,
-      colour: i === 0 ? GOOD : i === 1 ? BAD : COLOURS[i % COLOURS.length],
+      colour: i === 0 ? GOOD : OTHERS[(i - 1) % OTHERS.length],
       values: answers.map((/** @type {any} */ answer) => answer[what] ?? 0),
     }));
     return { ...timeAxis(points), lines, stacked: true, format: short, empty: "No query yet." };

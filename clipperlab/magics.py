@@ -1,0 +1,141 @@
+"""What saves typing in a notebook: `%load_ext clipperlab`, then `%clipper status` and `%%deploy`."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import shlex
+from typing import Any, NoReturn
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+
+from clipper_container.errors import BadRequest, ClipperException, NotFound
+
+from .connection import ClipperConnection
+from .deployers.python import deploy_python_closure
+from .workbench.namespace import next_version
+
+CLUSTER = "CLIPPERLAB_CLUSTER"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises BadRequest where argparse would end the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadRequest(f"{message}. {self.format_usage().strip()}")
+
+
+@magics_class
+class ClipperMagics(Magics):
+    """`%clipper` and `%%deploy`, for the connection of the notebook."""
+
+    @line_magic
+    def clipper(self, line: str) -> None:
+        """What the command line does: `%clipper status`, `%clipper versions digits`, `%clipper why 123`."""
+        from .commands import app
+
+        arguments = shlex.split(line) or ["status"]
+        before = os.environ.get(CLUSTER)
+        connections = self._connections()
+        if len(connections) == 1:
+            os.environ[CLUSTER] = connections[0].cm.cluster_name
+        try:
+            app(arguments, standalone_mode=False, prog_name="%clipper")
+        except ClipperException as error:
+            _say(error)
+        except SystemExit:
+            pass  # it has said why
+        except Exception as error:
+            if not hasattr(error, "format_message"):  # click's: an argument that there is not
+                raise
+            _say(error.format_message())
+        finally:
+            if before is None:
+                os.environ.pop(CLUSTER, None)
+            else:
+                os.environ[CLUSTER] = before
+
+    @cell_magic
+    def deploy(self, line: str, cell: str) -> None:
+        """Run the cell, and deploy the function `predict` that it defines.
+
+        %%deploy digits --version 2 --type doubles --staged --replicas 2 --message "why"
+
+        `--version` is by default the next number, `--type` that of the versions before, or doubles.
+        """
+        parser = _Parser(prog="%%deploy", add_help=False)
+        parser.add_argument("model")
+        parser.add_argument("--version")
+        parser.add_argument("--type")
+        parser.add_argument("--function", default="predict")
+        parser.add_argument("--staged", action="store_true")
+        parser.add_argument("--replicas", type=int, default=1)
+        parser.add_argument("--message", default="")
+        try:
+            options = parser.parse_args(shlex.split(line))
+            conn = self._connection()
+        except ClipperException as error:
+            _say(error)
+            return
+        if not self._shell.run_cell(cell).success:
+            return  # IPython has shown why
+        try:
+            self._deploy(conn, options)
+        except ClipperException as error:
+            _say(error)
+
+    def _deploy(self, conn: ClipperConnection, options: argparse.Namespace) -> None:
+        function = self._shell.user_ns.get(options.function)
+        if not inspect.isfunction(function):
+            raise BadRequest(
+                f"The cell defines no function {options.function!r}. Define one that takes a list of inputs "
+                "and returns a list as long, or name yours with --function."
+            )
+        versions = [v for v in conn.get_all_models(verbose=True) if v["model_name"] == options.model]
+        taken = [v["model_version"] for v in versions if v["state"] != "failed"]
+        version = options.version or next_version(taken)
+        kind = options.type or (versions[-1]["input_type"] if versions else "doubles")
+        deploy_python_closure(
+            *(conn, options.model, version, kind, function),
+            num_replicas=options.replicas,
+            make_current=not options.staged,
+            message=options.message,
+        )
+        what = "staged: %clipper set-version makes it current" if options.staged else "current"
+        _say(f"{options.model}:{version} is ready, and {what}.")
+
+    @property
+    def _shell(self) -> Any:
+        return self.shell
+
+    def _connections(self) -> list[ClipperConnection]:
+        found = {
+            id(value): value
+            for name, value in self._shell.user_ns.items()
+            if isinstance(value, ClipperConnection) and not name.startswith("_")
+        }
+        return list(found.values())
+
+    def _connection(self) -> ClipperConnection:
+        connections = self._connections()
+        if len(connections) == 1:
+            return connections[0]
+        named: Any = self._shell.user_ns.get("conn")
+        if isinstance(named, ClipperConnection):
+            return named
+        if connections:
+            raise NotFound("There are several connections in this notebook: call the one that is meant conn.")
+        raise NotFound(
+            "There is no connection in this notebook. Make one first: conn = ClipperConnection(); "
+            "conn.connect()"
+        )
+
+
+def _say(what: object) -> None:
+    print(what)  # noqa: T201 - a magic's answer is what it prints
+
+
+def load(shell: InteractiveShell) -> None:
+    shell.register_magics(ClipperMagics)

@@ -1,0 +1,72 @@
+"""Takes the README's pictures, of a real JupyterLab with a real cluster: `make screenshots`."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import expect, sync_playwright
+
+from clipperlab import ClipperConnection, ProcessContainerManager
+from clipperlab.deployers.sklearn import deploy_sklearn_model
+
+from . import parts
+from .browser import Notebook, jupyter, launch, write_notebook
+from .home import own_home
+
+DOCS = Path(__file__).parents[1] / "docs"
+SECONDS = 40
+
+
+def main() -> None:
+    from sklearn.datasets import load_digits
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    pictures, digits = load_digits(return_X_y=True)
+    with own_home() as home, tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        os.environ["CLIPPERLAB_HOME"] = str(home)
+        folder = Path(name)
+        write_notebook(folder / "digits.ipynb")
+        conn = ClipperConnection(ProcessContainerManager(clipper_query_port=0, clipper_management_port=0))
+        conn.start_clipper(fresh=True)
+        browser = launch(playwright, parts.chromium())
+        try:
+            conn.register_application("digits", "doubles", -1, 100_000)
+            forest = RandomForestClassifier(100, random_state=0).fit(pictures, digits)
+            deploy_sklearn_model(conn, "digits", 1, "doubles", forest, example_input=pictures[0])
+            conn.link_model_to_app("digits", "digits")
+            load = conn.load("digits", rate=100, seconds=2 * SECONDS, inputs=pictures)
+            with jupyter(folder) as url:
+                page = browser.new_page(viewport={"width": 1280, "height": 860})
+                lab = Notebook(page, f"{url}/lab/tree/digits.ipynb?reset")
+                lab.execute("clipperlab:show-panel")
+                lab.run(
+                    "from clipperlab import ClipperConnection\n\nconn = ClipperConnection()\nconn.connect()"
+                )
+                lab.run("conn.panel()")
+                page.get_by_role("tab", name="Pictures", exact=True).click()
+                page.wait_for_timeout(1000 * SECONDS / 4)
+                regression = LogisticRegression(max_iter=300).fit(pictures / 16, digits)
+                deploy_sklearn_model(conn, "digits", 2, "doubles", regression, example_input=pictures[0])
+                page.wait_for_timeout(1000 * SECONDS / 8)
+                conn.rollback("digits", message="it has seen other pictures")
+                page.wait_for_timeout(1000 * SECONDS / 4)
+                lab.page.get_by_text("conn.panel()").first.scroll_into_view_if_needed()
+                page.screenshot(path=DOCS / "panel.png")
+                page.get_by_label("Open the live dashboard").click()
+                seen = page.get_by_role("img", name=re.compile("^Answers a second: now: model"))
+                expect(seen.last).to_be_visible()
+                page.wait_for_timeout(2000)
+                page.screenshot(path=DOCS / "dashboard.png")
+            load.stop()
+            load.result()
+        finally:
+            browser.close()
+            conn.stop_all(purge=True)
+
+
+if __name__ == "__main__":
+    main()
