@@ -500,6 +500,7 @@ class ClipperConnection(Refusals, Displayed):
 
         Live, in a notebook. Raises ClusterError where ipywidgets and anywidget are not installed.
         """
+        _ = self._record
         panel: Panel = workbench("panel").Panel(self)
         self._viewing.begin(panel)
         return panel

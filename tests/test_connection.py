@@ -142,9 +142,15 @@ def _version(**changes: Any) -> dict[str, Any]:
 # Attaching
 
 
-def _arguments(method: Callable[..., Any]) -> list[str]:
-    parameters = inspect.signature(method).parameters.values()
-    return ["x" for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+def _call(method: Callable[..., Any]) -> object:
+    """With something for each argument that it must have."""
+    must = [
+        p
+        for p in inspect.signature(method).parameters.values()
+        if p.default is p.empty and p.kind is not p.VAR_KEYWORD
+    ]
+    by_name = {p.name: 1 for p in must if p.kind is p.KEYWORD_ONLY}
+    return method(*["x" for p in must if p.kind is not p.KEYWORD_ONLY], **by_name)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +167,7 @@ def _arguments(method: Callable[..., Any]) -> list[str]:
 def test_needs_a_cluster(name: str) -> None:
     method = getattr(ClipperConnection(), name)
     with pytest.raises(UnconnectedException, match=r"connect\(\).*start_clipper\(\)"):
-        method(*_arguments(method))
+        _call(method)
 
 
 def test_stopping_models_needs_a_cluster() -> None:
