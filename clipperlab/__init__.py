@@ -24,7 +24,7 @@ from clipper_container.errors import (
 
 from . import deployers
 from .connection import ClipperConnection
-from .managers import ProcessContainerManager
+from .managers import DockerContainerManager, ProcessContainerManager
 from .serving import serve
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ __all__ = [
     "ClipperException",
     "ClusterError",
     "DeployError",
+    "DockerContainerManager",
     "NoRoom",
     "NotFound",
     "ProcessContainerManager",

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from clipper_container.errors import ClusterError
+from clipper_container.errors import BadRequest, ClusterError
 
 from .names import check_name
 
@@ -124,22 +124,99 @@ class ProcessContainerManager:
             ) from None
 
     def _run(self, command: str, options: list[str], timeout_s: float) -> dict[str, Any]:
-        # -P: no file beside the notebook that is called like a library's module gets in the way.
-        arguments = [sys.executable, "-P", "-m", "clipper_server", command, "process"]
-        arguments += ["--folder", str(self.folder), *options]
-        try:
-            done = subprocess.run(
-                arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s
+        log = self.folder / "logs" / "management.log"
+        return _run(
+            [command, "process", "--folder", str(self.folder), *options], timeout_s, f"{log} tells more."
+        )
+
+
+class DockerContainerManager:
+    """A cluster of containers on the Docker engine that the environment names (DOCKER_HOST).
+
+    Its two ports are published at `docker_ip_address`, free ones where these are taken. Everything is found
+    by the cluster's name, from any process that has the engine. `clipperlab images build` makes the images.
+    Clipper's other arguments are refused with the reason. Raises BadRequest.
+    """
+
+    def __init__(
+        self,
+        cluster_name: str = "default-cluster",
+        docker_ip_address: str = "127.0.0.1",
+        *,
+        clipper_query_port: int = 1337,
+        clipper_management_port: int = 1338,
+        **of_clipper: Any,
+    ) -> None:
+        for name in of_clipper:
+            if name not in DOCKER_ARGUMENTS:
+                raise TypeError(f"DockerContainerManager() got an unexpected keyword argument {name!r}")
+            raise BadRequest(
+                f"DockerContainerManager() takes no {name}. {DOCKER_ARGUMENTS[name]} Leave it out."
             )
-        except subprocess.TimeoutExpired:
-            raise ClusterError(
-                f"Bringing cluster {self.cluster_name!r} {command} took more than {timeout_s:.0f} s. "
-                f"{self.folder / 'logs' / 'management.log'} tells how far it came."
-            ) from None
-        if done.returncode != 0:
-            raise ClusterError(_reason(done.stderr) or f"`{' '.join(arguments)}` failed and said nothing.")
-        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return answer
+        self.cluster_name = check_name("cluster", cluster_name)
+        self._host = "127.0.0.1" if docker_ip_address == "localhost" else docker_ip_address
+        self._query_port = clipper_query_port
+        self._management_port = clipper_management_port
+
+    def __repr__(self) -> str:
+        return f"DockerContainerManager({self.cluster_name!r})"
+
+    def up(self, *, fresh: bool, settings: Mapping[str, int] | None = None) -> bool:
+        wanted = {
+            "query_port": self._query_port,
+            "management_port": self._management_port,
+            **(settings or {}),
+        }
+        options = [part for name, n in wanted.items() for part in (f"--{name.replace('_', '-')}", str(n))]
+        options += ["--published-host", self._host, *(["--fresh"] if fresh else [])]
+        return bool(self._run("up", options, UP_TIMEOUT_S)["started"])
+
+    def down(self, *, purge: bool, graceful: bool = True) -> int:
+        options = [*(["--purge"] if purge else []), *([] if graceful else ["--now"])]
+        return int(self._run("down", options, DOWN_TIMEOUT_S)["stopped"])
+
+    def get_admin_addr(self) -> str:
+        """Where the management API answers, "host:port". Raises ClusterError where the cluster is stopped."""
+        record = self.record()
+        if record is None:
+            raise ClusterError(f"Cluster {self.cluster_name!r} is not running. start_clipper() starts it.")
+        return record.management
+
+    def record(self) -> ClusterRecord | None:
+        found = self._run("record", [], DOWN_TIMEOUT_S)["record"]
+        return None if found is None else ClusterRecord(**found)
+
+    def _run(self, command: str, options: list[str], timeout_s: float) -> dict[str, Any]:
+        more = f"`docker logs clipper-{self.cluster_name}-management` tells more."
+        return _run([command, "docker", "--cluster-name", self.cluster_name, *options], timeout_s, more)
+
+
+DOCKER_ARGUMENTS = {
+    "use_centralized_log": "get_clipper_logs() and `clipperlab logs` have the logs of all containers.",
+    "fluentd_port": "There is no fluentd: get_clipper_logs() has the logs of all containers.",
+    "clipper_rpc_port": "Models meet the query frontends at sockets in a volume: there is no port.",
+    "redis_ip": "There is no Redis: management keeps the state in a volume.",
+    "redis_port": "There is no Redis: management keeps the state in a volume.",
+    "prometheus_port": "Query frontends serve /metrics for a Prometheus of your own.",
+    "docker_network": "A cluster has two networks of its own, by its name.",
+    "extra_container_kwargs": "resources= on a deploy gives a model's replicas limits and GPUs.",
+}
+
+
+def _run(arguments: list[str], timeout_s: float, more: str) -> dict[str, Any]:
+    """Have the runtime do it, in a process of its own; its answer. Raises ClusterError."""
+    # -P: no file beside the notebook that is called like a library's module gets in the way.
+    command = [sys.executable, "-P", "-m", "clipper_server", *arguments]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s
+        )
+    except subprocess.TimeoutExpired:
+        raise ClusterError(f"`{' '.join(command)}` took more than {timeout_s:.0f} s. {more}") from None
+    if done.returncode != 0:
+        raise ClusterError(_reason(done.stderr) or f"`{' '.join(command)}` failed and said nothing.")
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
 
 
 def _reason(stderr: str) -> str:

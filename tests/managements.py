@@ -44,7 +44,7 @@ class Served:
     def __init__(self, folder: Path, listener: socket.socket) -> None:
         self.folder = folder
         self.address = f"{HOST}:{listener.getsockname()[1]}"
-        self.specs = Specs(TOKEN, self.address, "127.0.0.1:2", folder)
+        self.specs = Specs("served", TOKEN, self.address, "127.0.0.1:2", folder)
         self.changes, self.manager = Changes(), FakeManager()
         self.state = State(folder / "state.db")
         self.events = Events(self.state, self.changes)

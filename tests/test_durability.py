@@ -79,7 +79,7 @@ def start_crashing(conn: ClipperConnection, step: int, begin: Path) -> subproces
     """Replace management by one that dies at a step, once the file `begin` exists."""
     kill(pid_of(conn, "management"))
     folder = folder_of(conn)
-    command = [sys.executable, str(MANAGEMENT), "management", "--folder", str(folder)]
+    command = [sys.executable, str(MANAGEMENT), "management", "process", "--folder", str(folder)]
     command += ["--query-port", "0", "--management-port", "0"]
     environment = {**os.environ, "CRASH_FROM": str(begin), "CRASH_AT": str(step)}
     with (folder / "logs" / "management.log").open("ab") as log:

@@ -413,4 +413,4 @@ def _credential(folder: Path) -> str:
     from clipper_server.management.specs import Specs
 
     record = json.loads((folder / "cluster.json").read_text())
-    return Specs(record["token"], "", "", folder / "sockets").replica_token("m", "1")
+    return Specs("test", record["token"], "", "", folder / "sockets").replica_token("m", "1")

@@ -36,7 +36,7 @@ class World:
         self.state = State(folder / "state.db")
         self.events = Events(self.state, self.changes)
         self.frontends = Frontends(self.changes, self.events, clock=loop.time)
-        specs = Specs("token", "127.0.0.1:1", "127.0.0.1:2", folder)
+        specs = Specs("test", "token", "127.0.0.1:1", "127.0.0.1:2", folder)
         artifacts = Artifacts(folder / "artifacts")
         packed = folder / "packed"
         self.artifact = artifact.pack(packed, loader="python", input_type="doubles", parts={})

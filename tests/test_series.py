@@ -36,12 +36,14 @@ class World:
         self.series = Series(self.frontends, changes, lambda: self.now, lambda: 1e9 + self.now)
 
     def report(
-        self, *applications: ApplicationReport, frontend: str = "0", pid: int = 1, **of_model: float
+        self, *applications: ApplicationReport, frontend: str = "0", began: float = 1, **of_model: float
     ) -> None:
         replicas = [ReplicaReport("m", "1", "0", True, 0)] if of_model else []
         fields = {"asked": 0, "waiting": 0, "capacity": None, **of_model}
         versions = [VersionReport("m", "1", **fields)] if of_model else []  # type: ignore[arg-type]
-        self.frontends.on_report(Report(frontend, pid, True, 1, "", replicas, list(applications), versions))
+        self.frontends.on_report(
+            Report(frontend, 1, True, 1, "", replicas, list(applications), versions, began)
+        )
 
     def second(self) -> None:
         self.now += 1.0
@@ -103,7 +105,7 @@ def test_a_frontend_that_was_restarted_counts_anew(world: World) -> None:
     world.report(app(1000))
     world.series.add()
     world.second()
-    world.report(app(30), pid=2)
+    world.report(app(30), began=2)
     world.series.add()
     assert world.series.after(None)[-1].applications["app"].answers == {"model": 30}
 

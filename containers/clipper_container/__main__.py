@@ -6,7 +6,7 @@ CLIPPER_ARTIFACT    address of the artifact, which ends in its digest
 CLIPPER_TOKEN       the credential for its hello and its artifact; removed before the model is loaded
 CLIPPER_MAX_BATCH   the largest batch that the warm-up may try
 CLIPPER_MEMORY      bytes of memory that it may have; may be left out
-CLIPPER_LAST_WORDS  file for the reason why the model could not be loaded
+CLIPPER_LAST_WORDS  file for the reason why the model could not be loaded; "-" is the log
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from . import artifact, wire
+from . import words as last_words
 from .limits import limit_memory, out_of_memory
 from .links import Links
 from .loaders import load
@@ -85,7 +86,7 @@ def main() -> int:
         words = _model_traceback()
         if isinstance(sys.exc_info()[1], MemoryError):
             words += f"\n\n{out_of_memory(settings.memory)}"
-        Path(settings.last_words).write_text(words)
+        last_words.leave(settings.last_words, words)
         traceback.print_exc()
         return 1
     replica.serve(predict, measured, mismatches(manifest.packages))

@@ -1,4 +1,4 @@
-"""`python -m clipper_server up|down process`, and `management`, which `up` starts."""
+"""`python -m clipper_server up|down|record process|docker`, and `management`, which `up` starts."""
 
 from __future__ import annotations
 
@@ -22,38 +22,63 @@ from .management import server
 def main() -> int:
     arguments = _parser().parse_args()
     try:
-        if arguments.command == "up":
-            record, started = lifecycle.up(arguments.folder, _options(arguments), fresh=arguments.fresh)
+        if arguments.command == "management":
+            _manage(arguments)
+        elif arguments.container_manager == "docker":
+            _on_docker(arguments)
+        elif arguments.command == "up":
+            record, started = lifecycle.up(
+                arguments.folder, _options(arguments, *PORTS), fresh=arguments.fresh
+            )
             _say(
                 folder=str(arguments.folder.absolute()),
                 query=record.query,
                 management=record.management,
                 started=started,
             )
-        elif arguments.command == "down":
-            _say(stopped=lifecycle.down(arguments.folder, purge=arguments.purge, now=arguments.now))
         else:
-            logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-            folder = ClusterFolder(arguments.folder)
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(
-                    server.serve(
-                        folder,
-                        arguments.query_port,
-                        arguments.management_port,
-                        arguments.cache_size,
-                        arguments.num_frontends,
-                    )
-                )
+            _say(stopped=lifecycle.down(arguments.folder, purge=arguments.purge, now=arguments.now))
     except ClipperException as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
 
-def _options(arguments: argparse.Namespace) -> list[str]:
+def _manage(arguments: argparse.Namespace) -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    if arguments.container_manager == "docker":
+        place = server.on_docker(arguments.cluster_name, arguments.published_host)
+    else:
+        place = server.on_this_machine(arguments.query_port, arguments.management_port)
+    folder = ClusterFolder(arguments.folder)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(server.serve(folder, place, arguments.cache_size, arguments.num_frontends))
+
+
+def _on_docker(arguments: argparse.Namespace) -> None:
+    from .docker_cluster import DockerCluster  # late: processes need no engine
+
+    cluster = DockerCluster(arguments.cluster_name)
+    if arguments.command == "up":
+        ports = arguments.query_port, arguments.management_port
+        record, started = cluster.up(
+            arguments.published_host, ports, _options(arguments), fresh=arguments.fresh
+        )
+        _say(query=record.query, management=record.management, started=started)
+    elif arguments.command == "down":
+        _say(stopped=cluster.down(purge=arguments.purge, now=arguments.now))
+    else:
+        found = cluster.record()
+        fields = ("cluster_name", "query", "management", "token")
+        _say(record=None if found is None else {name: getattr(found, name) for name in fields})
+
+
+PORTS = ("query_port", "management_port")
+
+
+def _options(arguments: argparse.Namespace, *more: str) -> list[str]:
     """What `up` passes on to `management`."""
-    names = ("query_port", "management_port", "cache_size", "num_frontends")
+    names = (*more, "cache_size", "num_frontends")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     return [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 
@@ -74,12 +99,13 @@ def _say(**what: object) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="clipper_server", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("up", "down", "management"):
+    for name in ("up", "down", "record", "management"):
         command = commands.add_parser(name)
-        if name != "management":
-            command.add_argument("container_manager", choices=["process"])
-        command.add_argument("--folder", type=Path, required=True)
-        if name != "down":
+        command.add_argument("container_manager", choices=["process", "docker"])
+        command.add_argument("--folder", type=Path, help="of a cluster of processes")
+        command.add_argument("--cluster-name", help="of a cluster of containers")
+        if name in ("up", "management"):
+            command.add_argument("--published-host", default="127.0.0.1", help="where containers publish")
             command.add_argument("--query-port", type=int, default=1337)
             command.add_argument("--management-port", type=int, default=1338)
             command.add_argument("--cache-size", type=_at_least(0), help="bytes, in each query frontend")

@@ -89,7 +89,16 @@ def _answers(record: ClusterRecord) -> bool:
 
 def _start(folder: ClusterFolder, options: Sequence[str]) -> None:
     """Start management as a process of its own, and wait for its word that the cluster serves."""
-    command = [sys.executable, "-P", "-m", "clipper_server", "management", "--folder", str(folder.path)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "clipper_server",
+        "management",
+        "process",
+        "--folder",
+        str(folder.path),
+    ]
     command += options
     with folder.management_log.open("ab") as log:
         began = log.tell()

@@ -120,6 +120,7 @@ class ApplicationReport(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """A frontend's word on itself, at least twice a second. `revision` acknowledges that snapshot.
 
+    `began` is on its machine's monotonic clock: it tells a frontend from the one before it.
     `serving` is true once its HTTP port is open. `private` is its own address, host:port, beside the one
     that it shares with the other frontends.
     """
@@ -132,3 +133,4 @@ class Report(msgspec.Struct, frozen=True):
     replicas: list[ReplicaReport]
     applications: list[ApplicationReport]
     versions: list[VersionReport] = []
+    began: float = 0.0

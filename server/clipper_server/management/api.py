@@ -228,8 +228,8 @@ class API:
         return {
             "cluster_name": self._cluster_name,
             "revision": self._control.state.revision,
-            "query": self._specs.query,
-            "management": self._specs.management,
+            "query": self._specs.for_clients[1],
+            "management": self._specs.for_clients[0],
             "frontends": frontends,
             "applications": len(self._control.state.applications()),
             "models": len({version.model for version in self._control.state.versions()}),
@@ -514,7 +514,7 @@ class API:
     async def replicas(self) -> list[answers.Replica]:
         """Every replica that runs here, and those that run elsewhere and have dialled in."""
         found = [
-            self._replica(**status.labels, state=state, pid=status.pid)
+            self._replica(**status.labels, state=state, pid=status.pid or None)
             for status, state in self._reconciler.replicas()
         ]
         for version in self._control.state.versions():

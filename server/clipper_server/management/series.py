@@ -101,7 +101,7 @@ class Series:
             before = self._before.get(report.frontend)
             if before is None:
                 continue  # how long it has been counting is not known
-            if before.report.pid != report.pid:
+            if before.report.began != report.began:
                 grown.append((EVERY_S, None, report))  # it was restarted, and counts anew
             else:
                 # It is a little late where it has said nothing new. The next point has it all.

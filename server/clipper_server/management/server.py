@@ -9,6 +9,7 @@ import secrets
 import socket
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -21,6 +22,7 @@ from ..changes import Changes
 from ..cluster import ClusterFolder, ClusterRecord
 from .api import API
 from .artifacts import Artifacts
+from .containers import ContainerManager
 from .containers.identity import Identity
 from .containers.process import ProcessContainerManager
 from .control import Control
@@ -39,33 +41,25 @@ DEFAULT_CACHE_SIZE = 32 << 20
 
 async def serve(
     folder: ClusterFolder,
-    query_port: int,
-    management_port: int,
+    place: Place,
     cache_size: int | None,
     num_frontends: int | None,
 ) -> None:
     """Manage the cluster in `folder` until SIGTERM. Its frontends and replicas run on after that.
 
-    Writes one line to standard output when the cluster serves. The ports are wishes for the first start;
-    after that the cluster keeps the ports that it had, and what is None as it was.
+    Writes one line to standard output when the cluster serves. What is None stays as it was.
     """
     lock = folder.lock("management", wait=False)  # held until the process ends
     if lock is None:
         raise ClusterError(f"Another management frontend runs in {folder.path}. Stop it first.")
     state = _state(folder.database)
-    listener = _listen(int(state.get("management_port") or management_port))
-    management = f"{HOST}:{listener.getsockname()[1]}"
-    specs = Specs(_token(state), management, f"{HOST}:{_query_port(state, query_port)}", folder.sockets)
-    state.set("management_port", management.rpartition(":")[2])
-    state.set("query_port", specs.query.rpartition(":")[2])
-
+    listener, specs, manager = place(folder, state)
     cache_size = _keep(state, "cache_size", cache_size, DEFAULT_CACHE_SIZE)
     num_frontends = _keep(state, "num_frontends", num_frontends, 1)
 
     changes = Changes()
     events = Events(state, changes)
     frontends = Frontends(changes, events)
-    manager = ProcessContainerManager(folder.path)
     artifacts = Artifacts(folder.artifacts)
     control = Control(state, artifacts, manager, frontends, changes, events, specs.replica_token)
     reconciler = Reconciler(
@@ -83,7 +77,7 @@ async def serve(
     observations = Observations(frontends)
     series = Series(frontends, changes)
     api = API(
-        folder.path.name,
+        specs.cluster_name,
         specs,
         control,
         reconciler,
@@ -106,7 +100,7 @@ async def serve(
         ),
     )
     control.collect()
-    events.add("management", f"Management of {folder.path.name} starts at revision {state.revision}.")
+    events.add("management", f"Management of {specs.cluster_name} starts at revision {state.revision}.")
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="api")
     reconciling = asyncio.create_task(reconciler.run(), name="reconciler")
     measuring = asyncio.create_task(series.run(), name="series")
@@ -121,6 +115,48 @@ async def serve(
         await observations.close()
         state.close()
         lock.close()
+
+
+Place = Callable[[ClusterFolder, State], tuple[socket.socket, Specs, ContainerManager]]
+"""Where a cluster runs: gives management its listening socket, its specs and its container manager."""
+
+
+def on_this_machine(query_port: int, management_port: int) -> Place:
+    """As processes. The ports are wishes for the first start: the cluster keeps those that it had."""
+
+    def place(folder: ClusterFolder, state: State) -> tuple[socket.socket, Specs, ContainerManager]:
+        listener = _listen(int(state.get("management_port") or management_port))
+        management = f"{HOST}:{listener.getsockname()[1]}"
+        query = f"{HOST}:{_query_port(state, query_port)}"
+        state.set("management_port", management.rpartition(":")[2])
+        state.set("query_port", query.rpartition(":")[2])
+        specs = Specs(folder.path.name, _token(state), management, query, folder.sockets)
+        return listener, specs, ProcessContainerManager(folder.path)
+
+    return place
+
+
+def on_docker(cluster_name: str, host: str) -> Place:
+    """In containers, of which this is one. `host` is where the ports are published."""
+
+    def place(folder: ClusterFolder, state: State) -> tuple[socket.socket, Specs, ContainerManager]:
+        from .containers import docker  # late: processes need no engine
+
+        folder.make()
+        manager = docker.DockerContainerManager(cluster_name, folder.path / "logs")
+        specs = Specs(
+            cluster_name,
+            _token(state),
+            f"{docker.MANAGEMENT}:{docker.MANAGEMENT_PORT}",
+            f"0.0.0.0:{docker.QUERY_PORT}",
+            docker.SOCKETS,
+            published=manager.published(host),
+            private=("0.0.0.0", docker.HOLDER),
+            snapshots=docker.SNAPSHOTS,
+        )
+        return _listen(docker.MANAGEMENT_PORT, "0.0.0.0"), specs, manager
+
+    return place
 
 
 class _Server(uvicorn.Server):
@@ -143,9 +179,9 @@ async def _announce(folder: ClusterFolder, specs: Specs, frontends: Frontends, c
         os._exit(1)  # the one who waits for this line learns it from the end of the file
     folder.write_record(
         ClusterRecord(
-            folder.path.name,
-            specs.query,
-            specs.management,
+            specs.cluster_name,
+            specs.for_clients[1],
+            specs.for_clients[0],
             specs.token,
             os.getpid(),
             Identity.of(os.getpid()),
@@ -183,18 +219,18 @@ def _token(state: State) -> str:
     return token
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(port: int, host: str = HOST) -> socket.socket:
     """A listening socket on `port`, or on a free port where that one is taken."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen(128)
     except OSError:
         listener.close()
         if port == 0:
             raise
-        return _listen(0)
+        return _listen(0, host)
     return listener
 
 

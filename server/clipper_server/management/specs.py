@@ -45,12 +45,26 @@ def max_warm_up(batching: BatchingSpec) -> int:
 
 @dataclass(frozen=True)
 class Specs:
-    """Addresses are host:port. `sockets` is the folder where query frontends and replicas meet."""
+    """Addresses are host:port. `sockets` is the folder where query frontends and replicas meet.
 
+    `management` and `query` are where the cluster's own parts find each other; `published` has what its
+    clients use for both where that is another. `private` is where query frontends answer management alone:
+    the host to listen at, and its name.
+    """
+
+    cluster_name: str
     token: str = field(repr=False)
     management: str
     query: str
     sockets: Path
+    published: tuple[str, str] | None = None
+    private: tuple[str, str] = ("127.0.0.1", "127.0.0.1")
+    snapshots: Path | None = None  # by default beside the sockets
+
+    @property
+    def for_clients(self) -> tuple[str, str]:
+        """Where clients find management, and where they send queries."""
+        return self.published or (self.management, self.query)
 
     def query_frontend(self, frontend: str) -> Spec:
         name = f"query-{frontend}"
@@ -60,7 +74,9 @@ class Specs:
             "CLIPPER_REPLICAS": str(self.sockets / f"{frontend}.sock"),
             "CLIPPER_MANAGEMENT": self.management,
             "CLIPPER_TOKEN": self.token,
-            "CLIPPER_SNAPSHOT": str(self.sockets / f"{frontend}.snapshot"),
+            "CLIPPER_PRIVATE": self.private[0],
+            "CLIPPER_PRIVATE_NAME": self.private[1],
+            "CLIPPER_SNAPSHOT": str((self.snapshots or self.sockets) / f"{frontend}.snapshot"),
         }
         return Spec(name, "query", environment, {"frontend": frontend})
 

@@ -56,6 +56,7 @@ class Configuration:
         self._changed = changed
         self._loop = loop
         self.clock = clock
+        self._began = clock()
         # The seconds since an epoch, then a counter, then the frontend in six bits: unique over restarts and
         # frontends, up to 65,536 queries a second at each, and safe as a JavaScript number until 2094.
         ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), MAX_FRONTENDS)
@@ -158,7 +159,7 @@ class Configuration:
         revision = self.snapshot.revision if self.snapshot else 0
         return Report(
             *(self.frontend, os.getpid(), self.serving, revision, self.private),
-            *(replicas, applications, versions),
+            *(replicas, applications, versions, self._began),
         )
 
 

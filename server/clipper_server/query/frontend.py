@@ -32,7 +32,10 @@ log = logging.getLogger(__name__)
 
 
 class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{field.upper()}"):
-    """The environment, read once. `address` is where HTTP is served, `replicas` the socket for replicas."""
+    """The environment, read once. `address` is where HTTP is served, `replicas` the socket for replicas.
+
+    At a port of `private` it answers management alone, which knows that host as `private_name`.
+    """
 
     frontend: str
     address: str
@@ -40,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
     management: str
     token: str
     snapshot: str
+    private: str
+    private_name: str
 
     def __repr__(self) -> str:
         return f"<the settings of query frontend {self.frontend}>"  # without the token
@@ -76,7 +81,8 @@ async def serve(settings: Settings) -> None:
         _quiet_garbage_collector()
         folder = Path(settings.replicas).parent
         listener = Listener(settings.frontend, settings.address, folder)
-        await Server(configuration, listener, changes).serve()
+        private = settings.private, settings.private_name
+        await Server(configuration, listener, changes, private).serve()
     finally:
         for task in talk:
             task.cancel()
@@ -107,7 +113,13 @@ def _quiet_garbage_collector() -> None:
 class Server(uvicorn.Server):
     """uvicorn at the port that all frontends share, and at this frontend's private address."""
 
-    def __init__(self, configuration: Configuration, listener: Listener, changes: Changes) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        listener: Listener,
+        changes: Changes,
+        private: tuple[str, str] = ("127.0.0.1", "127.0.0.1"),
+    ) -> None:
         self._make_protocol: Any = protocol_class(configuration, listener.count)
         super().__init__(
             uvicorn.Config(
@@ -125,12 +137,14 @@ class Server(uvicorn.Server):
         self._configuration = configuration
         self._listener = listener
         self._changes = changes
+        self._private = private
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        private = bind("127.0.0.1:0")
+        host, name = self._private
+        private = bind(f"{host}:0")
         await super().startup([private])
-        host, port = private.getsockname()
-        self._configuration.private = f"{host}:{port}"
+        port = private.getsockname()[1]
+        self._configuration.private = f"{name}:{port}"
         make_protocol: Callable[[], asyncio.Protocol] = partial(
             self._make_protocol,
             config=self.config,

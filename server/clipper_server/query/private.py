@@ -14,8 +14,8 @@ from .configuration import Configuration
 
 def private(configuration: Configuration) -> fastapi.APIRouter:
     def check(request: fastapi.Request) -> None:
-        host, port = request.scope["server"]
-        if f"{host}:{port}" != configuration.private:
+        _, port = request.scope["server"]
+        if str(port) != configuration.private.rpartition(":")[2]:
             raise fastapi.HTTPException(404)
 
     router = fastapi.APIRouter(

@@ -20,11 +20,13 @@ class Runtime:
     `python` is the path of the interpreter that packaged the model, or that its owner named; "" is the
     cluster's own. `requirements` are installed beside what that interpreter has, as pip takes them.
     `python_version` is the one that the model was packaged with, "" where the owner chose the interpreter.
+    `image` is the kind of container image that its loader needs; processes have none.
     """
 
     python: str = ""
     requirements: tuple[str, ...] = ()
     python_version: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)

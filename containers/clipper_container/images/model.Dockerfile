@@ -1,0 +1,11 @@
+# What a model runs in. The packages lie below the code, so that a change of the code takes a second.
+ARG BASE=python:3.11-slim
+FROM ${BASE}
+ARG PACKAGES
+RUN useradd --uid 1000 --no-create-home --home-dir /tmp clipper \
+ && pip install --no-cache-dir --no-compile ${PACKAGES}
+ENV PYTHONPATH=/opt/clipper PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
+COPY . /opt/clipper
+USER 1000:1000
+WORKDIR /tmp
+ENTRYPOINT ["python", "-P", "-m", "clipper_container"]

@@ -1,0 +1,266 @@
+"""Brings a cluster of containers up and down, and finds it: by labels, from any process that has the engine.
+
+Nothing of it is on the client's file system, so the engine may be elsewhere.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+import urllib.request
+from contextlib import suppress
+from typing import Any
+
+import docker
+import msgspec
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import LogConfig
+
+from clipper_container import image
+from clipper_container.errors import ClusterError
+
+from .cluster import ClusterRecord
+from .management.containers.docker import (
+    CLUSTER,
+    HOLDER,
+    KIND,
+    LOG_LIMIT,
+    MANAGEMENT,
+    MANAGEMENT_PORT,
+    QUERY_PORT,
+    SNAPSHOTS,
+    SOCKETS,
+    STATE,
+    full_name,
+    mount,
+)
+
+ENGINE_SOCKET = "/var/run/docker.sock"
+START_S = 60.0
+LOOK_S = 0.1
+GRACE_S = 10
+
+
+class DockerCluster:
+    """One cluster, by name. Raises ClusterError where the engine does not answer or does not do it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        try:
+            self._engine = docker.from_env(timeout=60)
+            self._engine.ping()
+        except (DockerException, OSError) as error:
+            raise ClusterError(
+                f"No Docker engine answers ({error}). Start one (`systemctl start docker`, or Docker "
+                "Desktop), or set DOCKER_HOST to where it is."
+            ) from None
+
+    def record(self) -> ClusterRecord | None:
+        """How to reach it; None where it does not run. The token is read through the engine."""
+        container = self._container(MANAGEMENT)
+        if container is None or container.status != "running":
+            return None
+        try:
+            stream, _ = container.get_archive(str(STATE / "cluster.json"))
+        except NotFound:
+            return None
+        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+            file = archive.extractfile("cluster.json")
+            assert file is not None
+            return msgspec.json.decode(file.read(), type=ClusterRecord)
+
+    def up(
+        self, host: str, ports: tuple[int, int], options: list[str], *, fresh: bool
+    ) -> tuple[ClusterRecord, bool]:
+        """See to it that it serves; also return whether it had to be started.
+
+        `host` is where the two ports (for queries, for management) are published; where one is taken a free
+        one is used.
+        """
+        if fresh:
+            self.down(purge=True)
+        record = self.record()
+        if record is not None and _answers(record):
+            return record, False
+        try:
+            return self._start(host, ports, options), True
+        except ImageNotFound as error:
+            self._remove(GRACE_S)
+            raise ClusterError(
+                f"The engine has no image {image.tag('server')}: `clipperlab images build` makes all that a "
+                "cluster needs."
+            ) from error
+        except DockerException as error:
+            self._remove(GRACE_S)
+            raise ClusterError(
+                f"The cluster did not start: {getattr(error, 'explanation', None) or error}"
+            ) from error
+
+    def _start(self, host: str, ports: tuple[int, int], options: list[str]) -> ClusterRecord:
+        kept = self._ports()
+        self._remove_container(MANAGEMENT)
+        for network in ("internal", "edge"):
+            if not self._engine.networks.list(names=[f"^{self._full(network)}$"]):
+                self._engine.networks.create(
+                    self._full(network), internal=network == "internal", labels=self._labels("network")
+                )
+        for volume in ("state", "sockets", "snapshots"):
+            self._engine.volumes.create(self._full(volume), labels=self._labels("volume"))
+        holder = self._container(HOLDER)
+        if holder is None or holder.status != "running":
+            self._remove_container(HOLDER)
+            self._publish(
+                HOLDER, ["clipper_server.hold"], host, QUERY_PORT, kept.get(QUERY_PORT) or ports[0], {}
+            )
+        mounts = [mount(self._full("state"), STATE), mount(self._full("sockets"), SOCKETS)]
+        mounts.append(mount(self._full("snapshots"), SNAPSHOTS))  # its first user makes it theirs
+        command = [
+            "clipper_server",
+            "management",
+            "docker",
+            "--folder",
+            str(STATE),
+            "--cluster-name",
+            self._name,
+        ]
+        command += ["--published-host", host, *options]
+        more = {
+            "mounts": mounts,
+            "volumes": {ENGINE_SOCKET: {"bind": ENGINE_SOCKET, "mode": "rw"}},
+            "group_add": [self._socket_group()],
+        }
+        port = kept.get(MANAGEMENT_PORT) or ports[1]
+        self._publish(MANAGEMENT, command, host, MANAGEMENT_PORT, port, more)
+        return self._wait()
+
+    def _publish(
+        self, part: str, command: list[str], host: str, port: int, wish: int, more: dict[str, Any]
+    ) -> None:
+        """Start the part on both networks, with its port published: as wished, or where that is free."""
+        for published in (wish, 0):
+            container = self._engine.containers.create(
+                image.tag("server"),
+                command,
+                name=self._full(part),
+                labels=self._labels("holder" if part == HOLDER else part),
+                init=True,
+                network=self._full("edge"),
+                ports={f"{port}/tcp": (host, published)},
+                restart_policy={"Name": "unless-stopped", "MaximumRetryCount": 0},
+                log_config=LogConfig(type="json-file", config={"max-size": LOG_LIMIT, "max-file": "1"}),
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                read_only=True,
+                tmpfs={"/tmp": "size=64m,mode=1777"},
+                **more,
+            )
+            self._engine.networks.get(self._full("internal")).connect(container, aliases=[part])
+            try:
+                container.start()
+            except APIError as error:
+                container.remove(force=True)
+                if (
+                    published and "port is already allocated" in str(error)
+                ) or "address already in use" in str(error):
+                    continue
+                raise
+            return
+
+    def _wait(self) -> ClusterRecord:
+        give_up = time.monotonic() + START_S
+        while time.monotonic() < give_up:
+            container = self._container(MANAGEMENT)
+            record = self.record()
+            if record is not None and _answers(record):
+                return record
+            if container is None or container.status == "restarting":
+                break
+            time.sleep(LOOK_S)
+        container = self._container(MANAGEMENT)
+        words = container.logs(tail=20).decode(errors="replace").strip() if container is not None else ""
+        self._remove(GRACE_S)
+        last = words.splitlines()[-1] if words else "It said nothing."
+        raise ClusterError(f"The cluster did not start. {last}")
+
+    def down(self, *, purge: bool, now: bool = False) -> int:
+        """End every container of the cluster; return how many there were. Its state stays unless purged."""
+        try:
+            count = self._remove(0 if now else GRACE_S)
+            for volume in ("sockets", "snapshots", *(["state"] if purge else [])):
+                with suppress(NotFound):
+                    self._engine.volumes.get(self._full(volume)).remove(force=True)
+        except DockerException as error:
+            raise ClusterError(f"The cluster could not be stopped: {error}") from error
+        return count
+
+    def _remove(self, grace_s: int) -> int:
+        """Management first, for it would start the others again; then all others at the same time."""
+        management = self._container(MANAGEMENT)
+        if management is not None:
+            management.remove(force=True)
+        containers = self._engine.containers.list(
+            all=True, filters={"label": f"{CLUSTER}={self._name}"}, ignore_removed=True
+        )
+        for container in containers:
+            with suppress(APIError):
+                container.kill("SIGTERM")
+        give_up = time.monotonic() + grace_s
+        for container in containers:
+            with suppress(APIError, OSError):
+                container.wait(timeout=max(1, give_up - time.monotonic()))
+            with suppress(NotFound):
+                container.remove(force=True, v=True)
+        for network in self._engine.networks.list(filters={"label": f"{CLUSTER}={self._name}"}):
+            with suppress(APIError):
+                network.remove()
+        return len(containers) + (management is not None)
+
+    def _ports(self) -> dict[int, int]:
+        """The published ports that it has now, by the ports inside."""
+        found = {}
+        for part, port in ((HOLDER, QUERY_PORT), (MANAGEMENT, MANAGEMENT_PORT)):
+            container = self._container(part)
+            bindings = (container.attrs["HostConfig"]["PortBindings"] or {}) if container is not None else {}
+            for binding in bindings.get(f"{port}/tcp") or []:
+                if binding["HostPort"]:
+                    found[port] = int(binding["HostPort"])
+        return found
+
+    def _socket_group(self) -> int:
+        """The group of the engine's socket, where the engine is: only it and root may use that."""
+        said = self._engine.containers.run(
+            image.tag("server"),
+            ["clipper_server.hold", "--group-of", ENGINE_SOCKET],
+            volumes={ENGINE_SOCKET: {"bind": ENGINE_SOCKET, "mode": "ro"}},
+            network_mode="none",
+            remove=True,
+            labels=self._labels("look"),
+        )
+        return int(said)
+
+    def _remove_container(self, part: str) -> None:
+        container = self._container(part)
+        if container is not None:
+            container.remove(force=True)
+
+    def _container(self, part: str) -> Any:
+        try:
+            return self._engine.containers.get(self._full(part))
+        except NotFound:
+            return None
+
+    def _full(self, part: str) -> str:
+        return full_name(self._name, part)
+
+    def _labels(self, kind: str) -> dict[str, str]:
+        return {CLUSTER: self._name, KIND: kind}
+
+
+def _answers(record: ClusterRecord) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{record.management}/api/v1/health", timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
