@@ -118,7 +118,7 @@ class ProcessContainerManager:
             return msgspec.json.decode(path.read_bytes(), type=ClusterRecord)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ClusterError(
                 f"{path} cannot be read ({error}). start_clipper(fresh=True) removes it and starts anew."
             ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -107,7 +108,11 @@ def test_what_goes_wrong_is_one_sentence_and_exit_code_1(run: Run, tmp_path: Pat
 def test_following_goes_on_over_a_restart_of_management(breakable: ClipperConnection) -> None:
     command = [sys.executable, "-u", "-c", "from clipperlab.cli import main; main()", "events", "-f"]
     with subprocess.Popen(
-        [*command, "--cluster-name", breakable.cm.cluster_name], stdout=subprocess.PIPE, text=True
+        [*command, "--cluster-name", breakable.cm.cluster_name],
+        stdout=subprocess.PIPE,
+        text=True,
+        # Who runs the tests in the background of a shell has them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as following:
         try:
             assert following.stdout is not None
@@ -117,5 +122,5 @@ def test_following_goes_on_over_a_restart_of_management(breakable: ClipperConnec
             breakable.register_application("afterwards", "doubles", 0, 1000)
             wait_for("the event", lambda out=following.stdout: "afterwards" in out.readline())  # type: ignore[misc]
         finally:
-            following.send_signal(2)
+            following.send_signal(signal.SIGINT)
             assert following.wait(10) == 0

@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clipper_container import wire
@@ -37,6 +37,7 @@ def test_a_prefix_is_within_the_limits_or_refused(prefix: bytes) -> None:
 
 
 @given(st.binary())
+@example(b"\xa1\x80")  # a text that is none
 def test_garbage_in_a_header_is_nothing_but_a_wire_error(garbage: bytes) -> None:
     for decode in (wire.to_frontend, wire.to_container):
         with contextlib.suppress(WireError):

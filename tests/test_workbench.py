@@ -202,7 +202,7 @@ def test_pictures_and_logs_follow_what_happens(cluster: ClipperConnection, panel
     wait_for("answers in the picture", asked)
     assert panel.latency.objective_ms == 2000
     wait_for("a batch in the picture", lambda: panel.batches.batching[0]["replicas"][0]["sizes"])
-    assert panel.queue.points[-1]["versions"]["m:1"]["replicas"] == 1
+    wait_for("a replica", lambda: panel.queue.points[-1]["versions"].get("m:1", {}).get("replicas") == 1)
     assert any(event["kind"] == "ready" for event in panel.moves.events)
     wait_for("the frontend's log", lambda: panel.logs.process.value == "query-0")
     panel.logs.process.value = next(name for name in panel.logs.process.options if name.startswith("m.1."))

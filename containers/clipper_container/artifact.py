@@ -125,7 +125,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         with zipfile.ZipFile(path) as archive:
             return msgspec.json.decode(archive.read(_MANIFEST), type=Manifest)
-    except (zipfile.BadZipFile, KeyError, msgspec.MsgspecError) as error:
+    except (zipfile.BadZipFile, KeyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ArtifactError(
             f"This is no artifact of Clipper Lab ({error}). Package the model with a deployer."
         ) from None

@@ -195,5 +195,5 @@ def to_container(header: bytes | bytearray | memoryview) -> ToContainer:
 def _decode(decoder: msgspec.msgpack.Decoder[_Message], header: Any) -> _Message:
     try:
         return decoder.decode(header)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(f"A frame's header cannot be read: {error}.") from None

@@ -68,7 +68,7 @@ class ClusterFolder:
             return msgspec.json.decode(self.record_path.read_bytes(), type=ClusterRecord)
         except FileNotFoundError:
             return None
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ClusterError(
                 f"{self.record_path} cannot be read ({error}). Start again with a fresh cluster."
             ) from None

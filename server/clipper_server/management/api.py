@@ -553,7 +553,7 @@ class API:
         """For query frontends: what they see."""
         try:
             report = msgspec.json.decode(await request.body(), type=Report)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadRequest(f"This is no report of a query frontend: {error}.") from None
         self._frontends.on_report(report)
 

@@ -41,7 +41,7 @@ class Management:
         """Start from the last snapshot on disk, if there is one, until management has a newer one."""
         try:
             snapshot = msgspec.json.decode(self._stored.read_bytes(), type=Snapshot)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return
         self._configuration.apply(snapshot)
 
