@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -19,7 +19,7 @@ from .connection import ClipperConnection
 from .deployers.local_modules import HOMES
 from .deployers.python import deploy_python_closure
 from .management import Event, Management
-from .managers import ProcessContainerManager
+from .managers import ContainerManager, DockerContainerManager, ProcessContainerManager
 from .summary import summarise, versions_of
 
 app = typer.Typer(
@@ -39,6 +39,27 @@ Message = Annotated[str, typer.Option("--message", "-m", help="Why, for the hist
 DEFAULT = "default-cluster"
 
 
+On = Annotated[
+    Literal["process", "docker"],
+    typer.Option("--on", help="What the cluster runs on.", envvar="CLIPPERLAB_ON"),
+]
+_MANAGERS: dict[str, Callable[[str], ContainerManager]] = {
+    "process": ProcessContainerManager,
+    "docker": DockerContainerManager,
+}
+_on = "process"
+
+
+@app.callback()
+def common(on: On = "process") -> None:
+    global _on
+    _on = on
+
+
+def _manager(cluster_name: str) -> ContainerManager:
+    return _MANAGERS[_on](cluster_name)
+
+
 # The cluster
 
 
@@ -49,7 +70,7 @@ def start(
     num_frontends: Annotated[int | None, typer.Option(help="Query frontends that share the port.")] = None,
 ) -> None:
     """Start a cluster, or find it running."""
-    manager = ProcessContainerManager(cluster_name)
+    manager = _manager(cluster_name)
     console = _console()
     given = {"cache_size": cache_size, "num_frontends": num_frontends}
     with console.status(f"Starting {cluster_name} ..."):
@@ -61,7 +82,8 @@ def start(
     console.print(
         f"[bold]{cluster_name}[/] {verb}: queries at {record.query}, management at {record.management}."
     )
-    manager_code = "" if cluster_name == DEFAULT else f'ProcessContainerManager("{cluster_name}")'
+    plain = cluster_name == DEFAULT and _on == "process"
+    manager_code = "" if plain else f'{type(manager).__name__}("{cluster_name}")'
     console.print(f"In Python: conn = ClipperConnection({manager_code}); conn.connect()", soft_wrap=True)
 
 
@@ -72,7 +94,7 @@ def stop(
     now: Annotated[bool, typer.Option("--now", help="Kill, and lose what is under way.")] = False,
 ) -> None:
     """Stop a cluster. The next start finds its applications and models again, unless they are purged."""
-    stopped = ProcessContainerManager(cluster_name).down(purge=purge, graceful=not now)
+    stopped = _manager(cluster_name).down(purge=purge, graceful=not now)
     ended = f"{stopped} process{'' if stopped == 1 else 'es'} ended" if stopped else "it was not running"
     removed = ", and nothing of it is left" if purge else ""
     _console().print(f"[bold]{cluster_name}[/] is stopped: {ended}{removed}.")
@@ -82,7 +104,7 @@ def stop(
 def status(cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None:
     """Say what runs in a cluster. Exit code 1 where it does not run."""
     # Only looks: unlike connect(), it does not bring dead management back.
-    record = ProcessContainerManager(cluster_name).record()
+    record = _manager(cluster_name).record()
     if record is None:
         raise ClusterError(
             f"Cluster {cluster_name!r} is not running. `clipperlab start --cluster-name {cluster_name}` "
@@ -100,6 +122,33 @@ def status(cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None
         )
     else:
         _console().print(summarise(management))
+
+
+images = typer.Typer(help="Container images, for clusters on Docker.", no_args_is_help=True)
+app.add_typer(images, name="images")
+
+
+@images.command("build")
+def build_images(
+    names: Annotated[list[str] | None, typer.Argument(help="Which; by default all.")] = None,
+    base: Annotated[str, typer.Option(help="The image to build upon; by default Python's slim one.")] = "",
+    registry: Annotated[str, typer.Option(help="Put before the tags.")] = "",
+    push: Annotated[bool, typer.Option("--push", help="Push them to the registry.")] = False,
+) -> None:
+    """Build the images of this version of Clipper Lab, for this version of Python."""
+    from .images import PACKAGES, build
+
+    console = _console()
+    for name in names or PACKAGES:
+        with console.status(f"Building {name} ...") as status:
+            (found,) = build(
+                [name],
+                base=base,
+                registry=registry,
+                push=push,
+                say=lambda words, name=name: status.update(f"Building {name}: {words[:90]}"),  # type: ignore[misc]
+            )
+        console.print(found)
 
 
 @app.command()
@@ -337,7 +386,7 @@ def _follow(conn: ClipperConnection, look: Callable[[], None], *, pause_s: float
 
 
 def _connect(cluster_name: str) -> ClipperConnection:
-    conn = ClipperConnection(ProcessContainerManager(cluster_name))
+    conn = ClipperConnection(_manager(cluster_name))
     conn.connect()
     return conn
 

@@ -39,6 +39,7 @@ from .management.containers.docker import (
 ENGINE_SOCKET = "/var/run/docker.sock"
 START_S = 60.0
 LOOK_S = 0.1
+RESTART: Any = {"Name": "unless-stopped"}
 GRACE_S = 10
 
 
@@ -59,9 +60,9 @@ class DockerCluster:
     def record(self) -> ClusterRecord | None:
         """How to reach it; None where it does not run. The token is read through the engine."""
         container = self._container(MANAGEMENT)
-        if container is None or container.status != "running":
+        if container is None:
             return None
-        try:
+        try:  # it can be read of a dead one too, whom `up` starts again
             stream, _ = container.get_archive(str(STATE / "cluster.json"))
         except NotFound:
             return None
@@ -147,7 +148,7 @@ class DockerCluster:
                 init=True,
                 network=self._full("edge"),
                 ports={f"{port}/tcp": (host, published)},
-                restart_policy={"Name": "unless-stopped", "MaximumRetryCount": 0},
+                restart_policy=RESTART,
                 log_config=LogConfig(type="json-file", config={"max-size": LOG_LIMIT, "max-file": "1"}),
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
