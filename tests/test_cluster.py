@@ -361,7 +361,7 @@ def test_stop_ends_every_process_even_with_management_dead(attach: Attach) -> No
 
 def test_a_second_management_on_one_folder_is_refused(conn: ClipperConnection) -> None:
     folder = ProcessContainerManager("shared").folder
-    command = [sys.executable, "-m", "clipper_server", "management", "--folder", str(folder)]
+    command = [sys.executable, "-m", "clipper_server", "management", "process", "--folder", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1
     assert "Another management frontend runs in" in done.stderr
