@@ -252,9 +252,13 @@ export class ClipperPanel extends Widget {
 
   private _insert(): void {
     const code = connecting(this._chosen);
-    if (!this._options.insert(code)) {
-      this._say('Open a notebook first: the code goes into the active one. Or copy it:', code);
-    }
+    const inserted = this._options.insert(code);
+    this._say(
+      inserted
+        ? 'The active notebook has the connecting code: run that cell.'
+        : 'Open a notebook first: the code goes into the active one. Or copy it:',
+      inserted ? '' : code
+    );
   }
 
   private _clusters: IClusterInfo[] = [];
