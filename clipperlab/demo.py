@@ -169,7 +169,7 @@ def _send_part(address: str, images: list[list[float]]) -> Answers:
             outputs.append(answer["output"])
             defaults += bool(answer["default"])
     except (OSError, http.client.HTTPException) as error:
-        raise ClusterError(f"A query got no answer: {error or type(error).__name__}.") from error
+        raise ClusterError(f"A query got no answer: {str(error) or type(error).__name__}.") from error
     finally:
         client.close()
     return Answers(outputs, defaults, latencies_s)

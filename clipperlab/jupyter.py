@@ -15,6 +15,7 @@ import asyncio
 import json
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 from jupyter_server.base.handlers import APIHandler
@@ -32,6 +33,7 @@ CONNECT_S = 5.0
 ANSWER_S = 90.0  # longer than management holds a long poll
 LOOK_S = 1.0
 AT_ONCE = 64  # connections to clusters
+MAX_BODY = 64 << 20  # a query frontend's own bound; one that is cut off by it could not tell why
 # What concerns one connection only, or who the browser is to this server, and nobody else.
 _NOT_FORWARDED = {
     *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "upgrade"),
@@ -63,11 +65,14 @@ class _Handler(APIHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
-        if not isinstance(error, ClipperException):
+        if isinstance(error, ClipperException):
+            self.refuse(error, error.http_status)
+        else:
             super().write_error(status_code, **kwargs)
-            return
+
+    def refuse(self, error: ClipperException, status: int) -> None:
         self.clear()
-        self.set_status(error.http_status)
+        self.set_status(status)
         self.finish(json.dumps({"error": type(error).__name__, "message": str(error)}))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
@@ -124,6 +129,7 @@ class Stop(_Handler):
 class _Forwarding(_Handler):
     """Passes a request on, and its answer back as it comes: a stream of events too."""
 
+    kind: str  # what stands before the path
     _track_activity = False  # views ask every second, and a server that is only watched is idle
     _passing: asyncio.Task[None] | None = None
 
@@ -137,7 +143,11 @@ class _Forwarding(_Handler):
             )
         if any(part in (".", "..") for part in path.split("/")):
             raise BadRequest("A path has no . or .. in it.")
-        self._passing = asyncio.create_task(self._pass(name, self.build(record, path)))
+        if len(self.request.body) > MAX_BODY:
+            sentence = f"The body is larger than {MAX_BODY >> 20} MiB, the most that is forwarded."
+            self.refuse(BadRequest(f"{sentence} Send it in several requests."), 413)
+            return
+        self._passing = asyncio.create_task(self._pass(name, record, path))
         with suppress(asyncio.CancelledError):  # the browser went away
             await self._passing
 
@@ -147,12 +157,13 @@ class _Forwarding(_Handler):
         if self._passing is not None:
             self._passing.cancel()
 
-    def target(self, record: ClusterRecord, path: str) -> tuple[str, dict[str, str]]:
-        """Where to, and with which headers besides."""
+    def target(self, record: ClusterRecord) -> tuple[str, dict[str, str]]:
+        """Where paths begin there, and what headers go with them."""
         raise NotImplementedError
 
     def build(self, record: ClusterRecord, path: str) -> httpx2.Request:
-        url, ours = self.target(record, path)
+        there, ours = self.target(record)
+        url = there + quote(path)  # it came unquoted: a ? in a name begins no query
         theirs = [(k, v) for k, v in self.request.headers.get_all() if k.lower() not in _NOT_FORWARDED]
         return self.client().build_request(
             self.request.method or "GET",
@@ -163,15 +174,17 @@ class _Forwarding(_Handler):
             timeout=httpx2.Timeout(ANSWER_S, connect=CONNECT_S),
         )
 
-    async def _pass(self, name: str, request: httpx2.Request) -> None:
+    async def _pass(self, name: str, record: ClusterRecord, path: str) -> None:
         begun = False
         try:
-            response = await self.client().send(request, stream=True)
+            response = await self.client().send(self.build(record, path), stream=True)
             try:
                 self.set_status(response.status_code)
                 for header, value in response.headers.items():
                     if header.lower() not in _NOT_RETURNED:
                         self.set_header(header, value)
+                if moved := response.headers.get("location"):
+                    self.set_header("Location", self._here(record, moved))
                 async for chunk in response.aiter_raw():
                     begun = True
                     self.write(chunk)
@@ -186,25 +199,37 @@ class _Forwarding(_Handler):
             return
         self.finish(set_content_type=self._headers.get("Content-Type", "application/json"))
 
+    def _here(self, record: ClusterRecord, location: str) -> str:
+        """Where a browser finds what is at `location` for us: it may not reach the cluster's own address."""
+        there, _ = self.target(record)
+        if not location.startswith(there):
+            return location
+        ours = url_path_join(self.base_url, "clipperlab", "clusters", record.cluster_name, self.kind, "/")
+        return ours + location.removeprefix(there)
+
 
 class Api(_Forwarding):
     """To management, with the cluster's token."""
 
-    def target(self, record: ClusterRecord, path: str) -> tuple[str, dict[str, str]]:
+    kind = "api"
+
+    def target(self, record: ClusterRecord) -> tuple[str, dict[str, str]]:
         headers = {"Authorization": f"Bearer {record.token}", "X-Clipper-Who": who()}
-        return f"http://{record.management}/api/v1/{path}", headers
+        return f"http://{record.management}/api/v1/", headers
 
 
 class Query(_Forwarding):
     """To the query frontend, as any client of an application."""
 
-    def target(self, record: ClusterRecord, path: str) -> tuple[str, dict[str, str]]:
-        return f"http://{record.query}/{path}", {}
+    kind = "query"
+
+    def target(self, record: ClusterRecord) -> tuple[str, dict[str, str]]:
+        return f"http://{record.query}/", {}
 
 
 def _silent(name: str, error: Exception) -> ClusterError:
     return ClusterError(
-        f"Cluster {name!r} does not answer ({error or type(error).__name__}). Start it again here, with "
+        f"Cluster {name!r} does not answer ({str(error) or type(error).__name__}). Start it again here, with "
         f"connect(), or with `clipperlab start --cluster-name {name}`."
     )
 

@@ -347,7 +347,7 @@ class Management:
         except httpx2.TransportError as error:
             raise ClusterError(
                 f"Management of cluster {self._cluster_name!r} does not answer "
-                f"({error or type(error).__name__}). connect(), or "
+                f"({str(error) or type(error).__name__}). connect(), or "
                 f"`clipperlab start --cluster-name {self._cluster_name}`, starts it again."
             ) from error
         if response.is_error:

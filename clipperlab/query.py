@@ -17,8 +17,8 @@ def predict(url: str, fields: dict[str, Any]) -> dict[str, Any]:
         response = httpx2.post(url, json=fields, trust_env=False, timeout=ANSWER_S)
     except httpx2.HTTPError as error:
         raise ClusterError(
-            f"The query frontend at {url} does not answer ({error or type(error).__name__}). status() tells "
-            "what runs."
+            f"The query frontend at {url} does not answer ({str(error) or type(error).__name__}). status() "
+            "tells what runs."
         ) from error
     except (TypeError, ValueError) as error:
         raise BadRequest(f"The input cannot be sent as JSON: {error}. Send plain lists.") from error

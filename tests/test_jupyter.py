@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
 import pytest
 
 pytest.importorskip("jupyter_server", reason="needs jupyter_server, which is not installed here")
@@ -14,10 +15,11 @@ pytest.importorskip("pytest_jupyter", reason="needs pytest-jupyter, which is not
 
 from _pytest.fixtures import FixtureFunctionDefinition
 from pytest_jupyter import jupyter_core, jupyter_server, pytest_tornasync
-from tornado.httpclient import HTTPClientError, HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
 
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.jupyter import MAX_BODY
 
 from .clusters import Attach, constant, kill, pid_of
 from .waiting import wait_for
@@ -184,6 +186,88 @@ def test_paths_lead_nowhere_else(cluster: ClipperConnection, fetch: Fetch) -> No
     response = fetch("GET", "clusters", "nobody", "api", "overview")
     assert response.code == 404
     assert "jupyter" in body(response)["message"]
+
+
+@pytest.fixture
+def ask(
+    http_server_client: AsyncHTTPClient,
+    jp_base_url: str,
+    jp_auth_header: dict[str, str],
+    jp_asyncio_loop: asyncio.AbstractEventLoop,
+) -> Callable[..., HTTPResponse]:
+    """Ask for a path as it is written; answers of any status, and no redirect is followed."""
+
+    def ask(method: str, path: str, body: bytes | None = None) -> HTTPResponse:
+        options = {"allow_nonstandard_methods": True, "follow_redirects": False, "raise_error": False}
+        url = f"{jp_base_url}clipperlab/clusters/jupyter/{path}"
+        asking = http_server_client.fetch(url, method=method, headers=jp_auth_header, body=body, **options)
+        found: HTTPResponse = jp_asyncio_loop.run_until_complete(asking)
+        return found
+
+    return ask
+
+
+@pytest.mark.parametrize("path", ["%2e%2e/%2e%2e/docs", "..%2f..%2fdocs", "models/%2E%2E/docs"])
+def test_a_path_that_leads_out_is_refused_however_it_is_written(
+    cluster: ClipperConnection, ask: Callable[..., HTTPResponse], path: str
+) -> None:
+    answer = ask("GET", f"api/{path}")
+    assert (answer.code, body(answer)["error"]) == (400, "BadRequest")
+
+
+@pytest.mark.parametrize(("path", "name"), [("a%3Fafter=1", "a?after=1"), ("a%23b", "a#b"), ("a%25b", "a%b")])
+def test_what_a_name_has_of_a_url_stays_in_the_name(
+    cluster: ClipperConnection, ask: Callable[..., HTTPResponse], path: str, name: str
+) -> None:
+    answer = ask("GET", f"api/logs/{path}")
+    assert answer.code == 404
+    assert f"There is no log '{name}'." in body(answer)["message"]
+    assert ask("GET", "api/%00").code == 404
+
+
+def test_a_redirect_leads_to_where_a_browser_can_go(
+    cluster: ClipperConnection, ask: Callable[..., HTTPResponse], jp_base_url: str
+) -> None:
+    answer = ask("GET", "api/models/")
+    assert answer.code == 307
+    assert answer.headers["Location"] == f"{jp_base_url}clipperlab/clusters/jupyter/api/models"
+
+
+def test_a_body_that_is_too_large_is_refused_and_is_no_dead_cluster(
+    cluster: ClipperConnection, ask: Callable[..., HTTPResponse]
+) -> None:
+    answer = ask("POST", "query/app/predict", b"[" * (MAX_BODY + 1))
+    assert answer.code == 413
+    assert "several requests" in body(answer)["message"]
+
+
+def test_what_is_asked_of_a_cluster_ends_when_the_browser_goes(
+    cluster: ClipperConnection,
+    http_server: object,
+    jp_http_port: int,
+    jp_base_url: str,
+    jp_auth_header: dict[str, str],
+    jp_asyncio_loop: asyncio.AbstractEventLoop,
+) -> None:
+    management = psutil.Process(pid_of(cluster, "management"))
+    port = int(cluster._record.management.rpartition(":")[2])
+
+    def connections() -> int:
+        tcp = management.net_connections("tcp")
+        return sum(c.status == psutil.CONN_ESTABLISHED and c.laddr.port == port for c in tcp)
+
+    async def follow_and_go() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", jp_http_port)
+        path = f"{jp_base_url}clipperlab/clusters/jupyter/api/events/stream"
+        token = jp_auth_header["Authorization"]
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\n\r\n".encode())
+        async with asyncio.timeout(10):
+            assert b"200 OK" in await reader.readline()
+            held = connections()
+            writer.close()
+            await asyncio.to_thread(wait_for, "the connection to end", lambda: connections() < held)
+
+    jp_asyncio_loop.run_until_complete(follow_and_go())
 
 
 def test_a_dead_management_and_a_stopped_cluster_are_told_and_started(

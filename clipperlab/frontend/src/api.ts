@@ -55,7 +55,7 @@ export interface IOverview {
   points: IPoint[];
 }
 
-const settings = ServerConnection.makeSettings();
+export const settings = ServerConnection.makeSettings();
 
 /** The response to a request under `clipperlab/clusters`. Rejects with a sentence that says what to do. */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
@@ -68,9 +68,23 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   }
   if (!response.ok) {
     const body = await response.json().catch(() => ({}));
-    throw new Error(body.message ?? `The Jupyter server answered ${response.status} to ${path}.`);
+    // What is ours has the name of an error in it, and a sentence. The server's own has a word or two.
+    throw new Error(body.error ? body.message : said(response.status, path));
   }
   return response;
+}
+
+function said(status: number, path: string): string {
+  if (status === 403) {
+    return 'The Jupyter server lets this page in no more. Reload it, and log in.';
+  }
+  if (status === 404 && path === '') {
+    return (
+      'The Jupyter server runs without the extension clipperlab. Where it runs, ' +
+      'pip install "clipperlab[lab]", and start it again.'
+    );
+  }
+  return `The Jupyter server answered ${status} to clusters/${path}. Its log tells more.`;
 }
 
 export async function ask<T>(path: string, method = 'GET', body?: unknown): Promise<T> {
@@ -79,7 +93,7 @@ export async function ask<T>(path: string, method = 'GET', body?: unknown): Prom
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
-/** Call `onEvent` with the kind of each event of the cluster, until `signal` says to stop or the stream ends. */
+/** Call `onEvent` when something happens in the cluster, until `signal` says to stop or the stream ends. */
 export async function follow(cluster: string, signal: AbortSignal, onEvent: () => void): Promise<void> {
   const response = await request(`${cluster}/api/events/stream`, { signal });
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();

@@ -42,18 +42,25 @@ class Traits {
 }
 
 export class Dashboard extends Widget {
-  constructor(cluster: string) {
+  constructor(readonly cluster: string) {
     super();
     this.addClass('clipper-dashboard');
-    this._cluster = new Cluster(cluster);
-    this._cluster.changed.connect(() => void this._update());
+    this._cluster = Cluster.of(cluster, this);
+    this._cluster.changed.connect(this._update, this);
     this.node.append(h('style', {}, STYLE), h('h1', {}, cluster), this._trouble, this._body);
   }
 
   dispose(): void {
+    if (this.isDisposed) {
+      return;
+    }
     this._clear();
-    this._cluster.dispose();
+    this._cluster.letGo(this);
     super.dispose();
+  }
+
+  protected onAfterShow(): void {
+    this._cluster.refresh();
   }
 
   private async _update(): Promise<void> {
@@ -121,6 +128,6 @@ export class Dashboard extends Widget {
   private _cluster: Cluster;
   private _shown = '';
   private _pictures: [Traits, (() => void) | void][] = [];
-  private _trouble = h('div', { class: 'clipper-trouble', role: 'alert' });
+  private _trouble = h('div', { class: 'clipper-trouble', role: 'status' });
   private _body = h('div');
 }

@@ -55,7 +55,7 @@ export const STYLE = `
 .clipper-button, .clipper-panel select { color: var(--jp-ui-font-color1); background: var(--jp-layout-color2);
   border: 1px solid var(--jp-border-color1); border-radius: 2px; padding: 2px 7px; font-size: var(--jp-ui-font-size0); }
 .clipper-button { cursor: pointer; }
-.clipper-button:disabled { opacity: 0.5; cursor: default; }
+.clipper-button:disabled, .clipper-button[aria-disabled='true'] { opacity: 0.5; cursor: default; }
 .clipper-button:focus-visible, .clipper-panel select:focus-visible { outline: 2px solid var(--jp-brand-color1); }
 .clipper-spark { width: 90px; height: 20px; }
 .clipper-spark polyline { fill: none; stroke: var(--jp-brand-color1); stroke-width: 1.5; }

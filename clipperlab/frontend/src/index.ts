@@ -1,7 +1,7 @@
 // What JupyterLab and Notebook load: the side panel, the dashboard, and commands for both.
 
-import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette, MainAreaWidget } from '@jupyterlab/apputils';
+import { ILabShell, ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import { Dashboard } from './dashboard';
@@ -15,10 +15,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
   id: 'clipperlab:plugin',
   description: 'Clusters that serve models: a side panel and a live dashboard.',
   autoStart: true,
-  optional: [ICommandPalette, ILauncher, ILayoutRestorer, INotebookTracker],
+  optional: [ICommandPalette, ILabShell, ILauncher, ILayoutRestorer, INotebookTracker],
   activate: (
     app: JupyterFrontEnd,
     palette: ICommandPalette | null,
+    labShell: ILabShell | null,
     launcher: ILauncher | null,
     restorer: ILayoutRestorer | null,
     notebooks: INotebookTracker | null
@@ -32,20 +33,25 @@ const plugin: JupyterFrontEndPlugin<void> = {
       notebook.activeCell!.model.sharedModel.setSource(code);
       return true;
     };
+    const dashboards = new WidgetTracker<MainAreaWidget<Dashboard>>({ namespace: 'clipperlab-dashboard' });
     const open = (cluster: string): void => {
-      const id = `clipperlab-dashboard-${cluster}`;
-      let widget = [...app.shell.widgets('main')].find(each => each.id === id);
+      let widget = dashboards.find(each => each.content.cluster === cluster);
       if (!widget) {
         widget = new MainAreaWidget({ content: new Dashboard(cluster) });
-        widget.id = id;
+        widget.id = `clipperlab-dashboard-${cluster}`;
         widget.title.label = `Clipper: ${cluster}`;
         widget.title.icon = clipperIcon;
         widget.title.closable = true;
-        app.shell.add(widget, 'main');
+        // The main area of Notebook holds the notebook, and nothing else.
+        app.shell.add(widget, labShell ? 'main' : 'down');
+        void dashboards.add(widget);
       }
-      app.shell.activateById(id);
+      app.shell.activateById(widget.id);
     };
-    const panel = new ClipperPanel({ openDashboard: open, insert: notebooks ? insert : null });
+    const panel = new ClipperPanel({ openDashboard: open, insert });
+    const look = (): void => panel.setNotebook(!!notebooks?.currentWidget);
+    notebooks?.currentChanged.connect(look);
+    look();
     panel.id = 'clipperlab-panel';
     panel.title.icon = clipperIcon;
     panel.title.caption = 'Clipper Lab: clusters and models';
@@ -66,7 +72,12 @@ const plugin: JupyterFrontEndPlugin<void> = {
       label: 'Clipper dashboard',
       caption: 'The live pictures of a cluster',
       icon: clipperIcon,
-      execute: args => open(String(args.cluster ?? panel.chosen))
+      execute: async args => open(String(args.cluster ?? (await panel.choose())))
+    });
+    void restorer?.restore(dashboards, {
+      command: DASHBOARD,
+      args: widget => ({ cluster: widget.content.cluster }),
+      name: widget => widget.content.cluster
     });
     for (const command of [SHOW, DASHBOARD]) {
       palette?.addItem({ command, category: 'Clipper Lab' });

@@ -1,6 +1,6 @@
 // The side panel: clusters, and what of the chosen one is looked at and steered most. Needs no kernel.
 
-import { Dialog, showDialog } from '@jupyterlab/apputils';
+import { Clipboard, Dialog, showDialog } from '@jupyterlab/apputils';
 import { Poll } from '@lumino/polling';
 import { Widget } from '@lumino/widgets';
 import { IClusterInfo, ask } from './api';
@@ -10,16 +10,18 @@ import { STYLE, button, h, setText, sparkline } from './dom';
 const CLUSTERS_MS = 3000;
 const SPARKS = 60;
 const EVENTS = 6;
+const DEFAULT = 'default-cluster';
+const INSERT = 'Insert the connecting code into the active notebook';
 
 export interface IPanelOptions {
   openDashboard: (cluster: string) => void;
-  /** Put code into the active notebook; null where there can be none. */
-  insert: ((code: string) => boolean) | null;
+  /** Put code into the active notebook; false where there is none. */
+  insert: (code: string) => boolean;
 }
 
 /** The Python that connects to a cluster. */
 export function connecting(cluster: string): string {
-  if (cluster === 'default-cluster') {
+  if (cluster === DEFAULT) {
     return 'from clipperlab import ClipperConnection\n\nconn = ClipperConnection()\nconn.connect()\nconn';
   }
   return (
@@ -41,13 +43,12 @@ export class ClipperPanel extends Widget {
         this._options.openDashboard(this._cluster.name);
       }
     });
-    const insert = button('Insert code', 'Insert the connecting code into the active notebook', () => this._insert());
-    insert.disabled = this._options.insert === null;
+    this._insertion = button('Insert code', INSERT, () => this._insert());
     this.node.append(
       h('style', {}, STYLE),
       h('div', { class: 'clipper-row' }, this._choice, this._start, this._stop),
       this._where,
-      h('div', { class: 'clipper-row' }, dashboard, insert),
+      h('div', { class: 'clipper-row' }, dashboard, this._insertion),
       this._trouble,
       this._said,
       this._running
@@ -69,19 +70,32 @@ export class ClipperPanel extends Widget {
     });
   }
 
-  /** The name of the cluster that is shown. */
-  get chosen(): string {
-    return this._chosen || 'default-cluster';
+  /** The name of the cluster that is shown; of one that runs, where there is one and none was shown yet. */
+  async choose(): Promise<string> {
+    if (!this._chosen) {
+      await this._look().catch(() => undefined); // the dashboard says what is wrong
+    }
+    return this._chosen || DEFAULT;
+  }
+
+  /** Say whether there is a notebook to put code into. Where there is none the button still shows the code. */
+  setNotebook(there: boolean): void {
+    this._insertion.setAttribute('aria-disabled', String(!there));
+    this._insertion.title = there ? INSERT : 'Open a notebook first: the connecting code goes into the active one';
   }
 
   dispose(): void {
+    if (this.isDisposed) {
+      return;
+    }
     this._poll.dispose();
-    this._cluster?.dispose();
+    this._cluster?.letGo(this);
     super.dispose();
   }
 
   protected onAfterShow(): void {
     void this._poll.refresh();
+    this._cluster?.refresh();
   }
 
   private async _look(): Promise<void> {
@@ -95,8 +109,8 @@ export class ClipperPanel extends Widget {
     }
     const names = this._clusters.map(cluster => cluster.name);
     if (names.length === 0) {
-      names.push('default-cluster');
-      this._clusters = [{ name: 'default-cluster', state: 'stopped' }];
+      names.push(DEFAULT);
+      this._clusters = [{ name: DEFAULT, state: 'stopped' }];
     }
     if ([...this._choice.options].map(option => option.value).join() !== names.join()) {
       this._choice.replaceChildren(...names.map(name => h('option', { value: name }, name)));
@@ -121,9 +135,9 @@ export class ClipperPanel extends Widget {
   private _watch(): void {
     const wanted = this._info()?.state !== 'stopped' ? this._chosen : null;
     if (this._cluster?.name !== (wanted ?? undefined)) {
-      this._cluster?.dispose();
-      this._cluster = wanted ? new Cluster(wanted) : null;
-      this._cluster?.changed.connect(() => this._render());
+      this._cluster?.letGo(this);
+      this._cluster = wanted ? Cluster.of(wanted, this) : null;
+      this._cluster?.changed.connect(this._render, this);
     }
   }
 
@@ -138,7 +152,7 @@ export class ClipperPanel extends Widget {
     this._start.disabled = runs && !cluster?.trouble;
     this._stop.disabled = !runs;
     const stopped = `Cluster ${this._chosen} is not running. Start it here, with start_clipper(), or with clipperlab start.`;
-    setText(this._where, runs ? `queries at ${info.query}, management at ${info.management}` : '');
+    setText(this._where, info?.query ? `queries at ${info.query}, management at ${info.management}` : '');
     setText(this._trouble, this._noServer || (runs ? (cluster?.trouble ?? '') : info ? stopped : ''));
     this._running.hidden = !runs;
     this._renderModels();
@@ -180,10 +194,10 @@ export class ClipperPanel extends Widget {
     const items = (cluster?.applications ?? []).map(application => {
       const seen = point?.applications[application.name];
       const rate = Object.values(seen?.answers ?? {}).reduce((sum, value) => sum + value, 0);
-      const p99 = seen?.p99_ms ? `, p99 ${seen.p99_ms.toFixed(1)} ms` : '';
-      const objective = application.latency_slo_micros / 1000;
+      const objective = `${application.latency_slo_micros / 1000} ms`;
+      const kept = seen?.p99_ms ? `p99 ${seen.p99_ms.toFixed(1)} ms of ${objective}` : `objective ${objective}`;
       const linked = application.linked_models.join(', ') || 'no model';
-      const told = `${linked}; ${Math.round(rate)} answers a second${p99} of ${objective} ms`;
+      const told = `${linked}; ${Math.round(rate)} answers a second; ${kept}`;
       return h('li', {}, h('b', {}, `/${application.name}/predict`), h('div', { class: 'clipper-faint' }, told));
     });
     this._applications.replaceChildren(...(items.length ? items : [h('li', {}, 'None yet.')]));
@@ -203,7 +217,8 @@ export class ClipperPanel extends Widget {
 
   private _say(text: string, code: string, more = ''): void {
     const copy = button('Copy', 'Copy the line of Python', () => {
-      void navigator.clipboard?.writeText(code);
+      Clipboard.copyToSystem(code); // the browser's own way is closed to pages over plain HTTP
+      copy.textContent = 'Copied';
     });
     this._said.replaceChildren(
       h('div', { role: 'status' }, text),
@@ -237,9 +252,13 @@ export class ClipperPanel extends Widget {
 
   private _insert(): void {
     const code = connecting(this._chosen);
-    if (!this._options.insert?.(code)) {
-      this._say('Open a notebook first: the code goes into the active one. Or copy it:', code);
-    }
+    const inserted = this._options.insert(code);
+    this._say(
+      inserted
+        ? 'The active notebook has the connecting code: run that cell.'
+        : 'Open a notebook first: the code goes into the active one. Or copy it:',
+      inserted ? '' : code
+    );
   }
 
   private _clusters: IClusterInfo[] = [];
@@ -250,10 +269,11 @@ export class ClipperPanel extends Widget {
   private _rows = new Map<string, ModelRow>();
   private _shownEvents = '';
   private _choice = h('select') as HTMLSelectElement;
+  private _insertion: HTMLButtonElement;
   private _start: HTMLButtonElement;
   private _stop: HTMLButtonElement;
   private _where = h('div', { class: 'clipper-faint' });
-  private _trouble = h('div', { class: 'clipper-trouble', role: 'alert' });
+  private _trouble = h('div', { class: 'clipper-trouble', role: 'status' });
   private _running = h('div');
   private _models = h('ul', { 'aria-label': 'Models' });
   private _none = h('li', {}, 'None yet: a deployer deploys one from a notebook.');
