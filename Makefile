@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 JUPYTER_ARGS ?=
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= --slow
 BENCHMARKS ?=
 
 VENV := .venv
@@ -89,7 +89,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 chromium:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { $(call install,chromium,Testing in a browser); }
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || [ "$$(id -u)" != 0 ] || { $(call install,chromium,Testing in a browser); }
 
 curl:
 	@command -v curl >/dev/null || { $(call install,curl,Lesson 01); }

@@ -19,6 +19,8 @@ from .waiting import wait_for
 MODEL = """
 import helpers
 
+pytestmark = pytest.mark.slow
+
 FACTOR = {factor}
 
 def predict(inputs):

@@ -24,6 +24,8 @@ from clipperlab.deployers.python import deploy_python_closure
 
 from .clusters import ask, constant
 
+pytestmark = pytest.mark.slow
+
 
 def answer(conn: ClipperConnection, app: str, value: Any) -> Any:
     found = ask(conn, app, {"input": value}).json()

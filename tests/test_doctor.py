@@ -10,6 +10,8 @@ from clipperlab import ClipperConnection, ProcessContainerManager, doctor
 
 from .clusters import Attach, deploy_who, kill, pid_of
 
+pytestmark = pytest.mark.slow
+
 
 def no_package(name: str) -> str:
     raise PackageNotFoundError(name)

@@ -30,6 +30,8 @@ from clipperlab.deployers.python import deploy_python_closure
 from .clusters import Attach, ask, constant, kill, output, pid_of
 from .waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 MANAGEMENT = Path(__file__).with_name("crashing_management.py")
 MANY_STEPS = 40  # more than a deploy has
 

@@ -25,6 +25,8 @@ from clipperlab.deployers.python import deploy_python_closure
 from .clusters import Attach, ask, kill, lives, output, pid_of
 from .waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cluster(conn: ClipperConnection) -> Iterator[ClipperConnection]:

@@ -22,6 +22,8 @@ from clipper_server.snapshot import ReplicaReport, Report
 
 from .managements import TOKEN, Served, served
 
+pytestmark = pytest.mark.slow
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
