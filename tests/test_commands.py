@@ -16,10 +16,9 @@ from clipperlab import ClipperConnection
 from .clusters import kill, pid_of
 from .waiting import wait_for
 
+pytestmark = pytest.mark.slow
 MODEL = """
 import helpers
-
-pytestmark = pytest.mark.slow
 
 FACTOR = {factor}
 
