@@ -30,6 +30,7 @@ for _module in (jupyter_core, jupyter_server, pytest_tornasync):
         if isinstance(_value, FixtureFunctionDefinition):
             globals()[_name] = _value
 
+pytestmark = pytest.mark.slow
 Fetch = Callable[..., HTTPResponse]
 EXTENSIONS = {"clipperlab": True, "jupyter_server_terminals": False}
 

@@ -22,6 +22,7 @@ from clipperlab.load.schedule import ARRIVALS, BURST_S, Arrivals, Phase, arrival
 from .clusters import lives
 from .waiting import wait_for
 
+pytestmark = pytest.mark.slow
 SECONDS = 20.0
 
 
