@@ -68,7 +68,47 @@ def clusters() -> list[str]:
     return sorted(f.name for f in folders if (f / "state.db").exists() or (f / "cluster.json").exists())
 
 
-class ProcessContainerManager:
+class _BroughtUp:
+    """What the container managers share: `python -m clipper_server` does it, for a place that they name."""
+
+    def __init__(
+        self, cluster_name: str, place: list[str], wishes: Mapping[str, int | str], more: str
+    ) -> None:
+        self.cluster_name = check_name("cluster", cluster_name)
+        self._place = place
+        self._wishes = wishes
+        self._more = more
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.cluster_name!r})"
+
+    def up(self, *, fresh: bool, settings: Mapping[str, int] | None = None) -> bool:
+        given: dict[str, int | str] = {**self._wishes, **(settings or {})}
+        options = [
+            part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))
+        ]
+        return bool(self._run("up", [*options, *(["--fresh"] if fresh else [])], UP_TIMEOUT_S)["started"])
+
+    def down(self, *, purge: bool, graceful: bool = True) -> int:
+        options = [*(["--purge"] if purge else []), *([] if graceful else ["--now"])]
+        return int(self._run("down", options, DOWN_TIMEOUT_S)["stopped"])
+
+    def record(self) -> ClusterRecord | None:
+        found = self._run("record", [], DOWN_TIMEOUT_S)["record"]
+        return None if found is None else ClusterRecord(**found)
+
+    def get_admin_addr(self) -> str:
+        """Where the management API answers, "host:port". Raises ClusterError where the cluster is stopped."""
+        record = self.record()
+        if record is None:
+            raise ClusterError(f"Cluster {self.cluster_name!r} is not running. start_clipper() starts it.")
+        return record.management
+
+    def _run(self, command: str, options: list[str], timeout_s: float) -> dict[str, Any]:
+        return _run([command, *self._place, *options], timeout_s, self._more)
+
+
+class ProcessContainerManager(_BroughtUp):
     """A cluster of plain processes on this machine.
 
     Its folder is `$CLIPPERLAB_HOME/<cluster_name>`, by default `~/.clipperlab/<cluster_name>`. The ports
@@ -83,34 +123,13 @@ class ProcessContainerManager:
         clipper_query_port: int = 1337,
         clipper_management_port: int = 1338,
     ) -> None:
-        self.cluster_name = check_name("cluster", cluster_name)
-        self.folder = home() / self.cluster_name
-        self._query_port = clipper_query_port
-        self._management_port = clipper_management_port
-
-    def __repr__(self) -> str:
-        return f"ProcessContainerManager({self.cluster_name!r})"
-
-    def up(self, *, fresh: bool, settings: Mapping[str, int] | None = None) -> bool:
-        wanted = {
-            "query_port": self._query_port,
-            "management_port": self._management_port,
-            **(settings or {}),
-        }
-        options = [part for name, n in wanted.items() for part in (f"--{name.replace('_', '-')}", str(n))]
-        answer = self._run("up", [*options, *(["--fresh"] if fresh else [])], UP_TIMEOUT_S)
-        return bool(answer["started"])
-
-    def down(self, *, purge: bool, graceful: bool = True) -> int:
-        options = [*(["--purge"] if purge else []), *([] if graceful else ["--now"])]
-        return int(self._run("down", options, DOWN_TIMEOUT_S)["stopped"])
-
-    def get_admin_addr(self) -> str:
-        """Where the management API answers, "host:port". Raises ClusterError where the cluster is stopped."""
-        record = self.record()
-        if record is None:
-            raise ClusterError(f"Cluster {self.cluster_name!r} is not running. start_clipper() starts it.")
-        return record.management
+        self.folder = home() / check_name("cluster", cluster_name)
+        super().__init__(
+            cluster_name,
+            ["process", "--folder", str(self.folder)],
+            {"query_port": clipper_query_port, "management_port": clipper_management_port},
+            f"{self.folder / 'logs' / 'management.log'} tells more.",
+        )
 
     def record(self) -> ClusterRecord | None:
         path = self.folder / "cluster.json"
@@ -123,19 +142,14 @@ class ProcessContainerManager:
                 f"{path} cannot be read ({error}). start_clipper(fresh=True) removes it and starts anew."
             ) from None
 
-    def _run(self, command: str, options: list[str], timeout_s: float) -> dict[str, Any]:
-        log = self.folder / "logs" / "management.log"
-        return _run(
-            [command, "process", "--folder", str(self.folder), *options], timeout_s, f"{log} tells more."
-        )
 
-
-class DockerContainerManager:
+class DockerContainerManager(_BroughtUp):
     """A cluster of containers on the Docker engine that the environment names (DOCKER_HOST).
 
     Its two ports are published at `docker_ip_address`, free ones where these are taken. Everything is found
-    by the cluster's name, from any process that has the engine. `clipperlab images build` makes the images.
-    Clipper's other arguments are refused with the reason. Raises BadRequest.
+    by the cluster's name, from any process that has the engine. `clipperlab images build` makes the images;
+    with a `registry` the engine pulls those that it lacks from there. Clipper's other arguments are refused
+    with the reason. Raises BadRequest.
     """
 
     def __init__(
@@ -145,6 +159,7 @@ class DockerContainerManager:
         *,
         clipper_query_port: int = 1337,
         clipper_management_port: int = 1338,
+        registry: str = "",
         **of_clipper: Any,
     ) -> None:
         for name in of_clipper:
@@ -153,42 +168,17 @@ class DockerContainerManager:
             raise BadRequest(
                 f"DockerContainerManager() takes no {name}. {DOCKER_ARGUMENTS[name]} Leave it out."
             )
-        self.cluster_name = check_name("cluster", cluster_name)
-        self._host = "127.0.0.1" if docker_ip_address == "localhost" else docker_ip_address
-        self._query_port = clipper_query_port
-        self._management_port = clipper_management_port
-
-    def __repr__(self) -> str:
-        return f"DockerContainerManager({self.cluster_name!r})"
-
-    def up(self, *, fresh: bool, settings: Mapping[str, int] | None = None) -> bool:
-        wanted = {
-            "query_port": self._query_port,
-            "management_port": self._management_port,
-            **(settings or {}),
-        }
-        options = [part for name, n in wanted.items() for part in (f"--{name.replace('_', '-')}", str(n))]
-        options += ["--published-host", self._host, *(["--fresh"] if fresh else [])]
-        return bool(self._run("up", options, UP_TIMEOUT_S)["started"])
-
-    def down(self, *, purge: bool, graceful: bool = True) -> int:
-        options = [*(["--purge"] if purge else []), *([] if graceful else ["--now"])]
-        return int(self._run("down", options, DOWN_TIMEOUT_S)["stopped"])
-
-    def get_admin_addr(self) -> str:
-        """Where the management API answers, "host:port". Raises ClusterError where the cluster is stopped."""
-        record = self.record()
-        if record is None:
-            raise ClusterError(f"Cluster {self.cluster_name!r} is not running. start_clipper() starts it.")
-        return record.management
-
-    def record(self) -> ClusterRecord | None:
-        found = self._run("record", [], DOWN_TIMEOUT_S)["record"]
-        return None if found is None else ClusterRecord(**found)
-
-    def _run(self, command: str, options: list[str], timeout_s: float) -> dict[str, Any]:
-        more = f"`docker logs clipper-{self.cluster_name}-management` tells more."
-        return _run([command, "docker", "--cluster-name", self.cluster_name, *options], timeout_s, more)
+        super().__init__(
+            cluster_name,
+            ["docker", "--cluster-name", cluster_name],
+            {
+                "query_port": clipper_query_port,
+                "management_port": clipper_management_port,
+                "published_host": "127.0.0.1" if docker_ip_address == "localhost" else docker_ip_address,
+                **({"registry": registry} if registry else {}),
+            },
+            f"`docker logs clipper-{cluster_name}-management` tells more.",
+        )
 
 
 DOCKER_ARGUMENTS = {
