@@ -130,22 +130,24 @@ app.add_typer(images, name="images")
 
 @images.command("build")
 def build_images(
-    names: Annotated[list[str] | None, typer.Argument(help="Which; by default all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Which; by default all for CPUs.")] = None,
     base: Annotated[str, typer.Option(help="The image to build upon; by default Python's slim one.")] = "",
     registry: Annotated[str, typer.Option(help="Put before the tags.")] = "",
     push: Annotated[bool, typer.Option("--push", help="Push them to the registry.")] = False,
+    pip_options: Annotated[str, typer.Option(help="Of pip's, such as an index with builds of torch.")] = "",
 ) -> None:
     """Build the images of this version of Clipper Lab, for this version of Python."""
     from .images import PACKAGES, build
 
     console = _console()
-    for name in names or PACKAGES:
+    for name in names or [name for name in PACKAGES if not name.endswith("-cuda")]:
         with console.status(f"Building {name} ...") as status:
             (found,) = build(
                 [name],
                 base=base,
                 registry=registry,
                 push=push,
+                pip_options=pip_options,
                 say=lambda words, name=name: status.update(f"Building {name}: {words[:90]}"),  # type: ignore[misc]
             )
         console.print(found)
@@ -220,7 +222,7 @@ def deploy(
             **options,
         )
     else:
-        conn.deploy_model(name, version, input_type, file, **options)
+        conn.deploy_model(name, version, input_type, artifact=file, **options)
     if app_name is not None:
         if conn.get_app_info(app_name) is None:
             conn.register_application(app_name, input_type, _parse(default), int(1000 * slo_ms))

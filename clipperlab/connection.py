@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
@@ -19,9 +20,10 @@ from clipper_container.errors import (
 from .display import Displayed, workbench
 from .handles import ApplicationHandle, History, ModelHandle
 from .managers import ClusterRecord, ContainerManager, ProcessContainerManager
+from .names import check_name
 from .options import DeployOptions
 from .progress import Progress
-from .refusals import Refusals, refuse_start_arguments
+from .refusals import refuse_start_arguments
 from .views import BatchingView, Trace
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ LOOK_EVERY_S = 1.0  # while somebody watches
 MAX_FRONTENDS = 64
 
 
-class ClipperConnection(Refusals, Displayed):
+class ClipperConnection(Displayed):
     """A connection to one cluster, which `start_clipper` or `connect` attaches.
 
     All other methods but `stop_all` raise UnconnectedException before that, and ClusterError where the
@@ -274,31 +276,61 @@ class ClipperConnection(Refusals, Displayed):
         name: str,
         version: object,
         input_type: str,
-        artifact: str | Path,
+        image: str | None = None,
         labels: Sequence[str] | None = None,
         num_replicas: int = 1,
         batch_size: int = -1,
+        *,
+        artifact: str | Path | None = None,
+        example_input: object | None = None,
+        size: str | None = None,
         **options: Unpack[DeployOptions],
     ) -> None:
         """Deploy a version, and return when all its replicas are ready: it is then the current one.
 
-        `artifact` is the path of a packaged model, which the deployers make. (Clipper takes an image here;
-        images come with the Docker container manager.) `batch_size` is Clipper's way to say `batching`:
-        -1 is "learned", 1 is "off", and n is "fixed(n)". `DeployOptions` tells of the other options.
+        `image` is a container image with Clipper Lab's entry point and a model in it, as `build_model` makes
+        them, where the cluster runs containers. `artifact` is the path of a packaged model, which the
+        deployers make; an image besides is what it runs in. `example_input` and `size` are as in the
+        deployers, and for an image alone: an artifact has its own. `batch_size` is Clipper's way to say
+        `batching`: -1 is "learned", 1 is "off", and n is "fixed(n)". `DeployOptions` tells of the others.
 
         Raises DeployError with the model's own traceback where the version does not come up, and leaves
         the version that serves alone; AlreadyExists, BadRequest or ArtifactError; ClusterError after
         `timeout_s`.
         """
         management = self._management
+        if artifact is None:
+            if not image:
+                raise BadRequest(
+                    "deploy_model() takes an image with a model in it, or artifact=, the path of a packaged "
+                    "model. The deployers, such as deployers.python, package a model and deploy it."
+                )
+            with tempfile.TemporaryDirectory(prefix="clipperlab-") as folder:
+                path = Path(folder) / "artifact.zip"
+                artifacts.pack(
+                    path,
+                    loader=artifacts.IN_THE_IMAGE,
+                    input_type=input_type,
+                    parts={},
+                    example_input=example_input,
+                    size=size,
+                )
+                self.deploy_model(
+                    *(name, version, input_type, image, labels, num_replicas, batch_size),
+                    artifact=path,
+                    **options,
+                )
+            return
+        if example_input is not None or size is not None:
+            raise BadRequest("example_input and size are for an image alone: the artifact has its own.")
         batching = _batching(batch_size, options)
         path = Path(artifact)
         if not path.is_file():
             raise ArtifactError(
-                f"There is no artifact at {path}. deploy_model() takes the path of a packaged model; "
-                "deployers.python and deployers.sklearn package one and deploy it."
+                f"There is no artifact at {path}. The deployers, such as deployers.python, package a model "
+                "and deploy it."
             )
-        fields: dict[str, Any] = {**options, "batching": batching}
+        fields: dict[str, Any] = {**options, "batching": batching, **({"image": image} if image else {})}
         wait = fields.pop("wait", True)
         timeout_s = fields.pop("timeout_s", READY_TIMEOUT_S)
         digest = artifacts.digest(path)
@@ -314,6 +346,70 @@ class ClipperConnection(Refusals, Displayed):
             management.deploy(name, version, fields)
             if wait:
                 self._wait_ready(name, version, timeout_s, progress)
+
+    def build_model(
+        self,
+        name: str,
+        version: object,
+        model_data_path: str | Path,
+        base_image: str = "default",
+        container_registry: str | None = None,
+        pkgs_to_install: Sequence[str] | None = None,
+        *,
+        model_class: str = "",
+    ) -> str:
+        """Build a container image with a model in it; return its name, which `deploy_model` takes.
+
+        `model_data_path`, a folder or a file, becomes /model, the working directory of its replicas.
+        `model_class`, "module:Class", is found there, made without arguments, and asked: by its
+        `predict(inputs)`, or the method that a `clipper_container.ModelContainerBase` has for the input type.
+        An image of your own, upon one of Clipper Lab's, may name it as CLIPPER_MODEL. `container_registry` is
+        where the image is pushed. Needs an engine, and no cluster. Raises BadRequest or ClusterError.
+        """
+        from .model_images import build_with_model
+
+        check_name("model", name)
+        check_name("version", str(version))
+        with Progress(f"Building {name}:{version}") as progress:
+            return build_with_model(
+                f"{self.cm.cluster_name}-{name}:{version}",
+                base_image,
+                Path(model_data_path),
+                packages=pkgs_to_install or (),
+                model_class=model_class,
+                registry=container_registry,
+                say=lambda words: progress.say(words[:90]),
+            )
+
+    def build_and_deploy_model(
+        self,
+        name: str,
+        version: object,
+        input_type: str,
+        model_data_path: str | Path,
+        base_image: str = "default",
+        labels: Sequence[str] | None = None,
+        container_registry: str | None = None,
+        num_replicas: int = 1,
+        batch_size: int = -1,
+        pkgs_to_install: Sequence[str] | None = None,
+        *,
+        model_class: str = "",
+        example_input: object | None = None,
+        size: str | None = None,
+        **options: Unpack[DeployOptions],
+    ) -> None:
+        """`build_model` and `deploy_model`. Raises what the two raise."""
+        image = self.build_model(
+            *(name, version, model_data_path, base_image, container_registry, pkgs_to_install),
+            model_class=model_class,
+        )
+        self.deploy_model(
+            *(name, version, input_type, image, labels, num_replicas, batch_size),
+            example_input=example_input,
+            size=size,
+            **options,
+        )
 
     def wait_until_ready(
         self, name: str, version: object = None, *, timeout_s: float = READY_TIMEOUT_S

@@ -55,10 +55,12 @@ class Version(TypedDict):
     autoscaling: list[int] | None  # the bounds
     resources: dict[str, Any]
     python: str
+    image: str  # a container image that its owner named
     requirements: list[str]
     deployed_by: str
     message: str
     state: str  # "starting", "ready", "crashing" or "failed"
+    preparing: str  # how far the making of what its replicas run on is
     warnings: list[str]  # what its replicas say of their model
     error: str | None
     is_current_version: bool
@@ -240,7 +242,7 @@ class Management:
         while True:
             wait_s = max(0.0, min(look_every_s, give_up - time.monotonic()))
             found = self.version(name, version, wait_s=wait_s)
-            said(f"{found['ready_replicas']} of {found['num_replicas']} replicas ready")
+            said(found["preparing"] or f"{found['ready_replicas']} of {found['num_replicas']} replicas ready")
             if found["state"] == "ready":
                 for warning in found["warnings"]:
                     warnings.warn(f"{name}:{version}: {warning}", stacklevel=3)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 from clipper_container.errors import BadRequest
 
-_IMAGES = (
-    "Here no image has to be built: a deployer, such as deployers.python.deploy_python_closure, packages a "
-    "model and deploys it, and pkgs_to_install gives it its packages."
-)
 START_ARGUMENTS = {
     "query_frontend_image": "The query frontend comes with clipperlab: there is no image to choose.",
     "mgmt_frontend_image": "The management frontend comes with clipperlab: there is no image to choose.",
@@ -26,15 +22,3 @@ def refuse_start_arguments(given: dict[str, Any]) -> None:
         if name in START_ARGUMENTS:
             raise BadRequest(f"start_clipper() takes no {name}. {START_ARGUMENTS[name]} Leave it out.")
         raise TypeError(f"start_clipper() got an unexpected keyword argument {name!r}")
-
-
-class Refusals:
-    """Methods of Clipper's connection that raise BadRequest."""
-
-    def build_model(self, *_: Any, **__: Any) -> NoReturn:
-        """Refused: no image has to be built."""
-        raise BadRequest(f"build_model() makes images. {_IMAGES}")
-
-    def build_and_deploy_model(self, *_: Any, **__: Any) -> NoReturn:
-        """Refused: no image has to be built."""
-        raise BadRequest(f"build_and_deploy_model() makes images. {_IMAGES}")

@@ -155,7 +155,7 @@ class FakeManager:
         if resources.gpus:
             raise BadRequest("This machine has no GPU.")
 
-    async def prepare(self, runtime: Runtime) -> None:
+    async def prepare(self, runtime: Runtime, say: Callable[[str], None]) -> None:
         if self.unprepared:
             raise DeployError(self.unprepared)
 

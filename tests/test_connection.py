@@ -132,6 +132,7 @@ def _version(**changes: Any) -> dict[str, Any]:
         "model_version": "1",
         "num_replicas": 1,
         "ready_replicas": 1,
+        "preparing": "",
         "state": "ready",
         "warnings": [],
         "error": None,
@@ -335,7 +336,7 @@ def test_deploy_waits_until_the_version_is_ready(
     conn: ClipperConnection, fake: FakeManagement, packed: Path
 ) -> None:
     _scripted_deploy(fake, _version(state="starting"), _version())
-    conn.deploy_model("digits", 1, "doubles", packed, ["a"], 2, 8)
+    conn.deploy_model("digits", 1, "doubles", None, ["a"], 2, 8, artifact=packed)
     upload, post, first, second = fake.requests[-4:]
     assert upload[1] == b"packed"
     assert post[1] == {
@@ -368,16 +369,16 @@ def test_the_ways_of_batching_reach_management(
     packed: Path,
 ) -> None:
     _scripted_deploy(fake, _version())
-    conn.deploy_model("digits", 1, "doubles", packed, batch_size=batch_size, **options)
+    conn.deploy_model("digits", 1, "doubles", artifact=packed, batch_size=batch_size, **options)
     posted = next(body for path, body in fake.requests if path.startswith("POST /models"))
     assert posted | sent == posted
 
 
 def test_what_contradicts_itself_is_refused(conn: ClipperConnection, packed: Path) -> None:
     with pytest.raises(BadRequest, match="Give either"):
-        conn.deploy_model("digits", 1, "doubles", packed, batch_size=4, batching="aimd")
+        conn.deploy_model("digits", 1, "doubles", artifact=packed, batch_size=4, batching="aimd")
     with pytest.raises(BadRequest, match="above 0"):
-        conn.deploy_model("digits", 1, "doubles", packed, batch_size=0)
+        conn.deploy_model("digits", 1, "doubles", artifact=packed, batch_size=0)
     with pytest.raises(BadRequest, match="from 1 to 64"):
         conn.start_clipper(num_frontend_replicas=0)
     with pytest.raises(BadRequest, match="cache_size"):
@@ -389,7 +390,7 @@ def test_deploy_raises_with_the_models_own_traceback(
 ) -> None:
     _scripted_deploy(fake, _version(state="failed", error="It broke.\nTraceback ...\nZeroDivisionError"))
     with pytest.raises(DeployError, match=r"(?s)It broke\..*ZeroDivisionError"):
-        conn.deploy_model("digits", 1, "doubles", packed)
+        conn.deploy_model("digits", 1, "doubles", artifact=packed)
 
 
 def test_deploy_gives_up_and_says_where_to_look(
@@ -397,12 +398,12 @@ def test_deploy_gives_up_and_says_where_to_look(
 ) -> None:
     _scripted_deploy(fake, _version(state="starting", ready_replicas=0))
     with pytest.raises(ClusterError, match=r"0 of 1 replicas ready after 0 s.*get_clipper_logs"):
-        conn.deploy_model("digits", 1, "doubles", packed, timeout_s=0)
+        conn.deploy_model("digits", 1, "doubles", artifact=packed, timeout_s=0)
 
 
 def test_deploy_wants_an_artifact(conn: ClipperConnection, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no artifact at"):
-        conn.deploy_model("digits", 1, "doubles", tmp_path / "none")
+        conn.deploy_model("digits", 1, "doubles", artifact=tmp_path / "none")
 
 
 def test_versions_and_replicas(conn: ClipperConnection, fake: FakeManagement) -> None:

@@ -6,7 +6,6 @@ import pickle as stdlib_pickle
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,8 +123,8 @@ class _Recorder(ClipperConnection):
     """Keeps what would be deployed."""
 
     def deploy_model(self, *args: Any, **kwargs: Any) -> None:
-        path = Path(args[3])
-        self.arguments, self.options = args[:3] + args[4:], kwargs
+        path = kwargs.pop("artifact")
+        self.arguments, self.options = args, kwargs
         self.manifest, self.parts = artifact.read(path, artifact.digest(path))
 
 
@@ -143,7 +142,7 @@ def test_a_function_is_packed_for_the_python_loader() -> None:
     deploy_python_closure(
         conn, "m", 1, "d", _double, labels=["a"], num_replicas=2, batch_size=8, example_input=[1.0]
     )
-    assert conn.arguments == ("m", 1, "d", ["a"], 2, 8)
+    assert conn.arguments == ("m", 1, "d", None, ["a"], 2, 8)
     assert (conn.manifest.loader, conn.manifest.input_type) == ("python", "doubles")
     assert conn.manifest.example_input == [1.0]
     assert set(conn.parts) == {"function.pickle"}

@@ -40,10 +40,10 @@ class Deployment:
     options: DeployOptions = field(default_factory=DeployOptions)
 
     def __post_init__(self) -> None:
-        if self.base_image != "default" or self.registry is not None:
+        if self.registry is not None:
             raise BadRequest(
-                "base_image and registry are for container managers that run images. Leave them out here: "
-                "pkgs_to_install gives a model the packages that it needs."
+                "registry: a deployer pushes no image, for what a model needs is made where it runs. Leave "
+                "it out. build_model(container_registry=...) pushes an image."
             )
         if isinstance(self.pkgs_to_install, str):
             raise BadRequest(f"pkgs_to_install must be a list: [{self.pkgs_to_install!r}].")
@@ -74,10 +74,11 @@ def pack_and_deploy(
             deployment.name,
             deployment.version,
             deployment.input_type,
-            path,
+            None if deployment.base_image == "default" else deployment.base_image,
             deployment.labels,
             deployment.num_replicas,
             deployment.batch_size,
+            artifact=path,
             **deployment.options,
         )
 

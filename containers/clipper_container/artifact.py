@@ -22,6 +22,8 @@ from .errors import ArtifactError
 from .size import compile_size
 
 FORMAT = 3
+IN_THE_IMAGE = "image"
+"""The loader of an artifact that holds no model: the container image does."""
 _MANIFEST = "manifest.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -74,7 +76,7 @@ def pack(
         input_type,
         platform.python_version(),
         sys.executable,
-        _packages(),
+        {} if loader == IN_THE_IMAGE else _packages(),
         list(requirements),
         example,
         size,
@@ -111,7 +113,7 @@ def read(path: Path, expected_digest: str) -> tuple[Manifest, dict[str, bytes]]:
             "Use the same version of clipperlab on both sides."
         )
     here = platform.python_version()
-    if _minor(manifest.python) != _minor(here):
+    if manifest.loader != IN_THE_IMAGE and _minor(manifest.python) != _minor(here):
         raise ArtifactError(
             f"The model was packaged with Python {manifest.python}, and this container runs Python "
             f"{here}. Pickled functions need the same minor version: deploy from Python {_minor(here)}, "

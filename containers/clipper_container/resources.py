@@ -10,6 +10,7 @@ import msgspec
 from .errors import BadRequest
 
 GPU = "nvidia.com/gpu"
+_KEYS = {"cpus", "memory", "gpus", "devices", "shared_memory"}
 _UNITS = {"": 1, **{unit: 1000**n for n, unit in enumerate("KMGT", 1)}}
 _UNITS |= {f"{unit}i": 1024**n for n, unit in enumerate("KMGT", 1)}
 _MEMORY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([KMGT]i?)?B?")
@@ -20,12 +21,14 @@ class Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits of each replica; what is None is not limited.
 
     `cpus` may be a part of one. `memory` is in bytes. `devices` counts extended resources under their
-    Kubernetes names, such as {"nvidia.com/gpu": 1} or {"google.com/tpu": 4}.
+    Kubernetes names, such as {"nvidia.com/gpu": 1} or {"google.com/tpu": 4}. `shared_memory` is what /dev/shm
+    holds, in bytes.
     """
 
     cpus: float | None = None
     memory: int | None = None
     devices: dict[str, int] = {}
+    shared_memory: int | None = None
 
     @property
     def gpus(self) -> int:
@@ -38,6 +41,7 @@ class Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         memory: int | str | None = None,
         gpus: int = 0,
         devices: dict[str, int] | None = None,
+        shared_memory: int | str | None = None,
     ) -> Resources:
         """As people write it: memory may be "512Mi" or "2G", and `gpus=n` is a device like any other.
 
@@ -51,7 +55,8 @@ class Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise BadRequest(f"{name!r} is no device: write vendor/device, such as nvidia.com/gpu.")
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise BadRequest(f"{name}: a replica gets a whole number of devices from 1, not {count!r}.")
-        return cls(None if cpus is None else float(cpus), _bytes(memory), wanted)
+        cpus = None if cpus is None else float(cpus)
+        return cls(cpus, _bytes("memory", memory), wanted, _bytes("shared_memory", shared_memory))
 
     @classmethod
     def read(cls, value: Any) -> Resources:
@@ -60,21 +65,21 @@ class Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return cls()
         if isinstance(value, cls):
             return value
-        if not isinstance(value, dict) or not value.keys() <= {"cpus", "memory", "gpus", "devices"}:
+        if not isinstance(value, dict) or not value.keys() <= _KEYS:
             raise BadRequest(
-                f"resources must be a dictionary with cpus, memory, gpus and devices, not {value!r}. "
+                f"resources must be a dictionary with {', '.join(sorted(_KEYS))}, not {value!r}. "
                 'For example {"cpus": 1, "memory": "512Mi"}.'
             )
         return cls.of(**value)
 
 
-def _bytes(memory: int | str | None) -> int | None:
+def _bytes(name: str, memory: int | str | None) -> int | None:
     if memory is None:
         return None
     if isinstance(memory, str) and (found := _MEMORY.fullmatch(memory.strip())):
         memory = int(float(found[1]) * _UNITS[found[2] or ""])
     if isinstance(memory, bool) or not isinstance(memory, int) or not 0 < memory < 2**63:
-        raise BadRequest(f'memory must be bytes, or a text such as "512Mi" or "2G", not {memory!r}.')
+        raise BadRequest(f'{name} must be bytes, or a text such as "512Mi" or "2G", not {memory!r}.')
     return memory
 
 

@@ -47,7 +47,7 @@ def main() -> int:
 def _manage(arguments: argparse.Namespace) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     if arguments.container_manager == "docker":
-        place = server.on_docker(arguments.cluster_name, arguments.published_host)
+        place = server.on_docker(arguments.cluster_name, arguments.published_host, arguments.registry)
     else:
         place = server.on_this_machine(arguments.query_port, arguments.management_port)
     folder = ClusterFolder(arguments.folder)
@@ -58,7 +58,7 @@ def _manage(arguments: argparse.Namespace) -> None:
 def _on_docker(arguments: argparse.Namespace) -> None:
     from .docker_cluster import DockerCluster  # late: processes need no engine
 
-    cluster = DockerCluster(arguments.cluster_name)
+    cluster = DockerCluster(arguments.cluster_name, getattr(arguments, "registry", ""))
     if arguments.command == "up":
         ports = arguments.query_port, arguments.management_port
         record, started = cluster.up(
@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--cluster-name", help="of a cluster of containers")
         if name in ("up", "management"):
             command.add_argument("--published-host", default="127.0.0.1", help="where containers publish")
+            command.add_argument("--registry", default="", help="where the engine pulls images from")
             command.add_argument("--query-port", type=int, default=1337)
             command.add_argument("--management-port", type=int, default=1338)
             command.add_argument("--cache-size", type=_at_least(0), help="bytes, in each query frontend")

@@ -46,8 +46,10 @@ GRACE_S = 10
 class DockerCluster:
     """One cluster, by name. Raises ClusterError where the engine does not answer or does not do it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, registry: str = "") -> None:
         self._name = name
+        self._registry = registry
+        self._image = image.tag("server", registry=registry)
         try:
             self._engine = docker.from_env(timeout=60)
             self._engine.ping()
@@ -89,7 +91,7 @@ class DockerCluster:
         except ImageNotFound as error:
             self._remove(GRACE_S)
             raise ClusterError(
-                f"The engine has no image {image.tag('server')}: `clipperlab images build` makes all that a "
+                f"The engine has no image {self._image}: `clipperlab images build` makes all that a "
                 "cluster needs."
             ) from error
         except DockerException as error:
@@ -99,6 +101,8 @@ class DockerCluster:
             ) from error
 
     def _start(self, host: str, ports: tuple[int, int], options: list[str]) -> ClusterRecord:
+        if self._registry and not self._engine.images.list(self._image):
+            self._engine.images.pull(self._image)
         kept = self._ports()
         self._remove_container(MANAGEMENT)
         for network in ("internal", "edge"):
@@ -125,7 +129,7 @@ class DockerCluster:
             "--cluster-name",
             self._name,
         ]
-        command += ["--published-host", host, *options]
+        command += ["--published-host", host, "--registry", self._registry, *options]
         more = {
             "mounts": mounts,
             "volumes": {ENGINE_SOCKET: {"bind": ENGINE_SOCKET, "mode": "rw"}},
@@ -141,7 +145,7 @@ class DockerCluster:
         """Start the part on both networks, with its port published: as wished, or where that is free."""
         for published in (wish, 0):
             container = self._engine.containers.create(
-                image.tag("server"),
+                self._image,
                 command,
                 name=self._full(part),
                 labels=self._labels("holder" if part == HOLDER else part),
@@ -231,7 +235,7 @@ class DockerCluster:
     def _socket_group(self) -> int:
         """The group of the engine's socket, where the engine is: only it and root may use that."""
         said = self._engine.containers.run(
-            image.tag("server"),
+            self._image,
             ["clipper_server.hold", "--group-of", ENGINE_SOCKET],
             volumes={ENGINE_SOCKET: {"bind": ENGINE_SOCKET, "mode": "ro"}},
             network_mode="none",

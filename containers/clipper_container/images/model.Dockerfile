@@ -2,8 +2,12 @@
 ARG BASE=python:3.11-slim
 FROM ${BASE}
 ARG PACKAGES
+ARG PIP_OPTIONS
+ARG CUDA
 RUN useradd --uid 1000 --no-create-home --home-dir /tmp clipper \
- && pip install --no-cache-dir --no-compile ${PACKAGES}
+ && pip install --no-cache-dir --no-compile ${PIP_OPTIONS} ${PACKAGES} \
+ && if [ -n "${CUDA}" ]; then python -c "import torch, sys; torch.version.cuda or sys.exit( \
+    'This build of torch has no CUDA. pip options name an index that has one.')"; fi
 ENV PYTHONPATH=/opt/clipper PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
 COPY . /opt/clipper
 USER 1000:1000

@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..artifact import IN_THE_IMAGE
 from ..errors import ArtifactError
 
 Predict = Callable[[Any], Sequence[Any]]
@@ -21,6 +22,7 @@ LOADERS = {
     "pytorch": "pytorch",
     "onnx": "onnx",
     "custom": "custom",
+    IN_THE_IMAGE: IN_THE_IMAGE,
 }
 
 

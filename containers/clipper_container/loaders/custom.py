@@ -25,11 +25,21 @@ def load(parts: dict[str, bytes], input_type: str) -> Predict:
     if "class.pickle" in parts:
         kind = pickle.loads(parts["class.pickle"])
     else:
-        module, attribute = json.loads(parts["class.json"])
-        kind = getattr(importlib.import_module(module), attribute, None)
-        if kind is None:
-            raise ArtifactError(f"The module {module} has no {attribute}. Check the name of the class.")
-    predict = predict_of(kind(*pickle.loads(parts["arguments.pickle"])), input_type)
+        kind = find_class(*json.loads(parts["class.json"]))
+    return answering(kind(*pickle.loads(parts["arguments.pickle"])), input_type)
+
+
+def find_class(module: str, attribute: str) -> type:
+    """Raises ArtifactError where the module has no such class, and what importing it raises."""
+    kind = getattr(importlib.import_module(module), attribute, None)
+    if not isinstance(kind, type):
+        raise ArtifactError(f"The module {module} has no class {attribute}. Check the name of the class.")
+    return kind
+
+
+def answering(model: object, input_type: str) -> Predict:
+    """The function that the object answers with."""
+    predict = predict_of(model, input_type)
     if input_type == "ndarray":
         return predict
     return lambda inputs: predict(list(inputs))

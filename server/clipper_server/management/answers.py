@@ -121,6 +121,7 @@ class Resources(TypedDict):
     cpus: float | None
     memory: int | None
     devices: dict[str, int]
+    shared_memory: int | None
 
 
 class Version(TypedDict):
@@ -144,10 +145,12 @@ class Version(TypedDict):
     autoscaling: list[int] | None
     resources: Resources
     python: str
+    image: str
     requirements: list[str]
     deployed_by: str
     message: str
     state: str
+    preparing: str
     warnings: list[str]
     error: str | None
     is_current_version: bool

@@ -67,6 +67,7 @@ class Limits(Body):
     memory: int | str | None = None
     gpus: int = 0
     devices: dict[str, int] = Field(default_factory=dict)
+    shared_memory: int | str | None = None
 
 
 class NewVersion(Body):
@@ -83,6 +84,7 @@ class NewVersion(Body):
     max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
     resources: Limits = Field(default_factory=Limits)
     python: str = ""
+    image: str = ""
     make_current: bool = True
     message: str = Field(default="", max_length=2000)
 
@@ -388,7 +390,7 @@ class API:
             hang_after_s=new.hang_after_s,
             max_cached_input=new.max_cached_input,
             resources=Resources.of(**new.resources.model_dump()),
-            runtime=Runtime(new.python),
+            runtime=Runtime(new.python, image=new.image),
             deployed_by=x_clipper_who,
             message=new.message,
             make_current=new.make_current,
@@ -437,10 +439,12 @@ class API:
             "autoscaling": [bounds.min_replicas, bounds.max_replicas] if bounds else None,
             "resources": msgspec.to_builtins(version.resources),
             "python": version.runtime.python,
+            "image": version.runtime.image,
             "requirements": list(version.runtime.requirements),
             "deployed_by": version.deployed_by,
             "message": version.message,
             "state": state,
+            "preparing": self._reconciler.preparing(version),
             "warnings": self._frontends.warnings(version.model, version.version),
             "error": error,
             "is_current_version": self._control.state.current().get(version.model) == version.version,

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from clipper_container import artifact, image
+from clipper_container import artifact
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 
 from ..changes import Changes
@@ -190,7 +190,9 @@ class Control:
                 named or packaged.interpreter,
                 tuple(packaged.requirements),
                 "" if named else packaged.python,
-                image.BY_LOADER.get(packaged.loader, "python"),
+                version.runtime.image,
+                packaged.loader,
+                version.resources.gpus > 0,
             )
             version = msgspec.structs.replace(version, size=packaged.size, runtime=runtime)
             self._manager.check(version.resources, runtime)

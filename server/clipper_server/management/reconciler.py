@@ -63,6 +63,7 @@ class Reconciler:
         self._stopping: set[str] = set()
         self._crashes: defaultdict[tuple[str, str], Crashes] = defaultdict(lambda: Crashes(clock))
         self._preparing: dict[Runtime, asyncio.Task[None]] = {}
+        self._said: dict[Runtime, str] = {}  # how far that is
         self._autoscaler = Autoscaler(clock)
 
     async def run(self) -> None:
@@ -169,16 +170,25 @@ class Reconciler:
         elif version.state == "starting" and self.ready(version.model, version.version) >= len(running):
             self._on_ready(version)
 
+    def preparing(self, version: Version) -> str:
+        """How far the making of what its replicas need is; "" where nothing is made."""
+        return self._said.get(version.runtime, "")
+
     def _is_prepared(self, runtime: Runtime) -> bool:
         """Whether replicas can run on it; raises what preparing it raised. Until then it is on its way."""
         task = self._preparing.get(runtime)
         if task is None:
-            task = asyncio.create_task(self._manager.prepare(runtime), name="prepare")
+
+            def say(how_far: str) -> None:
+                self._said[runtime] = how_far
+
+            task = asyncio.create_task(self._manager.prepare(runtime, say), name="prepare")
             task.add_done_callback(lambda _: self._changes.notify())
             self._preparing[runtime] = task
         if not task.done():
             return False
         del self._preparing[runtime]  # what is prepared may be removed: the next start looks again
+        self._said.pop(runtime, None)
         task.result()
         return True
 

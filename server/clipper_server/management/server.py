@@ -136,14 +136,14 @@ def on_this_machine(query_port: int, management_port: int) -> Place:
     return place
 
 
-def on_docker(cluster_name: str, host: str) -> Place:
-    """In containers, of which this is one. `host` is where the ports are published."""
+def on_docker(cluster_name: str, host: str, registry: str) -> Place:
+    """In containers, of which this is one. `host` is where the ports are published; `registry` has images."""
 
     def place(folder: ClusterFolder, state: State) -> tuple[socket.socket, Specs, ContainerManager]:
         from .containers import docker  # late: processes need no engine
 
         folder.make()
-        manager = docker.DockerContainerManager(cluster_name, folder.path / "logs")
+        manager = docker.DockerContainerManager(cluster_name, folder.path / "logs", registry)
         specs = Specs(
             cluster_name,
             _token(state),

@@ -5,6 +5,7 @@ A container manager keeps its own record of what it started, so that a new manag
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -20,13 +21,16 @@ class Runtime:
     `python` is the path of the interpreter that packaged the model, or that its owner named; "" is the
     cluster's own. `requirements` are installed beside what that interpreter has, as pip takes them.
     `python_version` is the one that the model was packaged with, "" where the owner chose the interpreter.
-    `image` is the kind of container image that its loader needs; processes have none.
+    `image` is a container image that its owner named, with Clipper Lab's entry point; "" is the one for
+    `loader`, the artifact's, which takes GPUs into account.
     """
 
     python: str = ""
     requirements: tuple[str, ...] = ()
     python_version: str = ""
     image: str = ""
+    loader: str = "python"
+    gpus: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,11 @@ class ContainerManager(Protocol):
     def check(self, resources: Resources, runtime: Runtime) -> None:
         """Raises BadRequest, with the reason, where a replica like that cannot run here."""
 
-    async def prepare(self, runtime: Runtime) -> None:
+    async def prepare(self, runtime: Runtime, say: Callable[[str], None]) -> None:
         """Make what replicas with this runtime need; return when it is there, at once where it was.
 
-        May take minutes, and runs beside the other calls. Raises DeployError with the builder's last words.
+        May take minutes, and runs beside the other calls; `say` is told how far it is, from any thread.
+        Raises DeployError with the builder's last words.
         """
 
     async def start(self, spec: Spec) -> None:

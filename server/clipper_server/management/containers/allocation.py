@@ -38,6 +38,8 @@ def check(resources: Resources) -> None:
                 f"memory: a replica needs at least {SMALLEST // MIB} MiB, and this machine has "
                 f"{has // MIB:,} MiB: {resources.memory / MIB:,.1f} MiB cannot be."
             )
+    if resources.shared_memory is not None:
+        raise BadRequest("shared_memory: processes share the machine's /dev/shm. Leave it out here.")
     for device, count in resources.devices.items():
         if device != GPU:
             raise BadRequest(f"{device}: processes get no such devices. Kubernetes has them.")

@@ -7,8 +7,6 @@ and replicas meet at Unix sockets in a volume, which replicas cannot write to; r
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +18,12 @@ from docker.errors import NotFound as NoSuchContainer
 from docker.types import DeviceRequest, LogConfig, Mount
 
 from clipper_container import image, words
-from clipper_container.errors import BadRequest, ClusterError, DeployError, NotFound
+from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.limits import MIB, out_of_memory
 from clipper_container.resources import GPU, Resources
 
 from . import Kind, Runtime, Spec, Status
+from .images import Images
 
 CLUSTER, KIND, NAME, LABELS = (f"org.clipperlab.{word}" for word in ("cluster", "kind", "name", "labels"))
 MANAGEMENT, HOLDER = "management", "query"
@@ -51,12 +50,15 @@ def full_name(cluster: str, part: str) -> str:
 class DockerContainerManager:
     """Containers of the engine that the environment names, for the cluster `cluster`.
 
-    `logs` is a folder for the logs of containers that are gone.
+    `logs` is a folder for the logs of containers that are gone. `registry` is where Clipper Lab's images are
+    pulled from where the engine lacks them.
     """
 
-    def __init__(self, cluster: str, logs: Path) -> None:
+    def __init__(self, cluster: str, logs: Path, registry: str = "") -> None:
         self._cluster = cluster
+        self._registry = registry
         self._engine = docker.from_env(timeout=ANSWER_S)
+        self._images = Images(self._engine, registry)
         self._logs = logs
         self._logs.mkdir(exist_ok=True)
         self._stopping: dict[str, asyncio.Task[None]] = {}
@@ -78,53 +80,8 @@ class DockerContainerManager:
             if device != GPU:
                 raise BadRequest(f"{device}: Docker gives no such devices. Kubernetes has them.")
 
-    async def prepare(self, runtime: Runtime) -> None:
-        await self._do(lambda: self._prepare(runtime))
-
-    def _prepare(self, runtime: Runtime) -> None:
-        base = self._base(runtime)
-        try:
-            self._engine.images.get(base)
-        except ImageNotFound:
-            python = _minor(runtime)
-            raise DeployError(
-                f"The engine has no image {base}. `python{python} -m clipperlab.cli images build "
-                f"{runtime.image or 'python'}` makes it, with clipperlab installed for Python {python}."
-            ) from None
-        if not runtime.requirements:
-            return
-        wanted = self._image(runtime)
-        try:
-            self._engine.images.get(wanted)
-        except ImageNotFound:
-            self._build(base, wanted, runtime)
-
-    def _build(self, base: str, wanted: str, runtime: Runtime) -> None:
-        """A layer with the packages, upon the image."""
-        packages = " ".join(f"'{requirement}'" for requirement in runtime.requirements)
-        recipe = f"FROM {base}\nUSER root\nRUN pip install --no-cache-dir {packages}\nUSER 1000:1000\n"
-        said = ""
-        for word in self._engine.api.build(
-            fileobj=_file(recipe),
-            tag=wanted,
-            rm=True,
-            forcerm=True,
-            decode=True,
-            labels=self._labels("image"),
-        ):
-            said = (said + str(word.get("stream", "")))[-3000:]
-            if "error" in word:
-                raise DeployError(f"The packages {packages} could not be installed. {said}{word['error']}")
-
-    def _base(self, runtime: Runtime) -> str:
-        return image.tag(runtime.image or "python", python=_minor(runtime))
-
-    def _image(self, runtime: Runtime) -> str:
-        if not runtime.requirements:
-            return self._base(runtime)
-        base = self._base(runtime)
-        what = json.dumps([base, *sorted(runtime.requirements)]).encode()
-        return f"{base}-{hashlib.sha256(what).hexdigest()[:12]}"
+    async def prepare(self, runtime: Runtime, say: Callable[[str], None]) -> None:
+        await self._do(lambda: self._images.prepare(runtime, say))
 
     async def start(self, spec: Spec) -> None:
         try:
@@ -154,7 +111,7 @@ class DockerContainerManager:
 
     def _query(self, spec: Spec) -> dict[str, Any]:
         return {
-            "image": image.tag("server"),
+            "image": image.tag("server", registry=self._registry),
             "command": ["clipper_server.query.frontend"],
             "environment": spec.environment,
             # They share one port: that of the container which holds it.
@@ -171,7 +128,7 @@ class DockerContainerManager:
         threads = max(1, int(resources.cpus or 1))
         environment = {"OMP_NUM_THREADS": str(threads), **spec.environment}
         options: dict[str, Any] = {
-            "image": self._image(spec.runtime),
+            "image": self._images.of(spec.runtime),
             "environment": environment | {"CLIPPER_LAST_WORDS": words.IN_THE_LOG},
             "network": full_name(self._cluster, "internal"),
             "mounts": [mount(full_name(self._cluster, "sockets"), SOCKETS, read_only=True)],
@@ -182,6 +139,8 @@ class DockerContainerManager:
             options["nano_cpus"] = int(resources.cpus * 1e9)
         if resources.memory is not None:
             options |= {"mem_limit": resources.memory, "memswap_limit": resources.memory}
+        if resources.shared_memory is not None:
+            options["shm_size"] = resources.shared_memory
         if resources.gpus:
             options["device_requests"] = [DeviceRequest(count=resources.gpus, capabilities=[["gpu"]])]
         return options
@@ -299,18 +258,9 @@ class DockerContainerManager:
             raise ClusterError(f"The Docker engine does not do it: {why}") from error
 
 
-def _minor(runtime: Runtime) -> str:
-    """Python's minor version, such as 3.11, that the model was packaged with."""
-    return ".".join(runtime.python_version.split(".")[:2]) or image.PYTHON
-
-
 def _kind(text: str) -> Kind:
     return "query" if text == "query" else "replica"
 
 
 def mount(volume: str, place: Path, *, read_only: bool = False) -> Mount:
     return Mount(target=str(place), source=volume, type="volume", read_only=read_only)
-
-
-def _file(text: str) -> Any:
-    return io.BytesIO(text.encode())

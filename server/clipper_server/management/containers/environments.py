@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from clipper_container.errors import BadRequest, DeployError
@@ -38,11 +39,11 @@ class Environments:
         base = base_python(runtime)
         return str(self._place(base, runtime) / "bin" / "python") if runtime.requirements else base
 
-    async def build(self, runtime: Runtime) -> None:
+    async def build(self, runtime: Runtime, say: Callable[[str], None]) -> None:
         """See that the interpreter is there, and has what it needs. Raises DeployError or BadRequest."""
-        await asyncio.to_thread(self._build, runtime)
+        await asyncio.to_thread(self._build, runtime, say)
 
-    def _build(self, runtime: Runtime) -> None:
+    def _build(self, runtime: Runtime, say: Callable[[str], None]) -> None:
         base = base_python(runtime)
         if base != sys.executable:
             _check_base(base)
@@ -54,6 +55,7 @@ class Environments:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (place / _WHOLE).exists():
                 shutil.rmtree(place, ignore_errors=True)
+                say(f"pip installs {', '.join(runtime.requirements)}")
                 try:
                     self._make(base, runtime, place)
                 except BaseException:

@@ -10,13 +10,14 @@ import asyncio
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import psutil
 
-from clipper_container.errors import ClusterError, NotFound
+from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.resources import Resources
 
 from . import Kind, Runtime, Spec, Status, allocation
@@ -60,10 +61,15 @@ class ProcessContainerManager:
 
     def check(self, resources: Resources, runtime: Runtime) -> None:
         allocation.check(resources)
+        if runtime.image:
+            raise BadRequest(
+                f"A cluster of processes runs no images, and {runtime.image!r} is asked for. A cluster on "
+                "Docker does (DockerContainerManager); pkgs_to_install gives a model its packages here."
+            )
         base_python(runtime)
 
-    async def prepare(self, runtime: Runtime) -> None:
-        await self._environments.build(runtime)
+    async def prepare(self, runtime: Runtime, say: Callable[[str], None]) -> None:
+        await self._environments.build(runtime, say)
 
     async def start(self, spec: Spec) -> None:
         self._remove_old_logs()
