@@ -21,19 +21,18 @@ Attach = Callable[[str], ClipperConnection]
 
 def deploy_who(connection: ClipperConnection, app: str, model: str, num_replicas: int = 1) -> None:
     connection.register_application(app, "doubles", -1, 2_000_000)
-    deploy_python_closure(connection, model, 1, "doubles", pid_of_each(), num_replicas=num_replicas)
+    deploy_python_closure(connection, model, 1, "doubles", which_replica(), num_replicas=num_replicas)
     connection.link_model_to_app(app, model)
 
 
-def pid_of_each() -> Callable[[list[Any]], list[int]]:
+def which_replica() -> Callable[[list[Any]], list[str]]:
     """Made in a function, so that it is packaged by value: a container cannot import this module."""
 
-    def pids(inputs: list[Any]) -> list[int]:
+    def replicas(inputs: list[Any]) -> list[str]:
+        return [os.environ["CLIPPER_REPLICA"] for _ in inputs]
 
-        return [os.getpid() for _ in inputs]
-
-    pids.__module__ = "__main__"
-    return pids
+    replicas.__module__ = "__main__"
+    return replicas
 
 
 def constant(value: object) -> Callable[[list[Any]], list[object]]:
@@ -60,10 +59,11 @@ def output(connection: ClipperConnection, app: str = "app") -> Any:
 
 
 def pid_of(connection: ClipperConnection, part: str) -> int:
+    """Of a part of a cluster of processes: "management", "query-0", or "<model>.<version>.<replica>"."""
     folder = ProcessContainerManager(connection.cm.cluster_name).folder
     if part == "management":
         return int(json.loads((folder / "cluster.json").read_text())["pid"])
-    return int(connection.status()["frontends"][0]["pid"])
+    return int(json.loads((folder / "processes" / f"{part}.json").read_text())["identity"]["pid"])
 
 
 def kill(pid: int) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from clipperlab import ClipperConnection, ProcessContainerManager
+from clipperlab import ClipperConnection
 
+from . import places
 from .clusters import Attach, deploy_who
-from .home import own_home
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,30 +27,31 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-def attach() -> Iterator[Attach]:
-    """Makes connections to clusters by name, on free ports, in a home that ends with the module."""
-    with own_home() as home, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIPPERLAB_HOME", str(home))
-
-        def attach(name: str) -> ClipperConnection:
-            manager = ProcessContainerManager(name, clipper_query_port=0, clipper_management_port=0)
-            return ClipperConnection(manager)
-
-        yield attach
+def place(request: pytest.FixtureRequest) -> Iterator[places.Place]:
+    """Where the module's clusters run: processes, unless the module is marked with `places.EVERYWHERE`."""
+    with places.find(getattr(request, "param", "process")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def conn(attach: Attach) -> Iterator[ClipperConnection]:
+def attach(place: places.Place) -> Attach:
+    """Makes connections to clusters by name, on free ports, in a home that ends with the module."""
+    return place.connection
+
+
+@pytest.fixture(scope="module")
+def conn(attach: Attach, place: places.Place) -> Iterator[ClipperConnection]:
     """One cluster for the tests that break nothing of it."""
     connection = attach("shared")
     connection.start_clipper(cache_size=0, fresh=True)
     yield connection
-    connection.stop_all()
+    connection.stop_all(purge=True)
+    assert place.left("shared") == []
 
 
 @pytest.fixture
 def breakable(attach: Attach, request: pytest.FixtureRequest) -> Iterator[ClipperConnection]:
-    """A cluster of the test's own, with the model `who`, which answers its process id, behind `app`."""
+    """A cluster of the test's own, with the model `who`, which answers its replica's number, behind `app`."""
     connection = attach(f"b{abs(hash(request.node.name)) % 10**6}")
     connection.start_clipper(cache_size=0, fresh=True)
     deploy_who(connection, "app", "who")

@@ -1,32 +1,28 @@
-"""Real clusters of real processes: the whole line, and what happens when parts of it are killed."""
+"""Real clusters, in every place: the whole line, and what happens when parts of it are killed."""
 
 from __future__ import annotations
 
 import base64
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import numpy as np
-import psutil
 import pytest
 
-from clipper_container import wire
 from clipper_container.errors import ArtifactError, BadRequest, ClusterError, DeployError, NotFound
-from clipperlab import ClipperConnection, ProcessContainerManager
+from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
 
-from .clusters import Attach, ask, constant, deploy_who, kill, lives, output, pid_of
+from .clusters import Attach, ask, constant, deploy_who, output
+from .places import EVERYWHERE, Place
 from .waiting import wait_for
+
+pytestmark = [EVERYWHERE, pytest.mark.timeout(300)]
 
 # The whole line
 
@@ -148,11 +144,11 @@ def test_why_tells_the_path_of_a_query(conn: ClipperConnection) -> None:
         conn.why(query_id + 64)
 
 
-def test_another_process_finds_everything(conn: ClipperConnection) -> None:
+def test_another_process_finds_everything(conn: ClipperConnection, place: Place) -> None:
     deploy_who(conn, "found", "found")
     program = (
-        "from clipperlab import ClipperConnection, ProcessContainerManager\n"
-        "conn = ClipperConnection(ProcessContainerManager('shared'))\n"
+        "from clipperlab import *\n"
+        f"name = 'shared'; conn = ClipperConnection({place.starts_python})\n"
         "conn.connect()\n"
         "print(conn.get_query_addr(), conn.get_linked_models('found'))\n"
         "print(conn.get_current_model_version('found'))"
@@ -277,16 +273,18 @@ def test_an_error_at_query_time_is_the_reason_of_the_default(conn: ClipperConnec
 # Parts that are killed
 
 
-def test_a_killed_replica_comes_back(breakable: ClipperConnection) -> None:
+def test_a_killed_replica_comes_back(breakable: ClipperConnection, place: Place) -> None:
     first = output(breakable)
-    kill(first)
+    place.kill(breakable, f"who.1.{first}")
     second = wait_for("another replica to answer", lambda: output(breakable))
     assert second != first
 
 
-def test_queries_in_flight_go_to_another_replica_when_theirs_is_killed(breakable: ClipperConnection) -> None:
+def test_queries_in_flight_go_to_another_replica_when_theirs_is_killed(
+    breakable: ClipperConnection, place: Place
+) -> None:
     breakable.set_num_replicas("who", 2)
-    pids = {output(breakable) for _ in range(10)}
+    replicas = {output(breakable) for _ in range(10)}
     answers: list[Any] = []
     half_way = threading.Event()
 
@@ -299,31 +297,31 @@ def test_queries_in_flight_go_to_another_replica_when_theirs_is_killed(breakable
     thread = threading.Thread(target=client)
     thread.start()
     assert half_way.wait(20)
-    kill(pids.pop())
+    place.kill(breakable, f"who.1.{replicas.pop()}")
     thread.join(30)
     assert len(answers) == 200
     assert None not in answers
 
 
-def test_a_killed_query_frontend_comes_back_at_its_address(breakable: ClipperConnection) -> None:
+def test_a_killed_query_frontend_comes_back_at_its_address(
+    breakable: ClipperConnection, place: Place
+) -> None:
     replica, address = output(breakable), breakable.get_query_addr()
-    kill(pid_of(breakable, "query frontend"))
+    place.kill(breakable, "query-0")
     assert wait_for("the query frontend to answer", lambda: output(breakable), 10) == replica
     assert breakable.get_query_addr() == address
 
 
 def test_without_management_queries_are_answered_and_connect_restarts_it(
-    breakable: ClipperConnection,
+    breakable: ClipperConnection, place: Place
 ) -> None:
-    before = pid_of(breakable, "management")
     replica = output(breakable)
     models = breakable.get_all_models(verbose=True)
-    kill(before)
+    place.kill(breakable, "management")
     assert output(breakable) == replica
     with pytest.raises(ClusterError, match=r"connect\(\)"):
         breakable.get_all_models()
     breakable.connect()
-    assert pid_of(breakable, "management") != before
     wait_for("the replica to be adopted", lambda: breakable.get_all_models(verbose=True) == models)
     assert output(breakable) == replica
 
@@ -337,40 +335,31 @@ def test_a_cluster_that_was_stopped_starts_again_with_everything(breakable: Clip
     assert wait_for("the model to answer", lambda: output(breakable))
 
 
-def test_a_cluster_whose_every_process_was_killed_starts_again(breakable: ClipperConnection) -> None:
-    for pid in [pid_of(breakable, "management"), pid_of(breakable, "query frontend"), output(breakable)]:
-        kill(pid)
+def test_a_cluster_whose_every_part_was_killed_starts_again(
+    breakable: ClipperConnection, place: Place
+) -> None:
+    for part in ("management", f"who.1.{output(breakable)}", "query-0"):
+        place.kill(breakable, part)
     breakable.connect()
     assert wait_for("the model to answer", lambda: output(breakable))
 
 
-def test_stop_ends_every_process_even_with_management_dead(attach: Attach) -> None:
+def test_stop_ends_everything_even_with_management_dead(attach: Attach, place: Place) -> None:
     connection = attach("ended")
     connection.start_clipper(fresh=True)
     deploy_who(connection, "app", "who")
-    management = pid_of(connection, "management")
-    processes = [psutil.Process(p) for p in (pid_of(connection, "frontend"), output(connection))]
-    kill(management)
+    assert place.left("ended")
+    place.kill(connection, "management")
     connection.stop_all(purge=True)
-    assert not any(lives(process) for process in processes)
-    assert not ProcessContainerManager("ended").folder.exists()
+    assert place.left("ended") == []
 
 
-# Others who meddle
+# Others
 
 
-def test_a_second_management_on_one_folder_is_refused(conn: ClipperConnection) -> None:
-    folder = ProcessContainerManager("shared").folder
-    command = [sys.executable, "-m", "clipper_server", "management", "process", "--folder", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 1
-    assert "Another management frontend runs in" in done.stderr
-
-
-def test_clusters_live_side_by_side_where_ports_are_taken(conn: ClipperConnection) -> None:
+def test_clusters_live_side_by_side_where_ports_are_taken(conn: ClipperConnection, place: Place) -> None:
     port = int(conn.get_query_addr().rpartition(":")[2])
-    manager = ProcessContainerManager("beside", clipper_query_port=port, clipper_management_port=port)
-    beside = ClipperConnection(manager)
+    beside = place.connection("beside", clipper_query_port=port, clipper_management_port=port)
     beside.start_clipper(fresh=True)
     try:
         assert beside.get_query_addr() != conn.get_query_addr()
@@ -380,63 +369,6 @@ def test_clusters_live_side_by_side_where_ports_are_taken(conn: ClipperConnectio
         beside.stop_all(purge=True)
 
 
-def hello(**changes: Any) -> wire.Hello:
-    fields = {
-        "wire": wire.WIRE_VERSION,
-        "token": "t",
-        "model": "who",
-        "version": "1",
-        "replica": "9",
-        "pid": 1,
-    }
-    return wire.Hello(**{**fields, **changes})
-
-
-@pytest.mark.parametrize(
-    ("greeting", "answer"),
-    [
-        (hello(wire=99), "speaks wire version 99"),
-        (hello(), "its token is not the one for who:1"),
-        (hello(model="nobody"), "nobody:1 is not deployed"),
-    ],
-)
-def test_a_replica_that_does_not_belong_is_refused_in_words_on_both_sides(
-    conn: ClipperConnection, greeting: wire.Hello, answer: str
-) -> None:
-    if conn.get_model_info("who", 1) is None:
-        deploy_python_closure(conn, "who", 1, "doubles", constant(1))
-    folder = ProcessContainerManager("shared").folder
-    with socket.socket(socket.AF_UNIX) as replica:
-        replica.settimeout(10)
-        replica.connect(str(folder / "sockets" / "0.sock"))
-        replica.sendall(b"".join(wire.frame(greeting)))
-        received = b""
-        while chunk := replica.recv(4096):
-            received += chunk
-    size, _ = wire.lengths(received[: wire.PREFIX.size])
-    refused = wire.to_container(received[wire.PREFIX.size :][:size])
-    assert isinstance(refused, wire.Refused)
-    assert answer in refused.message
-    log = folder / "logs" / "query-0.log"
-    wait_for("the refusal in the frontend's log", lambda: answer in log.read_text())
-
-
-@pytest.mark.parametrize(
-    "garbage", [b"\0" * 64, b"GET / HTTP/1.1\r\n\r\n", b"\x05\0\0\0\0\0\0\0\xc1\xc1\xc1\xc1\xc1"]
-)
-def test_garbage_from_a_would_be_replica_harms_nobody(conn: ClipperConnection, garbage: bytes) -> None:
-    if "whole" not in conn.get_all_apps():
-        deploy_who(conn, "whole", "whole")
-    folder = ProcessContainerManager("shared").folder
-    with socket.socket(socket.AF_UNIX) as stranger:
-        stranger.settimeout(10)
-        stranger.connect(str(folder / "sockets" / "0.sock"))
-        stranger.sendall(garbage)
-        with suppress(ConnectionResetError):
-            assert stranger.recv(100) == b""
-    assert output(conn, "whole")
-
-
 def test_the_management_api_wants_its_token(conn: ClipperConnection) -> None:
     address = f"http://{conn.get_management_addr()}/api/v1"
     assert httpx2.get(f"{address}/health", trust_env=False).status_code == 200
@@ -444,43 +376,3 @@ def test_the_management_api_wants_its_token(conn: ClipperConnection) -> None:
         response = httpx2.get(f"{address}/models", headers=headers, trust_env=False)
         assert response.status_code == 401
         assert response.json()["error"] == "Unauthorized"
-
-
-def test_no_secret_is_in_the_process_list_and_the_folder_is_private(conn: ClipperConnection) -> None:
-    folder: Path = ProcessContainerManager("shared").folder
-    record = json.loads((folder / "cluster.json").read_text())
-    assert folder.stat().st_mode & 0o077 == 0
-    commands = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
-    assert not any(record["token"] in command for command in commands)
-    assert not any(record["token"] in log.read_text() for log in (folder / "logs").glob("*.log"))
-
-
-def test_a_replica_that_is_told_to_end_while_it_loads_ends() -> None:
-    """SIGTERM reaches the process itself here: a container manager does the same."""
-    environment = {
-        **os.environ,
-        "CLIPPER_MODEL_NAME": "m",
-        "CLIPPER_MODEL_VERSION": "1",
-        "CLIPPER_REPLICA": "0",
-        "CLIPPER_FRONTENDS": "/nowhere/*.sock",
-        "CLIPPER_ARTIFACT": "http://127.0.0.1:9/sha256:0",
-        "CLIPPER_TOKEN": "t",
-        "CLIPPER_MAX_BATCH": "1",
-        "CLIPPER_LAST_WORDS": os.devnull,
-    }
-    with socket.socket() as management:  # takes the connection, and never answers
-        management.bind(("127.0.0.1", 0))
-        management.listen()
-        port = management.getsockname()[1]
-        environment["CLIPPER_ARTIFACT"] = f"http://127.0.0.1:{port}/sha256:0"
-        replica = subprocess.Popen([sys.executable, "-m", "clipper_container"], env=environment)
-        try:
-            management.settimeout(20)
-            taken, _ = management.accept()
-            with taken:
-                taken.recv(1)
-                replica.send_signal(signal.SIGTERM)
-                assert replica.wait(10) == 0
-        finally:
-            replica.kill()
-            replica.wait()

@@ -269,7 +269,7 @@ def test_of_two_replicas_the_slower_gets_less(cluster: ClipperConnection) -> Non
 def test_replicas_find_a_frontend_that_was_killed_within_five_seconds(cluster: ClipperConnection) -> None:
     deploy(cluster, sleeps(0), slo_ms=1000)
     before = output(cluster, "m")
-    kill(pid_of(cluster, "query frontend"))
+    kill(pid_of(cluster, "query-0"))
     began = time.monotonic()
     assert wait_for("the model to answer", lambda: output(cluster, "m"), 10) == before
     assert time.monotonic() - began < 5
