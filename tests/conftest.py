@@ -50,6 +50,15 @@ def conn(attach: Attach, place: places.Place) -> Iterator[ClipperConnection]:
 
 
 @pytest.fixture
+def cluster(conn: ClipperConnection) -> Iterator[ClipperConnection]:
+    """The shared cluster, empty at the beginning, and again at the end."""
+    yield conn
+    for name in conn.get_all_apps():
+        conn.unregister_application(name)
+    conn.stop_models(sorted({v["model_name"] for v in conn.get_all_models(verbose=True)}))
+
+
+@pytest.fixture
 def breakable(attach: Attach, request: pytest.FixtureRequest) -> Iterator[ClipperConnection]:
     """A cluster of the test's own, with the model `who`, which answers its replica's number, behind `app`."""
     connection = attach(f"b{abs(hash(request.node.name)) % 10**6}")

@@ -13,7 +13,10 @@ from clipperlab.deployers.python import deploy_python_closure
 
 from .clusters import ask
 from .drill import RATE, Load
+from .places import EVERYWHERE
 from .waiting import wait_for
+
+pytestmark = [pytest.mark.slow, EVERYWHERE, pytest.mark.timeout(300)]
 
 COST_S = 0.01  # of an input, so that one replica answers a hundred a second at most
 
@@ -27,8 +30,6 @@ def slow_model() -> Callable[[list[Any]], list[Any]]:
     return answer
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_replicas_come_with_the_load_go_without_it_and_wake_for_a_query(conn: ClipperConnection) -> None:
     conn.register_application("scaled", "doubles", -1, 400_000)
     deploy_python_closure(conn, "scaled", 1, "doubles", slow_model(), example_input=[1.0])

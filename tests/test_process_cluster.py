@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from clipper_container import wire
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 
-from .clusters import constant, deploy_who, output
+from .clusters import ask, constant, deploy_who, output
 from .waiting import wait_for
 
 
@@ -126,3 +127,85 @@ def test_a_replica_that_is_told_to_end_while_it_loads_ends() -> None:
         finally:
             replica.kill()
             replica.wait()
+
+
+# Garbage on the wire
+
+
+@pytest.mark.parametrize("garbage", ["sizes", "another id", "bytes"])
+def test_a_replica_that_answers_garbage_is_left_and_its_queries_go_to_another(
+    cluster: ClipperConnection, garbage: str
+) -> None:
+    """The test plays a second replica of the version, with the version's own credential."""
+    cluster.register_application("m", "doubles", -1, 5_000_000)
+    deploy_python_closure(cluster, "m", 1, "doubles", constant(1), batching="off")
+    cluster.link_model_to_app("m", "m")
+    impostor = Impostor(cluster)
+    try:
+        impostor.serve(garbage)
+        good = [ask(cluster, "m", {"input": [1]}).json() for _ in range(6)]
+        assert [answer for answer in good if answer["default"]] == []
+        assert impostor.answered == 1
+    finally:
+        impostor.close()
+
+
+class Impostor:
+    """A replica that knows its manners until it is asked something."""
+
+    def __init__(self, cluster: ClipperConnection) -> None:
+        self.answered = 0
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(10)
+        folder = ProcessContainerManager(cluster.cm.cluster_name).folder
+        self._socket.connect(str(folder / "sockets" / "0.sock"))
+        self._send(wire.Hello(wire.WIRE_VERSION, _credential(folder), "m", "1", "99", 1))
+        assert isinstance(self._receive(), wire.Welcome)
+        self._send(wire.Ready([]))
+        self._send(wire.Credit(2))
+        self._thread = threading.Thread(target=self._run)
+
+    def serve(self, garbage: str) -> None:
+        self._garbage = garbage
+        self._thread.start()
+
+    def _run(self) -> None:
+        message = self._receive()
+        assert isinstance(message, wire.Batch)
+        self.answered += 1
+        if self._garbage == "sizes":
+            self._send(wire.Reply(message.id, 0.0, 1, [1, 2, 3], {}, {}, None), [b"123456"])
+        elif self._garbage == "another id":
+            self._send(wire.Reply(message.id + 7, 0.0, 1, [1], {}, {}, None), [b"1"])
+        else:
+            self._socket.sendall(os.urandom(1000))
+
+    def _send(self, message: object, body: list[wire.Buffer] | None = None) -> None:
+        self._socket.sendall(b"".join(wire.frame(message, body or [])))
+
+    def _receive(self) -> wire.ToContainer:
+        while True:
+            header, body = wire.lengths(self._read(wire.PREFIX.size))
+            message = wire.to_container(self._read(header + body)[:header])
+            if not isinstance(message, wire.Backlog):
+                return message
+
+    def _read(self, size: int) -> bytes:
+        read = b""
+        while len(read) < size:
+            chunk = self._socket.recv(size - len(read))
+            assert chunk
+            read += chunk
+        return read
+
+    def close(self) -> None:
+        self._socket.close()
+        if self._thread.ident is not None:
+            self._thread.join(10)
+
+
+def _credential(folder: Path) -> str:
+    from clipper_server.management.specs import Specs
+
+    record = json.loads((folder / "cluster.json").read_text())
+    return Specs("test", record["token"], "", "", folder / "sockets").replica_token("m", "1")
