@@ -6,6 +6,7 @@ Nothing of it is on the client's file system, so the engine may be elsewhere.
 from __future__ import annotations
 
 import io
+import random
 import tarfile
 import time
 import urllib.request
@@ -39,6 +40,8 @@ from .management.containers.docker import (
 ENGINE_SOCKET = "/var/run/docker.sock"
 START_S = 60.0
 LOOK_S = 0.1
+FREE_PORTS = range(20_000, 32_000)  # below those that systems give to clients
+TRIES = 10
 RESTART: Any = {"Name": "unless-stopped"}
 GRACE_S = 10
 
@@ -88,12 +91,6 @@ class DockerCluster:
             return record, False
         try:
             return self._start(host, ports, options), True
-        except ImageNotFound as error:
-            self._remove(GRACE_S)
-            raise ClusterError(
-                f"The engine has no image {self._image}: `clipperlab images build` makes all that a "
-                "cluster needs."
-            ) from error
         except DockerException as error:
             self._remove(GRACE_S)
             raise ClusterError(
@@ -101,8 +98,7 @@ class DockerCluster:
             ) from error
 
     def _start(self, host: str, ports: tuple[int, int], options: list[str]) -> ClusterRecord:
-        if self._registry and not self._engine.images.list(self._image):
-            self._engine.images.pull(self._image)
+        self._see_to_image()
         kept = self._ports()
         self._remove_container(MANAGEMENT)
         for network in ("internal", "edge"):
@@ -139,11 +135,32 @@ class DockerCluster:
         self._publish(MANAGEMENT, command, host, MANAGEMENT_PORT, port, more)
         return self._wait()
 
+    def _see_to_image(self) -> None:
+        try:
+            self._engine.images.get(self._image)
+        except ImageNotFound:
+            if not self._registry:
+                raise ClusterError(
+                    f"The engine has no image {self._image}: `clipperlab images build` makes all that a "
+                    "cluster needs."
+                ) from None
+            try:
+                self._engine.images.pull(self._image)
+            except DockerException as error:
+                raise ClusterError(
+                    f"The engine has no image {self._image}, and cannot pull it: "
+                    f"{getattr(error, 'explanation', None) or error}. `clipperlab images build --push` with "
+                    "that --registry puts it there."
+                ) from None
+
     def _publish(
         self, part: str, command: list[str], host: str, port: int, wish: int, more: dict[str, Any]
     ) -> None:
-        """Start the part on both networks, with its port published: as wished, or where that is free."""
-        for published in (wish, 0):
+        """Start the part on both networks, with its port published: as wished, or where that is free.
+
+        A port is chosen here and not by the engine, which would choose another one each time it starts.
+        """
+        for published in [*([wish] if wish else []), *random.sample(FREE_PORTS, TRIES)]:
             container = self._engine.containers.create(
                 self._image,
                 command,
@@ -165,12 +182,14 @@ class DockerCluster:
                 container.start()
             except APIError as error:
                 container.remove(force=True)
-                if (
-                    published and "port is already allocated" in str(error)
-                ) or "address already in use" in str(error):
+                if "port is already allocated" in str(error) or "address already in use" in str(error):
                     continue
                 raise
             return
+        raise ClusterError(
+            f"No port at {host} is free for the {part} container: {TRIES} were tried. Name one that is, as "
+            "clipper_query_port or clipper_management_port."
+        )
 
     def _wait(self) -> ClusterRecord:
         give_up = time.monotonic() + START_S
@@ -182,11 +201,15 @@ class DockerCluster:
             if container is None or container.status == "restarting":
                 break
             time.sleep(LOOK_S)
-        container = self._container(MANAGEMENT)
-        words = container.logs(tail=20).decode(errors="replace").strip() if container is not None else ""
+        said = {part: self._last_line(part) for part in (MANAGEMENT, "query-0")}
         self._remove(GRACE_S)
-        last = words.splitlines()[-1] if words else "It said nothing."
-        raise ClusterError(f"The cluster did not start. {last}")
+        words = " ".join(f"The last words of {part}: {line}" for part, line in said.items() if line)
+        raise ClusterError(f"The cluster did not start. {words or 'It said nothing.'}")
+
+    def _last_line(self, part: str) -> str:
+        container = self._container(part)
+        lines = container.logs(tail=20).decode(errors="replace").split("\n") if container is not None else []
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def down(self, *, purge: bool, now: bool = False) -> int:
         """End every container of the cluster; return how many there were. Its state stays unless purged."""
