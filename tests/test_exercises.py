@@ -64,7 +64,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("path", MADE, ids=lambda path: path.stem)
 def test_says_not_yet_until_it_is_solved(path: Path) -> None:
     """Every cell runs as it is, with no error, and no check passes."""
-    notebook = nbformat.from_dict(read(path))  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(path.parent)}}).execute()
     seen = 0
     for cell in notebook.cells:
