@@ -4,6 +4,7 @@ PYTHON ?= python3
 JUPYTER_ARGS ?=
 PYTEST_ARGS ?= --slow
 BENCHMARKS ?=
+LESSONS ?= notebooks/*.ipynb exercises/solutions/*.ipynb
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,12 +16,14 @@ DEV := $(VENV)/.dev
 SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/package-lock.json \
   $(wildcard clipperlab/frontend/src/*.ts clipperlab/static/*.js)
 
+RUN_LESSONS := $(BIN)/python -m pytest -p tests.home -p tests.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
+
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test lint types unit screenshots notebooks benchmarks format hooks clean chromium curl wrk
+.PHONY: help lab demo stop test lint types unit screenshots notebooks lessons-twice exercises benchmarks format hooks clean chromium curl wrk
 .NOTPARALLEL:
 
 help: ## list the chores
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf 'make %-10s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf 'make %-13s %s\n' "$$name" "$$what"; done
 
 lab: $(LAB) curl ## start a cluster and open the lessons in JupyterLab
 	@$(BIN)/clipperlab start
@@ -49,8 +52,14 @@ unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),chromium) ## run the tests
 screenshots: $(DEV) chromium ## take the README's pictures anew
 	$(BIN)/python -m tests.screenshots
 
-notebooks: $(DEV) curl ## run every cell of every lesson
-	$(BIN)/python -m pytest -p tests.home --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --exitfirst notebooks
+notebooks: $(DEV) curl ## run every cell of every lesson and of every solution
+	$(RUN_LESSONS) $(LESSONS)
+
+lessons-twice: $(DEV) curl ## the same, twice in one home: nothing that a lesson leaves may be in its own way
+	$(RUN_LESSONS) --twice $(LESSONS)
+
+exercises: $(DEV) ## make the exercises from their solutions
+	$(BIN)/python -m tests.exercises
 
 benchmarks: $(DEV) wrk ## measure the query path: rates, batching, overload and more (takes 20 minutes)
 	$(BIN)/python -m tests.benchmarks $(BENCHMARKS)
@@ -58,7 +67,8 @@ benchmarks: $(DEV) wrk ## measure the query path: rates, batching, overload and 
 format: $(DEV) ## put code in form and take outputs out of notebooks
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/jupyter nbconvert --clear-output --inplace notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --clear-output --inplace notebooks/*.ipynb exercises/solutions/*.ipynb
+	$(BIN)/python -m tests.exercises
 
 hooks: $(DEV) ## run the quick checks before each commit from now on
 	$(BIN)/pre-commit install

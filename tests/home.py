@@ -25,9 +25,13 @@ def own_home() -> Iterator[Path]:
         try:
             yield home
         finally:
-            for cluster in home.iterdir():
-                down = [sys.executable, "-m", "clipper_server", "down", "process", "--purge"]
-                subprocess.run([*down, "--folder", cluster], check=True, stdout=subprocess.DEVNULL)
+            end_clusters(home)
+
+
+def end_clusters(home: Path) -> None:
+    for cluster in home.iterdir():
+        down = [sys.executable, "-m", "clipper_server", "down", "process", "--purge"]
+        subprocess.run([*down, "--folder", cluster], check=True, stdout=subprocess.DEVNULL)
 
 
 def pytest_configure(config: pytest.Config) -> None:

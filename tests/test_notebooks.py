@@ -1,8 +1,7 @@
-"""The lessons have one shape, and are committed clean. `make notebooks` checks that they run."""
+"""Lessons and exercises have one shape, and are committed clean. `make notebooks` checks that they run."""
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import groupby
 from pathlib import Path
@@ -10,7 +9,14 @@ from typing import Any
 
 import pytest
 
-LESSONS = sorted(Path(__file__).parent.parent.joinpath("notebooks").glob("*.ipynb"))
+from clipperlab.lessons.checks import checks_of
+
+from .exercises import EXERCISES, SOLUTIONS, read
+
+NOTEBOOKS = EXERCISES.parent / "notebooks"
+LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
+SOLVED = sorted(SOLUTIONS.glob("*.ipynb"))
+ALL = [*LESSONS, *SOLVED, *sorted(EXERCISES.glob("*.ipynb"))]
 CLEAR = "`make format` takes it out"
 HEADINGS = [
     r"\d\d · \w.*",
@@ -27,86 +33,175 @@ HEADINGS = [
 ]
 CELLS = 40
 LINES = 25
+PREDICTIONS = 4
+CHECK = re.compile(r'wb\.check\(\s*"([\w-]+)"')
+WITHOUT_EXERCISE = ["00"]  # nothing to solve: it looks at the machine
 
 Cell = dict[str, Any]
 
-
-@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
-def path(request: pytest.FixtureRequest) -> Path:
-    lesson: Path = request.param
-    return lesson
+lessons = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+solutions = pytest.mark.parametrize("path", SOLVED, ids=lambda path: path.stem)
+notebooks = pytest.mark.parametrize("path", ALL, ids=lambda path: f"{path.parent.name}/{path.stem}")
 
 
-@pytest.fixture
-def notebook(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
-
-
-@pytest.fixture
-def cells(notebook: dict[str, Any]) -> list[Cell]:
-    found: list[Cell] = notebook["cells"]
-    return found
+def _cells(path: Path) -> list[Cell]:
+    cells: list[Cell] = read(path)["cells"]
+    return cells
 
 
 def _source(cell: Cell) -> str:
     return "".join(cell["source"])
 
 
-def _code(cells: list[Cell]) -> list[Cell]:
-    return [c for c in cells if c["cell_type"] == "code"]
+def _code(path: Path) -> list[Cell]:
+    return [c for c in _cells(path) if c["cell_type"] == "code"]
+
+
+def _text(path: Path) -> str:
+    return "\n\n".join(_source(c) for c in _cells(path) if c["cell_type"] == "markdown")
+
+
+def _tags(cell: Cell) -> list[str]:
+    tags: list[str] = cell["metadata"].get("tags", [])
+    return tags
+
+
+def _checked(path: Path) -> list[str]:
+    return [id for cell in _code(path) for id in CHECK.findall(_source(cell))]
+
+
+def _objectives(path: Path) -> list[str]:
+    section = re.search(r"^## After this lesson you can\n(.*?)(?=^## |\Z)", _text(path), re.M | re.S)
+    assert section
+    bullets = re.split(r"^- ", section[1].strip(), flags=re.M)
+    return [" ".join(bullet.split()) for bullet in bullets if bullet.strip()]
 
 
 def test_there_are_lessons() -> None:
     assert LESSONS
 
 
-def test_holds_no_outputs(cells: list[Cell]) -> None:
-    for cell in _code(cells):
+@notebooks
+def test_holds_no_outputs(path: Path) -> None:
+    for cell in _code(path):
         assert not cell["outputs"], f"cell {cell['id']!r} has an output: {CLEAR}"
         assert cell["execution_count"] is None, f"cell {cell['id']!r} has an execution count: {CLEAR}"
 
 
-def test_runs_on_whichever_python_is_there(notebook: dict[str, Any]) -> None:
+@notebooks
+def test_runs_on_whichever_python_is_there(path: Path) -> None:
+    notebook = read(path)
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
 
 
-def test_cells_have_ids_that_say_what_they_are(cells: list[Cell]) -> None:
-    ids = [cell["id"] for cell in cells]
+@notebooks
+def test_cells_have_ids_that_say_what_they_are(path: Path) -> None:
+    ids = [cell["id"] for cell in _cells(path)]
     assert len(set(ids)) == len(ids)
     made_up = [i for i in ids if not re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", i)]
     assert not made_up, "give these cells names instead"
 
 
-def test_has_the_headings_of_a_lesson_in_order(path: Path, cells: list[Cell]) -> None:
-    text = "\n".join(_source(c) for c in cells if c["cell_type"] == "markdown")
-    headings = re.findall(r"^##? (.*)$", text, re.MULTILINE)
-    kinds = [next((h for h in HEADINGS if re.fullmatch(h, heading)), heading) for heading in headings]
-    assert [kind for kind, _ in groupby(kinds)] == HEADINGS
-    assert headings[0].startswith(path.stem[:2])
-
-
-def test_says_how_long_it_takes(cells: list[Cell]) -> None:
-    assert re.search(r"^\*Teaching \d+ min · Exercises? \d+ min · ", _source(cells[0]), re.MULTILINE)
-
-
-def test_is_short(cells: list[Cell]) -> None:
-    assert len(cells) <= CELLS
-    long = [c["id"] for c in _code(cells) if len(_source(c).splitlines()) > LINES]
+@notebooks
+def test_is_short(path: Path) -> None:
+    assert len(_cells(path)) <= CELLS
+    long = [c["id"] for c in _code(path) if len(_source(c).splitlines()) > LINES]
     assert not long, f"these cells have more than {LINES} lines"
 
 
-def test_names_no_path_of_one_machine(cells: list[Cell]) -> None:
+@notebooks
+def test_names_no_path_of_one_machine(path: Path) -> None:
     found = [
-        m for c in cells for m in re.findall(r"(?:/home|/Users|/root|/tmp|[A-Z]:\\)[\w/\\]*", _source(c))
+        m
+        for c in _cells(path)
+        for m in re.findall(r"(?:/home|/Users|/root|/tmp|[A-Z]:\\)[\w/\\]*", _source(c))
     ]
     assert not found
 
 
-def test_ends_what_it_started(path: Path, cells: list[Cell]) -> None:
+@notebooks
+def test_links_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)[^)]*\)", _text(path))
+    missing = [link for link in links if not (path.parent / link).exists()]
+    assert not missing
+
+
+@notebooks
+def test_waits_for_events_and_ends_what_it_started(path: Path) -> None:
+    code = _code(path)
+    assert _tags(code[-1])[-1:] == ["cleanup"]
+    assert re.search(r"^wb\.close\(\)$", _source(code[-1]), re.M)
+
+
+@lessons
+def test_has_the_headings_of_a_lesson_in_order(path: Path) -> None:
+    headings = re.findall(r"^##? (.*)$", _text(path), re.MULTILINE)
+    kinds = [next((h for h in HEADINGS if re.fullmatch(h, heading)), heading) for heading in headings]
+    assert [kind for kind, _ in groupby(kinds)] == HEADINGS
+    assert headings[0].startswith(path.stem[:2])
+    assert len([h for h in headings if h.startswith("Predict, then run")]) <= PREDICTIONS
+
+
+@lessons
+def test_says_how_long_it_takes_and_what_it_needs(path: Path) -> None:
+    line = r"^\*Teaching \d+ min · Exercises? \d+ min · \w+ · Needs: .+\*$"
+    assert re.search(line, _source(_cells(path)[0]), re.MULTILINE)
+
+
+@lessons
+def test_begins_like_every_other_lesson(path: Path) -> None:
     """Each lesson has a cluster of its own, so that no lesson is in another's way."""
-    code = _code(cells)
-    assert f'cluster_name="lesson-{path.stem[:2]}"' in _source(code[0])
-    assert code[-1]["metadata"].get("tags") == ["cleanup"]
-    assert "stop_all(purge=True)" in _source(code[-1])
+    number, first = path.stem[:2], _source(_code(path)[0])
+    assert "from clipperlab.lessons import" in first
+    assert f'wb = lesson("{number}"' in first
+    if "conn = ClipperConnection(" in first:  # lesson 01 shows what the others do in one line
+        assert f'cluster_name="lesson-{number}"' in first or f'("lesson-{number}")' in first
+
+
+@lessons
+def test_each_objective_has_a_check_that_the_lesson_calls(path: Path) -> None:
+    objectives = _objectives(path)
+    assert 3 <= len(objectives) <= 5
+    ids = [re.search(r"\(`([a-z0-9-]+)`\)$", objective) for objective in objectives]
+    without = [o for o, id in zip(objectives, ids, strict=True) if id is None]
+    assert not without, "end these with the id of their check, as (`some-check`)"
+    assert {id[1] for id in ids if id} <= set(_checked(path))
+
+
+@lessons
+def test_calls_the_checks_that_are_registered_for_it(path: Path) -> None:
+    assert set(_checked(path)) == set(checks_of(path.stem[:2]))
+
+
+@lessons
+def test_hides_its_guesses(path: Path) -> None:
+    """Whoever is asked to guess must not see the answer first."""
+    sections = re.findall(r"^## Predict, then run: (.*?)(?=^## |\Z)", _text(path), re.M | re.S)
+    open_ = [s.splitlines()[0] for s in sections if not re.search(r"<details>.*</details>", s, re.S)]
+    assert not open_
+
+
+@lessons
+def test_has_an_exercise_and_leads_to_it(path: Path) -> None:
+    if path.stem[:2] in WITHOUT_EXERCISE:
+        assert not (SOLUTIONS / path.name).exists()
+        return
+    assert (SOLUTIONS / path.name).exists()
+    assert f"](../exercises/{path.name})" in _text(path)
+
+
+@solutions
+def test_belongs_to_a_lesson(path: Path) -> None:
+    assert (NOTEBOOKS / path.name).exists()
+    assert f'wb = lesson("{path.stem[:2]}", exercise=True' in "\n".join(map(_source, _code(path)[:2]))
+
+
+@solutions
+def test_a_solution_calls_all_checks_of_the_exercise_and_ends_complete(path: Path) -> None:
+    checked = _checked(path)
+    assert set(checked) == set(checks_of(path.stem[:2], exercise=True))
+    assert 2 <= len(set(checked)) <= 4
+    complete = [c for c in _code(path) if "assert wb.progress.complete" in _source(c)]
+    assert [_tags(c) for c in complete] == [["solution"]]
+    assert len([c for c in _code(path) if re.search(r"^\s*# solution$", _source(c), re.M)]) >= 2

@@ -1,0 +1,133 @@
+"""The bench that a learner works at: one lesson's cluster, its checks, and how far the learner is."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from clipper_container.errors import ClusterError
+
+from .. import __version__
+from ..connection import ClipperConnection
+from ..managers import ProcessContainerManager, clusters
+from .checks import NotYet, checks_of
+from .progress import Progress
+from .result import Result
+
+if TYPE_CHECKING:
+    import httpx2
+
+_T = TypeVar("_T")
+MUST_PASS = "CLIPPERLAB_LESSONS_MUST_PASS"
+CLUSTER = re.compile(r"(lesson|exercise)-\d\d")
+QUERY_TIMEOUT_S = 10.0
+DEADLINE_S = 30.0
+LOOK_EVERY_S = 0.05
+
+
+class Bench:
+    """What `lesson` returns. `progress` says which checks have passed."""
+
+    def __init__(self, number: str, *, exercise: bool, conn: ClipperConnection | None, cluster: bool) -> None:
+        self._checks = checks_of(number, exercise=exercise)
+        self.progress = Progress(self._checks)
+        self.name = f"{'exercise' if exercise else 'lesson'}-{number}"
+        self._tries: Counter[str] = Counter()
+        self._http: httpx2.Client | None = None
+        self._conn = conn
+        if cluster and conn is None:
+            self._conn = ClipperConnection(ProcessContainerManager(self.name))
+            self._conn.start_clipper(fresh=True)
+
+    @property
+    def conn(self) -> ClipperConnection:
+        """The connection to the lesson's own cluster. Raises ClusterError where it has none, or is closed."""
+        if self._conn is None:
+            raise ClusterError(
+                f"There is no cluster of {self.name} at the moment. The set-up cell starts one."
+            )
+        return self._conn
+
+    @property
+    def http(self) -> httpx2.Client:
+        """A client of the query frontend: `wb.http.post("/digits/predict", json={"input": [1.0]})`."""
+        if self._http is None:
+            import httpx2
+
+            url = f"http://{self.conn.get_query_addr()}"
+            # No proxy stands between this machine and itself.
+            self._http = httpx2.Client(base_url=url, timeout=QUERY_TIMEOUT_S, trust_env=False)
+        return self._http
+
+    def check(self, id: str, *values: Any) -> Result:
+        """Look whether it is done, show what was found, and return that. Never raises."""
+        result = self._look(id, values)
+        result.show()
+        return result
+
+    def _look(self, id: str, values: tuple[Any, ...]) -> Result:
+        if id not in self._checks:
+            return Result(id, False, f"{self.name} has no such check. It has: {', '.join(self._checks)}.")
+        check = self._checks[id]
+        try:
+            check.look(self, *values)
+        except (NotYet, AssertionError) as missing:
+            what = str(missing)
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+        else:
+            self.progress.add(id)
+            return Result(id, True, f"{self.progress}.")
+        hint = min(self._tries[id], len(check.hints) - 1)
+        self._tries[id] += 1
+        return Result(id, False, what, f"Hint {hint + 1} of {len(check.hints)}: {check.hints[hint]}")
+
+    def wait_for(self, look: Callable[[], _T], what: str) -> _T:
+        """The first true value that `look()` returns. Raises TimeoutError after 30 s, naming `what`."""
+        give_up = time.monotonic() + DEADLINE_S
+        while not (found := look()):
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"Waited {DEADLINE_S:.0f} s in vain for {what}.")
+            time.sleep(LOOK_EVERY_S)
+        return found
+
+    def close(self) -> None:
+        """End the lesson's cluster, and remove what it remembers. A second call does nothing.
+
+        Where CLIPPERLAB_LESSONS_MUST_PASS is set, as `make notebooks` does, raises AssertionError while a
+        check has not passed.
+        """
+        if self._http is not None:
+            self._http.close()
+        if self._conn is not None:
+            self._conn.stop_all(purge=True)
+        self._http = self._conn = None
+        if os.environ.get(MUST_PASS):
+            assert self.progress.complete, str(self.progress)
+
+    def __repr__(self) -> str:
+        where = f", which answers queries at {self._conn.get_query_addr()}" if self._conn else ""
+        return f"<{self.name}{where}; {self.progress}>"
+
+
+def lesson(
+    number: str, *, exercise: bool = False, conn: ClipperConnection | None = None, cluster: bool = True
+) -> Bench:
+    """The bench for a lesson, or for its exercise, with a fresh cluster of its own: `wb = lesson("04")`.
+
+    The cluster is called lesson-04 or exercise-04, and `wb.close()` ends it. A lesson that starts its
+    cluster itself passes its `conn`; one that needs none says `cluster=False`. Raises BadRequest for a
+    lesson that there is not, and ClusterError where the cluster cannot start.
+    """
+    bench = Bench(number, exercise=exercise, conn=conn, cluster=cluster)
+    where = f" · queries are answered at {bench.conn.get_query_addr()}" if conn or cluster else ""
+    print(f"{bench.name} · Clipper Lab {__version__} · Python {platform.python_version()}{where}")
+    for other in clusters():
+        if CLUSTER.fullmatch(other) and other != bench.name:
+            print(f"{other} still has a cluster. `clipperlab stop --cluster-name {other} --purge` ends it.")
+    return bench

@@ -1,0 +1,136 @@
+"""Runs of lessons under nbval, seen as lessons: how long each takes, how much memory, and which one fails.
+
+A pytest plugin, used with `-p tests.home -p tests.lesson_runs`. A lesson fails with its first cell that
+fails, and the rest of it is left out; where a cell says that the machine lacks something (`NotHere`), the
+rest is skipped, unless CLIPPERLAB_TESTS_NEED names it. A lesson also fails that takes too long or too much
+memory, or leaves a cluster behind. `--twice` runs everything twice in one home.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipperlab.lessons.bench import MUST_PASS
+from clipperlab.managers import clusters
+
+from .home import end_clusters
+from .memory import Watch
+from .parts import MUST
+
+SECONDS = 60.0
+MIB = 1024.0
+
+
+@dataclass
+class Run:
+    """One lesson's run."""
+
+    name: str
+    began: float = field(default_factory=time.monotonic)
+    watch: Watch = field(default_factory=Watch)
+    seconds: float = 0.0
+    mib: float = 0.0
+    stopped: str = ""  # why the rest of it is left out
+    wrong: list[str] = field(default_factory=list)
+    left_out: bool = False
+
+    def end(self) -> None:
+        self.seconds = time.monotonic() - self.began
+        self.mib = self.watch.end()
+        if self.seconds > SECONDS:
+            self.wrong.append(f"took {self.seconds:.0f} s, more than {SECONDS:.0f}")
+        if self.mib > MIB:
+            self.wrong.append(f"took {self.mib:,.0f} MiB, more than {MIB:,.0f}")
+        if left := clusters():
+            if not self.stopped:
+                self.wrong.append(f"left running: {', '.join(left)}")
+            end_clusters(Path(os.environ["CLIPPERLAB_HOME"]))
+
+    @property
+    def verdict(self) -> str:
+        if self.wrong:
+            return "FAILED: " + "; ".join(self.wrong)
+        return f"left out: {self.stopped}" if self.left_out else "passed"
+
+
+class Runs:
+    """The lessons of this session, in the order in which they ran."""
+
+    def __init__(self) -> None:
+        self.done: list[Run] = []
+        self.current: Run | None = None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+        if self.current is None:
+            self.current = Run(item.nodeid.partition("::")[0])
+        try:
+            return (yield)
+        finally:
+            # With no next item of the same notebook, its kernel has ended by now.
+            if nextitem is None or nextitem.parent is not item.parent:
+                self.current.end()
+                self.done.append(self.current)
+                self.current = None
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if self.current and self.current.stopped:
+            pytest.skip(self.current.stopped)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        report = yield
+        if report.failed and self.current:
+            cell: Any = getattr(item, "cell", {})
+            lacks = _lacks(getattr(item, "test_outputs", []))
+            if lacks:
+                report.outcome = "skipped"
+                report.longrepr = (str(item.path), 0, f"Skipped: {lacks}")
+                self.current.stopped, self.current.left_out = lacks, True
+            elif not self.current.stopped:
+                self.current.stopped = f"cell {cell.get('id', item.name)!r} failed"
+                self.current.wrong.append(self.current.stopped)
+        return report
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if any(run.wrong for run in self.done) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        terminalreporter.section("lessons: seconds, and MiB of all their processes together at most")
+        for run in self.done:
+            line = f"{run.seconds:5.1f} s {run.mib:6,.0f} MiB  {run.name}: {run.verdict}"
+            terminalreporter.write_line(line, red=bool(run.wrong), yellow=run.left_out)
+        total = sum(run.seconds for run in self.done)
+        failed = sum(bool(run.wrong) for run in self.done)
+        terminalreporter.write_line(f"{total:5.0f} s for {len(self.done)} runs; {failed} failed")
+
+
+def _lacks(outputs: list[Any]) -> str:
+    """The sentence of a cell that found its machine to lack something, where that is allowed."""
+    errors = [o for o in outputs if o.get("output_type") == "error" and o["ename"] == "NotHere"]
+    for error in errors:
+        part = re.match(r"There is no (.+?) here", error["evalue"])
+        if part and part[1] not in os.environ.get(MUST, "").split(","):
+            return str(error["evalue"])
+    return ""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--twice", action="store_true", help="run every lesson twice, in one home")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ[MUST_PASS] = "1"
+    config.pluginmanager.register(Runs(), "runs of lessons")
+    if config.getoption("--twice"):
+        config.option.keepduplicates = True
+        config.args = [*config.args, *config.args]

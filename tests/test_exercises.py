@@ -1,0 +1,75 @@
+"""Exercises are made from their solutions, and say "not yet" until they are solved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from .exercises import EXERCISES, GAP, SOLUTIONS, exercise_of, read, written
+from .home import own_home
+
+CHECK = re.compile(r'wb\.check\(\s*"([\w-]+)"')
+MADE = sorted(EXERCISES.glob("*.ipynb"))
+
+
+def _solution(*cells: dict[str, Any]) -> dict[str, Any]:
+    return {"nbformat": 4, "cells": [{"metadata": {}, "cell_type": "code", **cell} for cell in cells]}
+
+
+def _sources(notebook: dict[str, Any]) -> list[str]:
+    return ["".join(cell["source"]) for cell in notebook["cells"]]
+
+
+def test_what_follows_the_mark_is_left_to_the_learner() -> None:
+    cell = {"source": ["def f():\n", "    # solution\n", "    return 1\n", "\n", "f()"]}
+    assert _sources(exercise_of(_solution(cell))) == [f"def f():\n    {GAP}"]
+
+
+def test_a_solutions_own_cells_are_left_out() -> None:
+    kept, dropped = {"source": ["x = 1"]}, {"source": ["x = 2"], "metadata": {"tags": ["solution"]}}
+    assert _sources(exercise_of(_solution(kept, dropped))) == ["x = 1"]
+
+
+def test_links_hold_of_the_folder_above() -> None:
+    cell = {"cell_type": "markdown", "source": ["[01](../../notebooks/01.ipynb)"]}
+    assert _sources(exercise_of(_solution(cell))) == ["[01](../notebooks/01.ipynb)"]
+
+
+def test_each_solution_has_its_exercise_and_no_other_is_there() -> None:
+    assert [path.name for path in MADE] == sorted(path.name for path in SOLUTIONS.glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", MADE, ids=lambda path: path.stem)
+def test_was_made_from_its_solution(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == written(exercise_of(read(SOLUTIONS / path.name))), (
+        "run `make exercises`"
+    )
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with own_home() as folder:
+        monkeypatch.setenv("CLIPPERLAB_HOME", str(folder))
+        yield
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("path", MADE, ids=lambda path: path.stem)
+def test_says_not_yet_until_it_is_solved(path: Path) -> None:
+    """Every cell runs as it is, with no error, and no check passes."""
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(path.parent)}}).execute()
+    seen = 0
+    for cell in notebook.cells:
+        for id in CHECK.findall(cell.source) if cell.cell_type == "code" else []:
+            said = [output["data"]["text/plain"] for output in cell.outputs if "data" in output]
+            assert any(text.startswith(f"Not yet · {id}\n") for text in said), f"{id}: {said}"
+            seen += 1
+    assert seen >= 2
