@@ -1,152 +1,53 @@
-"""Clusters on a real Docker engine: the same promises as those of processes, and what containers add."""
+"""What containers add to clusters; that they keep the promises of every place, the shared tests show."""
 
 from __future__ import annotations
 
+import shutil
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytest.importorskip("docker", reason="needs docker's client, which is not installed here")
 
-import docker
-import docker.errors
-
 from clipperlab import BadRequest, ClipperConnection, ClusterError, DeployError, DockerContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.images import build
+from clipperlab.progress import told_to
 
-from . import parts
-from .clusters import ask, constant
+from . import parts, places
+from .clusters import ask, constant, output
 from .waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Any]:
-    try:
-        engine = docker.from_env()
-        there = engine.ping()
-    except docker.errors.DockerException:
-        there = False
-    parts.need("docker", there, "Start an engine, or set DOCKER_HOST.")
-    build(["server", "python"])
-    yield engine
-    engine.close()
+def engine() -> Any:
+    return places.engine()
 
 
 @pytest.fixture(scope="module")
-def manager(engine: Any) -> DockerContainerManager:
-    return DockerContainerManager("tests", clipper_query_port=0, clipper_management_port=0)
-
-
-@pytest.fixture(scope="module")
-def cluster(engine: Any, manager: DockerContainerManager) -> Iterator[ClipperConnection]:
-    connection = ClipperConnection(manager)
-    connection.start_clipper(fresh=True, cache_size=0, num_frontend_replicas=2)
+def cluster(engine: Any) -> Iterator[ClipperConnection]:
+    connection = places.Docker(engine).connection("tests")
+    connection.start_clipper(fresh=True, cache_size=0)
     connection.register_application("app", "doubles", -1, 2_000_000)
     deploy_python_closure(connection, "m", 1, "doubles", constant("one"))
-    deploy_python_closure(connection, "m", 2, "doubles", constant("two"), make_current=False)
     connection.link_model_to_app("app", "m")
     yield connection
     connection.stop_all(purge=True)
-    label = {"label": "org.clipperlab.cluster=tests"}
-    assert engine.containers.list(all=True, filters=label) == []
-    assert engine.networks.list(filters=label) == []
-    assert engine.volumes.list(filters=label) == []
-
-
-def output(connection: ClipperConnection) -> Any:
-    return ask(connection, "app", {"input": [1.0]}).json()["output"]
+    assert places.Docker(engine).left("tests") == []
 
 
 def by_value(function: Callable[..., Any]) -> Callable[..., Any]:
     function.__module__ = "__main__"
     return function
-
-
-def test_it_serves_rolls_back_and_scales_without_a_failed_query(cluster: ClipperConnection) -> None:
-    load = cluster.load("app", rate=100, seconds=60, inputs=[[1.0]])
-    wait_for("the load to begin", lambda: load.sent > 20)
-    for _ in range(5):
-        cluster.set_model_version("m", 2)
-        assert output(cluster) == "two"
-        assert cluster.rollback("m") == "1"
-        assert output(cluster) == "one"
-    for count in (3, 1):
-        cluster.set_num_replicas("m", count)
-        assert len([r for r in cluster.get_all_model_replicas() if r.startswith("m:1")]) >= count
-    load.stop()
-    assert set(load.result()["answers"]) == {"model"}
-
-
-def test_another_process_finds_the_cluster_by_its_name(cluster: ClipperConnection) -> None:
-    other = ClipperConnection(DockerContainerManager("tests"))
-    other.connect()
-    assert other.get_query_addr() == cluster.get_query_addr()
-    assert "m:1" in other.get_all_models()
-    with pytest.raises(ClusterError, match="already running"):
-        other.start_clipper()
-    nobody = ClipperConnection(DockerContainerManager("nobody"))
-    with pytest.raises(ClusterError, match="is not running"):
-        nobody.connect()
-
-
-def test_a_killed_replica_comes_back_and_another_answers_meanwhile(
-    cluster: ClipperConnection, engine: Any
-) -> None:
-    cluster.set_num_replicas("m", 2)
-    load = cluster.load("app", rate=50, seconds=60, inputs=[[1.0]])
-    wait_for("the load to begin", lambda: load.sent > 10)
-    first = next(r["model_replica_id"] for r in cluster.get_all_model_replicas(verbose=True))
-    engine.containers.get(f"clipper-tests-m.1.{first}").kill()
-    wait_for("the crash to be told", lambda: any("ended by itself" in e["text"] for e in cluster.events()))
-    cluster.wait_until_ready("m", 1)
-    load.stop()
-    assert set(load.result()["answers"]) == {"model"}
-    cluster.set_num_replicas("m", 1)
-
-
-def test_frontends_and_management_that_are_killed_come_back(cluster: ClipperConnection, engine: Any) -> None:
-    engine.containers.get("clipper-tests-query-0").kill()
-    assert output(cluster) == "one"  # the other one has the port too
-    wait_for("both frontends", lambda: serving(cluster) == 2, 30)
-    engine.containers.get("clipper-tests-management").kill()
-    assert output(cluster) == "one"
-    cluster.connect()
-    wait_for("both frontends", lambda: serving(cluster) == 2, 30)
-    assert cluster.get_all_models() == ["m:1", "m:2"]
-    assert output(cluster) == "one"
-
-
-def serving(cluster: ClipperConnection) -> int:
-    return sum(frontend["state"] == "serving" for frontend in cluster.status()["frontends"])
-
-
-def test_a_cluster_that_was_stopped_starts_again_with_everything(cluster: ClipperConnection) -> None:
-    before = cluster.get_all_models()
-    cluster.stop_all()
-    with pytest.raises(ClusterError, match="is not running"):
-        cluster.connect()
-    cluster.start_clipper()
-    cluster.wait_until_ready("m", 1)
-    assert cluster.get_all_models() == before
-    wait_for("an answer", lambda: output(cluster) == "one")
-
-
-def test_a_deploy_that_fails_tells_the_models_own_traceback(cluster: ClipperConnection) -> None:
-    def broken(inputs: list[Any]) -> list[Any]:
-        import no_such_module  # type: ignore[import-not-found]
-
-        return [no_such_module.f(x) for x in inputs]
-
-    with pytest.raises(DeployError, match="no_such_module"):
-        deploy_python_closure(cluster, "broken", 1, "doubles", by_value(broken))
-    cluster.stop_models(["broken"])
-    assert output(cluster) == "one"
 
 
 def test_a_replica_that_needs_more_memory_than_it_may_have_is_told_so(cluster: ClipperConnection) -> None:
@@ -182,6 +83,9 @@ def test_models_have_packages_of_their_own_side_by_side(cluster: ClipperConnecti
 def test_a_model_has_no_way_out_and_can_change_nothing(cluster: ClipperConnection, engine: Any) -> None:
     networks = engine.containers.get("clipper-tests-query").attrs["NetworkSettings"]["Networks"]
     outside = networks["clipper-tests-edge"]["IPAddress"]  # of the same container, which models reach inside
+    info = cluster.get_model_info("m", 1)
+    assert info is not None
+    of_another = info["artifact"]
 
     def look(inputs: list[Any]) -> list[Any]:
         import os
@@ -205,12 +109,12 @@ def test_a_model_has_no_way_out_and_can_change_nothing(cluster: ClipperConnectio
                 found[place] = "refused"
         found["token"] = "CLIPPER_TOKEN" in os.environ
         found["state"] = Path("/clipper/state").exists()
-        for path in ("models", "artifacts/sha256:0"):
+        for path in ("models", f"artifacts/{of_another}"):
             try:
                 urllib.request.urlopen(f"http://management:1338/api/v1/{path}", timeout=5)
-                found[path] = 200
+                found[path.partition("/")[0]] = 200
             except urllib.error.HTTPError as error:
-                found[path] = error.code
+                found[path.partition("/")[0]] = error.code
         return [found for _ in inputs]
 
     deploy_python_closure(cluster, "look", 1, "doubles", by_value(look))
@@ -227,7 +131,7 @@ def test_a_model_has_no_way_out_and_can_change_nothing(cluster: ClipperConnectio
         "token": False,
         "state": False,
         "models": 401,
-        "artifacts/sha256:0": 401,
+        "artifacts": 401,
     }
 
 
@@ -258,9 +162,7 @@ def test_only_loopback_is_published_and_management_alone_has_the_engine(
         assert cluster._record.token not in str(container.attrs["Config"]["Cmd"])
 
 
-def test_a_missing_image_and_a_missing_engine_are_told(
-    engine: Any, monkeypatch: pytest.MonkeyPatch, manager: DockerContainerManager
-) -> None:
+def test_a_missing_engine_is_told(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     began = time.monotonic()
     with pytest.raises(ClusterError, match="No Docker engine answers"):
@@ -270,6 +172,176 @@ def test_a_missing_image_and_a_missing_engine_are_told(
         build(["python"])
     with pytest.raises(BadRequest, match="no image nothing"):
         build(["nothing"])
+
+
+# Images of people's own
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A folder with a class, and data that it reads."""
+    (tmp_path / "words.txt").write_text("from a file")
+    (tmp_path / "spoken.py").write_text(
+        "from clipper_container import ModelContainerBase\n"
+        "class Model(ModelContainerBase):\n"
+        "    def __init__(self):\n"
+        "        self.words = open('words.txt').read()\n"
+        "    def predict_doubles(self, inputs):\n"
+        "        import six\n"
+        "        return [[self.words, sum(x), six.__version__] for x in inputs]\n"
+    )
+    return tmp_path
+
+
+def test_a_model_is_built_into_an_image_and_deployed_from_it(
+    cluster: ClipperConnection, engine: Any, model: Path
+) -> None:
+    image = cluster.build_model(
+        "spoken", 1, model, pkgs_to_install=["six==1.16.0"], model_class="spoken:Model"
+    )
+    assert image == "tests-spoken:1"
+    cluster.deploy_model("spoken", 1, "doubles", image, example_input=[1.0], num_replicas=2)
+    cluster.register_application("spoken", "doubles", "", 2_000_000)
+    cluster.link_model_to_app("spoken", "spoken")
+    assert ask(cluster, "spoken", {"input": [1, 2]}).json()["output"] == ["from a file", 3.0, "1.16.0"]
+    info = cluster.get_model_info("spoken", 1)
+    assert info is not None
+    assert info["image"] == image
+    with pytest.raises(DeployError, match="has no class Nobody"):
+        cluster.build_and_deploy_model("spoken", 2, "doubles", model, model_class="spoken:Nobody")
+    with pytest.raises(DeployError, match="Set CLIPPER_MODEL in it"):
+        cluster.build_and_deploy_model("spoken", 2, "doubles", model)
+    cluster.stop_models(["spoken"])
+    for version in (1, 2):
+        engine.images.remove(f"tests-spoken:{version}", force=True)
+
+
+def test_a_function_runs_in_an_image_of_ones_own(
+    cluster: ClipperConnection, engine: Any, model: Path
+) -> None:
+    image = cluster.build_model("base", 1, model)
+
+    def reads(inputs: list[Any]) -> list[str]:
+        from pathlib import Path
+
+        return [Path("/model/words.txt").read_text() for _ in inputs]
+
+    cluster.register_application("based", "doubles", "", 2_000_000)
+    deploy_python_closure(cluster, "based", 1, "doubles", by_value(reads), base_image=image)
+    cluster.link_model_to_app("based", "based")
+    assert ask(cluster, "based", {"input": [1]}).json()["output"] == "from a file"
+    cluster.stop_models(["based"])
+    engine.images.remove(image, force=True)
+
+
+def test_what_cannot_be_built_or_pulled_is_told(cluster: ClipperConnection, model: Path) -> None:
+    with pytest.raises(ClusterError, match=r"(?s)could not be built.*no-such-package-of-anybody"):
+        cluster.build_model("x", 1, model, pkgs_to_install=["no-such-package-of-anybody"])
+    with pytest.raises(BadRequest, match="there is no"):
+        cluster.build_model("x", 1, model / "nothing")
+    with pytest.raises(DeployError, match=r"(?s)could not be installed.*no-such-package-of-anybody"):
+        deploy_python_closure(
+            cluster, "x", 1, "doubles", constant(1), pkgs_to_install=["no-such-package-of-anybody"]
+        )
+    with pytest.raises(DeployError, match="and cannot pull it"):
+        cluster.deploy_model("x", 1, "doubles", "127.0.0.1:1/nobody/has:this")
+
+
+def test_images_are_pushed_to_a_registry_and_pulled_from_it(engine: Any, model: Path, tmp_path: Path) -> None:
+    with registry(tmp_path) as address:
+        tags = build(["server", "python"], registry=address, push=True)
+        place = places.Docker(engine)
+        connection = place.connection("pulled", registry=address)
+        try:
+            image = connection.build_model(
+                "m", 1, model, container_registry=address, pkgs_to_install=["six"], model_class="spoken:Model"
+            )
+            assert image == f"{address}/pulled-m:1"
+            for tag in [*tags, image]:
+                engine.images.remove(tag, force=True)
+            connection.start_clipper(fresh=True)
+            connection.register_application("app", "doubles", "", 2_000_000)
+            deploy_python_closure(connection, "m", 1, "doubles", constant("pulled"))
+            connection.deploy_model("m", 2, "doubles", image, make_current=False)
+            connection.link_model_to_app("app", "m")
+            assert output(connection) == "pulled"
+            assert ask(connection, "app", {"input": [1], "version": "2"}).json()["output"][0] == "from a file"
+        finally:
+            connection.stop_all(purge=True)
+            for tag in [*tags, image]:
+                engine.images.remove(tag, force=True)
+        assert place.left("pulled") == []
+
+
+@contextmanager
+def registry(folder: Path) -> Iterator[str]:
+    """Debian's docker-registry, at a free port of the loopback."""
+    program = shutil.which("docker-registry")
+    parts.need("docker-registry", program is not None, "On Debian: apt install docker-registry")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    (folder / "registry.yml").write_text(
+        f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: '{address}'}}\n"
+        f"storage: {{filesystem: {{rootdirectory: '{folder / 'registry'}'}}}}\n"
+    )
+    process = subprocess.Popen([str(program), "serve", str(folder / "registry.yml")])
+    try:
+        wait_for("the registry", lambda: _is_open(address))
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _is_open(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with suppress(OSError):
+        socket.create_connection((host, int(port)), timeout=1).close()
+        return True
+    return False
+
+
+# What a place on Docker may be asked for
+
+
+def test_shared_memory_is_as_large_as_was_asked(cluster: ClipperConnection) -> None:
+    def shared(inputs: list[Any]) -> list[int]:
+        import os
+
+        found = os.statvfs("/dev/shm")
+        return [found.f_blocks * found.f_frsize for _ in inputs]
+
+    resources = {"shared_memory": "200Mi", "cpus": 0.5}
+    deploy_python_closure(cluster, "shared", 1, "doubles", by_value(shared), resources=resources)
+    cluster.register_application("shared", "doubles", 0, 2_000_000)
+    cluster.link_model_to_app("shared", "shared")
+    assert ask(cluster, "shared", {"input": [1]}).json()["output"] == 200 << 20
+
+
+def test_the_ports_are_published_where_it_is_told(engine: Any) -> None:
+    place = places.Docker(engine)
+    connection = place.connection("elsewhere", docker_ip_address="127.0.0.2")
+    connection.start_clipper(fresh=True)
+    try:
+        assert connection.get_query_addr().startswith("127.0.0.2:")
+        connection.register_application("app", "doubles", "none", 1_000_000)
+        assert ask(connection, "app", {"input": [1]}).json()["output"] == "none"
+    finally:
+        connection.stop_all(purge=True)
+    assert place.left("elsewhere") == []
+
+
+def test_the_build_of_packages_tells_how_far_it_is(cluster: ClipperConnection, engine: Any) -> None:
+    for image in engine.images.list(filters={"label": "org.clipperlab.packages=six==1.14.0"}):
+        engine.images.remove(image.id, force=True)
+    said: list[str] = []
+    with told_to(said.append):
+        deploy_python_closure(
+            cluster, "told", 1, "doubles", constant(1), pkgs_to_install=["six==1.14.0"], make_current=False
+        )
+    assert any("pip installs six==1.14.0" in line for line in said), said
+    cluster.stop_models(["told"])
 
 
 def test_clippers_arguments_without_a_meaning_are_refused_with_a_reason() -> None:
