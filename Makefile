@@ -19,7 +19,7 @@ SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/packa
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.home -p tests.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test lint types unit screenshots notebooks lessons-twice exercises benchmarks format hooks clean chromium curl wrk
+.PHONY: help lab demo stop test lint types unit screenshots notebooks lessons-twice exercises benchmarks format hooks clean chromium registry curl wrk
 .NOTPARALLEL:
 
 help: ## list the chores
@@ -46,7 +46,7 @@ lint: $(DEV) ## check style, formatting and the direction of imports
 types: $(DEV) ## check types
 	$(BIN)/mypy
 
-unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),chromium) ## run the tests in tests/
+unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),chromium registry) ## run the tests in tests/
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 screenshots: $(DEV) chromium ## take the README's pictures anew
@@ -100,6 +100,9 @@ $(BIN)/python:
 
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || [ "$$(id -u)" != 0 ] || { $(call install,chromium,Testing in a browser); }
+
+registry:
+	@! command -v docker >/dev/null || command -v docker-registry >/dev/null || [ "$$(id -u)" != 0 ] || { $(call install,docker-registry,Testing a registry); }
 
 curl:
 	@command -v curl >/dev/null || { $(call install,curl,Lesson 01); }
