@@ -66,6 +66,12 @@ class Version(TypedDict):
     is_current_version: bool
 
 
+class GPU(TypedDict):
+    memory_used: float  # in bytes, over all GPUs of a replica
+    memory: float
+    utilisation: float  # their mean, from 0 to 1
+
+
 class Replica(TypedDict):
     model_id: str
     model_name: str
@@ -75,6 +81,7 @@ class Replica(TypedDict):
     state: str  # "starting", "ready", "stopping" or "dead"
     pid: int | None  # None where it runs elsewhere
     num_predictions: int
+    gpu: GPU | None  # None where it has none, or does not tell of it
 
 
 class Move(TypedDict):

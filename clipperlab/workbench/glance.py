@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from ..management import Application, Replica, Version
+from ..management import GPU, Application, Replica, Version
 from .watch import Seen
 
 _COLOURS = {"ready": "#2fa37c", "starting": "#e08a2e", "failed": "#d1584f", "crashing": "#d1584f"}
@@ -95,6 +95,8 @@ def state(version: Version) -> str:
 
 
 def replicas(seen: Seen, chosen: Iterable[Replica]) -> str:
+    chosen = list(chosen)
+    head = ["replica", "state", "process", "predictions"]
     rows = [
         [
             html.escape(f"{replica['model_id']}:{replica['model_replica_id']}"),
@@ -104,7 +106,17 @@ def replicas(seen: Seen, chosen: Iterable[Replica]) -> str:
         ]
         for replica in chosen
     ]
-    return _table(("replica", "state", "process", "predictions"), rows) if rows else "<p>No replica.</p>"
+    if any(replica["gpu"] for replica in chosen):
+        head.append("GPU")
+        rows = [[*row, _gpu(replica["gpu"])] for row, replica in zip(rows, chosen, strict=True)]
+    return _table(head, rows) if rows else "<p>No replica.</p>"
+
+
+def _gpu(gpu: GPU | None) -> str:
+    if gpu is None:
+        return NOTHING
+    used, memory = gpu["memory_used"] / 2**30, gpu["memory"] / 2**30
+    return f"{100 * gpu['utilisation']:.0f} %, {used:.1f} of {memory:.0f} GiB"
 
 
 def _dot(word: str) -> str:

@@ -6,6 +6,7 @@ CLIPPER_ARTIFACT    address of the artifact, which ends in its digest
 CLIPPER_TOKEN       the credential for its hello and its artifact; removed before the model is loaded
 CLIPPER_MAX_BATCH   the largest batch that the warm-up may try
 CLIPPER_MEMORY      bytes of memory that it may have; may be left out
+CLIPPER_GPUS        the GPUs that it may use, as CUDA_VISIBLE_DEVICES has them, or "all"; may be left out
 CLIPPER_LAST_WORDS  file for the reason why the model could not be loaded; "-" is the log
 """
 
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from . import artifact, wire
+from . import artifact, gpus, wire
 from . import words as last_words
 from .limits import limit_memory, out_of_memory
 from .links import Links
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
     max_batch: int
     last_words: str
     memory: int | None = None
+    gpus: str = ""
 
     def __repr__(self) -> str:
         return f"<the settings of a replica of {self.model_name}:{self.model_version}>"  # without the token
@@ -76,6 +78,8 @@ def main() -> int:
     # A model that computes in Python keeps the wire thread waiting for no longer than this.
     sys.setswitchinterval(SWITCH_S)
     links.start()
+    if settings.gpus:
+        gpus.watch(settings.gpus)
     if settings.memory is not None:
         limit_memory(settings.memory)
     try:

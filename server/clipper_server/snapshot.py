@@ -70,11 +70,19 @@ class Snapshot(msgspec.Struct, frozen=True):
     cache_size: int = 0
 
 
+class GPU(msgspec.Struct, frozen=True):
+    """What a replica's GPUs do: memory in bytes, over all of them; their mean utilisation, from 0 to 1."""
+
+    memory_used: float
+    memory: float
+    utilisation: float
+
+
 class ReplicaReport(msgspec.Struct, frozen=True):
     """A replica as one frontend sees it. `answered` counts the inputs it has answered there.
 
     `hangs` says what it has been doing for too long, where it is given up; `warnings` what it said of its
-    model when it was ready.
+    model when it was ready. `gpu` is None where it has none, or tells nobody.
     """
 
     model: str
@@ -84,6 +92,7 @@ class ReplicaReport(msgspec.Struct, frozen=True):
     answered: int
     hangs: str | None = None
     warnings: list[str] = []
+    gpu: GPU | None = None
 
 
 class VersionReport(msgspec.Struct, frozen=True):

@@ -172,8 +172,16 @@ class Move(TypedDict):
     message: str
 
 
+class GPU(TypedDict):
+    """Memory in bytes, over all GPUs of a replica; their mean utilisation, from 0 to 1."""
+
+    memory_used: float
+    memory: float
+    utilisation: float
+
+
 class Replica(TypedDict):
-    """`pid` is None where it runs elsewhere."""
+    """`pid` is None where it runs elsewhere, `gpu` where it has none or does not tell of it."""
 
     model_id: str
     model_name: str
@@ -183,6 +191,7 @@ class Replica(TypedDict):
     state: str
     pid: int | None
     num_predictions: int
+    gpu: GPU | None
 
 
 class Overview(TypedDict):

@@ -542,6 +542,7 @@ class API:
             "state": state,
             "pid": pid,
             "num_predictions": self._frontends.answered(model, version, replica),
+            "gpu": msgspec.to_builtins(self._frontends.gpu(model, version, replica)),
         }
 
     async def snapshot(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..changes import Changes
-from ..snapshot import Report
+from ..snapshot import GPU, Report
 from .autoscaler import Load
 from .events import Events
 
@@ -109,6 +109,16 @@ class Frontends:
             for r in heard.report.replicas
             if (r.model, r.version, r.replica) == (model, version, replica)
         )
+
+    def gpu(self, model: str, version: str, replica: str) -> GPU | None:
+        """What the replica tells of its GPUs; it tells one frontend only."""
+        told = [
+            r.gpu
+            for report in self.live()
+            for r in report.replicas
+            if (r.model, r.version, r.replica) == (model, version, replica) and r.gpu is not None
+        ]
+        return told[0] if told else None
 
     def load(self, model: str, version: str) -> Load:
         """What the live frontends together report of this version."""

@@ -143,7 +143,8 @@ class Configuration:
             if (hello := replica.hello) is not None:
                 ready, answered = replica.state == "ready", replica.metrics.answered
                 who = (hello.model, hello.version, hello.replica)
-                replicas.append(ReplicaReport(*who, ready, answered, replica.hangs, replica.warnings))
+                gpu = replica.metrics.gpu
+                replicas.append(ReplicaReport(*who, ready, answered, replica.hangs, replica.warnings, gpu))
         applications = [
             ApplicationReport(name, m.answered, dict(m.defaults), m.rejected, m.latency.counts)
             for name, application in self.applications.items()

@@ -20,9 +20,9 @@ from prometheus_client.core import (
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from clipper_container import wire
+from clipper_container import gpus, wire
 
-from ..snapshot import LATENCIES_S
+from ..snapshot import GPU, LATENCIES_S
 
 _KINDS = {
     "Counter": CounterMetricFamily,
@@ -87,6 +87,13 @@ class ReplicaMetrics:
         self.answered = 0
         self.latency = Histogram()  # of its batches, from sending one to its reply
         self.custom: list[wire.Metric] = []  # the model's own
+
+    @property
+    def gpu(self) -> GPU | None:
+        told = {metric.name: metric.sum for metric in self.custom}
+        if not {gpus.USED, gpus.TOTAL, gpus.BUSY} <= told.keys():
+            return None
+        return GPU(told[gpus.USED], told[gpus.TOTAL], told[gpus.BUSY])
 
 
 class VersionMetrics:

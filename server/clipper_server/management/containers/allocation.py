@@ -77,7 +77,7 @@ def free(count: int, among: Iterable[int], used: Iterable[int]) -> list[int]:
     found = [gpu for gpu in among if gpu not in taken][:count]
     if len(found) < count:
         raise ClusterError(
-            f"{count} GPUs are asked for, and {len(found)} are free: other replicas have the rest. Stop one "
-            "of them, or scale down."
+            f"GPUs asked for: {count}. Free: {len(found)}, because other replicas have the rest. Stop one of "
+            "them, or scale down."
         )
     return found

@@ -142,6 +142,7 @@ class DockerContainerManager:
         if resources.shared_memory is not None:
             options["shm_size"] = resources.shared_memory
         if resources.gpus:
+            options["environment"]["CLIPPER_GPUS"] = "all"  # that it sees
             options["device_requests"] = [DeviceRequest(count=resources.gpus, capabilities=[["gpu"]])]
         return options
 

@@ -128,6 +128,7 @@ class ProcessContainerManager:
         if spec.kind == "replica" and allocation.gpus():
             # None unless it asked for one: it could not know which are taken.
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, record.gpus))
+            environment["CLIPPER_GPUS"] = environment["CUDA_VISIBLE_DEVICES"]
         return environment
 
     def _write(self, record: _Record) -> None:
