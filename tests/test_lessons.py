@@ -11,7 +11,7 @@ import pytest
 from clipper_container.errors import BadRequest, ClusterError
 from clipperlab import doctor
 from clipperlab.doctor import Finding
-from clipperlab.lessons import Bench, NotHere, NotYet, bench, check, checks, lesson, need
+from clipperlab.lessons import Bench, NotHere, NotYet, bench, check, checks, lesson, need, reset
 from clipperlab.lessons.checks import EXERCISE, Check, checks_of, lessons
 from clipperlab.lessons.parts import Part, parts
 from clipperlab.lessons.progress import Progress
@@ -169,6 +169,8 @@ def test_a_lesson_has_a_cluster_of_its_own_which_ends(capsys: pytest.CaptureFixt
         assert "has no model yet" in wb.check("first-serve", answer).what
         assert lesson("01", exercise=True, conn=wb.conn).conn is wb.conn
         assert "lesson-01 still has a cluster. `clipperlab stop" in capsys.readouterr().out
+        assert reset() == ["lesson-01"]
+        assert reset() == []
     finally:
         wb.close()
     wb.close()
