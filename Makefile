@@ -58,8 +58,9 @@ notebooks: $(DEV) curl ## run every cell of every lesson and of every solution
 lessons-twice: $(DEV) curl ## the same, twice in one home: nothing that a lesson leaves may be in its own way
 	$(RUN_LESSONS) --twice $(LESSONS)
 
-exercises: $(DEV) ## make the exercises from their solutions
+exercises: $(DEV) ## make the exercises from their solutions, and the table of the lessons
 	$(BIN)/python -m tests.exercises
+	$(BIN)/python -m tests.overview
 
 benchmarks: $(DEV) wrk ## measure the query path: rates, batching, overload and more (takes 20 minutes)
 	$(BIN)/python -m tests.benchmarks $(BENCHMARKS)

@@ -9,14 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-EXERCISES = Path(__file__).parent.parent / "exercises"
-SOLUTIONS = EXERCISES / "solutions"
-GAP = "# Your code goes here."
+from .notebooks import EXERCISES, SOLUTIONS, Cell, read
 
-Cell = dict[str, Any]
+GAP = "# Your code goes here."
 
 
 def exercise_of(solution: dict[str, Any]) -> dict[str, Any]:
@@ -34,11 +31,6 @@ def _source(cell: Cell) -> Iterator[str]:
             return
         else:
             yield line
-
-
-def read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
 
 
 def written(notebook: dict[str, Any]) -> str:

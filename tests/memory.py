@@ -17,6 +17,7 @@ class Watch:
     def __init__(self, home: str | None = None) -> None:
         self._home = home or os.environ["CLIPPERLAB_HOME"]
         self._peak = 0
+        self.looks = 0
         self._stop = Event()
         self._known: dict[psutil.Process, bool] = {}
         self._thread = Thread(target=self._look_on, daemon=True)
@@ -31,6 +32,7 @@ class Watch:
     def _look_on(self) -> None:
         while not self._stop.wait(EVERY_S):
             self._peak = max(self._peak, self._now())
+            self.looks += 1
 
     def _now(self) -> int:
         """What the processes take now, in bytes."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clipper_container.errors import BadRequest, ClusterError
-from clipperlab.lessons import Bench, NotHere, NotYet, bench, check, checks, lesson, need
+from clipperlab import doctor
+from clipperlab.doctor import Finding
+from clipperlab.lessons import Bench, NotHere, NotYet, bench, check, checks, lesson, need, reset
 from clipperlab.lessons.checks import EXERCISE, Check, checks_of, lessons
+from clipperlab.lessons.parts import Part, parts
 from clipperlab.lessons.progress import Progress
 from clipperlab.lessons.result import Result
 from clipperlab.managers import ProcessContainerManager
@@ -165,8 +169,37 @@ def test_a_lesson_has_a_cluster_of_its_own_which_ends(capsys: pytest.CaptureFixt
         assert "has no model yet" in wb.check("first-serve", answer).what
         assert lesson("01", exercise=True, conn=wb.conn).conn is wb.conn
         assert "lesson-01 still has a cluster. `clipperlab stop" in capsys.readouterr().out
+        assert reset() == ["lesson-01"]
+        assert reset() == []
     finally:
         wb.close()
     wb.close()
     assert manager.record() is None
     assert not manager.folder.exists()
+
+
+def test_a_part_that_is_missing_says_how_to_get_it() -> None:
+    text = str(Part("redis", "10", False, "Install it."))
+    assert text == "missing  redis, for lesson 10. Install it."
+    assert str(Part("redis", "10", True, "Install it.")) == "here     redis, for lesson 10"
+
+
+def test_parts_are_looked_for_where_they_would_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "redis-server").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = {part.name: part.there for part in parts()}
+    assert found.keys() == {"curl", "torch", "gpu", "redis", "postgres", "docker"}
+    assert (found["redis"], found["curl"], found["docker"]) == (True, False, False)
+
+
+@pytest.mark.usefixtures("home")
+def test_lesson_00_knows_what_is_wrong_with_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    wb = lesson("00", cluster=False)
+    monkeypatch.setattr(
+        doctor, "examine", lambda manager: [Finding("note", "so"), Finding("bad", "Too full.")]
+    )
+    assert wb.check("environment-machine").what == "Too full."
+    missing = [part.name for part in parts() if not part.there]
+    assert wb.check("environment-lessons", missing).ok
+    assert "does have: everything" in wb.check("environment-lessons", [*missing, "everything"]).what
+    assert not wb.check("environment-cluster", None).ok

@@ -5,16 +5,28 @@ from __future__ import annotations
 import re
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from clipperlab.lessons.checks import checks_of
 
-from .exercises import EXERCISES, SOLUTIONS, read
+from .notebooks import (
+    EXERCISES,
+    LESSONS,
+    NOTEBOOKS,
+    SOLUTIONS,
+    Cell,
+    cells_of,
+    checked,
+    code,
+    head,
+    objectives,
+    read,
+    source,
+    text,
+)
+from .overview import README, with_table
 
-NOTEBOOKS = EXERCISES.parent / "notebooks"
-LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
 SOLVED = sorted(SOLUTIONS.glob("*.ipynb"))
 ALL = [*LESSONS, *SOLVED, *sorted(EXERCISES.glob("*.ipynb"))]
 CLEAR = "`make format` takes it out"
@@ -34,31 +46,11 @@ HEADINGS = [
 CELLS = 40
 LINES = 25
 PREDICTIONS = 4
-CHECK = re.compile(r'wb\.check\(\s*"([\w-]+)"')
 WITHOUT_EXERCISE = ["00"]  # nothing to solve: it looks at the machine
-
-Cell = dict[str, Any]
 
 lessons = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 solutions = pytest.mark.parametrize("path", SOLVED, ids=lambda path: path.stem)
 notebooks = pytest.mark.parametrize("path", ALL, ids=lambda path: f"{path.parent.name}/{path.stem}")
-
-
-def _cells(path: Path) -> list[Cell]:
-    cells: list[Cell] = read(path)["cells"]
-    return cells
-
-
-def _source(cell: Cell) -> str:
-    return "".join(cell["source"])
-
-
-def _code(path: Path) -> list[Cell]:
-    return [c for c in _cells(path) if c["cell_type"] == "code"]
-
-
-def _text(path: Path) -> str:
-    return "\n\n".join(_source(c) for c in _cells(path) if c["cell_type"] == "markdown")
 
 
 def _tags(cell: Cell) -> list[str]:
@@ -66,24 +58,19 @@ def _tags(cell: Cell) -> list[str]:
     return tags
 
 
-def _checked(path: Path) -> list[str]:
-    return [id for cell in _code(path) for id in CHECK.findall(_source(cell))]
-
-
-def _objectives(path: Path) -> list[str]:
-    section = re.search(r"^## After this lesson you can\n(.*?)(?=^## |\Z)", _text(path), re.M | re.S)
-    assert section
-    bullets = re.split(r"^- ", section[1].strip(), flags=re.M)
-    return [" ".join(bullet.split()) for bullet in bullets if bullet.strip()]
-
-
 def test_there_are_lessons() -> None:
     assert LESSONS
 
 
+def test_the_overview_says_what_the_lessons_say_of_themselves() -> None:
+    readme = README.read_text(encoding="utf-8")
+    assert all(f"({path.name})" in readme for path in LESSONS)
+    assert readme == with_table(readme), "run `make exercises`"
+
+
 @notebooks
 def test_holds_no_outputs(path: Path) -> None:
-    for cell in _code(path):
+    for cell in code(path):
         assert not cell["outputs"], f"cell {cell['id']!r} has an output: {CLEAR}"
         assert cell["execution_count"] is None, f"cell {cell['id']!r} has an execution count: {CLEAR}"
 
@@ -97,7 +84,7 @@ def test_runs_on_whichever_python_is_there(path: Path) -> None:
 
 @notebooks
 def test_cells_have_ids_that_say_what_they_are(path: Path) -> None:
-    ids = [cell["id"] for cell in _cells(path)]
+    ids = [cell["id"] for cell in cells_of(path)]
     assert len(set(ids)) == len(ids)
     made_up = [i for i in ids if not re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", i)]
     assert not made_up, "give these cells names instead"
@@ -105,8 +92,8 @@ def test_cells_have_ids_that_say_what_they_are(path: Path) -> None:
 
 @notebooks
 def test_is_short(path: Path) -> None:
-    assert len(_cells(path)) <= CELLS
-    long = [c["id"] for c in _code(path) if len(_source(c).splitlines()) > LINES]
+    assert len(cells_of(path)) <= CELLS
+    long = [c["id"] for c in code(path) if len(source(c).splitlines()) > LINES]
     assert not long, f"these cells have more than {LINES} lines"
 
 
@@ -114,29 +101,29 @@ def test_is_short(path: Path) -> None:
 def test_names_no_path_of_one_machine(path: Path) -> None:
     found = [
         m
-        for c in _cells(path)
-        for m in re.findall(r"(?:/home|/Users|/root|/tmp|[A-Z]:\\)[\w/\\]*", _source(c))
+        for c in cells_of(path)
+        for m in re.findall(r"(?:/home|/Users|/root|/tmp|[A-Z]:\\)[\w/\\]*", source(c))
     ]
     assert not found
 
 
 @notebooks
 def test_links_lead_somewhere(path: Path) -> None:
-    links = re.findall(r"\]\((?!https?://|#)([^)#]+)[^)]*\)", _text(path))
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)[^)]*\)", text(path))
     missing = [link for link in links if not (path.parent / link).exists()]
     assert not missing
 
 
 @notebooks
 def test_waits_for_events_and_ends_what_it_started(path: Path) -> None:
-    code = _code(path)
-    assert _tags(code[-1])[-1:] == ["cleanup"]
-    assert re.search(r"^wb\.close\(\)$", _source(code[-1]), re.M)
+    cells = code(path)
+    assert _tags(cells[-1])[-1:] == ["cleanup"]
+    assert re.search(r"^wb\.close\(\)$", source(cells[-1]), re.M)
 
 
 @lessons
 def test_has_the_headings_of_a_lesson_in_order(path: Path) -> None:
-    headings = re.findall(r"^##? (.*)$", _text(path), re.MULTILINE)
+    headings = re.findall(r"^##? (.*)$", text(path), re.MULTILINE)
     kinds = [next((h for h in HEADINGS if re.fullmatch(h, heading)), heading) for heading in headings]
     assert [kind for kind, _ in groupby(kinds)] == HEADINGS
     assert headings[0].startswith(path.stem[:2])
@@ -145,14 +132,15 @@ def test_has_the_headings_of_a_lesson_in_order(path: Path) -> None:
 
 @lessons
 def test_says_how_long_it_takes_and_what_it_needs(path: Path) -> None:
-    line = r"^\*Teaching \d+ min · Exercises? \d+ min · \w+ · Needs: .+\*$"
-    assert re.search(line, _source(_cells(path)[0]), re.MULTILINE)
+    said = head(path)
+    assert said.number == path.stem[:2]
+    assert 0 < said.teaching + said.exercises <= 45
 
 
 @lessons
 def test_begins_like_every_other_lesson(path: Path) -> None:
     """Each lesson has a cluster of its own, so that no lesson is in another's way."""
-    number, first = path.stem[:2], _source(_code(path)[0])
+    number, first = path.stem[:2], source(code(path)[0])
     assert "from clipperlab.lessons import" in first
     assert f'wb = lesson("{number}"' in first
     if "conn = ClipperConnection(" in first:  # lesson 01 shows what the others do in one line
@@ -161,23 +149,21 @@ def test_begins_like_every_other_lesson(path: Path) -> None:
 
 @lessons
 def test_each_objective_has_a_check_that_the_lesson_calls(path: Path) -> None:
-    objectives = _objectives(path)
-    assert 3 <= len(objectives) <= 5
-    ids = [re.search(r"\(`([a-z0-9-]+)`\)$", objective) for objective in objectives]
-    without = [o for o, id in zip(objectives, ids, strict=True) if id is None]
-    assert not without, "end these with the id of their check, as (`some-check`)"
-    assert {id[1] for id in ids if id} <= set(_checked(path))
+    promised = objectives(path)
+    assert 3 <= len(promised) <= 5
+    assert [id for _, id in promised if not id] == [], "end each with the id of its check: (`some-check`)"
+    assert {id for _, id in promised} <= set(checked(path))
 
 
 @lessons
 def test_calls_the_checks_that_are_registered_for_it(path: Path) -> None:
-    assert set(_checked(path)) == set(checks_of(path.stem[:2]))
+    assert set(checked(path)) == set(checks_of(path.stem[:2]))
 
 
 @lessons
 def test_hides_its_guesses(path: Path) -> None:
     """Whoever is asked to guess must not see the answer first."""
-    sections = re.findall(r"^## Predict, then run: (.*?)(?=^## |\Z)", _text(path), re.M | re.S)
+    sections = re.findall(r"^## Predict, then run: (.*?)(?=^## |\Z)", text(path), re.M | re.S)
     open_ = [s.splitlines()[0] for s in sections if not re.search(r"<details>.*</details>", s, re.S)]
     assert not open_
 
@@ -188,20 +174,20 @@ def test_has_an_exercise_and_leads_to_it(path: Path) -> None:
         assert not (SOLUTIONS / path.name).exists()
         return
     assert (SOLUTIONS / path.name).exists()
-    assert f"](../exercises/{path.name})" in _text(path)
+    assert f"](../exercises/{path.name})" in text(path)
 
 
 @solutions
 def test_belongs_to_a_lesson(path: Path) -> None:
     assert (NOTEBOOKS / path.name).exists()
-    assert f'wb = lesson("{path.stem[:2]}", exercise=True' in "\n".join(map(_source, _code(path)[:2]))
+    assert f'wb = lesson("{path.stem[:2]}", exercise=True' in "\n".join(map(source, code(path)[:2]))
 
 
 @solutions
 def test_a_solution_calls_all_checks_of_the_exercise_and_ends_complete(path: Path) -> None:
-    checked = _checked(path)
-    assert set(checked) == set(checks_of(path.stem[:2], exercise=True))
-    assert 2 <= len(set(checked)) <= 4
-    complete = [c for c in _code(path) if "assert wb.progress.complete" in _source(c)]
+    called = set(checked(path))
+    assert called == set(checks_of(path.stem[:2], exercise=True))
+    assert 2 <= len(called) <= 4
+    complete = [c for c in code(path) if "assert wb.progress.complete" in source(c)]
     assert [_tags(c) for c in complete] == [["solution"]]
-    assert len([c for c in _code(path) if re.search(r"^\s*# solution$", _source(c), re.M)]) >= 2
+    assert len([c for c in code(path) if re.search(r"^\s*# solution$", source(c), re.M)]) >= 2

@@ -127,7 +127,22 @@ def lesson(
     bench = Bench(number, exercise=exercise, conn=conn, cluster=cluster)
     where = f" · queries are answered at {bench.conn.get_query_addr()}" if conn or cluster else ""
     print(f"{bench.name} · Clipper Lab {__version__} · Python {platform.python_version()}{where}")
-    for other in clusters():
-        if CLUSTER.fullmatch(other) and other != bench.name:
+    for other in _clusters():
+        if other != bench.name:
             print(f"{other} still has a cluster. `clipperlab stop --cluster-name {other} --purge` ends it.")
     return bench
+
+
+def reset() -> list[str]:
+    """End the clusters of all lessons and exercises, and remove what they remember. Returns their names.
+
+    Those on a Docker engine are not among them: `clipperlab --on docker stop` ends them.
+    """
+    ended = _clusters()
+    for name in ended:
+        ProcessContainerManager(name).down(purge=True)
+    return ended
+
+
+def _clusters() -> list[str]:
+    return [name for name in clusters() if CLUSTER.fullmatch(name)]

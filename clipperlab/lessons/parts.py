@@ -1,0 +1,77 @@
+"""Parts that some lessons need, and that a machine may lack."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from .. import doctor
+
+
+@dataclass(frozen=True)
+class Part:
+    """`there` says whether this machine has it; `how` one gets it, or does without."""
+
+    name: str
+    lesson: str
+    there: bool
+    how: str
+
+    def __str__(self) -> str:
+        if self.there:
+            return f"here     {self.name}, for lesson {self.lesson}"
+        return f"missing  {self.name}, for lesson {self.lesson}. {self.how}"
+
+
+def parts() -> list[Part]:
+    """Every part that not all machines have, in the order of the lessons. Takes a second at most."""
+    return [Part(name, lesson, look(), how) for name, lesson, look, how in _PARTS]
+
+
+def _command(name: str) -> Callable[[], bool]:
+    return lambda: shutil.which(name) is not None
+
+
+def _library(name: str) -> Callable[[], bool]:
+    return lambda: find_spec(name) is not None
+
+
+def postgres_programs() -> Path | None:
+    """The folder with PostgreSQL's server programs: Debian keeps them off the path. None without them."""
+    if found := shutil.which("pg_ctl"):
+        return Path(found).parent
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    return versions[-1].parent if versions else None
+
+
+_PARTS: list[tuple[str, str, Callable[[], bool], str]] = [
+    ("curl", "01", _command("curl"), "Install it: on Debian, `apt install curl`."),
+    (
+        "torch",
+        "08",
+        _library("torch"),
+        'Install it into this environment: `pip install "clipperlab[torch]"`.',
+    ),
+    (
+        "gpu",
+        "08",
+        lambda: doctor.gpu().state == "good",
+        "The lesson runs on the CPU then.",
+    ),
+    ("redis", "10", _command("redis-server"), "Install it: on Debian, `apt install redis-server`."),
+    (
+        "postgres",
+        "10",
+        lambda: postgres_programs() is not None,
+        "Install it: on Debian, `apt install postgresql`.",
+    ),
+    (
+        "docker",
+        "11",
+        lambda: doctor.docker().state == "good",
+        "Start a Docker engine, or read that lesson without running it.",
+    ),
+]

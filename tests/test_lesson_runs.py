@@ -1,0 +1,122 @@
+"""`make notebooks` names a lesson that fails, and why."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from . import lesson_runs
+from .lesson_runs import MIB, SECONDS, Run
+from .memory import Watch
+from .parts import MUST
+from .waiting import wait_for
+
+PLUGINS = [f"-p{name}" for name in ("nbval.plugin", "pytest_timeout", "tests.home", "tests.lesson_runs")]
+LACKS = 'from clipperlab.lessons import need\nneed("moon", False, "Wait for the night.")'
+LEAVES = """
+from clipperlab.managers import home
+(home() / "lesson-77").mkdir()
+(home() / "lesson-77" / "state.db").touch()
+"""
+INCOMPLETE = """
+from clipperlab.lessons import lesson
+wb = lesson("01", cluster=False)
+wb.close()
+"""
+
+
+def _notebook(path: Path, *sources: str) -> Path:
+    cells = [new_code_cell(source, id=f"cell-{n}") for n, source in enumerate(sources)]  # type: ignore[no-untyped-call]
+    nbformat.write(new_notebook(cells=cells), path)  # type: ignore[no-untyped-call]
+    return path
+
+
+def _run(*notebooks: Path, **environment: str) -> tuple[int, str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *PLUGINS,
+        "--nbval-lax",
+        "--nbval-current-env",
+        *map(str, notebooks),
+    ]
+    inherited = {name: value for name, value in os.environ.items() if name != MUST}
+    inherited |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        command, cwd=root, env=inherited | environment, capture_output=True, text=True, timeout=100
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.mark.slow
+def test_each_lesson_has_a_verdict(tmp_path: Path) -> None:
+    """One that fails does not keep the others from running."""
+    code, said = _run(
+        _notebook(tmp_path / "fails.ipynb", "1", "1 / 0", "1 / 0"),
+        _notebook(tmp_path / "lacks.ipynb", LACKS, "1 / 0"),
+        _notebook(tmp_path / "leaves.ipynb", LEAVES),
+        _notebook(tmp_path / "incomplete.ipynb", INCOMPLETE),
+        _notebook(tmp_path / "good.ipynb", "1"),
+    )
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert "fails.ipynb: FAILED: cell 'cell-1' failed\n" in said
+    assert "lacks.ipynb: left out: There is no moon here, and this lesson needs it. Wait for" in said
+    assert "leaves.ipynb: FAILED: left running: lesson-77\n" in said
+    assert "incomplete.ipynb: FAILED: cell 'cell-0' failed\n" in said
+    assert "good.ipynb: passed\n" in said
+    assert "5 runs; 3 failed" in said
+
+
+@pytest.mark.slow
+def test_a_lesson_that_lacks_something_fails_where_it_must_be_there(tmp_path: Path) -> None:
+    code, said = _run(_notebook(tmp_path / "lacks.ipynb", LACKS), **{MUST: "docker,moon"})
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert "lacks.ipynb: FAILED: cell 'cell-0' failed" in said
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_left_fails_the_run_though_every_cell_passed(tmp_path: Path) -> None:
+    assert _run(_notebook(tmp_path / "leaves.ipynb", LEAVES))[0] == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_lesson_may_take_neither_too_long_nor_too_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIPPERLAB_HOME", str(tmp_path))
+    monkeypatch.setattr(lesson_runs, "SECONDS", -1.0)
+    monkeypatch.setattr(lesson_runs, "MIB", -1.0)
+    run = Run("04.ipynb")
+    run.end()
+    assert run.wrong == ["took 0 s, more than -1", "took 0 MiB, more than -1"]
+    assert (SECONDS, MIB) == (60.0, 1024.0)
+
+
+def test_memory_is_that_of_all_processes_of_one_home(tmp_path: Path) -> None:
+    """Of those that a process starts too, and of no other's."""
+    hold = "import sys; held = b'x' * (80 << 20); print('held', flush=True); sys.stdin.read()"
+    both = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hold!r}], check=True)"
+    processes: list[subprocess.Popen[bytes]] = []
+    watch = Watch(str(tmp_path))
+    try:
+        for home, source in [(tmp_path, both), (tmp_path, hold), (tmp_path / "other", hold)]:
+            environment = {**os.environ, "CLIPPERLAB_HOME": str(home)}
+            command = [sys.executable, "-c", source]
+            pipe = subprocess.PIPE
+            processes.append(subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe))
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"held\n"
+        before = watch.looks
+        wait_for("the watch to look twice", lambda: watch.looks >= before + 2)
+    finally:
+        for process in processes:
+            process.communicate()
+    assert 160 < watch.end() < 240
