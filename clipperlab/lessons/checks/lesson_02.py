@@ -48,6 +48,8 @@ def _no_failures(result: Mapping[str, Any]) -> None:
 )
 def load(wb: Bench, calm: Any, busy: Any) -> None:
     calm, busy = _result(calm), _result(busy)
+    if calm["p50_ms"] is None:
+        raise NotYet("Even of the small load most was never answered. Send less.")
     if busy["p50_ms"] is not None and busy["p50_ms"] < 3 * calm["p50_ms"]:
         raise NotYet(
             f"The server kept up: p50 {calm['p50_ms']:.1f} ms, and under load {busy['p50_ms']:.1f} ms."
