@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pytest
+
+from clipperlab.lessons.live.installed import postgres_programs, redis_server
+from clipperlab.lessons.live.servers import PostgresServer, RedisServer
 
 MUST = "CLIPPERLAB_TESTS_NEED"
 
@@ -25,3 +30,19 @@ def chromium() -> str:
     need("chromium", path is not None, "On Debian: apt install chromium")
     assert path is not None
     return path
+
+
+@contextmanager
+def a_redis() -> Iterator[RedisServer]:
+    """A throw-away one."""
+    need("redis", redis_server() is not None, "On Debian: apt install redis-server")
+    with closing(RedisServer()) as server:
+        yield server
+
+
+@contextmanager
+def a_postgresql() -> Iterator[PostgresServer]:
+    """A throw-away one."""
+    need("postgresql", postgres_programs() is not None, "On Debian: apt install postgresql")
+    with closing(PostgresServer()) as server:
+        yield server

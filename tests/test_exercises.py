@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
+from . import parts
 from .exercises import GAP, exercise_of, written
 from .home import own_home
 from .notebooks import EXERCISES, SOLUTIONS, checked, read
@@ -64,7 +67,13 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_says_not_yet_until_it_is_solved(path: Path) -> None:
     """Every cell runs as it is, with no error, and no check passes."""
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(path.parent)}}).execute()
+    try:
+        NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(path.parent)}}).execute()
+    except CellExecutionError as error:
+        lacks = re.match(r"There is no (.+?) here, (.*)", error.evalue) if error.ename == "NotHere" else None
+        if lacks is None:
+            raise
+        parts.need(lacks[1], False, lacks[2])
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     said = [output["data"].get("text/plain", "") for output in outputs if "data" in output]
     for id in checked(path):

@@ -1,0 +1,33 @@
+"""What lesson 10 needs to be installed, and where that is."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from .. import need
+
+
+def need_servers() -> None:
+    """Raise NotHere where Redis, PostgreSQL or a client of theirs is not installed."""
+    debian = "On Debian and Ubuntu: apt install"
+    need("redis", redis_server(), f"{debian} redis-server")
+    need("postgresql", postgres_programs(), f"{debian} postgresql")
+    for package in ("redis", "psycopg"):
+        need(f"Python package {package}", find_spec(package), "Run: pip install 'clipperlab[workshop]'")
+
+
+def redis_server() -> Path | None:
+    """The program."""
+    found = shutil.which("redis-server")
+    return Path(found) if found else None
+
+
+def postgres_programs() -> Path | None:
+    """The folder with `initdb` and `postgres`. Debian keeps it out of the PATH."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[4]))
+    on_path = shutil.which("initdb")
+    if debian:
+        return debian[-1].parent
+    return Path(on_path).parent if on_path else None
