@@ -19,7 +19,7 @@ SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/packa
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.home -p tests.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test lint types unit screenshots notebooks lessons-twice exercises benchmarks format hooks clean chromium registry curl wrk
+.PHONY: help lab demo stop test lint types unit screenshots notebooks lessons-twice exercises benchmarks format hooks clean parts curl wrk
 .NOTPARALLEL:
 
 help: ## list the chores
@@ -46,16 +46,16 @@ lint: $(DEV) ## check style, formatting and the direction of imports
 types: $(DEV) ## check types
 	$(BIN)/mypy
 
-unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),chromium registry) ## run the tests in tests/
+unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),parts) ## run the tests in tests/
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-screenshots: $(DEV) chromium ## take the README's pictures anew
+screenshots: $(DEV) parts ## take the README's pictures anew
 	$(BIN)/python -m tests.screenshots
 
-notebooks: $(DEV) curl ## run every cell of every lesson and of every solution
+notebooks: $(DEV) curl parts ## run every cell of every lesson and of every solution
 	$(RUN_LESSONS) $(LESSONS)
 
-lessons-twice: $(DEV) curl ## the same, twice in one home: nothing that a lesson leaves may be in its own way
+lessons-twice: $(DEV) curl parts ## the same, twice in one home: nothing that a lesson leaves may be in its own way
 	$(RUN_LESSONS) --twice $(LESSONS)
 
 exercises: $(DEV) ## make the exercises from their solutions, and the table of the lessons
@@ -87,9 +87,13 @@ $(DEV): $(BIN)/python $(SETUP)
 	@touch $@ $(LAB)
 
 # `install` says what is missing, and installs it where we may: $(call install,package,what needs it).
+# RUNLEVEL=1 keeps Debian from starting what it installs.
 install = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "Installing $(1)."; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; \
+	  echo "Installing $(1)."; apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-recommends $(1) >/dev/null; \
 	else echo "$(2) needs $(1). Install it (on Debian and Ubuntu: sudo apt install $(1)) and run make again." >&2; exit 1; fi
+
+# $(call part,program,package,what it is for)
+part = command -v $(1) >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { $(call install,$(2),$(3)); }
 
 # Checked before the environment is made, because a `python3 -m venv` that fails leaves half of one behind.
 $(BIN)/python:
@@ -99,11 +103,12 @@ $(BIN)/python:
 	  package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); $(call install,$$package,A virtual environment); }
 	$(PYTHON) -m venv $(VENV)
 
-chromium:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || [ "$$(id -u)" != 0 ] || { $(call install,chromium,Testing in a browser); }
-
-registry:
-	@! command -v docker >/dev/null || command -v docker-registry >/dev/null || [ "$$(id -u)" != 0 ] || { $(call install,docker-registry,Testing a registry); }
+# Parts that some tests and lessons need: installed where we may, and left out of the run where we may not.
+parts:
+	@command -v chromium-browser >/dev/null || $(call part,chromium,chromium,A browser)
+	@$(call part,redis-server,redis-server,A stream)
+	@$(call part,psql,postgresql,A database)
+	@! command -v docker >/dev/null || { $(call part,docker-registry,docker-registry,A registry); }
 
 curl:
 	@command -v curl >/dev/null || { $(call install,curl,Lesson 01); }
