@@ -22,8 +22,8 @@ from clipperlab.lessons.bench import MUST_PASS
 from clipperlab.managers import clusters
 
 from .home import end_clusters
-from .memory import Watch
 from .parts import MUST
+from .usage import Taken, Watch
 
 SECONDS = 60.0
 MIB = 1024.0
@@ -37,18 +37,18 @@ class Run:
     began: float = field(default_factory=time.monotonic)
     watch: Watch = field(default_factory=Watch)
     seconds: float = 0.0
-    mib: float = 0.0
+    taken: Taken = field(default_factory=Taken)
     stopped: str = ""  # why the rest of it is left out
     wrong: list[str] = field(default_factory=list)
     left_out: bool = False
 
     def end(self) -> None:
         self.seconds = time.monotonic() - self.began
-        self.mib = self.watch.end()
+        self.taken = self.watch.end()
         if self.seconds > SECONDS:
             self.wrong.append(f"took {self.seconds:.0f} s, more than {SECONDS:.0f}")
-        if self.mib > MIB:
-            self.wrong.append(f"took {self.mib:,.0f} MiB, more than {MIB:,.0f}")
+        if self.taken.mib > MIB:
+            self.wrong.append(f"took {self.taken.mib:,.0f} MiB, more than {MIB:,.0f}")
         if left := clusters():
             if not self.stopped:
                 self.wrong.append(f"left running: {', '.join(left)}")
@@ -105,9 +105,10 @@ class Runs:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        terminalreporter.section("lessons: seconds, and MiB of all their processes together at most")
+        terminalreporter.section("lessons: seconds, seconds of a core, MiB at most; all processes together")
         for run in self.done:
-            line = f"{run.seconds:5.1f} s {run.mib:6,.0f} MiB  {run.name}: {run.verdict}"
+            figures = f"{run.seconds:5.1f} s {run.taken.cpu_s:5.1f} s {run.taken.mib:6,.0f} MiB"
+            line = f"{figures}  {run.name}: {run.verdict}"
             terminalreporter.write_line(line, red=bool(run.wrong), yellow=run.left_out)
         total = sum(run.seconds for run in self.done)
         failed = sum(bool(run.wrong) for run in self.done)

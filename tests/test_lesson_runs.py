@@ -13,8 +13,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from . import lesson_runs
 from .lesson_runs import MIB, SECONDS, Run
-from .memory import Watch
 from .parts import MUST
+from .usage import Watch
 from .waiting import wait_for
 
 PLUGINS = [f"-p{name}" for name in ("nbval.plugin", "pytest_timeout", "tests.home", "tests.lesson_runs")]
@@ -119,4 +119,6 @@ def test_memory_is_that_of_all_processes_of_one_home(tmp_path: Path) -> None:
     finally:
         for process in processes:
             process.communicate()
-    assert 160 < watch.end() < 240
+    taken = watch.end()
+    assert 160 < taken.mib < 240
+    assert 0 < taken.cpu_s < 10
