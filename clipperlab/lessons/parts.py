@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
 from .. import doctor
+from .live.installed import postgres_programs, redis_server
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,6 @@ def _library(name: str) -> Callable[[], bool]:
     return lambda: find_spec(name) is not None
 
 
-def postgres_programs() -> Path | None:
-    """The folder with PostgreSQL's server programs: Debian keeps them off the path. None without them."""
-    if found := shutil.which("pg_ctl"):
-        return Path(found).parent
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-    return versions[-1].parent if versions else None
-
-
 _PARTS: list[tuple[str, str, Callable[[], bool], str]] = [
     ("curl", "01", _command("curl"), "Install it: on Debian, `apt install curl`."),
     (
@@ -61,9 +53,9 @@ _PARTS: list[tuple[str, str, Callable[[], bool], str]] = [
         lambda: doctor.gpu().state == "good",
         "The lesson runs on the CPU then.",
     ),
-    ("redis", "10", _command("redis-server"), "Install it: on Debian, `apt install redis-server`."),
+    ("redis", "10", lambda: redis_server() is not None, "Install it: on Debian, `apt install redis-server`."),
     (
-        "postgres",
+        "postgresql",
         "10",
         lambda: postgres_programs() is not None,
         "Install it: on Debian, `apt install postgresql`.",
