@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,9 @@ def test_a_torch_module_answers_by_itself_or_by_a_function(conn: ClipperConnecti
     finished(conn, "net")
     with pytest.raises(BadRequest, match=r"torch\.nn\.Module, not int"):
         deploy.deploy_pytorch_model(conn, "net", 3, "doubles", None, 7)
+    net.lock = threading.Lock()
+    with pytest.raises(ArtifactError, match=r"attribute 'lock' .* cannot be pickled"):
+        deploy.deploy_pytorch_model(conn, "net", 3, "doubles", None, net)
 
 
 def test_onnx_models_answer_whether_exported_here_or_elsewhere(conn: ClipperConnection) -> None:

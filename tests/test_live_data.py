@@ -10,8 +10,10 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence, Sized
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 import redis
@@ -319,7 +321,7 @@ def break_the_cluster(conn: ClipperConnection, time: int) -> None:
         replicas = conn.get_all_model_replicas(verbose=True)
         kill(next(int(r["pid"] or 0) for r in replicas if r["state"] == "ready"))
     if time == 5:
-        kill(pid_of(conn, "query"))
+        kill(pid_of(conn, "query-0"))
     if time == 7:
         kill(pid_of(conn, "management"))
 
@@ -381,6 +383,50 @@ def test_a_consumer_ends_when_told(
         wait_for("the answer", lambda: answers(server))
         process.send_signal(told)
         assert process.wait(10) == -told
+
+
+@pytest.mark.usefixtures("redis_url", "dsn")
+def test_servers_end_when_their_owner_is_killed() -> None:
+    """The owner is a program that makes both and is then killed, as a kernel may be."""
+    program = (
+        "from clipperlab.lessons.live.servers import *\n"
+        "servers = RedisServer(), PostgresServer()\n"
+        "print(*(server.folder for server in servers), flush=True)\n"
+        "input()"
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout
+    folders = [Path(folder) for folder in owner.stdout.readline().split()]
+    assert len(folders) == 2
+    assert all(processes_in(folder) for folder in folders)
+    owner.kill()
+    owner.communicate()
+    for folder in folders:
+        wait_for(f"{folder} and what runs in it to be gone", partial(is_gone, folder))
+
+
+def is_gone(folder: Path) -> bool:
+    return not folder.exists() and not processes_in(folder)
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    every = psutil.process_iter(["cmdline"])
+    return [process for process in every if str(folder) in " ".join(process.info["cmdline"] or [])]
+
+
+def test_a_consumer_of_rows_ends_when_its_database_is_gone(cluster: ClipperConnection) -> None:
+    with parts.a_postgresql() as own, psycopg.connect(own.dsn, autocommit=True) as conn:
+        conn.execute(database.SCHEMA.encode())
+        insert(conn, [[1.0]])
+        with program("database", cluster, database=own.dsn) as process:
+            wait_for("the consumer", lambda: predicted(conn))
+            own.close()
+            _, said = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert b"It is gone, and so am I" in said
+    assert b"Traceback" not in said
 
 
 def test_a_consumer_ends_when_its_server_is_gone(cluster: ClipperConnection) -> None:

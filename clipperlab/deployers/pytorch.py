@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from clipper_container.errors import BadRequest
+from clipper_container.errors import ArtifactError, BadRequest
 
 from ..connection import ClipperConnection
 from ..options import DeployOptions
@@ -49,8 +49,13 @@ def deploy_pytorch_model(
         *(name, version, input_type, base_image, labels, registry, num_replicas, batch_size),
         *(pkgs_to_install, requirements, example_input, size, options),
     )
-    model = copy.deepcopy(pytorch_model).cpu().eval()  # its container may have no GPU
-    parts = {"model.pickle": pickle(f"The module {type(pytorch_model).__name__!r}", model)}
+    what = f"The module {type(pytorch_model).__name__!r}"
+    try:
+        model = copy.deepcopy(pytorch_model).cpu().eval()  # its container may have no GPU
+    except Exception as error:
+        pickle(what, pytorch_model)  # what is in the way of a copy is in the way of this too, and is named
+        raise ArtifactError(f"{what} cannot be copied: {error}") from error
+    parts = {"model.pickle": pickle(what, model)}
     if func is not None:
         parts["function.pickle"] = pickle_function(func)
     pack_and_deploy(clipper_conn, deployment, loader="pytorch", parts=parts)
