@@ -18,7 +18,16 @@ from .subresources import Subresources
 from .target import Target
 from .watch import watch
 
-VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.0-stand-in", "platform": "linux/amd64"}
+VERSION = {
+    **{
+        "major": "1",
+        "minor": "36",
+        "gitVersion": "v1.36.0-stand-in",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+    },
+    **{"goVersion": "", "compiler": "", "platform": "linux/amd64"},
+}
 MAX_BODY = 8 << 20
 
 
@@ -272,7 +281,7 @@ def _scale(thing: Object) -> Object:
 def _discovery(path: str) -> Object | None:
     path = path.rstrip("/")
     if path == "/version":
-        return {**VERSION, "buildDate": now(), "goVersion": "none", "compiler": "none"}
+        return {**VERSION, "buildDate": now()}
     if path == "/api":
         return {"kind": "APIVersions", "versions": ["v1"]}
     groups = {resource.group: resource.version for resource in BY_PATH.values() if resource.group}

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 from pathlib import Path
 
 PIECE = 64 << 10
 LAST_BYTES, LAST_LINES = 2048, 80
 
 
-async def keep(stream: asyncio.StreamReader, path: Path) -> None:
-    """Write what comes to the file, until the process has closed it."""
+async def keep(reading: int, path: Path) -> None:
+    """Write what comes from the pipe to the file, until nobody has the other end."""
+    stream = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb", 0)
+    )
     rest = b""
-    with path.open("ab") as file:
-        while piece := await stream.read(PIECE):
-            lines = (rest + piece).split(b"\n")
-            rest = lines.pop()
-            when = datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z").encode()
-            file.writelines(when + b" " + line + b"\n" for line in lines)
-            file.flush()
-        if rest:
-            when = datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z").encode()
-            file.write(when + b" " + rest + b"\n")
+    try:
+        with path.open("ab") as file:
+            while piece := await stream.read(PIECE):
+                whole = (rest + piece).split(b"\n")
+                rest = whole.pop()
+                file.writelines(_now() + line + b"\n" for line in whole)
+                file.flush()
+            if rest:
+                file.write(_now() + rest + b"\n")
+    finally:
+        transport.close()
+
+
+def _now() -> bytes:
+    when = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+    return when.replace("+00:00", "Z ").encode()
 
 
 def lines(data: bytes, *, timestamps: bool = False, since: str = "") -> list[bytes]:

@@ -22,34 +22,43 @@ class Process:
     def __init__(self, words: list[str], environment: dict[str, str], folder: Path, log: Path) -> None:
         self._words, self._environment, self._folder, self._log = words, environment, folder, log
         self._process: asyncio.subprocess.Process | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self.ended = asyncio.Event()
         self.out_of_memory = False
 
     async def start(self) -> None:
         """Raises OSError where there is no such program."""
-        self._process = await asyncio.create_subprocess_exec(
-            *self._words,
-            cwd=self._folder,
-            env=self._environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
+        # Not asyncio's own pipe: with that, a process has not ended before all that it started has.
+        reading, writing = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._words,
+                cwd=self._folder,
+                env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        self._keeping = asyncio.create_task(logs.keep(reading, self._log), name="log of a container")
 
     async def wait(self, memory: float | None) -> int:
         """Until it has ended; `memory` in bytes is its limit."""
         assert self._process is not None
-        assert self._process.stdout is not None
-        keeping = asyncio.create_task(logs.keep(self._process.stdout, self._log))
+        assert self._keeping is not None
         watching = asyncio.create_task(self._watch(memory)) if memory else None
         try:
             code = await self._process.wait()
             self.kill()  # what it started ends with it, as in a container
-            await keeping
+            await self._keeping
         finally:
             self.ended.set()
-            for task in (keeping, watching):
+            for task in (self._keeping, watching):
                 if task is not None:
                     task.cancel()
         return 128 - code if code < 0 else code

@@ -35,6 +35,7 @@ from .volumes import Volumes
 CONTEXT = "stand-in"
 LOOK_AGAIN_S = 0.25
 ANSWER_S = 30.0
+TURNS = 5
 
 T = TypeVar("T")
 
@@ -105,8 +106,10 @@ class StandIn:
             await controlling
         self._network.close()
         await self._kubelet.close()
-        self.faults.drop_watches()
+        self._disconnect()
         await runner.cleanup()
+        for _ in range(TURNS):  # aborted connections are closed in a later turn of the loop
+            await asyncio.sleep(0)
 
     def _build(self) -> None:
         self._ca = trustme.CA()
@@ -298,13 +301,16 @@ class StandIn:
             self._wait(self._listen())
 
     async def _stop_listening(self) -> None:
-        server = self._runner.server
-        assert server is not None
         for site in self._sites:
             assert site._server is not None
             site._server.close()
             await asyncio.sleep(0)
             self._runner._unreg_site(site)
-        for connection in list(server.connections):
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        """Every connection to the API server breaks."""
+        assert self._runner.server is not None
+        for connection in list(self._runner.server.connections):
             if connection.transport is not None:
                 connection.transport.abort()

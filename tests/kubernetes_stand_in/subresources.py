@@ -81,13 +81,13 @@ class Subresources:
         await response.prepare(request)
         await response.write(whole)
         position = len(data)
-        while query.get("follow") == "true" and "terminated" not in container.state:
-            await asyncio.sleep(FOLLOW_S)
+        following = query.get("follow") == "true"
+        while following:
+            following = "terminated" not in container.state  # looked up first, for what came before its end
             data = path.read_bytes() if path.exists() else b""
-            new = logs.lines(data[position:], timestamps=timestamps)
-            if new:
-                await response.write(b"".join(new))
+            await response.write(b"".join(logs.lines(data[position:], timestamps=timestamps)))
             position = len(data)
+            await asyncio.sleep(FOLLOW_S)
         return response
 
     def _token(self, target: Target) -> web.Response:

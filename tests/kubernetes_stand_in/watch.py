@@ -13,7 +13,7 @@ from .resources import Object, Resource
 from .selectors import Match
 from .store import Change, Store
 
-BOOKMARK_EVERY_S = 5.0
+BOOKMARK_EVERY_S = 1.0  # the real one takes a minute
 LONGEST_S = 3_600.0
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
