@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
+from pathlib import Path
 
 import aiohttp
 from aiohttp import WSMsgType, web
@@ -69,25 +71,29 @@ class Subresources:
                 reason = container.state["waiting"].get("reason", "ContainerCreating")
                 raise bad_request(f'container "{wanted}" in pod "{name}" is waiting to start: {reason}')
             path = container.log(previous=True)
+        return await self._send_log(request, path, lambda: "terminated" in container.state)
+
+    async def _send_log(
+        self, request: web.Request, path: Path, ended: Callable[[], bool]
+    ) -> web.StreamResponse:
+        query = request.query
         timestamps, since = query.get("timestamps") == "true", query.get("sinceTime", "")
-        data = path.read_bytes() if path.exists() else b""
-        text = logs.lines(data, timestamps=timestamps, since=since)
-        if "tailLines" in query:
-            text = text[-int(query["tailLines"]) :] if int(query["tailLines"]) else []
-        whole = b"".join(text)
-        if "limitBytes" in query:
-            whole = whole[: int(query["limitBytes"])]
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
-        await response.prepare(request)
-        await response.write(whole)
-        position = len(data)
-        following = query.get("follow") == "true"
-        while following:
-            following = "terminated" not in container.state  # looked up first, for what came before its end
-            data = path.read_bytes() if path.exists() else b""
-            await response.write(b"".join(logs.lines(data[position:], timestamps=timestamps)))
-            position = len(data)
-            await asyncio.sleep(FOLLOW_S)
+        path.touch()
+        with path.open("rb") as file:  # it may be removed while it is read
+            text = logs.lines(file.read(), timestamps=timestamps, since=since)
+            if "tailLines" in query:
+                text = text[-int(query["tailLines"]) :] if int(query["tailLines"]) else []
+            whole = b"".join(text)
+            if "limitBytes" in query:
+                whole = whole[: int(query["limitBytes"])]
+            await response.prepare(request)
+            await response.write(whole)
+            following = query.get("follow") == "true"
+            while following:
+                following = not ended()  # looked up first, for what came before its end
+                await response.write(b"".join(logs.lines(file.read(), timestamps=timestamps)))
+                await asyncio.sleep(FOLLOW_S)
         return response
 
     def _token(self, target: Target) -> web.Response:
