@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,13 @@ class Management:
     snapshot: bytes
     reports: dict[str, Report] = field(default_factory=dict)
     report_bytes: int = 0
-    came: asyncio.Event = field(default_factory=asyncio.Event)
+    _came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Until it holds, which a report may make it."""
+        while not condition():
+            self._came.clear()
+            await self._came.wait()
 
     async def give(self, request: web.Request) -> web.Response:
         if int(request.query["after"]) < 1:
@@ -46,7 +52,7 @@ class Management:
         body = await request.read()
         self.report_bytes = len(body)
         self.reports[request.match_info["id"]] = msgspec.json.decode(body, type=Report)
-        self.came.set()
+        self._came.set()
         return web.Response(status=204)
 
 
@@ -99,17 +105,14 @@ async def simulated(folder: Path, frontends: int, replicas: int, work_ms: float)
             (folder / f"f{i}").mkdir()
             processes.append(await _frontend(i, address, folder, sockets, f"127.0.0.1:{port}"))
         async with asyncio.timeout(START_S):
-            while len(list(sockets.glob("*.sock"))) < frontends:
-                await asyncio.sleep(0.05)
+            await management.wait_for(lambda: len(management.reports) == frontends)
             began = time.monotonic()
             command = ["-m", "tests.simulation.replicas", str(sockets), str(replicas), str(work_ms)]
             crowd = await asyncio.create_subprocess_exec(
                 *(sys.executable, *command), stdout=asyncio.subprocess.PIPE
             )
             processes.append(crowd)
-            while not _ready(management, frontends, replicas):
-                management.came.clear()
-                await management.came.wait()
+            await management.wait_for(lambda: _ready(management, replicas))
         yield Simulated(
             management,
             [psutil.Process(process.pid) for process in processes[:-1]],
@@ -148,10 +151,10 @@ async def _frontend(
         )
 
 
-def _ready(management: Management, frontends: int, replicas: int) -> bool:
-    reports = management.reports.values()
-    return len(reports) == frontends and all(
-        report.serving and sum(replica.ready for replica in report.replicas) == replicas for report in reports
+def _ready(management: Management, replicas: int) -> bool:
+    return all(
+        report.serving and sum(replica.ready for replica in report.replicas) == replicas
+        for report in management.reports.values()
     )
 
 

@@ -7,6 +7,7 @@ connection. Fake: the model, which is a timer; one process for all, where each w
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -98,9 +99,7 @@ class FakeReplica:
         self._busy = False
         credit = self.credits.finish(link)
         sizes = [len(ANSWER)] * batch.count
-        link.send(
-            wire.Reply(batch.id, self._work_s, credit, sizes, {}, {}, None), [ANSWER * batch.count]
-        )
+        link.send(wire.Reply(batch.id, self._work_s, credit, sizes, {}, {}, None), [ANSWER * batch.count])
         self._next()
 
 
@@ -108,7 +107,8 @@ async def main(folder: Path, count: int, work_s: float) -> None:
     """Dial every socket in the folder with every replica, say so, and serve until killed."""
     replicas = [FakeReplica(str(i), work_s) for i in range(count)]
     sockets = sorted(folder.glob("*.sock"))
-    wanted = [(replica, path) for path in sockets for replica in replicas]
+    # Each in an order of its own, as real ones do: whoever is dialled first has a replica's first credits.
+    wanted = [(replica, path) for replica in replicas for path in random.sample(sockets, len(sockets))]
     for i in range(0, len(wanted), DIAL_AT_ONCE):
         await asyncio.gather(*(_dial(replica, path) for replica, path in wanted[i : i + DIAL_AT_ONCE]))
     sys.stdout.write("connected\n")
