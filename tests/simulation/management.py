@@ -32,14 +32,21 @@ def report(frontend: int, replicas: int, answered: int = 12_345) -> Report:
     return Report(
         *(str(frontend), 4242, True, 1, f"127.0.0.1:{40_000 + frontend}"),
         [ReplicaReport(MODEL, VERSION, str(i), True, answered + i) for i in range(replicas)],
-        [ApplicationReport("app", answered * replicas, {"deadline": 3}, 0, [answered] * (len(LATENCIES_S) + 1))],
+        [
+            ApplicationReport(
+                "app", answered * replicas, {"deadline": 3}, 0, [answered] * (len(LATENCIES_S) + 1)
+            )
+        ],
         [VersionReport(MODEL, VERSION, answered * replicas, 7, 1234.5, answered, answered, 12.5)],
     )
 
 
 def measure(frontends: int, replicas: int) -> Cost:
     """With every frontend waiting for the next snapshot meanwhile, as they do."""
-    with tempfile.TemporaryDirectory(prefix="clipper-", dir="/tmp") as folder, served(Path(folder)) as management:
+    with (
+        tempfile.TemporaryDirectory(prefix="clipper-", dir="/tmp") as folder,
+        served(Path(folder)) as management,
+    ):
         return asyncio.run(_measure(management, frontends, replicas))
 
 
@@ -54,7 +61,8 @@ async def _measure(management: Served, frontends: int, replicas: int) -> Cost:
         revision = management.do(lambda: management.state.revision)
         parameters = {"after": revision, "wait_s": 25}
         waiting = [
-            asyncio.create_task(http.get(f"/frontends/{i}/snapshot", params=parameters)) for i in range(frontends)
+            asyncio.create_task(http.get(f"/frontends/{i}/snapshot", params=parameters))
+            for i in range(frontends)
         ]
         bodies = [msgspec.json.encode(report(i, replicas)) for i in range(frontends)]
         for i, body in enumerate(bodies):  # and so every long poll has arrived

@@ -18,9 +18,9 @@ from clipper_container.wire import Fault
 
 from ..snapshot import VersionSpec
 from .admission import Admission
-from .claims import Claims
 from .batching import MAX_BATCH, MAX_BATCH_BYTES, BatchPolicy, policy_for
 from .cache import Cache
+from .claims import Claims
 from .crowd import Crowd, worth_holding
 from .history import History
 from .isolation import ISOLATES, Isolation
