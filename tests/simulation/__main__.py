@@ -20,7 +20,7 @@ from . import cluster, management, replica
 from .load import Load
 from .table import table
 
-CONNECTIONS = 32  # at each frontend, each with one query at a time
+CONNECTIONS = 32  # of clients for each frontend, each with one query at a time
 WORK_MS = 1.0
 MOST_CONNECTIONS = 10_000
 REPORTS_A_SECOND = 2
@@ -48,7 +48,7 @@ async def look(frontends: int, replicas: int, seconds: float) -> Seen:
             await asyncio.sleep(seconds)
             before = sum(simulated.cpu_s())
             load = Load()
-            await load.run(simulated.addresses, CONNECTIONS, seconds)
+            await load.run(simulated.address, CONNECTIONS * frontends, seconds)
             spent = sum(simulated.cpu_s()) - before
             answers = load.answers["model"]
             others = load.answers.total() - answers + load.lost

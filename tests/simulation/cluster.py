@@ -58,12 +58,12 @@ class Management:
 
 @dataclass
 class Simulated:
-    """`addresses` are where the frontends answer, each at its own port."""
+    """`address` is where all frontends answer: they deal connections out among them."""
 
     management: Management
     frontends: list[psutil.Process]
     replicas: psutil.Process
-    addresses: list[str]
+    address: str
     ready_s: float
 
     def cpu_s(self) -> list[float]:
@@ -99,9 +99,9 @@ async def simulated(folder: Path, frontends: int, replicas: int, work_ms: float)
     sockets = folder / "s"
     sockets.mkdir()
     processes: list[asyncio.subprocess.Process] = []
-    addresses = [f"127.0.0.1:{_free_port()}" for _ in range(frontends)]
+    address = f"127.0.0.1:{_free_port()}"
     try:
-        for i, address in enumerate(addresses):
+        for i in range(frontends):
             (folder / f"f{i}").mkdir()
             processes.append(await _frontend(i, address, folder, sockets, f"127.0.0.1:{port}"))
         async with asyncio.timeout(START_S):
@@ -117,7 +117,7 @@ async def simulated(folder: Path, frontends: int, replicas: int, work_ms: float)
             management,
             [psutil.Process(process.pid) for process in processes[:-1]],
             psutil.Process(processes[-1].pid),
-            addresses,
+            address,
             time.monotonic() - began,
         )
     finally:

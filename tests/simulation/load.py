@@ -53,15 +53,14 @@ class Load:
         answer = msgspec.json.decode(body)
         self.answers[answer.get("default_reason", "default") if answer["default"] else "model"] += 1
 
-    async def run(self, addresses: list[str], connections: int, seconds: float) -> float:
-        """So many connections at each address, for so long; the seconds that it took."""
+    async def run(self, address: str, connections: int, seconds: float) -> float:
+        """So many connections, for so long; the seconds that it took."""
         loop = asyncio.get_running_loop()
+        host, _, port = address.rpartition(":")
         clients = []
-        for address in addresses:
-            host, _, port = address.rpartition(":")
-            for _ in range(connections):
-                transport, _ = await loop.create_connection(lambda: Client(self), host, int(port))
-                clients.append(transport)
+        for _ in range(connections):
+            transport, _ = await loop.create_connection(lambda: Client(self), host, int(port))
+            clients.append(transport)
         self.answers.clear()
         began = time.monotonic()
         await asyncio.sleep(seconds)
