@@ -101,6 +101,7 @@ class FakeReplica:
         self.batches: list[list[str]] = []
         self.dispatches: list[Dispatch] = []
         self.asked = 0
+        self.asking = False
         self.alive = True
         self.cost_s = cost_s if callable(cost_s) else lambda _size: cost_s
         self._answer = answer or (lambda inputs: list(inputs))
@@ -121,7 +122,8 @@ class FakeReplica:
         loop.call_at(self._busy_until, self._reply, dispatch, inputs, cost_s)
 
     def ask_for_credit(self) -> None:
-        self.asked += 1
+        self.asked += not self.asking
+        self.asking = True
 
     def _reply(self, dispatch: Dispatch, inputs: list[bytes], cost_s: float) -> None:
         if not self.alive:
@@ -130,6 +132,7 @@ class FakeReplica:
         dispatch.replied_at = asyncio.get_running_loop().time()
         dispatch.compute_s = cost_s
         self.credits += 1
+        self.asking = False
         self._queue.answered(self, dispatch, self._answer(inputs))
 
     def die(self) -> None:

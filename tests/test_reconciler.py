@@ -464,3 +464,20 @@ def test_what_cannot_be_is_refused_with_advice(in_world: InWorld) -> None:
 
 def app(name: str, slo: int = 1000) -> ApplicationSpec:
     return ApplicationSpec(name, "doubles", 0, slo, [])
+
+
+def test_however_many_replicas_there_are_readiness_is_looked_up_once_a_version(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", num_replicas=20)
+        looked_up: list[tuple[str, str]] = []
+        look_up = world.frontends.ready_replicas
+
+        def counted(model: str, version: str) -> set[str]:
+            looked_up.append((model, version))
+            return look_up(model, version)
+
+        world.frontends.ready_replicas = counted  # type: ignore[method-assign]
+        assert [state for _, state in world.reconciler.replicas()] == ["ready"] * 20
+        assert looked_up == [("m", "1")]
+
+    in_world(test)

@@ -78,7 +78,7 @@ class GPU(msgspec.Struct, frozen=True):
     utilisation: float
 
 
-class ReplicaReport(msgspec.Struct, frozen=True):
+class ReplicaReport(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A replica as one frontend sees it. `answered` counts the inputs it has answered there.
 
     `hangs` says what it has been doing for too long, where it is given up; `warnings` what it said of its

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,10 +16,42 @@ LIVE_S = 2.0
 ACKNOWLEDGE_S = 5.0
 
 
+Key = tuple[str, str]  # of a version: its model's name, and its own
+
+
 @dataclass(frozen=True, slots=True)
 class _Heard:
+    """A report, and what is looked up in it again and again: there may be a thousand replicas in it."""
+
     at: float
     report: Report
+    state: object
+    ready: dict[Key, frozenset[str]]
+    answered: dict[tuple[str, str, str], int]
+
+    @classmethod
+    def of(cls, at: float, report: Report) -> _Heard:
+        ready: defaultdict[Key, set[str]] = defaultdict(set)
+        for replica in report.replicas:
+            if replica.ready:
+                ready[replica.model, replica.version].add(replica.replica)
+        answered = {(r.model, r.version, r.replica): r.answered for r in report.replicas}
+        sets = {key: frozenset(names) for key, names in ready.items()}
+        return cls(at, report, _state(report), sets, answered)
+
+    def news(self, before: _Heard | None) -> bool:
+        """Whether somebody may have waited for it. Those who look at rates look now and then."""
+        if before is None or self.at - before.at > LIVE_S:
+            return True
+        same = self.answered.keys() == before.answered.keys()
+        return not same or (self.state, self.ready) != (before.state, before.ready)
+
+
+def _state(report: Report) -> object:
+    """All of a report but what grows with every query."""
+    said = [(r.replica, r.hangs, r.warnings) for r in report.replicas if r.hangs or r.warnings]
+    wanted = {(v.model, v.version) for v in report.versions if v.waiting}
+    return report.pid, report.began, report.serving, report.revision, report.private, said, wanted
 
 
 class Frontends:
@@ -32,8 +65,10 @@ class Frontends:
         self._clock = clock
 
     def on_report(self, report: Report) -> None:
-        self._heard[report.frontend] = _Heard(self._clock(), report)
-        self._changes.notify()
+        before = self._heard.get(report.frontend)
+        heard = self._heard[report.frontend] = _Heard.of(self._clock(), report)
+        if heard.news(before):
+            self._changes.notify()
 
     def started(self, frontend: str) -> None:
         """Its process was started, and has not spoken yet."""
@@ -76,12 +111,13 @@ class Frontends:
 
         One that has yet to open its port is waiting for them itself: it does not make them unready.
         """
+        now, nobody = self._clock(), frozenset[str]()
         seen = [
-            {r.replica for r in report.replicas if r.ready and (r.model, r.version) == (model, version)}
-            for report in self.live()
-            if report.serving
+            heard.ready.get((model, version), nobody)
+            for heard in self._heard.values()
+            if heard.report.serving and now - heard.at <= LIVE_S
         ]
-        return set.intersection(*seen) if seen else set()
+        return set(seen[0].intersection(*seen[1:])) if seen else set()
 
     def seen(self, model: str, version: str) -> list[str]:
         """The replicas that any live frontend has."""
@@ -103,12 +139,7 @@ class Frontends:
         }
 
     def answered(self, model: str, version: str, replica: str) -> int:
-        return sum(
-            r.answered
-            for heard in self._heard.values()
-            for r in heard.report.replicas
-            if (r.model, r.version, r.replica) == (model, version, replica)
-        )
+        return sum(heard.answered.get((model, version, replica), 0) for heard in self._heard.values())
 
     def gpu(self, model: str, version: str, replica: str) -> GPU | None:
         """What the replica tells of its GPUs; it tells one frontend only."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -87,7 +87,15 @@ class Reconciler:
 
     def replicas(self) -> list[tuple[Status, str]]:
         """Each running replica, and its state: starting, ready or stopping."""
-        return [(status, self._state_of(status)) for status in self._running if status.kind == "replica"]
+        everywhere: dict[tuple[str, str], set[str]] = {}  # of a version, those that are ready
+        found = []
+        for status in self._running:
+            if status.kind == "replica":
+                key = status.labels["model"], status.labels["version"]
+                if key not in everywhere:
+                    everywhere[key] = self._frontends.ready_replicas(*key)
+                found.append((status, self._state_of(status, everywhere[key])))
+        return found
 
     def frontends(self) -> list[Status]:
         return [status for status in self._running if status.kind == "query"]
@@ -105,12 +113,10 @@ class Reconciler:
         crashes = self._crashes.get((model, version))
         return crashes.last_words if crashes is not None and crashes.looping else None
 
-    def _state_of(self, status: Status) -> str:
+    def _state_of(self, status: Status, ready: Container[str]) -> str:
         if status.name in self._stopping:
             return "stopping"
-        labels = status.labels
-        everywhere = self._frontends.ready_replicas(labels["model"], labels["version"])
-        return "ready" if labels["replica"] in everywhere else "starting"
+        return "ready" if status.labels["replica"] in ready else "starting"
 
     async def _step(self) -> None:
         before = self._running

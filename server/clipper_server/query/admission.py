@@ -13,6 +13,7 @@ from .waiting import Waiting
 
 MAX_WAITING = 20_000  # inputs
 MAX_WAITING_BYTES = 512 << 20
+LOOKED_AT = 64  # of the replicas: as many others are taken to be like these
 SAFE = 0.9  # of the time that is left is what predictions may fill: they are not exact
 
 
@@ -57,7 +58,7 @@ class Admission:
         ahead = self._waiting.cost_before(patience)
         rate = first = 0.0
         own_s = soonest = math.inf
-        for server in self._servers:
+        for server in self._servers[:LOOKED_AT]:
             steady = max(1.0, server.policy.steady(server.table, objective_s))
             steady_s, lone_s = server.table.mean(steady), server.table.mean(1.0)
             if steady_s is None or lone_s is None:
@@ -67,6 +68,8 @@ class Admission:
             # What fits into the next batch costs it little. What does not will be in a full one.
             own_s = min(own_s, lone_s if ahead + 1 <= steady else steady_s)
             soonest = min(soonest, max(0.0, server.free_at - now))
+        share = min(1.0, LOOKED_AT / len(self._servers))
+        rate, first = rate / share, first / share
         # What fits into the next batches waits for no other, and costs them little: it is never too much.
         self._room[patience] = max(first - 1, rate * objective_s / 2 - 2 * first)
         return soonest + max(0.0, ahead + 1 - first) / rate + own_s

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from clipper_container import inputs
@@ -19,6 +20,7 @@ from ..snapshot import VersionSpec
 from .admission import Admission
 from .batching import MAX_BATCH, MAX_BATCH_BYTES, BatchPolicy, policy_for
 from .cache import Cache
+from .claims import Claims
 from .crowd import Crowd, worth_holding
 from .history import History
 from .isolation import ISOLATES, Isolation
@@ -33,6 +35,7 @@ TIMER_S = 1e-4  # timers are no better than this: what is due so soon is due now
 ENOUGH = 0.75  # of the best size: a batch that is not much smaller serves about as many a second
 EQUALLY = 0.3  # replicas whose answers would come within this share of one another, ...
 EQUALLY_S = 5e-4  # ... or within this time, are as quick as one another
+COMPARED = 64  # replicas at most, for each batch
 
 
 class Puller(Protocol):
@@ -40,6 +43,7 @@ class Puller(Protocol):
 
     name: str
     credits: int
+    asking: bool  # for a credit that has not come yet
     in_flight: deque[Dispatch]
     free_at: float
     replied_at: float
@@ -86,6 +90,7 @@ class ModelQueue:
         self.waiting = Waiting()
         self.crowd = Crowd()
         self._held = False
+        self._claims = Claims()
         self.admission = Admission(self.waiting, self.ready)
         self._size = compile_size(spec.size) if spec.size else None
         self._loop = loop
@@ -157,9 +162,9 @@ class ModelQueue:
         while self.waiting.head() is not None or self._retries:
             replica = self._next_replica(now)
             if replica is None:
-                for busy in self.ready:
-                    if not busy.in_flight:
-                        busy.ask_for_credit()
+                more_at = self._claims.ask(self.ready, now)
+                if more_at is not None:
+                    self._timer = self._loop.call_at(more_at, self._pump)
                 return
             if self._retries and (self._retry_is_next or self.waiting.head() is None):
                 self._retry_is_next = False
@@ -176,9 +181,10 @@ class ModelQueue:
     def _next_replica(self, now: float) -> Puller | None:
         """The one that would answer first what waits; of several as quick, the one that has waited longest.
 
+        Of very many with a credit, those are compared that have waited longest.
         It may be a quick one that is still busy, for which it is better to wait than to ask a slow one.
         """
-        able = [replica for replica in self.ready if replica.credits]
+        able = list(islice((replica for replica in self.ready if replica.credits), COMPARED))
         if len(able) > 1:
             done = [self._done_at(replica, now) for replica in able]
             soon = min(done)
@@ -295,6 +301,7 @@ class ModelQueue:
         dispatch = Dispatch(tasks, cost, limit, reason, now)
         dispatch.replica = replica.name
         dispatch.was_idle = not replica.in_flight
+        self._claims.stop()
         dispatch.predicted_s = replica.table.mean(cost)
         metrics = self.metrics
         for task in tasks:

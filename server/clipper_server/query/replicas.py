@@ -62,7 +62,7 @@ class Replica(asyncio.BufferedProtocol):
         self._ids: deque[int] = deque()  # of the batches in flight
         self._next_id = 0
         self._began_at = 0.0  # when the first batch in flight may have begun
-        self._asked = False
+        self.asking = False
         self._transport: asyncio.Transport | None = None
         self._prefix = memoryview(bytearray(wire.PREFIX.size))
         self._buffer = self._prefix
@@ -101,7 +101,7 @@ class Replica(asyncio.BufferedProtocol):
                 pass  # it crossed our word that we want no more of it
             case wire.Credit() if self._queue is not None and self.state == "ready":
                 self.credits += message.credits
-                self._asked = False
+                self.asking = False
                 self._queue.pump_soon()
             case wire.Recall():
                 self._write(wire.Yield(self.credits))
@@ -170,8 +170,8 @@ class Replica(asyncio.BufferedProtocol):
         self._ids.append(self._next_id)
 
     def ask_for_credit(self) -> None:
-        if not self._asked and self.state == "ready":
-            self._asked = True
+        if not self.asking and self.state == "ready":
+            self.asking = True
             self._write(wire.Backlog())
 
     def _on_reply(self, reply: wire.Reply, body: memoryview) -> None:

@@ -1,0 +1,74 @@
+"""What management makes of the reports of query frontends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from clipper_server.changes import Changes
+from clipper_server.management.events import Events
+from clipper_server.management.frontends import LIVE_S, Frontends
+from clipper_server.management.state import State
+from clipper_server.snapshot import ReplicaReport, Report, VersionReport
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.changes = Changes()
+        self.now = 0.0
+        events = Events(State(folder / "state.db"), self.changes)
+        self.frontends = Frontends(self.changes, events, lambda: self.now)
+
+    def tells(self, report: Report) -> bool:
+        """Whether those who wait for something are woken by it."""
+        before = self.changes.count
+        self.frontends.on_report(report)
+        return self.changes.count > before
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def report(*replicas: ReplicaReport, frontend: str = "0", revision: int = 1, waiting: int = 0) -> Report:
+    versions = [VersionReport("m", "1", 10, waiting, None)]
+    return Report(frontend, 1, True, revision, "127.0.0.1:1", list(replicas), [], versions)
+
+
+def seen(name: str, *, ready: bool = True, answered: int = 0, hangs: str | None = None) -> ReplicaReport:
+    return ReplicaReport("m", "1", name, ready, answered, hangs)
+
+
+def test_only_news_wakes_those_who_wait(world: World) -> None:
+    assert world.tells(report(seen("0")))  # the first word of this frontend
+    assert not world.tells(report(seen("0", answered=5)))
+    assert not world.tells(report(seen("0", answered=9)))
+    assert world.tells(report(seen("0"), revision=2))
+    assert world.tells(report(seen("0"), seen("1", ready=False), revision=2))
+    assert world.tells(report(seen("0"), seen("1"), revision=2))
+    assert world.tells(report(seen("0"), seen("1", hangs="it hangs"), revision=2))
+    assert world.tells(report(seen("0"), revision=2))
+    assert world.tells(report(seen("0"), revision=2, waiting=3))  # a version may have to wake up for it
+    assert not world.tells(report(seen("0"), revision=2, waiting=4))
+    world.now += LIVE_S + 1
+    assert world.tells(report(seen("0"), revision=2, waiting=4))  # it had fallen silent
+
+
+def test_what_was_counted_is_known_all_the_same(world: World) -> None:
+    world.tells(report(seen("0", answered=5), seen("1")))
+    world.tells(report(seen("0", answered=7), seen("1", ready=False), frontend="1"))
+    assert world.frontends.answered("m", "1", "0") == 12
+    assert world.frontends.answered("m", "1", "none") == 0
+    assert world.frontends.ready_replicas("m", "1") == {"0"}
+    assert world.frontends.ready_replicas("m", "2") == set()
+    world.now += LIVE_S + 1
+    assert world.frontends.ready_replicas("m", "1") == set()
+
+
+def test_a_report_says_nothing_of_what_is_as_usual() -> None:
+    sent = msgspec.json.encode(seen("0", answered=5))
+    assert b"hangs" not in sent
+    assert msgspec.json.decode(sent, type=ReplicaReport) == seen("0", answered=5)
