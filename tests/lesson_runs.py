@@ -41,18 +41,29 @@ class Run:
     stopped: str = ""  # why the rest of it is left out
     wrong: list[str] = field(default_factory=list)
     left_out: bool = False
+    not_yet: dict[str, str] = field(default_factory=dict)  # by id, what each check said last
 
     def end(self) -> None:
         self.seconds = time.monotonic() - self.began
         self.taken = self.watch.end()
         if self.seconds > SECONDS:
-            self.wrong.append(f"took {self.seconds:.0f} s, more than {SECONDS:.0f}")
+            busy = f"it kept a core busy for {self.taken.cpu_s:.0f} s of them"
+            self.wrong.append(f"took {self.seconds:.0f} s, more than {SECONDS:.0f} ({busy})")
         if self.taken.mib > MIB:
             self.wrong.append(f"took {self.taken.mib:,.0f} MiB, more than {MIB:,.0f}")
         if left := clusters():
             if not self.stopped:
                 self.wrong.append(f"left running: {', '.join(left)}")
             end_clusters(Path(os.environ["CLIPPERLAB_HOME"]))
+
+    def hear(self, outputs: list[Any]) -> None:
+        """What the checks in a cell's outputs said."""
+        for output in outputs:
+            said = str(output.get("data", {}).get("text/plain", "")).splitlines()
+            if said and (check := re.fullmatch(r"(Passed|Not yet) · ([\w-]+)", said[0])):
+                self.not_yet.pop(check[2], None)
+                if check[1] == "Not yet":
+                    self.not_yet[check[2]] = " ".join(said[:2])
 
     @property
     def verdict(self) -> str:
@@ -88,16 +99,19 @@ class Runs:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
         report = yield
+        outputs = getattr(item, "test_outputs", None) or []
+        if report.when == "call" and self.current:
+            self.current.hear(outputs)
         if report.failed and self.current:
             cell: Any = getattr(item, "cell", {})
-            lacks = _lacks(getattr(item, "test_outputs", []))
+            lacks = _lacks(outputs)
             if lacks:
                 report.outcome = "skipped"
                 report.longrepr = (str(item.path), 0, f"Skipped: {lacks}")
                 self.current.stopped, self.current.left_out = lacks, True
             elif not self.current.stopped:
                 self.current.stopped = f"cell {cell.get('id', item.name)!r} failed"
-                self.current.wrong.append(self.current.stopped)
+                self.current.wrong += [self.current.stopped, *self.current.not_yet.values()]
         return report
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

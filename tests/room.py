@@ -33,10 +33,10 @@ SECONDS = 20.0
 SPARE = 1.25  # for the cells of those who are ahead, and for the system
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--learners", type=int, default=30)
-    learners = parser.parse_args().learners
+    learners = parser.parse_args(arguments).learners
     with own_home() as home, tempfile.TemporaryDirectory() as folder:
         os.environ["CLIPPERLAB_HOME"] = str(home)
         with jupyter(Path(folder)):

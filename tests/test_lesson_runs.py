@@ -27,6 +27,9 @@ from clipperlab.managers import home
 INCOMPLETE = """
 from clipperlab.lessons import lesson
 wb = lesson("01", cluster=False)
+wb.check("first-measure", 3)
+wb.check("first-serve")
+wb.check("first-measure", 0.9)
 wb.close()
 """
 
@@ -70,7 +73,8 @@ def test_each_lesson_has_a_verdict(tmp_path: Path) -> None:
     assert "fails.ipynb: FAILED: cell 'cell-1' failed\n" in said
     assert "lacks.ipynb: left out: There is no moon here, and this lesson needs it. Wait for" in said
     assert "leaves.ipynb: FAILED: left running: lesson-77\n" in said
-    assert "incomplete.ipynb: FAILED: cell 'cell-0' failed\n" in said
+    assert "incomplete.ipynb: FAILED: cell 'cell-0' failed; Not yet · first-serve TypeError" in said
+    assert "Not yet · first-measure" not in said
     assert "good.ipynb: passed\n" in said
     assert "5 runs; 3 failed" in said
 
@@ -95,7 +99,10 @@ def test_a_lesson_may_take_neither_too_long_nor_too_much(
     monkeypatch.setattr(lesson_runs, "MIB", -1.0)
     run = Run("04.ipynb")
     run.end()
-    assert run.wrong == ["took 0 s, more than -1", "took 0 MiB, more than -1"]
+    assert run.wrong == [
+        "took 0 s, more than -1 (it kept a core busy for 0 s of them)",
+        "took 0 MiB, more than -1",
+    ]
     assert (SECONDS, MIB) == (60.0, 1024.0)
 
 

@@ -51,7 +51,7 @@ _PARTS: list[tuple[str, str, Callable[[], bool], str]] = [
         "gpu",
         "08",
         lambda: doctor.gpu().state == "good",
-        "The lesson runs on the CPU then.",
+        "That lesson runs on the CPU then.",
     ),
     ("redis", "10", lambda: redis_server() is not None, "Install it: on Debian, `apt install redis-server`."),
     (
@@ -59,6 +59,12 @@ _PARTS: list[tuple[str, str, Callable[[], bool], str]] = [
         "10",
         lambda: postgres_programs() is not None,
         "Install it: on Debian, `apt install postgresql`.",
+    ),
+    (
+        "psycopg",
+        "10",
+        lambda: all(find_spec(client) is not None for client in ("psycopg", "redis")),
+        'Install it and the client of Redis: `pip install "clipperlab[workshop]"`.',
     ),
     (
         "docker",
