@@ -68,7 +68,7 @@ benchmarks: $(DEV) wrk ## measure the query path: rates, batching, overload and 
 format: $(DEV) ## put code in form and take outputs out of notebooks
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/jupyter nbconvert --clear-output --inplace notebooks/*.ipynb exercises/solutions/*.ipynb
+	$(BIN)/jupyter nbconvert --clear-output --inplace notebooks/*.ipynb notebooks/roles/*.ipynb exercises/solutions/*.ipynb
 	$(BIN)/python -m tests.exercises
 
 hooks: $(DEV) ## run the quick checks before each commit from now on

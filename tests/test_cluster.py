@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -367,6 +368,20 @@ def test_clusters_live_side_by_side_where_ports_are_taken(conn: ClipperConnectio
         assert "only-here" not in conn.get_all_apps()
     finally:
         beside.stop_all(purge=True)
+
+
+def test_a_cluster_whose_ports_were_taken_while_it_was_stopped_starts_at_others(place: Place) -> None:
+    first = place.connection("first")
+    first.start_clipper(fresh=True)
+    ports = [int(a.rpartition(":")[2]) for a in (first.get_query_addr(), first.get_management_addr())]
+    first.register_application("app", "doubles", "here", 1_000_000)
+    first.stop_all()
+    with socket.create_server(("127.0.0.1", ports[0])), socket.create_server(("127.0.0.1", ports[1])):
+        first.start_clipper()
+        assert first.get_query_addr() != f"127.0.0.1:{ports[0]}"
+        assert ask(first, "app", {"input": [1.0]}).json()["output"] == "here"
+        first.stop_all(purge=True)
+    assert place.left("first") == []
 
 
 def test_the_management_api_wants_its_token(conn: ClipperConnection) -> None:

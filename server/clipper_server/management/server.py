@@ -125,13 +125,14 @@ def on_this_machine(query_port: int, management_port: int) -> Place:
     """As processes. The ports are wishes for the first start: the cluster keeps those that it had."""
 
     def place(folder: ClusterFolder, state: State) -> tuple[socket.socket, Specs, ContainerManager]:
+        manager = ProcessContainerManager(folder.path)
         listener = _listen(int(state.get("management_port") or management_port))
         management = f"{HOST}:{listener.getsockname()[1]}"
-        query = f"{HOST}:{_query_port(state, query_port)}"
+        query = f"{HOST}:{_query_port(state, query_port, in_use=manager.serves())}"
         state.set("management_port", management.rpartition(":")[2])
         state.set("query_port", query.rpartition(":")[2])
         specs = Specs(folder.path.name, _token(state), management, query, folder.sockets)
-        return listener, specs, ProcessContainerManager(folder.path)
+        return listener, specs, manager
 
     return place
 
@@ -234,10 +235,13 @@ def _listen(port: int, host: str = HOST) -> socket.socket:
     return listener
 
 
-def _query_port(state: State, wish: int) -> int:
-    """The port that the query frontends had, or else a free one: the one wished for, if it is."""
+def _query_port(state: State, wish: int, *, in_use: bool) -> int:
+    """The port that the query frontends have, or else a free one: the one that they had, or the wish.
+
+    `in_use` says whether any of them runs.
+    """
     kept = state.get("query_port")
-    if kept is not None:
+    if kept is not None and in_use:
         return int(kept)
-    with _listen(wish) as listener:
+    with _listen(int(kept or wish)) as listener:
         return int(listener.getsockname()[1])

@@ -207,6 +207,11 @@ class ProcessContainerManager:
             data = file.read(LOG_AT_ONCE)
         return data.decode(errors="replace"), cut + begin + len(data)
 
+    def serves(self) -> bool:
+        """Whether a query frontend runs that an earlier management started."""
+        running = [record.identity for record in self._records() if record.kind == "query"]
+        return any(identity is not None and identity.process() for identity in running)
+
     def stop_all(self, grace_s: float = GRACE_S) -> int:
         """End all processes, of whichever management; return how many there were."""
         self._adopt()
