@@ -167,7 +167,7 @@ function where(event) {
 /** @param {[number, number]} from @param {[number, number]} to */
 function line(from, to) {
   pen.strokeStyle = "#fff";
-  pen.lineWidth = SIDE / 11;
+  pen.lineWidth = SIDE / 7; // as much ink as in the pictures that the model was trained with
   pen.lineCap = "round";
   pen.beginPath();
   pen.moveTo(...from);
