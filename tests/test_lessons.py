@@ -52,7 +52,7 @@ def test_a_check_that_passes_says_so_and_counts(wb: Bench, capsys: pytest.Captur
     result = wb.check("a", 1)
     assert (result.ok, result.hint) == (True, "")
     assert wb.progress.passed == ["a"]
-    assert capsys.readouterr().out.startswith("Passed · a\n1 of 3 checks")
+    assert capsys.readouterr().out.startswith("Passed · a\n1 of 3 checks have passed.\n")
 
 
 def test_each_further_try_gets_the_next_hint_and_the_last_one_stays(wb: Bench) -> None:

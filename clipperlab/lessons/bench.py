@@ -82,7 +82,8 @@ class Bench:
             what = f"{type(error).__name__}: {error}"
         else:
             self.progress.add(id)
-            return Result(id, True, f"{self.progress}.")
+            done, all_ = len(self.progress.passed), len(self.progress.ids)
+            return Result(id, True, f"{done} of {all_} checks have passed.")
         hint = min(self._tries[id], len(check.hints) - 1)
         self._tries[id] += 1
         return Result(id, False, what, f"Hint {hint + 1} of {len(check.hints)}: {check.hints[hint]}")
