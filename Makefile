@@ -50,7 +50,7 @@ unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),parts) ## run the tests in
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 screenshots: $(DEV) parts ## take the README's pictures anew
-	$(BIN)/python -m tests.screenshots
+	PYTHONPATH=notebooks $(BIN)/python -m tests.screenshots
 
 notebooks: $(DEV) curl parts ## run every cell of every lesson and of every solution
 	$(RUN_LESSONS) $(LESSONS)

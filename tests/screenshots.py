@@ -7,10 +7,11 @@ import re
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.sklearn import deploy_sklearn_model
+from digits_app.running import Running
 
 from . import parts
 from .browser import Notebook, jupyter, launch, write_notebook
@@ -63,9 +64,28 @@ def main() -> None:
                 page.screenshot(path=DOCS / "dashboard.png")
             load.stop()
             load.result()
+            page = browser.new_page(viewport={"width": 700, "height": 480})
+            draw_a_digit(page, conn, folder / "corrections")
         finally:
             browser.close()
             conn.stop_all(purge=True)
+
+
+def draw_a_digit(page: Page, conn: ClipperConnection, data: Path) -> None:
+    """Lesson 09's web application, with a seven drawn into it."""
+    with Running(f"http://{conn.get_query_addr()}", data) as running:
+        page.goto(running.url)
+        box = page.locator("#drawing").bounding_box()
+        assert box
+        for stroke in ([(0.25, 0.15), (0.72, 0.14), (0.45, 0.9)], [(0.35, 0.5), (0.72, 0.48)]):
+            points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+            page.mouse.move(*points[0])
+            page.mouse.down()
+            for point in points[1:]:
+                page.mouse.move(*point, steps=5)
+            page.mouse.up()
+        expect(page.locator("#by")).to_contain_text("version")
+        page.screenshot(path=DOCS / "digits-app.png")
 
 
 if __name__ == "__main__":

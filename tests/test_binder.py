@@ -1,0 +1,46 @@
+"""binder/ holds what repo2docker reads, and its installation works in a bare container."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from . import binder, parts
+from .notebooks import ROOT
+
+BINDER = ROOT / "binder"
+
+
+def test_opens_on_a_lesson_that_is_there() -> None:
+    workspace = json.loads((BINDER / "workspace.json").read_text())
+    data = workspace["data"]
+    shown = data["layout-restorer:data"]["main"]["current"]
+    assert data[shown]["data"]["path"] == shown.partition(":")[2]
+    assert (ROOT / data[shown]["data"]["path"]).exists()
+    panel = re.search(r"panel\.id = '(.*)'", (ROOT / "clipperlab/frontend/src/index.ts").read_text())
+    assert panel
+    assert data["layout-restorer:data"]["left"]["current"] == panel[1]
+
+
+def test_scripts_can_be_run_and_start_hands_over() -> None:
+    for name in ("postBuild", "start"):
+        assert os.access(BINDER / name, os.X_OK)
+        subprocess.run(["bash", "-n", BINDER / name], check=True)
+    assert (BINDER / "start").read_text().rstrip().endswith('exec "$@"')
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(binder.LONGEST_S)
+def test_installs_and_runs_lessons_in_two_gigabytes() -> None:
+    docker = shutil.which("docker")
+    answers = docker and subprocess.run(
+        [docker, "info"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    parts.need("docker", bool(answers and answers.returncode == 0), "Start an engine, or set DOCKER_HOST.")
+    said = binder.try_it()
+    assert said.count(": passed") == len(binder.LESSONS)
