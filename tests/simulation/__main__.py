@@ -29,9 +29,13 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Seen:
-    """Of one frontend: CPU seconds a query, CPU seconds in a quiet second, memory; of all, what came back."""
+    """Of one frontend: CPU seconds a query, CPU seconds in a quiet second, memory; of all, what came back,
+    how many queries shared a batch, and how often a credit had to be asked for, in parts of the batches.
+    """
 
     query_s: float
+    batch: float
+    asked: float
     idle: float
     memory: float
     ready_s: float
@@ -52,8 +56,13 @@ async def look(frontends: int, replicas: int, seconds: float) -> Seen:
             spent = sum(simulated.cpu_s()) - before
             answers = load.answers["model"]
             others = load.answers.total() - answers + load.lost
+            asked = await simulated.asked()
+            await asyncio.sleep(1)  # until all have reported
+            batches, queries = simulated.batches()
             return Seen(
                 spent / max(1, answers),
+                queries / max(1, batches),
+                asked / max(1, batches),
                 (before - quiet) / seconds / frontends,
                 simulated.memory(),
                 simulated.ready_s,
@@ -81,7 +90,8 @@ def main() -> None:
             one = seen[width, count] = asyncio.run(look(width, count, seconds))
             rows.append(
                 [f"{count:,}", str(width), f"{width * count:,}", f"{one.answers:,}", str(one.others)]
-                + [f"{one.query_s * 1e6:.0f}", f"{1 / one.query_s:,.0f}", f"{100 * one.idle:.1f}"]
+                + [f"{one.batch:.1f}", f"{one.asked:.2f}", f"{one.query_s * 1e6:.0f}"]
+                + [f"{1 / one.query_s:,.0f}", f"{100 * one.idle:.1f}"]
                 + [f"{one.memory / MIB:.0f}", f"{one.ready_s:.1f}"]
             )
     heads = [
@@ -90,6 +100,8 @@ def main() -> None:
         "connections",
         "answers",
         "other answers",
+        "queries a batch",
+        "asked a batch",
         "µs a query",
         "queries/s a core",
     ]
