@@ -16,6 +16,8 @@ from pathlib import Path
 
 import msgspec
 
+from clipper_server.query.listener import MAX_FRONTENDS
+
 from . import cluster, management, replica
 from .load import Load
 from .table import table
@@ -24,6 +26,7 @@ CONNECTIONS = 32  # of clients for each frontend, each with one query at a time
 WORK_MS = 1.0
 MOST_CONNECTIONS = 10_000
 REPORTS_A_SECOND = 2
+MOST_CORES = 0.5  # of the one that management has
 MIB = 1 << 20
 
 
@@ -143,7 +146,7 @@ def main() -> None:
             rows.append(
                 [f"{count:,}", str(width), f"{width * count:,}", f"{2 * count / width:g}", f"{rate:,.0f}"]
                 + ["seen" if (width, count) in seen else f"from {near}", f"{cores:.2f}"]
-                + ["holds" if cores < 0.5 and width <= 2 * count else "does not hold"]
+                + [_verdict(width, count, cores)]
             )
     heads = [
         "replicas",
@@ -155,6 +158,14 @@ def main() -> None:
         "management's cores",
     ]
     show(f"The arithmetic, from these (up to {widest} frontends are seen)", [*heads, ""], rows)
+
+
+def _verdict(frontends: int, replicas: int, cores: float) -> str:
+    """Whether a cluster like that works as it should; or what is too scarce for it."""
+    short = ["credits"] if frontends > 2 * replicas else []
+    short += ["management"] if cores > MOST_CORES else []
+    short += ["ids"] if frontends > MAX_FRONTENDS else []
+    return f"too few: {', '.join(short)}" if short else "holds"
 
 
 def _allow_files() -> None:
