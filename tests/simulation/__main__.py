@@ -16,6 +16,8 @@ from pathlib import Path
 
 import msgspec
 
+from clipper_server.query.listener import MAX_FRONTENDS
+
 from . import cluster, management, replica
 from .load import Load
 from .table import table
@@ -24,14 +26,19 @@ CONNECTIONS = 32  # of clients for each frontend, each with one query at a time
 WORK_MS = 1.0
 MOST_CONNECTIONS = 10_000
 REPORTS_A_SECOND = 2
+MOST_CORES = 0.5  # of the one that management has
 MIB = 1 << 20
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Of one frontend: CPU seconds a query, CPU seconds in a quiet second, memory; of all, what came back."""
+    """Of one frontend: CPU seconds a query, CPU seconds in a quiet second, memory; of all, what came back,
+    how many queries shared a batch, and how often a credit had to be asked for, in parts of the batches.
+    """
 
     query_s: float
+    batch: float
+    asked: float
     idle: float
     memory: float
     ready_s: float
@@ -52,8 +59,13 @@ async def look(frontends: int, replicas: int, seconds: float) -> Seen:
             spent = sum(simulated.cpu_s()) - before
             answers = load.answers["model"]
             others = load.answers.total() - answers + load.lost
+            asked = await simulated.asked()
+            await asyncio.sleep(1)  # until all have reported
+            batches, queries = simulated.batches()
             return Seen(
                 spent / max(1, answers),
+                queries / max(1, batches),
+                asked / max(1, batches),
                 (before - quiet) / seconds / frontends,
                 simulated.memory(),
                 simulated.ready_s,
@@ -81,7 +93,8 @@ def main() -> None:
             one = seen[width, count] = asyncio.run(look(width, count, seconds))
             rows.append(
                 [f"{count:,}", str(width), f"{width * count:,}", f"{one.answers:,}", str(one.others)]
-                + [f"{one.query_s * 1e6:.0f}", f"{1 / one.query_s:,.0f}", f"{100 * one.idle:.1f}"]
+                + [f"{one.batch:.1f}", f"{one.asked:.2f}", f"{one.query_s * 1e6:.0f}"]
+                + [f"{1 / one.query_s:,.0f}", f"{100 * one.idle:.1f}"]
                 + [f"{one.memory / MIB:.0f}", f"{one.ready_s:.1f}"]
             )
     heads = [
@@ -90,6 +103,8 @@ def main() -> None:
         "connections",
         "answers",
         "other answers",
+        "queries a batch",
+        "asked a batch",
         "µs a query",
         "queries/s a core",
     ]
@@ -131,7 +146,7 @@ def main() -> None:
             rows.append(
                 [f"{count:,}", str(width), f"{width * count:,}", f"{2 * count / width:g}", f"{rate:,.0f}"]
                 + ["seen" if (width, count) in seen else f"from {near}", f"{cores:.2f}"]
-                + ["holds" if cores < 0.5 and width <= 2 * count else "does not hold"]
+                + [_verdict(width, count, cores)]
             )
     heads = [
         "replicas",
@@ -143,6 +158,14 @@ def main() -> None:
         "management's cores",
     ]
     show(f"The arithmetic, from these (up to {widest} frontends are seen)", [*heads, ""], rows)
+
+
+def _verdict(frontends: int, replicas: int, cores: float) -> str:
+    """Whether a cluster like that works as it should; or what is too scarce for it."""
+    short = ["credits"] if frontends > 2 * replicas else []
+    short += ["management"] if cores > MOST_CORES else []
+    short += ["ids"] if frontends > MAX_FRONTENDS else []
+    return f"too few: {', '.join(short)}" if short else "holds"
 
 
 def _allow_files() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import sys
 import time
@@ -62,13 +63,24 @@ class Simulated:
 
     management: Management
     frontends: list[psutil.Process]
-    replicas: psutil.Process
+    replicas: asyncio.subprocess.Process
     address: str
     ready_s: float
 
     def cpu_s(self) -> list[float]:
         """Of each frontend, so far."""
         return [sum(process.cpu_times()[:2]) for process in self.frontends]
+
+    async def asked(self) -> int:
+        """How often frontends have asked a replica for a credit, so far."""
+        self.replicas.send_signal(signal.SIGUSR1)
+        assert self.replicas.stdout is not None
+        return int(await self.replicas.stdout.readline())
+
+    def batches(self) -> tuple[int, int]:
+        """How many the frontends have sent, with how many queries in them, by their last reports."""
+        seen = [version for report in self.management.reports.values() for version in report.versions]
+        return sum(version.batches for version in seen), sum(version.sent for version in seen)
 
     def memory(self) -> float:
         """Of a frontend, in bytes, on average."""
@@ -116,7 +128,7 @@ async def simulated(folder: Path, frontends: int, replicas: int, work_ms: float)
         yield Simulated(
             management,
             [psutil.Process(process.pid) for process in processes[:-1]],
-            psutil.Process(processes[-1].pid),
+            crowd,
             address,
             time.monotonic() - began,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -66,6 +67,8 @@ class Link(asyncio.BufferedProtocol):
 class FakeReplica:
     """Answers one batch after the other, each `work_s` after it began."""
 
+    asked = 0  # of all of them, how often for a credit
+
     def __init__(self, name: str, work_s: float) -> None:
         self.name = name
         self.credits = Credits()
@@ -83,6 +86,7 @@ class FakeReplica:
                 self._waiting.append((link, message))
                 self._next()
             case wire.Backlog():
+                FakeReplica.asked += 1
                 self.credits.want(link)
             case wire.Yield():
                 self.credits.give_back(link, message.credits)
@@ -104,15 +108,22 @@ class FakeReplica:
 
 
 async def main(folder: Path, count: int, work_s: float) -> None:
-    """Dial every socket in the folder with every replica, say so, and serve until killed."""
+    """Dial every socket in the folder with every replica, and serve until killed.
+
+    Tells on SIGUSR1 how often frontends asked for a credit.
+    """
+
+    def tell() -> None:
+        sys.stdout.write(f"{FakeReplica.asked}\n")
+        sys.stdout.flush()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, tell)
     replicas = [FakeReplica(str(i), work_s) for i in range(count)]
     sockets = sorted(folder.glob("*.sock"))
     # Each in an order of its own, as real ones do: whoever is dialled first has a replica's first credits.
     wanted = [(replica, path) for replica in replicas for path in random.sample(sockets, len(sockets))]
     for i in range(0, len(wanted), DIAL_AT_ONCE):
         await asyncio.gather(*(_dial(replica, path) for replica, path in wanted[i : i + DIAL_AT_ONCE]))
-    sys.stdout.write("connected\n")
-    sys.stdout.flush()
     await asyncio.Event().wait()
 
 
