@@ -27,10 +27,7 @@ from .home import own_home
 from .waiting import wait_for
 
 EVERYWHERE = pytest.mark.parametrize(
-    "place",
-    ["process", *(pytest.param(name, marks=pytest.mark.slow) for name in ("docker", "kubernetes"))],
-    indirect=True,
-    scope="module",
+    "place", ["process", pytest.param("docker", marks=pytest.mark.slow)], indirect=True, scope="module"
 )
 LABEL = "org.clipperlab.cluster"
 
