@@ -318,7 +318,9 @@ def test_logs_are_had_from_all_pods(cluster: ClipperConnection, tmp_path: Any) -
     assert "the model was asked" in log
     assert cluster.log(f"talks.1.{replica}", position)[0] == ""
     names = {path.rpartition("/")[2] for path in cluster.get_clipper_logs(tmp_path)}
-    assert {"management.log", "query-0.log", "query-1.log", f"talks.1.{replica}.log"} <= names
+    frontends = {f"query-{frontend['id']}.log" for frontend in cluster.status()["frontends"]}
+    assert len(frontends) == 2
+    assert {"management.log", f"talks.1.{replica}.log", *frontends} <= names
     cluster.stop_models(["talks"])
 
 
@@ -362,7 +364,7 @@ def test_manifests_are_those_of_the_running_cluster_with_its_models(cluster: Cli
     found = {(m["kind"], m["metadata"]["name"]): m for m in yaml.safe_load_all(text)}
     assert found["Deployment", "query"]["spec"]["replicas"] == 2
     assert ("NetworkPolicy", "models") in found
-    models = [m for m in found.values() if m["metadata"].get("labels", {}).get(COMPONENT) == "model"]
+    models = [m for m in found.values() if m["metadata"]["labels"].get("clipperlab.org/model") == "m"]
     assert sorted(m["kind"] for m in models) == ["Deployment"] * 2 + ["PodDisruptionBudget"] * 2
     assert not [kind for kind, _ in found if kind == "Secret"]
     assert cluster._record.token not in text
