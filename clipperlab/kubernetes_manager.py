@@ -36,6 +36,8 @@ class KubernetesContainerManager(_BroughtUp):
     process. Clipper's other arguments are refused with the reason. Raises BadRequest.
     """
 
+    down_timeout_s = 150.0  # pods have their grace, and then the namespace goes
+
     def __init__(
         self,
         cluster_name: str = "default-cluster",
