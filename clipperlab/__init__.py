@@ -24,6 +24,7 @@ from clipper_container.errors import (
 
 from . import deployers
 from .connection import ClipperConnection
+from .kubernetes_manager import KubernetesContainerManager
 from .managers import DockerContainerManager, ProcessContainerManager
 from .serving import serve
 
@@ -57,6 +58,7 @@ __all__ = [
     "ClusterError",
     "DeployError",
     "DockerContainerManager",
+    "KubernetesContainerManager",
     "NoRoom",
     "NotFound",
     "ProcessContainerManager",

@@ -18,6 +18,7 @@ from clipper_container.errors import BadRequest, ClusterError
 from .connection import ClipperConnection
 from .deployers.local_modules import HOMES
 from .deployers.python import deploy_python_closure
+from .kubernetes_manager import KubernetesContainerManager
 from .management import Event, Management
 from .managers import ContainerManager, DockerContainerManager, ProcessContainerManager
 from .summary import summarise, versions_of
@@ -40,12 +41,13 @@ DEFAULT = "default-cluster"
 
 
 On = Annotated[
-    Literal["process", "docker"],
+    Literal["process", "docker", "kubernetes"],
     typer.Option("--on", help="What the cluster runs on.", envvar="CLIPPERLAB_ON"),
 ]
 _MANAGERS: dict[str, Callable[[str], ContainerManager]] = {
     "process": ProcessContainerManager,
     "docker": DockerContainerManager,
+    "kubernetes": KubernetesContainerManager,
 }
 _on = "process"
 
@@ -79,9 +81,10 @@ def start(
     if record is None:
         raise ClusterError(f"Cluster {cluster_name!r} was stopped as soon as it had started.")
     verb = "runs" if started else "is already running"
-    console.print(
-        f"[bold]{cluster_name}[/] {verb}: queries at {record.query}, management at {record.management}."
-    )
+    where = f"queries at {record.query}, management at {record.management}"
+    if isinstance(manager, KubernetesContainerManager) and manager.forwards:
+        where = f"`kubectl port-forward -n {manager.namespace} service/query 1337` leads to its queries"
+    console.print(f"[bold]{cluster_name}[/] {verb}: {where}.", soft_wrap=True)
     plain = cluster_name == DEFAULT and _on == "process"
     manager_code = "" if plain else f'{type(manager).__name__}("{cluster_name}")'
     console.print(f"In Python: conn = ClipperConnection({manager_code}); conn.connect()", soft_wrap=True)
@@ -122,6 +125,22 @@ def status(cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None
         )
     else:
         _console().print(summarise(management))
+
+
+@app.command()
+def manifests(
+    cluster_name: ClusterName = DEFAULT,
+    namespace: Annotated[str, typer.Option(help="By default clipper-<cluster name>.")] = "",
+    registry: Annotated[str, typer.Option(help="Where the images are.")] = "",
+    cache_size: Annotated[int | None, typer.Option(help="Of the prediction cache, in bytes.")] = None,
+    num_frontends: Annotated[int | None, typer.Option(help="Query frontends.")] = None,
+) -> None:
+    """Print a cluster on Kubernetes as YAML, for `kubectl apply` and GitOps: as it runs, or as it would."""
+    manager = KubernetesContainerManager(cluster_name, namespace=namespace or None, registry=registry)
+    given = {"cache_size": cache_size, "num_frontends": num_frontends}
+    text, running = manager.manifests({k: v for k, v in given.items() if v is not None})
+    said = "As it runs" if running else "As it would be, for it does not run"
+    typer.echo(f"# {cluster_name}. {said}. Management makes its secrets.\n{text}", nl=False)
 
 
 images = typer.Typer(help="Container images, for clusters on Docker.", no_args_is_help=True)

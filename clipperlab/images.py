@@ -26,6 +26,7 @@ _SERVER = (
     "fastapi",
     "httptools",
     "httpx2",
+    "kubernetes",
     "prometheus-client",
     "psutil",
     "uvicorn",

@@ -71,6 +71,8 @@ def clusters() -> list[str]:
 class _BroughtUp:
     """What the container managers share: `python -m clipper_server` does it, for a place that they name."""
 
+    down_timeout_s = DOWN_TIMEOUT_S
+
     def __init__(
         self, cluster_name: str, place: list[str], wishes: Mapping[str, int | str], more: str
     ) -> None:
@@ -91,7 +93,7 @@ class _BroughtUp:
 
     def down(self, *, purge: bool, graceful: bool = True) -> int:
         options = [*(["--purge"] if purge else []), *([] if graceful else ["--now"])]
-        return int(self._run("down", options, DOWN_TIMEOUT_S)["stopped"])
+        return int(self._run("down", options, self.down_timeout_s)["stopped"])
 
     def record(self) -> ClusterRecord | None:
         found = self._run("record", [], DOWN_TIMEOUT_S)["record"]

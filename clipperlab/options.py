@@ -26,8 +26,8 @@ class DeployOptions(TypedDict, total=False):
         Why, for the model's history.
     resources
         Limits of each replica: {"cpus": 2, "memory": "512Mi", "gpus": 1, "shared_memory": "1Gi"}, and under
-        "devices" others by their Kubernetes names. What a container manager cannot obey it refuses, with the
-        reason.
+        "devices" others by their Kubernetes names. On Kubernetes "node_selector" and "tolerations" choose
+        among nodes. What a container manager cannot obey it refuses, with the reason.
     python
         The path of the interpreter that its replicas run on; by default the one that packaged the model.
     wait

@@ -14,7 +14,12 @@ from typing import Any, Protocol
 import psutil
 import pytest
 
-from clipperlab import ClipperConnection, DockerContainerManager, ProcessContainerManager
+from clipperlab import (
+    ClipperConnection,
+    DockerContainerManager,
+    KubernetesContainerManager,
+    ProcessContainerManager,
+)
 
 from . import parts
 from .clusters import kill, pid_of
@@ -74,6 +79,58 @@ class Processes:
                 if str(folder) in " ".join([*process.cmdline(), *process.environ().values()]):
                     found.append(f"process {process.pid}")
         return found
+
+
+class Kubernetes:
+    """Pods that are processes of this machine: everything but Kubernetes itself is real."""
+
+    name = "kubernetes"
+    starts_python = "KubernetesContainerManager(name)"
+
+    def __init__(self, stand_in: Any) -> None:
+        self.stand_in = stand_in
+
+    def connection(self, cluster: str, **_: Any) -> ClipperConnection:
+        # By node ports, for a port-forward is not for loads.
+        ports = {"management": "NodePort", "query": "NodePort"}
+        return ClipperConnection(KubernetesContainerManager(cluster, service_types=ports))
+
+    def kill(self, cluster: ClipperConnection, part: str) -> None:
+        namespace, pod = self.pod(cluster, part)
+        pid = self.stand_in.pid(namespace, pod)
+        self.stand_in.kill_pod(namespace, pod)
+        wait_for(f"the process of {part} to be dead", lambda: not psutil.pid_exists(pid))
+
+    def pause(self, cluster: ClipperConnection, part: str) -> Callable[[], None]:
+        process = psutil.Process(self.stand_in.pid(*self.pod(cluster, part)))
+        process.send_signal(signal.SIGSTOP)
+
+        def go_on() -> None:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGCONT)
+
+        return go_on
+
+    def left(self, cluster: str) -> list[str]:
+        return [f"pod {pod['metadata']['name']}" for pod in self.stand_in.pods(f"clipper-{cluster}")]
+
+    def pod(self, cluster: ClipperConnection, part: str) -> tuple[str, str]:
+        """Its namespace and name."""
+        namespace = f"clipper-{cluster.cm.cluster_name}"
+        if part.startswith("query-") or part == "management":
+            component = part.partition("-")[0]
+            key = "app.kubernetes.io/component"
+            found = [p for p in self.stand_in.pods(namespace) if p["metadata"]["labels"][key] == component]
+            if part != "management":
+                number = part.removeprefix("query-")
+                (host,) = [
+                    str(f["metrics"]).partition(":")[0]
+                    for f in cluster.status()["frontends"]
+                    if f["id"] == number
+                ]
+                found = [p for p in found if p["status"].get("podIP") == host]
+            return namespace, found[0]["metadata"]["name"]
+        return namespace, part.rpartition(".")[2]
 
 
 class Docker:
@@ -149,4 +206,11 @@ def find(name: str) -> Iterator[Place]:
         home = stack.enter_context(own_home())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("CLIPPERLAB_HOME", str(home))
+        if name == "kubernetes":
+            from .kubernetes_stand_in import StandIn
+
+            stand_in = stack.enter_context(StandIn())
+            patch.setenv("KUBECONFIG", str(stand_in.kubeconfig))
+            yield Kubernetes(stand_in)
+            return
         yield Docker(engine()) if name == "docker" else Processes()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from clipper_container.errors import BadRequest, ClusterError
@@ -28,6 +30,8 @@ def test_memory_is_written_as_people_write_it(written: int | str | None, size: i
         ({"cpus": 0}, "cpus must be a number above 0"),
         ({"cpus": True}, "cpus must be"),
         ({"memory": "much"}, "memory must be bytes"),
+        ({"node_selector": ["fast"]}, "node_selector is a dictionary of labels"),
+        ({"tolerations": [{"key": []}]}, "tolerations a list of dictionaries"),
         ({"memory": -1}, "memory must be bytes"),
         ({"devices": {"gpu": 1}}, "write vendor/device"),
         ({"devices": {"a.b/c": 0}}, "whole number of devices"),
@@ -69,3 +73,9 @@ def test_cores_are_shared_out_and_gpus_are_not_shared() -> None:
     assert allocation.free(1, [0, 1], [0]) == [1]
     with pytest.raises(ClusterError, match=r"GPUs asked for: 2\. Free: 1"):
         allocation.free(2, [0, 1], [0])
+
+
+@pytest.mark.parametrize("wanted", [{"node_selector": {"disk": "fast"}}, {"tolerations": [{"key": "x"}]}])
+def test_one_machine_has_no_nodes_to_choose_from(wanted: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest, match="here is one machine"):
+        allocation.check(Resources.of(**wanted))

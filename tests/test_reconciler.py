@@ -30,9 +30,9 @@ from .virtual_time import run
 class World:
     """Management's parts, and frontends that take over each snapshot and see each replica ready."""
 
-    def __init__(self, folder: Path, num_frontends: int = 1) -> None:
+    def __init__(self, folder: Path, num_frontends: int = 1, manager: FakeManager | None = None) -> None:
         loop = asyncio.get_running_loop()
-        self.changes, self.manager = Changes(), FakeManager()
+        self.changes, self.manager = Changes(), manager or FakeManager()
         self.state = State(folder / "state.db")
         self.events = Events(self.state, self.changes)
         self.frontends = Frontends(self.changes, self.events, clock=loop.time)

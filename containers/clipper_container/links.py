@@ -1,7 +1,7 @@
 """A container's connections to the query frontends.
 
-Finds the frontends (a glob of Unix sockets, looked up again every second), dials those that are new, says
-hello, takes in batches, and sends replies.
+Finds the frontends (looked up again every second), dials those that are new, says hello, takes in batches,
+and sends replies.
 
 Whoever holds the baton reads the sockets. While the model has nothing to do that is the main thread itself,
 so that a lone query does not wait for one thread to wake another; while the model computes it is the wire
@@ -11,7 +11,6 @@ thread, so that a frontend that comes, goes or asks is heard.
 from __future__ import annotations
 
 import contextlib
-import glob
 import logging
 import os
 import selectors
@@ -23,7 +22,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import metrics, wire
+from . import addresses, metrics, wire
 from .credits import Credits
 from .errors import WireError
 
@@ -38,25 +37,20 @@ log = logging.getLogger(__name__)
 class Link:
     """One connection to one frontend. `send` may be called from any thread."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, connected: socket.socket) -> None:
         self.address = address
         self.closed = False
         self.welcome = False  # the frontend knows this replica
         self.offered = False  # ... and that its model is loaded
         self.released = False  # ... and will send no more
         self._lock = threading.Lock()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket = connected
         timeout = struct.pack("ll", SEND_TIMEOUT_S, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
         self._header = memoryview(bytearray(wire.PREFIX.size))
         self._got = 0
         self._lengths: tuple[int, int] | None = None
         self._content = memoryview(b"")
-        try:
-            self._socket.connect(address)
-        except OSError:
-            self._socket.close()
-            raise
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -143,7 +137,6 @@ class Links:
 
     def __init__(self, frontends: str, hello: wire.Hello) -> None:
         self.credits = Credits()
-        self._frontends = frontends
         self._hello = hello
         self._inbox: deque[Work] = deque()
         self._links: dict[str, Link] = {}
@@ -162,6 +155,7 @@ class Links:
         self._wanted = False  # the main thread wants the baton back
         self._computing = threading.Event()  # ... and this is how it lends it
         self._thread = threading.Thread(target=self._run, name="wire", daemon=True)
+        self._addresses = addresses.find(frontends, self._look_at_once)
 
     def start(self) -> None:
         """Look for frontends, on the wire thread until the first `take`."""
@@ -205,6 +199,7 @@ class Links:
         self._computing.set()
         self._wake()
         self._thread.join()
+        self._addresses.close()
         for link in self._links.values():
             link.close()
         self._selector.close()
@@ -214,6 +209,10 @@ class Links:
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it is full of reasons to wake
             os.write(self._wake_write, b"!")
+
+    def _look_at_once(self) -> None:
+        self._look_again = 0.0
+        self._wake()
 
     def _run(self) -> None:
         while not self._closing:
@@ -230,9 +229,9 @@ class Links:
     def _poll(self) -> None:
         """Handle what has come, or wait for it, at most until the next look for frontends."""
         if time.monotonic() >= self._look_again:
+            self._look_again = time.monotonic() + LOOK_AGAIN_S
             self._find_frontends()
             self._tell_metrics()
-            self._look_again = time.monotonic() + LOOK_AGAIN_S
         for key, _ in self._selector.select(max(0.0, self._look_again - time.monotonic())):
             if key.data is None:
                 os.read(self._wake_read, 64)
@@ -262,7 +261,7 @@ class Links:
         return self._draining and all(link.released for link in self._links.values())
 
     def _find_frontends(self) -> None:
-        present = set(glob.glob(self._frontends))  # noqa: PTH207 - Path.glob takes no absolute pattern
+        present = self._addresses.present()
         self._refused = {address: self._refused[address] for address in present & self._refused.keys()}
         if self._draining:
             return
@@ -270,7 +269,7 @@ class Links:
         waiting = {address for address, refusal in self._refused.items() if now < refusal.until}
         for address in present - self._links.keys() - waiting:
             try:
-                link = Link(address)
+                link = Link(address, self._addresses.dial(address))
             except OSError:
                 continue  # it is just starting or just ending: the next look will tell
             self._links[address] = link

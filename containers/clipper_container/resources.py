@@ -10,7 +10,7 @@ import msgspec
 from .errors import BadRequest
 
 GPU = "nvidia.com/gpu"
-_KEYS = {"cpus", "memory", "gpus", "devices", "shared_memory"}
+_KEYS = {"cpus", "memory", "gpus", "devices", "shared_memory", "node_selector", "tolerations"}
 _UNITS = {"": 1, **{unit: 1000**n for n, unit in enumerate("KMGT", 1)}}
 _UNITS |= {f"{unit}i": 1024**n for n, unit in enumerate("KMGT", 1)}
 _MEMORY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([KMGT]i?)?B?")
@@ -22,13 +22,16 @@ class Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `cpus` may be a part of one. `memory` is in bytes. `devices` counts extended resources under their
     Kubernetes names, such as {"nvidia.com/gpu": 1} or {"google.com/tpu": 4}. `shared_memory` is what /dev/shm
-    holds, in bytes.
+    holds, in bytes. `node_selector` has the labels of the nodes that will do, and `tolerations` the taints
+    that do not matter, both as Kubernetes writes them; elsewhere there are no nodes to choose from.
     """
 
     cpus: float | None = None
     memory: int | None = None
     devices: dict[str, int] = {}
     shared_memory: int | None = None
+    node_selector: dict[str, str] = {}
+    tolerations: list[dict[str, str | int]] = []
 
     @property
     def gpus(self) -> int:
@@ -42,6 +45,8 @@ class Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         gpus: int = 0,
         devices: dict[str, int] | None = None,
         shared_memory: int | str | None = None,
+        node_selector: dict[str, str] | None = None,
+        tolerations: list[dict[str, str | int]] | None = None,
     ) -> Resources:
         """As people write it: memory may be "512Mi" or "2G", and `gpus=n` is a device like any other.
 
@@ -56,7 +61,23 @@ class Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise BadRequest(f"{name}: a replica gets a whole number of devices from 1, not {count!r}.")
         cpus = None if cpus is None else float(cpus)
-        return cls(cpus, _bytes("memory", memory), wanted, _bytes("shared_memory", shared_memory))
+        try:
+            return msgspec.convert(
+                {
+                    "cpus": cpus,
+                    "memory": _bytes("memory", memory),
+                    "devices": wanted,
+                    "shared_memory": _bytes("shared_memory", shared_memory),
+                    "node_selector": node_selector or {},
+                    "tolerations": tolerations or [],
+                },
+                cls,
+            )
+        except msgspec.ValidationError as error:
+            raise BadRequest(
+                "node_selector is a dictionary of labels, and tolerations a list of dictionaries, as "
+                f"Kubernetes has them: {error}."
+            ) from None
 
     @classmethod
     def read(cls, value: Any) -> Resources:

@@ -1,4 +1,4 @@
-"""`python -m clipper_server up|down|record process|docker`, and `management`, which `up` starts."""
+"""`python -m clipper_server up|down|record PLACE`, and `management PLACE`, which `up` starts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import uvloop
 
 from clipper_container.errors import ClipperException
 
-from . import lifecycle
+from . import kubernetes_commands, lifecycle
 from .cluster import ClusterFolder
 from .management import server
 
@@ -26,6 +27,8 @@ def main() -> int:
             _manage(arguments)
         elif arguments.container_manager == "docker":
             _on_docker(arguments)
+        elif arguments.container_manager == "kubernetes":
+            kubernetes_commands.run(arguments, _say)
         elif arguments.command == "up":
             record, started = lifecycle.up(
                 arguments.folder, _options(arguments, *PORTS), fresh=arguments.fresh
@@ -48,6 +51,10 @@ def _manage(arguments: argparse.Namespace) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     if arguments.container_manager == "docker":
         place = server.on_docker(arguments.cluster_name, arguments.published_host, arguments.registry)
+    elif arguments.container_manager == "kubernetes":
+        namespace = os.environ["CLIPPER_NAMESPACE"]
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+        place = server.on_kubernetes(arguments.cluster_name, namespace, arguments.registry)
     else:
         place = server.on_this_machine(arguments.query_port, arguments.management_port)
     folder = ClusterFolder(arguments.folder)
@@ -99,12 +106,14 @@ def _say(**what: object) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="clipper_server", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("up", "down", "record", "management"):
+    for name in ("up", "down", "record", "manifests", "management"):
         command = commands.add_parser(name)
-        command.add_argument("container_manager", choices=["process", "docker"])
+        places = ["kubernetes"] if name == "manifests" else ["process", "docker", "kubernetes"]
+        command.add_argument("container_manager", choices=places)
         command.add_argument("--folder", type=Path, help="of a cluster of processes")
         command.add_argument("--cluster-name", help="of a cluster of containers")
-        if name in ("up", "management"):
+        kubernetes_commands.add_arguments(command)
+        if name in ("up", "manifests", "management"):
             command.add_argument("--published-host", default="127.0.0.1", help="where containers publish")
             command.add_argument("--registry", default="", help="where the engine pulls images from")
             command.add_argument("--query-port", type=int, default=1337)

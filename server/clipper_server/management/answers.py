@@ -99,6 +99,12 @@ class Log(TypedDict):
     position: int
 
 
+class Number(TypedDict):
+    """From 0 to 63."""
+
+    number: int
+
+
 class Artifact(TypedDict):
     """`size` is in bytes."""
 
@@ -122,6 +128,8 @@ class Resources(TypedDict):
     memory: int | None
     devices: dict[str, int]
     shared_memory: int | None
+    node_selector: dict[str, str]
+    tolerations: list[dict[str, str | int]]
 
 
 class Version(TypedDict):

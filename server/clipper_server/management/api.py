@@ -27,7 +27,7 @@ from ..snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, Applicati
 from . import answers, openapi, refusals
 from .admin import Admin
 from .bodies import Body, Limit
-from .containers import ContainerManager, Runtime
+from .containers import ContainerManager, Orchestrator, Runtime
 from .control import Control
 from .events import Events
 from .frontends import Frontends
@@ -68,6 +68,8 @@ class Limits(Body):
     gpus: int = 0
     devices: dict[str, int] = Field(default_factory=dict)
     shared_memory: int | str | None = None
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: list[dict[str, str | int]] = Field(default_factory=list)
 
 
 class NewVersion(Body):
@@ -194,6 +196,7 @@ class API:
             ("GET", "/replicas", self.replicas, 200),
             ("GET", "/frontends/{frontend}/snapshot", self.snapshot, 200),
             ("POST", "/frontends/{frontend}/report", self.report, 204),
+            ("PUT", "/frontends/{frontend}/number", self.number, 200),
         ]
         token = (openapi.BEARER, self._check_token)
         secured = fastapi.APIRouter(prefix=_V1, dependencies=[Depends(check) for check in token])
@@ -445,7 +448,10 @@ class API:
             "message": version.message,
             "state": state,
             "preparing": self._reconciler.preparing(version),
-            "warnings": self._frontends.warnings(version.model, version.version),
+            "warnings": [
+                *self._frontends.warnings(version.model, version.version),
+                *self._reconciler.troubles(version.model, version.version),
+            ],
             "error": error,
             "is_current_version": self._control.state.current().get(version.model) == version.version,
         }
@@ -561,6 +567,12 @@ class API:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadRequest(f"This is no report of a query frontend: {error}.") from None
         self._frontends.on_report(report)
+
+    async def number(self, frontend: str) -> answers.Number:
+        """For query frontends that know their name alone: the number in their query ids."""
+        if not isinstance(self._manager, Orchestrator):
+            raise BadRequest("The query frontends of this cluster are told their numbers.")
+        return {"number": self._manager.number(frontend)}
 
 
 def _builtins(application: ApplicationSpec) -> answers.Application:

@@ -15,7 +15,7 @@ from clipper_container.errors import ClipperException, ClusterError
 
 from ..changes import Changes
 from .autoscaler import Autoscaler
-from .containers import ContainerManager, Runtime, Spec, Status
+from .containers import ContainerManager, Orchestrator, Runtime, Spec, Status, Trouble
 from .crashes import Crashes
 from .events import Events
 from .frontends import Frontends
@@ -65,6 +65,7 @@ class Reconciler:
         self._preparing: dict[Runtime, asyncio.Task[None]] = {}
         self._said: dict[Runtime, str] = {}  # how far that is
         self._autoscaler = Autoscaler(clock)
+        self._troubles: list[Trouble] = []  # that were told, and last
 
     async def run(self) -> None:
         """Until cancelled, or until the changes are closed. Woken by every change, and by the clock."""
@@ -114,7 +115,7 @@ class Reconciler:
         return crashes.last_words if crashes is not None and crashes.looping else None
 
     def _state_of(self, status: Status, ready: Container[str]) -> str:
-        if status.name in self._stopping:
+        if status.name in self._stopping or status.stopping:
             return "stopping"
         return "ready" if status.labels["replica"] in ready else "starting"
 
@@ -127,23 +128,49 @@ class Reconciler:
         self._running = [status for status in statuses if status.exit_code is None]
         if self._running != before:
             self._changes.notify()
-        await self._reconcile_frontends()
+        if not isinstance(self._manager, Orchestrator):
+            await self._reconcile_frontends()
         await self._end_hanging()
         wanted = {
             (v.model, v.version): v
             for v in self._state.versions()
             if v.state != "failed" and v.artifact is not None
         }
+        for key in self._crashes.keys() - wanted.keys():
+            del self._crashes[key]
+        if isinstance(self._manager, Orchestrator):
+            await self._orchestrate(self._manager, self._scaled(wanted.values()))
+            return
         running: defaultdict[tuple[str, str], list[Status]] = defaultdict(list)
         for status, state in self.replicas():
             if state != "stopping":
                 running[status.labels["model"], status.labels["version"]].append(status)
         for key in running.keys() - wanted.keys():
             await self._stop(running[key])
-        for key in self._crashes.keys() - wanted.keys():
-            del self._crashes[key]
         for version in self._scaled(wanted.values()):
             await self._reconcile_version(version, running[version.model, version.version])
+
+    async def _orchestrate(self, manager: Orchestrator, versions: Sequence[Version]) -> None:
+        ready = {status.name for status, state in self.replicas() if state == "ready"}
+        await manager.want([(self._specs.replica(v, 0), v.num_replicas) for v in versions], ready)
+        starting = {(v.model, v.version): v for v in versions if v.state == "starting"}
+        before, self._troubles = self._troubles, manager.troubles()
+        for trouble in self._troubles:
+            if trouble not in before:
+                self._events.add("trouble", trouble.text, **trouble.subject)
+            key = trouble.subject.get("model", ""), trouble.subject.get("version", "")
+            if trouble.hopeless and (version := starting.pop(key, None)) is not None:
+                self._on_failed(version, trouble.text)
+        for version in starting.values():
+            if self.ready(version.model, version.version) >= version.num_replicas:
+                self._on_ready(version)
+
+    def troubles(self, model: str, version: str) -> list[str]:
+        """Why it has fewer replicas than it should, in sentences."""
+        wanted = (model, version)
+        return [
+            t.text for t in self._troubles if (t.subject.get("model"), t.subject.get("version")) == wanted
+        ]
 
     def _scaled(self, versions: Iterable[Version]) -> list[Version]:
         """The versions, with as many replicas as their load wants where they are scaled automatically."""
@@ -242,7 +269,7 @@ class Reconciler:
             await self._manager.stop(status.name)
 
     async def _on_exit(self, status: Status) -> None:
-        asked = status.name in self._stopping
+        asked = status.name in self._stopping or status.stopping
         self._stopping.discard(status.name)
         if asked:
             self._events.add("stop", f"Stopped {status.name}.", **status.labels)

@@ -22,7 +22,7 @@ from ..changes import Changes
 from ..cluster import ClusterFolder, ClusterRecord
 from .api import API
 from .artifacts import Artifacts
-from .containers import ContainerManager
+from .containers import ContainerManager, Orchestrator
 from .containers.identity import Identity
 from .containers.process import ProcessContainerManager
 from .control import Control
@@ -104,11 +104,14 @@ async def serve(
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="api")
     reconciling = asyncio.create_task(reconciler.run(), name="reconciler")
     measuring = asyncio.create_task(series.run(), name="series")
-    announcing = asyncio.create_task(_announce(folder, specs, frontends, changes), name="announce")
+    beside = [reconciling, measuring]
+    if not isinstance(manager, Orchestrator):  # which has clients that look for themselves
+        announcing = _announce(folder, specs, frontends, changes)
+        beside.append(asyncio.create_task(announcing, name="announce"))
     try:
         await serving
     finally:
-        for task in (reconciling, measuring, announcing):
+        for task in beside:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
@@ -156,6 +159,31 @@ def on_docker(cluster_name: str, host: str, registry: str) -> Place:
             snapshots=docker.SNAPSHOTS,
         )
         return _listen(docker.MANAGEMENT_PORT, "0.0.0.0"), specs, manager
+
+    return place
+
+
+def on_kubernetes(cluster_name: str, namespace: str, registry: str) -> Place:
+    """In pods, of which this is one. `registry` has the images of models."""
+
+    def place(folder: ClusterFolder, state: State) -> tuple[socket.socket, Specs, ContainerManager]:
+        from .containers.kubernetes import KubernetesContainerManager  # late: others need no Kubernetes
+        from .containers.kubernetes_token import shared_token
+        from .containers.numbers import Numbers
+
+        token = shared_token(namespace, _token(state))
+        state.set("token", token)
+        specs = Specs(
+            cluster_name,
+            token,
+            "management:1338",
+            "query:1337",
+            folder.sockets,
+            published=(f"management.{namespace}:1338", f"query.{namespace}:1337"),
+            wire="frontends:7000",
+        )
+        manager = KubernetesContainerManager(namespace, registry, Numbers(state))
+        return _listen(1338, "0.0.0.0"), specs, manager
 
     return place
 

@@ -45,7 +45,8 @@ def max_warm_up(batching: BatchingSpec) -> int:
 
 @dataclass(frozen=True)
 class Specs:
-    """Addresses are host:port. `sockets` is the folder where query frontends and replicas meet.
+    """Addresses are host:port. `sockets` is the folder where query frontends and replicas meet, unless
+    `wire` is the name and port of all query frontends.
 
     `management` and `query` are where the cluster's own parts find each other; `published` has what its
     clients use for both where that is another. `private` is where query frontends answer management alone:
@@ -60,6 +61,12 @@ class Specs:
     published: tuple[str, str] | None = None
     private: tuple[str, str] = ("127.0.0.1", "127.0.0.1")
     snapshots: Path | None = None  # by default beside the sockets
+    wire: str = ""
+
+    @property
+    def frontends(self) -> str:
+        """Where replicas dial."""
+        return self.wire or str(self.sockets / "*.sock")
 
     @property
     def for_clients(self) -> tuple[str, str]:
@@ -86,7 +93,7 @@ class Specs:
             "CLIPPER_MODEL_NAME": version.model,
             "CLIPPER_MODEL_VERSION": version.version,
             "CLIPPER_REPLICA": str(replica),
-            "CLIPPER_FRONTENDS": str(self.sockets / "*.sock"),
+            "CLIPPER_FRONTENDS": self.frontends,
             "CLIPPER_ARTIFACT": f"http://{self.management}/api/v1/artifacts/{version.artifact}",
             "CLIPPER_TOKEN": self.replica_token(version.model, version.version),
             "CLIPPER_MAX_BATCH": str(max_warm_up(version.batching)),
@@ -99,7 +106,7 @@ class Specs:
         return {
             "model": model,
             "version": version,
-            "frontends": str(self.sockets / "*.sock"),
+            "frontends": self.frontends,
             "token": self.replica_token(model, version),
         }
 

@@ -17,24 +17,29 @@ import msgspec
 import uvicorn
 import uvloop
 
+from clipper_container import addresses
+
 from ..changes import Changes
 from .configuration import Configuration
 from .http import protocol_class
 from .listener import Listener, bind
 from .management import Management
+from .number import number
 from .replicas import Replica
 from .rest import rest
 
 WAIT_FOR_REPLICAS_S = 5.0
+WAIT_OVER_NAMES_S = 40.0  # the names by which replicas find this one may be half a minute old
 DRAIN_S = 5
 
 log = logging.getLogger(__name__)
 
 
 class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{field.upper()}"):
-    """The environment, read once. `address` is where HTTP is served, `replicas` the socket for replicas.
+    """The environment, read once. `frontend` is its number, or a name for which management has one.
 
-    At a port of `private` it answers management alone, which knows that host as `private_name`.
+    `address` is where HTTP is served; `replicas` is where replicas dial in, a socket's path or host:port. At
+    a port of `private` it answers management alone, which knows that host as `private_name`.
     """
 
     frontend: str
@@ -45,6 +50,11 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
     snapshot: str
     private: str
     private_name: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the frontends that share this one's port meet."""
+        return Path(self.replicas if "/" in self.replicas else self.snapshot).parent
 
     def __repr__(self) -> str:
         return f"<the settings of query frontend {self.frontend}>"  # without the token
@@ -64,23 +74,24 @@ async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     loop = asyncio.get_running_loop()
     changes = Changes()
-    configuration = Configuration(settings.frontend, changes.notify, loop)
+    frontend = await number(
+        settings.frontend, settings.management, settings.token, settings.folder / "number"
+    )
+    configuration = Configuration(frontend, changes.notify, loop)
     management = Management(settings.management, settings.token, Path(settings.snapshot), configuration)
     management.restore()
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(settings.replicas)  # noqa: PTH108 - one quick call, before anything is served
-    replicas = await loop.create_unix_server(
-        lambda: Replica(configuration, configuration.replicas), settings.replicas
+    replicas = await _listen_for_replicas(
+        settings.replicas, lambda: Replica(configuration, configuration.replicas)
     )
     talk = [
         asyncio.create_task(management.follow(), name="follow"),
         asyncio.create_task(management.report(changes), name="report"),
     ]
     try:
-        await _until_complete(configuration, changes)
+        cap_s = WAIT_FOR_REPLICAS_S if "/" in settings.replicas else WAIT_OVER_NAMES_S
+        await _until_complete(configuration, changes, cap_s)
         _quiet_garbage_collector()
-        folder = Path(settings.replicas).parent
-        listener = Listener(settings.frontend, settings.address, folder)
+        listener = Listener(frontend, settings.address, settings.folder)
         private = settings.private, settings.private_name
         await Server(configuration, listener, changes, private).serve()
     finally:
@@ -92,11 +103,22 @@ async def serve(settings: Settings) -> None:
             replica.close()
 
 
-async def _until_complete(configuration: Configuration, changes: Changes) -> None:
+async def _listen_for_replicas(address: str, replica: Callable[[], Replica]) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    if "/" in address:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(address)  # noqa: PTH108 - one quick call, before anything is served
+        return await loop.create_unix_server(replica, address)
+    listening = bind(address)
+    addresses.tune(listening)
+    return await loop.create_server(replica, sock=listening)
+
+
+async def _until_complete(configuration: Configuration, changes: Changes, cap_s: float) -> None:
     """Wait for a snapshot, however long it takes, and a while for the replicas that it names."""
     await changes.wait_for(lambda: configuration.snapshot is not None)
-    if not await changes.wait_for(configuration.complete, WAIT_FOR_REPLICAS_S):
-        log.warning("not all replicas have connected within %.0f s: opening anyway", WAIT_FOR_REPLICAS_S)
+    if not await changes.wait_for(configuration.complete, cap_s):
+        log.warning("not all replicas have connected within %.0f s: opening anyway", cap_s)
 
 
 def _quiet_garbage_collector() -> None:

@@ -5,9 +5,9 @@ A container manager keeps its own record of what it started, so that a new manag
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from clipper_container.resources import Resources
 
@@ -49,7 +49,8 @@ class Spec:
 class Status:
     """What became of it. `exit_code` is None while it runs, and may be -1 where nobody knows it.
 
-    `last_words` is what it said of its own end: the model's traceback, or the end of its log.
+    `last_words` is what it said of its own end: the model's traceback, or the end of its log. `stopping`
+    says that somebody, not necessarily the reconciler, has asked it to end.
     """
 
     name: str
@@ -58,6 +59,19 @@ class Status:
     pid: int
     exit_code: int | None
     last_words: str
+    stopping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why something does not run or will end: a sentence with advice, and what it is about, as in events.
+
+    Waiting will not help where it is `hopeless`.
+    """
+
+    text: str
+    subject: dict[str, str]
+    hopeless: bool = False
 
 
 class ContainerManager(Protocol):
@@ -96,3 +110,24 @@ class ContainerManager(Protocol):
 
         At most 64 KiB at once. A position that is gone is the begin of what is left. Raises NotFound.
         """
+
+
+@runtime_checkable
+class Orchestrator(ContainerManager, Protocol):
+    """A container manager that counts replicas itself, and whose query frontends are there of themselves.
+
+    It is told what is wanted, and not what to start: `start` is never called.
+    """
+
+    def number(self, frontend: str) -> int:
+        """The number of the query frontend with this name, for as long as it lives. Raises ClusterError."""
+
+    async def want(self, wanted: Sequence[tuple[Spec, int]], ready: Collection[str]) -> None:
+        """Have these versions, each by the spec of any of its replicas, with so many; and no others.
+
+        `ready` names the replicas that every query frontend has. Raises ClusterError where the engine does
+        not answer; what is there stays then.
+        """
+
+    def troubles(self) -> list[Trouble]:
+        """What is wrong now."""

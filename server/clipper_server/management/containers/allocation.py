@@ -38,6 +38,7 @@ def check(resources: Resources) -> None:
                 f"memory: a replica needs at least {SMALLEST // MIB} MiB, and this machine has "
                 f"{has // MIB:,} MiB: {resources.memory / MIB:,.1f} MiB cannot be."
             )
+    check_one_machine(resources)
     if resources.shared_memory is not None:
         raise BadRequest("shared_memory: processes share the machine's /dev/shm. Leave it out here.")
     for device, count in resources.devices.items():
@@ -81,3 +82,12 @@ def free(count: int, among: Iterable[int], used: Iterable[int]) -> list[int]:
             "them, or scale down."
         )
     return found
+
+
+def check_one_machine(resources: Resources) -> None:
+    """Raises BadRequest where a replica is to choose among nodes."""
+    if resources.node_selector or resources.tolerations:
+        raise BadRequest(
+            "node_selector and tolerations choose among the nodes of a Kubernetes cluster, and here is one "
+            "machine. Leave them out."
+        )

@@ -23,6 +23,7 @@ from clipper_container.limits import MIB, out_of_memory
 from clipper_container.resources import GPU, Resources
 
 from . import Kind, Runtime, Spec, Status
+from .allocation import check_one_machine
 from .images import Images
 
 CLUSTER, KIND, NAME, LABELS = (f"org.clipperlab.{word}" for word in ("cluster", "kind", "name", "labels"))
@@ -76,6 +77,7 @@ class DockerContainerManager:
     def check(self, resources: Resources, runtime: Runtime) -> None:
         if resources.memory is not None and resources.memory < SMALLEST:
             raise BadRequest(f"memory: a replica needs at least {SMALLEST // MIB} MiB.")
+        check_one_machine(resources)
         for device in resources.devices:
             if device != GPU:
                 raise BadRequest(f"{device}: Docker gives no such devices. Kubernetes has them.")

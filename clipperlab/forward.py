@@ -1,0 +1,159 @@
+"""A port on 127.0.0.1 behind which a service of a cluster on Kubernetes answers, through the API server.
+
+What `kubectl port-forward` does; but where the pod that it had is gone, it goes on with another one. It is
+for a person's queries, and not for a load: each connection is a WebSocket of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from clipper_container.errors import ClusterError
+
+PORTS = {"management": 1338, "query": 1337}
+PROTOCOL = "v4.channel.k8s.io"
+DATA, ERROR = 0, 1  # channels
+START_S = 20.0
+ANSWER_S = 10.0
+CHUNK = 1 << 16
+MAX_CONNECTIONS = 256
+
+log = logging.getLogger(__name__)
+
+
+class Forward:
+    """Listens from the start, in a thread. Where no pod is ready, connections are closed at once.
+
+    Raises ClusterError.
+    """
+
+    def __init__(self, namespace: str, service: str, context: str = "") -> None:
+        self._pods = f"/api/v1/namespaces/{namespace}/pods"
+        self._service = service
+        self._port = PORTS[service]
+        self._turn = 0
+        self._open: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"forward {service}", daemon=True)
+        self._thread.start()
+        started = asyncio.run_coroutine_threadsafe(self._start(context), self._loop)
+        self.address = started.result(START_S)
+
+    def close(self) -> None:
+        """Close all connections. May be called once."""
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(START_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(START_S)
+        self._loop.close()
+
+    async def _start(self, context: str) -> str:
+        import aiohttp  # the Kubernetes client's own
+        from kubernetes.aio import client
+
+        self._api = client.ApiClient(await _settings(context))
+        connector = aiohttp.TCPConnector(ssl=self._api.rest_client.ssl_context, limit=MAX_CONNECTIONS)
+        self._session = aiohttp.ClientSession(connector=connector)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        host, port = self._server.sockets[0].getsockname()
+        return f"{host}:{port}"
+
+    async def _end(self) -> None:
+        self._server.close()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+        await self._session.close()
+        await self._api.close()  # type: ignore[no-untyped-call]
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            await self._forward(reader, writer)
+        except Exception as error:  # the client sees it: its connection ends
+            log.info("nothing is forwarded to %s: %r", self._service, error)
+        finally:
+            self._open.discard(task)
+            writer.close()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        url, headers = await self._request(
+            f"{self._pods}/{await self._pod()}/portforward", ports=str(self._port)
+        )
+        async with self._session.ws_connect(url, headers=headers, protocols=[PROTOCOL], max_msg_size=0) as ws:
+            there = asyncio.create_task(_send(reader, ws))
+            try:
+                await _receive(ws, writer)
+            finally:
+                there.cancel()
+                await asyncio.gather(there, return_exceptions=True)
+
+    async def _request(self, path: str, **query: str) -> tuple[str, dict[str, str]]:
+        """The URL, and the headers that prove who we are."""
+        _, url, headers, *_ = await self._api.param_serialize(
+            "GET", path, query_params=list(query.items()), auth_settings=["BearerToken"]
+        )
+        return url, headers
+
+    async def _pod(self) -> str:
+        """The next one that is ready. Raises ClusterError."""
+        selector = f"app.kubernetes.io/name=clipper,app.kubernetes.io/component={self._service}"
+        url, headers = await self._request(self._pods, labelSelector=selector)
+        async with asyncio.timeout(ANSWER_S), self._session.get(url, headers=headers) as response:
+            found = json.loads(await response.read())
+        ready = sorted(pod["metadata"]["name"] for pod in found.get("items", []) if _is_ready(pod))
+        if not ready:
+            raise ClusterError(f"No pod of {self._service} is ready.")
+        self._turn += 1
+        return str(ready[self._turn % len(ready)])
+
+
+async def _send(reader: asyncio.StreamReader, ws: Any) -> None:
+    while data := await reader.read(CHUNK):
+        await ws.send_bytes(bytes([DATA]) + data)
+    await ws.close()
+
+
+async def _receive(ws: Any, writer: asyncio.StreamWriter) -> None:
+    """Until either end closes. Each channel begins with the port's number."""
+    begun = set()
+    async for message in ws:
+        channel, data = message.data[0], message.data[1:]
+        if channel not in begun:
+            begun.add(channel)
+        elif channel == ERROR:
+            raise ClusterError(data.decode(errors="replace"))
+        else:
+            writer.write(data)
+            await writer.drain()
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions") or []
+    ready = any((found["type"], found["status"]) == ("Ready", "True") for found in conditions)
+    return ready and "deletionTimestamp" not in pod["metadata"]
+
+
+async def _settings(context: str) -> Any:
+    """As the runtime chooses them: the kubeconfig's, or this pod's where there is none."""
+    from kubernetes.aio import client, config
+
+    settings = client.Configuration()
+    has_config = "KUBECONFIG" in os.environ or Path("~/.kube/config").expanduser().exists()
+    try:
+        if not context and not has_config and "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        else:
+            await config.load_kube_config(  # type: ignore[no-untyped-call]
+                context=context or None, client_configuration=settings
+            )
+    except (config.ConfigException, OSError) as error:
+        raise ClusterError(f"There is no Kubernetes cluster to ask: {error}. Set KUBECONFIG.") from None
+    return settings

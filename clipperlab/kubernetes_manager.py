@@ -1,0 +1,111 @@
+"""The container manager for Kubernetes, seen from the workbench."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from clipper_container.errors import BadRequest
+
+from .managers import DOWN_TIMEOUT_S, ClusterRecord, _BroughtUp
+from .names import check_name
+
+if TYPE_CHECKING:
+    from .forward import Forward
+
+SERVICES = ("management", "query")
+TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
+REFUSED = {
+    "kubernetes_proxy_addr": "The API server's proxy takes the cluster's token out of requests. Without a "
+    "node port or a load balancer (service_types) a port-forward is made, which needs nothing.",
+    "redis_ip": "There is no Redis: management keeps the state on a volume.",
+    "redis_port": "There is no Redis: management keeps the state on a volume.",
+    "useInternalIP": "A node's external address is tried first, and its internal one where it has none.",
+}
+
+
+class KubernetesContainerManager(_BroughtUp):
+    """A cluster of pods, in a namespace of its own: `clipper-<cluster_name>`, or the one that is named.
+
+    A namespace that is named must be there, unless `create_namespace_if_not_exists`. `context` is one of the
+    kubeconfig's; by default its current one, or in a pod without kubeconfig that pod's cluster. Images come
+    from the `registry`, with `image_pull_secrets` where it wants a password; without one the nodes must have
+    them. `service_types` maps "management" and "query" to ClusterIP, NodePort or LoadBalancer.
+
+    Where no address of a service can be reached from here, a port-forward is made, which ends with this
+    process. Clipper's other arguments are refused with the reason. Raises BadRequest.
+    """
+
+    down_timeout_s = 150.0  # pods have their grace, and then the namespace goes
+
+    def __init__(
+        self,
+        cluster_name: str = "default-cluster",
+        *,
+        namespace: str | None = None,
+        context: str = "",
+        registry: str = "",
+        service_types: dict[str, str] | None = None,
+        create_namespace_if_not_exists: bool = False,
+        image_pull_secrets: Sequence[str] = (),
+        **of_clipper: Any,
+    ) -> None:
+        for name in of_clipper:
+            if name not in REFUSED:
+                raise TypeError(f"KubernetesContainerManager() got an unexpected keyword argument {name!r}")
+            raise BadRequest(f"KubernetesContainerManager() takes no {name}. {REFUSED[name]} Leave it out.")
+        for service, type_ in (service_types or {}).items():
+            if service not in SERVICES or type_ not in TYPES:
+                raise BadRequest(
+                    f"service_types: {service!r}: {type_!r} cannot be. Services are {', '.join(SERVICES)}, "
+                    f"and types {', '.join(TYPES)}."
+                )
+        self.namespace = check_name("namespace", namespace or f"clipper-{cluster_name}")
+        self.context = context
+        place = ["kubernetes", "--cluster-name", cluster_name]
+        if namespace:
+            place += ["--namespace", namespace]
+        if context:
+            place += ["--context", context]
+        place += [f"--service-type={service}={type_}" for service, type_ in (service_types or {}).items()]
+        place += [f"--image-pull-secret={name}" for name in image_pull_secrets]
+        if create_namespace_if_not_exists:
+            place.append("--create-namespace")
+        more = f"`kubectl get pods -n {self.namespace}` tells more."
+        super().__init__(cluster_name, place, {"registry": registry} if registry else {}, more)
+        self._forwards: dict[str, Forward] = {}
+
+    def record(self) -> ClusterRecord | None:
+        found = self._run("record", [], DOWN_TIMEOUT_S)["record"]
+        if found is None:
+            return None
+        management, query = (found[name] or self._forwarded(name) for name in SERVICES)
+        return ClusterRecord(found["cluster_name"], query, management, found["token"])
+
+    @property
+    def forwards(self) -> bool:
+        """Whether an address of its record ends with this object."""
+        return bool(self._forwards)
+
+    def _forwarded(self, service: str) -> str:
+        from .forward import Forward  # late: it needs the Kubernetes client
+
+        if service not in self._forwards:
+            self._forwards[service] = Forward(self.namespace, service, self.context)
+        return self._forwards[service].address
+
+    def manifests(self, settings: Mapping[str, int] | None = None) -> tuple[str, bool]:
+        """The cluster as YAML, and whether it runs: with its models then, and as it would be otherwise."""
+        given = {**self._wishes, **(settings or {})}
+        options = [
+            part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))
+        ]
+        found = self._run("manifests", options, DOWN_TIMEOUT_S)
+        return found["yaml"], found["running"]
+
+    def down(self, *, purge: bool, graceful: bool = True) -> int:
+        stopped = super().down(purge=purge, graceful=graceful)
+        for forward in self._forwards.values():
+            forward.close()
+        self._forwards.clear()
+        return stopped

@@ -1,0 +1,271 @@
+"""Brings a cluster of pods up and down, and finds it: by its namespace, from wherever a kubeconfig is."""
+
+from __future__ import annotations
+
+import base64
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from clipper_container.errors import ClusterError
+
+from . import manifests
+from .declared import declared
+from .kubernetes_api import Forbidden, KubernetesAPI, Missing
+from .management.containers import Trouble, pods
+from .management.containers.deployments import OWNER
+from .management.containers.kubernetes_token import SECRET
+from .manifests import COMPONENT, NAME, Choices, Manifest
+from .reach import reach
+
+MANAGER = "clipperlab"  # of the fields that it writes
+START_S = 110.0
+STOP_S = 50.0
+LOOK_S = 0.2
+OURS = ",".join(f"{key}={value}" for key, value in NAME.items())
+INSTANCE = "app.kubernetes.io/instance"
+_CORE, _APPS, _RBAC = "/api/v1", "/apis/apps/v1", "/apis/rbac.authorization.k8s.io/v1"
+_PATHS = {
+    "Namespace": "/api/v1/namespaces",
+    "ServiceAccount": f"{_CORE}/namespaces/{{}}/serviceaccounts",
+    "Role": f"{_RBAC}/namespaces/{{}}/roles",
+    "RoleBinding": f"{_RBAC}/namespaces/{{}}/rolebindings",
+    "PersistentVolumeClaim": f"{_CORE}/namespaces/{{}}/persistentvolumeclaims",
+    "Service": f"{_CORE}/namespaces/{{}}/services",
+    "Secret": f"{_CORE}/namespaces/{{}}/secrets",
+    "Deployment": f"{_APPS}/namespaces/{{}}/deployments",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A cluster that runs. An address is None where only a port-forward leads there."""
+
+    cluster_name: str
+    token: str
+    management: str | None
+    query: str | None
+
+
+class KubernetesCluster:
+    """The cluster that `choices` name, in the kubeconfig's `context`; "" is its current one, or this pod's.
+
+    Raises ClusterError where the API server does not answer, or does not do it.
+    """
+
+    def __init__(self, choices: Choices, context: str = "", *, create_namespace: bool = True) -> None:
+        self._choices = choices
+        self._namespace = choices.namespace
+        self._create_namespace = create_namespace
+        self._api = KubernetesAPI(context)
+
+    def record(self) -> Found | None:
+        """How to reach it; None where it does not run."""
+        deployment = self._deployment("management")
+        if deployment is None or not deployment["spec"].get("replicas"):
+            return None
+        self._check_name(deployment)
+        try:
+            secret = self._api.ask("GET", self._path("Secret", SECRET))
+        except Missing:
+            return None  # management has never come up so far
+        token = base64.b64decode(secret["data"]["token"]).decode()
+        found = reach(self._api, self._namespace)
+        return Found(self._choices.cluster_name, token, found.management, found.query)
+
+    def up(self, *, fresh: bool) -> bool:
+        """See to it that it serves; whether it had to be started."""
+        if fresh:
+            self.down(purge=True)
+        deployment = self._deployment("management")
+        if deployment is not None:
+            self._check_name(deployment)
+        if deployment is not None and deployment["spec"].get("replicas"):
+            if self._serves():
+                return False
+        else:
+            self._make_namespace()
+            for manifest in self.manifests():
+                if manifest["kind"] != "Namespace":
+                    self._apply(manifest)
+        self._wait()
+        return True
+
+    def manifests(self) -> list[Manifest]:
+        """What is applied. Without a storage class the state is no longer kept than management's pod."""
+        choices = self._choices
+        if choices.storage:
+            choices = replace(choices, storage=self._has_storage())
+        return manifests.cluster(choices)
+
+    def as_it_is(self) -> list[Manifest]:
+        """What was applied of a cluster that is there, its models included; [] where there is none.
+
+        Secrets are not in it: management makes them.
+        """
+        if self._deployment("management") is None:
+            return []
+        found = []
+        for manifest in manifests.base():
+            kind, name = manifest["kind"], manifest["metadata"]["name"]
+            path = f"{_PATHS[kind]}/{self._namespace}" if kind == "Namespace" else self._path(kind, name)
+            with suppress(Missing):
+                found.append({**_head(manifest), **self._api.ask("GET", path)})
+        parts = [declared(one, MANAGER) for one in found]
+        for kind in ("Deployment", "PodDisruptionBudget"):
+            path = _PATHS[kind].format(self._namespace)
+            listed = self._api.ask("GET", path, query={"labelSelector": f"{OURS},{COMPONENT}=model"})
+            head = next(_head(manifest) for manifest in manifests.base() if manifest["kind"] == kind)
+            parts += [declared({**head, **one}, OWNER) for one in listed["items"]]
+        return parts
+
+    def down(self, *, purge: bool, now: bool = False) -> int:
+        """End every pod, management first, which would want the others back; how many there were.
+
+        Its state stays, and so does its namespace, unless it is purged.
+        """
+        if self._namespace_object() is None:
+            return 0
+        deployment = self._deployment("management")
+        if deployment is not None:
+            self._check_name(deployment)
+        count = len(self._pods())
+        for name in ("management", "query"):
+            with suppress(Missing):
+                body = {"spec": {"replicas": 0}}
+                self._api.ask("PATCH", self._path("Deployment", name), body, "application/merge-patch+json")
+        self._api.ask(
+            "DELETE",
+            _PATHS["Deployment"].format(self._namespace),
+            query={"labelSelector": f"{OURS},{COMPONENT}=model"},
+        )
+        give_up = time.monotonic() + STOP_S
+        grace_s = 0 if now else None
+        while left := self._pods():
+            if now or time.monotonic() > give_up:
+                for pod in left:
+                    with suppress(Missing):
+                        path = f"{_CORE}/namespaces/{self._namespace}/pods/{pod['metadata']['name']}"
+                        self._api.ask("DELETE", path, {"gracePeriodSeconds": grace_s or 0})
+            if time.monotonic() > give_up + 5:
+                raise ClusterError(f"Some pods of namespace {self._namespace} do not end. {self._troubles()}")
+            time.sleep(LOOK_S)
+        if purge:
+            self._purge()
+        return count
+
+    def _purge(self) -> None:
+        """All that was made, and the namespace where it was made for this."""
+        namespace = self._namespace_object()
+        if namespace is not None and (namespace["metadata"].get("labels") or {}).items() >= NAME.items():
+            self._api.ask("DELETE", f"{_PATHS['Namespace']}/{self._namespace}")
+            give_up = time.monotonic() + STOP_S
+            while self._namespace_object() is not None:
+                if time.monotonic() > give_up:
+                    raise ClusterError(
+                        f"Namespace {self._namespace} does not go. `kubectl get all,pvc -n "
+                        f"{self._namespace}` tells what holds it."
+                    )
+                time.sleep(LOOK_S)
+            return
+        named = [(m["kind"], m["metadata"]["name"]) for m in reversed(manifests.base())]
+        for kind, name in [*named, ("Secret", SECRET)]:
+            if kind != "Namespace":
+                with suppress(Missing):
+                    self._api.ask("DELETE", self._path(kind, name))
+
+    def _make_namespace(self) -> None:
+        if self._namespace_object() is not None:
+            return
+        if not self._create_namespace:
+            raise ClusterError(
+                f"There is no namespace {self._namespace}. create_namespace_if_not_exists=True makes it, as "
+                f"does `kubectl create namespace {self._namespace}`."
+            )
+        for manifest in self.manifests():
+            if manifest["kind"] == "Namespace":
+                self._apply(manifest)
+
+    def _check_name(self, deployment: Manifest) -> None:
+        name = deployment["metadata"]["labels"].get(INSTANCE, deployment["metadata"]["name"])
+        if INSTANCE in deployment["metadata"]["labels"] and name != self._choices.cluster_name:
+            raise ClusterError(
+                f"Namespace {self._namespace} has the cluster {name!r}, and has room for one. Leave out "
+                "namespace=, and each cluster gets its own."
+            )
+
+    def _wait(self) -> None:
+        give_up = time.monotonic() + START_S
+        while not self._serves():
+            hopeless = [trouble.text for trouble in self._found_troubles() if trouble.hopeless]
+            if hopeless:
+                raise ClusterError(f"The cluster did not start. {hopeless[0]}")
+            if time.monotonic() > give_up:
+                raise ClusterError(
+                    f"The cluster does not serve after {START_S:.0f} s. {self._troubles()} It goes on "
+                    "starting: connect() later, or stop_all(purge=True)."
+                )
+            time.sleep(LOOK_S)
+
+    def _serves(self) -> bool:
+        found = [self._deployment(name) for name in ("management", "query")]
+        return all(
+            d is not None
+            and d["status"].get("observedGeneration", 0) >= d["metadata"]["generation"]
+            and d["status"].get("readyReplicas", 0) >= d["spec"]["replicas"]
+            for d in found
+        )
+
+    def _troubles(self) -> str:
+        found = [trouble.text for trouble in self._found_troubles()]
+        return " ".join(dict.fromkeys(found)) or f"`kubectl get pods -n {self._namespace}` tells more."
+
+    def _found_troubles(self) -> list[Trouble]:
+        found = [trouble for pod in self._pods() for trouble in pods.troubles(pod)]
+        for pod in self._pods():
+            if pods.ends(pod) > 1:
+                code, said = pods.last_end(pod)
+                text = f"Pod {pod['metadata']['name']} ends with exit code {code}: {said}"
+                found.append(Trouble(text, {}, hopeless=True))
+        for name in ("management", "query"):
+            if (deployment := self._deployment(name)) is not None:
+                found += pods.deployment_troubles(deployment)
+        return found
+
+    def _pods(self) -> list[Manifest]:
+        path = f"{_CORE}/namespaces/{self._namespace}/pods"
+        with suppress(Missing):
+            found: list[Manifest] = self._api.ask("GET", path, query={"labelSelector": OURS})["items"]
+            return found
+        return []
+
+    def _has_storage(self) -> bool:
+        try:
+            return bool(self._api.ask("GET", "/apis/storage.k8s.io/v1/storageclasses")["items"])
+        except Forbidden:
+            return True  # who may not look is told by the claim
+
+    def _namespace_object(self) -> Manifest | None:
+        with suppress(Missing):
+            return self._api.ask("GET", f"{_PATHS['Namespace']}/{self._namespace}")
+        return None
+
+    def _deployment(self, name: str) -> Manifest | None:
+        with suppress(Missing):
+            return self._api.ask("GET", self._path("Deployment", name))
+        return None
+
+    def _apply(self, manifest: Manifest) -> None:
+        path = self._path(manifest["kind"], manifest["metadata"]["name"])
+        query = {"fieldManager": MANAGER, "force": "true"}
+        self._api.ask("PATCH", path, manifest, "application/apply-patch+yaml", query)
+
+    def _path(self, kind: str, name: str) -> str:
+        return f"{_PATHS[kind].format(self._namespace)}/{name}"
+
+
+def _head(manifest: Manifest) -> Manifest:
+    """What a list leaves out of its items."""
+    return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}

@@ -1,0 +1,152 @@
+"""What a model version is on Kubernetes: a Deployment, a secret with its credential, and a budget."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from clipper_container import image
+
+from ...manifests import COMPONENT, NAME, Manifest
+from . import Runtime, Spec
+
+MODEL, VERSION = "clipperlab.org/model", "clipperlab.org/version"
+OWNER = "clipper-management"  # of the fields that management writes
+DIGEST = "clipperlab.org/digest"
+QUERYABLE = "clipperlab.org/queryable"
+"""A condition of a replica's pod: every query frontend has it, and its model is warm. Management sets it."""
+GRACE_S = 30
+CONTAINER = "model"
+_PRETTY = 40  # characters of a name that are there for people
+_OWN = ("CLIPPER_REPLICA", "CLIPPER_TOKEN")
+
+
+def name_of(model: str, version: str) -> str:
+    """Unlike any other version's: `a-b` in version `c` is not `a` in version `b-c`."""
+    digest = hashlib.sha256(f"{model}:{version}".encode()).hexdigest()[:6]
+    return f"{model}-{version}"[:_PRETTY].rstrip("-") + f"-{digest}"
+
+
+def image_of(runtime: Runtime, registry: str) -> str:
+    """The image that its owner named, or Clipper Lab's for its loader."""
+    python = ".".join(runtime.python_version.split(".")[:2]) or image.PYTHON
+    kind = image.kind(runtime.loader, gpus=runtime.gpus)
+    return runtime.image or image.tag(kind, python=python, registry=registry)
+
+
+def secret(spec: Spec) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _metadata(spec),
+        "stringData": {"token": spec.environment["CLIPPER_TOKEN"]},
+    }
+
+
+def budget(spec: Spec) -> Manifest:
+    """A drained node takes its replicas one after the other, each when another one is ready."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": _metadata(spec),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": _labels(spec)}},
+    }
+
+
+def deployment(spec: Spec, num_replicas: int, registry: str) -> Manifest:
+    """Its annotation has a digest of all but the number of replicas."""
+    labels = _labels(spec)
+    template = {"metadata": {"labels": labels}, "spec": _pod(spec, registry)}
+    metadata = _metadata(spec)
+    metadata["annotations"] = {
+        DIGEST: hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata,
+        "spec": {
+            "replicas": num_replicas,
+            "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "selector": {"matchLabels": labels},
+            "template": template,
+        },
+    }
+
+
+def _labels(spec: Spec) -> dict[str, str]:
+    return {**NAME, COMPONENT: "model", MODEL: spec.labels["model"], VERSION: spec.labels["version"]}
+
+
+def _metadata(spec: Spec) -> Manifest:
+    return {"name": name_of(spec.labels["model"], spec.labels["version"]), "labels": _labels(spec)}
+
+
+def _pod(spec: Spec, registry: str) -> Manifest:
+    resources = spec.resources
+    volumes: list[Manifest] = [{"name": "scratch", "emptyDir": {"sizeLimit": "1Gi"}}]
+    mounts = [{"name": "scratch", "mountPath": "/tmp"}]
+    if resources.shared_memory is not None:
+        limit = str(resources.shared_memory)
+        volumes.append({"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": limit}})
+        mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})
+    limits: dict[str, str] = {name: str(count) for name, count in resources.devices.items()}
+    if resources.cpus is not None:
+        limits["cpu"] = f"{resources.cpus:g}"
+    if resources.memory is not None:
+        limits["memory"] = str(resources.memory)
+    pod: Manifest = {
+        "serviceAccountName": "serving",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_S,
+        "readinessGates": [{"conditionType": QUERYABLE}],
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": _labels(spec)},
+            }
+        ],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": CONTAINER,
+                "image": image_of(spec.runtime, registry),
+                "env": _environment(spec),
+                # As much as is asked for, and no more: a replica's speed should not depend on its neighbours.
+                "resources": {"requests": limits, "limits": limits} if limits else {},
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "volumeMounts": mounts,
+            }
+        ],
+        "volumes": volumes,
+    }
+    if resources.node_selector:
+        pod["nodeSelector"] = dict(resources.node_selector)
+    tolerations: list[Any] = [dict(toleration) for toleration in resources.tolerations]
+    if tolerations:
+        pod["tolerations"] = tolerations
+    return pod
+
+
+def _environment(spec: Spec) -> list[Manifest]:
+    threads = str(max(1, int(spec.resources.cpus or 1)))
+    plain = {"OMP_NUM_THREADS": threads, **spec.environment, "CLIPPER_LAST_WORDS": "/dev/termination-log"}
+    secret_key = {"name": name_of(spec.labels["model"], spec.labels["version"]), "key": "token"}
+    return [
+        {"name": "CLIPPER_REPLICA", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "CLIPPER_TOKEN", "valueFrom": {"secretKeyRef": secret_key}},
+        *({"name": name, "value": value} for name, value in plain.items() if name not in _OWN),
+    ]

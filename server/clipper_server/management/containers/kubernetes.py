@@ -1,0 +1,386 @@
+"""The container manager `kubernetes`: each model version is a Deployment in the cluster's namespace.
+
+Kubernetes counts and restarts the pods; management says what is wanted, and tells what became of it. It knows
+the world by watches, so that nothing is asked again and again. While the API server cannot be reached, what
+was last seen holds, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from kubernetes.aio import client, config
+
+from clipper_container.errors import BadRequest, ClusterError, NotFound
+from clipper_container.limits import MIB
+from clipper_container.resources import Resources
+
+from ...manifests import COMPONENT, NAME, Manifest
+from . import Runtime, Spec, Status, Trouble, deployments, pods
+from .numbers import Numbers
+from .watched import UNREACHABLE, Watched, body_of, reason, retry_after_s
+
+LISTED_S = 10.0
+ANSWER_S = 10.0
+TRIES = 5
+LOG_AT_ONCE = 64 << 10
+LOG_LINES = 400  # of each log, where all are asked for
+SMALLEST = 64 * MIB
+_APPLY: dict[str, Any] = {
+    "_content_type": "application/apply-patch+yaml",
+    "field_manager": deployments.OWNER,
+    "force": True,
+}
+_SELECTOR = ",".join(f"{key}={value}" for key, value in NAME.items())
+
+log = logging.getLogger(__name__)
+
+
+class KubernetesContainerManager:
+    """Pods of the namespace that this process, a pod of it, is in.
+
+    `registry` is where Clipper Lab's images for models are.
+    """
+
+    def __init__(self, namespace: str, registry: str, numbers: Numbers) -> None:
+        self._namespace = namespace
+        self._registry = registry
+        self._numbers = numbers
+        self._tasks: list[asyncio.Task[None]] = []
+        self._noted: dict[str, int] = {}  # ends of a pod's container that were told, by its uid
+        self._seen: dict[str, dict[str, Any]] | None = None  # pods at the last poll, by name
+        self._gone: dict[str, Status] = {}  # and those that went since, by the name of the status
+        self._refused: dict[str, Trouble] = {}  # what the API server does not take, by Deployment
+        self._budgeted: set[str] = set()  # uids of Deployments that have their secret and budget
+
+    def check(self, resources: Resources, runtime: Runtime) -> None:
+        if resources.memory is not None and resources.memory < SMALLEST:
+            raise BadRequest(f"memory: a replica needs at least {SMALLEST // MIB} MiB.")
+        if runtime.requirements:
+            raise BadRequest(
+                f"packages ({', '.join(runtime.requirements)}): a Kubernetes cluster builds no images. "
+                "`build_model(..., pkgs_to_install=[...], container_registry=R)` makes one with them, or "
+                "name one that has them as base_image."
+            )
+
+    async def prepare(self, runtime: Runtime, say: Callable[[str], None]) -> None:
+        """The nodes pull what they lack."""
+
+    async def start(self, spec: Spec) -> None:
+        raise NotImplementedError("replicas on Kubernetes are wanted, and not started: see want()")
+
+    async def stop(self, name: str, *, at_once: bool = False) -> None:
+        await self._connect()
+        pod = self._pod(name)
+        with suppress(NotFound):
+            await self._do(lambda: self._end(pod, at_once=at_once))
+
+    async def _end(self, pod: str, *, at_once: bool) -> None:
+        response = await self._core.delete_namespaced_pod_without_preload_content(
+            pod,
+            self._namespace,
+            grace_period_seconds=0 if at_once else None,
+            _request_timeout=ANSWER_S,
+        )
+        await body_of(response)
+
+    async def poll(self) -> list[Status]:
+        await self._connect()
+        now = self._pods.objects
+        if self._seen is None:  # what ended before this management began, the last one has told
+            self._seen = {}
+            self._noted = {_uid(pod): pods.ends(pod) for pod in now.values()}
+        for name, pod in self._seen.items():
+            if name not in now and (old := self._status(pod)) is not None:
+                code, words = (0, "") if pods.stopping(pod) else (-1, pods.last_end(pod)[1])
+                why = pods.disruption(pod) or words or "It was deleted."
+                self._noted.pop(_uid(pod), None)
+                self._gone[old.name] = Status(old.name, old.kind, old.labels, 0, code, why, stopping=True)
+        self._seen = dict(now)
+        statuses = list(self._gone.values())
+        for pod in now.values():
+            statuses += self._statuses(pod)
+        return statuses
+
+    def _statuses(self, pod: dict[str, Any]) -> list[Status]:
+        """Its container's last end, where that was not told yet, and that it runs."""
+        ends = pods.ends(pod) + pods.has_ended(pod)
+        noted = self._noted.setdefault(_uid(pod), 0)
+        found = []
+        whose = self._name(pod)
+        kind = pods.kind(pod)
+        if whose is None or kind is None:
+            return []
+        name, labels = whose
+        if ends > noted and not pods.stopping(pod):
+            found.append(Status(name, kind, labels, 0, *pods.last_end(pod)))
+        if (running := self._status(pod)) is not None:
+            found.append(running)
+        return found
+
+    def _status(self, pod: dict[str, Any]) -> Status | None:
+        whose = self._name(pod)
+        return None if whose is None else pods.status(pod, *whose)
+
+    def _name(self, pod: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
+        """The name and labels of its status; None where it has no number yet, or is management's own."""
+        kind, name = pods.kind(pod), pod["metadata"]["name"]
+        if kind == "replica":
+            labels = pods.subject(pod)
+            return f"{labels['model']}.{labels['version']}.{name}", labels
+        number = self._numbers.find(name)
+        if kind is None or number is None:
+            return None
+        return f"query-{number}", {"frontend": str(number)}
+
+    async def forget(self, name: str) -> None:
+        self._gone.pop(name, None)
+        pod = self._pods.objects.get(self._pod(name))
+        if pod is None:
+            return
+        self._noted[pod["metadata"]["uid"]] = pods.ends(pod) + pods.has_ended(pod)
+        if pods.has_ended(pod):
+            await self.stop(name)  # an evicted one stays until somebody takes it away
+
+    def number(self, frontend: str) -> int:
+        return self._numbers.give(frontend, self._pods.objects if self._tasks else ())
+
+    async def want(self, wanted: Sequence[tuple[Spec, int]], ready: Collection[str]) -> None:
+        await self._connect()
+        names = {deployments.name_of(spec.labels["model"], spec.labels["version"]) for spec, _ in wanted}
+        there = {
+            name: found
+            for name, found in self._deployments.objects.items()
+            if found["metadata"]["labels"].get(COMPONENT) == "model"
+        }
+        self._refused = {name: why for name, why in self._refused.items() if name in names}
+        for name in there.keys() - names:
+            if not pods.stopping(there[name]):
+                with suppress(NotFound):
+                    await self._do(lambda name=name: self._delete(name))  # type: ignore[misc]
+        for spec, count in wanted:
+            await self._apply(spec, count, there)
+        await self._mark(ready)
+
+    async def _delete(self, name: str) -> None:
+        response = await self._apps.delete_namespaced_deployment_without_preload_content(
+            name, self._namespace, propagation_policy="Background", _request_timeout=ANSWER_S
+        )
+        await body_of(response)
+
+    async def _apply(self, spec: Spec, count: int, there: dict[str, dict[str, Any]]) -> None:
+        manifest = deployments.deployment(spec, count, self._registry)
+        name = manifest["metadata"]["name"]
+        found = there.get(name)
+        if found is not None and found["metadata"]["uid"] in self._budgeted and _agrees(found, manifest):
+            return
+        try:
+            if found is None:  # a pod that looks for its secret in vain looks again after a while only
+                await self._do(lambda: self._secret(deployments.secret(spec)))
+            if found is None or not _agrees(found, manifest):
+                found = await self._do(lambda: self._deployment(manifest))
+                self._deployments.objects[name] = found  # the watch will say so too
+            owner = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": _uid(found)}]
+            for make, part in (
+                (self._secret, deployments.secret(spec)),
+                (self._budget, deployments.budget(spec)),
+            ):
+                part["metadata"]["ownerReferences"] = owner
+                await self._do(lambda make=make, part=part: make(part))  # type: ignore[misc]
+            self._budgeted.add(_uid(found))
+            self._refused.pop(name, None)
+        except _Refused as error:
+            labels = spec.labels
+            who = f"{labels['model']}:{labels['version']}"
+            whose = {"model": labels["model"], "version": labels["version"]}
+            self._refused[name] = Trouble(f"{who} cannot be deployed: {error}", whose, hopeless=True)
+
+    async def _deployment(self, manifest: Manifest) -> dict[str, Any]:
+        name = manifest["metadata"]["name"]
+        response = await self._apps.patch_namespaced_deployment_without_preload_content(
+            name, self._namespace, manifest, _request_timeout=ANSWER_S, **_APPLY
+        )
+        return _object(await body_of(response))
+
+    async def _secret(self, manifest: Manifest) -> None:
+        name = manifest["metadata"]["name"]
+        response = await self._core.patch_namespaced_secret_without_preload_content(
+            name, self._namespace, manifest, _request_timeout=ANSWER_S, **_APPLY
+        )
+        await body_of(response)
+
+    async def _budget(self, manifest: Manifest) -> None:
+        name = manifest["metadata"]["name"]
+        response = await self._policy.patch_namespaced_pod_disruption_budget_without_preload_content(
+            name, self._namespace, manifest, _request_timeout=ANSWER_S, **_APPLY
+        )
+        await body_of(response)
+
+    async def _mark(self, ready: Collection[str]) -> None:
+        """Tell Kubernetes which replicas can be queried; for good, so that a new frontend unreadies none."""
+        for name in ready:
+            pod = self._pods.objects.get(self._pod(name))
+            if pod is None or pods.condition(pod, deployments.QUERYABLE).get("status") == "True":
+                continue
+            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            true = {
+                "type": deployments.QUERYABLE,
+                "status": "True",
+                "reason": "EveryFrontendHasIt",
+                "lastTransitionTime": now,
+            }
+            with suppress(NotFound):
+                await self._do(lambda pod=pod, true=true: self._condition(pod, true))  # type: ignore[misc]
+
+    async def _condition(self, pod: dict[str, Any], true: dict[str, str]) -> None:
+        response = await self._core.patch_namespaced_pod_status_without_preload_content(
+            pod["metadata"]["name"],
+            self._namespace,
+            {"status": {"conditions": [true]}},
+            _content_type="application/strategic-merge-patch+json",
+            _request_timeout=ANSWER_S,
+        )
+        self._pods.objects[pod["metadata"]["name"]] = _object(await body_of(response))
+
+    def troubles(self) -> list[Trouble]:
+        found = list(self._refused.values())
+        for pod in self._pods.objects.values():
+            if pods.kind(pod) is not None:
+                found += pods.troubles(pod)
+        for deployment in self._deployments.objects.values():
+            found += pods.deployment_troubles(deployment)
+        if why := self._pods.trouble or self._deployments.trouble:
+            found.append(Trouble(_unreachable(why), {}))
+        return _unlike(found)
+
+    async def logs(self) -> dict[str, str]:
+        await self._connect()
+        found = {}
+        for pod in list(self._pods.objects.values()):
+            with suppress(NotFound, _Refused):
+                text = await self._do(lambda pod=pod: self._read_log(pod, tail_lines=LOG_LINES))  # type: ignore[misc]
+                found[self._log_name(pod)] = text.decode(errors="replace")
+        return dict(sorted(found.items()))
+
+    async def log(self, name: str, after: int) -> tuple[str, int]:
+        await self._connect()
+        known = {self._log_name(pod): pod for pod in self._pods.objects.values()}
+        if name not in known:
+            raise NotFound(f"There is no log {name!r}. Logs: {', '.join(sorted(known)) or 'none yet'}.")
+        try:
+            data = await self._do(lambda: self._read_log(known[name]))
+        except _Refused:
+            return "", after  # its container has not begun yet
+        begin = after if after <= len(data) else 0
+        part = data[begin : begin + LOG_AT_ONCE]
+        return part.decode(errors="replace"), begin + len(part)
+
+    def _log_name(self, pod: dict[str, Any]) -> str:
+        whose = self._name(pod)
+        return whose[0] if whose else str(pod["metadata"]["labels"].get(COMPONENT, pod["metadata"]["name"]))
+
+    async def _read_log(self, pod: dict[str, Any], **options: Any) -> bytes:
+        response = await self._core.read_namespaced_pod_log_without_preload_content(
+            pod["metadata"]["name"], self._namespace, _request_timeout=ANSWER_S, **options
+        )
+        return await body_of(response)
+
+    def _pod(self, name: str) -> str:
+        """The pod behind a status."""
+        if not name.startswith("query-"):
+            return name.rpartition(".")[2]
+        number = int(name.removeprefix("query-"))
+        return next((n for n in self._pods.objects if self._numbers.find(n) == number), "")
+
+    async def _connect(self) -> None:
+        """Begin to watch, once. Raises ClusterError as long as nothing was seen yet."""
+        if not self._tasks:
+            settings = client.Configuration()
+            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+            settings.retries = False
+            self._client = client.ApiClient(settings)
+            self._core = client.CoreV1Api(self._client)
+            self._apps = client.AppsV1Api(self._client)
+            self._policy = client.PolicyV1Api(self._client)
+            self._pods = self._watched(self._core.list_namespaced_pod_without_preload_content)
+            self._deployments = self._watched(self._apps.list_namespaced_deployment_without_preload_content)
+            self._tasks = [
+                asyncio.create_task(watched.run(), name="watch")
+                for watched in (self._pods, self._deployments)
+            ]
+        for watched in (self._pods, self._deployments):
+            try:
+                await asyncio.wait_for(watched.listed.wait(), LISTED_S)
+            except TimeoutError:
+                raise ClusterError(_unreachable(watched.trouble or "it takes too long")) from None
+
+    def _watched(self, ask: Callable[..., Awaitable[Any]]) -> Watched:
+        def of_the_namespace(**options: Any) -> Awaitable[Any]:
+            return ask(self._namespace, **options)
+
+        return Watched(of_the_namespace, _SELECTOR)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        if self._tasks:
+            await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def _do(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Again, where the server has too much to do or somebody else was quicker.
+
+        Raises NotFound, _Refused where it will never take it, and ClusterError where it does not answer.
+        """
+        for attempt in range(TRIES):
+            try:
+                return await call()
+            except UNREACHABLE as error:
+                status = getattr(error, "status", None)
+                if status == 404:
+                    raise NotFound(reason(error)) from error
+                if status in (400, 401, 403, 413, 415, 422):
+                    raise _Refused(reason(error)) from error
+                if attempt == TRIES - 1 or status not in (409, 429):
+                    raise ClusterError(_unreachable(reason(error))) from error
+                await asyncio.sleep(max(0.05 * 2**attempt, retry_after_s(error)))
+        raise AssertionError("unreachable")
+
+
+class _Refused(Exception):
+    """The API server will not have it, however often it is asked."""
+
+
+def _agrees(found: dict[str, Any], manifest: Manifest) -> bool:
+    annotations = found["metadata"].get("annotations") or {}
+    same = annotations.get(deployments.DIGEST) == manifest["metadata"]["annotations"][deployments.DIGEST]
+    return bool(same and found["spec"].get("replicas") == manifest["spec"]["replicas"])
+
+
+def _uid(found: dict[str, Any]) -> str:
+    return str(found["metadata"]["uid"])
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(content)
+    return found
+
+
+def _unlike(troubles: Sequence[Trouble]) -> list[Trouble]:
+    """One of several replicas with the same trouble stands for them."""
+    found = {(t.text, t.subject.get("model"), t.subject.get("version")): t for t in troubles}
+    return list(found.values())
+
+
+def _unreachable(why: str) -> str:
+    return (
+        f"The Kubernetes API server does not do it ({why}). Queries go on, and nothing is changed until it "
+        "does."
+    )

@@ -1,0 +1,222 @@
+"""What the status of a pod or Deployment means: ends, and troubles, in sentences with advice.
+
+Everything here is a function of objects as the API server has them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from clipper_container.limits import out_of_memory
+
+from ...manifests import COMPONENT
+from . import Kind, Status, Trouble
+from .deployments import CONTAINER, MODEL, QUERYABLE, VERSION
+
+Object = dict[str, Any]
+_PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+_CANNOT_START = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_DISRUPTIONS = {
+    "EvictionByEvictionAPI": "somebody drains its node",
+    "PreemptionByScheduler": "a pod with a higher priority needs its room",
+    "DeletionByTaintManager": "its node does not answer, or is tainted",
+    "TerminationByKubelet": "its node has too little memory or disk, or shuts down",
+    "DeletionByPodGC": "its node is gone",
+}
+
+
+def kind(pod: Object) -> Kind | None:
+    """None for management's own pod."""
+    component = pod["metadata"]["labels"].get(COMPONENT)
+    return {"query": "query", "model": "replica"}.get(component)  # type: ignore[return-value]
+
+
+def subject(pod: Object) -> dict[str, str]:
+    """Of a replica: what events about it have."""
+    labels = pod["metadata"]["labels"]
+    if MODEL not in labels:
+        return {}
+    return {"model": labels[MODEL], "version": labels[VERSION], "replica": pod["metadata"]["name"]}
+
+
+def stopping(pod: Object) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def has_ended(pod: Object) -> bool:
+    """As a whole: its containers are not started again."""
+    return pod["status"].get("phase") in ("Succeeded", "Failed")
+
+
+def ends(pod: Object) -> int:
+    """How often its container has ended so far."""
+    found = _container(pod)
+    return int(found.get("restartCount", 0)) + ("terminated" in found.get("state", {}))
+
+
+def last_end(pod: Object) -> tuple[int, str]:
+    """The exit code, and the last words, of its container when it last ended, or of the pod as a whole."""
+    found = _container(pod)
+    end = found.get("state", {}).get("terminated") or found.get("lastState", {}).get("terminated")
+    if pod["status"].get("reason") == "Evicted":
+        said = pod["status"].get("message", "")
+        return -1, (
+            f"It was evicted from {_node(pod)}: {said} Give it the memory or disk that it needs "
+            '(resources={"memory": "2Gi"}), so that it gets a node that has it.'
+        )
+    if end is None:
+        return -1, pod["status"].get("message") or disruption(pod) or "It said nothing."
+    if end.get("reason") == "OOMKilled":
+        return int(end["exitCode"]), out_of_memory(_memory(pod))
+    return int(end["exitCode"]), end.get("message", "").strip() or "It said nothing."
+
+
+def disruption(pod: Object) -> str:
+    """Why the cluster, and not Clipper Lab, ends this pod; "" where it does not."""
+    found = condition(pod, "DisruptionTarget")
+    if found.get("status") != "True":
+        return ""
+    why = _DISRUPTIONS.get(found.get("reason", ""), found.get("message", "the cluster wants it to"))
+    return f"It ends on {_node(pod)}, because {why}. Another one takes its place."
+
+
+def troubles(pod: Object) -> list[Trouble]:
+    """What is wrong with it now."""
+    whose = subject(pod)
+    who = f"{whose['model']}:{whose['version']}" if whose else "A query frontend"
+    found: list[Trouble] = []
+    if why := disruption(pod):
+        found.append(Trouble(f"{who}, pod {pod['metadata']['name']}: {why}", whose))
+        return found
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("reason") == "Unschedulable":
+        found.append(Trouble(f"{who} waits for a node: {_unschedulable(scheduled['message'])}", whose))
+    if is_lost(pod):
+        found.append(
+            Trouble(
+                f"{who}, pod {pod['metadata']['name']}: {_node(pod)} does not answer. Its pods are replaced "
+                "on other nodes when Kubernetes gives it up, after five minutes by default; "
+                f"`kubectl delete node` does that at once, and `kubectl describe {_node(pod)}` tells more.",
+                whose,
+            )
+        )
+    waiting = _container(pod).get("state", {}).get("waiting", {})
+    reason, message = waiting.get("reason", ""), waiting.get("message", "")
+    if reason in _PULL:
+        found.append(Trouble(f"{who}: {_pull(pod, message)}", whose, hopeless=reason != "ErrImagePull"))
+    elif reason in _CANNOT_START:
+        found.append(
+            Trouble(
+                f"{who} cannot be started on {_node(pod)}: {message or reason}.".replace("..", "."), whose
+            )
+        )
+    return found
+
+
+def deployment_troubles(deployment: Object) -> list[Trouble]:
+    """Why pods of it are not even made: a quota, a limit range, a policy."""
+    failure = condition(deployment, "ReplicaFailure")
+    if failure.get("status") != "True":
+        return []
+    labels = deployment["metadata"]["labels"]
+    if MODEL in labels:
+        whose = {"model": labels[MODEL], "version": labels[VERSION]}
+        who = f"{labels[MODEL]}:{labels[VERSION]}"
+    else:
+        whose, who = {}, f"The {deployment['metadata']['name']} Deployment"
+    message = failure.get("message", "")
+    if quota := re.search(r"exceeded quota: (.*)", message):
+        advice = (
+            f"the namespace's quota does not allow another pod ({quota[1]}). Ask for less "
+            "(resources=, or fewer replicas), or have the quota raised."
+        )
+    elif "must specify" in message:
+        quota_wants = message.rpartition("must specify")[2].strip()
+        advice = (
+            f"the namespace's quota wants every pod to say what it needs: {quota_wants}. "
+            'Deploy it with resources={"cpus": 1, "memory": "1Gi"}.'
+        )
+    else:
+        advice = f"the cluster refuses its pods: {message}"
+    return [Trouble(f"{who} gets no more pods: {advice}", whose)]
+
+
+def is_lost(pod: Object) -> bool:
+    """Its node has not been heard of: Ready is taken away from outside, and all the rest stays as it was."""
+    ready, containers = condition(pod, "Ready"), condition(pod, "ContainersReady")
+    if pod["status"].get("reason") == "NodeLost" or ready.get("reason") == "NodeStatusUnknown":
+        return True
+    if ready.get("status") == "True" or containers.get("status") != "True" or stopping(pod):
+        return False
+    if kind(pod) != "replica":
+        return True
+    queryable = condition(pod, QUERYABLE)
+    is_later = ready.get("lastTransitionTime", "") > queryable.get("lastTransitionTime", "~")
+    return queryable.get("status") == "True" and is_later
+
+
+def condition(of: Object, type_: str) -> Object:
+    """{} where it has none of the type."""
+    conditions: list[Object] = of["status"].get("conditions") or []
+    return next((found for found in conditions if found["type"] == type_), {})
+
+
+def status(pod: Object, name: str, labels: dict[str, str]) -> Status | None:
+    """While it runs, or is about to."""
+    of_kind = kind(pod)
+    if of_kind is None or has_ended(pod):
+        return None
+    return Status(name, of_kind, labels, 0, None, "", stopping(pod))
+
+
+def _container(pod: Object) -> Object:
+    statuses: list[Object] = pod["status"].get("containerStatuses") or [{}]
+    return statuses[0]
+
+
+def _node(pod: Object) -> str:
+    name = pod["spec"].get("nodeName")
+    return f"node {name}" if name else "a node"
+
+
+def _memory(pod: Object) -> int | None:
+    """The limit of its container, in bytes, as management wrote it."""
+    limit = pod["spec"]["containers"][0].get("resources", {}).get("limits", {}).get("memory", "")
+    if pod["spec"]["containers"][0]["name"] != CONTAINER or not limit.isdecimal():
+        return None
+    return int(limit)
+
+
+def _unschedulable(message: str) -> str:
+    """From the scheduler's "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. preemption: 0/2 ..."."""
+    reasons = message.partition(" preemption:")[0].rstrip(". ")
+    advice = "It starts when one has room"
+    if gpu := re.search(r"(\d+) Insufficient (\S+/\S+?)[,.]?($| )", reasons):
+        nodes = re.match(r"0/(\d+) nodes", reasons)
+        total = nodes[1] if nodes else gpu[1]
+        kind_of = "GPU" if gpu[2] == "nvidia.com/gpu" else gpu[2]
+        return (
+            f"{total} nodes, 0 with a free {kind_of} ({reasons}). Add a node that has one, or ask for less "
+            "in resources=."
+        )
+    if "Insufficient memory" in reasons or "Insufficient cpu" in reasons:
+        advice = "Ask for less in resources=, stop what nobody needs, or add a node"
+    elif "node selector" in reasons or "affinity" in reasons:
+        advice = "No node has the labels of its node_selector: `kubectl get nodes --show-labels` lists them"
+    elif "taint" in reasons:
+        advice = "tolerations in resources= let it run on a tainted node"
+    elif "PersistentVolumeClaim" in reasons:
+        advice = "`kubectl get pvc` tells why its volume is not there"
+    return f"{reasons}. {advice}."
+
+
+def _pull(pod: Object, message: str) -> str:
+    image = pod["spec"]["containers"][0]["image"]
+    why = message.partition(": ")[2] or message
+    return (
+        f"its image {image} cannot be pulled to {_node(pod)}: {why.rstrip('.') or 'no reason was given'}. "
+        "`clipperlab images build --registry R --push` builds Clipper Lab's own, and "
+        "KubernetesContainerManager(registry=R) uses them (on kind: `kind load docker-image`). Where the "
+        "registry wants a password, name a secret in image_pull_secrets."
+    )

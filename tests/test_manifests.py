@@ -1,0 +1,129 @@
+"""The manifests: as the API server of each Kubernetes would take them, and as kustomize reads them."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from clipper_container import image
+from clipper_server import manifests
+from clipper_server.manifests import Choices, Manifest
+
+from . import parts
+
+VERSIONS = [f"1.{minor}" for minor in range(30, 38)]
+FOLDER = Path(str(resources.files("clipper_container"))) / "kubernetes"
+
+
+def validated(found: list[Manifest], version: str) -> None:
+    assert found
+    for manifest in found:
+        assert kubernetes_validate.validate(manifest, version, strict=True) == version
+
+
+@functools.cache
+def kustomized(overlay: str) -> list[Manifest]:
+    path = shutil.which("kubectl")
+    parts.need("kubectl", path is not None, "https://kubernetes.io/docs/tasks/tools/ has it.")
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(FOLDER / overlay)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def one(found: list[Manifest], kind: str, name: str) -> Manifest:
+    (manifest,) = [m for m in found if (m["kind"], m["metadata"]["name"]) == (kind, name)]
+    return manifest
+
+
+def container(found: list[Manifest], name: str) -> Any:
+    (only,) = one(found, "Deployment", name)["spec"]["template"]["spec"]["containers"]
+    return only
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_kubernetes_takes_them(version: str) -> None:
+    validated(manifests.base(), version)
+    choices = Choices("c", "n", "r.example.com", 3, 0, {"query": "NodePort"}, False, ("pull",))
+    validated(manifests.cluster(choices), version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("overlay", ["base", "overlays/local", "overlays/production"])
+def test_kustomize_makes_what_every_kubernetes_takes(overlay: str, version: str) -> None:
+    validated(kustomized(overlay), version)
+
+
+def test_the_local_overlay_has_one_frontend_and_the_production_one_counts_them_by_load() -> None:
+    local, production = kustomized("overlays/local"), kustomized("overlays/production")
+    assert one(local, "Deployment", "query")["spec"]["replicas"] == 1
+    assert "replicas" not in one(production, "Deployment", "query")["spec"]
+    assert one(production, "HorizontalPodAutoscaler", "query")["spec"]["minReplicas"] == 2
+    assert container(production, "management")["args"][-2:] == ["--registry", "registry.example.com"]
+
+
+def test_the_image_is_the_one_of_this_version() -> None:
+    tag = image.tag("server", python="3.11")
+    assert {container(manifests.base(), name)["image"] for name in ("management", "query")} == {tag}
+
+
+def test_pods_keep_to_the_restricted_standard() -> None:
+    for manifest in manifests.base():
+        if manifest["kind"] == "Namespace":
+            assert manifest["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+        if manifest["kind"] != "Deployment":
+            continue
+        pod = manifest["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for each in pod["containers"]:
+            context = each["securityContext"]
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert not context["allowPrivilegeEscalation"]
+            assert context["readOnlyRootFilesystem"]
+
+
+def test_ports_and_selectors_agree() -> None:
+    found = manifests.base()
+    deployments = [m for m in found if m["kind"] == "Deployment"]
+    for service in (m for m in found if m["kind"] == "Service"):
+        selector = service["spec"]["selector"].items()
+        templates = [deployment["spec"]["template"] for deployment in deployments]
+        (target,) = [t for t in templates if selector <= t["metadata"]["labels"].items()]
+        ports = {port["name"]: port["containerPort"] for port in target["spec"]["containers"][0]["ports"]}
+        for port in service["spec"]["ports"]:
+            assert ports[port["targetPort"]] == port["port"]
+    assert one(found, "Service", "frontends")["spec"]["publishNotReadyAddresses"]
+
+
+def test_only_management_may_ask_the_api_server() -> None:
+    found = manifests.base()
+    (role,) = [m for m in found if m["kind"] == "Role"]
+    assert not [m for m in found if m["kind"].startswith("Cluster")]
+    assert not any("*" in rule["verbs"] + rule["resources"] for rule in role["rules"])
+    assert not one(found, "Deployment", "query")["spec"]["template"]["spec"]["automountServiceAccountToken"]
+
+
+def test_choices_change_what_they_say_and_nothing_else() -> None:
+    choices = Choices("c", "n", "r.example.com", 3, 0, {"query": "NodePort"}, False, ("pull",))
+    found = manifests.cluster(choices)
+    assert {m["metadata"].get("namespace", "n") for m in found} == {"n"}
+    assert one(found, "Namespace", "n")
+    assert one(found, "Deployment", "query")["spec"]["replicas"] == 3
+    assert one(found, "Service", "query")["spec"]["type"] == "NodePort"
+    assert one(found, "ServiceAccount", "serving")["imagePullSecrets"] == [{"name": "pull"}]
+    assert container(found, "query")["image"] == image.tag("server", registry="r.example.com")
+    arguments = container(found, "management")["args"]
+    assert arguments[-4:] == ["--registry", "r.example.com", "--cache-size", "0"]
+    volumes = one(found, "Deployment", "management")["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "state", "emptyDir": {"sizeLimit": "2Gi"}} in volumes
+    assert not [m for m in found if m["kind"] == "PersistentVolumeClaim"]

@@ -1,0 +1,184 @@
+"""Management over something that counts replicas itself, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipper_container.errors import ClusterError
+from clipper_server.management.containers import Orchestrator, Spec, Status, Trouble
+from clipper_server.management.containers.numbers import YOUNG_S, Numbers
+from clipper_server.management.observations import MAX_FRONTENDS
+from clipper_server.management.state import State
+
+from .fakes import FakeManager
+from .test_reconciler import World
+from .virtual_time import run
+
+
+class FakeOrchestrator(FakeManager):
+    """Has as many as are wanted, at once, and one query frontend."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running["query-0"] = Status("query-0", "query", {"frontend": "0"}, 0, None, "")
+        self.marked: set[str] = set()
+        self.wrong: list[Trouble] = []
+        self.made = 0
+
+    def number(self, frontend: str) -> int:
+        return 0
+
+    async def want(self, wanted: Sequence[tuple[Spec, int]], ready: Collection[str]) -> None:
+        if self.broken:
+            raise ClusterError(self.broken)
+        self.marked = set(ready)
+        counts = {(spec.labels["model"], spec.labels["version"]): count for spec, count in wanted}
+        have: dict[tuple[str, str], list[str]] = {key: [] for key in counts}
+        for name, status in list(self.running.items()):
+            if status.kind == "replica":
+                key = (status.labels["model"], status.labels["version"])
+                if key in have and len(have[key]) < counts[key]:
+                    have[key].append(name)
+                else:
+                    del self.running[name]
+        for (model, version), names in have.items():
+            for _ in range(counts[model, version] - len(names)):
+                self.made += 1
+                labels = {"model": model, "version": version, "replica": f"pod-{self.made}"}
+                name = f"{model}.{version}.pod-{self.made}"
+                self.running[name] = Status(name, "replica", labels, 0, None, "")
+
+    def troubles(self) -> list[Trouble]:
+        return self.wrong
+
+
+def in_world(folder: Path, test: Any) -> None:
+    async def main() -> None:
+        manager = FakeOrchestrator()
+        assert isinstance(manager, Orchestrator)
+        world = World(folder, 1, manager)
+        tasks: list[Coroutine[Any, Any, None]] = [world.frontend("0"), world.reconciler.run()]
+        running = [asyncio.create_task(task) for task in tasks]
+        try:
+            await test(world, manager)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+            world.state.close()
+
+    run(main())
+
+
+def test_it_says_what_is_wanted_and_starts_nothing(tmp_path: Path) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        assert (await world.deploy("1", 2)).state == "ready"
+        await world.deploy("2")
+        assert len(world.replicas()) == 3
+        assert manager.started == []
+        await world.control.set_num_replicas("m", "1", 1)
+        await asyncio.sleep(1)
+        assert [name.startswith("m.1.") for name in world.replicas()] == [True, False]
+        assert manager.marked == set(world.replicas())
+        await world.control.remove_version("m", "1")
+        await asyncio.sleep(1)
+        assert [name.startswith("m.2.") for name in world.replicas()] == [True]
+
+    in_world(tmp_path, test)
+
+
+def test_only_what_every_frontend_has_is_marked(tmp_path: Path) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        world.sees_ready = False
+        deploying = asyncio.create_task(world.deploy("1"))
+        await asyncio.sleep(2)
+        assert len(world.replicas()) == 1
+        assert manager.marked == set()
+        world.sees_ready = True
+        assert (await deploying).state == "ready"
+        await asyncio.sleep(1)
+        assert manager.marked == set(world.replicas())
+
+    in_world(tmp_path, test)
+
+
+@pytest.mark.parametrize("hopeless", [True, False])
+def test_a_trouble_is_told_once_and_fails_the_deploy_where_there_is_no_hope(
+    tmp_path: Path, hopeless: bool
+) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        world.sees_ready = False
+        subject = {"model": "m", "version": "1"}
+        manager.wrong = [Trouble("The image is not there.", subject, hopeless)]
+        deploying = asyncio.create_task(world.deploy("1"))
+        await asyncio.sleep(5)
+        assert [e.text for e in world.events.last(100)].count("The image is not there.") == 1
+        assert world.reconciler.troubles("m", "1") == ["The image is not there."]
+        assert world.reconciler.troubles("m", "2") == []
+        if hopeless:
+            failed = await deploying
+            assert failed.state == "failed"
+            assert "The image is not there." in str(failed.error)
+            return
+        manager.wrong = []
+        world.sees_ready = True
+        assert (await deploying).state == "ready"
+        assert world.reconciler.troubles("m", "1") == []
+
+    in_world(tmp_path, test)
+
+
+def test_while_it_does_not_answer_nothing_is_lost(tmp_path: Path) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        await world.deploy("1")
+        before = world.replicas()
+        manager.broken = "Nobody answers."
+        await world.control.set_num_replicas("m", "1", 2)
+        await asyncio.sleep(60)
+        assert world.replicas() == before
+        assert [e.text for e in world.events.last(100)].count("Nobody answers.") == 1
+        manager.broken = ""
+        await asyncio.sleep(1)
+        assert len(world.replicas()) == 2
+
+    in_world(tmp_path, test)
+
+
+def test_one_that_somebody_else_ends_is_no_crash(tmp_path: Path) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        await world.deploy("1")
+        (name,) = world.replicas()
+        labels = manager.running[name].labels
+        manager.running[name] = Status(name, "replica", labels, 0, None, "", stopping=True)
+        await asyncio.sleep(1)
+        assert world.reconciler.ready("m", "1") == 0
+        manager.running[name] = Status(name, "replica", labels, 0, -1, "drained", stopping=True)
+        await asyncio.sleep(1)
+        texts = [e.text for e in world.events.last(100)]
+        assert f"Stopped {name}." in texts
+        assert not any("ended by itself" in text for text in texts)
+
+    in_world(tmp_path, test)
+
+
+def test_numbers_are_small_kept_and_given_again_only_when_nobody_has_them(tmp_path: Path) -> None:
+    now = 1000.0
+    state = State(tmp_path / "state.db")
+    numbers = Numbers(state, clock=lambda: now)
+    assert [numbers.give(name, ()) for name in ("a", "b", "c", "a")] == [0, 1, 2, 0]
+    assert numbers.give("d", ("a", "c", "d")) == 3  # b has asked just now: it may only not be seen yet
+    now += YOUNG_S
+    assert numbers.give("e", ("a", "c", "d")) == 1
+    assert numbers.find("b") is None
+    again = Numbers(state, clock=lambda: now)
+    assert [again.find(name) for name in "acde"] == [0, 2, 3, 1]
+    alive = [*"acde", *(f"f{i}" for i in range(MAX_FRONTENDS - 4))]
+    assert {again.give(name, alive) for name in alive} == set(range(MAX_FRONTENDS))
+    with pytest.raises(ClusterError, match="can have no more"):
+        again.give("one-more", alive)
+    state.close()

@@ -1,0 +1,156 @@
+"""What the status of pods and Deployments means, in sentences with advice; as the API server words it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clipper_server.management.containers import Trouble, pods
+from clipper_server.management.containers.deployments import QUERYABLE
+
+WHOSE = {"model": "m", "version": "1", "replica": "m-1-abc"}
+
+
+def replica(status: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    labels = {
+        "app.kubernetes.io/component": "model",
+        "clipperlab.org/model": "m",
+        "clipperlab.org/version": "1",
+    }
+    container = {
+        "name": "model",
+        "image": "clipper-python:1",
+        "resources": {"limits": {"memory": "536870912"}},
+    }
+    return {
+        "metadata": {"name": "m-1-abc", "uid": "u", "labels": labels},
+        "spec": {"nodeName": "node-a", "containers": [container], **spec},
+        "status": {"phase": "Running", **status},
+    }
+
+
+def conditions(**given: tuple[str, str]) -> list[dict[str, str]]:
+    """By type: the status, and when it became so."""
+    names = {"Queryable": QUERYABLE}
+    return [
+        {"type": names.get(type_, type_), "status": status, "lastTransitionTime": at}
+        for type_, (status, at) in given.items()
+    ]
+
+
+def one(pod: dict[str, Any]) -> Trouble:
+    (trouble,) = pods.troubles(pod)
+    assert trouble.subject == WHOSE
+    return trouble
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. preemption: 0/2 nodes are available.",
+            "2 nodes, 0 with a free GPU",
+        ),
+        ("0/3 nodes are available: 3 Insufficient google.com/tpu.", "3 nodes, 0 with a free google.com/tpu"),
+        (
+            "0/2 nodes are available: 1 Insufficient memory, 1 node(s) had untolerated taint {a: b}.",
+            "Ask for less",
+        ),
+        (
+            "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.",
+            "labels of its node_selector",
+        ),
+        ("0/1 nodes are available: 1 node(s) had untolerated taint {x: }.", "tolerations in resources="),
+    ],
+)
+def test_why_no_node_takes_it(message: str, expected: str) -> None:
+    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    trouble = one(replica({"phase": "Pending", "conditions": [scheduled]}))
+    assert trouble.text.startswith("m:1 waits for a node: ")
+    assert expected in trouble.text
+    assert not trouble.hopeless  # a node may come
+
+
+@pytest.mark.parametrize(
+    ("reason", "hopeless"), [("ErrImagePull", False), ("ImagePullBackOff", True), ("InvalidImageName", True)]
+)
+def test_why_its_image_is_not_there(reason: str, hopeless: bool) -> None:
+    waiting = {"reason": reason, "message": 'Back-off pulling image "x": not found'}
+    trouble = one(replica({"containerStatuses": [{"restartCount": 0, "state": {"waiting": waiting}}]}))
+    assert "image clipper-python:1 cannot be pulled to node node-a: not found." in trouble.text
+    assert "images build --registry" in trouble.text
+    assert trouble.hopeless == hopeless
+
+
+def test_how_a_container_ended() -> None:
+    def ended(**how: Any) -> dict[str, Any]:
+        return replica(
+            {"containerStatuses": [{"restartCount": 1, "state": {}, "lastState": {"terminated": how}}]}
+        )
+
+    assert pods.ends(ended(exitCode=1)) == 1
+    assert pods.last_end(ended(exitCode=1, message="Traceback\n")) == (1, "Traceback")
+    code, words = pods.last_end(ended(exitCode=137, reason="OOMKilled"))
+    assert code == 137
+    assert "more memory than the 512 MiB" in words
+
+
+def test_an_evicted_pod_has_ended_and_says_why() -> None:
+    pod = replica(
+        {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+    )
+    assert pods.has_ended(pod)
+    assert pods.status(pod, "m.1.m-1-abc", WHOSE) is None
+    assert "evicted from node node-a: The node was low on resource: memory." in pods.last_end(pod)[1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("EvictionByEvictionAPI", "somebody drains its node"),
+        ("PreemptionByScheduler", "higher priority"),
+        ("DeletionByTaintManager", "does not answer"),
+        ("SomethingNew", "the message"),
+    ],
+)
+def test_why_the_cluster_ends_a_pod(reason: str, why: str) -> None:
+    target = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": "the message"}
+    assert why in one(replica({"conditions": [target]})).text
+
+
+def test_a_lost_node_is_known_by_what_it_does_not_say() -> None:
+    well = conditions(ContainersReady=("True", "00:01"), Queryable=("True", "00:02"), Ready=("True", "00:03"))
+    starting = conditions(
+        ContainersReady=("True", "00:01"), Queryable=("True", "00:02"), Ready=("False", "00:00")
+    )
+    lost = conditions(
+        ContainersReady=("True", "00:01"), Queryable=("True", "00:02"), Ready=("False", "00:09")
+    )
+    assert pods.troubles(replica({"conditions": well})) == []
+    assert pods.troubles(replica({"conditions": starting})) == []
+    assert "node node-a does not answer" in one(replica({"conditions": lost})).text
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            'pods "m" is forbidden: exceeded quota: small, requested: pods=1, used: pods=4, limited: pods=4',
+            "does not allow another pod (small, requested: pods=1, used: pods=4, limited: pods=4)",
+        ),
+        (
+            'pods "m" is forbidden: failed quota: small: must specify limits.memory for: model',
+            "limits.memory for: model. Deploy it with resources=",
+        ),
+        ('pods "m" is forbidden: violates PodSecurity "restricted:latest"', "the cluster refuses its pods"),
+    ],
+)
+def test_why_pods_are_not_made(message: str, expected: str) -> None:
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
+    labels = {"clipperlab.org/model": "m", "clipperlab.org/version": "1"}
+    deployment = {"metadata": {"name": "m-1-x", "labels": labels}, "status": {"conditions": [failure]}}
+    (trouble,) = pods.deployment_troubles(deployment)
+    assert expected in trouble.text
+    assert trouble.subject == {"model": "m", "version": "1"}
+    assert pods.deployment_troubles({**deployment, "status": {}}) == []
