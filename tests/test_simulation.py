@@ -31,12 +31,7 @@ def test_a_small_simulation_answers_every_query_and_prints_its_tables() -> None:
         if line.startswith("|") and "---" not in line
     ]
     heads, *rows = whole
-    assert [row[:3] for row in rows] == [
-        ["2", "1", "2"],
-        ["2", "2", "4"],
-        ["20", "1", "20"],
-        ["20", "2", "40"],
-    ]
+    assert [row[:3] for row in rows] == [["20", "1", "20"], ["20", "2", "40"]]
     for row in rows:
         assert int(row[heads.index("answers")].replace(",", "")) > 0
         assert row[heads.index("other answers")] == "0"
