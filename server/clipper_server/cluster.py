@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import urllib.request
 from pathlib import Path
 from typing import TextIO
 
@@ -13,6 +14,7 @@ from clipper_container.errors import ClusterError
 
 from .management.containers.identity import Identity
 
+ANSWER_S = 5.0
 SOCKET_PATH_LIMIT = 100  # macOS takes 104 bytes, Linux 108
 
 
@@ -28,6 +30,15 @@ class ClusterRecord(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<the record of {self.cluster_name}>"  # without the token
+
+    def answers(self) -> bool:
+        """Whether management answers there, within seconds."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"http://{self.management}/api/v1/health", timeout=ANSWER_S) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
 
 
 class ClusterFolder:

@@ -9,7 +9,6 @@ import io
 import random
 import tarfile
 import time
-import urllib.request
 from contextlib import suppress
 from typing import Any
 
@@ -87,7 +86,7 @@ class DockerCluster:
         if fresh:
             self.down(purge=True)
         record = self.record()
-        if record is not None and _answers(record):
+        if record is not None and record.answers():
             return record, False
         try:
             return self._start(host, ports, options), True
@@ -196,7 +195,7 @@ class DockerCluster:
         while time.monotonic() < give_up:
             container = self._container(MANAGEMENT)
             record = self.record()
-            if record is not None and _answers(record):
+            if record is not None and record.answers():
                 return record
             if container is None or container.status == "restarting":
                 break
@@ -283,12 +282,3 @@ class DockerCluster:
 
     def _labels(self, kind: str) -> dict[str, str]:
         return {CLUSTER: self._name, KIND: kind}
-
-
-def _answers(record: ClusterRecord) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"http://{record.management}/api/v1/health", timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,14 +76,7 @@ def _only_one(folder: ClusterFolder) -> Iterator[None]:
 
 
 def _answers(record: ClusterRecord) -> bool:
-    if record.identity.process() is None:
-        return False
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"http://{record.management}/api/v1/health", timeout=5) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
+    return record.identity.process() is not None and record.answers()
 
 
 def _start(folder: ClusterFolder, options: Sequence[str]) -> None:
