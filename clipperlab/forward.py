@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,8 @@ class Forward:
         finally:
             self._open.discard(task)
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         url, headers = await self._request(
@@ -152,7 +155,7 @@ async def _settings(context: str) -> Any:
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         else:
             await config.load_kube_config(  # type: ignore[no-untyped-call]
-                context=context or None, client_configuration=settings
+                os.environ.get("KUBECONFIG"), context=context or None, client_configuration=settings
             )
     except (config.ConfigException, OSError) as error:
         raise ClusterError(f"There is no Kubernetes cluster to ask: {error}. Set KUBECONFIG.") from None

@@ -9,10 +9,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from clipper_container import ModelContainerBase
+from clipper_container.resources import Resources
 from clipperlab import (
     ArtifactError,
     BadRequest,
@@ -145,7 +147,7 @@ def test_a_class_that_is_importable_travels_with_its_files(conn: ClipperConnecti
     conn.link_model_to_app("filed", "filed")
     assert answer(conn, "filed", [1.0]) == "from a file"
     finished(conn, "filed")
-    for name, words in (("mymodel.model:Other", "has no Other"), ("nomodule:X", "No module named")):
+    for name, words in (("mymodel.model:Other", "has no class Other"), ("nomodule:X", "No module named")):
         with pytest.raises(DeployError, match=words):
             deploy_model_class(conn, "filed", 2, "doubles", name, files=[package])
     with pytest.raises(BadRequest, match=r"package\.module:Class"):
@@ -238,8 +240,8 @@ def test_what_is_for_images_or_cannot_be_read_is_refused(conn: ClipperConnection
     bad = tmp_path / "bad.txt"
     bad.write_text("--index-url https://example.org\n")
     refused: list[tuple[dict[str, Any], str]] = [
-        ({"base_image": "clipper/python-closure"}, "container managers that run images"),
-        ({"registry": "somewhere"}, "container managers that run images"),
+        ({"base_image": "clipper/python-closure"}, "A cluster of processes runs no images"),
+        ({"registry": "somewhere"}, "a deployer pushes no image"),
         ({"pkgs_to_install": "pandas"}, r"must be a list: \['pandas'\]"),
         ({"requirements": tmp_path / "none.txt"}, "cannot be read"),
         ({"requirements": bad}, "only packages can be given here"),
@@ -266,7 +268,7 @@ def test_a_model_that_needs_more_memory_than_it_may_have_is_told_so(conn: Clippe
     deploy_python_closure(conn, "greedy", 1, "doubles", constant(1), example_input=[1.0], resources=limits)
     info = conn.get_model_info("greedy", 1)
     assert info is not None
-    assert info["resources"] == {"cpus": 1.0, "memory": 256 << 20, "devices": {}}
+    assert info["resources"] == msgspec.to_builtins(Resources(1.0, 256 << 20))
     conn.stop_models(["greedy"])
 
 

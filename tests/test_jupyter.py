@@ -58,9 +58,15 @@ def fetch(jp_fetch: Callable[..., Any], jp_asyncio_loop: asyncio.AbstractEventLo
     def fetch(method: str, *path: str, body: object = None, **options: Any) -> HTTPResponse:
         headers = {"Content-Type": "application/json", **options.pop("headers", {})}
         options |= {"headers": headers, "body": json.dumps(body) if body is not None else None}
-        asking = jp_fetch("clipperlab", *path, method=method, allow_nonstandard_methods=True, **options)
+
+        async def ask() -> HTTPResponse:  # the client is made within the loop, whatever other tests left
+            found: HTTPResponse = await jp_fetch(
+                "clipperlab", *path, method=method, allow_nonstandard_methods=True, **options
+            )
+            return found
+
         try:
-            found: HTTPResponse = jp_asyncio_loop.run_until_complete(asking)
+            found = jp_asyncio_loop.run_until_complete(ask())
         except HTTPClientError as error:
             if error.response is None:
                 raise

@@ -16,7 +16,13 @@ from . import clusters, places
 from .clusters import ask, constant
 from .waiting import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    # The stand-in passes bytes on for pods that the tests kill: such streams are closed by nobody.
+    pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),
+]
 NAMESPACE = "clipper-tests"
 COMPONENT = "app.kubernetes.io/component"
 

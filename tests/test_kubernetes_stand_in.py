@@ -32,6 +32,9 @@ from .kubernetes_stand_in import StandIn
 from .waiting import wait_for
 
 pytestmark = [
+    # It passes bytes on for pods that the tests kill: such streams are closed by nobody.
+    pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),
     pytest.mark.skipif(sys.platform != "linux", reason="pods need the loopback addresses that Linux has"),
     # The client leaves sockets to the garbage collector.
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),

@@ -16,10 +16,13 @@ import logging
 import os
 import sys
 import tempfile
+import time
 import traceback
+import urllib.error
 import urllib.request
 from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -32,6 +35,8 @@ from .mismatches import mismatches
 from .replica import Replica, warm_up
 
 SWITCH_S = 5e-4
+MANAGEMENT_S = 30.0
+AGAIN_S = 0.5
 
 
 class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{field.upper()}"):
@@ -104,10 +109,24 @@ def fetch(address: str, token: str) -> tuple[artifact.Manifest, dict[str, bytes]
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "artifact"
-        with opener.open(request, timeout=60) as response, path.open("wb") as file:
+        with _opened(opener, request) as response, path.open("wb") as file:
             while chunk := response.read(1 << 20):
                 file.write(chunk)
         return artifact.read(path, address.rpartition("/")[2])
+
+
+def _opened(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Any:
+    """The answer. Management may be starting again just now: it is asked again for a while."""
+    give_up = time.monotonic() + MANAGEMENT_S
+    while True:
+        try:
+            return opener.open(request, timeout=60)
+        except urllib.error.HTTPError:
+            raise
+        except urllib.error.URLError:
+            if time.monotonic() > give_up:
+                raise
+        time.sleep(AGAIN_S)
 
 
 def _model_traceback() -> str:

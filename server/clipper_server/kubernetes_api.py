@@ -111,7 +111,7 @@ def configuration(context: str) -> client.Configuration:
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         else:
             config.load_kube_config(  # type: ignore[no-untyped-call]
-                context=context or None, client_configuration=settings
+                os.environ.get("KUBECONFIG"), context=context or None, client_configuration=settings
             )
     except (config.ConfigException, OSError) as error:
         raise Unreachable(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import ssl
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -76,6 +78,9 @@ class StandIn:
         self._thread.join(ANSWER_S)
         self._temporary.cleanup()
         assert not self._thread.is_alive(), "the stand-in for Kubernetes did not end"
+        with warnings.catch_warnings():  # connections of pods that were killed: nobody closes their streams
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
     def _run(self) -> None:
         try:
