@@ -22,6 +22,8 @@ from digits_app.running import Running
 from .clusters import Attach, constant
 from .waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 PIXELS = [float(i % 17) for i in range(64)]
 ID = "0123456789abcdef" * 2
 SEVEN = {"pixels": PIXELS, "digit": 7, "predicted": 1, "version": "1"}

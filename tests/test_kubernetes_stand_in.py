@@ -32,6 +32,7 @@ from .kubernetes_stand_in import StandIn
 from .waiting import wait_for
 
 pytestmark = [
+    pytest.mark.slow,
     # It passes bytes on for pods that the tests kill: such streams are closed by nobody.
     pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),

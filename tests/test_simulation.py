@@ -9,6 +9,8 @@ import pytest
 
 from .simulation.table import table
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("aiohttp", reason="needs aiohttp, which comes with Kubernetes' client")
 
 
