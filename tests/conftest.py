@@ -15,10 +15,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--slow"):
+    wanted = str(config.getoption("-m"))
+    if not config.getoption("--slow") and wanted != "kubernetes":
         for item in items:
             if item.get_closest_marker("slow"):
                 item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+    if "kubernetes" not in wanted:  # nobody's cluster is touched unless it is asked for
+        on_kubernetes = [item for item in items if item.get_closest_marker("kubernetes")]
+        config.hook.pytest_deselected(items=on_kubernetes)
+        items[:] = [item for item in items if not item.get_closest_marker("kubernetes")]
 
 
 @pytest.fixture(scope="session")

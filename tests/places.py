@@ -5,6 +5,7 @@ A part is named as in the cluster: "management", "query-0", or "<model>.<version
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -27,15 +28,39 @@ from .home import own_home
 from .waiting import wait_for
 
 EVERYWHERE = pytest.mark.parametrize(
-    "place", ["process", pytest.param("docker", marks=pytest.mark.slow)], indirect=True, scope="module"
+    "place",
+    [
+        "process",
+        pytest.param("docker", marks=pytest.mark.slow),
+        pytest.param("stand-in", marks=pytest.mark.slow),
+        pytest.param("kubernetes", marks=pytest.mark.kubernetes),
+    ],
+    indirect=True,
+    scope="module",
 )
+REGISTRY = "CLIPPERLAB_TESTS_REGISTRY"
+"""Where the nodes of a Kubernetes cluster pull Clipper Lab's images from, unless they have them."""
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 LABEL = "org.clipperlab.cluster"
 
 
 class Place(Protocol):
     name: str
-    starts_python: str
-    """An expression that makes a container manager of the cluster `name`."""
+
+    @property
+    def starts_python(self) -> str:
+        """An expression that makes a container manager of the cluster `name`, which is "shared"."""
+
+    restarts_management: bool
+    """Whether management comes back of itself."""
+    ports_are_its_own: bool
+    """Whether no other program can have the ports where it serves. Its proxies share connections out then."""
+    restart_s: float
+    """How long a query frontend that was killed may take until it answers again."""
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether applications and models outlive management, and a cluster that is stopped."""
 
     def connection(self, cluster: str, **options: Any) -> ClipperConnection:
         """Unconnected, on free ports."""
@@ -52,6 +77,10 @@ class Place(Protocol):
 
 class Processes:
     name = "process"
+    restarts_management = False
+    ports_are_its_own = False
+    keeps_state = True
+    restart_s = 5.0
     starts_python = "ProcessContainerManager(name)"
 
     def connection(self, cluster: str, **options: Any) -> ClipperConnection:
@@ -82,27 +111,90 @@ class Processes:
 
 
 class Kubernetes:
-    """Pods that are processes of this machine: everything but Kubernetes itself is real."""
+    """The cluster of the kubeconfig's current context, over its API alone; whose pods find what they need."""
 
     name = "kubernetes"
-    starts_python = "KubernetesContainerManager(name)"
+    restarts_management = True
+    ports_are_its_own = True
+    restart_s = 20.0
 
-    def __init__(self, stand_in: Any) -> None:
-        self.stand_in = stand_in
+    def __init__(self) -> None:
+        from clipper_server.kubernetes_api import KubernetesAPI
+
+        self._api = KubernetesAPI()
+
+    @property
+    def keeps_state(self) -> bool:
+        classes = self._api.ask("GET", "/apis/storage.k8s.io/v1/storageclasses")["items"]
+        return any(DEFAULT_CLASS in (found["metadata"].get("annotations") or {}) for found in classes)
+
+    @property
+    def starts_python(self) -> str:
+        return f"KubernetesContainerManager(name, **{self._options('shared')!r})"
 
     def connection(self, cluster: str, **_: Any) -> ClipperConnection:
-        # By node ports, for a port-forward is not for loads.
-        ports = {"management": "NodePort", "query": "NodePort"}
-        return ClipperConnection(KubernetesContainerManager(cluster, service_types=ports))
+        return ClipperConnection(KubernetesContainerManager(cluster, **self._options(cluster)))
+
+    def _options(self, cluster: str) -> dict[str, Any]:
+        """By node ports where those can be reached, for a port-forward is not for loads."""
+        return {
+            "namespace": self.namespace(cluster),
+            "create_namespace_if_not_exists": True,
+            "service_types": {"management": "NodePort", "query": "NodePort"},
+            "registry": os.environ.get(REGISTRY, ""),
+        }
+
+    def namespace(self, cluster: str) -> str:
+        return f"clipper-tests-{cluster}"
 
     def kill(self, cluster: ClipperConnection, part: str) -> None:
-        namespace, pod = self.pod(cluster, part)
-        pid = self.stand_in.pid(namespace, pod)
-        self.stand_in.kill_pod(namespace, pod)
+        path = f"/api/v1/namespaces/{self.namespace(cluster.cm.cluster_name)}/pods/{self.pod(cluster, part)}"
+        self._api.ask("DELETE", path, {"gracePeriodSeconds": 0})
+
+    def pause(self, cluster: ClipperConnection, part: str) -> Callable[[], None]:
+        pytest.skip("Kubernetes cannot pause a process")
+
+    def left(self, cluster: str) -> list[str]:
+        return [f"pod {pod['metadata']['name']}" for pod in self.pods(self.namespace(cluster))]
+
+    def pods(self, namespace: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._api.ask("GET", f"/api/v1/namespaces/{namespace}/pods")["items"]
+        return found
+
+    def pod(self, cluster: ClipperConnection, part: str) -> str:
+        """The name of that of management, of the replica, or of the query frontend by place in the status."""
+        if part != "management" and not part.startswith("query-"):
+            return part.rpartition(".")[2]
+        key = "app.kubernetes.io/component"
+        found = [
+            pod
+            for pod in self.pods(self.namespace(cluster.cm.cluster_name))
+            if pod["metadata"]["labels"][key] == part.partition("-")[0]
+            and "deletionTimestamp" not in pod["metadata"]
+        ]
+        if part != "management":
+            frontend = cluster.status()["frontends"][int(part.removeprefix("query-"))]
+            host = str(frontend["metrics"]).partition(":")[0]
+            found = [pod for pod in found if pod["status"].get("podIP") == host]
+        return str(found[0]["metadata"]["name"])
+
+
+class StandIn(Kubernetes):
+    """Pods that are processes of this machine: everything but Kubernetes itself is real."""
+
+    name = "stand-in"
+
+    def __init__(self, stand_in: Any) -> None:
+        super().__init__()
+        self.stand_in = stand_in
+
+    def kill(self, cluster: ClipperConnection, part: str) -> None:
+        pid = self.pid(cluster, part)
+        self.stand_in.kill_pod(self.namespace(cluster.cm.cluster_name), self.pod(cluster, part))
         wait_for(f"the process of {part} to be dead", lambda: not psutil.pid_exists(pid))
 
     def pause(self, cluster: ClipperConnection, part: str) -> Callable[[], None]:
-        process = psutil.Process(self.stand_in.pid(*self.pod(cluster, part)))
+        process = psutil.Process(self.pid(cluster, part))
         process.send_signal(signal.SIGSTOP)
 
         def go_on() -> None:
@@ -111,30 +203,17 @@ class Kubernetes:
 
         return go_on
 
-    def left(self, cluster: str) -> list[str]:
-        return [f"pod {pod['metadata']['name']}" for pod in self.stand_in.pods(f"clipper-{cluster}")]
-
-    def pod(self, cluster: ClipperConnection, part: str) -> tuple[str, str]:
-        """Its namespace and name."""
-        namespace = f"clipper-{cluster.cm.cluster_name}"
-        if part.startswith("query-") or part == "management":
-            component = part.partition("-")[0]
-            key = "app.kubernetes.io/component"
-            found = [p for p in self.stand_in.pods(namespace) if p["metadata"]["labels"][key] == component]
-            if part != "management":
-                number = part.removeprefix("query-")
-                (host,) = [
-                    str(f["metrics"]).partition(":")[0]
-                    for f in cluster.status()["frontends"]
-                    if f["id"] == number
-                ]
-                found = [p for p in found if p["status"].get("podIP") == host]
-            return namespace, found[0]["metadata"]["name"]
-        return namespace, part.rpartition(".")[2]
+    def pid(self, cluster: ClipperConnection, part: str) -> int:
+        namespace = self.namespace(cluster.cm.cluster_name)
+        return int(self.stand_in.pid(namespace, self.pod(cluster, part)))
 
 
 class Docker:
     name = "docker"
+    restarts_management = False
+    ports_are_its_own = False
+    keeps_state = True
+    restart_s = 5.0
     starts_python = "DockerContainerManager(name)"
 
     def __init__(self, engine: Any) -> None:
@@ -200,17 +279,19 @@ def engine() -> Any:
 
 
 @contextmanager
-def find(name: str) -> Iterator[Place]:
-    """The place of that name; a home of one's own for clusters goes with it."""
+def find(name: str, **options: Any) -> Iterator[Place]:
+    """The place of that name; a home of one's own for clusters goes with it. `options` are the stand-in's."""
     with ExitStack() as stack:
         home = stack.enter_context(own_home())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("CLIPPERLAB_HOME", str(home))
         if name == "kubernetes":
-            from .kubernetes_stand_in import StandIn
+            yield Kubernetes()
+        elif name == "stand-in":
+            from . import kubernetes_stand_in
 
-            stand_in = stack.enter_context(StandIn())
+            stand_in = stack.enter_context(kubernetes_stand_in.StandIn(**options))
             patch.setenv("KUBECONFIG", str(stand_in.kubeconfig))
-            yield Kubernetes(stand_in)
-            return
-        yield Docker(engine()) if name == "docker" else Processes()
+            yield StandIn(stand_in)
+        else:
+            yield Docker(engine()) if name == "docker" else Processes()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
 from clipper_container import addresses
-from clipper_container.addresses import Names
+from clipper_container.addresses import find
 
 from .waiting import wait_for
 
@@ -61,7 +63,7 @@ def test_a_name_stands_for_as_many_as_it_does_now(
     frontends: dict[str, list[str]], listening: socket.socket
 ) -> None:
     changed = threading.Event()
-    names = Names(f"frontends:{port_of(listening)}", changed.set)
+    names = find(f"frontends:{port_of(listening)}", "", changed.set)
     assert names.present() == set()
     frontends["frontends"] = ["127.0.0.1", "127.0.0.2"]
     wait_for("both", lambda: len(names.present()) == 2)
@@ -77,7 +79,7 @@ def test_dialling_never_waits_and_what_is_open_is_given_once(
     frontends: dict[str, list[str]], listening: socket.socket
 ) -> None:
     frontends["frontends"] = ["127.0.0.1"]
-    names = Names(f"frontends:{port_of(listening)}", lambda: None)
+    names = find(f"frontends:{port_of(listening)}", "", lambda: None)
     address = f"127.0.0.1:{port_of(listening)}"
     with pytest.raises(BlockingIOError):
         names.dial(address)
@@ -97,7 +99,7 @@ def test_one_that_is_not_there_is_dialled_again(
 ) -> None:
     address = listening.getsockname()
     frontends["frontends"] = ["127.0.0.1"]
-    names = Names(f"frontends:{address[1]}", lambda: None)
+    names = find(f"frontends:{address[1]}", "", lambda: None)
     listening.close()
     with pytest.raises(BlockingIOError):
         names.dial(f"127.0.0.1:{address[1]}")
@@ -111,7 +113,7 @@ def test_connections_that_nobody_took_are_closed(
 ) -> None:
     frontends["frontends"] = ["127.0.0.1"]
     opened = threading.Event()
-    names = Names(f"frontends:{port_of(listening)}", opened.set)
+    names = find(f"frontends:{port_of(listening)}", "", opened.set)
     wait_for("the address", names.present)
     opened.clear()
     with pytest.raises(BlockingIOError):
@@ -122,3 +124,38 @@ def test_connections_that_nobody_took_are_closed(
         names.close()
         accepted.settimeout(10)
         assert accepted.recv(1) == b""
+
+
+def test_where_there_is_no_dns_management_has_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "LOOK_AGAIN_S", 0.02)
+    answers: list[tuple[int, bytes]] = [(200, json.dumps({"addresses": ["10.0.0.1:7000"]}).encode())]
+    asked: list[str | None] = []
+
+    class Management(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Authorization"])
+            status, body = answers[-1]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Management) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        found = find(f"http://127.0.0.1:{server.server_port}/list", "credential", lambda: None)
+        wait_for("the first", lambda: found.present() == {"10.0.0.1:7000"})
+        assert asked[0] == "Bearer credential"
+        for garbage in ((503, b"no"), (200, b"{"), (200, b"[]"), (200, b'{"addresses": 1}')):
+            answers.append(garbage)
+            before = len(asked)
+            wait_for("more questions", lambda before=before: len(asked) > before + 2)  # type: ignore[misc]
+            assert found.present() == {"10.0.0.1:7000"}
+        answers.append((200, b'{"addresses": ["10.0.0.2:7000"]}'))
+        wait_for("the second", lambda: found.present() == {"10.0.0.2:7000"})
+        server.shutdown()
+        thread.join()
+    found.close()

@@ -137,7 +137,8 @@ def test_why_tells_the_path_of_a_query(conn: ClipperConnection) -> None:
     conn.link_model_to_app("told", "told")
     query_id = ask(conn, "told", {"input": [1]}).json()["query_id"]
     trace = conn.why(query_id)
-    assert (trace["answer"], trace["models"][0]["batch"]["replica"]) == ("answered", "0")
+    assert trace["answer"] == "answered"
+    assert f"told:1:{trace['models'][0]['batch']['replica']}" in conn.get_all_model_replicas()
     assert trace["models"][0]["batch"]["compute_ms"] <= trace["took_ms"]
     assert "told:1, chosen by FirstModel" in str(trace)
     assert conn.inspect_instance()["app:told:num_predictions"] == 1
@@ -202,7 +203,9 @@ def test_all_replicas_answer_and_scaling_down_loses_nothing(conn: ClipperConnect
     thread.join(20)
     assert len(answers) == 100
     assert None not in answers
-    wait_for("two replicas to go", lambda: conn.get_all_model_replicas().count("scaled:1:0") == 1)
+    wait_for(
+        "two replicas to go", lambda: len([r for r in conn.get_all_model_replicas() if "scaled" in r]) == 1
+    )
 
 
 # Deploys that do not work
@@ -274,11 +277,16 @@ def test_an_error_at_query_time_is_the_reason_of_the_default(conn: ClipperConnec
 # Parts that are killed
 
 
+def needs_its_state(place: Place) -> None:
+    if not place.keeps_state:
+        pytest.skip("this Kubernetes cluster has no default storage class to keep the state")
+
+
 def test_a_killed_replica_comes_back(breakable: ClipperConnection, place: Place) -> None:
     first = output(breakable)
     place.kill(breakable, f"who.1.{first}")
-    second = wait_for("another replica to answer", lambda: output(breakable))
-    assert second != first
+    wait_for("a replica to answer", lambda: output(breakable))
+    assert any(e["subject"].get("replica") == first and "ended" in e["text"] for e in breakable.events())
 
 
 def test_queries_in_flight_go_to_another_replica_when_theirs_is_killed(
@@ -309,25 +317,30 @@ def test_a_killed_query_frontend_comes_back_at_its_address(
 ) -> None:
     replica, address = output(breakable), breakable.get_query_addr()
     place.kill(breakable, "query-0")
-    assert wait_for("the query frontend to answer", lambda: output(breakable), 10) == replica
+    assert wait_for("the query frontend to answer", lambda: output(breakable), 2 * place.restart_s) == replica
     assert breakable.get_query_addr() == address
 
 
 def test_without_management_queries_are_answered_and_connect_restarts_it(
     breakable: ClipperConnection, place: Place
 ) -> None:
+    needs_its_state(place)
     replica = output(breakable)
     models = breakable.get_all_models(verbose=True)
     place.kill(breakable, "management")
     assert output(breakable) == replica
-    with pytest.raises(ClusterError, match=r"connect\(\)"):
-        breakable.get_all_models()
+    if not place.restarts_management:
+        with pytest.raises(ClusterError, match=r"connect\(\)"):
+            breakable.get_all_models()
     breakable.connect()
     wait_for("the replica to be adopted", lambda: breakable.get_all_models(verbose=True) == models)
     assert output(breakable) == replica
 
 
-def test_a_cluster_that_was_stopped_starts_again_with_everything(breakable: ClipperConnection) -> None:
+def test_a_cluster_that_was_stopped_starts_again_with_everything(
+    breakable: ClipperConnection, place: Place
+) -> None:
+    needs_its_state(place)
     breakable.stop_all()
     with pytest.raises(ClusterError, match="not running"):
         breakable.connect()
@@ -339,7 +352,8 @@ def test_a_cluster_that_was_stopped_starts_again_with_everything(breakable: Clip
 def test_a_cluster_whose_every_part_was_killed_starts_again(
     breakable: ClipperConnection, place: Place
 ) -> None:
-    for part in ("management", f"who.1.{output(breakable)}", "query-0"):
+    needs_its_state(place)
+    for part in (f"who.1.{output(breakable)}", "query-0", "management"):
         place.kill(breakable, part)
     breakable.connect()
     assert wait_for("the model to answer", lambda: output(breakable))
@@ -371,6 +385,8 @@ def test_clusters_live_side_by_side_where_ports_are_taken(conn: ClipperConnectio
 
 
 def test_a_cluster_whose_ports_were_taken_while_it_was_stopped_starts_at_others(place: Place) -> None:
+    if place.ports_are_its_own:
+        pytest.skip("a service's ports on Kubernetes are its own")
     first = place.connection("first")
     first.start_clipper(fresh=True)
     ports = [int(a.rpartition(":")[2]) for a in (first.get_query_addr(), first.get_management_addr())]

@@ -227,19 +227,22 @@ def test_a_stopped_replica_is_taken_for_one_that_hangs_and_its_queries_go_to_ano
 
 def test_of_two_replicas_the_slower_gets_less(cluster: ClipperConnection) -> None:
     def model(inputs: list[Any]) -> list[str]:
+        """Its inputs name the replica that is slow."""
         import os
         import time
 
-        time.sleep((0.002 + 0.0002 * len(inputs)) * (1 + 2 * (int(os.environ["CLIPPER_REPLICA"]) % 2)))
+        slow = inputs[0] == os.environ["CLIPPER_REPLICA"]
+        time.sleep((0.002 + 0.0002 * len(inputs)) * (3 if slow else 1))
         return [os.environ["CLIPPER_REPLICA"] for _ in inputs]
 
-    deploy(cluster, model, slo_ms=2000, num_replicas=2, example_input=[1.0])
+    deploy(cluster, model, slo_ms=2000, num_replicas=2, input_type="strings", example_input="nobody")
+    slow_one = replicas(cluster)[1]
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda i: ask(cluster, "m", {"input_batch": [[i]] * 4}), range(400)))
+        list(pool.map(lambda _: ask(cluster, "m", {"input_batch": [slow_one] * 4}), range(400)))
 
     def served() -> list[int]:
-        replicas = cluster.get_all_model_replicas(verbose=True)
-        by_speed = sorted(replicas, key=lambda r: int(r["model_replica_id"]) % 2)
+        found = cluster.get_all_model_replicas(verbose=True)
+        by_speed = sorted(found, key=lambda r: bool(r["model_replica_id"] == slow_one))
         return [r["num_predictions"] for r in by_speed]
 
     wait_for("the reports", lambda: sum(served()) == 1600)
@@ -250,20 +253,22 @@ def test_of_two_replicas_the_slower_gets_less(cluster: ClipperConnection) -> Non
 # Query frontends
 
 
-def test_replicas_find_a_frontend_that_was_killed_within_five_seconds(
+def test_replicas_find_a_frontend_that_was_killed_within_seconds(
     cluster: ClipperConnection, place: Place
 ) -> None:
     deploy(cluster, sleeps(0), slo_ms=1000)
     before = output(cluster, "m")
     place.kill(cluster, "query-0")
     began = time.monotonic()
-    assert wait_for("the model to answer", lambda: output(cluster, "m"), 10) == before
-    assert time.monotonic() - began < 5
+    assert wait_for("the model to answer", lambda: output(cluster, "m"), 2 * place.restart_s) == before
+    assert time.monotonic() - began < place.restart_s
 
 
 def test_several_frontends_share_the_port_evenly_and_survive_one_another(
     attach: Attach, place: Place
 ) -> None:
+    if place.ports_are_its_own:
+        pytest.skip("on Kubernetes its proxies share connections out")
     cluster = attach("several")
     cluster.start_clipper(cache_size=0, num_frontend_replicas=3, fresh=True)
     try:
@@ -309,11 +314,12 @@ def test_frontends_share_a_busy_replicas_credits(attach: Attach) -> None:
         served = [0, 0]
 
         def client(_: int) -> None:
-            with httpx2.Client(trust_env=False, timeout=10) as http:
-                for _ in range(30):
-                    answer = http.post(url, json={"input": [1]}).json()
-                    assert not answer["default"], answer
-                    served[answer["query_id"] % 64] += 1
+            for _ in range(10):  # connections, for whoever shares them out to be fair
+                with httpx2.Client(trust_env=False, timeout=10) as http:
+                    for _ in range(3):
+                        answer = http.post(url, json={"input": [1]}).json()
+                        assert not answer["default"], answer
+                        served[answer["query_id"] % 64] += 1
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(client, range(8)))

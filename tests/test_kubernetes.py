@@ -29,7 +29,7 @@ COMPONENT = "app.kubernetes.io/component"
 
 @pytest.fixture(scope="module")
 def kubernetes() -> Iterator[Any]:
-    with places.find("kubernetes") as place:
+    with places.find("stand-in") as place:
         yield place.stand_in  # type: ignore[attr-defined]
 
 
@@ -391,3 +391,25 @@ def test_a_cluster_that_was_stopped_starts_again_with_everything(
     cluster.wait_until_ready("m", 1)
     assert cluster.get_all_models() == before
     wait_for("an answer", lambda: output(cluster) == "one")
+
+
+def test_a_plain_node_without_dns_and_storage_serves_as_well() -> None:
+    with places.find("stand-in", dns=False, storage_class=False, nodes=1) as place:
+        plain = place.connection("plain")
+        plain.start_clipper(fresh=True, cache_size=0, num_frontend_replicas=2)
+        try:
+            plain.register_application("app", "doubles", -1, 2_000_000)
+            deploy_python_closure(plain, "m", 1, "doubles", constant("one"))
+            plain.link_model_to_app("app", "m")
+            assert output(plain) == "one"
+            place.kill(plain, "query-0")
+            wait_for("both to serve", lambda: healthy(plain), 30)
+            assert {output(plain) for _ in range(20)} == {"one"}
+            place.kill(plain, "management")  # nobody has the list of frontends: who knows them keeps them
+            assert {output(plain) for _ in range(20)} == {"one"}
+            plain.connect()
+            plain.set_num_replicas("m", 2)
+            assert {output(plain) for _ in range(20)} == {"one"}
+        finally:
+            plain.stop_all(purge=True)
+        assert place.left("plain") == []

@@ -1,7 +1,7 @@
 """Runs one replica: `python -m clipper_container`, told what to run by its environment.
 
 CLIPPER_MODEL_NAME, CLIPPER_MODEL_VERSION, CLIPPER_REPLICA  who it is
-CLIPPER_FRONTENDS   where the query frontends are: a glob of Unix sockets, or names with ports
+CLIPPER_FRONTENDS   where the query frontends are: a glob of Unix sockets, names with ports, or a list
 CLIPPER_ARTIFACT    address of the artifact, which ends in its digest
 CLIPPER_TOKEN       the credential for its hello and its artifact; removed before the model is loaded
 CLIPPER_MAX_BATCH   the largest batch that the warm-up may try

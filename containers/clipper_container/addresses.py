@@ -1,16 +1,20 @@
-"""Where the query frontends are: Unix sockets in a folder of one machine, or whoever answers to a name.
+"""Where the query frontends are: Unix sockets in a folder of one machine, or addresses that come and go.
 
 `/clipper/sockets/*.sock` is a glob of sockets; `frontends:7000`, or several such with commas, are names that
-are looked up again and again, each of which may stand for several frontends.
+are looked up again and again, each of which may stand for several frontends. Where there is no DNS,
+`http://10.96.0.7:1338/...` is management's list of them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import glob
+import http.client
+import json
 import socket
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable
 from typing import Protocol
 
@@ -29,9 +33,14 @@ class Addresses(Protocol):
     def close(self) -> None: ...
 
 
-def find(frontends: str, changed: Callable[[], None]) -> Addresses:
-    """`changed` is called, from any thread, when it is worth while to look at once."""
-    return Sockets(frontends) if "/" in frontends else Names(frontends, changed)
+def find(frontends: str, token: str, changed: Callable[[], None]) -> Addresses:
+    """`changed` is called, from any thread, when it is worth while to look at once.
+
+    Management is shown the `token`, a replica's credential.
+    """
+    if frontends.startswith("http://"):
+        return Remote(lambda: listed(frontends, token), changed)
+    return Sockets(frontends) if "/" in frontends else Remote(lambda: resolved(frontends), changed)
 
 
 class Sockets:
@@ -56,11 +65,35 @@ class Sockets:
         pass
 
 
-class Names:
-    """Names and ports. A thread looks them up and connects, for both may take seconds."""
+def resolved(names: str) -> set[str]:
+    """What these names, with their ports, stand for now. Raises OSError where nobody answers for one."""
+    found = set()
+    for name in names.split(","):
+        host, _, port = name.rpartition(":")
+        answers = socket.getaddrinfo(host, int(port), socket.AF_INET, socket.SOCK_STREAM)
+        found |= {f"{answer[4][0]!s}:{port}" for answer in answers}
+    return found
 
-    def __init__(self, names: str, changed: Callable[[], None]) -> None:
-        self._names = [name.rpartition(":")[::2] for name in names.split(",")]
+
+def listed(url: str, token: str) -> set[str]:
+    """What management has in its list. Raises OSError where it does not answer."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=CONNECT_S) as response:
+            return set(json.load(response)["addresses"])
+    except (http.client.HTTPException, ValueError, LookupError, TypeError) as error:
+        raise OSError(f"management gives no list: {error!r}") from error
+
+
+class Remote:
+    """Hosts and ports, as `look` finds them. A thread looks and connects, for both may take seconds.
+
+    Where `look` raises OSError, whoever was there may still be.
+    """
+
+    def __init__(self, look: Callable[[], set[str]], changed: Callable[[], None]) -> None:
+        self._find = look
         self._changed = changed
         self._present: set[str] = set()
         self._wanted: set[str] = set()  # to be connected
@@ -68,7 +101,7 @@ class Names:
         self._lock = threading.Lock()
         self._look = threading.Event()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="names", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="addresses", daemon=True)
         self._thread.start()
 
     def present(self) -> set[str]:
@@ -93,7 +126,9 @@ class Names:
 
     def _run(self) -> None:
         while not self._closing:
-            present = self._resolve()
+            present = self._present
+            with contextlib.suppress(OSError):
+                present = self._find()
             if present != self._present:
                 self._present = present
                 self._tell()
@@ -103,16 +138,6 @@ class Names:
                 self._connect(address)
             self._look.wait(LOOK_AGAIN_S)
             self._look.clear()
-
-    def _resolve(self) -> set[str]:
-        found: set[str] = set()
-        for host, port in self._names:
-            try:
-                answers = socket.getaddrinfo(host, int(port), socket.AF_INET, socket.SOCK_STREAM)
-            except OSError:
-                return self._present  # nobody answers for names just now: who was there may still be
-            found |= {f"{answer[4][0]!s}:{port}" for answer in answers}
-        return found
 
     def _connect(self, address: str) -> None:
         host, _, port = address.rpartition(":")

@@ -155,7 +155,7 @@ class Links:
         self._wanted = False  # the main thread wants the baton back
         self._computing = threading.Event()  # ... and this is how it lends it
         self._thread = threading.Thread(target=self._run, name="wire", daemon=True)
-        self._addresses = addresses.find(frontends, self._look_at_once)
+        self._addresses = addresses.find(frontends, hello.token, self._look_at_once)
 
     def start(self) -> None:
         """Look for frontends, on the wire thread until the first `take`."""

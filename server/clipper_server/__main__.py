@@ -54,7 +54,13 @@ def _manage(arguments: argparse.Namespace) -> None:
     elif arguments.container_manager == "kubernetes":
         namespace = os.environ["CLIPPER_NAMESPACE"]
         arguments.folder.mkdir(parents=True, exist_ok=True)
-        place = server.on_kubernetes(arguments.cluster_name, namespace, arguments.registry)
+        place = server.on_kubernetes(
+            arguments.cluster_name,
+            namespace,
+            arguments.registry,
+            arguments.address,
+            keeps=not arguments.no_storage,
+        )
     else:
         place = server.on_this_machine(arguments.query_port, arguments.management_port)
     folder = ClusterFolder(arguments.folder)
@@ -120,6 +126,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--management-port", type=int, default=1338)
             command.add_argument("--cache-size", type=_at_least(0), help="bytes, in each query frontend")
             command.add_argument("--num-frontends", type=_at_least(1), help="query frontend processes")
+        if name == "management":
+            command.add_argument("--address", default="", help="of its service, where there is no DNS")
+            command.add_argument("--no-storage", action="store_true", help="the folder ends with the pod")
         if name == "up":
             command.add_argument("--fresh", action="store_true")
         if name == "down":

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import urllib3
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
@@ -30,6 +31,10 @@ class Forbidden(ClusterError):
     """There is no right to do this."""
 
 
+class Taken(ClusterError):
+    """There is one of that name already."""
+
+
 class Unreachable(ClusterError):
     """There is no API server that answers, or nobody said where it is."""
 
@@ -38,7 +43,10 @@ class KubernetesAPI:
     """That of a kubeconfig's context. "" is the current one; in a pod without a kubeconfig, the pod's own."""
 
     def __init__(self, context: str = "") -> None:
-        self._client = client.ApiClient(configuration(context))
+        settings = configuration(context)
+        if not settings.verify_ssl:  # whoever wrote the kubeconfig knows
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._client = client.ApiClient(settings)
         self.ask("GET", "/version")
 
     def ask(
@@ -51,7 +59,7 @@ class KubernetesAPI:
     ) -> Object:
         """Again, where the server has too much to do or somebody else was quicker.
 
-        Raises Missing; Forbidden or another ClusterError, with the server's reason.
+        Raises Missing; Taken, Forbidden or another ClusterError, with the server's reason.
         """
         for attempt in range(TRIES):
             try:
@@ -62,6 +70,8 @@ class KubernetesAPI:
                 if error.status == 403:
                     text = f"The Kubernetes API server does not allow it: {_reason(error)}."
                     raise Forbidden(f"{text} Ask for a role that may.") from error
+                if error.status == 409 and method == "POST":
+                    raise Taken(f"It is there already: {_reason(error)}") from error
                 if error.status not in (409, 429) or attempt == TRIES - 1:
                     text = f"The Kubernetes API server does not do it: {_reason(error)}"
                     raise ClusterError(text) from error

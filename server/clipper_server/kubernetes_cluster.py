@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,8 +12,8 @@ from clipper_container.errors import ClusterError
 
 from . import manifests
 from .declared import declared
-from .kubernetes_api import Forbidden, KubernetesAPI, Missing
-from .management.containers import Trouble, pods
+from .kubernetes_api import Forbidden, KubernetesAPI, Missing, Taken
+from .management.containers import Trouble, kubernetes_token, pods
 from .management.containers.deployments import OWNER
 from .management.containers.kubernetes_token import SECRET
 from .manifests import COMPONENT, NAME, Choices, Manifest
@@ -24,6 +25,8 @@ STOP_S = 50.0
 LOOK_S = 0.2
 OURS = ",".join(f"{key}={value}" for key, value in NAME.items())
 INSTANCE = "app.kubernetes.io/instance"
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+DNS = "k8s-app=kube-dns"
 _CORE, _APPS, _RBAC = "/api/v1", "/apis/apps/v1", "/apis/rbac.authorization.k8s.io/v1"
 _PATHS = {
     "Namespace": "/api/v1/namespaces",
@@ -87,18 +90,40 @@ class KubernetesCluster:
                 return False
         else:
             self._make_namespace()
-            for manifest in self.manifests():
+            self._make_token()
+            for manifest in self.manifests(self._address()):
                 if manifest["kind"] != "Namespace":
                     self._apply(manifest)
         self._wait()
         return True
 
-    def manifests(self) -> list[Manifest]:
-        """What is applied. Without a storage class the state is no longer kept than management's pod."""
-        choices = self._choices
+    def manifests(self, management: str = "") -> list[Manifest]:
+        """What is applied. Without a default storage class the state goes with the pod of management."""
+        choices = replace(self._choices, management=management)
         if choices.storage:
             choices = replace(choices, storage=self._has_storage())
         return manifests.cluster(choices)
+
+    def _address(self) -> str:
+        """Where pods find management if no DNS knows its name; "" if one does."""
+        try:
+            services = self._api.ask("GET", "/api/v1/services", query={"labelSelector": DNS})["items"]
+        except Forbidden:
+            return ""  # nearly every cluster has one
+        if services:
+            return ""
+        (service,) = (
+            manifest
+            for manifest in self.manifests()
+            if (manifest["kind"], manifest["metadata"]["name"]) == ("Service", "management")
+        )
+        return str(self._apply(service)["spec"]["clusterIP"])
+
+    def _make_token(self) -> None:
+        """Management would make it too, but a pod that looks for it in vain looks again after 10 s only."""
+        secret = kubernetes_token.manifest(secrets.token_urlsafe(32))
+        with suppress(Taken, Forbidden):
+            self._api.ask("POST", self._path("Secret", ""), secret)
 
     def as_it_is(self) -> list[Manifest]:
         """What was applied of a cluster that is there, its models included; [] where there is none.
@@ -243,9 +268,11 @@ class KubernetesCluster:
 
     def _has_storage(self) -> bool:
         try:
-            return bool(self._api.ask("GET", "/apis/storage.k8s.io/v1/storageclasses")["items"])
+            classes = self._api.ask("GET", "/apis/storage.k8s.io/v1/storageclasses")["items"]
         except Forbidden:
             return True  # who may not look is told by the claim
+        marks = [found["metadata"].get("annotations") or {} for found in classes]
+        return any(mark.get(DEFAULT_CLASS) == "true" for mark in marks)
 
     def _namespace_object(self) -> Manifest | None:
         with suppress(Missing):
@@ -257,13 +284,13 @@ class KubernetesCluster:
             return self._api.ask("GET", self._path("Deployment", name))
         return None
 
-    def _apply(self, manifest: Manifest) -> None:
+    def _apply(self, manifest: Manifest) -> Manifest:
         path = self._path(manifest["kind"], manifest["metadata"]["name"])
         query = {"fieldManager": MANAGER, "force": "true"}
-        self._api.ask("PATCH", path, manifest, "application/apply-patch+yaml", query)
+        return self._api.ask("PATCH", path, manifest, "application/apply-patch+yaml", query)
 
     def _path(self, kind: str, name: str) -> str:
-        return f"{_PATHS[kind].format(self._namespace)}/{name}"
+        return f"{_PATHS[kind].format(self._namespace)}/{name}".removesuffix("/")
 
 
 def _head(manifest: Manifest) -> Manifest:

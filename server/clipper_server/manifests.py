@@ -22,6 +22,7 @@ class Choices:
 
     `service_types` maps management or query to ClusterIP, NodePort or LoadBalancer. Without `storage` the
     state is lost with the pod of management. `image_pull_secrets` are names of secrets in the namespace.
+    `management` is the address of management's service, where no DNS knows its name.
     """
 
     cluster_name: str
@@ -32,6 +33,7 @@ class Choices:
     service_types: dict[str, str] = field(default_factory=dict)
     storage: bool = True
     image_pull_secrets: tuple[str, ...] = ()
+    management: str = ""
 
 
 def base() -> list[Manifest]:
@@ -76,14 +78,21 @@ def _choose_deployment(manifest: Manifest, choices: Choices) -> None:
     if manifest["metadata"]["name"] == "query":
         if choices.num_frontends is not None:
             manifest["spec"]["replicas"] = choices.num_frontends
+        if choices.management:
+            for variable in container["env"]:
+                if variable["name"] == "CLIPPER_MANAGEMENT":
+                    variable["value"] = f"{choices.management}:1338"
         return
     arguments = container["args"]
     arguments[arguments.index("--cluster-name") + 1] = choices.cluster_name
     if choices.registry:
         arguments += ["--registry", choices.registry]
+    if choices.management:
+        arguments += ["--address", choices.management]
     if choices.cache_size is not None:
         arguments += ["--cache-size", str(choices.cache_size)]
     if not choices.storage:
+        arguments.append("--no-storage")
         for volume in pod["volumes"]:
             if volume["name"] == "state":
                 del volume["persistentVolumeClaim"]

@@ -105,6 +105,12 @@ class Number(TypedDict):
     number: int
 
 
+class Wires(TypedDict):
+    """Each is host:port."""
+
+    addresses: list[str]
+
+
 class Artifact(TypedDict):
     """`size` is in bytes."""
 

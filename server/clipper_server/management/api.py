@@ -38,6 +38,7 @@ from .specs import Specs, parse_batching
 from .state import Autoscaling, Event, Version
 
 _V1 = "/api/v1"
+FRONTENDS = f"{_V1}/frontends/addresses"
 MAX_WAIT_S = 30.0
 _BIG = 2**63 - 1  # SQLite's
 EVENTS_AT_ONCE = 500
@@ -152,7 +153,7 @@ class API:
         for kind in refusals.KINDS:
             app.add_exception_handler(kind, refusals.as_json)
         app.add_api_route(f"{_V1}/health", self.health)
-        # The replicas' way in has a check of its own: their credential is good for one artifact.
+        # The replicas' ways in have checks of their own: a credential is good for one artifact.
         path = "/artifacts/{digest}"
         app.add_api_route(
             _V1 + path,
@@ -160,6 +161,12 @@ class API:
             response_class=FileResponse,
             dependencies=[Depends(openapi.BEARER)],
             **openapi.of_route("GET", path, self.get_artifact),
+        )
+        app.add_api_route(
+            FRONTENDS,
+            self.wires,
+            dependencies=[Depends(openapi.BEARER)],
+            **openapi.of_route("GET", FRONTENDS.removeprefix(_V1), self.wires),
         )
         routes: list[tuple[str, str, Callable[..., Awaitable[Any]], int]] = [
             ("GET", "/cluster", self.cluster, 200),
@@ -324,16 +331,26 @@ class API:
 
     async def get_artifact(self, digest: str, request: Request) -> FileResponse:
         """Download an artifact, with the cluster's token or the credential of a version that uses it."""
+        if not self._is_replica(request, digest):
+            raise Unauthorized("The bearer token is missing, or not good for this artifact.")
+        path = self._control.artifacts.path(digest)
+        return FileResponse(path, media_type="application/octet-stream")
+
+    async def wires(self, request: Request) -> answers.Wires:
+        """Where replicas dial query frontends, on Kubernetes: with the token, or a replica's credential."""
+        if not self._is_replica(request):
+            raise Unauthorized("The bearer token is missing, or not that of a replica.")
+        return {"addresses": self._orchestrator().wires()}
+
+    def _is_replica(self, request: Request, digest: str | None = None) -> bool:
+        """Whether it has the cluster's token, or the credential of a version: of that artifact, if given."""
         token = _bearer(request)
         allowed = [self._specs.token] + [
             self._specs.replica_token(version.model, version.version)
             for version in self._control.state.versions()
-            if version.artifact == digest
+            if digest is None or version.artifact == digest
         ]
-        if not any(hmac.compare_digest(token, good.encode()) for good in allowed):
-            raise Unauthorized("The bearer token is missing, or not good for this artifact.")
-        path = self._control.artifacts.path(digest)
-        return FileResponse(path, media_type="application/octet-stream")
+        return any(hmac.compare_digest(token, good.encode()) for good in allowed)
 
     async def applications(self) -> list[answers.Application]:
         """All applications, and the models that are linked to them."""
@@ -570,9 +587,12 @@ class API:
 
     async def number(self, frontend: str) -> answers.Number:
         """For query frontends that know their name alone: the number in their query ids."""
+        return {"number": self._orchestrator().number(frontend)}
+
+    def _orchestrator(self) -> Orchestrator:
         if not isinstance(self._manager, Orchestrator):
-            raise BadRequest("The query frontends of this cluster are told their numbers.")
-        return {"number": self._manager.number(frontend)}
+            raise BadRequest("The parts of this cluster are told their numbers, and where the others are.")
+        return self._manager
 
 
 def _builtins(application: ApplicationSpec) -> answers.Application:

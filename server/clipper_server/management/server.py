@@ -20,7 +20,7 @@ from clipper_container.errors import ClusterError
 
 from ..changes import Changes
 from ..cluster import ClusterFolder, ClusterRecord
-from .api import API
+from .api import API, FRONTENDS
 from .artifacts import Artifacts
 from .containers import ContainerManager, Orchestrator
 from .containers.identity import Identity
@@ -163,11 +163,14 @@ def on_docker(cluster_name: str, host: str, registry: str) -> Place:
     return place
 
 
-def on_kubernetes(cluster_name: str, namespace: str, registry: str) -> Place:
-    """In pods, of which this is one. `registry` has the images of models."""
+def on_kubernetes(cluster_name: str, namespace: str, registry: str, address: str, *, keeps: bool) -> Place:
+    """In pods, of which this is one. `registry` has the images of models; its state `keeps`, or does not.
+
+    `address` is that of management's service, where no DNS knows names: replicas find all others through it.
+    """
 
     def place(folder: ClusterFolder, state: State) -> tuple[socket.socket, Specs, ContainerManager]:
-        from .containers.kubernetes import KubernetesContainerManager  # late: others need no Kubernetes
+        from .containers.kubernetes import WIRE_PORT, KubernetesContainerManager  # late: others need none
         from .containers.kubernetes_token import shared_token
         from .containers.numbers import Numbers
 
@@ -176,13 +179,13 @@ def on_kubernetes(cluster_name: str, namespace: str, registry: str) -> Place:
         specs = Specs(
             cluster_name,
             token,
-            "management:1338",
+            f"{address or 'management'}:1338",
             "query:1337",
             folder.sockets,
             published=(f"management.{namespace}:1338", f"query.{namespace}:1337"),
-            wire="frontends:7000",
+            wire=f"http://{address}:1338{FRONTENDS}" if address else f"frontends:{WIRE_PORT}",
         )
-        manager = KubernetesContainerManager(namespace, registry, Numbers(state))
+        manager = KubernetesContainerManager(namespace, registry, Numbers(state), keeps=keeps)
         return _listen(1338, "0.0.0.0"), specs, manager
 
     return place

@@ -129,5 +129,8 @@ class Orchestrator(ContainerManager, Protocol):
         not answer; what is there stays then.
         """
 
+    def wires(self) -> list[str]:
+        """Where query frontends wait for replicas, host:port, those that start as well."""
+
     def troubles(self) -> list[Trouble]:
         """What is wrong now."""

@@ -30,8 +30,15 @@ LISTED_S = 10.0
 ANSWER_S = 10.0
 TRIES = 5
 LOG_AT_ONCE = 64 << 10
+WIRE_PORT = 7000
 LOG_LINES = 400  # of each log, where all are asked for
 SMALLEST = 64 * MIB
+LOST = Trouble(
+    "This Kubernetes cluster has no default storage class: applications, models and versions are lost with "
+    "management's pod, when its node is drained, say, or the cluster stopped. `kubectl get storageclass` "
+    "tells which there are; with a default one, stop_all(purge=True) and start again.",
+    {},
+)
 _APPLY: dict[str, Any] = {
     "_content_type": "application/apply-patch+yaml",
     "field_manager": deployments.OWNER,
@@ -45,11 +52,12 @@ log = logging.getLogger(__name__)
 class KubernetesContainerManager:
     """Pods of the namespace that this process, a pod of it, is in.
 
-    `registry` is where Clipper Lab's images for models are.
+    `registry` is where Clipper Lab's images for models are. `keeps` says whether the state outlives the pod.
     """
 
-    def __init__(self, namespace: str, registry: str, numbers: Numbers) -> None:
+    def __init__(self, namespace: str, registry: str, numbers: Numbers, *, keeps: bool) -> None:
         self._namespace = namespace
+        self._keeps = keeps
         self._registry = registry
         self._numbers = numbers
         self._tasks: list[asyncio.Task[None]] = []
@@ -248,8 +256,14 @@ class KubernetesContainerManager:
         )
         self._pods.objects[pod["metadata"]["name"]] = _object(await body_of(response))
 
+    def wires(self) -> list[str]:
+        if not self._tasks:
+            return []
+        found = [pods.address(pod) for pod in self._pods.objects.values() if pods.kind(pod) == "query"]
+        return sorted(f"{address}:{WIRE_PORT}" for address in found if address)
+
     def troubles(self) -> list[Trouble]:
-        found = list(self._refused.values())
+        found = [*self._refused.values(), *([] if self._keeps else [LOST])]
         for pod in self._pods.objects.values():
             if pods.kind(pod) is not None:
                 found += pods.troubles(pod)

@@ -1,4 +1,4 @@
-"""The cluster's token, in a secret that management makes and the query frontends' pods are given."""
+"""The cluster's token, in a secret that the query frontends' pods are given: made by whoever comes first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from clipper_container.errors import ClusterError
 
 from ...kubernetes_api import Forbidden, KubernetesAPI, Missing
-from ...manifests import NAME
+from ...manifests import NAME, Manifest
 
 SECRET = "clipper-token"
 GIVE_UP_S = 60.0
@@ -40,6 +40,10 @@ def _read_or_make(api: KubernetesAPI, namespace: str, wish: str) -> str:
         found = api.ask("GET", f"{path}/{SECRET}")
         return base64.b64decode(found["data"]["token"]).decode()
     except Missing:
-        secret = {"metadata": {"name": SECRET, "labels": NAME}, "stringData": {"token": wish}}
-        api.ask("POST", path, {"apiVersion": "v1", "kind": "Secret", **secret})
+        api.ask("POST", path, manifest(wish))
         return wish
+
+
+def manifest(token: str) -> Manifest:
+    metadata = {"name": SECRET, "labels": NAME}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"token": token}}

@@ -44,6 +44,11 @@ def stopping(pod: Object) -> bool:
     return "deletionTimestamp" in pod["metadata"]
 
 
+def address(pod: Object) -> str:
+    """Its address, as long as it has one of its own; "" otherwise."""
+    return "" if stopping(pod) or has_ended(pod) else str(pod["status"].get("podIP", ""))
+
+
 def has_ended(pod: Object) -> bool:
     """As a whole: its containers are not started again."""
     return pod["status"].get("phase") in ("Succeeded", "Failed")
