@@ -249,7 +249,9 @@ class Management:
         while True:
             wait_s = max(0.0, min(look_every_s, give_up - time.monotonic()))
             found = self.version(name, version, wait_s=wait_s)
-            said(found["preparing"] or f"{found['ready_replicas']} of {found['num_replicas']} replicas ready")
+            wrong = found["warnings"][-1] if found["state"] == "starting" and found["warnings"] else ""
+            counted = f"{found['ready_replicas']} of {found['num_replicas']} replicas ready"
+            said(found["preparing"] or (f"{counted}. {wrong}" if wrong else counted))
             if found["state"] == "ready":
                 for warning in found["warnings"]:
                     warnings.warn(f"{name}:{version}: {warning}", stacklevel=3)
@@ -259,8 +261,8 @@ class Management:
             if time.monotonic() >= give_up:
                 raise ClusterError(
                     f"{name}:{version} has {found['ready_replicas']} of {found['num_replicas']} replicas "
-                    f"ready after {timeout_s:g} s, and goes on starting. get_clipper_logs() tells what it "
-                    "does; stop_versioned_models() ends it."
+                    f"ready after {timeout_s:g} s, and goes on starting. "
+                    f"{wrong or 'get_clipper_logs() tells what it does.'} stop_versioned_models() ends it."
                 )
 
     def wait_dialled(self, name: str, version: object, replica: str, *, timeout_s: float) -> None:

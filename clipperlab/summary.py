@@ -22,6 +22,7 @@ def summarise(management: Management) -> RenderableType:
     head = Text.from_markup(
         f"[bold]{escape(cluster['cluster_name'])}[/]  queries [cyan]{cluster['query']}[/]  "
         f"management [cyan]{cluster['management']}[/]\nquery frontends: {escape(frontends) or 'none'}"
+        + "".join(f"\n[red]{escape(warning)}[/]" for warning in cluster["warnings"])
     )
     return Group(
         head,
@@ -77,7 +78,16 @@ def _models(versions: list[Version], replicas: list[Replica]) -> RenderableType:
             f"{version['ready_replicas']} of {version['num_replicas']} ready",
             f"{answered:,}",
         )
-    return table
+    wrong = [f"{v['model_name']}:{v['model_version']}: {_wrong(v)}" for v in versions if _wrong(v)]
+    return Group(table, Text("\n" + "\n".join(wrong), style="red")) if wrong else table
+
+
+def _wrong(version: Version) -> str:
+    """The line that says what is wrong with it; "" where it is well."""
+    if version["state"] == "ready":
+        return ""
+    told = [*filter(None, [version["error"]]), *version["warnings"]]
+    return told[0].strip().splitlines()[-1] if told else ""
 
 
 def _events(events: list[dict[str, object]]) -> RenderableType:

@@ -910,6 +910,34 @@ def test_a_pod_is_evicted_where_its_node_is_short_of_memory(space: Namespace) ->
     wait_for("another one", lambda: len([p for p in space.pods("d") if p.status.phase == "Running"]) == 1)
 
 
+def test_a_pod_with_a_higher_priority_takes_the_room_of_others(space: Namespace) -> None:
+    scheduling: Any = client.SchedulingV1Api(space.core.api_client)
+    scheduling.create_priority_class({"metadata": {"name": "urgent"}, "value": 1000})
+    here = {"nodeSelector": {"kubernetes.io/hostname": "node-a"}}
+    cpus = {"requests": {"cpu": "5"}}
+    space.deploy("low", pod=here, resources=cpus)
+    space.available("low", 1)
+    victim = space.pods("low")[0].metadata.name
+    space.deploy("high", pod={**here, "priorityClassName": "urgent"}, resources=cpus)
+    try:
+        space.available("high", 1)
+        assert space.events("Preempted")
+        assert victim not in [pod.metadata.name for pod in space.pods("low")]
+        wait_for("the other one to wait", lambda: "Insufficient cpu" in _why_not(space.pods("low")[0]))
+        code, _, message = refused(
+            lambda: space.core.create_namespaced_pod(
+                space.name,
+                {
+                    "metadata": {"name": "p"},
+                    "spec": {"priorityClassName": "no", "containers": [{"name": "c", "image": "x:1"}]},
+                },
+            )
+        )
+        assert (code, "no PriorityClass" in message) == (403, True)
+    finally:
+        scheduling.delete_priority_class("urgent")
+
+
 def test_a_restricted_namespace_takes_no_careless_pods(space: Namespace) -> None:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     space.core.patch_namespace(space.name, {"metadata": {"labels": labels}})

@@ -133,6 +133,82 @@ def test_a_trouble_is_told_once_and_fails_the_deploy_where_there_is_no_hope(
     in_world(tmp_path, test)
 
 
+def test_a_trouble_that_comes_and_goes_is_told_once_a_minute(tmp_path: Path) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        trouble = Trouble("The registry is slow.", {"model": "m", "version": "1"})
+
+        def told() -> int:
+            return [e.text for e in world.events.last(100)].count(trouble.text)
+
+        for _ in range(10):
+            manager.wrong = [trouble]
+            await asyncio.sleep(1)
+            manager.wrong = []
+            await asyncio.sleep(1)
+        assert told() == 1
+        await asyncio.sleep(60)
+        manager.wrong = [trouble]
+        await asyncio.sleep(1)
+        assert told() == 2
+
+    in_world(tmp_path, test)
+
+
+def test_what_is_wrong_with_the_cluster_itself_is_told_apart(tmp_path: Path) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        manager.wrong = [
+            Trouble("A frontend waits.", {}),
+            Trouble("A replica waits.", {"model": "m", "version": "1"}),
+        ]
+        await asyncio.sleep(1)
+        assert world.reconciler.troubles() == ["A frontend waits."]
+        assert world.reconciler.troubles("m", "1") == ["A replica waits."]
+
+    in_world(tmp_path, test)
+
+
+def test_what_is_wrong_is_told_also_where_nothing_can_be_changed(tmp_path: Path) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        manager.broken = "Nobody answers."
+        manager.wrong = [Trouble("A replica waits.", {"model": "m", "version": "1"})]
+        await asyncio.sleep(1)
+        assert world.reconciler.troubles("m", "1") == ["A replica waits."]
+        manager.wrong = []
+        await asyncio.sleep(1)
+        assert world.reconciler.troubles("m", "1") == []
+
+    in_world(tmp_path, test)
+
+
+def test_a_replica_that_is_put_off_for_minutes_is_a_crash_loop_all_the_while(tmp_path: Path) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        await world.deploy("1")
+        assert world.reconciler.crash_loop("m", "1") is None
+        subject = {"model": "m", "version": "1"}
+        manager.wrong = [Trouble("It ends again and again.", subject, last_words="boom")]
+        await asyncio.sleep(300)
+        assert world.reconciler.crash_loop("m", "1") == "boom"
+        manager.wrong = []
+        await asyncio.sleep(1)
+        assert world.reconciler.crash_loop("m", "1") is None
+
+    in_world(tmp_path, test)
+
+
+def test_the_last_words_of_a_replica_are_told_for_a_minute(tmp_path: Path) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        await world.deploy("1")
+        (name,) = world.replicas()
+        manager.exit(name, 137, "too little memory")
+        await asyncio.sleep(2)
+        assert world.reconciler.last_end("m", "1").endswith("Its last words: too little memory")
+        assert world.reconciler.last_end("m", "2") == ""
+        await asyncio.sleep(60)
+        assert world.reconciler.last_end("m", "1") == ""
+
+    in_world(tmp_path, test)
+
+
 def test_while_it_does_not_answer_nothing_is_lost(tmp_path: Path) -> None:
     async def test(world: World, manager: FakeOrchestrator) -> None:
         await world.deploy("1")

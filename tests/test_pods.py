@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from clipper_server.management.containers import Trouble, pods
-from clipper_server.management.containers.deployments import QUERYABLE
 
 WHOSE = {"model": "m", "version": "1", "replica": "m-1-abc"}
 
@@ -30,15 +29,6 @@ def replica(status: dict[str, Any], **spec: Any) -> dict[str, Any]:
     }
 
 
-def conditions(**given: tuple[str, str]) -> list[dict[str, str]]:
-    """By type: the status, and when it became so."""
-    names = {"Queryable": QUERYABLE}
-    return [
-        {"type": names.get(type_, type_), "status": status, "lastTransitionTime": at}
-        for type_, (status, at) in given.items()
-    ]
-
-
 def one(pod: dict[str, Any]) -> Trouble:
     (trouble,) = pods.troubles(pod)
     assert trouble.subject == WHOSE
@@ -52,6 +42,16 @@ def one(pod: dict[str, Any]) -> Trouble:
             "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. preemption: 0/2 nodes are available.",
             "2 nodes, 0 with a free GPU",
         ),
+        (
+            "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) had untolerated taint {a: }.",
+            "ask for less in resources=. With tolerations in resources= it may run on a tainted node.",
+        ),
+        ("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.", "1 node, 0 with a free GPU"),
+        ("0/1 nodes are available: 1 node(s) were unschedulable.", "`kubectl uncordon`"),
+        (
+            "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found",
+            "`kubectl get pvc`",
+        ),
         ("0/3 nodes are available: 3 Insufficient google.com/tpu.", "3 nodes, 0 with a free google.com/tpu"),
         (
             "0/2 nodes are available: 1 Insufficient memory, 1 node(s) had untolerated taint {a: b}.",
@@ -62,6 +62,7 @@ def one(pod: dict[str, Any]) -> Trouble:
             "labels of its node_selector",
         ),
         ("0/1 nodes are available: 1 node(s) had untolerated taint {x: }.", "tolerations in resources="),
+        ("0/1 nodes are available: 1 too busy.", "It starts when one has room"),
     ],
 )
 def test_why_no_node_takes_it(message: str, expected: str) -> None:
@@ -96,6 +97,50 @@ def test_how_a_container_ended() -> None:
     assert "more memory than the 512 MiB" in words
 
 
+def test_an_image_that_is_not_there_is_told_in_the_same_words_whether_it_is_tried_or_put_off() -> None:
+    said = "rpc error: code = NotFound desc = x: not found"
+    texts = {
+        one(replica({"containerStatuses": [{"state": {"waiting": waiting}}]})).text
+        for waiting in (
+            {"reason": "ErrImagePull", "message": said},
+            {"reason": "ImagePullBackOff", "message": f'Back-off pulling image "x": ErrImagePull: {said}'},
+        )
+    }
+    assert len(texts) == 1
+    assert "node-a: x: not found. " in texts.pop()
+
+
+@pytest.mark.parametrize(("restarts", "loops"), [(0, False), (1, False), (2, True), (3, True)])
+def test_a_replica_that_kubernetes_puts_off_again_and_again_is_told_with_its_last_words(
+    restarts: int, loops: bool
+) -> None:
+    container = {
+        "restartCount": restarts,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}},
+        "lastState": {"terminated": {"exitCode": 1, "message": "boom"}},
+    }
+    pod = replica({"containerStatuses": [container]})
+    assert pods.ends(pod) == restarts + 1  # although Kubernetes has not counted it so far
+    found = pods.troubles(pod)
+    assert [t.last_words for t in found] == (["boom"] if loops else [])
+    assert all("up to five minutes apart" in t.text and "rollback()" in t.text for t in found)
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        ("The node was low on resource: memory. Threshold quantity: 1Mi.", 'resources={"memory"'),
+        ("The node was low on resource: ephemeral-storage.", "The disk of that node is full"),
+        ('Usage of EmptyDir volume "scratch" exceeds the limit "1Gi".', "have the model write less"),
+        ('Usage of EmptyDir volume "shared-memory" exceeds the limit "64Mi".', '"shared_memory"'),
+    ],
+)
+def test_what_to_do_about_an_eviction(message: str, advice: str) -> None:
+    _, words = pods.last_end(replica({"phase": "Failed", "reason": "Evicted", "message": message}))
+    assert message in words
+    assert advice in words
+
+
 def test_an_evicted_pod_has_ended_and_says_why() -> None:
     pod = replica(
         {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
@@ -120,16 +165,13 @@ def test_why_the_cluster_ends_a_pod(reason: str, why: str) -> None:
 
 
 def test_a_lost_node_is_known_by_what_it_does_not_say() -> None:
-    well = conditions(ContainersReady=("True", "00:01"), Queryable=("True", "00:02"), Ready=("True", "00:03"))
-    starting = conditions(
-        ContainersReady=("True", "00:01"), Queryable=("True", "00:02"), Ready=("False", "00:00")
-    )
-    lost = conditions(
-        ContainersReady=("True", "00:01"), Queryable=("True", "00:02"), Ready=("False", "00:09")
-    )
-    assert pods.troubles(replica({"conditions": well})) == []
-    assert pods.troubles(replica({"conditions": starting})) == []
-    assert "node node-a does not answer" in one(replica({"conditions": lost})).text
+    def ready(status: str, reason: str = "") -> list[dict[str, str]]:
+        why = {"reason": reason} if reason else {}
+        return [{"type": "ContainersReady", "status": "True"}, {"type": "Ready", "status": status, **why}]
+
+    assert pods.troubles(replica({"conditions": ready("True")})) == []
+    assert pods.troubles(replica({"conditions": ready("False", "ReadinessGatesNotReady")})) == []
+    assert "node node-a does not answer" in one(replica({"conditions": ready("False")})).text
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,9 @@ def head(seen: Seen) -> str:
     return (
         f"<b>{html.escape(cluster['cluster_name'])}</b> &nbsp; queries at <code>{cluster['query']}</code>, "
         f"management at <code>{cluster['management']}</code>, query frontends: {html.escape(frontends)}"
+        + "".join(
+            f'<div role="status">{_dot("failed", "")}{html.escape(w)}</div>' for w in cluster["warnings"]
+        )
     )
 
 
@@ -119,10 +122,10 @@ def _gpu(gpu: GPU | None) -> str:
     return f"{100 * gpu['utilisation']:.0f} %, {used:.1f} of {memory:.0f} GiB"
 
 
-def _dot(word: str) -> str:
+def _dot(word: str, said: str | None = None) -> str:
     colour = _COLOURS.get(word, "#8a8f98")
     dot = f'<span aria-hidden="true" style="color:{colour}">&#9679;</span>'
-    return f"{dot} {html.escape(word)}"
+    return f"{dot} {html.escape(word if said is None else said)}"
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -13,6 +13,7 @@ from .resources import (
     DEPLOYMENTS,
     NAMESPACES,
     PODS,
+    PRIORITY_CLASSES,
     QUOTAS,
     REPLICA_SETS,
     SECRETS,
@@ -241,6 +242,15 @@ def usage(pods: list[Object]) -> dict[str, float]:
                     for key in (f"{kind}.{name}", *([name] if kind == "requests" else [])):
                         total[key] = total.get(key, 0.0) + quantity(value)
     return total
+
+
+def set_priority(store: Store, pod: Object) -> None:
+    """That of the class it names. Raises Refusal (403)."""
+    name = pod["spec"].get("priorityClassName", "")
+    found = store.get(PRIORITY_CLASSES, "", name) if name else {"value": 0}
+    if found is None:
+        raise forbidden(PODS, pod["metadata"]["name"], f"no PriorityClass with name {name} was found")
+    pod["spec"]["priority"] = found["value"]
 
 
 def check_quota(store: Store, pod: Object) -> None:

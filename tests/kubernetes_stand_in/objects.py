@@ -71,6 +71,7 @@ class Objects:
             thing["status"] = {}
         if resource == PODS:
             thing["status"] = {"phase": "Pending", "qosClass": _quality(thing)}
+            admission.set_priority(self.store, thing)
             admission.check_security(self.store, thing)
             admission.check_quota(self.store, thing)
         elif resource == NAMESPACES:

@@ -182,6 +182,16 @@ class Pod:
 
     def evict(self, message: str) -> None:
         """The node is short of something: the pod has failed for good."""
+        condition = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "TerminationByKubelet",
+            "message": message,
+            "lastTransitionTime": now(),
+        }
+        status = self.pod["status"]
+        conditions = [*(status.get("conditions") or []), condition]
+        self._objects.set_status(PODS, self.pod, {**status, "conditions": conditions})
         self._evicted = {"phase": "Failed", "reason": "Evicted", "message": message}
         self.event("Warning", "Evicted", message)
         for container in [*self.first, *self.containers]:

@@ -42,6 +42,7 @@ REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
 SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", False)
+PRIORITY_CLASSES = Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False)
 _RBAC = "rbac.authorization.k8s.io"
 ROLES = Resource(_RBAC, "v1", "roles", "Role")
 ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "RoleBinding")
@@ -57,13 +58,12 @@ KEPT = (  # nothing is done about these: they are kept, as on a cluster without 
     Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"),
     Resource("networking.k8s.io", "v1", "ingresses", "Ingress"),
     Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", False),
-    Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False),
     Resource("coordination.k8s.io", "v1", "leases", "Lease"),
 )
 ALL = (
     *(NAMESPACES, NODES, PODS, SERVICES, ENDPOINTS, SERVICE_ACCOUNTS, CONFIG_MAPS, SECRETS, EVENTS, CLAIMS),
     *(VOLUMES, QUOTAS, DEPLOYMENTS, REPLICA_SETS, SLICES, BUDGETS, STORAGE_CLASSES, ROLES, ROLE_BINDINGS),
-    *(CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, *KEPT),
+    *(CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, PRIORITY_CLASSES, *KEPT),
 )
 BY_PATH = {(resource.group, resource.version, resource.plural): resource for resource in ALL}
 BY_KIND = {(resource.api_version, resource.kind): resource for resource in ALL}

@@ -18,9 +18,13 @@ class Scheduler:
         self._objects = objects
 
     def look(self) -> None:
-        for pod in self._objects.store.all(PODS):
-            if not pod["spec"].get("nodeName") and not pod["metadata"].get("deletionTimestamp"):
-                self._place(pod)
+        waiting = [
+            pod
+            for pod in self._objects.store.all(PODS)
+            if not pod["spec"].get("nodeName") and not pod["metadata"].get("deletionTimestamp")
+        ]
+        for pod in sorted(waiting, key=lambda pod: -_priority(pod)):
+            self._place(pod)
 
     def _place(self, pod: Object) -> None:
         store = self._objects.store
@@ -44,6 +48,8 @@ class Scheduler:
         if fits:
             self._bind(pod, min(fits)[1].split()[1])
             return
+        if self._preempt(pod, nodes, pods):
+            return
         text = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         preemption = []
         if short:
@@ -54,6 +60,44 @@ class Scheduler:
         if nodes:
             message += f" preemption: 0/{len(nodes)} nodes are available: {', '.join(sorted(preemption))}."
         self._unschedulable(pod, message, len(nodes))
+
+    def _preempt(self, pod: Object, nodes: list[Object], pods: list[Object]) -> bool:
+        """Make room for it at the cost of pods with a lower priority; whether some have to go."""
+        for node in nodes:
+            name = node["metadata"]["name"]
+            lower = [
+                other
+                for other in pods
+                if other["spec"].get("nodeName") == name and _priority(other) < _priority(pod)
+            ]
+            left, victims = list(pods), []
+            for victim in sorted(lower, key=_priority):
+                if not self._reasons(pod, node, left):
+                    break
+                left.remove(victim)
+                victims.append(victim)
+            if victims and not self._reasons(pod, node, left):
+                for victim in victims:
+                    if not victim["metadata"].get("deletionTimestamp"):
+                        self._end(victim, pod, name)
+                return True
+        return False
+
+    def _end(self, victim: Object, for_: Object, node: str) -> None:
+        meta = victim["metadata"]
+        condition = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "PreemptionByScheduler",
+            "message": "default-scheduler: preempting to accommodate a higher priority pod",
+            "lastTransitionTime": now(),
+        }
+        status = victim["status"]
+        conditions = [*(status.get("conditions") or []), condition]
+        self._objects.set_status(PODS, victim, {**status, "conditions": conditions})
+        message = f"Preempted by pod {for_['metadata']['uid']} on node {node}"
+        self._objects.event(PODS, victim, "Normal", "Preempted", message, "default-scheduler")
+        self._objects.delete(PODS, meta["namespace"], meta["name"])
 
     def _unbound(self, pod: Object) -> str:
         for volume in pod["spec"].get("volumes") or []:
@@ -155,6 +199,10 @@ class Scheduler:
         status = {**pod["status"], "conditions": [condition]}
         self._objects.set_status(PODS, pod, status)
         self._objects.event(PODS, pod, "Warning", "FailedScheduling", message, "default-scheduler")
+
+
+def _priority(pod: Object) -> int:
+    return int(pod["spec"].get("priority", 0))
 
 
 def _tolerates(pod: Object, taint: Object) -> bool:

@@ -255,9 +255,9 @@ class StandIn:
         """As if the container had used more memory than its limit."""
         self._do(lambda: self._kubelet.find(namespace, name).container(container).kill("OOMKilled"))
 
-    def evict_for_pressure(self, namespace: str, name: str) -> None:
-        """As if its node were short of memory."""
-        message = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 61Mi."
+    def evict_for_pressure(self, namespace: str, name: str, resource: str = "memory") -> None:
+        """As if its node were short of memory, or of ephemeral-storage."""
+        message = f"The node was low on resource: {resource}. Threshold quantity: 100Mi, available: 61Mi."
         self._do(lambda: self._kubelet.find(namespace, name).evict(message))
 
     def pid(self, namespace: str, name: str, container: str = "") -> int:

@@ -48,7 +48,7 @@ export interface IPoint {
 }
 
 export interface IOverview {
-  cluster: { cluster_name: string; query: string; management: string };
+  cluster: { cluster_name: string; query: string; management: string; warnings: string[] };
   applications: IApplication[];
   models: IVersion[];
   events: IEvent[];

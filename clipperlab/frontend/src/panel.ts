@@ -153,7 +153,8 @@ export class ClipperPanel extends Widget {
     this._stop.disabled = !runs;
     const stopped = `Cluster ${this._chosen} is not running. Start it here, with start_clipper(), or with clipperlab start.`;
     setText(this._where, info?.query ? `queries at ${info.query}, management at ${info.management}` : '');
-    setText(this._trouble, this._noServer || (runs ? (cluster?.trouble ?? '') : info ? stopped : ''));
+    const wrong = cluster?.trouble || (cluster?.overview?.cluster.warnings ?? []).join(' ');
+    setText(this._trouble, this._noServer || (runs ? wrong : info ? stopped : ''));
     this._running.hidden = !runs;
     this._renderModels();
     this._renderApplications();
@@ -372,6 +373,7 @@ function health(version: {
   model_version: string;
   state: string;
   error: string | null;
+  warnings: string[];
   ready_replicas: number;
   num_replicas: number;
   autoscaling: number[] | null;
@@ -382,7 +384,8 @@ function health(version: {
     return `${name} is ${version.state}: ${version.error.trim().split('\n').pop()}`;
   }
   if (version.state !== 'ready') {
-    return `${name} is ${version.state}: ${version.ready_replicas} of ${version.num_replicas} ready.`;
+    const why = version.warnings.slice(-1).map(warning => ` ${warning.trim()}`);
+    return `${name} is ${version.state}: ${version.ready_replicas} of ${version.num_replicas} ready.${why}`;
   }
   if (!version.is_current_version) {
     return '';

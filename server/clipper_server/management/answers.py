@@ -43,7 +43,10 @@ class Frontend(TypedDict):
 
 
 class Cluster(TypedDict):
-    """Addresses are host:port. `applications`, `models` and `replicas` are counts."""
+    """Addresses are host:port. `applications`, `models` and `replicas` are counts.
+
+    `warnings` are sentences about what is wrong with the cluster itself; those of a version are with it.
+    """
 
     cluster_name: str
     revision: int
@@ -53,6 +56,7 @@ class Cluster(TypedDict):
     applications: int
     models: int
     replicas: int
+    warnings: list[str]
     events: list[Event]
 
 

@@ -246,6 +246,7 @@ class API:
             "applications": len(self._control.state.applications()),
             "models": len({version.model for version in self._control.state.versions()}),
             "replicas": len(self._reconciler.replicas()),
+            "warnings": self._reconciler.troubles(),
             "events": [_event(event) for event in self._events.last(20)],
         }
 
@@ -437,11 +438,12 @@ class API:
             ready = len(self._frontends.ready_replicas(version.model, version.version))
             num_replicas = ready  # as many as dial in
         state: str = version.state
-        error = version.error
+        error, ended = version.error, ""
         if state == "ready" and ready < num_replicas:
-            state = "starting"
+            state, ended = "starting", self._reconciler.last_end(version.model, version.version)
             if (words := self._reconciler.crash_loop(version.model, version.version)) is not None:
                 state, error = "crashing", f"Its replicas crash again and again. Last words: {words}"
+                ended = ""
         bounds = version.autoscaling
         return {
             "model_name": version.model,
@@ -467,6 +469,7 @@ class API:
             "preparing": self._reconciler.preparing(version),
             "warnings": [
                 *self._frontends.warnings(version.model, version.version),
+                *([ended] if ended else []),
                 *self._reconciler.troubles(version.model, version.version),
             ],
             "error": error,

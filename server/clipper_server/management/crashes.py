@@ -31,6 +31,12 @@ class Crashes:
         self._forget()
         return len(self._at) >= LOOP
 
+    @property
+    def recent(self) -> str:
+        """The last words of one that crashed in the last minute; "" where none did."""
+        self._forget()
+        return self.last_words if self._at else ""
+
     def _forget(self) -> None:
         """A replica that has run for a while has not crashed in a loop."""
         if self._at and self._clock() - self._at[-1] > LOOP_S:

@@ -24,6 +24,7 @@ from .state import State, Version
 
 LOOK_EVERY_S = 0.5
 SILENT_S = 15.0
+TELL_AGAIN_S = 60.0  # a trouble that comes and goes is no event each time
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ class Reconciler:
         self._preparing: dict[Runtime, asyncio.Task[None]] = {}
         self._said: dict[Runtime, str] = {}  # how far that is
         self._autoscaler = Autoscaler(clock)
-        self._troubles: list[Trouble] = []  # that were told, and last
+        self._troubles: list[Trouble] = []  # as they were last seen
+        self._told: dict[tuple[str, str, str], float] = {}  # and when each text was, by version
 
     async def run(self) -> None:
         """Until cancelled, or until the changes are closed. Woken by every change, and by the clock."""
@@ -112,7 +114,15 @@ class Reconciler:
     def crash_loop(self, model: str, version: str) -> str | None:
         """The last words of a version whose replicas crash again and again; None for others."""
         crashes = self._crashes.get((model, version))
-        return crashes.last_words if crashes is not None and crashes.looping else None
+        if crashes is not None and crashes.looping:
+            return crashes.last_words
+        return next((t.last_words for t in self._about(model, version) if t.last_words), None)
+
+    def last_end(self, model: str, version: str) -> str:
+        """A sentence about its replica that ended last, where that was in the last minute; else ""."""
+        crashes = self._crashes.get((model, version))
+        words = "" if crashes is None else crashes.recent
+        return f"A replica ended by itself less than a minute ago. Its last words: {words}" if words else ""
 
     def _state_of(self, status: Status, ready: Container[str]) -> str:
         if status.name in self._stopping or status.stopping:
@@ -152,12 +162,13 @@ class Reconciler:
 
     async def _orchestrate(self, manager: Orchestrator, versions: Sequence[Version]) -> None:
         ready = {status.name for status, state in self.replicas() if state == "ready"}
-        await manager.want([(self._specs.replica(v, 0), v.num_replicas) for v in versions], ready)
+        try:
+            await manager.want([(self._specs.replica(v, 0), v.num_replicas) for v in versions], ready)
+        finally:  # what is wrong is told, above all where it does not answer
+            self._troubles = manager.troubles()
+            self._tell(self._troubles)
         starting = {(v.model, v.version): v for v in versions if v.state == "starting"}
-        before, self._troubles = self._troubles, manager.troubles()
         for trouble in self._troubles:
-            if trouble not in before:
-                self._events.add("trouble", trouble.text, **trouble.subject)
             key = trouble.subject.get("model", ""), trouble.subject.get("version", "")
             if trouble.hopeless and (version := starting.pop(key, None)) is not None:
                 self._on_failed(version, trouble.text)
@@ -165,11 +176,23 @@ class Reconciler:
             if self.ready(version.model, version.version) >= version.num_replicas:
                 self._on_ready(version)
 
-    def troubles(self, model: str, version: str) -> list[str]:
-        """Why it has fewer replicas than it should, in sentences."""
+    def _tell(self, troubles: Iterable[Trouble]) -> None:
+        now = self._clock()
+        self._told = {key: at for key, at in self._told.items() if now - at < TELL_AGAIN_S}
+        for trouble in troubles:
+            key = trouble.subject.get("model", ""), trouble.subject.get("version", ""), trouble.text
+            if key not in self._told:
+                self._events.add("trouble", trouble.text, **trouble.subject)
+            self._told[key] = now
+
+    def troubles(self, model: str = "", version: str = "") -> list[str]:
+        """Why that version has fewer replicas than it should, or what is wrong with the cluster itself."""
+        return [trouble.text for trouble in self._about(model, version)]
+
+    def _about(self, model: str, version: str) -> list[Trouble]:
         wanted = (model, version)
         return [
-            t.text for t in self._troubles if (t.subject.get("model"), t.subject.get("version")) == wanted
+            t for t in self._troubles if (t.subject.get("model", ""), t.subject.get("version", "")) == wanted
         ]
 
     def _scaled(self, versions: Iterable[Version]) -> list[Version]:

@@ -66,12 +66,14 @@ class Status:
 class Trouble:
     """Why something does not run or will end: a sentence with advice, and what it is about, as in events.
 
-    Waiting will not help where it is `hopeless`.
+    Waiting will not help where it is `hopeless`. `last_words` are those of a replica that ends again and
+    again; "" of others.
     """
 
     text: str
     subject: dict[str, str]
     hopeless: bool = False
+    last_words: str = ""
 
 
 class ContainerManager(Protocol):

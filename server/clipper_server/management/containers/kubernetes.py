@@ -32,6 +32,7 @@ TRIES = 5
 LOG_AT_ONCE = 64 << 10
 WIRE_PORT = 7000
 LOG_LINES = 400  # of each log, where all are asked for
+LAST_WORDS = 100  # of so many replicas and frontends that ended; their logs go with their pods
 SMALLEST = 64 * MIB
 LOST = Trouble(
     "This Kubernetes cluster has no default storage class: applications, models and versions are lost with "
@@ -61,9 +62,10 @@ class KubernetesContainerManager:
         self._registry = registry
         self._numbers = numbers
         self._tasks: list[asyncio.Task[None]] = []
-        self._noted: dict[str, int] = {}  # ends of a pod's container that were told, by its uid
-        self._seen: dict[str, dict[str, Any]] | None = None  # pods at the last poll, by name
-        self._gone: dict[str, Status] = {}  # and those that went since, by the name of the status
+        self._noted: dict[str, int] | None = None  # ends of a pod's container that were told, by its uid
+        self._ended: list[dict[str, Any]] = []  # pods that went between the last two polls
+        self._gone: dict[str, Status] = {}  # and those that were not forgotten yet, by the status's name
+        self._last_words: dict[str, str] = {}  # by the name of the status, the oldest first
         self._refused: dict[str, Trouble] = {}  # what the API server does not take, by Deployment
         self._budgeted: set[str] = set()  # uids of Deployments that have their secret and budget
 
@@ -101,25 +103,35 @@ class KubernetesContainerManager:
     async def poll(self) -> list[Status]:
         await self._connect()
         now = self._pods.objects
-        if self._seen is None:  # what ended before this management began, the last one has told
-            self._seen = {}
+        if self._noted is None:  # what ended before this management began, the last one has told
             self._noted = {_uid(pod): pods.ends(pod) for pod in now.values()}
-        for name, pod in self._seen.items():
-            if name not in now and (old := self._status(pod)) is not None:
+        self._ended = list(self._pods.gone)
+        self._pods.gone.clear()
+        for pod in self._ended:
+            self._noted.pop(_uid(pod), None)
+            if (old := self._status(pod)) is not None:
                 code, words = (0, "") if pods.stopping(pod) else (-1, pods.last_end(pod)[1])
                 why = pods.disruption(pod) or words or "It was deleted."
-                self._noted.pop(_uid(pod), None)
                 self._gone[old.name] = Status(old.name, old.kind, old.labels, 0, code, why, stopping=True)
-        self._seen = dict(now)
         statuses = list(self._gone.values())
         for pod in now.values():
-            statuses += self._statuses(pod)
+            statuses += self._statuses(pod, self._noted)
+        for status in statuses:
+            if status.exit_code is not None and status.name not in self._gone:
+                self._keep(status)
         return statuses
 
-    def _statuses(self, pod: dict[str, Any]) -> list[Status]:
+    def _keep(self, status: Status) -> None:
+        how = "" if status.exit_code == -1 else f" with exit code {status.exit_code}"
+        self._last_words.pop(status.name, None)
+        self._last_words[status.name] = f"It ended{how}. Its last words: {status.last_words}\n"
+        for oldest in list(self._last_words)[:-LAST_WORDS]:
+            del self._last_words[oldest]
+
+    def _statuses(self, pod: dict[str, Any], noted_ends: dict[str, int]) -> list[Status]:
         """Its container's last end, where that was not told yet, and that it runs."""
         ends = pods.ends(pod) + pods.has_ended(pod)
-        noted = self._noted.setdefault(_uid(pod), 0)
+        noted = noted_ends.setdefault(_uid(pod), 0)
         found = []
         whose = self._name(pod)
         kind = pods.kind(pod)
@@ -152,7 +164,8 @@ class KubernetesContainerManager:
         pod = self._pods.objects.get(self._pod(name))
         if pod is None:
             return
-        self._noted[pod["metadata"]["uid"]] = pods.ends(pod) + pods.has_ended(pod)
+        if self._noted is not None:
+            self._noted[_uid(pod)] = pods.ends(pod) + pods.has_ended(pod)
         if pods.has_ended(pod):
             await self.stop(name)  # an evicted one stays until somebody takes it away
 
@@ -264,7 +277,8 @@ class KubernetesContainerManager:
 
     def troubles(self) -> list[Trouble]:
         found = [*self._refused.values(), *([] if self._keeps else [LOST])]
-        for pod in self._pods.objects.values():
+        # One that went quickly has its reason too.
+        for pod in [*self._pods.objects.values(), *filter(pods.disruption, self._ended)]:
             if pods.kind(pod) is not None:
                 found += pods.troubles(pod)
         for deployment in self._deployments.objects.values():
@@ -274,23 +288,35 @@ class KubernetesContainerManager:
         return _unlike(found)
 
     async def logs(self) -> dict[str, str]:
+        """Those of pods that are gone are their last words."""
         await self._connect()
-        found = {}
+        found = dict(self._last_words)
         for pod in list(self._pods.objects.values()):
             with suppress(NotFound, _Refused):
                 text = await self._do(lambda pod=pod: self._read_log(pod, tail_lines=LOG_LINES))  # type: ignore[misc]
-                found[self._log_name(pod)] = text.decode(errors="replace")
+                found[self._log_name(pod)] = await self._before(pod) + text.decode(errors="replace")
         return dict(sorted(found.items()))
+
+    async def _before(self, pod: dict[str, Any]) -> str:
+        """The log of its container before that was last restarted, as far as the node has it."""
+        if not pods.ends(pod):
+            return ""
+        with suppress(NotFound, _Refused):
+            text = await self._do(lambda: self._read_log(pod, tail_lines=LOG_LINES, previous=True))
+            return f"{text.decode(errors='replace')}--- It ended, and was started again. ---\n"
+        return ""
 
     async def log(self, name: str, after: int) -> tuple[str, int]:
         await self._connect()
         known = {self._log_name(pod): pod for pod in self._pods.objects.values()}
-        if name not in known:
-            raise NotFound(f"There is no log {name!r}. Logs: {', '.join(sorted(known)) or 'none yet'}.")
+        if name not in known and name not in self._last_words:
+            names = sorted(known.keys() | self._last_words)
+            raise NotFound(f"There is no log {name!r}. Logs: {', '.join(names) or 'none yet'}.")
         try:
-            data = await self._do(lambda: self._read_log(known[name]))
+            data = await self._do(lambda: self._read_log(known[name])) if name in known else b""
         except _Refused:
             return "", after  # its container has not begun yet
+        data = data or self._last_words.get(name, "").encode()
         begin = after if after <= len(data) else 0
         part = data[begin : begin + LOG_AT_ONCE]
         return part.decode(errors="replace"), begin + len(part)

@@ -12,17 +12,28 @@ from clipper_container.limits import out_of_memory
 
 from ...manifests import COMPONENT
 from . import Kind, Status, Trouble
-from .deployments import CONTAINER, MODEL, QUERYABLE, VERSION
+from .deployments import CONTAINER, MODEL, VERSION
 
 Object = dict[str, Any]
 _PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _CANNOT_START = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_PUT_OFF = ("CrashLoopBackOff", *_PULL, *_CANNOT_START)
+_LOOP = 3  # ends, and Kubernetes waits before it starts it again: it does nothing but end
 _DISRUPTIONS = {
-    "EvictionByEvictionAPI": "somebody drains its node",
-    "PreemptionByScheduler": "a pod with a higher priority needs its room",
-    "DeletionByTaintManager": "its node does not answer, or is tainted",
-    "TerminationByKubelet": "its node has too little memory or disk, or shuts down",
-    "DeletionByPodGC": "its node is gone",
+    "EvictionByEvictionAPI": ("somebody drains its node", "With a second replica no query fails for it."),
+    "PreemptionByScheduler": (
+        "a pod with a higher priority needs its room",
+        "Ask for less in resources=, or add a node, where it finds none.",
+    ),
+    "DeletionByTaintManager": (
+        "its node does not answer, or is tainted",
+        "`kubectl delete node` forgets a node that will not come back.",
+    ),
+    "TerminationByKubelet": (
+        "its node has too little memory or disk, or shuts down",
+        "Say in resources= what it needs, so that it gets a node that has it.",
+    ),
+    "DeletionByPodGC": ("its node is gone", "Add a node, where it finds no other."),
 }
 
 
@@ -55,9 +66,17 @@ def has_ended(pod: Object) -> bool:
 
 
 def ends(pod: Object) -> int:
-    """How often its container has ended so far."""
+    """How often its container has ended so far.
+
+    Restarts are counted when they happen: while Kubernetes puts one off, for up to five minutes, there is one
+    end more.
+    """
     found = _container(pod)
-    return int(found.get("restartCount", 0)) + ("terminated" in found.get("state", {}))
+    state = found.get("state", {})
+    put_off = state.get("waiting", {}).get("reason") in _PUT_OFF and "terminated" in found.get(
+        "lastState", {}
+    )
+    return int(found.get("restartCount", 0)) + ("terminated" in state or put_off)
 
 
 def last_end(pod: Object) -> tuple[int, str]:
@@ -65,11 +84,7 @@ def last_end(pod: Object) -> tuple[int, str]:
     found = _container(pod)
     end = found.get("state", {}).get("terminated") or found.get("lastState", {}).get("terminated")
     if pod["status"].get("reason") == "Evicted":
-        said = pod["status"].get("message", "")
-        return -1, (
-            f"It was evicted from {_node(pod)}: {said} Give it the memory or disk that it needs "
-            '(resources={"memory": "2Gi"}), so that it gets a node that has it.'
-        )
+        return -1, _evicted(pod)
     if end is None:
         return -1, pod["status"].get("message") or disruption(pod) or "It said nothing."
     if end.get("reason") == "OOMKilled":
@@ -82,8 +97,10 @@ def disruption(pod: Object) -> str:
     found = condition(pod, "DisruptionTarget")
     if found.get("status") != "True":
         return ""
-    why = _DISRUPTIONS.get(found.get("reason", ""), found.get("message", "the cluster wants it to"))
-    return f"It ends on {_node(pod)}, because {why}. Another one takes its place."
+    why, advice = _DISRUPTIONS.get(
+        found.get("reason", ""), (found.get("message", "the cluster wants it to"), "")
+    )
+    return f"It ends on {_node(pod)}, because {why}. Another one takes its place. {advice}".rstrip()
 
 
 def troubles(pod: Object) -> list[Trouble]:
@@ -106,6 +123,8 @@ def troubles(pod: Object) -> list[Trouble]:
                 whose,
             )
         )
+    if looping := _looping(pod, who, whose):
+        found.append(looping)
     waiting = _container(pod).get("state", {}).get("waiting", {})
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in _PULL:
@@ -117,6 +136,20 @@ def troubles(pod: Object) -> list[Trouble]:
             )
         )
     return found
+
+
+def _looping(pod: Object, who: str, whose: dict[str, str]) -> Trouble | None:
+    """For Kubernetes' pauses, up to five minutes, are longer than any that we would take for a loop."""
+    waiting = _container(pod).get("state", {}).get("waiting", {})
+    if waiting.get("reason") != "CrashLoopBackOff" or ends(pod) < _LOOP:
+        return None
+    advice = "rollback() goes back to the version before." if whose else "`clipperlab logs` has more of them."
+    return Trouble(
+        f"{who}, pod {pod['metadata']['name']}, ends again and again, and Kubernetes starts it ever less "
+        f"often, up to five minutes apart. Its last words tell why; {advice}",
+        whose,
+        last_words=last_end(pod)[1],
+    )
 
 
 def deployment_troubles(deployment: Object) -> list[Trouble]:
@@ -148,17 +181,15 @@ def deployment_troubles(deployment: Object) -> list[Trouble]:
 
 
 def is_lost(pod: Object) -> bool:
-    """Its node has not been heard of: Ready is taken away from outside, and all the rest stays as it was."""
+    """Its node has not been heard of: Ready is taken away from outside, and all the rest stays as it was.
+
+    A kubelet that takes it away says why, in the condition's reason.
+    """
     ready, containers = condition(pod, "Ready"), condition(pod, "ContainersReady")
     if pod["status"].get("reason") == "NodeLost" or ready.get("reason") == "NodeStatusUnknown":
         return True
-    if ready.get("status") == "True" or containers.get("status") != "True" or stopping(pod):
-        return False
-    if kind(pod) != "replica":
-        return True
-    queryable = condition(pod, QUERYABLE)
-    is_later = ready.get("lastTransitionTime", "") > queryable.get("lastTransitionTime", "~")
-    return queryable.get("status") == "True" and is_later
+    unready = ready.get("status") == "False" and not ready.get("reason")
+    return unready and containers.get("status") == "True" and not stopping(pod)
 
 
 def condition(of: Object, type_: str) -> Object:
@@ -193,34 +224,59 @@ def _memory(pod: Object) -> int | None:
     return int(limit)
 
 
+def _evicted(pod: Object) -> str:
+    """From the kubelet's "The node was low on resource: ..." or "Usage of EmptyDir volume ... exceeds"."""
+    said = pod["status"].get("message", "").strip()
+    said = f"{said.rstrip('.')}." if said else "No reason was given."
+    if "shared-memory" in said:
+        advice = 'Give it more shared memory (resources={"shared_memory": "2Gi"}).'
+    elif "exceeds the" in said:
+        advice = "A replica has 1 GiB in /tmp: have the model write less."
+    elif "ephemeral-storage" in said or "disk" in said.lower() or "inodes" in said:
+        advice = (
+            "The disk of that node is full: remove what nobody needs from it, or add a node "
+            '(resources={"node_selector": ...} chooses one).'
+        )
+    else:
+        advice = (
+            'Say how much memory it needs (resources={"memory": "2Gi"}), so that it gets a node that has it.'
+        )
+    return f"It was evicted from {_node(pod)}: {said} {advice}"
+
+
 def _unschedulable(message: str) -> str:
     """From the scheduler's "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. preemption: 0/2 ..."."""
     reasons = message.partition(" preemption:")[0].rstrip(". ")
-    advice = "It starts when one has room"
+    told, advice = reasons, []
     if gpu := re.search(r"(\d+) Insufficient (\S+/\S+?)[,.]?($| )", reasons):
         nodes = re.match(r"0/(\d+) nodes", reasons)
-        total = nodes[1] if nodes else gpu[1]
+        total = int(nodes[1] if nodes else gpu[1])
         kind_of = "GPU" if gpu[2] == "nvidia.com/gpu" else gpu[2]
-        return (
-            f"{total} nodes, 0 with a free {kind_of} ({reasons}). Add a node that has one, or ask for less "
-            "in resources=."
+        told = f"{'1 node' if total == 1 else f'{total} nodes'}, 0 with a free {kind_of} ({reasons})"
+        advice.append("Add a node that has one, or ask for less in resources=")
+    elif "Insufficient" in reasons:
+        advice.append("Ask for less in resources=, stop what nobody needs, or add a node")
+    if "node selector" in reasons or "affinity" in reasons:
+        advice.append(
+            "No node has the labels of its node_selector: `kubectl get nodes --show-labels` lists them"
         )
-    if "Insufficient memory" in reasons or "Insufficient cpu" in reasons:
-        advice = "Ask for less in resources=, stop what nobody needs, or add a node"
-    elif "node selector" in reasons or "affinity" in reasons:
-        advice = "No node has the labels of its node_selector: `kubectl get nodes --show-labels` lists them"
-    elif "taint" in reasons:
-        advice = "tolerations in resources= let it run on a tainted node"
-    elif "PersistentVolumeClaim" in reasons:
-        advice = "`kubectl get pvc` tells why its volume is not there"
-    return f"{reasons}. {advice}."
+    if "untolerated taint" in reasons:
+        advice.append("With tolerations in resources= it may run on a tainted node")
+    if "unschedulable" in reasons:
+        advice.append("`kubectl uncordon` opens a node that was closed")
+    if "persistentvolumeclaim" in reasons.lower():
+        advice.append("`kubectl get pvc` tells why its volume is not there")
+    advice = advice or ["It starts when one has room"]
+    return ". ".join([told, *advice]) + "."
 
 
 def _pull(pod: Object, message: str) -> str:
     image = pod["spec"]["containers"][0]["image"]
-    why = message.partition(": ")[2] or message
+    # Alike while it is tried, and while that is put off.
+    why = re.sub(r'^Back-off pulling image "[^"]*"(: )?(ErrImagePull: )?', "", message)
+    why = why.rpartition("desc = ")[2].rstrip(".")
     return (
-        f"its image {image} cannot be pulled to {_node(pod)}: {why.rstrip('.') or 'no reason was given'}. "
+        f"its image {image} cannot be pulled to {_node(pod)}: {why or 'no reason was given'}. "
         "`clipperlab images build --registry R --push` builds Clipper Lab's own, and "
         "KubernetesContainerManager(registry=R) uses them (on kind: `kind load docker-image`). Where the "
         "registry wants a password, name a secret in image_pull_secrets."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,7 +15,9 @@ from kubernetes.aio.client import ApiException
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 WATCH_S = 50  # after that the server ends a watch, and another one begins where it ended
 SILENT_S = 60  # one that is not ended by then is dead
+LASTED_S = 1.0  # one that ends sooner is a failure, and the next one waits longer
 GONE = 410
+KEPT = 1000
 UNREACHABLE = (ApiException, aiohttp.ClientError, OSError, TimeoutError, ValueError)
 
 log = logging.getLogger(__name__)
@@ -24,44 +27,54 @@ class Watched:
     """`ask` is a list call of the client library, which takes `watch` and gives the raw response.
 
     `objects` are by name, and stay as they were last seen while the API server cannot be reached: `trouble`
-    says why then.
+    says why then. `gone` are those that went, as they were at their end, the last thousand; who reads them
+    takes them away.
     """
 
     def __init__(self, ask: Callable[..., Awaitable[Any]], selector: str) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
+        self.gone: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.listed = asyncio.Event()
         self.trouble = ""
         self._ask = ask
         self._selector = selector
         self._version = ""
+        self._opened_at: float | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
         failures = 0
+        loop = asyncio.get_running_loop()
         while True:
+            self._opened_at = None
+            why, asked_s = "", 0.0
             try:
                 if not self._version:
                     await self._list()
-                else:
-                    await self._watch()
-                failures = 0
-                if self.trouble:
-                    self.trouble = ""
+                    continue
+                await self._watch()
             except UNREACHABLE as error:
+                why, asked_s = reason(error), retry_after_s(error)
                 if getattr(error, "status", None) == GONE:
                     self._version = ""  # what happened since is forgotten there: look at everything
-                    continue
-                pause_s = max(PAUSES_S[min(failures, len(PAUSES_S) - 1)], retry_after_s(error))
-                failures += 1
-                if failures > 1:  # one that is dropped and comes again is no trouble
-                    self.trouble = reason(error)
-                await asyncio.sleep(pause_s)
+            failures = 1 if self._has_lasted(loop.time()) else failures + 1
+            if why and failures > 1:  # one that is dropped and comes again is no trouble
+                self.trouble = why
+            await asyncio.sleep(max(PAUSES_S[min(failures, len(PAUSES_S)) - 1], asked_s))
+
+    def _has_lasted(self, now: float) -> bool:
+        return self._opened_at is not None and now - self._opened_at >= LASTED_S
 
     async def _list(self) -> None:
         response = await self._ask(label_selector=self._selector, _request_timeout=30)
-        found = json.loads(await body_of(response))
-        self.objects = {one["metadata"]["name"]: one for one in found["items"]}
-        self._version = found["metadata"]["resourceVersion"]
+        found = _parsed(await body_of(response))
+        try:
+            objects = {one["metadata"]["name"]: one for one in found["items"]}
+            self._version = found["metadata"]["resourceVersion"]
+        except (KeyError, TypeError):
+            raise ValueError("the API server's list is none") from None
+        self.gone += [old for name, old in self.objects.items() if name not in objects]
+        self.objects = objects
         self.listed.set()
 
     async def _watch(self) -> None:
@@ -76,28 +89,42 @@ class Watched:
         try:
             if response.status >= 400:
                 await body_of(response)
-            if self.trouble:
-                self.trouble = ""
+            self.trouble = ""
+            self._opened_at = asyncio.get_running_loop().time()
             rest = b""
             async for chunk in response.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     if line.strip():
-                        self._on_event(json.loads(line))
+                        self._on_event(_parsed(line))
         finally:
             response.close()
 
     def _on_event(self, event: dict[str, Any]) -> None:
-        found = event["object"]
-        if event["type"] == "ERROR":
-            raise ApiException(status=found.get("code", 500), reason=found.get("message", ""))
-        self._version = found["metadata"]["resourceVersion"]
-        if event["type"] == "BOOKMARK":
+        try:
+            kind, found = event["type"], event["object"]
+            if kind == "ERROR":
+                raise ApiException(status=found.get("code", 500), reason=found.get("message", ""))
+            name, version = found["metadata"].get("name"), found["metadata"]["resourceVersion"]
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("what the API server says of a change cannot be understood") from None
+        self._version = version
+        if kind == "BOOKMARK":
             return
-        if event["type"] == "DELETED":
-            self.objects.pop(found["metadata"]["name"], None)
+        if kind == "DELETED":
+            self.objects.pop(name, None)
+            self.gone.append(found)
         else:
-            self.objects[found["metadata"]["name"]] = found
+            self.objects[name] = found
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    """Raises ValueError."""
+    try:
+        found: dict[str, Any] = json.loads(data)
+    except ValueError:
+        raise ValueError("what the API server says is no JSON") from None
+    return found
 
 
 async def body_of(response: Any) -> bytes:
