@@ -53,6 +53,9 @@ class FakeOrchestrator(FakeManager):
                 name = f"{model}.{version}.pod-{self.made}"
                 self.running[name] = Status(name, "replica", labels, 0, None, "")
 
+    def wires(self) -> list[str]:
+        return []
+
     def troubles(self) -> list[Trouble]:
         return self.wrong
 
