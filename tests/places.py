@@ -148,8 +148,23 @@ class Kubernetes:
         return f"clipper-tests-{cluster}"
 
     def kill(self, cluster: ClipperConnection, part: str) -> None:
-        path = f"/api/v1/namespaces/{self.namespace(cluster.cm.cluster_name)}/pods/{self.pod(cluster, part)}"
-        self._api.ask("DELETE", path, {"gracePeriodSeconds": 0})
+        """A replica's processes; of other pods, process 1 has no signal that kills it from inside."""
+        namespace, pod = self.namespace(cluster.cm.cluster_name), self.pod(cluster, part)
+        if part == "management" or part.startswith("query-"):
+            path = f"/api/v1/namespaces/{namespace}/pods/{pod}"
+            self._api.ask("DELETE", path, {"gracePeriodSeconds": 0})
+            return
+        from kubernetes import client
+        from kubernetes.stream import stream
+
+        from clipper_server.kubernetes_api import configuration
+
+        with client.ApiClient(configuration("")) as api:
+            execute = client.CoreV1Api(api).connect_get_namespaced_pod_exec
+            kill = ["python", "-c", "import os; os.kill(-1, 9)"]
+            words = stream(execute, pod, namespace, command=kill, stdout=True, _preload_content=False)
+            words.run_forever(timeout=20)
+            words.close()
 
     def pause(self, cluster: ClipperConnection, part: str) -> Callable[[], None]:
         pytest.skip("Kubernetes cannot pause a process")

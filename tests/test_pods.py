@@ -196,3 +196,29 @@ def test_why_pods_are_not_made(message: str, expected: str) -> None:
     assert expected in trouble.text
     assert trouble.subject == {"model": "m", "version": "1"}
     assert pods.deployment_troubles({**deployment, "status": {}}) == []
+
+
+def sandbox_failed(number: int, **more: Any) -> dict[str, Any]:
+    said = f'Failed to create pod sandbox: failed to start sandbox "{number:064x}": plugin failed (add).'
+    return {
+        "metadata": {"name": f"e{number}", "creationTimestamp": f"2026-01-01T00:00:{number:02}Z"},
+        "involvedObject": {"uid": "u"},
+        "reason": "FailedCreatePodSandBox",
+        "message": said if number < 3 else f"(combined from similar events): {said}",
+        **more,
+    }
+
+
+def test_why_a_container_is_not_made_is_in_events_alone() -> None:
+    creating = {"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}
+    once = sandbox_failed(1)
+    others = [sandbox_failed(2, involvedObject={"uid": "other"}), sandbox_failed(2, reason="Unhealthy")]
+    assert pods.troubles(replica(creating), [once, *others]) == []  # it may be over already
+    (first,) = pods.troubles(replica(creating), [once, sandbox_failed(2)])
+    assert "m:1 does not begin on node node-a: Failed to create pod sandbox" in first.text
+    assert "plugin failed (add). The network or the container runtime" in first.text
+    assert "kubectl describe pod m-1-abc" in first.text
+    (later,) = pods.troubles(replica(creating), [sandbox_failed(3, count=7)])
+    assert later == first  # told once, although each attempt has another number
+    running: dict[str, Any] = {"containerStatuses": [{"state": {"running": {}}}]}
+    assert pods.troubles(replica(running), [once, sandbox_failed(2)]) == []

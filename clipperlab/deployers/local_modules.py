@@ -43,7 +43,7 @@ def local_modules() -> list[ModuleType]:
     homes, installed = _homes(), _installed()
     return [
         module
-        for name, module in list(sys.modules.items())
+        for name, module in sys.modules.copy().items()  # in one step: other threads import too
         if isinstance(module, ModuleType)
         and name != "__main__"
         and module.__name__ == name

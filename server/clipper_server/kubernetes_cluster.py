@@ -161,14 +161,17 @@ class KubernetesCluster:
             with suppress(Missing):
                 body = {"spec": {"replicas": 0}}
                 self._api.ask("PATCH", self._path("Deployment", name), body, "application/merge-patch+json")
-        self._api.ask(
-            "DELETE",
-            _PATHS["Deployment"].format(self._namespace),
-            query={"labelSelector": f"{OURS},{COMPONENT}=model"},
-        )
         give_up = time.monotonic() + STOP_S
         grace_s = 0 if now else None
-        while left := self._pods():
+        while True:
+            # Again and again, for management makes models' Deployments until it has ended.
+            self._api.ask(
+                "DELETE",
+                _PATHS["Deployment"].format(self._namespace),
+                query={"labelSelector": f"{OURS},{COMPONENT}=model"},
+            )
+            if not (left := self._pods()):
+                break
             if now or time.monotonic() > give_up:
                 for pod in left:
                     with suppress(Missing):
@@ -248,7 +251,11 @@ class KubernetesCluster:
         return " ".join(dict.fromkeys(found)) or f"`kubectl get pods -n {self._namespace}` tells more."
 
     def _found_troubles(self) -> list[Trouble]:
-        found = [trouble for pod in self._pods() for trouble in pods.troubles(pod)]
+        events = f"{_CORE}/namespaces/{self._namespace}/events"
+        warnings: list[Manifest] = []
+        with suppress(Missing, Forbidden):
+            warnings = self._api.ask("GET", events, query={"fieldSelector": pods.WARNINGS})["items"]
+        found = [trouble for pod in self._pods() for trouble in pods.troubles(pod, warnings)]
         for pod in self._pods():
             if pods.ends(pod) > 1:
                 code, said = pods.last_end(pod)

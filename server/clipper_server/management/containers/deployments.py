@@ -100,6 +100,9 @@ def _pod(spec: Spec, registry: str) -> Manifest:
         "serviceAccountName": "serving",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        # Process 1 is Kubernetes' own then: it takes in what a model's processes leave, and SIGKILL ends a
+        # model that sends it to itself.
+        "shareProcessNamespace": True,
         "terminationGracePeriodSeconds": GRACE_S,
         "readinessGates": [{"conditionType": QUERYABLE}],
         "topologySpreadConstraints": [

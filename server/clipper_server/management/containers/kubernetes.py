@@ -280,7 +280,7 @@ class KubernetesContainerManager:
         # One that went quickly has its reason too.
         for pod in [*self._pods.objects.values(), *filter(pods.disruption, self._ended)]:
             if pods.kind(pod) is not None:
-                found += pods.troubles(pod)
+                found += pods.troubles(pod, self._warnings.objects.values())
         for deployment in self._deployments.objects.values():
             found += pods.deployment_troubles(deployment)
         if why := self._pods.trouble or self._deployments.trouble:
@@ -350,9 +350,12 @@ class KubernetesContainerManager:
             self._policy = client.PolicyV1Api(self._client)
             self._pods = self._watched(self._core.list_namespaced_pod_without_preload_content)
             self._deployments = self._watched(self._apps.list_namespaced_deployment_without_preload_content)
+            self._warnings = self._watched(
+                self._core.list_namespaced_event_without_preload_content, "", field_selector=pods.WARNINGS
+            )
             self._tasks = [
                 asyncio.create_task(watched.run(), name="watch")
-                for watched in (self._pods, self._deployments)
+                for watched in (self._pods, self._deployments, self._warnings)
             ]
         for watched in (self._pods, self._deployments):
             try:
@@ -360,11 +363,11 @@ class KubernetesContainerManager:
             except TimeoutError:
                 raise ClusterError(_unreachable(watched.trouble or "it takes too long")) from None
 
-    def _watched(self, ask: Callable[..., Awaitable[Any]]) -> Watched:
+    def _watched(self, ask: Callable[..., Awaitable[Any]], selector: str = _SELECTOR, **only: str) -> Watched:
         def of_the_namespace(**options: Any) -> Awaitable[Any]:
-            return ask(self._namespace, **options)
+            return ask(self._namespace, **options, **only)
 
-        return Watched(of_the_namespace, _SELECTOR)
+        return Watched(of_the_namespace, selector)
 
     async def close(self) -> None:
         for task in self._tasks:

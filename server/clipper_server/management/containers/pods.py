@@ -6,6 +6,7 @@ Everything here is a function of objects as the API server has them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from clipper_container.limits import out_of_memory
@@ -17,6 +18,16 @@ from .deployments import CONTAINER, MODEL, VERSION
 Object = dict[str, Any]
 _PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _CANNOT_START = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_CREATING = ("ContainerCreating", "PodInitializing")
+_STUCK = {
+    "FailedCreatePodSandBox": "The network or the container runtime of that node is at fault.",
+    "NetworkNotReady": "The network of that node is at fault.",
+    "FailedMount": "See that the volume is there, and that the node reaches it.",
+    "FailedAttachVolume": "See that no other node has the volume.",
+}
+WARNINGS = "type=Warning,involvedObject.kind=Pod"
+"""The field selector of the events that troubles() reads."""
+_LONGEST = 300  # characters of what an event says
 _PUT_OFF = ("CrashLoopBackOff", *_PULL, *_CANNOT_START)
 _LOOP = 3  # ends, and Kubernetes waits before it starts it again: it does nothing but end
 _DISRUPTIONS = {
@@ -103,10 +114,13 @@ def disruption(pod: Object) -> str:
     return f"It ends on {_node(pod)}, because {why}. Another one takes its place. {advice}".rstrip()
 
 
-def troubles(pod: Object) -> list[Trouble]:
-    """What is wrong with it now."""
+def troubles(pod: Object, warnings: Iterable[Object] = ()) -> list[Trouble]:
+    """What is wrong with it now. `warnings` are Kubernetes' events of that type, about any pods."""
     whose = subject(pod)
-    who = f"{whose['model']}:{whose['version']}" if whose else "A query frontend"
+    if whose:
+        who = f"{whose['model']}:{whose['version']}"
+    else:
+        who = "A query frontend" if kind(pod) else "Management"
     found: list[Trouble] = []
     if why := disruption(pod):
         found.append(Trouble(f"{who}, pod {pod['metadata']['name']}: {why}", whose))
@@ -127,6 +141,8 @@ def troubles(pod: Object) -> list[Trouble]:
         found.append(looping)
     waiting = _container(pod).get("state", {}).get("waiting", {})
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
+    if reason in _CREATING and (why := _stuck(pod, warnings)):
+        found.append(Trouble(f"{who} does not begin on {_node(pod)}: {why}", whose))
     if reason in _PULL:
         found.append(Trouble(f"{who}: {_pull(pod, message)}", whose, hopeless=reason != "ErrImagePull"))
     elif reason in _CANNOT_START:
@@ -136,6 +152,22 @@ def troubles(pod: Object) -> list[Trouble]:
             )
         )
     return found
+
+
+def _stuck(pod: Object, warnings: Iterable[Object]) -> str:
+    """Why its container is not made, which only events tell; "" for what happened once and may be over."""
+    about = [
+        event
+        for event in warnings
+        if event["involvedObject"].get("uid") == pod["metadata"]["uid"] and event["reason"] in _STUCK
+    ]
+    if sum(event.get("count") or 1 for event in about) < 2:
+        return ""
+    last = max(about, key=lambda event: event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
+    said = re.sub(r'"?\b[0-9a-f]{32,64}\b"?', "...", last["message"])  # another one each time
+    said = said.removeprefix("(combined from similar events): ")[:_LONGEST].rstrip(".")
+    name = pod["metadata"]["name"]
+    return f"{said}. {_STUCK[last['reason']]} `kubectl describe pod {name}` tells more."
 
 
 def _looping(pod: Object, who: str, whose: dict[str, str]) -> Trouble | None:
