@@ -11,7 +11,8 @@ import json
 import logging
 import os
 import threading
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 class Forward:
     """Listens from the start, in a thread. Where no pod is ready, connections are closed at once.
 
-    Raises ClusterError.
+    Raises ClusterError where the API server does not forward ports for this user.
     """
 
     def __init__(self, namespace: str, service: str, context: str = "") -> None:
@@ -40,11 +41,18 @@ class Forward:
         self._port = PORTS[service]
         self._turn = 0
         self._open: set[asyncio.Task[None]] = set()
+        self._api: Any = None
+        self._session: Any = None
+        self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"forward {service}", daemon=True)
         self._thread.start()
         started = asyncio.run_coroutine_threadsafe(self._start(context), self._loop)
-        self.address = started.result(START_S)
+        try:
+            self.address = started.result(START_S)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close all connections. May be called once."""
@@ -60,17 +68,41 @@ class Forward:
         self._api = client.ApiClient(await _settings(context))
         connector = aiohttp.TCPConnector(ssl=self._api.rest_client.ssl_context, limit=MAX_CONNECTIONS)
         self._session = aiohttp.ClientSession(connector=connector)
+        await self._try()
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         host, port = self._server.sockets[0].getsockname()
         return f"{host}:{port}"
 
+    async def _try(self) -> None:
+        """Whether it may be done at all, as far as that can be told: a pod may be ready only later."""
+        import aiohttp
+
+        try:
+            pod = await self._pod()
+        except _NotReady:
+            return
+        try:
+            async with asyncio.timeout(ANSWER_S), self._connect(pod):
+                pass
+        except aiohttp.WSServerHandshakeError as error:
+            raise ClusterError(
+                f"The API server makes no port-forward to pod {pod} (HTTP {error.status}): it takes the "
+                "right to create and get pods/portforward."
+            ) from None
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            why = str(error) or type(error).__name__
+            raise ClusterError(f"A port-forward to pod {pod} does not come about ({why}).") from None
+
     async def _end(self) -> None:
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
-        await self._session.close()
-        await self._api.close()  # type: ignore[no-untyped-call]
+        if self._session is not None:
+            await self._session.close()
+        if self._api is not None:
+            await self._api.close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -87,16 +119,19 @@ class Forward:
                 await writer.wait_closed()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        url, headers = await self._request(
-            f"{self._pods}/{await self._pod()}/portforward", ports=str(self._port)
-        )
-        async with self._session.ws_connect(url, headers=headers, protocols=[PROTOCOL], max_msg_size=0) as ws:
+        async with self._connect(await self._pod()) as ws:
             there = asyncio.create_task(_send(reader, ws))
             try:
                 await _receive(ws, writer)
             finally:
                 there.cancel()
                 await asyncio.gather(there, return_exceptions=True)
+
+    @asynccontextmanager
+    async def _connect(self, pod: str) -> AsyncIterator[Any]:
+        url, headers = await self._request(f"{self._pods}/{pod}/portforward", ports=str(self._port))
+        async with self._session.ws_connect(url, headers=headers, protocols=[PROTOCOL], max_msg_size=0) as ws:
+            yield ws
 
     async def _request(self, path: str, **query: str) -> tuple[str, dict[str, str]]:
         """The URL, and the headers that prove who we are."""
@@ -106,16 +141,22 @@ class Forward:
         return url, headers
 
     async def _pod(self) -> str:
-        """The next one that is ready. Raises ClusterError."""
+        """The next one that is ready. Raises _NotReady, or another ClusterError."""
         selector = f"app.kubernetes.io/name=clipper,app.kubernetes.io/component={self._service}"
         url, headers = await self._request(self._pods, labelSelector=selector)
         async with asyncio.timeout(ANSWER_S), self._session.get(url, headers=headers) as response:
             found = json.loads(await response.read())
+        if response.status >= 400:
+            raise ClusterError(f"The API server lists no pods to forward to: {found['message']}.")
         ready = sorted(pod["metadata"]["name"] for pod in found.get("items", []) if _is_ready(pod))
         if not ready:
-            raise ClusterError(f"No pod of {self._service} is ready.")
+            raise _NotReady(f"No pod of {self._service} is ready.")
         self._turn += 1
         return str(ready[self._turn % len(ready)])
+
+
+class _NotReady(ClusterError):
+    """There is no pod to forward to, so far."""
 
 
 async def _send(reader: asyncio.StreamReader, ws: Any) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clipper_container.errors import BadRequest
+from clipper_container.errors import BadRequest, ClusterError
 
 from .managers import DOWN_TIMEOUT_S, ClusterRecord, _BroughtUp
 from .names import check_name
@@ -13,11 +14,11 @@ from .names import check_name
 if TYPE_CHECKING:
     from .forward import Forward
 
-SERVICES = ("management", "query")
+PORTS = {"management": 1338, "query": 1337}
+SERVICES = tuple(PORTS)
+CONNECT_S = 2.0
 TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
 REFUSED = {
-    "kubernetes_proxy_addr": "The API server's proxy takes the cluster's token out of requests. Without a "
-    "node port or a load balancer (service_types) a port-forward is made, which needs nothing.",
     "redis_ip": "There is no Redis: management keeps the state on a volume.",
     "redis_port": "There is no Redis: management keeps the state on a volume.",
     "useInternalIP": "A node's external address is tried first, and its internal one where it has none.",
@@ -32,8 +33,10 @@ class KubernetesContainerManager(_BroughtUp):
     from the `registry`, with `image_pull_secrets` where it wants a password; without one the nodes must have
     them. `service_types` maps "management" and "query" to ClusterIP, NodePort or LoadBalancer.
 
-    Where no address of a service can be reached from here, a port-forward is made, which ends with this
-    process. Clipper's other arguments are refused with the reason. Raises BadRequest.
+    With `kubernetes_proxy_addr`, where a `kubectl proxy` listens, both services are reached through it and
+    the API server. Otherwise the first of these that answers is taken: the services' names in a pod, a load
+    balancer, node ports, an Ingress without TLS, and at last a port-forward, which ends with this process.
+    Clipper's other arguments are refused with the reason. Raises BadRequest.
     """
 
     down_timeout_s = 150.0  # pods have their grace, and then the namespace goes
@@ -41,6 +44,7 @@ class KubernetesContainerManager(_BroughtUp):
     def __init__(
         self,
         cluster_name: str = "default-cluster",
+        kubernetes_proxy_addr: str | None = None,
         *,
         namespace: str | None = None,
         context: str = "",
@@ -62,6 +66,7 @@ class KubernetesContainerManager(_BroughtUp):
                 )
         self.namespace = check_name("namespace", namespace or f"clipper-{cluster_name}")
         self.context = context
+        self._proxy = _checked(kubernetes_proxy_addr or "")
         place = ["kubernetes", "--cluster-name", cluster_name]
         if namespace:
             place += ["--namespace", namespace]
@@ -79,19 +84,46 @@ class KubernetesContainerManager(_BroughtUp):
         found = self._run("record", [], DOWN_TIMEOUT_S)["record"]
         if found is None:
             return None
-        management, query = (found[name] or self._forwarded(name) for name in SERVICES)
+        if self._proxy:
+            management, query = (self._proxied(name) for name in SERVICES)
+        else:
+            management, query = (
+                found[name]["address"] or self._forwarded(name, found[name]["tried"]) for name in SERVICES
+            )
         return ClusterRecord(found["cluster_name"], query, management, found["token"])
+
+    def _proxied(self, service: str) -> str:
+        host, _, port = self._proxy.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), CONNECT_S).close()
+        except OSError as error:
+            raise ClusterError(
+                f"Nothing answers at {self._proxy}, the kubernetes_proxy_addr ({error.strerror or error}). "
+                f"`kubectl proxy --port {port}` starts what should."
+            ) from None
+        return f"{self._proxy}/api/v1/namespaces/{self.namespace}/services/{service}:{PORTS[service]}/proxy"
 
     @property
     def forwards(self) -> bool:
         """Whether an address of its record ends with this object."""
         return bool(self._forwards)
 
-    def _forwarded(self, service: str) -> str:
+    def _forwarded(self, service: str, tried: Sequence[str]) -> str:
         from .forward import Forward  # late: it needs the Kubernetes client
 
         if service not in self._forwards:
-            self._forwards[service] = Forward(self.namespace, service, self.context)
+            try:
+                self._forwards[service] = Forward(self.namespace, service, self.context)
+            except ClusterError as error:
+                ways = [
+                    *tried,
+                    str(error),
+                    "kubernetes_proxy_addr= names a `kubectl proxy`, and was not given.",
+                ]
+                raise ClusterError(
+                    f"No way leads from here to {service} of the cluster in namespace {self.namespace}. "
+                    + " ".join(ways)
+                ) from None
         return self._forwards[service].address
 
     def manifests(self, settings: Mapping[str, int] | None = None) -> tuple[str, bool]:
@@ -109,3 +141,13 @@ class KubernetesContainerManager(_BroughtUp):
             forward.close()
         self._forwards.clear()
         return stopped
+
+
+def _checked(proxy: str) -> str:
+    host, _, port = proxy.rpartition(":")
+    if proxy and (not host or "/" in host or not port.isdecimal()):
+        raise BadRequest(
+            f"kubernetes_proxy_addr: {proxy!r} is no host:port. `kubectl proxy` says its own, 127.0.0.1:8001 "
+            "by default."
+        )
+    return proxy

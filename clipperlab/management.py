@@ -146,7 +146,11 @@ class Management:
         # The proxies of the environment are for the outside, not for this machine.
         self._http = httpx2.Client(
             base_url=f"http://{record.management}/api/v1",
-            headers={"Authorization": f"Bearer {record.token}", "X-Clipper-Who": who()},
+            headers={
+                "Authorization": f"Bearer {record.token}",
+                "X-Clipper-Token": record.token,  # Kubernetes' API server takes the other one out
+                "X-Clipper-Who": who(),
+            },
             timeout=httpx2.Timeout(ANSWER_S, connect=5.0),
             limits=httpx2.Limits(max_keepalive_connections=0),
             trust_env=False,

@@ -118,36 +118,49 @@ def deploy(cluster: ClipperConnection, name: str, **options: Any) -> None:
     deploy_python_closure(cluster, name, 1, "doubles", constant(1), **options)
 
 
-def pods(kubernetes: Any, model: str) -> list[Object]:
-    return [
-        pod
-        for pod in kubernetes.pods(NAMESPACE)
-        if pod["metadata"]["labels"].get("clipperlab.org/model") == model
-    ]
+def name_of(kubernetes: Any, model: str) -> str:
+    """Of its only pod."""
+    (name,) = [p["metadata"]["name"] for p in kubernetes.pods(NAMESPACE) if is_of(p, model)]
+    return str(name)
 
 
-def names(kubernetes: Any, model: str) -> list[str]:
-    return [
-        pod["metadata"]["name"]
-        for pod in pods(kubernetes, model)
-        if "deletionTimestamp" not in pod["metadata"]
-    ]
+def is_of(thing: Object, model: str) -> bool:
+    return bool(thing["metadata"]["labels"].get("clipperlab.org/model") == model)
 
 
-def when(what: str, look: Callable[[], object]) -> float:
-    """The moment, by the monotonic clock, at which the API server's objects show it."""
-    wait_for(what, look, 20)
-    return time.monotonic()
+def when(kubernetes: Any, model: str, shows: Callable[[Object], object], plural: str = "pods") -> float:
+    """The moment, by the monotonic clock, at which an object of the API server first showed it."""
+
+    def first() -> float | None:
+        return kubernetes.first(plural, NAMESPACE, lambda thing: is_of(thing, model) and shows(thing))  # type: ignore[no-any-return]
+
+    found = wait_for("the API server to show it", first, 20)
+    assert found is not None
+    return found
 
 
-def condition(of: Object, kind: str, status: str) -> bool:
-    found = of["status"].get("conditions") or []
-    return any((c["type"], c["status"]) == (kind, status) for c in found)
+def has(kind: str, status: str, reason: str = "") -> Callable[[Object], bool]:
+    """Whether an object has this condition."""
+
+    def shows(thing: Object) -> bool:
+        found = thing["status"].get("conditions") or []
+        return any((c["type"], c["status"], c.get("reason", "")) == (kind, status, reason) for c in found)
+
+    return shows
 
 
-def waits(pod: Object, reason: str) -> bool:
-    states = [each["state"] for each in pod["status"].get("containerStatuses") or []]
-    return any(state.get("waiting", {}).get("reason") == reason for state in states)
+def container(pod: Object) -> Object:
+    statuses: list[Object] = pod["status"].get("containerStatuses") or [{"state": {}, "restartCount": 0}]
+    return statuses[0]
+
+
+def waits(reason: str, restarts: int = 0) -> Callable[[Object], bool]:
+    def shows(pod: Object) -> bool:
+        found = container(pod)
+        waiting = found["state"].get("waiting", {})
+        return bool(waiting.get("reason") == reason and found["restartCount"] == restarts)
+
+    return shows
 
 
 @pytest.fixture
@@ -164,47 +177,39 @@ def test_an_image_that_cannot_be_pulled(
 ) -> None:
     kubernetes.unpullable("nowhere/")
     deploy(cluster, model, base_image="nowhere/clipper-python:1", wait=False)
-    since = when("the pull to fail", lambda: any(waits(p, "ErrImagePull") for p in pods(kubernetes, model)))
+    since = when(kubernetes, model, waits("ErrImagePull"))
     told(since, model, "image nowhere/clipper-python:1 cannot be pulled", "images build")
 
 
 def test_no_node_with_a_gpu(cluster: ClipperConnection, kubernetes: Any, model: str, told: Any) -> None:
     deploy(cluster, model, resources={"gpus": 1}, wait=False)
-    since = when(
-        "nobody to take it",
-        lambda: any(condition(p, "PodScheduled", "False") for p in pods(kubernetes, model)),
-    )
+    since = when(kubernetes, model, has("PodScheduled", "False", "Unschedulable"))
     told(since, model, "2 nodes, 0 with a free GPU", "Add a node that has one")
 
 
 def test_a_crash_loop(cluster: ClipperConnection, kubernetes: Any, model: str, told: Any) -> None:
     deploy(cluster, model)
-    (name,) = names(kubernetes, model)
-    for ends in (1, 2, 3):
+    name = name_of(kubernetes, model)
+    for restarts in (0, 1, 2):
 
-        def runs(ends: int = ends) -> bool:
-            (pod,) = pods(kubernetes, model)
-            (container,) = pod["status"]["containerStatuses"]
-            return container["restartCount"] == ends - 1 and "running" in container["state"]
+        def runs(pod: Object, restarts: int = restarts) -> bool:
+            return container(pod)["restartCount"] == restarts and "running" in container(pod)["state"]
 
-        wait_for("it to run", runs, 30)
+        when(kubernetes, model, runs)
         kubernetes.kill_pod(NAMESPACE, name)
-    since = when("its back-off", lambda: any(waits(p, "CrashLoopBackOff") for p in pods(kubernetes, model)))
+    since = when(kubernetes, model, waits("CrashLoopBackOff", restarts=2))
     told(since, model, "ends again and again", "rollback()")
     told(since, model, "crash again and again", events=False)  # one is told where two ends come at once
 
 
 def test_out_of_memory(cluster: ClipperConnection, kubernetes: Any, model: str, told: Any) -> None:
     deploy(cluster, model, resources={"memory": "512Mi"})
-    (name,) = names(kubernetes, model)
-    kubernetes.oom(NAMESPACE, name)
+    kubernetes.oom(NAMESPACE, name_of(kubernetes, model))
 
-    def killed() -> bool:
-        (container,) = pods(kubernetes, model)[0]["status"]["containerStatuses"]
-        ends = (container["state"].get("terminated"), container["lastState"].get("terminated"))
-        return any(end is not None and end["reason"] == "OOMKilled" for end in ends)
+    def killed(pod: Object) -> bool:
+        return bool(container(pod)["state"].get("terminated", {}).get("reason") == "OOMKilled")
 
-    told(when("it to be killed", killed), model, "more memory than the 512 MiB", "1024Mi")
+    told(when(kubernetes, model, killed), model, "more memory than the 512 MiB", "1024Mi")
 
 
 @pytest.mark.parametrize(
@@ -216,9 +221,9 @@ def test_an_eviction(
 ) -> None:
     model = f"evicted-{resource}"
     deploy(cluster, model)
-    (name,) = names(kubernetes, model)
+    name = name_of(kubernetes, model)
     kubernetes.evict_for_pressure(NAMESPACE, name, resource)
-    since = time.monotonic()  # the call returns when the pod has failed
+    since = when(kubernetes, model, lambda pod: pod["status"].get("reason") == "Evicted")
     told(since, model, f"low on resource: {resource}", advice)
     log, _ = cluster.log(f"{model}.1.{name}")
     assert advice in log  # its own has gone with it
@@ -230,21 +235,12 @@ def test_a_drained_node(cluster: ClipperConnection, kubernetes: Any, model: str,
     kubernetes.add_node("node-z", labels={"disk": "z"})
     try:
         deploy(cluster, model, resources={"node_selector": {"disk": "z"}})
-        (name,) = names(kubernetes, model)
-        draining = threading.Thread(target=kubernetes.drain, args=("node-z",))
-        draining.start()
-        try:
-            since = when(
-                "its end",
-                lambda: (
-                    name not in names(kubernetes, model)
-                    or any(condition(p, "DisruptionTarget", "True") for p in pods(kubernetes, model))
-                ),
-            )
-            told(since, model, name, "somebody drains its node", "second replica")
-            told(since, model, "waits for a node", "kubectl uncordon")
-        finally:
-            draining.join()
+        name = name_of(kubernetes, model)
+        kubernetes.drain("node-z")
+        since = when(kubernetes, model, has("DisruptionTarget", "True", "EvictionByEvictionAPI"))
+        told(since, model, name, "somebody drains its node", "second replica")
+        since = when(kubernetes, model, has("PodScheduled", "False", "Unschedulable"))
+        told(since, model, "waits for a node", "kubectl uncordon")
     finally:
         cluster.stop_models([model])
         kubernetes.remove_node("node-z")
@@ -254,27 +250,14 @@ def test_a_lost_node(cluster: ClipperConnection, kubernetes: Any, model: str, to
     kubernetes.add_node("node-y", labels={"disk": "y"})
     try:
         deploy(cluster, model, resources={"node_selector": {"disk": "y"}})
-        (name,) = names(kubernetes, model)
-
-        def unready() -> bool:
-            return any(condition(pod, "Ready", "False") for pod in pods(kubernetes, model))
-
-        losing = threading.Thread(target=kubernetes.lose, args=("node-y", 3.0))
-        losing.start()
-        try:
-            told(
-                when("it to be noticed", unready),
-                model,
-                name,
-                "node-y does not answer",
-                "kubectl delete node",
-            )
-            since = when(
-                "it to be given up", lambda: name not in names(kubernetes, model) and pods(kubernetes, model)
-            )
-            told(since, model, name, "because its node does not answer", "Another one takes its place")
-        finally:
-            losing.join()
+        name = name_of(kubernetes, model)
+        kubernetes.lose("node-y", evict_after_s=3)
+        since = when(
+            kubernetes, model, has("Ready", "False")
+        )  # without a reason: it is not the kubelet's word
+        told(since, model, name, "node-y does not answer", "kubectl delete node")
+        since = when(kubernetes, model, has("DisruptionTarget", "True", "DeletionByTaintManager"))
+        told(since, model, name, "because its node does not answer", "Another one takes its place")
     finally:
         cluster.stop_models([model])
         kubernetes.remove_node("node-y")
@@ -287,26 +270,18 @@ def client(kubernetes: Any) -> Any:
 
 
 def test_a_quota(cluster: ClipperConnection, kubernetes: Any, model: str, told: Any) -> None:
-    from kubernetes.client import AppsV1Api, CoreV1Api
+    from kubernetes.client import CoreV1Api
 
     with client(kubernetes) as api:
         core: Any = CoreV1Api(api)
-        apps: Any = AppsV1Api(api)
-        quota = {
-            "metadata": {"name": "small"},
-            "spec": {"hard": {"pods": str(len(kubernetes.pods(NAMESPACE)) + 1)}},
-        }
-        core.create_namespaced_resource_quota(NAMESPACE, quota)
+        room = str(len(kubernetes.pods(NAMESPACE)) + 1)
+        core.create_namespaced_resource_quota(
+            NAMESPACE, {"metadata": {"name": "small"}, "spec": {"hard": {"pods": room}}}
+        )
         try:
             deploy(cluster, model)
             cluster._management.set_num_replicas(model, 1, 2)  # and wait for nothing
-
-            def refused() -> bool:
-                selector = f"clipperlab.org/model={model}"
-                (found,) = apps.list_namespaced_deployment(NAMESPACE, label_selector=selector).items
-                return any(c.type == "ReplicaFailure" for c in found.status.conditions or [])
-
-            since = when("the refusal", refused)
+            since = when(kubernetes, model, has("ReplicaFailure", "True", "FailedCreate"), "deployments")
             told(since, model, "gets no more pods", "quota does not allow another pod", "Ask for less")
         finally:
             core.delete_namespaced_resource_quota("small", NAMESPACE)
@@ -330,10 +305,11 @@ def test_a_pod_with_a_higher_priority(
         scheduling.create_priority_class({"metadata": {"name": "urgent"}, "value": 1000})
         try:
             deploy(cluster, model, resources={"cpus": 4, "node_selector": {"disk": "x"}})
-            (name,) = names(kubernetes, model)
+            name = name_of(kubernetes, model)
             core.create_namespaced_pod("default", {"metadata": {"name": "urgent"}, "spec": spec})
-            since = when("it to have to go", lambda: name not in names(kubernetes, model))
+            since = when(kubernetes, model, has("DisruptionTarget", "True", "PreemptionByScheduler"))
             told(since, model, name, "a pod with a higher priority needs its room", "Ask for less")
+            since = when(kubernetes, model, has("PodScheduled", "False", "Unschedulable"))
             told(since, model, "waits for a node", "Insufficient cpu")
             core.delete_namespaced_pod("urgent", "default", grace_period_seconds=0)
             cluster.wait_until_ready(model, 1)
@@ -350,12 +326,14 @@ def test_a_query_frontend_that_no_node_takes(cluster: ClipperConnection, kuberne
     with client(kubernetes) as api:
         apps: Any = AppsV1Api(api)
         before = len(kubernetes.pods(NAMESPACE))
+
+        def unschedulable(pod: Object) -> bool:
+            is_query = pod["metadata"]["labels"]["app.kubernetes.io/component"] == "query"
+            return is_query and has("PodScheduled", "False", "Unschedulable")(pod)
+
         far = {"spec": {"template": {"spec": {"nodeSelector": {"disk": "far"}}}}}
         apps.patch_namespaced_deployment("query", NAMESPACE, far)
-        since = when(
-            "nobody to take it",
-            lambda: any(condition(p, "PodScheduled", "False") for p in kubernetes.pods(NAMESPACE)),
-        )
+        since = wait_for("nobody to take it", lambda: kubernetes.first("pods", NAMESPACE, unschedulable), 20)
         told(since, "", "A query frontend waits for a node", "node_selector")
         assert any("A query frontend waits" in text for text in cluster.status()["warnings"])
         near = {"spec": {"template": {"spec": {"nodeSelector": None}}}}

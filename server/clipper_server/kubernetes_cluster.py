@@ -17,7 +17,7 @@ from .management.containers import Trouble, kubernetes_token, pods
 from .management.containers.deployments import OWNER
 from .management.containers.kubernetes_token import SECRET
 from .manifests import COMPONENT, NAME, Choices, Manifest
-from .reach import reach
+from .reach import Reach, reach
 
 MANAGER = "clipperlab"  # of the fields that it writes
 START_S = 110.0
@@ -44,12 +44,12 @@ _PATHS = {
 
 @dataclass(frozen=True)
 class Found:
-    """A cluster that runs. An address is None where only a port-forward leads there."""
+    """A cluster that runs, and how its two services are reached."""
 
     cluster_name: str
     token: str
-    management: str | None
-    query: str | None
+    management: Reach
+    query: Reach
 
 
 class KubernetesCluster:
@@ -75,8 +75,8 @@ class KubernetesCluster:
         except Missing:
             return None  # management has never come up so far
         token = base64.b64decode(secret["data"]["token"]).decode()
-        found = reach(self._api, self._namespace)
-        return Found(self._choices.cluster_name, token, found.management, found.query)
+        management, query = (reach(self._api, self._namespace, name) for name in ("management", "query"))
+        return Found(self._choices.cluster_name, token, management, query)
 
     def up(self, *, fresh: bool) -> bool:
         """See to it that it serves; whether it had to be started."""

@@ -28,7 +28,8 @@ from .kubelet import Kubelet
 from .network import Network
 from .nodes import Nodes
 from .objects import Objects
-from .resources import NAMESPACES, PODS, SERVICES, STORAGE_CLASSES, Object
+from .proxy import Proxy
+from .resources import ALL, NAMESPACES, PODS, SERVICES, STORAGE_CLASSES, Object
 from .scheduler import Scheduler
 from .store import Store
 from .subresources import Subresources
@@ -264,8 +265,32 @@ class StandIn:
         """Of the container's process."""
         return self._do(lambda: self._kubelet.find(namespace, name).container(container).pid)
 
+    @contextlib.contextmanager
+    def proxy(self) -> Iterator[str]:
+        """A `kubectl proxy`; its address."""
+        tls = ssl.create_default_context(cadata=self._ca.cert_pem.bytes().decode())
+        found = Proxy(f"https://127.0.0.1:{self._port}", self._authorization.admin_token, tls)
+        address = self._wait(found.start())
+        try:
+            yield address
+        finally:
+            self._wait(found.close())
+
+    def kubeconfig_of(self, namespace: str, account: str) -> Path:
+        """One for a service account, which may do what its Roles say."""
+        config = yaml.safe_load(self.kubeconfig.read_text())
+        config["users"][0]["user"]["token"] = self._do(lambda: self._authorization.token(namespace, account))
+        path = self.folder / f"kubeconfig-{namespace}-{account}"
+        path.write_text(yaml.safe_dump(config))
+        return path
+
     def pods(self, namespace: str) -> list[Object]:
         return self._do(lambda: self.store.all(PODS, namespace))
+
+    def first(self, plural: str, namespace: str, shows: Callable[[Object], object]) -> float | None:
+        """When an object of that kind was first so, by the monotonic clock; None where none was so far."""
+        resource = next(resource for resource in ALL if resource.plural == plural)
+        return self._do(lambda: self.store.first(resource, namespace, shows))
 
     @property
     def requests(self) -> list[Asked]:

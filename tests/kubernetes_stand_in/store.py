@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,13 +22,14 @@ HISTORY = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`before` is the object as it was; None where there was none."""
+    """`before` is the object as it was; None where there was none. `at` is monotonic, in seconds."""
 
     revision: int
     kind: Literal["ADDED", "MODIFIED", "DELETED"]
     resource: Resource
     object: Object
     before: Object | None
+    at: float
 
 
 Key = tuple[str, str]  # namespace ("" where it has none) and name
@@ -78,7 +81,7 @@ class Store:
     ) -> None:
         self.revision += 1
         thing["metadata"]["resourceVersion"] = str(self.revision)
-        self._history.append(Change(self.revision, kind, resource, thing, before))
+        self._history.append(Change(self.revision, kind, resource, thing, before, time.monotonic()))
         if len(self._history) > HISTORY:
             self.oldest = self._history.popleft().revision
         self._changed.set()
@@ -99,6 +102,14 @@ class Store:
                 break
             found.append(change)
         return found[::-1]
+
+    def first(self, resource: Resource, namespace: str, shows: Callable[[Object], object]) -> float | None:
+        """When an object was first so, by the monotonic clock; None where none was, as far as is known."""
+        for change in self._history:
+            where = change.resource, change.object["metadata"].get("namespace", "")
+            if where == (resource, namespace) and shows(change.object):
+                return change.at
+        return None
 
     async def change(self, after: int, timeout_s: float) -> bool:
         """Wait until something has happened after that revision; false where nothing did in time."""

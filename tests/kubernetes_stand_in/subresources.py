@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -159,7 +160,7 @@ class Subresources:
         query = f"?{request.query_string}" if request.query_string else ""
         url = f"http://{address}:{number}/{target.rest}{query}"
         headers = {key: value for key, value in request.headers.items() if key.lower() not in _NOT_PASSED_ON}
-        data = await request.read()
+        data = io.BytesIO(await request.read())
         try:
             async with (
                 aiohttp.ClientSession(auto_decompress=True) as session,

@@ -615,5 +615,8 @@ def _announced(request: Request) -> int:
 
 
 def _bearer(request: Request) -> bytes:
+    """The token, also from a header of our own: the Kubernetes API server's proxy takes the other one out."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.encode() if scheme.lower() == "bearer" else b""
+    if scheme.lower() != "bearer":
+        token = request.headers.get("x-clipper-token", "")
+    return token.encode()

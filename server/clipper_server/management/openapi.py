@@ -16,7 +16,8 @@ from . import answers
 BEARER = HTTPBearer(
     auto_error=False,  # it describes; the check is the API's own, and says where the token is
     scheme_name="token",
-    description="The cluster's token, from its cluster.json.",
+    description="The cluster's token, from its cluster.json. X-Clipper-Token takes it too, for proxies that "
+    "keep the Authorization header to themselves.",
 )
 ABOUT = (
     "Steers one cluster. Every failure is a JSON object with `error`, the name of a class, and `message`, a "
