@@ -283,22 +283,27 @@ def scale(
     replicas: Annotated[int | None, typer.Argument(help="How many.")] = None,
     least: Annotated[int | None, typer.Option("--min", help="Scale by the load, not below this.")] = None,
     most: Annotated[int | None, typer.Option("--max", help="Scale by the load, not above this.")] = None,
+    cpu_percent: Annotated[
+        int | None, typer.Option(help="On Kubernetes: by this part of the CPU that a replica asks for.")
+    ] = None,
     version: Annotated[str | None, typer.Option(help="By default the current one.")] = None,
     cluster_name: ClusterName = DEFAULT,
 ) -> None:
     """Give a model so many replicas, or bounds between which they follow the load."""
     conn = _connect(cluster_name)
-    if replicas is not None and least is None and most is None:
+    if replicas is not None and least is None and most is None and cpu_percent is None:
         found = conn.get_model_info(model, version or conn.get_current_model_version(model))
         if found is not None and found["autoscaling"] is not None:
             conn.set_autoscaling(model, None, version=version)
         conn.set_num_replicas(model, replicas, version)
         _console().print(f"[bold]{model}[/] has {replicas} replica{'' if replicas == 1 else 's'}.")
     elif replicas is None and least is not None and most is not None:
-        conn.set_autoscaling(model, least, most, version)
+        conn.set_autoscaling(model, least, most, version, cpu_percent=cpu_percent)
         _console().print(f"[bold]{model}[/] has from {least} to {most} replicas, as its load wants.")
     else:
-        raise BadRequest("Give either a number of replicas, or both --min and --max.")
+        raise BadRequest(
+            "Give either a number of replicas, or both --min and --max, and --cpu-percent with them."
+        )
 
 
 # What happens

@@ -534,14 +534,22 @@ class ClipperConnection(Displayed):
         self._management.wait_ready(name, version, timeout_s=READY_TIMEOUT_S)
 
     def set_autoscaling(
-        self, name: str, min_replicas: int | None, max_replicas: int | None = None, version: object = None
+        self,
+        name: str,
+        min_replicas: int | None,
+        max_replicas: int | None = None,
+        version: object = None,
+        *,
+        cpu_percent: int | None = None,
     ) -> None:
         """Let the number of replicas of a version, by default the current one, follow its load.
 
         They are as many as carry the measured load within the objective, from `min_replicas` to
         `max_replicas`; its events say why they change. With a `min_replicas` of 0 they all go when nobody
         asks for a minute, and the next query starts one. `set_autoscaling(name, None)` leaves the number as
-        it is then. Raises NotFound or BadRequest.
+        it is then. On Kubernetes, `cpu_percent` has a HorizontalPodAutoscaler do it instead, which keeps the
+        CPU load of the replicas at that part of what each asks for in resources=, and needs a metrics-server.
+        Raises NotFound or BadRequest.
         """
         version = self.get_current_model_version(name) if version is None else version
         if min_replicas is None:
@@ -549,7 +557,7 @@ class ClipperConnection(Displayed):
             return
         if max_replicas is None:
             raise BadRequest("set_autoscaling() needs both bounds: set_autoscaling(name, 1, 4).")
-        self._management.set_autoscaling(name, version, (min_replicas, max_replicas))
+        self._management.set_autoscaling(name, version, (min_replicas, max_replicas), cpu_percent)
 
     def set_batching(
         self, name: str, batching: str, batch_delay_micros: int = 0, version: object = None

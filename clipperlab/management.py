@@ -53,6 +53,7 @@ class Version(TypedDict):
     num_replicas: int
     ready_replicas: int
     autoscaling: list[int] | None  # the bounds
+    cpu_percent: int | None  # the CPU load at which Kubernetes keeps it, where that scales it
     resources: dict[str, Any]
     python: str
     image: str  # a container image that its owner named
@@ -299,12 +300,15 @@ class Management:
         moves: list[Move] = self._call("GET", f"{_model(name)}/history")
         return moves
 
-    def set_autoscaling(self, name: str, version: object, bounds: tuple[int, int] | None) -> None:
+    def set_autoscaling(
+        self, name: str, version: object, bounds: tuple[int, int] | None, cpu_percent: int | None = None
+    ) -> None:
         path = f"{_version(name, version)}/autoscaling"
         if bounds is None:
             self._call("DELETE", path)
         else:
-            self._call("PUT", path, {"min_replicas": bounds[0], "max_replicas": bounds[1]})
+            cpu = {} if cpu_percent is None else {"cpu_percent": cpu_percent}
+            self._call("PUT", path, {"min_replicas": bounds[0], "max_replicas": bounds[1], **cpu})
 
     def credential(self, name: str, version: object) -> dict[str, str]:
         found: dict[str, str] = self._call("GET", f"{_version(name, version)}/credential")

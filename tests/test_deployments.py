@@ -9,7 +9,7 @@ import pytest
 
 from clipper_container import image
 from clipper_container.resources import Resources
-from clipper_server.management.containers import Runtime, Spec, deployments
+from clipper_server.management.containers import ByCpu, Runtime, Spec, Wanted, autoscalers, deployments
 
 from .test_manifests import VERSIONS
 
@@ -37,6 +37,8 @@ def test_every_kubernetes_takes_them(version: str) -> None:
             deployments.deployment(each, 3, "r.example.com"),
             deployments.secret(each),
             deployments.budget(each),
+            deployments.deployment(each, None, "r.example.com"),
+            autoscalers.autoscaler(Wanted(each, 3, ByCpu(1, 5, 70))),
         ):
             assert kubernetes_validate.validate(manifest, version, strict=True) == version
 

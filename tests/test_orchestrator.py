@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from clipper_container.errors import ClusterError
-from clipper_server.management.containers import Orchestrator, Spec, Status, Trouble
+from clipper_container.errors import BadRequest, ClusterError
+from clipper_container.resources import Resources
+from clipper_server.management.containers import ByCpu, Orchestrator, Status, Trouble, Wanted
 from clipper_server.management.containers.numbers import YOUNG_S, Numbers
 from clipper_server.management.observations import MAX_FRONTENDS
-from clipper_server.management.state import State
+from clipper_server.management.state import Autoscaling, State
 
 from .fakes import FakeManager
 from .test_reconciler import World
@@ -29,15 +30,22 @@ class FakeOrchestrator(FakeManager):
         self.marked: set[str] = set()
         self.wrong: list[Trouble] = []
         self.made = 0
+        self.by_cpu: dict[tuple[str, str], ByCpu | None] = {}
+        self.decision: tuple[int, str] | None = None  # on each that is scaled by its CPU load
 
     def number(self, frontend: str) -> int:
         return 0
 
-    async def want(self, wanted: Sequence[tuple[Spec, int]], ready: Collection[str]) -> None:
+    def decided(self, model: str, version: str) -> tuple[int, str] | None:
+        return self.decision if self.by_cpu.get((model, version)) else None
+
+    async def want(self, wanted: Sequence[Wanted], ready: Collection[str]) -> None:
         if self.broken:
             raise ClusterError(self.broken)
         self.marked = set(ready)
-        counts = {(spec.labels["model"], spec.labels["version"]): count for spec, count in wanted}
+        keys = [(one.spec.labels["model"], one.spec.labels["version"]) for one in wanted]
+        self.by_cpu = {key: one.by_cpu for key, one in zip(keys, wanted, strict=True)}
+        counts = {key: one.num_replicas for key, one in zip(keys, wanted, strict=True)}
         have: dict[tuple[str, str], list[str]] = {key: [] for key in counts}
         for name, status in list(self.running.items()):
             if status.kind == "replica":
@@ -208,6 +216,45 @@ def test_the_last_words_of_a_replica_are_told_for_a_minute(tmp_path: Path) -> No
         assert world.reconciler.last_end("m", "2") == ""
         await asyncio.sleep(60)
         assert world.reconciler.last_end("m", "1") == ""
+
+    in_world(tmp_path, test)
+
+
+def test_what_the_engine_decides_by_cpu_is_taken_over_and_not_decided_here(tmp_path: Path) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        await world.deploy("1", resources=Resources(cpus=1))
+        await world.control.set_autoscaling("m", "1", Autoscaling(2, 5, 70))
+        await asyncio.sleep(1)
+        assert manager.by_cpu == {("m", "1"): ByCpu(2, 5, 70)}
+        manager.decision = 4, "it uses 140 % of its CPU"
+        await asyncio.sleep(2)
+        assert len(world.replicas()) == 4
+        assert "m:1 gets 4 replicas: it uses 140 % of its CPU." in [e.text for e in world.events.last(9)]
+        await world.control.set_autoscaling("m", "1", None)
+        manager.decision = 5, "nobody asks any more"
+        await asyncio.sleep(2)
+        assert manager.by_cpu == {("m", "1"): None}
+        assert len(world.replicas()) == 4
+
+    in_world(tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "cpus", "why"),
+    [
+        (Autoscaling(0, 5, 70), 1, "at least 1"),
+        (Autoscaling(1, 5, 0), 1, "from 1 to 1000"),
+        (Autoscaling(1, 5, 70), None, "asks for no CPU"),
+    ],
+)
+def test_what_no_engine_can_do_by_cpu_is_refused(
+    tmp_path: Path, bounds: Autoscaling, cpus: float | None, why: str
+) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        await world.deploy("1", resources=Resources(cpus=cpus))
+        with pytest.raises(BadRequest, match=why):
+            await world.control.set_autoscaling("m", "1", bounds)
+        assert world.state.versions()[0].autoscaling is None
 
     in_world(tmp_path, test)
 

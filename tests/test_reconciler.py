@@ -277,6 +277,15 @@ def test_an_autoscaled_version_follows_its_load_and_says_why(in_world: InWorld) 
     in_world(test)
 
 
+def test_a_cpu_load_is_for_engines_that_measure_it(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        with pytest.raises(BadRequest, match="cpu_percent is for clusters on Kubernetes"):
+            await world.control.set_autoscaling("m", "1", Autoscaling(1, 5, 70))
+
+    in_world(test)
+
+
 def test_a_version_that_sleeps_is_woken_by_its_first_query(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1")

@@ -67,14 +67,15 @@ def versions(seen: Seen, chosen: Iterable[Version] | None = None) -> str:
     for version in seen.versions if chosen is None else chosen:
         name = f"{version['model_name']}:{version['model_version']}"
         point = seen.points[-1]["versions"].get(name) if seen.points else None
-        bounds = version["autoscaling"]
+        bounds, cpu = version["autoscaling"], version["cpu_percent"]
         current = " <b>(current)</b>" if version["is_current_version"] else ""
         rows.append(
             [
                 f"{html.escape(name)}{current}",
                 state(version),
                 f"{version['ready_replicas']} of {version['num_replicas']} ready"
-                + (f", scaled from {bounds[0]} to {bounds[1]}" if bounds else ""),
+                + (f", scaled from {bounds[0]} to {bounds[1]}" if bounds else "")
+                + (f" at {cpu} % CPU" if cpu else ""),
                 html.escape(version["batching"]),
                 NOTHING if point is None else f"{point['asked']:,.0f}",
                 NOTHING if point is None else f"{point['waiting']:,}",

@@ -39,6 +39,12 @@ _PATHS = {
     "Deployment": f"{_APPS}/namespaces/{{}}/deployments",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
     "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
+}
+_OF_MODELS = {
+    "Deployment": "apps/v1",
+    "PodDisruptionBudget": "policy/v1",
+    "HorizontalPodAutoscaler": "autoscaling/v2",
 }
 
 
@@ -139,10 +145,10 @@ class KubernetesCluster:
             with suppress(Missing):
                 found.append({**_head(manifest), **self._api.ask("GET", path)})
         parts = [declared(one, MANAGER) for one in found]
-        for kind in ("Deployment", "PodDisruptionBudget"):
+        for kind, version in _OF_MODELS.items():
             path = _PATHS[kind].format(self._namespace)
             listed = self._api.ask("GET", path, query={"labelSelector": f"{OURS},{COMPONENT}=model"})
-            head = next(_head(manifest) for manifest in manifests.base() if manifest["kind"] == kind)
+            head = {"apiVersion": version, "kind": kind}  # which a list leaves out of its items
             parts += [declared({**head, **one}, OWNER) for one in listed["items"]]
         return parts
 

@@ -7,7 +7,8 @@ It keeps objects as the real one does, and runs pods as processes of this machin
   looking at the process now and then.
 - Images are not pulled. Ours are the packages of this environment; others must bring a `command`.
 - Volumes are folders, whose paths are put in the place of mount paths in commands and environments.
-- HorizontalPodAutoscalers, Ingresses, StatefulSets, DaemonSets and Jobs are kept, and nobody acts on them.
+- HorizontalPodAutoscalers see the CPU that the test names, and decide at once.
+- Ingresses, StatefulSets, DaemonSets and Jobs are kept, and nobody acts on them.
 - It needs Linux, where all of 127.0.0.0/8 are addresses of this machine.
 
 What the real one says (conditions, events, refusals) it says in the same words, as far as they are known.

@@ -84,12 +84,17 @@ def _pod_defaults(spec: Object) -> None:
 _PROBE = {"periodSeconds": 10, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3}
 
 
-def check_form(resource: Resource, thing: Object) -> None:
-    """Against Kubernetes' own schema, unknown fields included. Raises Refusal (400)."""
+def check_form(resource: Resource, thing: Object, *, is_part: bool = False) -> None:
+    """Against Kubernetes' own schema, unknown fields included; a part may lack what the rest has.
+
+    Raises Refusal (400).
+    """
     validator = _validator(resource)
     if validator is None:
         return
     for error in validator.iter_errors(thing):
+        if is_part and error.validator == "required":
+            continue
         path = ".".join(str(part) for part in error.absolute_path)
         raise bad_request(
             f"{resource.kind} in version {resource.version!r} cannot be handled as a {resource.kind}: strict "

@@ -162,9 +162,9 @@ class API:
             )
             return web.json_response(after)
         if request.content_type.startswith("application/apply-patch"):
-            admission.check_form(resource, body)
-            force = query.get("force") in ("true", "True", "1")
             there = objects.store.get(resource, namespace, target.name) is not None
+            admission.check_form(resource, body, is_part=there)
+            force = query.get("force") in ("true", "True", "1")
             after = objects.apply(
                 *(resource, namespace, target.name, body),
                 manager=query.get("fieldManager", ""),

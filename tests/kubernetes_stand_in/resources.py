@@ -43,6 +43,7 @@ SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 STORAGE_CLASSES = Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", False)
 PRIORITY_CLASSES = Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False)
+AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 _RBAC = "rbac.authorization.k8s.io"
 ROLES = Resource(_RBAC, "v1", "roles", "Role")
 ROLE_BINDINGS = Resource(_RBAC, "v1", "rolebindings", "RoleBinding")
@@ -54,7 +55,6 @@ KEPT = (  # nothing is done about these: they are kept, as on a cluster without 
     Resource("apps", "v1", "statefulsets", "StatefulSet"),
     Resource("apps", "v1", "daemonsets", "DaemonSet"),
     Resource("batch", "v1", "jobs", "Job"),
-    Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
     Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"),
     Resource("networking.k8s.io", "v1", "ingresses", "Ingress"),
     Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", False),
@@ -63,7 +63,7 @@ KEPT = (  # nothing is done about these: they are kept, as on a cluster without 
 ALL = (
     *(NAMESPACES, NODES, PODS, SERVICES, ENDPOINTS, SERVICE_ACCOUNTS, CONFIG_MAPS, SECRETS, EVENTS, CLAIMS),
     *(VOLUMES, QUOTAS, DEPLOYMENTS, REPLICA_SETS, SLICES, BUDGETS, STORAGE_CLASSES, ROLES, ROLE_BINDINGS),
-    *(CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, PRIORITY_CLASSES, *KEPT),
+    *(CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, PRIORITY_CLASSES, AUTOSCALERS, *KEPT),
 )
 BY_PATH = {(resource.group, resource.version, resource.plural): resource for resource in ALL}
 BY_KIND = {(resource.api_version, resource.kind): resource for resource in ALL}

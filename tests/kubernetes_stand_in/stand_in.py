@@ -21,6 +21,7 @@ from aiohttp import web
 
 from .api import API
 from .authorization import Asked, Authorization
+from .autoscaler import Autoscalers
 from .controllers import DEFAULT_CLASS, Budgets, Claims, Garbage, Namespaces, Services
 from .deployments import Deployments, ReplicaSets
 from .faults import Faults
@@ -131,10 +132,12 @@ class StandIn:
         self._nodes = Nodes(self._objects, self._kubelet)
         self._services = Services(self._objects, self._network)
         self._objects.after_defaults.append(self._services.amend)
+        self._autoscalers = Autoscalers(self._objects)
         self._looks = [
             controller.look
             for controller in (
                 Namespaces(self._objects, self._authorization, ca.decode()),
+                self._autoscalers,
                 Deployments(self._objects),
                 ReplicaSets(self._objects),
                 Claims(self._objects),
@@ -260,6 +263,15 @@ class StandIn:
         """As if its node were short of memory, or of ephemeral-storage."""
         message = f"The node was low on resource: {resource}. Threshold quantity: 100Mi, available: 61Mi."
         self._do(lambda: self._kubelet.find(namespace, name).evict(message))
+
+    def uses(self, namespace: str, deployment: str, cpus: float | None) -> None:
+        """What all its pods use together; None is a cluster without metrics-server, as at the beginning."""
+
+        def measure() -> None:
+            self._autoscalers.has_metrics = cpus is not None
+            self._autoscalers.cpus[namespace, deployment] = cpus or 0.0
+
+        self._do(measure)
 
     def pid(self, namespace: str, name: str, container: str = "") -> int:
         """Of the container's process."""

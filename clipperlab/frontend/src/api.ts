@@ -28,6 +28,7 @@ export interface IVersion {
   num_replicas: number;
   ready_replicas: number;
   autoscaling: number[] | null;
+  cpu_percent: number | null;
   artifact: string | null;
   is_current_version: boolean;
 }

@@ -377,6 +377,7 @@ function health(version: {
   ready_replicas: number;
   num_replicas: number;
   autoscaling: number[] | null;
+  cpu_percent: number | null;
   is_current_version: boolean;
 }): string {
   const name = `Version ${version.model_version}`;
@@ -391,6 +392,7 @@ function health(version: {
     return '';
   }
   const bounds = version.autoscaling;
-  const scaled = bounds ? `, scaled automatically from ${bounds[0]} to ${bounds[1]}` : '';
+  const by = version.cpu_percent ? ` at ${version.cpu_percent} % CPU` : '';
+  const scaled = bounds ? `, scaled automatically from ${bounds[0]} to ${bounds[1]}${by}` : '';
   return `${name}: ${version.ready_replicas} of ${version.num_replicas} ready${scaled}.`;
 }

@@ -143,7 +143,8 @@ class Resources(TypedDict):
 
 
 class Version(TypedDict):
-    """`artifact` is None for a model that runs elsewhere. `autoscaling` holds the two bounds.
+    """`artifact` is None for a model that runs elsewhere. `autoscaling` holds the two bounds,
+    and `cpu_percent` the CPU load at which Kubernetes keeps it where that scales it.
 
     `state` is starting, ready, crashing or failed; `error` says why for the last two.
     """
@@ -161,6 +162,7 @@ class Version(TypedDict):
     num_replicas: int
     ready_replicas: int
     autoscaling: list[int] | None
+    cpu_percent: int | None
     resources: Resources
     python: str
     image: str

@@ -106,8 +106,11 @@ class NumReplicas(Body):
 
 
 class Bounds(Body):
+    """With `cpu_percent`, of what each replica asks for, Kubernetes scales; else the measured load does."""
+
     min_replicas: int
     max_replicas: int
+    cpu_percent: int | None = None
 
 
 class Batching(Body):
@@ -459,6 +462,7 @@ class API:
             "num_replicas": num_replicas,
             "ready_replicas": ready,
             "autoscaling": [bounds.min_replicas, bounds.max_replicas] if bounds else None,
+            "cpu_percent": bounds.cpu_percent if bounds else None,
             "resources": msgspec.to_builtins(version.resources),
             "python": version.runtime.python,
             "image": version.runtime.image,
@@ -501,7 +505,7 @@ class API:
 
     async def set_autoscaling(self, model: str, version: str, bounds: Bounds) -> answers.Version:
         """Let the number of replicas follow the load, between bounds."""
-        wanted = Autoscaling(bounds.min_replicas, bounds.max_replicas)
+        wanted = Autoscaling(bounds.min_replicas, bounds.max_replicas, bounds.cpu_percent)
         return self._describe(await self._control.set_autoscaling(model, version, wanted))
 
     async def stop_autoscaling(self, model: str, version: str) -> answers.Version:

@@ -16,13 +16,14 @@ from ..changes import Changes
 from ..snapshot import ApplicationSpec, BatchingSpec, Snapshot, VersionSpec
 from . import moves
 from .artifacts import Artifacts
-from .containers import ContainerManager, Runtime
+from .containers import ContainerManager, Orchestrator, Runtime
 from .events import Events
 from .frontends import Frontends
 from .state import Autoscaling, Move, State, Version
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 MAX_REPLICAS = 100
+MAX_CPU_PERCENT = 1000
 
 
 class Control:
@@ -320,11 +321,40 @@ class Control:
                 f"The bounds must be 0 <= min_replicas <= max_replicas <= {MAX_REPLICAS}, and the upper one "
                 f"above 0, not {low} and {high}."
             )
+        self._check_cpu(found, autoscaling)
         self.state.set_autoscaling(model, version, autoscaling)
         self.state.set_num_replicas(model, version, min(max(found.num_replicas, low), high))
-        text = f"{found} is scaled automatically, between {low} and {high} replicas."
+        how = (
+            ""
+            if autoscaling.cpu_percent is None
+            else f", to keep its CPU load at {autoscaling.cpu_percent} %"
+        )
+        text = f"{found} is scaled automatically, between {low} and {high} replicas{how}."
         await self._publish("scale", text, **_subject(found))
         return self.version(model, version)
+
+    def _check_cpu(self, version: Version, autoscaling: Autoscaling) -> None:
+        if autoscaling.cpu_percent is None:
+            return
+        if not isinstance(self._manager, Orchestrator):
+            raise BadRequest(
+                "cpu_percent is for clusters on Kubernetes, whose HorizontalPodAutoscaler keeps to it. Leave "
+                "it out, and the replicas follow the load that is measured here."
+            )
+        if not 1 <= autoscaling.cpu_percent <= MAX_CPU_PERCENT:
+            raise BadRequest(
+                f"cpu_percent must be from 1 to {MAX_CPU_PERCENT}, not {autoscaling.cpu_percent}."
+            )
+        if autoscaling.min_replicas == 0:
+            raise BadRequest(
+                "With cpu_percent min_replicas is at least 1: what has no pod has no CPU load either. Leave "
+                "cpu_percent out for a model that may sleep."
+            )
+        if version.resources.cpus is None:
+            raise BadRequest(
+                f"cpu_percent is a part of what each replica asks for, and {version} asks for no CPU. Deploy "
+                'it with resources={"cpus": 1}.'
+            )
 
     def scaled(self, version: Version, num_replicas: int, why: str) -> None:
         """The autoscaler's word."""

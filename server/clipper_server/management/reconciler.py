@@ -15,7 +15,7 @@ from clipper_container.errors import ClipperException, ClusterError
 
 from ..changes import Changes
 from .autoscaler import Autoscaler
-from .containers import ContainerManager, Orchestrator, Runtime, Spec, Status, Trouble
+from .containers import ByCpu, ContainerManager, Orchestrator, Runtime, Spec, Status, Trouble, Wanted
 from .crashes import Crashes
 from .events import Events
 from .frontends import Frontends
@@ -163,7 +163,7 @@ class Reconciler:
     async def _orchestrate(self, manager: Orchestrator, versions: Sequence[Version]) -> None:
         ready = {status.name for status, state in self.replicas() if state == "ready"}
         try:
-            await manager.want([(self._specs.replica(v, 0), v.num_replicas) for v in versions], ready)
+            await manager.want([self._wanted(version) for version in versions], ready)
         finally:  # what is wrong is told, above all where it does not answer
             self._troubles = manager.troubles()
             self._tell(self._troubles)
@@ -175,6 +175,12 @@ class Reconciler:
         for version in starting.values():
             if self.ready(version.model, version.version) >= version.num_replicas:
                 self._on_ready(version)
+
+    def _wanted(self, version: Version) -> Wanted:
+        bounds, by_cpu = version.autoscaling, None
+        if bounds is not None and bounds.cpu_percent is not None:
+            by_cpu = ByCpu(bounds.min_replicas, bounds.max_replicas, bounds.cpu_percent)
+        return Wanted(self._specs.replica(version, 0), version.num_replicas, by_cpu)
 
     def _tell(self, troubles: Iterable[Trouble]) -> None:
         now = self._clock()
@@ -199,7 +205,9 @@ class Reconciler:
         """The versions, with as many replicas as their load wants where they are scaled automatically."""
         found = []
         for version in versions:
-            if version.autoscaling is not None and version.state == "ready":
+            if version.autoscaling is not None and version.autoscaling.cpu_percent is not None:
+                version = self._as_decided(version)
+            elif version.autoscaling is not None and version.state == "ready":
                 load = self._frontends.load(version.model, version.version)
                 ready = self.ready(version.model, version.version)
                 decision = self._autoscaler.decide(version, load, ready)
@@ -209,6 +217,15 @@ class Reconciler:
             found.append(version)
         self._autoscaler.forget(found)
         return found
+
+    def _as_decided(self, version: Version) -> Version:
+        """With as many replicas as the engine has decided on."""
+        assert isinstance(self._manager, Orchestrator)
+        decision = self._manager.decided(version.model, version.version)
+        if decision is None or decision[0] == version.num_replicas:
+            return version
+        self._on_scaled(version, *decision)
+        return msgspec.structs.replace(version, num_replicas=decision[0])
 
     async def _reconcile_version(self, version: Version, running: Sequence[Status]) -> None:
         missing = version.num_replicas - len(running)

@@ -54,10 +54,14 @@ MoveKind = Literal["deploy", "set", "rollback"]
 
 
 class Autoscaling(msgspec.Struct, frozen=True):
-    """Bounds between which the number of replicas follows the load."""
+    """Bounds between which the number of replicas follows the load.
+
+    With a `cpu_percent`, of what each asks for, the container manager's engine sees to it.
+    """
 
     min_replicas: int
     max_replicas: int
+    cpu_percent: int | None = None
 
 
 class Version(msgspec.Struct, frozen=True):

@@ -46,6 +46,27 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True)
+class ByCpu:
+    """Bounds between which the engine is to keep the CPU load of replicas at so much of what they ask for."""
+
+    min_replicas: int
+    max_replicas: int
+    cpu_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A version, by the spec of any of its replicas.
+
+    It is to have so many of them; or, `by_cpu`, as many as the engine decides, and so many to begin with.
+    """
+
+    spec: Spec
+    num_replicas: int
+    by_cpu: ByCpu | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What became of it. `exit_code` is None while it runs, and may be -1 where nobody knows it.
 
@@ -124,8 +145,11 @@ class Orchestrator(ContainerManager, Protocol):
     def number(self, frontend: str) -> int:
         """The number of the query frontend with this name, for as long as it lives. Raises ClusterError."""
 
-    async def want(self, wanted: Sequence[tuple[Spec, int]], ready: Collection[str]) -> None:
-        """Have these versions, each by the spec of any of its replicas, with so many; and no others.
+    def decided(self, model: str, version: str) -> tuple[int, str] | None:
+        """How many replicas the engine itself has decided on, and why; None where it was not asked to."""
+
+    async def want(self, wanted: Sequence[Wanted], ready: Collection[str]) -> None:
+        """Have these versions, and no others.
 
         `ready` names the replicas that every query frontend has. Raises ClusterError where the engine does
         not answer; what is there stays then.

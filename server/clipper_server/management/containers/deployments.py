@@ -13,7 +13,9 @@ from . import Runtime, Spec
 
 MODEL, VERSION = "clipperlab.org/model", "clipperlab.org/version"
 OWNER = "clipper-management"  # of the fields that management writes
+HANDS_OVER = "clipper-hands-over"  # of the number of replicas, until an autoscaler has taken it
 DIGEST = "clipperlab.org/digest"
+COUNTED_BY = "clipperlab.org/replicas-counted-by"
 QUERYABLE = "clipperlab.org/queryable"
 """A condition of a replica's pod: every query frontend has it, and its model is warm. Management sets it."""
 GRACE_S = 30
@@ -54,20 +56,22 @@ def budget(spec: Spec) -> Manifest:
     }
 
 
-def deployment(spec: Spec, num_replicas: int, registry: str) -> Manifest:
-    """Its annotation has a digest of all but the number of replicas."""
+def deployment(spec: Spec, num_replicas: int | None, registry: str) -> Manifest:
+    """Its annotation has a digest of all but the number of replicas, which None leaves to somebody else."""
     labels = _labels(spec)
     template = {"metadata": {"labels": labels}, "spec": _pod(spec, registry)}
     metadata = _metadata(spec)
     metadata["annotations"] = {
         DIGEST: hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
     }
+    if num_replicas is None:
+        metadata["annotations"][COUNTED_BY] = "autoscaler"
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": metadata,
         "spec": {
-            "replicas": num_replicas,
+            **({} if num_replicas is None else {"replicas": num_replicas}),
             "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "selector": {"matchLabels": labels},
             "template": template,
@@ -75,8 +79,12 @@ def deployment(spec: Spec, num_replicas: int, registry: str) -> Manifest:
     }
 
 
+def labels_of(model: str, version: str) -> dict[str, str]:
+    return {**NAME, COMPONENT: "model", MODEL: model, VERSION: version}
+
+
 def _labels(spec: Spec) -> dict[str, str]:
-    return {**NAME, COMPONENT: "model", MODEL: spec.labels["model"], VERSION: spec.labels["version"]}
+    return labels_of(spec.labels["model"], spec.labels["version"])
 
 
 def _metadata(spec: Spec) -> Manifest:

@@ -22,7 +22,7 @@ from clipper_container.limits import MIB
 from clipper_container.resources import Resources
 
 from ...manifests import COMPONENT, NAME, Manifest
-from . import Runtime, Spec, Status, Trouble, deployments, pods
+from . import Runtime, Spec, Status, Trouble, Wanted, autoscalers, deployments, pods
 from .numbers import Numbers
 from .watched import UNREACHABLE, Watched, body_of, reason, retry_after_s
 
@@ -172,9 +172,9 @@ class KubernetesContainerManager:
     def number(self, frontend: str) -> int:
         return self._numbers.give(frontend, self._pods.objects if self._tasks else ())
 
-    async def want(self, wanted: Sequence[tuple[Spec, int]], ready: Collection[str]) -> None:
+    async def want(self, wanted: Sequence[Wanted], ready: Collection[str]) -> None:
         await self._connect()
-        names = {deployments.name_of(spec.labels["model"], spec.labels["version"]) for spec, _ in wanted}
+        names = {_name_of(one.spec) for one in wanted}
         there = {
             name: found
             for name, found in self._deployments.objects.items()
@@ -185,8 +185,17 @@ class KubernetesContainerManager:
             if not pods.stopping(there[name]):
                 with suppress(NotFound):
                     await self._do(lambda name=name: self._delete(name))  # type: ignore[misc]
-        for spec, count in wanted:
-            await self._apply(spec, count, there)
+        for one in wanted:
+            try:
+                await self._apply(one, there)
+                self._refused.pop(_name_of(one.spec), None)
+            except _Refused as error:
+                labels = one.spec.labels
+                who = f"{labels['model']}:{labels['version']}"
+                whose = {"model": labels["model"], "version": labels["version"]}
+                self._refused[_name_of(one.spec)] = Trouble(
+                    f"{who} cannot be deployed: {error}", whose, hopeless=True
+                )
         await self._mark(ready)
 
     async def _delete(self, name: str) -> None:
@@ -195,37 +204,87 @@ class KubernetesContainerManager:
         )
         await body_of(response)
 
-    async def _apply(self, spec: Spec, count: int, there: dict[str, dict[str, Any]]) -> None:
+    async def _apply(self, wanted: Wanted, there: dict[str, dict[str, Any]]) -> None:
+        """Raises _Refused."""
+        spec = wanted.spec
+        count = wanted.num_replicas if wanted.by_cpu is None else None
         manifest = deployments.deployment(spec, count, self._registry)
         name = manifest["metadata"]["name"]
         found = there.get(name)
-        if found is not None and found["metadata"]["uid"] in self._budgeted and _agrees(found, manifest):
+        if found is None:  # a pod that looks for its secret in vain looks again after a while only
+            await self._do(lambda: self._secret(deployments.secret(spec)))
+        elif count is None and not _agrees(found, manifest):
+            # What nobody applies any more goes back to 1: so somebody else does, before we no longer do.
+            await self._hand_over(manifest, int(found["spec"].get("replicas", 1)))
+        if found is None or not _agrees(found, manifest):
+            is_new = found is None
+            found = await self._do(lambda: self._deployment(manifest))
+            if is_new and count is None and wanted.num_replicas > 1:
+                found = await self._hand_over(manifest, wanted.num_replicas)
+            self._deployments.objects[name] = found  # the watch will say so too
+        owner = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": _uid(found)}]
+        await self._autoscale(wanted, name, owner)
+        if _uid(found) in self._budgeted:
             return
-        try:
-            if found is None:  # a pod that looks for its secret in vain looks again after a while only
-                await self._do(lambda: self._secret(deployments.secret(spec)))
-            if found is None or not _agrees(found, manifest):
-                found = await self._do(lambda: self._deployment(manifest))
-                self._deployments.objects[name] = found  # the watch will say so too
-            owner = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": _uid(found)}]
-            for make, part in (
-                (self._secret, deployments.secret(spec)),
-                (self._budget, deployments.budget(spec)),
-            ):
-                part["metadata"]["ownerReferences"] = owner
-                await self._do(lambda make=make, part=part: make(part))  # type: ignore[misc]
-            self._budgeted.add(_uid(found))
-            self._refused.pop(name, None)
-        except _Refused as error:
-            labels = spec.labels
-            who = f"{labels['model']}:{labels['version']}"
-            whose = {"model": labels["model"], "version": labels["version"]}
-            self._refused[name] = Trouble(f"{who} cannot be deployed: {error}", whose, hopeless=True)
+        for make, part in (
+            (self._secret, deployments.secret(spec)),
+            (self._budget, deployments.budget(spec)),
+        ):
+            part["metadata"]["ownerReferences"] = owner
+            await self._do(lambda make=make, part=part: make(part))  # type: ignore[misc]
+        self._budgeted.add(_uid(found))
 
-    async def _deployment(self, manifest: Manifest) -> dict[str, Any]:
+    async def _hand_over(self, manifest: Manifest, num_replicas: int) -> dict[str, Any]:
+        """The number of replicas, to a name of its own, from which the autoscaler takes it."""
+        part = {
+            "apiVersion": manifest["apiVersion"],
+            "kind": manifest["kind"],
+            "metadata": {"name": manifest["metadata"]["name"]},
+            "spec": {"replicas": num_replicas},
+        }
+        found: dict[str, Any] = await self._do(lambda: self._deployment(part, deployments.HANDS_OVER))
+        return found
+
+    async def _autoscale(self, wanted: Wanted, name: str, owner: list[dict[str, str]]) -> None:
+        there = self._autoscalers.objects.get(name)
+        if wanted.by_cpu is None:
+            if there is not None and autoscalers.is_of_a_model(there):
+                with suppress(NotFound):
+                    await self._do(lambda: self._end_autoscaler(name))
+                self._autoscalers.objects.pop(name, None)
+            return
+        manifest = autoscalers.autoscaler(wanted)
+        if there is None or not _has_digest(there, manifest):
+            manifest["metadata"]["ownerReferences"] = owner
+            self._autoscalers.objects[name] = await self._do(lambda: self._autoscaler(manifest))
+
+    async def _autoscaler(self, manifest: Manifest) -> dict[str, Any]:
         name = manifest["metadata"]["name"]
-        response = await self._apps.patch_namespaced_deployment_without_preload_content(
+        response = await self._scaling.patch_namespaced_horizontal_pod_autoscaler_without_preload_content(
             name, self._namespace, manifest, _request_timeout=ANSWER_S, **_APPLY
+        )
+        return _object(await body_of(response))
+
+    async def _end_autoscaler(self, name: str) -> None:
+        response = await self._scaling.delete_namespaced_horizontal_pod_autoscaler_without_preload_content(
+            name, self._namespace, _request_timeout=ANSWER_S
+        )
+        await body_of(response)
+
+    def decided(self, model: str, version: str) -> tuple[int, str] | None:
+        name = deployments.name_of(model, version)
+        autoscaler = self._autoscalers.objects.get(name) if self._tasks else None
+        deployment = self._deployments.objects.get(name) if self._tasks else None
+        if autoscaler is None or deployment is None:
+            return None
+        count = deployment["spec"].get("replicas")
+        return None if count is None else (int(count), autoscalers.why(autoscaler, int(count)))
+
+    async def _deployment(self, manifest: Manifest, who: str = deployments.OWNER) -> dict[str, Any]:
+        name = manifest["metadata"]["name"]
+        options = {**_APPLY, "field_manager": who}
+        response = await self._apps.patch_namespaced_deployment_without_preload_content(
+            name, self._namespace, manifest, _request_timeout=ANSWER_S, **options
         )
         return _object(await body_of(response))
 
@@ -283,7 +342,9 @@ class KubernetesContainerManager:
                 found += pods.troubles(pod, self._warnings.objects.values())
         for deployment in self._deployments.objects.values():
             found += pods.deployment_troubles(deployment)
-        if why := self._pods.trouble or self._deployments.trouble:
+        for autoscaler in self._autoscalers.objects.values():
+            found += autoscalers.troubles(autoscaler)
+        if why := self._pods.trouble or self._deployments.trouble or self._autoscalers.trouble:
             found.append(Trouble(_unreachable(why), {}))
         return _unlike(found)
 
@@ -348,16 +409,20 @@ class KubernetesContainerManager:
             self._core = client.CoreV1Api(self._client)
             self._apps = client.AppsV1Api(self._client)
             self._policy = client.PolicyV1Api(self._client)
+            self._scaling = client.AutoscalingV2Api(self._client)
             self._pods = self._watched(self._core.list_namespaced_pod_without_preload_content)
             self._deployments = self._watched(self._apps.list_namespaced_deployment_without_preload_content)
+            self._autoscalers = self._watched(
+                self._scaling.list_namespaced_horizontal_pod_autoscaler_without_preload_content
+            )
             self._warnings = self._watched(
                 self._core.list_namespaced_event_without_preload_content, "", field_selector=pods.WARNINGS
             )
             self._tasks = [
                 asyncio.create_task(watched.run(), name="watch")
-                for watched in (self._pods, self._deployments, self._warnings)
+                for watched in (self._pods, self._deployments, self._autoscalers, self._warnings)
             ]
-        for watched in (self._pods, self._deployments):
+        for watched in (self._pods, self._deployments):  # without the others models run, too
             try:
                 await asyncio.wait_for(watched.listed.wait(), LISTED_S)
             except TimeoutError:
@@ -402,9 +467,23 @@ class _Refused(Exception):
 
 
 def _agrees(found: dict[str, Any], manifest: Manifest) -> bool:
+    """Also in who counts the replicas."""
+    counted_by = (found["metadata"].get("annotations") or {}).get(deployments.COUNTED_BY)
+    if counted_by != manifest["metadata"]["annotations"].get(deployments.COUNTED_BY):
+        return False
+    count = manifest["spec"].get("replicas")
+    return _has_digest(found, manifest) and count in (None, found["spec"].get("replicas"))
+
+
+def _has_digest(found: dict[str, Any], manifest: Manifest) -> bool:
     annotations = found["metadata"].get("annotations") or {}
-    same = annotations.get(deployments.DIGEST) == manifest["metadata"]["annotations"][deployments.DIGEST]
-    return bool(same and found["spec"].get("replicas") == manifest["spec"]["replicas"])
+    return bool(
+        annotations.get(deployments.DIGEST) == manifest["metadata"]["annotations"][deployments.DIGEST]
+    )
+
+
+def _name_of(spec: Spec) -> str:
+    return deployments.name_of(spec.labels["model"], spec.labels["version"])
 
 
 def _uid(found: dict[str, Any]) -> str:
