@@ -123,7 +123,7 @@ def test_choices_change_what_they_say_and_nothing_else() -> None:
     assert one(found, "ServiceAccount", "serving")["imagePullSecrets"] == [{"name": "pull"}]
     assert container(found, "query")["image"] == image.tag("server", registry="r.example.com")
     arguments = container(found, "management")["args"]
-    assert arguments[-4:] == ["--registry", "r.example.com", "--cache-size", "0"]
+    assert arguments[-5:] == ["--registry", "r.example.com", "--cache-size", "0", "--no-storage"]
     volumes = one(found, "Deployment", "management")["spec"]["template"]["spec"]["volumes"]
     assert {"name": "state", "emptyDir": {"sizeLimit": "2Gi"}} in volumes
     assert not [m for m in found if m["kind"] == "PersistentVolumeClaim"]
