@@ -8,27 +8,22 @@ was last seen holds, and nothing is changed.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
-
-from kubernetes.aio import client, config
 
 from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.limits import MIB
 from clipper_container.resources import Resources
 
-from ...manifests import COMPONENT, NAME, Manifest
+from ...manifests import COMPONENT, Manifest
 from . import Runtime, Spec, Status, Trouble, Wanted, autoscalers, deployments, pods
+from .api_server import APIServer, Object, Refused, unreachable
 from .numbers import Numbers
-from .watched import UNREACHABLE, Watched, body_of, reason, retry_after_s
 
 LISTED_S = 10.0
-ANSWER_S = 10.0
-TRIES = 5
 LOG_AT_ONCE = 64 << 10
 WIRE_PORT = 7000
 LOG_LINES = 400  # of each log, where all are asked for
@@ -40,13 +35,6 @@ LOST = Trouble(
     "tells which there are; with a default one, stop_all(purge=True) and start again.",
     {},
 )
-_APPLY: dict[str, Any] = {
-    "_content_type": "application/apply-patch+yaml",
-    "field_manager": deployments.OWNER,
-    "force": True,
-}
-_SELECTOR = ",".join(f"{key}={value}" for key, value in NAME.items())
-
 log = logging.getLogger(__name__)
 
 
@@ -62,8 +50,9 @@ class KubernetesContainerManager:
         self._registry = registry
         self._numbers = numbers
         self._tasks: list[asyncio.Task[None]] = []
+        self._server: APIServer
         self._noted: dict[str, int] | None = None  # ends of a pod's container that were told, by its uid
-        self._ended: list[dict[str, Any]] = []  # pods that went between the last two polls
+        self._ended: list[Object] = []  # pods that went between the last two polls
         self._gone: dict[str, Status] = {}  # and those that were not forgotten yet, by the status's name
         self._last_words: dict[str, str] = {}  # by the name of the status, the oldest first
         self._refused: dict[str, Trouble] = {}  # what the API server does not take, by Deployment
@@ -87,18 +76,8 @@ class KubernetesContainerManager:
 
     async def stop(self, name: str, *, at_once: bool = False) -> None:
         await self._connect()
-        pod = self._pod(name)
         with suppress(NotFound):
-            await self._do(lambda: self._end(pod, at_once=at_once))
-
-    async def _end(self, pod: str, *, at_once: bool) -> None:
-        response = await self._core.delete_namespaced_pod_without_preload_content(
-            pod,
-            self._namespace,
-            grace_period_seconds=0 if at_once else None,
-            _request_timeout=ANSWER_S,
-        )
-        await body_of(response)
+            await self._server.delete("Pod", self._pod(name), grace_period_seconds=0 if at_once else None)
 
     async def poll(self) -> list[Status]:
         await self._connect()
@@ -128,7 +107,7 @@ class KubernetesContainerManager:
         for oldest in list(self._last_words)[:-LAST_WORDS]:
             del self._last_words[oldest]
 
-    def _statuses(self, pod: dict[str, Any], noted_ends: dict[str, int]) -> list[Status]:
+    def _statuses(self, pod: Object, noted_ends: dict[str, int]) -> list[Status]:
         """Its container's last end, where that was not told yet, and that it runs."""
         ends = pods.ends(pod) + pods.has_ended(pod)
         noted = noted_ends.setdefault(_uid(pod), 0)
@@ -144,11 +123,11 @@ class KubernetesContainerManager:
             found.append(running)
         return found
 
-    def _status(self, pod: dict[str, Any]) -> Status | None:
+    def _status(self, pod: Object) -> Status | None:
         whose = self._name(pod)
         return None if whose is None else pods.status(pod, *whose)
 
-    def _name(self, pod: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
+    def _name(self, pod: Object) -> tuple[str, dict[str, str]] | None:
         """The name and labels of its status; None where it has no number yet, or is management's own."""
         kind, name = pods.kind(pod), pod["metadata"]["name"]
         if kind == "replica":
@@ -184,12 +163,12 @@ class KubernetesContainerManager:
         for name in there.keys() - names:
             if not pods.stopping(there[name]):
                 with suppress(NotFound):
-                    await self._do(lambda name=name: self._delete(name))  # type: ignore[misc]
+                    await self._server.delete("Deployment", name, propagation_policy="Background")
         for one in wanted:
             try:
                 await self._apply(one, there)
                 self._refused.pop(_name_of(one.spec), None)
-            except _Refused as error:
+            except Refused as error:
                 labels = one.spec.labels
                 who = f"{labels['model']}:{labels['version']}"
                 whose = {"model": labels["model"], "version": labels["version"]}
@@ -198,27 +177,21 @@ class KubernetesContainerManager:
                 )
         await self._mark(ready)
 
-    async def _delete(self, name: str) -> None:
-        response = await self._apps.delete_namespaced_deployment_without_preload_content(
-            name, self._namespace, propagation_policy="Background", _request_timeout=ANSWER_S
-        )
-        await body_of(response)
-
-    async def _apply(self, wanted: Wanted, there: dict[str, dict[str, Any]]) -> None:
-        """Raises _Refused."""
+    async def _apply(self, wanted: Wanted, there: dict[str, Object]) -> None:
+        """Raises Refused."""
         spec = wanted.spec
         count = wanted.num_replicas if wanted.by_cpu is None else None
         manifest = deployments.deployment(spec, count, self._registry)
         name = manifest["metadata"]["name"]
         found = there.get(name)
         if found is None:  # a pod that looks for its secret in vain looks again after a while only
-            await self._do(lambda: self._secret(deployments.secret(spec)))
+            await self._server.apply(deployments.secret(spec))
         elif count is None and not _agrees(found, manifest):
             # What nobody applies any more goes back to 1: so somebody else does, before we no longer do.
             await self._hand_over(manifest, int(found["spec"].get("replicas", 1)))
         if found is None or not _agrees(found, manifest):
             is_new = found is None
-            found = await self._do(lambda: self._deployment(manifest))
+            found = await self._server.apply(manifest)
             if is_new and count is None and wanted.num_replicas > 1:
                 found = await self._hand_over(manifest, wanted.num_replicas)
             self._deployments.objects[name] = found  # the watch will say so too
@@ -226,15 +199,12 @@ class KubernetesContainerManager:
         await self._autoscale(wanted, name, owner)
         if _uid(found) in self._budgeted:
             return
-        for make, part in (
-            (self._secret, deployments.secret(spec)),
-            (self._budget, deployments.budget(spec)),
-        ):
+        for part in (deployments.secret(spec), deployments.budget(spec)):
             part["metadata"]["ownerReferences"] = owner
-            await self._do(lambda make=make, part=part: make(part))  # type: ignore[misc]
+            await self._server.apply(part)
         self._budgeted.add(_uid(found))
 
-    async def _hand_over(self, manifest: Manifest, num_replicas: int) -> dict[str, Any]:
+    async def _hand_over(self, manifest: Manifest, num_replicas: int) -> Object:
         """The number of replicas, to a name of its own, from which the autoscaler takes it."""
         part = {
             "apiVersion": manifest["apiVersion"],
@@ -242,34 +212,20 @@ class KubernetesContainerManager:
             "metadata": {"name": manifest["metadata"]["name"]},
             "spec": {"replicas": num_replicas},
         }
-        found: dict[str, Any] = await self._do(lambda: self._deployment(part, deployments.HANDS_OVER))
-        return found
+        return await self._server.apply(part, deployments.HANDS_OVER)
 
     async def _autoscale(self, wanted: Wanted, name: str, owner: list[dict[str, str]]) -> None:
         there = self._autoscalers.objects.get(name)
         if wanted.by_cpu is None:
             if there is not None and autoscalers.is_of_a_model(there):
                 with suppress(NotFound):
-                    await self._do(lambda: self._end_autoscaler(name))
+                    await self._server.delete("HorizontalPodAutoscaler", name)
                 self._autoscalers.objects.pop(name, None)
             return
         manifest = autoscalers.autoscaler(wanted)
         if there is None or not _has_digest(there, manifest):
             manifest["metadata"]["ownerReferences"] = owner
-            self._autoscalers.objects[name] = await self._do(lambda: self._autoscaler(manifest))
-
-    async def _autoscaler(self, manifest: Manifest) -> dict[str, Any]:
-        name = manifest["metadata"]["name"]
-        response = await self._scaling.patch_namespaced_horizontal_pod_autoscaler_without_preload_content(
-            name, self._namespace, manifest, _request_timeout=ANSWER_S, **_APPLY
-        )
-        return _object(await body_of(response))
-
-    async def _end_autoscaler(self, name: str) -> None:
-        response = await self._scaling.delete_namespaced_horizontal_pod_autoscaler_without_preload_content(
-            name, self._namespace, _request_timeout=ANSWER_S
-        )
-        await body_of(response)
+            self._autoscalers.objects[name] = await self._server.apply(manifest)
 
     def decided(self, model: str, version: str) -> tuple[int, str] | None:
         name = deployments.name_of(model, version)
@@ -279,28 +235,6 @@ class KubernetesContainerManager:
             return None
         count = deployment["spec"].get("replicas")
         return None if count is None else (int(count), autoscalers.why(autoscaler, int(count)))
-
-    async def _deployment(self, manifest: Manifest, who: str = deployments.OWNER) -> dict[str, Any]:
-        name = manifest["metadata"]["name"]
-        options = {**_APPLY, "field_manager": who}
-        response = await self._apps.patch_namespaced_deployment_without_preload_content(
-            name, self._namespace, manifest, _request_timeout=ANSWER_S, **options
-        )
-        return _object(await body_of(response))
-
-    async def _secret(self, manifest: Manifest) -> None:
-        name = manifest["metadata"]["name"]
-        response = await self._core.patch_namespaced_secret_without_preload_content(
-            name, self._namespace, manifest, _request_timeout=ANSWER_S, **_APPLY
-        )
-        await body_of(response)
-
-    async def _budget(self, manifest: Manifest) -> None:
-        name = manifest["metadata"]["name"]
-        response = await self._policy.patch_namespaced_pod_disruption_budget_without_preload_content(
-            name, self._namespace, manifest, _request_timeout=ANSWER_S, **_APPLY
-        )
-        await body_of(response)
 
     async def _mark(self, ready: Collection[str]) -> None:
         """Tell Kubernetes which replicas can be queried; for good, so that a new frontend unreadies none."""
@@ -316,17 +250,8 @@ class KubernetesContainerManager:
                 "lastTransitionTime": now,
             }
             with suppress(NotFound):
-                await self._do(lambda pod=pod, true=true: self._condition(pod, true))  # type: ignore[misc]
-
-    async def _condition(self, pod: dict[str, Any], true: dict[str, str]) -> None:
-        response = await self._core.patch_namespaced_pod_status_without_preload_content(
-            pod["metadata"]["name"],
-            self._namespace,
-            {"status": {"conditions": [true]}},
-            _content_type="application/strategic-merge-patch+json",
-            _request_timeout=ANSWER_S,
-        )
-        self._pods.objects[pod["metadata"]["name"]] = _object(await body_of(response))
+                pod_name = pod["metadata"]["name"]
+                self._pods.objects[pod_name] = await self._server.set_condition(pod_name, true)
 
     def wires(self) -> list[str]:
         if not self._tasks:
@@ -345,7 +270,7 @@ class KubernetesContainerManager:
         for autoscaler in self._autoscalers.objects.values():
             found += autoscalers.troubles(autoscaler)
         if why := self._pods.trouble or self._deployments.trouble or self._autoscalers.trouble:
-            found.append(Trouble(_unreachable(why), {}))
+            found.append(Trouble(unreachable(why), {}))
         return _unlike(found)
 
     async def logs(self) -> dict[str, str]:
@@ -353,19 +278,24 @@ class KubernetesContainerManager:
         await self._connect()
         found = dict(self._last_words)
         for pod in list(self._pods.objects.values()):
-            with suppress(NotFound, _Refused):
-                text = await self._do(lambda pod=pod: self._read_log(pod, tail_lines=LOG_LINES))  # type: ignore[misc]
-                found[self._log_name(pod)] = await self._before(pod) + text.decode(errors="replace")
+            with suppress(NotFound, Refused):
+                try:
+                    found[self._log_name(pod)] = await self._before(pod) + await self._tail(pod)
+                except ClusterError as error:  # its node is lost, say: the others have theirs
+                    found[self._log_name(pod)] = f"{error}\n"
         return dict(sorted(found.items()))
 
-    async def _before(self, pod: dict[str, Any]) -> str:
+    async def _before(self, pod: Object) -> str:
         """The log of its container before that was last restarted, as far as the node has it."""
         if not pods.ends(pod):
             return ""
-        with suppress(NotFound, _Refused):
-            text = await self._do(lambda: self._read_log(pod, tail_lines=LOG_LINES, previous=True))
-            return f"{text.decode(errors='replace')}--- It ended, and was started again. ---\n"
+        with suppress(NotFound, Refused):
+            return f"{await self._tail(pod, previous=True)}--- It ended, and was started again. ---\n"
         return ""
+
+    async def _tail(self, pod: Object, **options: Any) -> str:
+        data = await self._server.read_log(pod["metadata"]["name"], tail_lines=LOG_LINES, **options)
+        return data.decode(errors="replace")
 
     async def log(self, name: str, after: int) -> tuple[str, int]:
         await self._connect()
@@ -374,23 +304,17 @@ class KubernetesContainerManager:
             names = sorted(known.keys() | self._last_words)
             raise NotFound(f"There is no log {name!r}. Logs: {', '.join(names) or 'none yet'}.")
         try:
-            data = await self._do(lambda: self._read_log(known[name])) if name in known else b""
-        except _Refused:
+            data = await self._server.read_log(known[name]["metadata"]["name"]) if name in known else b""
+        except Refused:
             return "", after  # its container has not begun yet
         data = data or self._last_words.get(name, "").encode()
         begin = after if after <= len(data) else 0
         part = data[begin : begin + LOG_AT_ONCE]
         return part.decode(errors="replace"), begin + len(part)
 
-    def _log_name(self, pod: dict[str, Any]) -> str:
+    def _log_name(self, pod: Object) -> str:
         whose = self._name(pod)
         return whose[0] if whose else str(pod["metadata"]["labels"].get(COMPONENT, pod["metadata"]["name"]))
-
-    async def _read_log(self, pod: dict[str, Any], **options: Any) -> bytes:
-        response = await self._core.read_namespaced_pod_log_without_preload_content(
-            pod["metadata"]["name"], self._namespace, _request_timeout=ANSWER_S, **options
-        )
-        return await body_of(response)
 
     def _pod(self, name: str) -> str:
         """The pod behind a status."""
@@ -402,22 +326,11 @@ class KubernetesContainerManager:
     async def _connect(self) -> None:
         """Begin to watch, once. Raises ClusterError as long as nothing was seen yet."""
         if not self._tasks:
-            settings = client.Configuration()
-            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-            settings.retries = False
-            self._client = client.ApiClient(settings)
-            self._core = client.CoreV1Api(self._client)
-            self._apps = client.AppsV1Api(self._client)
-            self._policy = client.PolicyV1Api(self._client)
-            self._scaling = client.AutoscalingV2Api(self._client)
-            self._pods = self._watched(self._core.list_namespaced_pod_without_preload_content)
-            self._deployments = self._watched(self._apps.list_namespaced_deployment_without_preload_content)
-            self._autoscalers = self._watched(
-                self._scaling.list_namespaced_horizontal_pod_autoscaler_without_preload_content
-            )
-            self._warnings = self._watched(
-                self._core.list_namespaced_event_without_preload_content, "", field_selector=pods.WARNINGS
-            )
+            self._server = APIServer(self._namespace)
+            self._pods = self._server.watched("Pod")
+            self._deployments = self._server.watched("Deployment")
+            self._autoscalers = self._server.watched("HorizontalPodAutoscaler")
+            self._warnings = self._server.watched("Event", "", field_selector=pods.WARNINGS)
             self._tasks = [
                 asyncio.create_task(watched.run(), name="watch")
                 for watched in (self._pods, self._deployments, self._autoscalers, self._warnings)
@@ -426,13 +339,7 @@ class KubernetesContainerManager:
             try:
                 await asyncio.wait_for(watched.listed.wait(), LISTED_S)
             except TimeoutError:
-                raise ClusterError(_unreachable(watched.trouble or "it takes too long")) from None
-
-    def _watched(self, ask: Callable[..., Awaitable[Any]], selector: str = _SELECTOR, **only: str) -> Watched:
-        def of_the_namespace(**options: Any) -> Awaitable[Any]:
-            return ask(self._namespace, **options, **only)
-
-        return Watched(of_the_namespace, selector)
+                raise ClusterError(unreachable(watched.trouble or "it takes too long")) from None
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -440,33 +347,10 @@ class KubernetesContainerManager:
             with suppress(asyncio.CancelledError):
                 await task
         if self._tasks:
-            await self._client.close()  # type: ignore[no-untyped-call]
-
-    async def _do(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """Again, where the server has too much to do or somebody else was quicker.
-
-        Raises NotFound, _Refused where it will never take it, and ClusterError where it does not answer.
-        """
-        for attempt in range(TRIES):
-            try:
-                return await call()
-            except UNREACHABLE as error:
-                status = getattr(error, "status", None)
-                if status == 404:
-                    raise NotFound(reason(error)) from error
-                if status in (400, 401, 403, 413, 415, 422):
-                    raise _Refused(reason(error)) from error
-                if attempt == TRIES - 1 or status not in (409, 429):
-                    raise ClusterError(_unreachable(reason(error))) from error
-                await asyncio.sleep(max(0.05 * 2**attempt, retry_after_s(error)))
-        raise AssertionError("unreachable")
+            await self._server.close()
 
 
-class _Refused(Exception):
-    """The API server will not have it, however often it is asked."""
-
-
-def _agrees(found: dict[str, Any], manifest: Manifest) -> bool:
+def _agrees(found: Object, manifest: Manifest) -> bool:
     """Also in who counts the replicas."""
     counted_by = (found["metadata"].get("annotations") or {}).get(deployments.COUNTED_BY)
     if counted_by != manifest["metadata"]["annotations"].get(deployments.COUNTED_BY):
@@ -475,7 +359,7 @@ def _agrees(found: dict[str, Any], manifest: Manifest) -> bool:
     return _has_digest(found, manifest) and count in (None, found["spec"].get("replicas"))
 
 
-def _has_digest(found: dict[str, Any], manifest: Manifest) -> bool:
+def _has_digest(found: Object, manifest: Manifest) -> bool:
     annotations = found["metadata"].get("annotations") or {}
     return bool(
         annotations.get(deployments.DIGEST) == manifest["metadata"]["annotations"][deployments.DIGEST]
@@ -486,23 +370,11 @@ def _name_of(spec: Spec) -> str:
     return deployments.name_of(spec.labels["model"], spec.labels["version"])
 
 
-def _uid(found: dict[str, Any]) -> str:
+def _uid(found: Object) -> str:
     return str(found["metadata"]["uid"])
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(content)
-    return found
 
 
 def _unlike(troubles: Sequence[Trouble]) -> list[Trouble]:
     """One of several replicas with the same trouble stands for them."""
     found = {(t.text, t.subject.get("model"), t.subject.get("version")): t for t in troubles}
     return list(found.values())
-
-
-def _unreachable(why: str) -> str:
-    return (
-        f"The Kubernetes API server does not do it ({why}). Queries go on, and nothing is changed until it "
-        "does."
-    )
