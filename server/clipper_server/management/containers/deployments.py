@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
 
 from clipper_container import image
 
@@ -20,6 +19,15 @@ QUERYABLE = "clipperlab.org/queryable"
 """A condition of a replica's pod: every query frontend has it, and its model is warm. Management sets it."""
 GRACE_S = 30
 CONTAINER = "model"
+_WHILE_LOST = [  # of a node: its pods are replaced after so long, and not after Kubernetes' five minutes
+    {
+        "key": f"node.kubernetes.io/{why}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 30,
+    }
+    for why in ("not-ready", "unreachable")
+]
 _PRETTY = 40  # characters of a name that are there for people
 _OWN = ("CLIPPER_REPLICA", "CLIPPER_TOKEN")
 
@@ -119,6 +127,7 @@ def _pod(spec: Spec, registry: str) -> Manifest:
                 "topologyKey": "kubernetes.io/hostname",
                 "whenUnsatisfiable": "ScheduleAnyway",
                 "labelSelector": {"matchLabels": _labels(spec)},
+                "matchLabelKeys": ["pod-template-hash"],  # those that are about to be replaced do not count
             }
         ],
         "securityContext": {
@@ -146,9 +155,7 @@ def _pod(spec: Spec, registry: str) -> Manifest:
     }
     if resources.node_selector:
         pod["nodeSelector"] = dict(resources.node_selector)
-    tolerations: list[Any] = [dict(toleration) for toleration in resources.tolerations]
-    if tolerations:
-        pod["tolerations"] = tolerations
+    pod["tolerations"] = [*(dict(toleration) for toleration in resources.tolerations), *_WHILE_LOST]
     return pod
 
 
