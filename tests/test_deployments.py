@@ -49,7 +49,12 @@ def test_resources_are_requests_and_limits_alike() -> None:
     wanted = {"cpu": "2", "memory": str(1 << 30), "nvidia.com/gpu": "1", "example.com/fpga": "2"}
     assert container["resources"] == {"requests": wanted, "limits": wanted}
     assert pod["nodeSelector"] == {"disk": "fast"}
-    assert pod["tolerations"] == [{"key": "gpu", "operator": "Exists", "tolerationSeconds": 30}]
+    first, *lost = pod["tolerations"]
+    assert first == {"key": "gpu", "operator": "Exists", "tolerationSeconds": 30}
+    assert {(one["key"], one["tolerationSeconds"]) for one in lost} == {
+        ("node.kubernetes.io/not-ready", 30),
+        ("node.kubernetes.io/unreachable", 30),
+    }
     plain = deployments.deployment(spec(), 1, "")["spec"]["template"]["spec"]
     assert plain["containers"][0]["resources"] == {}
     assert "nodeSelector" not in plain

@@ -132,7 +132,7 @@ def troubles(pod: Object, warnings: Iterable[Object] = ()) -> list[Trouble]:
         found.append(
             Trouble(
                 f"{who}, pod {pod['metadata']['name']}: {_node(pod)} does not answer. Its pods are replaced "
-                "on other nodes when Kubernetes gives it up, after five minutes by default; "
+                "on other nodes when Kubernetes has given it up for half a minute; "
                 f"`kubectl delete node` does that at once, and `kubectl describe {_node(pod)}` tells more.",
                 whose,
             )
