@@ -1,7 +1,7 @@
 """A port on 127.0.0.1 behind which a service of a cluster on Kubernetes answers, through the API server.
 
-What `kubectl port-forward` does; but where the pod that it had is gone, it goes on with another one. It is
-for a person's queries, and not for a load: each connection is a WebSocket of its own.
+What `kubectl port-forward` does; but where the pod that it had is about to end, it goes on with another one.
+It is for a person's queries, and not for a load: each connection is a WebSocket of its own.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ DATA, ERROR = 0, 1  # channels
 START_S = 20.0
 ANSWER_S = 10.0
 CHUNK = 1 << 16
+LOOK_AGAIN_S = 1.0
 MAX_CONNECTIONS = 256
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Forward:
         self._service = service
         self._port = PORTS[service]
         self._turn = 0
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], _Connection] = {}
         self._api: Any = None
         self._session: Any = None
         self._server: asyncio.Server | None = None
@@ -70,6 +71,7 @@ class Forward:
         self._session = aiohttp.ClientSession(connector=connector)
         await self._try()
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._retiring = asyncio.create_task(self._retire())
         host, port = self._server.sockets[0].getsockname()
         return f"{host}:{port}"
 
@@ -96,6 +98,7 @@ class Forward:
     async def _end(self) -> None:
         if self._server is not None:
             self._server.close()
+            self._retiring.cancel()
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
@@ -107,25 +110,32 @@ class Forward:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._open.add(task)
+        connection = self._open[task] = _Connection(reader, writer)
         try:
-            await self._forward(reader, writer)
+            connection.pod = await self._pod()
+            async with self._connect(connection.pod) as ws:
+                await connection.forward(ws)
         except Exception as error:  # the client sees it: its connection ends
             log.info("nothing is forwarded to %s: %r", self._service, error)
         finally:
-            self._open.discard(task)
+            del self._open[task]
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with self._connect(await self._pod()) as ws:
-            there = asyncio.create_task(_send(reader, ws))
-            try:
-                await _receive(ws, writer)
-            finally:
-                there.cancel()
-                await asyncio.gather(there, return_exceptions=True)
+    async def _retire(self) -> None:
+        """Close connections that nobody waits at and whose pods are about to end.
+
+        A port-forward does not tell that a pod has closed its side: what is sent then is never answered.
+        """
+        while True:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            if self._open:
+                with suppress(Exception):  # the API server may be away: the next look tells
+                    ready = await self._ready()
+                    for task, connection in list(self._open.items()):
+                        if connection.idle and connection.pod not in ready:
+                            task.cancel()
 
     @asynccontextmanager
     async def _connect(self, pod: str) -> AsyncIterator[Any]:
@@ -142,41 +152,64 @@ class Forward:
 
     async def _pod(self) -> str:
         """The next one that is ready. Raises _NotReady, or another ClusterError."""
+        ready = await self._ready()
+        if not ready:
+            raise _NotReady(f"No pod of {self._service} is ready.")
+        self._turn += 1
+        return ready[self._turn % len(ready)]
+
+    async def _ready(self) -> list[str]:
+        """The pods that are, and that nobody ends. Raises ClusterError."""
         selector = f"app.kubernetes.io/name=clipper,app.kubernetes.io/component={self._service}"
         url, headers = await self._request(self._pods, labelSelector=selector)
         async with asyncio.timeout(ANSWER_S), self._session.get(url, headers=headers) as response:
             found = json.loads(await response.read())
         if response.status >= 400:
             raise ClusterError(f"The API server lists no pods to forward to: {found['message']}.")
-        ready = sorted(pod["metadata"]["name"] for pod in found.get("items", []) if _is_ready(pod))
-        if not ready:
-            raise _NotReady(f"No pod of {self._service} is ready.")
-        self._turn += 1
-        return str(ready[self._turn % len(ready)])
+        return sorted(str(pod["metadata"]["name"]) for pod in found.get("items", []) if _is_ready(pod))
 
 
 class _NotReady(ClusterError):
     """There is no pod to forward to, so far."""
 
 
-async def _send(reader: asyncio.StreamReader, ws: Any) -> None:
-    while data := await reader.read(CHUNK):
-        await ws.send_bytes(bytes([DATA]) + data)
-    await ws.close()
+class _Connection:
+    """A client's. It is `idle` when the last bytes came from the pod: nobody waits for an answer then."""
 
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.pod = ""
+        self.idle = False
+        self._reader = reader
+        self._writer = writer
 
-async def _receive(ws: Any, writer: asyncio.StreamWriter) -> None:
-    """Until either end closes. Each channel begins with the port's number."""
-    begun = set()
-    async for message in ws:
-        channel, data = message.data[0], message.data[1:]
-        if channel not in begun:
-            begun.add(channel)
-        elif channel == ERROR:
-            raise ClusterError(data.decode(errors="replace"))
-        else:
-            writer.write(data)
-            await writer.drain()
+    async def forward(self, ws: Any) -> None:
+        """Until either end closes."""
+        there = asyncio.create_task(self._send(ws))
+        try:
+            await self._receive(ws)
+        finally:
+            there.cancel()
+            await asyncio.gather(there, return_exceptions=True)
+
+    async def _send(self, ws: Any) -> None:
+        while data := await self._reader.read(CHUNK):
+            self.idle = False
+            await ws.send_bytes(bytes([DATA]) + data)
+        await ws.close()
+
+    async def _receive(self, ws: Any) -> None:
+        """Each channel begins with the port's number."""
+        begun = set()
+        async for message in ws:
+            channel, data = message.data[0], message.data[1:]
+            if channel not in begun:
+                begun.add(channel)
+            elif channel == ERROR:
+                raise ClusterError(data.decode(errors="replace"))
+            else:
+                self._writer.write(data)
+                await self._writer.drain()
+                self.idle = True
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -129,6 +130,16 @@ def test_without_an_address_it_is_reached_by_a_port_forward(kubernetes: Any) -> 
     ]
     kubernetes.kill_pod("clipper-inside", pod)
     wait_for("the frontend that comes back", lambda: clusters.output(connection), 30)
+    host, port = connection.get_query_addr().split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as idle:
+        idle.sendall(b"GET /health HTTP/1.1\r\nHost: query\r\n\r\n")
+        wait_for("the answer", lambda: b"}" in idle.recv(1000))
+        roll(kubernetes, "clipper-inside")
+        idle.settimeout(60)
+        assert idle.recv(1) == b""
+        # It was closed while its pod still answered: nobody loses an answer on it.
+        names = [p["metadata"]["name"] for p in kubernetes.pods("clipper-inside")]
+        assert pod in names
     connection.stop_all(purge=True)
     assert kubernetes.pods("clipper-inside") == []
 
@@ -345,7 +356,7 @@ def test_frontends_that_are_rolled_cost_no_query(cluster: ClipperConnection, kub
     wait_for("both to serve", lambda: healthy(cluster), 30)
 
 
-def roll(kubernetes: Any) -> None:
+def roll(kubernetes: Any, namespace: str = NAMESPACE) -> None:
     """What `kubectl rollout restart deployment/query` does."""
     from kubernetes import client, config
 
@@ -353,7 +364,7 @@ def roll(kubernetes: Any) -> None:
     config.load_kube_config(str(kubernetes.kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]
     with client.ApiClient(settings) as api:
         change = {"spec": {"template": {"metadata": {"annotations": {"rolled": "now"}}}}}
-        client.AppsV1Api(api).patch_namespaced_deployment("query", NAMESPACE, change)
+        client.AppsV1Api(api).patch_namespaced_deployment("query", namespace, change)
 
 
 def test_management_asks_for_nothing_that_it_may_not(cluster: ClipperConnection, kubernetes: Any) -> None:
