@@ -164,7 +164,7 @@ class Kubernetes:
             kill = ["python", "-c", "import os; os.kill(-1, 9)"]
             words = stream(execute, pod, namespace, command=kill, stdout=True, _preload_content=False)
             words.run_forever(timeout=20)
-            words.close()
+            words.sock.shutdown()  # its close() leaves one open whose other end has closed it
 
     def pause(self, cluster: ClipperConnection, part: str) -> Callable[[], None]:
         pytest.skip("Kubernetes cannot pause a process")
