@@ -72,6 +72,8 @@ def test_kubectl_proxy_is_a_way_to_all_of_it(cluster: ClipperConnection, kuberne
         assert isinstance(connection.log(log)[0], str)
         connection.stop_models(["big"])
         assert any("Removed big:1" in event["text"] for event in connection.events())
+        load = connection.load("app", rate=20, seconds=1, inputs=[[1.0]])
+        assert set(load.result()["answers"]) == {"model"}
         seen = Watch(manager).look()
         assert seen.trouble == ""
         stream(connection)

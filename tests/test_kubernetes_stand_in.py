@@ -938,6 +938,37 @@ def test_a_pod_with_a_higher_priority_takes_the_room_of_others(space: Namespace)
         scheduling.delete_priority_class("urgent")
 
 
+def test_an_autoscaler_decides_by_the_cpu_that_the_test_names(space: Namespace) -> None:
+    scaling: Any = client.AutoscalingV2Api(space.core.api_client)
+    space.deploy("d", 2, resources={"requests": {"cpu": "500m"}})
+    target = {"type": "Utilization", "averageUtilization": 50}
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"},
+        "minReplicas": 1,
+        "maxReplicas": 4,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+    }
+    scaling.create_namespaced_horizontal_pod_autoscaler(space.name, {"metadata": {"name": "d"}, "spec": spec})
+
+    def condition(kind: str) -> str:
+        found = scaling.read_namespaced_horizontal_pod_autoscaler("d", space.name)
+        conditions = (found.status.conditions or []) if found.status else []
+        return next((f"{c.status} {c.reason}" for c in conditions if c.type == kind), "")
+
+    wait_for("why it does nothing", lambda: condition("ScalingActive") == "False FailedGetResourceMetric")
+    try:
+        for cpus, count, limited in (
+            (0.7, 3, "False DesiredWithinRange"),
+            (8.0, 4, "True TooManyReplicas"),
+            (0.0, 1, "True TooFewReplicas"),
+        ):
+            space.k8s.uses(space.name, "d", cpus)
+            space.available("d", count)
+            wait_for("its limits", lambda limited=limited: condition("ScalingLimited") == limited)  # type: ignore[misc]
+    finally:
+        space.k8s.uses(space.name, "d", None)
+
+
 def test_a_restricted_namespace_takes_no_careless_pods(space: Namespace) -> None:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     space.core.patch_namespace(space.name, {"metadata": {"labels": labels}})

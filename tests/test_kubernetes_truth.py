@@ -319,6 +319,26 @@ def test_a_pod_with_a_higher_priority(
             kubernetes.remove_node("node-x")
 
 
+def test_an_api_server_that_asks_for_patience_does_not_keep_it_from_being_told(
+    cluster: ClipperConnection, kubernetes: Any, model: str, told: Any
+) -> None:
+    deploy(cluster, model)
+    name = name_of(kubernetes, model)
+    kubernetes.throttle(1, retry_after_s=8)
+    cluster._management.set_num_replicas(model, 1, 2)  # and wait for nothing: it is told to come again
+    looked = time.monotonic()
+    wait_for("a warning of it", lambda: any("8 s" in w or "again later" in w for w in texts(cluster)))
+    kubernetes.evict_for_pressure(NAMESPACE, name)
+    since = when(kubernetes, model, lambda pod: pod["status"].get("reason") == "Evicted")
+    told(since, model, "low on resource: memory", "how much memory it needs")
+    cluster.wait_until_ready(model, 1)
+    assert time.monotonic() - looked > 7
+
+
+def texts(cluster: ClipperConnection) -> list[str]:
+    return [event["text"] for event in cluster.events()]
+
+
 def test_a_query_frontend_that_no_node_takes(cluster: ClipperConnection, kubernetes: Any, told: Any) -> None:
     """What is wrong with the cluster itself is told as that."""
     from kubernetes.client import AppsV1Api

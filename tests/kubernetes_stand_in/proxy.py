@@ -41,6 +41,8 @@ class Proxy:
         )
         async with asked as answer:
             kept = {key: value for key, value in answer.headers.items() if key.lower() not in OF_A_HOP}
+            if "Content-Length" in answer.headers:
+                return web.Response(status=answer.status, headers=kept, body=await answer.read())
             response = web.StreamResponse(status=answer.status, headers=kept)
             await response.prepare(request)
             async for piece in answer.content.iter_any():

@@ -169,6 +169,8 @@ class Subresources:
                 ) as answer,
             ):
                 kept = {k: v for k, v in answer.headers.items() if k.lower() not in _NOT_PASSED_ON}
+                if "Content-Length" in answer.headers:
+                    return web.Response(status=answer.status, headers=kept, body=await answer.read())
                 response = web.StreamResponse(status=answer.status, headers=kept)
                 await response.prepare(request)
                 async for piece in answer.content.iter_any():

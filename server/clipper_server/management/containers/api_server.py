@@ -17,6 +17,7 @@ from .watched import UNREACHABLE, Watched, body_of, reason, retry_after_s
 
 ANSWER_S = 10.0
 TRIES = 5
+WAITS_S = 1.0
 _APPLY: dict[str, Any] = {"_content_type": "application/apply-patch+yaml", "force": True}
 _SELECTOR = ",".join(f"{key}={value}" for key, value in NAME.items())
 
@@ -30,8 +31,9 @@ class Refused(Exception):
 class APIServer:
     """With the right of this pod's service account, in its namespace.
 
-    Calls are made again where the server has too much to do, or somebody else was quicker. They raise
-    NotFound, Refused, and ClusterError where it does not answer.
+    Calls are made again where somebody else was quicker. Where the server has too much to do they wait as
+    long as it says, if that is not long; else changes fail until then, so that management goes on looking.
+    They raise NotFound, Refused, and ClusterError where it does not answer.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -39,6 +41,7 @@ class APIServer:
         config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         settings.retries = False
         self._namespace = namespace
+        self._not_before = 0.0  # by the loop's clock
         self._client = client.ApiClient(settings)
         self._core = client.CoreV1Api(self._client)
         self._apis: dict[str, tuple[Any, str]] = {  # by kind: where its calls are, and their name for it
@@ -84,7 +87,7 @@ class APIServer:
     async def read_log(self, pod: str, **options: Any) -> bytes:
         read = self._core.read_namespaced_pod_log_without_preload_content
         options["_request_timeout"] = ANSWER_S
-        return await self._do(lambda: read(pod, self._namespace, **options))
+        return await self._do(lambda: read(pod, self._namespace, **options), patient=True)
 
     def _call(self, verb: str, kind: str) -> Callable[..., Awaitable[Any]]:
         api, name = self._apis[kind]
@@ -93,7 +96,10 @@ class APIServer:
         )
         return call
 
-    async def _do(self, call: Callable[[], Awaitable[Any]]) -> bytes:
+    async def _do(self, call: Callable[[], Awaitable[Any]], *, patient: bool = False) -> bytes:
+        time = asyncio.get_running_loop().time
+        if not patient and (left_s := self._not_before - time()) > 0:
+            raise ClusterError(unreachable(f"it has too much to do, and wants to be asked in {left_s:.0f} s"))
         for attempt in range(TRIES):
             try:
                 return await body_of(await call())
@@ -105,7 +111,11 @@ class APIServer:
                     raise Refused(reason(error)) from error
                 if attempt == TRIES - 1 or status not in (409, 429):
                     raise ClusterError(unreachable(reason(error))) from error
-                await asyncio.sleep(max(0.05 * 2**attempt, retry_after_s(error)))
+                pause_s = max(0.05 * 2**attempt, retry_after_s(error))
+                if pause_s > WAITS_S and not patient:
+                    self._not_before = time() + pause_s
+                    raise ClusterError(unreachable(reason(error))) from error
+                await asyncio.sleep(pause_s)
         raise AssertionError("unreachable")
 
 

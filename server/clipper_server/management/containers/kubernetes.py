@@ -145,8 +145,6 @@ class KubernetesContainerManager:
             return
         if self._noted is not None:
             self._noted[_uid(pod)] = pods.ends(pod) + pods.has_ended(pod)
-        if pods.has_ended(pod):
-            await self.stop(name)  # an evicted one stays until somebody takes it away
 
     def number(self, frontend: str) -> int:
         return self._numbers.give(frontend, self._pods.objects if self._tasks else ())
@@ -164,6 +162,7 @@ class KubernetesContainerManager:
             if not pods.stopping(there[name]):
                 with suppress(NotFound):
                     await self._server.delete("Deployment", name, propagation_policy="Background")
+        await self._remove_ended()
         for one in wanted:
             try:
                 await self._apply(one, there)
@@ -176,6 +175,14 @@ class KubernetesContainerManager:
                     f"{who} cannot be deployed: {error}", whose, hopeless=True
                 )
         await self._mark(ready)
+
+    async def _remove_ended(self) -> None:
+        """An evicted pod stays until somebody takes it away; first its end must have been told."""
+        for name, pod in list(self._pods.objects.items()):
+            told = (self._noted or {}).get(_uid(pod), 0) > pods.ends(pod)
+            if pods.kind(pod) is not None and pods.has_ended(pod) and told:
+                with suppress(NotFound):
+                    await self._server.delete("Pod", name)
 
     async def _apply(self, wanted: Wanted, there: dict[str, Object]) -> None:
         """Raises Refused."""
@@ -307,7 +314,8 @@ class KubernetesContainerManager:
             data = await self._server.read_log(known[name]["metadata"]["name"]) if name in known else b""
         except Refused:
             return "", after  # its container has not begun yet
-        data = data or self._last_words.get(name, "").encode()
+        if not data or pods.has_ended(known[name]):
+            data += self._last_words.get(name, "").encode()
         begin = after if after <= len(data) else 0
         part = data[begin : begin + LOG_AT_ONCE]
         return part.decode(errors="replace"), begin + len(part)
