@@ -26,7 +26,7 @@ from tornado.iostream import StreamClosedError
 
 from clipper_container.errors import BadRequest, ClipperException, ClusterError, NotFound
 
-from .management import who
+from .management import credentials
 from .managers import ClusterRecord, ProcessContainerManager, clusters
 
 CONNECT_S = 5.0
@@ -214,8 +214,7 @@ class Api(_Forwarding):
     kind = "api"
 
     def target(self, record: ClusterRecord) -> tuple[str, dict[str, str]]:
-        headers = {"Authorization": f"Bearer {record.token}", "X-Clipper-Who": who()}
-        return f"http://{record.management}/api/v1/", headers
+        return f"http://{record.management}/api/v1/", credentials(record)
 
 
 class Query(_Forwarding):

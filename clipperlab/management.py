@@ -134,6 +134,14 @@ class Overview(TypedDict):
     points: list[Point]  # one a second
 
 
+def credentials(record: ClusterRecord) -> dict[str, str]:
+    """Headers that management takes from us.
+
+    `Authorization` is not among them: `kubectl proxy` and the API server's proxy take that for themselves.
+    """
+    return {"X-Clipper-Token": record.token, "X-Clipper-Who": who()}
+
+
 class Management:
     """The management frontend of one cluster. May be used from any thread, and from a forked process.
 
@@ -147,11 +155,7 @@ class Management:
         # The proxies of the environment are for the outside, not for this machine.
         self._http = httpx2.Client(
             base_url=f"http://{record.management}/api/v1",
-            headers={
-                "Authorization": f"Bearer {record.token}",
-                "X-Clipper-Token": record.token,  # Kubernetes' API server takes the other one out
-                "X-Clipper-Who": who(),
-            },
+            headers=credentials(record),
             timeout=httpx2.Timeout(ANSWER_S, connect=5.0),
             limits=httpx2.Limits(max_keepalive_connections=0),
             trust_env=False,

@@ -31,7 +31,7 @@ class Proxy:
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         headers = {key: value for key, value in request.headers.items() if key.lower() not in OF_A_HOP}
-        headers["Authorization"] = f"Bearer {self._token}"
+        headers.setdefault("Authorization", f"Bearer {self._token}")  # a client's own is passed on, as it is
         asked = self._session.request(
             *(request.method, f"{self._server}{request.raw_path}"),
             headers=headers,
