@@ -641,6 +641,7 @@ class ClipperConnection(Displayed):
         or BadRequest.
         """
         from .load import LoadRun
+        from .load.run import CONNECTIONS, FORWARDED_CONNECTIONS
 
         handle = self.application(app_name)
         info = handle.info
@@ -653,6 +654,7 @@ class ClipperConnection(Displayed):
             arrivals=arrivals,
             objective_ms=info["latency_slo_micros"] / 1000,
             cache=cache,
+            connections=FORWARDED_CONNECTIONS if getattr(self.cm, "forwards", False) else CONNECTIONS,
         )
 
     def _example_inputs(self, application: Application) -> list[Any]:

@@ -123,6 +123,8 @@ def test_without_an_address_it_is_reached_by_a_port_forward(kubernetes: Any) -> 
     connection.link_model_to_app("app", "m")
     for _ in range(10):
         assert output(connection) == "x" * 200_000
+    load = connection.load("app", rate=20, seconds=1, inputs=[[1.0]]).result()
+    assert set(load["answers"]) == {"model"}  # on so few connections that each has its own forward
     (pod,) = [
         p["metadata"]["name"]
         for p in kubernetes.pods("clipper-inside")

@@ -21,6 +21,8 @@ from .schedule import ARRIVALS, Arrivals, Phase
 
 MOST_REQUESTS = 1_000_000
 MOST_SECONDS = 3600.0
+CONNECTIONS = 512
+FORWARDED_CONNECTIONS = 32  # of a port-forward, where each one is a request to the API server
 GRACE_S = 30.0  # the generator ends by itself; this is for the day when it does not
 POINTS = 300
 
@@ -111,6 +113,7 @@ class LoadRun:
         arrivals: Arrivals,
         objective_ms: float,
         cache: bool,
+        connections: int = CONNECTIONS,
     ) -> None:
         if not (rate > 0 and seconds > 0):
             raise BadRequest("rate, in requests a second, and seconds must be above 0.")
@@ -143,7 +146,7 @@ class LoadRun:
         # -P: no file beside the notebook that is called like a library's module gets in the way.
         command = [sys.executable, "-P", "-m", open_loop.__name__, url, str(Phase(rate, seconds))]
         command += ["--attended", "--objective-ms", str(objective_ms), "--arrivals", arrivals]
-        command += [] if cache else ["--no-cache"]
+        command += ["--connections", str(connections), *([] if cache else ["--no-cache"])]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

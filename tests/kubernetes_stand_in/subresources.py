@@ -144,7 +144,9 @@ class Subresources:
         await asyncio.wait([ending])
         for writer in writers.values():
             writer.close()
-        done.cancel()
+        for task in tasks:
+            task.cancel()
+        await done
         await socket.close()
         return socket
 
