@@ -21,6 +21,7 @@ from .managers import ProcessContainerManager
 PORTS = {1337: "query", 1338: "management"}
 DISK_MIB = 1024
 MEMORY_MIB = 1024
+KUBERNETES_ANSWER_S = 3
 SOCKET_PATH_LIMIT = 100  # macOS takes 104 bytes, Linux 108
 NETWORK_DISKS = ("nfs", "nfs4", "cifs", "smbfs", "smb3", "sshfs", "fuse.sshfs", "afpfs", "9p", "lustre")
 NEEDED = ("fastapi", "uvicorn", "uvloop", "httptools", "prometheus-client", "psutil", "httpx2")
@@ -45,6 +46,7 @@ def examine(manager: ProcessContainerManager) -> list[Finding]:
         lambda: cluster(manager),
         lambda: leftovers(manager.folder.parent),
         docker,
+        kubernetes,
         gpu,
     ]
     found: list[Finding] = []
@@ -215,6 +217,34 @@ def docker(run: Callable[[list[str]], str] | None = None) -> Finding:
     if not answer:
         return Finding("note", "No Docker engine answers. Clusters of plain processes need none.")
     return Finding("good", f"A Docker engine answers, version {answer}")
+
+
+def kubernetes() -> Finding:
+    """Whether the cluster of the kubeconfig's current context answers, or this pod's where there is none."""
+    nobody = "No Kubernetes cluster answers: {}. Clusters of plain processes need none."
+    kubeconfig = os.environ.get("KUBECONFIG", "") or str(Path("~/.kube/config").expanduser())
+    has_config = any(Path(path).is_file() for path in kubeconfig.split(os.pathsep))
+    if not has_config and "KUBERNETES_SERVICE_HOST" not in os.environ:
+        return Finding("note", nobody.format("there is no kubeconfig"))
+    try:
+        from kubernetes import client, config  # late: it takes a second to load, where it is there
+    except ModuleNotFoundError:
+        return Finding("note", nobody.format("its client is missing, `pip install 'clipperlab[server]'`"))
+    settings, context = client.Configuration(), "this pod's own"
+    settings.retries = False
+    try:
+        if has_config:
+            config.load_kube_config(kubeconfig, client_configuration=settings)  # type: ignore[no-untyped-call]
+            _, current = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]
+            context = f"of the context {current['name']}"
+        else:
+            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        with client.ApiClient(settings) as api:
+            answer = client.VersionApi(api).get_code(_request_timeout=KUBERNETES_ANSWER_S)
+    except Exception as error:  # of the client, of what it reads and of programs that it runs for a token
+        said = " ".join(str(error).split())[:200]
+        return Finding("note", nobody.format(said or type(error).__name__))
+    return Finding("good", f"A Kubernetes cluster answers, {context}, version {answer.git_version}")
 
 
 def gpu(run: Callable[[list[str]], str] | None = None) -> Finding:

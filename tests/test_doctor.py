@@ -8,6 +8,7 @@ import pytest
 
 from clipperlab import ClipperConnection, ProcessContainerManager, doctor
 
+from . import kubernetes_stand_in
 from .clusters import Attach, deploy_who, kill, pid_of
 
 pytestmark = pytest.mark.slow
@@ -77,3 +78,22 @@ def test_a_cluster_that_runs_is_well_and_one_without_management_is_not(attach: A
         assert any(f.state == "bad" for f in doctor.examine(manager))
     finally:
         conn.stop_all(purge=True)
+
+
+def test_whether_a_kubernetes_cluster_answers_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    assert doctor.kubernetes().what.startswith("No Kubernetes cluster answers: there is no kubeconfig.")
+    with kubernetes_stand_in.StandIn() as cluster:
+        kubeconfig = cluster.kubeconfig.read_text()
+        monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+        found = doctor.kubernetes()
+        assert found.state == "good"
+        assert f"of the context {kubernetes_stand_in.CONTEXT}, version v1." in found.what
+        with cluster.unreachable():
+            assert doctor.kubernetes().state == "note"
+    (tmp_path / "broken").write_text(kubeconfig.replace("current-context", "no-context"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "broken"))
+    assert doctor.kubernetes().state == "note"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from . import parts
+from . import kubernetes_stand_in, parts
 from .exercises import GAP, exercise_of, written
 from .home import own_home
 from .notebooks import EXERCISES, SOLUTIONS, checked, read
@@ -55,9 +56,13 @@ def test_was_made_from_its_solution(path: Path) -> None:
 
 
 @pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with own_home() as folder:
-        monkeypatch.setenv("CLIPPERLAB_HOME", str(folder))
+def home(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """And the stand-in for Kubernetes where the exercise is about that."""
+    with ExitStack() as stack:
+        monkeypatch.setenv("CLIPPERLAB_HOME", str(stack.enter_context(own_home())))
+        if path.stem.startswith("13"):
+            cluster = stack.enter_context(kubernetes_stand_in.StandIn())
+            monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
         yield
 
 

@@ -40,7 +40,7 @@ def _notebook(path: Path, *sources: str) -> Path:
     return path
 
 
-def _run(*notebooks: Path, **environment: str) -> tuple[int, str]:
+def run_notebooks(*notebooks: Path, **environment: str) -> tuple[int, str]:
     command = [
         sys.executable,
         "-m",
@@ -54,7 +54,7 @@ def _run(*notebooks: Path, **environment: str) -> tuple[int, str]:
     inherited |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     root = Path(__file__).parent.parent
     done = subprocess.run(
-        command, cwd=root, env=inherited | environment, capture_output=True, text=True, timeout=100
+        command, cwd=root, env=inherited | environment, capture_output=True, text=True, timeout=150
     )
     return done.returncode, done.stdout
 
@@ -62,7 +62,7 @@ def _run(*notebooks: Path, **environment: str) -> tuple[int, str]:
 @pytest.mark.slow
 def test_each_lesson_has_a_verdict(tmp_path: Path) -> None:
     """One that fails does not keep the others from running."""
-    code, said = _run(
+    code, said = run_notebooks(
         _notebook(tmp_path / "fails.ipynb", "1", "1 / 0", "1 / 0"),
         _notebook(tmp_path / "lacks.ipynb", LACKS, "1 / 0"),
         _notebook(tmp_path / "leaves.ipynb", LEAVES),
@@ -81,14 +81,14 @@ def test_each_lesson_has_a_verdict(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_lesson_that_lacks_something_fails_where_it_must_be_there(tmp_path: Path) -> None:
-    code, said = _run(_notebook(tmp_path / "lacks.ipynb", LACKS), **{MUST: "docker,moon"})
+    code, said = run_notebooks(_notebook(tmp_path / "lacks.ipynb", LACKS), **{MUST: "docker,moon"})
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "lacks.ipynb: FAILED: cell 'cell-0' failed" in said
 
 
 @pytest.mark.slow
 def test_a_cluster_that_is_left_fails_the_run_though_every_cell_passed(tmp_path: Path) -> None:
-    assert _run(_notebook(tmp_path / "leaves.ipynb", LEAVES))[0] == pytest.ExitCode.TESTS_FAILED
+    assert run_notebooks(_notebook(tmp_path / "leaves.ipynb", LEAVES))[0] == pytest.ExitCode.TESTS_FAILED
 
 
 def test_a_lesson_may_take_neither_too_long_nor_too_much(

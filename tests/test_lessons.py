@@ -188,7 +188,7 @@ def test_parts_are_looked_for_where_they_would_be(monkeypatch: pytest.MonkeyPatc
     (tmp_path / "redis-server").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     found = {part.name: part.there for part in parts()}
-    assert found.keys() == {"curl", "torch", "gpu", "redis", "postgresql", "psycopg", "docker"}
+    assert found.keys() == {"curl", "torch", "gpu", "redis", "postgresql", "psycopg", "docker", "kubernetes"}
     assert (found["redis"], found["curl"], found["docker"]) == (True, False, False)
 
 

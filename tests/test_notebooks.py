@@ -144,7 +144,7 @@ def test_begins_like_every_other_lesson(path: Path) -> None:
     assert "from clipperlab.lessons import" in first
     assert f'wb = lesson("{number}"' in first
     if "conn = ClipperConnection(" in first:  # lesson 01 shows what the others do in one line
-        assert f'cluster_name="lesson-{number}"' in first or f'("lesson-{number}")' in first
+        assert f'cluster_name="lesson-{number}"' in first or f'("lesson-{number}"' in first
 
 
 @lessons

@@ -27,7 +27,10 @@ class Part:
 
 
 def parts() -> list[Part]:
-    """Every part that not all machines have, in the order of the lessons. Takes a second at most."""
+    """Every part that not all machines have, in the order of the lessons.
+
+    Takes a second, and three more where there is a kubeconfig whose cluster does not answer.
+    """
     return [Part(name, lesson, look(), how) for name, lesson, look, how in _PARTS]
 
 
@@ -71,5 +74,11 @@ _PARTS: list[tuple[str, str, Callable[[], bool], str]] = [
         "11",
         lambda: doctor.docker().state == "good",
         "Start a Docker engine, or read that lesson without running it.",
+    ),
+    (
+        "kubernetes",
+        "13",
+        lambda: doctor.kubernetes().state == "good",
+        "`kind create cluster` makes one upon Docker; or read that lesson without running it.",
     ),
 ]
