@@ -134,7 +134,8 @@ class KubernetesCluster:
     def as_it_is(self) -> list[Manifest]:
         """What was applied of a cluster that is there, its models included; [] where there is none.
 
-        Secrets are not in it: management makes them.
+        With as many replicas as there should be now, unless an autoscaler counts them. Secrets are not in it:
+        management makes them.
         """
         if self._deployment("management") is None:
             return []
@@ -145,6 +146,12 @@ class KubernetesCluster:
             with suppress(Missing):
                 found.append({**_head(manifest), **self._api.ask("GET", path)})
         parts = [declared(one, MANAGER) for one in found]
+        autoscalers = self._api.ask("GET", _PATHS["HorizontalPodAutoscaler"].format(self._namespace))["items"]
+        scaled = {autoscaler["spec"]["scaleTargetRef"]["name"] for autoscaler in autoscalers}
+        for part, one in zip(parts, found, strict=True):
+            # Whoever scales it takes this field away from those who applied the rest.
+            if part["kind"] == "Deployment" and part["metadata"]["name"] not in scaled:
+                part["spec"] = {"replicas": one["spec"]["replicas"], **part["spec"]}
         for kind, version in _OF_MODELS.items():
             path = _PATHS[kind].format(self._namespace)
             listed = self._api.ask("GET", path, query={"labelSelector": f"{OURS},{COMPONENT}=model"})
