@@ -137,7 +137,8 @@ def lesson(
 def reset() -> list[str]:
     """End the clusters of all lessons and exercises, and remove what they remember. Returns their names.
 
-    Those on a Docker engine are not among them: `clipperlab --on docker stop` ends them.
+    Those on a Docker engine or on Kubernetes are not among them: `clipperlab --on docker stop` ends them,
+    or `--on kubernetes`.
     """
     ended = _clusters()
     for name in ended:
