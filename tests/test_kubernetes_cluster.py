@@ -13,7 +13,8 @@ from clipper_server.kubernetes_api import Missing
 from clipper_server.kubernetes_cluster import KubernetesCluster
 from clipper_server.manifests import Choices
 
-APPLIED: dict[str, Any] = {"f:spec": {"f:strategy": {"f:type": {}}}}  # without replicas: `kubectl scale` took that field
+# Without replicas: `kubectl scale` took that field.
+APPLIED: dict[str, Any] = {"f:spec": {"f:strategy": {"f:type": {}}}}
 
 
 def deployment(name: str) -> dict[str, Any]:
