@@ -47,7 +47,7 @@ class FakeManagement:
                     self.close_connection = True
                     return
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, answer = fake.answer(self.command, self.path, self.headers["Authorization"], body)
+                status, answer = fake.answer(self.command, self.path, self.headers["X-Clipper-Token"], body)
                 text = answer if isinstance(answer, str) else "" if answer is None else json.dumps(answer)
                 content = text.encode()
                 self.send_response(status)
@@ -65,8 +65,8 @@ class FakeManagement:
         self._thread.start()
         self.address = f"127.0.0.1:{self._server.server_port}"
 
-    def answer(self, method: str, path: str, authorization: str, body: bytes) -> tuple[int, Any]:
-        if authorization != f"Bearer {TOKEN}":
+    def answer(self, method: str, path: str, token: str, body: bytes) -> tuple[int, Any]:
+        if token != TOKEN:
             return 401, {"error": "Unauthorized", "message": "no"}
         path, _, query = path.removeprefix("/api/v1").partition("?")
         try:
