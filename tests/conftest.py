@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import uvicorn.server
 
 from clipperlab import ClipperConnection
 
@@ -29,6 +32,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+class _Prompt:
+    """asyncio, for a uvicorn in this process: it looks ten times a second whether to end, which hundreds of
+    tests would wait for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, delay: float) -> None:
+        await asyncio.sleep(delay / 20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prompt_uvicorn() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uvicorn.server, "asyncio", _Prompt())
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -338,6 +338,7 @@ def test_without_management_queries_are_answered_and_connect_restarts_it(
     assert output(breakable) == replica
 
 
+@pytest.mark.slow
 def test_a_cluster_that_was_stopped_starts_again_with_everything(
     breakable: ClipperConnection, place: Place
 ) -> None:
@@ -350,6 +351,7 @@ def test_a_cluster_that_was_stopped_starts_again_with_everything(
     assert wait_for("the model to answer", lambda: output(breakable))
 
 
+@pytest.mark.slow
 def test_a_cluster_whose_every_part_was_killed_starts_again(
     breakable: ClipperConnection, place: Place
 ) -> None:
@@ -360,6 +362,7 @@ def test_a_cluster_whose_every_part_was_killed_starts_again(
     assert wait_for("the model to answer", lambda: output(breakable))
 
 
+@pytest.mark.slow
 def test_stop_ends_everything_even_with_management_dead(attach: Attach, place: Place) -> None:
     connection = attach("ended")
     connection.start_clipper(fresh=True)
@@ -373,6 +376,7 @@ def test_stop_ends_everything_even_with_management_dead(attach: Attach, place: P
 # Others
 
 
+@pytest.mark.slow
 def test_clusters_live_side_by_side_where_ports_are_taken(conn: ClipperConnection, place: Place) -> None:
     port = int(conn.get_query_addr().rpartition(":")[2])
     beside = place.connection("beside", clipper_query_port=port, clipper_management_port=port)
@@ -385,6 +389,7 @@ def test_clusters_live_side_by_side_where_ports_are_taken(conn: ClipperConnectio
         beside.stop_all(purge=True)
 
 
+@pytest.mark.slow
 def test_a_cluster_whose_ports_were_taken_while_it_was_stopped_starts_at_others(place: Place) -> None:
     if place.ports_are_its_own:
         pytest.skip("a service's ports on Kubernetes are its own")

@@ -57,6 +57,7 @@ def test_every_kubernetes_takes_them(version: str) -> None:
     validated(manifests.cluster(choices), version)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("overlay", ["base", "overlays/local", "overlays/production"])
 def test_kustomize_makes_what_every_kubernetes_takes(overlay: str, version: str) -> None:
