@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import socket
@@ -13,11 +14,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from sklearn import linear_model
 
 pytest.importorskip("docker", reason="needs docker's client, which is not installed here")
 
-from clipperlab import BadRequest, ClipperConnection, ClusterError, DeployError, DockerContainerManager
+from clipperlab import (
+    BadRequest,
+    ClipperConnection,
+    ClusterError,
+    DeployError,
+    DockerContainerManager,
+    deployers,
+)
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.images import build
 from clipperlab.progress import told_to
@@ -233,6 +243,40 @@ def test_a_function_runs_in_an_image_of_ones_own(
     assert ask(cluster, "based", {"input": [1]}).json()["output"] == "from a file"
     cluster.stop_models(["based"])
     engine.images.remove(image, force=True)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("framework", ["sklearn", "onnx", "pytorch"])
+def test_a_fitted_model_is_served_by_the_image_of_its_framework(
+    cluster: ClipperConnection, framework: str
+) -> None:
+    if framework == "pytorch" and "CLIPPERLAB_BUILD_TORCH" not in os.environ:
+        pytest.skip("takes gigabytes: set CLIPPERLAB_BUILD_TORCH")
+    build([framework])
+    if framework == "sklearn":
+        fitted = linear_model.LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0])
+        deployers.sklearn.create_endpoint(cluster, framework, "doubles", fitted, example_input=[1.0])
+    elif framework == "onnx":
+        deployers.onnx.create_endpoint(cluster, framework, "floats", twice(), example_input=[1.0])
+    else:
+        torch = pytest.importorskip("torch")
+        module = torch.nn.Linear(1, 1, bias=False)
+        with torch.no_grad():
+            module.weight[:] = 2.0
+        deployers.pytorch.create_endpoint(cluster, framework, "floats", None, module, example_input=[1.0])
+    answer = ask(cluster, framework, {"input": [1.5]}).json()
+    assert np.ravel(answer["output"]) == pytest.approx([3.0]), answer
+
+
+def twice() -> bytes:
+    """An ONNX model that adds its input, n rows of one float, to itself."""
+    onnx = pytest.importorskip("onnx")
+    rows = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 1]) for name in "xy"]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Add", ["x", "x"], ["y"])], "twice", rows[:1], rows[1:]
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    return bytes(model.SerializeToString())
 
 
 def test_what_cannot_be_built_or_pulled_is_told(cluster: ClipperConnection, model: Path) -> None:
