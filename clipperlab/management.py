@@ -255,8 +255,10 @@ class Management:
         `timeout_s`.
         """
         give_up = time.monotonic() + timeout_s
+        look_s = LOOK_S  # soon at first, for what is prepared may be told at once and over in a second
         while True:
-            wait_s = max(0.0, min(look_every_s, give_up - time.monotonic()))
+            wait_s = max(0.0, min(look_s, give_up - time.monotonic()))
+            look_s = min(2 * look_s, look_every_s)
             found = self.version(name, version, wait_s=wait_s)
             wrong = found["warnings"][-1] if found["state"] == "starting" and found["warnings"] else ""
             counted = f"{found['ready_replicas']} of {found['num_replicas']} replicas ready"

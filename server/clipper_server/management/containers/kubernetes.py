@@ -101,9 +101,8 @@ class KubernetesContainerManager:
         return statuses
 
     def _keep(self, status: Status) -> None:
-        how = "" if status.exit_code == -1 else f" with exit code {status.exit_code}"
         self._last_words.pop(status.name, None)
-        self._last_words[status.name] = f"It ended{how}. Its last words: {status.last_words}\n"
+        self._last_words[status.name] = _end(status.exit_code, status.last_words)
         for oldest in list(self._last_words)[:-LAST_WORDS]:
             del self._last_words[oldest]
 
@@ -285,11 +284,13 @@ class KubernetesContainerManager:
         await self._connect()
         found = dict(self._last_words)
         for pod in list(self._pods.objects.values()):
-            with suppress(NotFound, Refused):
-                try:
-                    found[self._log_name(pod)] = await self._before(pod) + await self._tail(pod)
-                except ClusterError as error:  # its node is lost, say: the others have theirs
-                    found[self._log_name(pod)] = f"{error}\n"
+            name, text = self._log_name(pod), ""
+            try:
+                with suppress(NotFound, Refused):
+                    text = await self._before(pod) + await self._tail(pod)
+            except ClusterError as error:  # its node is lost, say: the others have theirs
+                text = f"{error}\n"
+            found[name] = text + _last_words(pod) or found.get(name, "")
         return dict(sorted(found.items()))
 
     async def _before(self, pod: Object) -> str:
@@ -310,12 +311,18 @@ class KubernetesContainerManager:
         if name not in known and name not in self._last_words:
             names = sorted(known.keys() | self._last_words)
             raise NotFound(f"There is no log {name!r}. Logs: {', '.join(names) or 'none yet'}.")
-        try:
-            data = await self._server.read_log(known[name]["metadata"]["name"]) if name in known else b""
-        except Refused:
-            return "", after  # its container has not begun yet
-        if not data or pods.has_ended(known[name]):
-            data += self._last_words.get(name, "").encode()
+        data = b""
+        if (pod := known.get(name)) is not None:
+            try:
+                data = await self._server.read_log(pod["metadata"]["name"])
+            except NotFound:
+                pass  # it went a moment ago
+            except Refused:
+                if not pods.has_ended(pod):
+                    return "", after  # its container has not begun yet
+            data += _last_words(pod).encode()
+        if not data:
+            data = self._last_words.get(name, "").encode()
         begin = after if after <= len(data) else 0
         part = data[begin : begin + LOG_AT_ONCE]
         return part.decode(errors="replace"), begin + len(part)
@@ -376,6 +383,16 @@ def _has_digest(found: Object, manifest: Manifest) -> bool:
 
 def _name_of(spec: Spec) -> str:
     return deployments.name_of(spec.labels["model"], spec.labels["version"])
+
+
+def _last_words(pod: Object) -> str:
+    """ "" as long as it goes on."""
+    return _end(*pods.last_end(pod)) if pods.has_ended(pod) else ""
+
+
+def _end(exit_code: int | None, last_words: str) -> str:
+    how = "" if exit_code in (None, -1) else f" with exit code {exit_code}"
+    return f"It ended{how}. Its last words: {last_words}\n"
 
 
 def _uid(found: Object) -> str:
