@@ -91,4 +91,4 @@ def breakable(attach: Attach, request: pytest.FixtureRequest) -> Iterator[Clippe
     connection.start_clipper(cache_size=0, fresh=True)
     deploy_who(connection, "app", "who")
     yield connection
-    connection.stop_all(purge=True)
+    connection.stop_all(graceful=False, purge=True)

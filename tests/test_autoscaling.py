@@ -16,7 +16,7 @@ from .drill import RATE, Load
 from .places import EVERYWHERE
 from .waiting import wait_for
 
-pytestmark = [pytest.mark.slow, EVERYWHERE, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 COST_S = 0.01  # of an input, so that one replica answers a hundred a second at most
 
@@ -30,16 +30,31 @@ def slow_model() -> Callable[[list[Any]], list[Any]]:
     return answer
 
 
-def test_replicas_come_with_the_load_go_without_it_and_wake_for_a_query(conn: ClipperConnection) -> None:
+def make(conn: ClipperConnection) -> Load:
+    """A model that follows its load, and a load for four replicas of it, which was not started yet."""
     conn.register_application("scaled", "doubles", -1, 400_000)
     deploy_python_closure(conn, "scaled", 1, "doubles", slow_model(), example_input=[1.0])
     conn.link_model_to_app("scaled", "scaled")
     conn.set_autoscaling("scaled", 0, 5)
-    load = Load(f"http://{conn.get_query_addr()}/scaled/predict")
+    return Load(f"http://{conn.get_query_addr()}/scaled/predict")
+
+
+def rise(conn: ClipperConnection) -> None:
+    wait_for("more replicas", lambda: conn.get_num_replicas("scaled") >= RATE * COST_S, 20)
+    conn.wait_until_ready("scaled")
+
+
+def remove(conn: ClipperConnection) -> None:
+    conn.stop_models(["scaled"])
+    conn.unregister_application("scaled")
+
+
+@EVERYWHERE
+def test_replicas_come_with_the_load_and_wake_for_a_query(conn: ClipperConnection) -> None:
+    load = make(conn)
     load.start()
     try:
-        wait_for("more replicas", lambda: conn.get_num_replicas("scaled") >= RATE * COST_S, 20)
-        conn.wait_until_ready("scaled")
+        rise(conn)
         load.step = "enough"
         wait_for("some seconds of it", lambda: load.sent["enough"] > 4 * RATE, 20)
     finally:
@@ -48,12 +63,26 @@ def test_replicas_come_with_the_load_go_without_it_and_wake_for_a_query(conn: Cl
     assert enough["answered"] > 0.95 * enough.total(), f"with enough replicas: {enough}"
     reasons = [e["text"] for e in conn.events() if e["kind"] == "scale"]
     assert any("inputs a second come, and one replica answers" in text for text in reasons), reasons
-    wait_for("one replica, in the calm", lambda: conn.get_num_replicas("scaled") == 1, 60)
-    wait_for("none, when nobody asks", lambda: conn.get_num_replicas("scaled") == 0, 60)
+    conn.set_autoscaling("scaled", None)
+    conn.set_num_replicas("scaled", 0)
+    conn.set_autoscaling("scaled", 0, 5)
     wait_for("their end", lambda: not any("scaled" in r for r in conn.get_all_model_replicas()))
     impatient = ask(conn, "scaled", {"input": [1.0], "timeout_micros": 20_000}).json()
     assert impatient["default_reason"] == "starting"
     wait_for("the model to be awake", lambda: not ask(conn, "scaled", {"input": [1.0]}).json()["default"], 10)
     assert conn.get_num_replicas("scaled") == 1
-    conn.stop_models(["scaled"])
-    conn.unregister_application("scaled")
+    remove(conn)
+
+
+@pytest.mark.parametrize("place", ["process"], indirect=True, scope="module")
+def test_replicas_go_without_load(conn: ClipperConnection) -> None:
+    load = make(conn)
+    load.start()
+    try:
+        rise(conn)
+    finally:
+        load.stop()
+    wait_for("one replica, in the calm", lambda: conn.get_num_replicas("scaled") == 1, 60)
+    wait_for("none, when nobody asks", lambda: conn.get_num_replicas("scaled") == 0, 60)
+    wait_for("their end", lambda: not any("scaled" in r for r in conn.get_all_model_replicas()))
+    remove(conn)

@@ -286,8 +286,12 @@ def test_a_killed_replica_comes_back(breakable: ClipperConnection, place: Place)
     first = output(breakable)
     place.kill(breakable, f"who.1.{first}")
     wait_for("a replica to answer", lambda: output(breakable))
-    told = [e for e in breakable.events() if e["subject"].get("replica") == first]
-    assert any(e["kind"] in ("crash", "stop") for e in told), told
+
+    def told() -> bool:
+        ours = [e for e in breakable.events() if e["subject"].get("replica") == first]
+        return any(e["kind"] in ("crash", "stop") for e in ours)
+
+    wait_for("an event of its end", told)
 
 
 def test_queries_in_flight_go_to_another_replica_when_theirs_is_killed(

@@ -124,6 +124,16 @@ def name_of(kubernetes: Any, model: str) -> str:
     return str(name)
 
 
+def count(kubernetes: Any) -> int:
+    """Of the pods, when those that are ending have gone."""
+
+    def all_go_on() -> bool:
+        return not any("deletionTimestamp" in pod["metadata"] for pod in kubernetes.pods(NAMESPACE))
+
+    wait_for("the pods of the test before to be gone", all_go_on, 40)
+    return len(kubernetes.pods(NAMESPACE))
+
+
 def is_of(thing: Object, model: str) -> bool:
     return bool(thing["metadata"]["labels"].get("clipperlab.org/model") == model)
 
@@ -274,7 +284,7 @@ def test_a_quota(cluster: ClipperConnection, kubernetes: Any, model: str, told: 
 
     with client(kubernetes) as api:
         core: Any = CoreV1Api(api)
-        room = str(len(kubernetes.pods(NAMESPACE)) + 1)
+        room = str(count(kubernetes) + 1)
         core.create_namespaced_resource_quota(
             NAMESPACE, {"metadata": {"name": "small"}, "spec": {"hard": {"pods": room}}}
         )
@@ -345,7 +355,7 @@ def test_a_query_frontend_that_no_node_takes(cluster: ClipperConnection, kuberne
 
     with client(kubernetes) as api:
         apps: Any = AppsV1Api(api)
-        before = len(kubernetes.pods(NAMESPACE))
+        before = count(kubernetes)
 
         def unschedulable(pod: Object) -> bool:
             is_query = pod["metadata"]["labels"]["app.kubernetes.io/component"] == "query"

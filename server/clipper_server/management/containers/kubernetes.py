@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ WIRE_PORT = 7000
 LOG_LINES = 400  # of each log, where all are asked for
 LAST_WORDS = 100  # of so many replicas and frontends that ended; their logs go with their pods
 SMALLEST = 64 * MIB
+OVER = math.inf  # ends of a pod that has ended as a whole, of which its container's is a part
 LOST = Trouble(
     "This Kubernetes cluster has no default storage class: applications, models and versions are lost with "
     "management's pod, when its node is drained, say, or the cluster stopped. `kubectl get storageclass` "
@@ -51,7 +53,7 @@ class KubernetesContainerManager:
         self._numbers = numbers
         self._tasks: list[asyncio.Task[None]] = []
         self._server: APIServer
-        self._noted: dict[str, int] | None = None  # ends of a pod's container that were told, by its uid
+        self._noted: dict[str, float] | None = None  # ends of a pod's container that were told, by its uid
         self._ended: list[Object] = []  # pods that went between the last two polls
         self._gone: dict[str, Status] = {}  # and those that were not forgotten yet, by the status's name
         self._last_words: dict[str, str] = {}  # by the name of the status, the oldest first
@@ -106,9 +108,9 @@ class KubernetesContainerManager:
         for oldest in list(self._last_words)[:-LAST_WORDS]:
             del self._last_words[oldest]
 
-    def _statuses(self, pod: Object, noted_ends: dict[str, int]) -> list[Status]:
+    def _statuses(self, pod: Object, noted_ends: dict[str, float]) -> list[Status]:
         """Its container's last end, where that was not told yet, and that it runs."""
-        ends = pods.ends(pod) + pods.has_ended(pod)
+        ends = _ends(pod)
         noted = noted_ends.setdefault(_uid(pod), 0)
         found = []
         whose = self._name(pod)
@@ -143,7 +145,7 @@ class KubernetesContainerManager:
         if pod is None:
             return
         if self._noted is not None:
-            self._noted[_uid(pod)] = pods.ends(pod) + pods.has_ended(pod)
+            self._noted[_uid(pod)] = _ends(pod)
 
     def number(self, frontend: str) -> int:
         return self._numbers.give(frontend, self._pods.objects if self._tasks else ())
@@ -178,7 +180,7 @@ class KubernetesContainerManager:
     async def _remove_ended(self) -> None:
         """An evicted pod stays until somebody takes it away; first its end must have been told."""
         for name, pod in list(self._pods.objects.items()):
-            told = (self._noted or {}).get(_uid(pod), 0) > pods.ends(pod)
+            told = (self._noted or {}).get(_uid(pod), 0) == OVER
             if pods.kind(pod) is not None and pods.has_ended(pod) and told:
                 with suppress(NotFound):
                     await self._server.delete("Pod", name)
@@ -383,6 +385,10 @@ def _has_digest(found: Object, manifest: Manifest) -> bool:
 
 def _name_of(spec: Spec) -> str:
     return deployments.name_of(spec.labels["model"], spec.labels["version"])
+
+
+def _ends(pod: Object) -> float:
+    return OVER if pods.has_ended(pod) else pods.ends(pod)
 
 
 def _last_words(pod: Object) -> str:

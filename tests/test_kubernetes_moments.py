@@ -1,12 +1,12 @@
-"""The logs of pods that end while they are read.
+"""What the container manager makes of pods at moments between two changes of them.
 
-The API server is a fake, as no real one can be held between its answer and its watch.
+The API server is a fake, as no real one can be held at such a moment.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +64,21 @@ class Server:
         pass
 
 
+Pods = dict[str, dict[str, Any]]
+Managed = Callable[..., list[str]]
 Read = Callable[..., list[str]]
 
 
 @pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Read:
-    """Its log, and that among all of them, where management last looked at the pod in `seen`."""
+def managed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Managed:
+    """What `test` finds, given a manager that has looked at the pods in `seen`, and what its watch has."""
 
-    def read(log: bytes | Exception, seen: Status, now: Status | None = None, name: str = NAME) -> list[str]:
-        async def run() -> list[str]:
+    def run(
+        seen: Status,
+        test: Callable[[kubernetes.KubernetesContainerManager, Pods], Awaitable[list[str]]],
+        log: bytes | Exception = b"",
+    ) -> list[str]:
+        async def main() -> list[str]:
             server = Server(log)
             monkeypatch.setattr(kubernetes, "APIServer", lambda _: server)
             pods = server.watched("Pod").objects
@@ -81,12 +87,28 @@ def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Read:
             manager = kubernetes.KubernetesContainerManager("clipper", "", numbers, keeps=True)
             try:
                 await manager.poll()
-                pods["m-1-abc"] = replica(seen if now is None else now)
-                return [(await manager.log(name, 0))[0], (await manager.logs())[name]]
+                return await test(manager, pods)
             finally:
                 await manager.close()
 
-        return asyncio.run(run())
+        return asyncio.run(main())
+
+    return run
+
+
+# Logs
+
+
+@pytest.fixture
+def read(managed: Managed) -> Read:
+    """Its log, and that among all of them."""
+
+    def read(log: bytes | Exception, seen: Status, now: Status | None = None, name: str = NAME) -> list[str]:
+        async def test(manager: kubernetes.KubernetesContainerManager, pods: Pods) -> list[str]:
+            pods["m-1-abc"] = replica(seen if now is None else now)
+            return [(await manager.log(name, 0))[0], (await manager.logs())[name]]
+
+        return managed(seen, test, log)
 
     return read
 
@@ -114,3 +136,38 @@ def test_what_runs_has_no_last_words(read: Read) -> None:
 def test_a_log_that_does_not_exist_names_those_that_do(read: Read) -> None:
     with pytest.raises(NotFound, match=rf"no log 'm\.2\.x'\. Logs: {NAME}\."):
         read(b"It works.\n", {}, name="m.2.x")
+
+
+# Ends
+
+
+TERMINATED = {"state": {"terminated": {"exitCode": 137, "message": "Killed."}}, "restartCount": 0}
+
+
+def ends(managed: Managed, *changes: Status) -> list[str]:
+    """The last words of each end that is told while these changes are seen, one after the other."""
+
+    async def test(manager: kubernetes.KubernetesContainerManager, pods: Pods) -> list[str]:
+        found = []
+        for change in changes:
+            pods["m-1-abc"] = replica(change)
+            for status in await manager.poll():
+                if status.exit_code is not None:
+                    found.append(status.last_words)
+                    await manager.forget(status.name)
+        return found
+
+    return managed({}, test)
+
+
+def test_an_eviction_is_one_end_even_if_its_container_ends_later(managed: Managed) -> None:
+    (words,) = ends(managed, EVICTED, {**EVICTED, "containerStatuses": [TERMINATED]})
+    assert ADVICE in words
+
+
+def test_a_container_that_is_restarted_and_then_evicted_has_two_ends(managed: Managed) -> None:
+    crashed = {"containerStatuses": [TERMINATED]}
+    again = {"containerStatuses": [{"state": {"running": {}}, "restartCount": 1}]}
+    killed, evicted = ends(managed, crashed, again, {**again, **EVICTED}, {**crashed, **EVICTED})
+    assert killed == "Killed."
+    assert ADVICE in evicted
