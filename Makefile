@@ -18,7 +18,7 @@ SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/packa
 
 # What they leave outlives them where something goes wrong, on the Docker engine: so they run twice in a row.
 LASTING := $(wildcard notebooks/11_*.ipynb)
-RUN_LESSONS := $(BIN)/python -m pytest -p tests.home -p tests.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
+RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 
 .DEFAULT_GOAL := help
 .PHONY: help lab demo stop test lint types unit screenshots notebooks lessons-twice exercises benchmarks format hooks clean parts curl wrk
@@ -52,7 +52,7 @@ unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),parts) ## run the tests in
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 screenshots: $(DEV) parts ## take the README's pictures anew
-	PYTHONPATH=notebooks $(BIN)/python -m tests.screenshots
+	PYTHONPATH=notebooks $(BIN)/python -m tests.tools.screenshots
 
 notebooks: $(DEV) curl parts ## run every cell of every lesson and of every solution
 	$(RUN_LESSONS) $(LESSONS)
@@ -62,17 +62,17 @@ lessons-twice: $(DEV) curl parts ## the same, twice in one home: nothing that a 
 	$(RUN_LESSONS) --twice $(LESSONS)
 
 exercises: $(DEV) ## make the exercises from their solutions, and the table of the lessons
-	$(BIN)/python -m tests.exercises
-	$(BIN)/python -m tests.overview
+	$(BIN)/python -m tests.tools.exercises
+	$(BIN)/python -m tests.tools.overview
 
 benchmarks: $(DEV) wrk ## measure the query path: rates, batching, overload and more (takes 20 minutes)
-	$(BIN)/python -m tests.benchmarks $(BENCHMARKS)
+	$(BIN)/python -m tests.tools.benchmarks $(BENCHMARKS)
 
 format: $(DEV) ## put code in form and take outputs out of notebooks
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/jupyter nbconvert --clear-output --inplace notebooks/*.ipynb notebooks/roles/*.ipynb exercises/solutions/*.ipynb
-	$(BIN)/python -m tests.exercises
+	$(BIN)/python -m tests.tools.exercises
 
 hooks: $(DEV) ## run the quick checks before each commit from now on
 	$(BIN)/pre-commit install

@@ -8,9 +8,8 @@ import pytest
 import uvicorn.server
 
 from clipperlab import ClipperConnection
-
-from . import places
-from .clusters import Attach, deploy_who
+from tests.support import places
+from tests.support.clusters import Attach, deploy_who
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,8 +13,7 @@ import pytest
 
 from clipper_container import addresses
 from clipper_container.addresses import find
-
-from .waiting import wait_for
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 from clipper_container.metrics import MOST, Metrics
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
-
-from .clusters import ask
-from .waiting import wait_for
+from tests.support.clusters import ask
+from tests.support.waiting import wait_for
 
 
 def test_metrics_are_kept_and_told_once() -> None:

@@ -18,9 +18,8 @@ from clipperlab.deployers.python import deploy_python_closure
 from digits_app.app import make_app
 from digits_app.corrections import Correction, Corrections
 from digits_app.running import Running
-
-from .clusters import Attach, constant
-from .waiting import wait_for
+from tests.support.clusters import Attach, constant
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 

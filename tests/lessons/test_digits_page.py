@@ -20,10 +20,9 @@ from sklearn.svm import SVC
 from clipperlab import ClipperConnection
 from clipperlab.deployers.sklearn import deploy_sklearn_model
 from digits_app.running import Running
-
-from . import parts
-from .browser import launch
-from .clusters import Attach
+from tests.support import parts
+from tests.support.browser import launch
+from tests.support.clusters import Attach
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 SOON_MS = 10_000

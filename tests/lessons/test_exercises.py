@@ -13,10 +13,11 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from . import kubernetes_stand_in, parts
-from .exercises import GAP, exercise_of, written
-from .home import own_home
-from .notebooks import EXERCISES, SOLUTIONS, checked, read
+from tests.support import parts
+from tests.support.home import own_home
+from tests.support.notebooks import EXERCISES, SOLUTIONS, checked, read
+from tests.tools import kubernetes_stand_in
+from tests.tools.exercises import GAP, exercise_of, written
 
 MADE = sorted(EXERCISES.glob("*.ipynb"))
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from . import kubernetes_stand_in
-from .notebooks import NOTEBOOKS, SOLUTIONS
-from .parts import MUST
-from .test_lesson_runs import run_notebooks
+from tests.lessons.test_lesson_runs import run_notebooks
+from tests.support.notebooks import NOTEBOOKS, SOLUTIONS
+from tests.support.parts import MUST
+from tests.tools import kubernetes_stand_in
 
 NAME = "13_scale_out_on_kubernetes.ipynb"
 KIND: dict[str, Any] = {"nodes": 1}

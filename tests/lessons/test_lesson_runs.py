@@ -11,13 +11,16 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from . import lesson_runs
-from .lesson_runs import MIB, SECONDS, Run
-from .parts import MUST
-from .usage import Watch
-from .waiting import wait_for
+from tests.support import lesson_runs
+from tests.support.lesson_runs import MIB, SECONDS, Run
+from tests.support.parts import MUST
+from tests.support.usage import Watch
+from tests.support.waiting import wait_for
 
-PLUGINS = [f"-p{name}" for name in ("nbval.plugin", "pytest_timeout", "tests.home", "tests.lesson_runs")]
+PLUGINS = [
+    f"-p{name}"
+    for name in ("nbval.plugin", "pytest_timeout", "tests.support.home", "tests.support.lesson_runs")
+]
 LACKS = 'from clipperlab.lessons import need\nneed("moon", False, "Wait for the night.")'
 LEAVES = """
 from clipperlab.managers import home
@@ -52,7 +55,7 @@ def run_notebooks(*notebooks: Path, **environment: str) -> tuple[int, str]:
     ]
     inherited = {name: value for name, value in os.environ.items() if name != MUST}
     inherited |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     done = subprocess.run(
         command, cwd=root, env=inherited | environment, capture_output=True, text=True, timeout=150
     )

@@ -17,8 +17,7 @@ from clipperlab.lessons.parts import Part, parts
 from clipperlab.lessons.progress import Progress
 from clipperlab.lessons.result import Result
 from clipperlab.managers import ProcessContainerManager
-
-from .home import own_home
+from tests.support.home import own_home
 
 HINTS = ("Look up.", "Call `f`.", "`f(1)`")
 

@@ -25,10 +25,9 @@ from clipperlab.lessons import NotYet
 from clipperlab.lessons.checks.lesson_10 import survives
 from clipperlab.lessons.live import database, stream
 from clipperlab.lessons.live.asking import Answer, Asker, Unavailable
-
-from . import parts
-from .clusters import Attach, kill, pid_of
-from .waiting import wait_for
+from tests.support import parts
+from tests.support.clusters import Attach, kill, pid_of
+from tests.support.waiting import wait_for
 
 
 class FakeAsker(Asker):

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from clipperlab.lessons.checks import checks_of
-
-from .notebooks import (
+from tests.support.notebooks import (
     EXERCISES,
     LESSONS,
     NOTEBOOKS,
@@ -25,7 +24,7 @@ from .notebooks import (
     source,
     text,
 )
-from .overview import README, with_table
+from tests.tools.overview import README, with_table
 
 SOLVED = sorted(SOLUTIONS.glob("*.ipynb"))
 ALL = [*LESSONS, *SOLVED, *sorted(EXERCISES.glob("*.ipynb"))]

@@ -13,11 +13,10 @@ import pytest
 from nbclient import NotebookClient
 
 from clipperlab import ClipperConnection, ClipperException, ProcessContainerManager
+from tests.support.home import own_home
+from tests.support.waiting import wait_for
 
-from .home import own_home
-from .waiting import wait_for
-
-ROLES = Path(__file__).parent.parent / "notebooks" / "roles"
+ROLES = Path(__file__).parents[2] / "notebooks" / "roles"
 NOTEBOOKS = sorted(ROLES.glob("*.ipynb"))
 
 

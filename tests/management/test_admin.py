@@ -11,8 +11,7 @@ import pytest
 
 from clipper_server.management.state import Version
 from clipper_server.snapshot import BatchingSpec, ReplicaReport, Report
-
-from .managements import Served, served
+from tests.support.managements import Served, served
 
 
 @pytest.fixture

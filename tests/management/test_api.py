@@ -26,9 +26,8 @@ from clipper_server.management.bodies import MAX_BODY, MAX_DEPTH
 from clipper_server.management.containers.identity import Identity
 from clipper_server.management.state import Version
 from clipper_server.query.frontend import Settings as FrontendSettings
-
-from .managements import TOKEN, Served, served
-from .waiting import wait_for
+from tests.support.managements import TOKEN, Served, served
+from tests.support.waiting import wait_for
 
 APP = {"name": "a", "input_type": "doubles", "default_output": -1, "latency_slo_micros": 1000}
 JSON = {"Content-Type": "application/json"}

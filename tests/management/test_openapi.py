@@ -19,8 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from clipper_server.snapshot import ReplicaReport, Report
-
-from .managements import TOKEN, Served, served
+from tests.support.managements import TOKEN, Served, served
 
 pytestmark = pytest.mark.slow
 

@@ -15,10 +15,9 @@ from clipper_server.management.containers import ByCpu, Orchestrator, Status, Tr
 from clipper_server.management.containers.numbers import YOUNG_S, Numbers
 from clipper_server.management.observations import MAX_FRONTENDS
 from clipper_server.management.state import Autoscaling, State
-
-from .fakes import FakeManager
-from .test_reconciler import World
-from .virtual_time import run
+from tests.management.test_reconciler import World
+from tests.support.fakes import FakeManager
+from tests.support.virtual_time import run
 
 
 class FakeOrchestrator(FakeManager):

@@ -22,9 +22,8 @@ from clipper_server.management.reconciler import Reconciler
 from clipper_server.management.specs import Specs
 from clipper_server.management.state import Autoscaling, State, Version
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, ReplicaReport, Report, VersionReport
-
-from .fakes import FakeManager
-from .virtual_time import run
+from tests.support.fakes import FakeManager
+from tests.support.virtual_time import run
 
 
 class World:

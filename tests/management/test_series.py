@@ -20,9 +20,8 @@ from clipper_server.snapshot import (
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.management import ApplicationPoint, Point
-
-from .clusters import ask, constant
-from .waiting import wait_for
+from tests.support.clusters import ask, constant
+from tests.support.waiting import wait_for
 
 
 class World:

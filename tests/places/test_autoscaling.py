@@ -10,11 +10,10 @@ import pytest
 
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
-
-from .clusters import ask
-from .drill import RATE, Load
-from .places import EVERYWHERE
-from .waiting import wait_for
+from tests.support.clusters import ask
+from tests.support.places import EVERYWHERE
+from tests.support.waiting import wait_for
+from tests.tools.drill import RATE, Load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -18,10 +18,9 @@ import pytest
 from clipper_container.errors import ArtifactError, BadRequest, ClusterError, DeployError, NotFound
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
-
-from .clusters import Attach, ask, constant, deploy_who, output
-from .places import EVERYWHERE, Place
-from .waiting import wait_for
+from tests.support.clusters import Attach, ask, constant, deploy_who, output
+from tests.support.places import EVERYWHERE, Place
+from tests.support.waiting import wait_for
 
 pytestmark = [EVERYWHERE, pytest.mark.timeout(300)]
 

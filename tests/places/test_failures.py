@@ -15,10 +15,9 @@ import pytest
 
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
-
-from .clusters import Attach, ask, output
-from .places import EVERYWHERE, Place
-from .waiting import wait_for
+from tests.support.clusters import Attach, ask, output
+from tests.support.places import EVERYWHERE, Place
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, EVERYWHERE, pytest.mark.timeout(300)]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from . import parts
+from tests.support import parts
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DATA = r"clipperlab-[^/]+\.data/data/"
 PANEL = f"{DATA}share/jupyter/labextensions/clipperlab/"
 MOST_JAVASCRIPT = 60_000  # bytes

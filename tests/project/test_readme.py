@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from .home import own_home
+from tests.support.home import own_home
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

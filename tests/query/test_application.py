@@ -15,9 +15,8 @@ from clipper_server.query.configuration import Configuration
 from clipper_server.query.policy import Asked
 from clipper_server.query.task import Outcome
 from clipper_server.snapshot import ApplicationSpec, Snapshot
-
-from .fakes import FakeReplica, version_spec
-from .virtual_time import run
+from tests.support.fakes import FakeReplica, version_spec
+from tests.support.virtual_time import run
 
 
 class LongestWins:

@@ -9,9 +9,8 @@ from clipper_container.wire import Fault
 from clipper_server.query.batching import AIMD, Fixed, Learned, policy_for
 from clipper_server.query.latency import LatencyTable
 from clipper_server.snapshot import BatchingSpec
-
-from .fakes import Asker, FakeReplica, new_queue
-from .virtual_time import run
+from tests.support.fakes import Asker, FakeReplica, new_queue
+from tests.support.virtual_time import run
 
 
 def linear(*costs: int) -> LatencyTable:

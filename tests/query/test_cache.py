@@ -7,9 +7,8 @@ from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 from clipper_server.query.cache import Cache, Key
 from clipper_server.query.task import Outcome, Task
-
-from .fakes import new_queue
-from .virtual_time import run
+from tests.support.fakes import new_queue
+from tests.support.virtual_time import run
 
 VERSION = ("m", "1", 1)
 

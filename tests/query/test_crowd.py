@@ -8,9 +8,8 @@ import pytest
 from clipper_container.wire import Fault
 from clipper_server.query.crowd import Crowd, worth_holding
 from clipper_server.snapshot import BatchingSpec
-
-from .fakes import Asker, FakeReplica, new_queue
-from .virtual_time import run
+from tests.support.fakes import Asker, FakeReplica, new_queue
+from tests.support.virtual_time import run
 
 CONSTANT = [(1.0, 0.008), (64.0, 0.008)]  # seconds by cost: a batch takes what a single input takes
 

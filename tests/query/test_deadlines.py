@@ -3,8 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from clipper_server.query.deadlines import LOOK_THROUGH, Deadlines
-
-from .virtual_time import run
+from tests.support.virtual_time import run
 
 
 class Query:

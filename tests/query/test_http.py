@@ -19,8 +19,7 @@ from clipper_server.query.configuration import Configuration
 from clipper_server.query.frontend import Server
 from clipper_server.query.listener import Listener
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, Snapshot
-
-from .fakes import FakeReplica, version_spec
+from tests.support.fakes import FakeReplica, version_spec
 
 pytestmark = pytest.mark.anyio
 DEADLINE_S = 10

@@ -14,9 +14,8 @@ from clipper_container.wire import Fault
 from clipper_server.query.cache import Cache
 from clipper_server.query.task import Outcome
 from clipper_server.snapshot import BatchingSpec
-
-from .fakes import Asker, FakeReplica, fixed, new_queue
-from .virtual_time import run
+from tests.support.fakes import Asker, FakeReplica, fixed, new_queue
+from tests.support.virtual_time import run
 
 
 async def gather(askers: list[Asker]) -> list[Outcome]:

@@ -14,9 +14,9 @@ from typing import Any
 import httpx2
 from playwright.sync_api import ConsoleMessage, Page, Playwright
 
-from .waiting import wait_for
+from tests.support.waiting import wait_for
 
-SHOTS = Path(__file__).parents[1] / "build" / "screenshots"
+SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-quic"),

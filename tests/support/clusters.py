@@ -13,8 +13,7 @@ import psutil
 
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
-
-from .waiting import wait_for
+from tests.support.waiting import wait_for
 
 Attach = Callable[[str], ClipperConnection]
 

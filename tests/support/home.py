@@ -1,7 +1,7 @@
 """A CLIPPERLAB_HOME of one's own, in a short folder, whose clusters end with it whatever happens.
 
-As a pytest plugin (`-p tests.home`) it gives one to the whole run: so the lessons never touch a learner's
-own clusters, and a lesson that fails half-way leaves no process behind.
+As a pytest plugin (`-p tests.support.home`) it gives one to the whole run: so the lessons never touch a
+learner's own clusters, and a lesson that fails half-way leaves no process behind.
 """
 
 from __future__ import annotations

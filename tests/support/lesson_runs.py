@@ -1,9 +1,9 @@
 """Runs of lessons under nbval, seen as lessons: how long each takes, how much memory, and which one fails.
 
-A pytest plugin, used with `-p tests.home -p tests.lesson_runs`. A lesson fails with its first cell that
-fails, and the rest of it is left out; where a cell says that the machine lacks something (`NotHere`), the
-rest is skipped, unless CLIPPERLAB_TESTS_NEED names it. A lesson also fails that takes too long or too much
-memory, or leaves a cluster behind. `--twice` runs everything twice in one home.
+A pytest plugin, used with `-p tests.support.home -p tests.support.lesson_runs`. A lesson fails with its
+first cell that fails, and the rest of it is left out; where a cell says that the machine lacks something
+(`NotHere`), the rest is skipped, unless CLIPPERLAB_TESTS_NEED names it. A lesson also fails that takes too
+long or too much memory, or leaves a cluster behind. `--twice` runs everything twice in one home.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ import pytest
 
 from clipperlab.lessons.bench import MUST_PASS
 from clipperlab.managers import clusters
-
-from .home import end_clusters
-from .parts import MUST
-from .usage import Taken, Watch
+from tests.support.home import end_clusters
+from tests.support.parts import MUST
+from tests.support.usage import Taken, Watch
 
 SECONDS = 60.0
 MIB = 1024.0

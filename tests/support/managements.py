@@ -28,8 +28,7 @@ from clipper_server.management.series import Series
 from clipper_server.management.server import HOST, _Server
 from clipper_server.management.specs import Specs
 from clipper_server.management.state import State
-
-from .fakes import FakeManager
+from tests.support.fakes import FakeManager
 
 T = TypeVar("T")
 TOKEN = "the-token-of-this-cluster"

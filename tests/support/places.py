@@ -21,11 +21,10 @@ from clipperlab import (
     KubernetesContainerManager,
     ProcessContainerManager,
 )
-
-from . import parts
-from .clusters import kill, pid_of
-from .home import own_home
-from .waiting import wait_for
+from tests.support import parts
+from tests.support.clusters import kill, pid_of
+from tests.support.home import own_home
+from tests.support.waiting import wait_for
 
 EVERYWHERE = pytest.mark.parametrize(
     "place",
@@ -303,7 +302,7 @@ def find(name: str, **options: Any) -> Iterator[Place]:
         if name == "kubernetes":
             yield Kubernetes()
         elif name == "stand-in":
-            from . import kubernetes_stand_in
+            from tests.tools import kubernetes_stand_in
 
             stand_in = stack.enter_context(kubernetes_stand_in.StandIn(**options))
             patch.setenv("KUBECONFIG", str(stand_in.kubeconfig))

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import docker
 
-from . import parts
-from .waiting import wait_for
+from tests.support import parts
+from tests.support.waiting import wait_for
 
 MIB = 1 << 20
 CLONE_NEWNET = 0x40000000  # os.setns is Python 3.12's

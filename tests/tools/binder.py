@@ -1,4 +1,4 @@
-"""Tries binder/ in a bare container: its installation, and some lessons with 2 GB: `python -m tests.binder`.
+"""Tries binder/ in a bare container of 2 GB: installation, and some lessons. `python -m tests.tools.binder`.
 
 It does what repo2docker does with these files, on another base: the Debian packages as root, all else as a
 user without rights. Takes about ten minutes, and network for packages.
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 IMAGE = "python:3.11-slim"
 LESSONS = ("00", "01", "02", "09")
 MEMORY = "2g"
@@ -32,7 +32,7 @@ INSTALL = "set -e; python -m venv --copies ../env; cd ../repo; binder/postBuild;
 # The runner is not part of what Binder has.
 RUNNER = "python -m pip install --quiet --no-cache-dir nbval pytest pytest-timeout"
 RUN = """
-binder/start python -m pytest -q -p tests.home -p tests.lesson_runs -p no:cacheprovider \
+binder/start python -m pytest -q -p tests.support.home -p tests.support.lesson_runs -p no:cacheprovider \
   --nbval-lax --nbval-current-env --nbval-cell-timeout=120 {lessons}
 """
 # Node has certificates of its own; this lets it trust what the container's system trusts.

@@ -1,4 +1,4 @@
-"""A fire drill: everything that operators and bad luck do, under a constant load. `python -m tests.drill`.
+"""A fire drill: all that operators and bad luck do, under a constant load. `python -m tests.tools.drill`.
 
 200 queries a second go to one application of a cluster with two query frontends and two replicas, while a
 version is deployed, rolled back and forward twenty times, scaled from 1 to 4 and back, and while management,
@@ -31,9 +31,8 @@ from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.load.http_client import Connection
 from clipperlab.load.http_request import post
-
-from .home import own_home
-from .waiting import wait_for
+from tests.support.home import own_home
+from tests.support.waiting import wait_for
 
 RATE = 200
 CONNECTIONS = 16
@@ -251,7 +250,7 @@ def table(load: Load, drill: Drill) -> Table:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.drill", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.drill", description=__doc__)
     parser.add_argument("--settle-s", type=float, default=20.0, help="load after each step")
     arguments = parser.parse_args()
     console = Console(highlight=False)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .notebooks import EXERCISES, SOLUTIONS, Cell, read
+from tests.support.notebooks import EXERCISES, SOLUTIONS, Cell, read
 
 GAP = "# Your code goes here."
 

@@ -1,7 +1,8 @@
 """How long it takes from `make lab` to lesson 01's first prediction on a fresh clone, installation included.
 
-`python3 -m tests.first_prediction` clones what is committed here, runs `make lab` there with empty caches
-until JupyterLab answers, and then the cells of the lesson up to its first answer. Reading is not counted.
+`python3 -m tests.tools.first_prediction` clones what is committed here, runs `make lab` there with empty
+caches until JupyterLab answers, and then the cells of the lesson up to its first answer. Reading does
+not count.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LESSON = "01_serve_a_model_in_five_minutes.ipynb"
 FIRST_ANSWER = "ask"  # the cell
 DEADLINE_S = 900.0

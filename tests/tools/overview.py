@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .notebooks import LESSONS, NOTEBOOKS, SOLUTIONS, head, objectives
+from tests.support.notebooks import LESSONS, NOTEBOOKS, SOLUTIONS, head, objectives
 
 README = NOTEBOOKS / "README.md"
 TABLE = re.compile(r"(?<=<!-- lessons -->\n).*(?=<!-- end -->)", re.DOTALL)

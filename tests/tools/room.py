@@ -1,4 +1,4 @@
-"""What a room of learners needs of one machine: `python -m tests.room`, for thirty, or `--learners 12`.
+"""What a room of learners needs of one machine: `python -m tests.tools.room`, for thirty, or `--learners 12`.
 
 One learner has a Jupyter server and lesson 01 open, with everything that the lesson started, and reads. That
 is measured for a while, and multiplied. `make notebooks` tells what a lesson takes while its cells run.
@@ -18,10 +18,10 @@ import nbformat
 import psutil
 from nbclient import NotebookClient
 
-from .browser import jupyter
-from .home import own_home
-from .notebooks import LESSONS
-from .usage import cpu_of, is_of, memory_of
+from tests.support.browser import jupyter
+from tests.support.home import own_home
+from tests.support.notebooks import LESSONS
+from tests.support.usage import cpu_of, is_of, memory_of
 
 KINDS = {
     "clipper_container": "replicas",

@@ -12,12 +12,11 @@ from playwright.sync_api import Page, expect, sync_playwright
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.sklearn import deploy_sklearn_model
 from digits_app.running import Running
+from tests.support import parts
+from tests.support.browser import Notebook, jupyter, launch, write_notebook
+from tests.support.home import own_home
 
-from . import parts
-from .browser import Notebook, jupyter, launch, write_notebook
-from .home import own_home
-
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 SECONDS = 40
 
 

@@ -10,8 +10,9 @@ import subprocess
 
 import pytest
 
-from . import binder, parts
-from .notebooks import ROOT
+from tests.support import parts
+from tests.support.notebooks import ROOT
+from tests.tools import binder
 
 BINDER = ROOT / "binder"
 

@@ -28,8 +28,8 @@ from kubernetes.aio import watch as aio_watches
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import portforward
 
-from .kubernetes_stand_in import StandIn
-from .waiting import wait_for
+from tests.support.waiting import wait_for
+from tests.tools.kubernetes_stand_in import StandIn
 
 pytestmark = [
     pytest.mark.slow,

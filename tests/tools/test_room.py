@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from . import room
+from tests.tools import room
 
 
 @pytest.mark.slow

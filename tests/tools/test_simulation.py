@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from .simulation.table import table
+from tests.tools.simulation.table import table
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +16,10 @@ pytest.importorskip("aiohttp", reason="needs aiohttp, which comes with Kubernete
 
 def test_a_small_simulation_answers_every_query_and_prints_its_tables() -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.simulation", "--smoke"], capture_output=True, text=True, timeout=100
+        [sys.executable, "-m", "tests.tools.simulation", "--smoke"],
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
     assert ran.returncode == 0, ran.stderr
     titles = [line[4:] for line in ran.stdout.splitlines() if line.startswith("### ")]

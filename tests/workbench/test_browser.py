@@ -17,10 +17,9 @@ pytest.importorskip("jupyterlab", reason="needs JupyterLab, which is not install
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from clipperlab import ClipperConnection, ProcessContainerManager
-
-from . import parts
-from .browser import IDLE, Notebook, jupyter, launch, write_notebook
-from .clusters import Attach, kill, pid_of
+from tests.support import parts
+from tests.support.browser import IDLE, Notebook, jupyter, launch, write_notebook
+from tests.support.clusters import Attach, kill, pid_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 MANAGER = "ProcessContainerManager('browser', clipper_query_port=0, clipper_management_port=0)"

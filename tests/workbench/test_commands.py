@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from clipperlab import ClipperConnection
-
-from .clusters import kill, pid_of
-from .waiting import wait_for
+from tests.support.clusters import kill, pid_of
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 MODEL = """

@@ -24,8 +24,7 @@ from clipperlab import (
 )
 from clipperlab.deployers.custom import deploy_model_class
 from clipperlab.deployers.python import deploy_python_closure
-
-from .clusters import ask, constant
+from tests.support.clusters import ask, constant
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from clipperlab import ClipperConnection, ProcessContainerManager, doctor
-
-from . import kubernetes_stand_in
-from .clusters import Attach, deploy_who, kill, pid_of
+from tests.support.clusters import Attach, deploy_who, kill, pid_of
+from tests.tools import kubernetes_stand_in
 
 pytestmark = pytest.mark.slow
 

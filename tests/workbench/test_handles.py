@@ -4,8 +4,7 @@ import pytest
 
 from clipperlab import BadRequest, ClipperConnection, NotFound
 from clipperlab.deployers.python import deploy_python_closure
-
-from .clusters import constant
+from tests.support.clusters import constant
 
 
 @pytest.fixture

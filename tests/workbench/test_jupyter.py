@@ -20,9 +20,8 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.jupyter import MAX_BODY
-
-from .clusters import Attach, constant, kill, pid_of
-from .waiting import wait_for
+from tests.support.clusters import Attach, constant, kill, pid_of
+from tests.support.waiting import wait_for
 
 # Its fixtures, and not its hooks, which would take over the asynchronous tests of all modules.
 for _module in (jupyter_core, jupyter_server, pytest_tornasync):

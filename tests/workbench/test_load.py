@@ -18,9 +18,8 @@ from clipperlab import BadRequest, ClipperConnection, ClusterError, NotFound
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.load import LoadResult, LoadRun
 from clipperlab.load.schedule import ARRIVALS, BURST_S, Arrivals, Phase, arrivals
-
-from .clusters import lives
-from .waiting import wait_for
+from tests.support.clusters import lives
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 SECONDS = 20.0

@@ -12,8 +12,7 @@ pytest.importorskip("IPython", reason="magics need IPython, which is not install
 from IPython.core.interactiveshell import InteractiveShell
 
 from clipperlab import ClipperConnection
-
-from .clusters import ask
+from tests.support.clusters import ask
 
 PREDICT = "def predict(inputs):\n    return [{} for _ in inputs]"
 

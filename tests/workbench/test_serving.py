@@ -7,9 +7,8 @@ import pytest
 
 from clipperlab import BadRequest, ClipperConnection, NotFound
 from clipperlab.serving import serve
-
-from .clusters import ask, constant
-from .waiting import wait_for
+from tests.support.clusters import ask, constant
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture

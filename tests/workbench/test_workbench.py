@@ -23,9 +23,8 @@ from clipperlab.workbench.pictures import STATIC, esm
 from clipperlab.workbench.view import LIVE, Viewing
 from clipperlab.workbench.views import ConnectionView
 from clipperlab.workbench.watch import Watch
-
-from .clusters import Attach, ask, constant, kill, pid_of
-from .waiting import wait_for
+from tests.support.clusters import Attach, ask, constant, kill, pid_of
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture(scope="module")

@@ -31,10 +31,9 @@ from clipperlab import (
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.images import build
 from clipperlab.progress import told_to
-
-from . import parts, places
-from .clusters import ask, constant, output
-from .waiting import wait_for
+from tests.support import parts, places
+from tests.support.clusters import ask, constant, output
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

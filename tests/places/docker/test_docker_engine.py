@@ -14,11 +14,10 @@ pytest.importorskip("docker", reason="needs docker's client, which is not instal
 from clipper_container import image
 from clipperlab import ClipperConnection, ClusterError, DeployError, DockerContainerManager, NoRoom
 from clipperlab.deployers.python import deploy_python_closure
-
-from . import places
-from .clusters import constant, output
-from .private_engine import MIB, PrivateEngine
-from .waiting import wait_for
+from tests.support import places
+from tests.support.clusters import constant, output
+from tests.support.private_engine import MIB, PrivateEngine
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

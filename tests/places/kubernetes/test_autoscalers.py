@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from clipper_server.management.containers import ByCpu, Trouble, Wanted, autoscalers
-
-from .test_deployments import spec
+from tests.places.kubernetes.test_deployments import spec
 
 NO_METRICS = (
     "the HPA was unable to compute the replica count: failed to get cpu utilization: unable to get metrics "

@@ -10,8 +10,7 @@ import pytest
 from clipper_container import image
 from clipper_container.resources import Resources
 from clipper_server.management.containers import ByCpu, Runtime, Spec, Wanted, autoscalers, deployments
-
-from .test_manifests import VERSIONS
+from tests.places.kubernetes.test_manifests import VERSIONS
 
 RESOURCES = Resources.of(
     2,

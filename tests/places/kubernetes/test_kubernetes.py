@@ -12,10 +12,9 @@ import yaml
 
 from clipperlab import BadRequest, ClipperConnection, ClusterError, DeployError, KubernetesContainerManager
 from clipperlab.deployers.python import deploy_python_closure
-
-from . import clusters, places
-from .clusters import ask, constant
-from .waiting import wait_for
+from tests.support import clusters, places
+from tests.support.clusters import ask, constant
+from tests.support.waiting import wait_for
 
 pytestmark = [
     pytest.mark.slow,

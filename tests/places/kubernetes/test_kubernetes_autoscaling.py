@@ -10,10 +10,9 @@ import yaml
 
 from clipperlab import BadRequest, ClipperConnection, ClusterError, KubernetesContainerManager
 from clipperlab.deployers.python import deploy_python_closure
-
-from . import places
-from .clusters import constant, output
-from .waiting import wait_for
+from tests.support import places
+from tests.support.clusters import constant, output
+from tests.support.waiting import wait_for
 
 pytestmark = [
     pytest.mark.slow,

@@ -17,8 +17,7 @@ from clipper_server.management.containers import kubernetes
 from clipper_server.management.containers.api_server import Refused
 from clipper_server.management.containers.numbers import Numbers
 from clipper_server.management.state import State
-
-from .test_pods import replica
+from tests.places.kubernetes.test_pods import replica
 
 EVICTED = {
     "phase": "Failed",

@@ -12,10 +12,9 @@ import pytest
 from clipperlab import BadRequest, ClipperConnection, ClusterError, KubernetesContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.workbench.watch import Watch
-
-from . import places
-from .clusters import ask, constant
-from .waiting import wait_for
+from tests.support import places
+from tests.support.clusters import ask, constant
+from tests.support.waiting import wait_for
 
 pytestmark = [
     pytest.mark.slow,

@@ -18,10 +18,9 @@ from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.management import Management
 from clipperlab.workbench import glance
 from clipperlab.workbench.watch import Seen, Watch
-
-from . import places
-from .clusters import constant
-from .waiting import wait_for
+from tests.support import places
+from tests.support.clusters import constant
+from tests.support.waiting import wait_for
 
 pytestmark = [
     pytest.mark.slow,

@@ -16,8 +16,7 @@ import yaml
 from clipper_container import image
 from clipper_server import manifests
 from clipper_server.manifests import Choices, Manifest
-
-from . import parts
+from tests.support import parts
 
 VERSIONS = [f"1.{minor}" for minor in range(30, 38)]
 FOLDER = Path(str(resources.files("clipper_container"))) / "kubernetes"

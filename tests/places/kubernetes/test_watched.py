@@ -12,8 +12,7 @@ import aiohttp
 import pytest
 
 from clipper_server.management.containers.watched import PAUSES_S, Watched
-
-from .virtual_time import run
+from tests.support.virtual_time import run
 
 Object = dict[str, Any]
 

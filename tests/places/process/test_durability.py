@@ -26,13 +26,13 @@ from clipperlab import (
     ProcessContainerManager,
 )
 from clipperlab.deployers.python import deploy_python_closure
-
-from .clusters import Attach, ask, constant, kill, output, pid_of
-from .waiting import wait_for
+from tests.support import crashing_management
+from tests.support.clusters import Attach, ask, constant, kill, output, pid_of
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
-MANAGEMENT = Path(__file__).with_name("crashing_management.py")
+MANAGEMENT = Path(crashing_management.__file__)
 MANY_STEPS = 40  # more than a deploy has
 
 

@@ -19,10 +19,9 @@ from clipper_container.metrics import Metrics
 from clipperlab import BadRequest, ClipperConnection, DeployError
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.workbench import glance
-
-from . import places
-from .clusters import ask
-from .waiting import wait_for
+from tests.support import places
+from tests.support.clusters import ask
+from tests.support.waiting import wait_for
 
 STAND_IN = """#!/bin/sh
 case "$*" in

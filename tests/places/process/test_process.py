@@ -18,8 +18,7 @@ from clipper_container.errors import ClusterError, NotFound
 from clipper_container.resources import Resources
 from clipper_server.management.containers import Spec, Status
 from clipper_server.management.containers.process import LOG_LIMIT, ProcessContainerManager, _Record
-
-from .waiting import wait_for
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.anyio
 

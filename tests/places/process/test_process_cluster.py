@@ -19,9 +19,8 @@ import pytest
 from clipper_container import wire
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
-
-from .clusters import ask, constant, deploy_who, output
-from .waiting import wait_for
+from tests.support.clusters import ask, constant, deploy_who, output
+from tests.support.waiting import wait_for
 
 
 def test_a_second_management_on_one_folder_is_refused(conn: ClipperConnection) -> None:

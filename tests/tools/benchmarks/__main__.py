@@ -13,7 +13,8 @@ from typing import Any
 
 from rich.console import Console
 
-from ..home import own_home
+from tests.support.home import own_home
+
 from . import echo, report
 from .bench import Bench
 from .results import write
@@ -24,7 +25,7 @@ WIDTH = 120
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.benchmarks", description=__doc__)
     parser.add_argument("--seconds", type=int, default=5, help="for each round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--smoke", action="store_true", help="only see that everything runs")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from starlette.types import Receive, Scope, Send
 
-from ..waiting import wait_for
+from tests.support.waiting import wait_for
 
 HEADERS = [(b"content-type", b"application/json")]
 

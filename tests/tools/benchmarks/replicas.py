@@ -5,8 +5,8 @@ from __future__ import annotations
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.load.http_request import predict
+from tests.support.waiting import wait_for
 
-from ..waiting import wait_for
 from . import report, wrk
 from .bench import Bench, Outcome, at_least, ratio
 from .cluster import cluster, defaults, predict_url

@@ -1,4 +1,4 @@
-"""`python -m tests.kubernetes_stand_in`: one to play with, until Ctrl+C."""
+"""`python -m tests.tools.kubernetes_stand_in`: one to play with, until Ctrl+C."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: how far one cluster goes, measured on this machine; docs/scale.md shows it.
+"""`python -m tests.tools.simulation`: how far one cluster goes, measured here; docs/scale.md shows it.
 
 Figures are CPU time, which neighbours on the machine change little; rates by the clock would be theirs too.
 Bounded: at most 10,000 connections and ten query frontends at once, and some minutes; `--smoke` is quick.
@@ -75,7 +75,7 @@ async def look(frontends: int, replicas: int, seconds: float) -> Seen:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.simulation", description=__doc__)
     parser.add_argument("--seconds", type=float, default=4, help="for each measurement")
     parser.add_argument("--smoke", action="store_true", help="only see that everything runs")
     options = parser.parse_args()

@@ -119,7 +119,7 @@ async def simulated(folder: Path, frontends: int, replicas: int, work_ms: float)
         async with asyncio.timeout(START_S):
             await management.wait_for(lambda: len(management.reports) == frontends)
             began = time.monotonic()
-            command = ["-m", "tests.simulation.replicas", str(sockets), str(replicas), str(work_ms)]
+            command = ["-m", "tests.tools.simulation.replicas", str(sockets), str(replicas), str(work_ms)]
             crowd = await asyncio.create_subprocess_exec(
                 *(sys.executable, *command), stdout=asyncio.subprocess.PIPE
             )

@@ -12,8 +12,8 @@ import httpx2
 import msgspec
 
 from clipper_server.snapshot import LATENCIES_S, ApplicationReport, ReplicaReport, Report, VersionReport
+from tests.support.managements import TOKEN, Served, served
 
-from ..managements import TOKEN, Served, served
 from .replicas import MODEL, VERSION
 
 ROUNDS = 4  # of a report of each frontend

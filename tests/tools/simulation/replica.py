@@ -120,7 +120,9 @@ async def measure(frontends: int, seconds: float) -> Cost:
             await loop.create_unix_server(lambda name=str(i): connected(name), f"{folder}/{i}.sock")  # type: ignore[misc]
             for i in range(frontends)
         ]
-        process = subprocess.Popen([sys.executable, "-m", "tests.simulation.replica", f"{folder}/*.sock"])
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.tools.simulation.replica", f"{folder}/*.sock"]
+        )
         try:
             return await _measure(psutil.Process(process.pid), connections, served, wants, frontends, seconds)
         finally:

@@ -1,4 +1,4 @@
-"""Many replicas in one process: `python -m tests.simulation.replicas FOLDER COUNT WORK_MS`.
+"""Many replicas in one process: `python -m tests.tools.simulation.replicas FOLDER COUNT WORK_MS`.
 
 Real: the wire, hellos, credits (two for each replica, however many frontends there are), draining by end of
 connection. Fake: the model, which is a timer; one process for all, where each would be its own; no artifact.
