@@ -15,9 +15,10 @@ import uvloop
 
 from clipper_container.errors import ClipperException
 
-from . import kubernetes_commands, lifecycle
 from .cluster import ClusterFolder
 from .management import server
+from .places.kubernetes import commands as kubernetes_commands
+from .places.process import lifecycle
 
 
 def main() -> int:
@@ -69,7 +70,7 @@ def _manage(arguments: argparse.Namespace) -> None:
 
 
 def _on_docker(arguments: argparse.Namespace) -> None:
-    from .docker_cluster import DockerCluster  # late: processes need no engine
+    from .places.docker.cluster import DockerCluster  # late: processes need no engine
 
     cluster = DockerCluster(arguments.cluster_name, getattr(arguments, "registry", ""))
     if arguments.command == "up":

@@ -12,7 +12,7 @@ import msgspec
 
 from clipper_container.errors import ClusterError
 
-from .management.containers.identity import Identity
+from .identity import Identity
 
 ANSWER_S = 5.0
 SOCKET_PATH_LIMIT = 100  # macOS takes 104 bytes, Linux 108

@@ -11,10 +11,10 @@ import pytest
 
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.resources import Resources
-from clipper_server.management.containers import ByCpu, Orchestrator, Status, Trouble, Wanted
-from clipper_server.management.containers.numbers import YOUNG_S, Numbers
 from clipper_server.management.observations import MAX_FRONTENDS
 from clipper_server.management.state import Autoscaling, State
+from clipper_server.places import ByCpu, Orchestrator, Status, Trouble, Wanted
+from clipper_server.places.kubernetes.numbers import YOUNG_S, Numbers
 from tests.management.test_reconciler import World
 from tests.support.fakes import FakeManager
 from tests.support.virtual_time import run

@@ -17,8 +17,8 @@ from typing import Any
 
 from clipper_server import __main__ as server
 from clipper_server.management.artifacts import Artifacts
-from clipper_server.management.containers.process import ProcessContainerManager
 from clipper_server.management.state import State
+from clipper_server.places.process.manager import ProcessContainerManager
 
 STEPS: list[tuple[type, str]] = [
     (Artifacts, "put"),

@@ -11,7 +11,7 @@ from clipper_container.errors import BadRequest, ClusterError, DeployError
 from clipper_container.inputs import Tensor
 from clipper_container.resources import Resources
 from clipper_container.wire import Fault
-from clipper_server.management.containers import Runtime, Spec, Status
+from clipper_server.places import Runtime, Spec, Status
 from clipper_server.query.batching import BatchPolicy, policy_for
 from clipper_server.query.cache import Cache
 from clipper_server.query.latency import LatencyTable

@@ -118,7 +118,7 @@ class Kubernetes:
     restart_s = 20.0
 
     def __init__(self) -> None:
-        from clipper_server.kubernetes_api import KubernetesAPI
+        from clipper_server.places.kubernetes.api import KubernetesAPI
 
         self._api = KubernetesAPI()
 
@@ -156,7 +156,7 @@ class Kubernetes:
         from kubernetes import client
         from kubernetes.stream import stream
 
-        from clipper_server.kubernetes_api import configuration
+        from clipper_server.places.kubernetes.api import configuration
 
         with client.ApiClient(configuration("")) as api:
             execute = client.CoreV1Api(api).connect_get_namespaced_pod_exec

@@ -23,11 +23,11 @@ from clipper_container.errors import BadRequest, Unauthorized
 from clipper_container.resources import Resources
 
 from ..changes import Changes
+from ..places import ContainerManager, Orchestrator, Runtime
 from ..snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, ApplicationSpec, Report
 from . import answers, openapi, refusals
 from .admin import Admin
 from .bodies import Body, Limit
-from .containers import ContainerManager, Orchestrator, Runtime
 from .control import Control
 from .events import Events
 from .frontends import Frontends

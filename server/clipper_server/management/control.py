@@ -13,10 +13,10 @@ from clipper_container import artifact
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 
 from ..changes import Changes
+from ..places import ContainerManager, Orchestrator, Runtime
 from ..snapshot import ApplicationSpec, BatchingSpec, Snapshot, VersionSpec
 from . import moves
 from .artifacts import Artifacts
-from .containers import ContainerManager, Orchestrator, Runtime
 from .events import Events
 from .frontends import Frontends
 from .state import Autoscaling, Move, State, Version

@@ -14,8 +14,8 @@ import msgspec
 from clipper_container.errors import ClipperException, ClusterError
 
 from ..changes import Changes
+from ..places import ByCpu, ContainerManager, Orchestrator, Runtime, Spec, Status, Trouble, Wanted
 from .autoscaler import Autoscaler
-from .containers import ByCpu, ContainerManager, Orchestrator, Runtime, Spec, Status, Trouble, Wanted
 from .crashes import Crashes
 from .events import Events
 from .frontends import Frontends

@@ -20,11 +20,11 @@ from clipper_container.errors import ClusterError
 
 from ..changes import Changes
 from ..cluster import ClusterFolder, ClusterRecord
+from ..identity import Identity
+from ..places import ContainerManager, Orchestrator
+from ..places.process.manager import ProcessContainerManager
 from .api import API, FRONTENDS
 from .artifacts import Artifacts
-from .containers import ContainerManager, Orchestrator
-from .containers.identity import Identity
-from .containers.process import ProcessContainerManager
 from .control import Control
 from .events import Events
 from .frontends import Frontends
@@ -144,7 +144,7 @@ def on_docker(cluster_name: str, host: str, registry: str) -> Place:
     """In containers, of which this is one. `host` is where the ports are published; `registry` has images."""
 
     def place(folder: ClusterFolder, state: State) -> tuple[socket.socket, Specs, ContainerManager]:
-        from .containers import docker  # late: processes need no engine
+        from ..places.docker import manager as docker  # late: processes need no engine
 
         folder.make()
         manager = docker.DockerContainerManager(cluster_name, folder.path / "logs", registry)
@@ -170,9 +170,12 @@ def on_kubernetes(cluster_name: str, namespace: str, registry: str, address: str
     """
 
     def place(folder: ClusterFolder, state: State) -> tuple[socket.socket, Specs, ContainerManager]:
-        from .containers.kubernetes import WIRE_PORT, KubernetesContainerManager  # late: others need none
-        from .containers.kubernetes_token import shared_token
-        from .containers.numbers import Numbers
+        from ..places.kubernetes.manager import (  # late: others need none
+            WIRE_PORT,
+            KubernetesContainerManager,
+        )
+        from ..places.kubernetes.numbers import Numbers
+        from ..places.kubernetes.token import shared_token
 
         token = shared_token(namespace, _token(state))
         state.set("token", token)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from clipper_container.errors import BadRequest
 
+from ..places import Spec
 from ..snapshot import BatchingSpec
-from .containers import Spec
 from .state import Version
 
 MAX_DELAY_MICROS = 60_000_000

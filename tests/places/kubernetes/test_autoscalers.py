@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from clipper_server.management.containers import ByCpu, Trouble, Wanted, autoscalers
+from clipper_server.places import ByCpu, Trouble, Wanted
+from clipper_server.places.kubernetes import autoscalers
 from tests.places.kubernetes.test_deployments import spec
 
 NO_METRICS = (

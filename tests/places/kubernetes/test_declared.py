@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clipper_server.declared import declared
+from clipper_server.places.kubernetes.declared import declared
 
 FIELDS = {
     "f:metadata": {"f:labels": {"f:app": {}}},

@@ -9,7 +9,8 @@ import pytest
 
 from clipper_container import image
 from clipper_container.resources import Resources
-from clipper_server.management.containers import ByCpu, Runtime, Spec, Wanted, autoscalers, deployments
+from clipper_server.places import ByCpu, Runtime, Spec, Wanted
+from clipper_server.places.kubernetes import autoscalers, deployments
 from tests.places.kubernetes.test_manifests import VERSIONS
 
 RESOURCES = Resources.of(

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from clipper_container import image
-from clipper_server import manifests
-from clipper_server.manifests import Choices, Manifest
+from clipper_server.places.kubernetes import manifests
+from clipper_server.places.kubernetes.manifests import Choices, Manifest
 from tests.support import parts
 
 VERSIONS = [f"1.{minor}" for minor in range(30, 38)]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from clipper_server.management.containers import Trouble, pods
+from clipper_server.places import Trouble
+from clipper_server.places.kubernetes import pods
 
 WHOSE = {"model": "m", "version": "1", "replica": "m-1-abc"}
 

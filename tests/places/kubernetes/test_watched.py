@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from clipper_server.management.containers.watched import PAUSES_S, Watched
+from clipper_server.places.kubernetes.watched import PAUSES_S, Watched
 from tests.support.virtual_time import run
 
 Object = dict[str, Any]

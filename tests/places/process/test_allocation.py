@@ -6,7 +6,7 @@ import pytest
 
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.resources import GPU, Resources
-from clipper_server.management.containers import allocation
+from clipper_server.places.process import allocation
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from typing import Any
 
 from clipper_container.limits import out_of_memory
 
-from ...manifests import COMPONENT
-from . import Kind, Status, Trouble
+from .. import Kind, Status, Trouble
 from .deployments import CONTAINER, MODEL, VERSION
+from .manifests import COMPONENT
 
 Object = dict[str, Any]
 _PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")

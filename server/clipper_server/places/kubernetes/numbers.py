@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection
 
 from clipper_container.errors import ClusterError
 
-from ..observations import MAX_FRONTENDS
-from ..state import State
+from ...management.observations import MAX_FRONTENDS
+from ...management.state import State
 
 _KEY = "frontend_numbers"
 YOUNG_S = 60.0  # it may take that long until one that asks is seen

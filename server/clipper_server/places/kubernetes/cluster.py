@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 
 from clipper_container.errors import ClusterError
 
-from . import manifests
+from .. import Trouble
+from . import manifests, pods, token
+from .api import Forbidden, KubernetesAPI, Missing, Taken
 from .declared import declared
-from .kubernetes_api import Forbidden, KubernetesAPI, Missing, Taken
-from .management.containers import Trouble, kubernetes_token, pods
-from .management.containers.deployments import OWNER
-from .management.containers.kubernetes_token import SECRET
+from .deployments import OWNER
 from .manifests import COMPONENT, NAME, Choices, Manifest
 from .reach import Reach, reach
+from .token import SECRET
 
 MANAGER = "clipperlab"  # of the fields that it writes
 START_S = 110.0
@@ -80,9 +80,9 @@ class KubernetesCluster:
             secret = self._api.ask("GET", self._path("Secret", SECRET))
         except Missing:
             return None  # management has never come up so far
-        token = base64.b64decode(secret["data"]["token"]).decode()
+        shared = base64.b64decode(secret["data"]["token"]).decode()
         management, query = (reach(self._api, self._namespace, name) for name in ("management", "query"))
-        return Found(self._choices.cluster_name, token, management, query)
+        return Found(self._choices.cluster_name, shared, management, query)
 
     def up(self, *, fresh: bool) -> bool:
         """See to it that it serves; whether it had to be started."""
@@ -127,7 +127,7 @@ class KubernetesCluster:
 
     def _make_token(self) -> None:
         """Management would make it too, but a pod that looks for it in vain looks again after 10 s only."""
-        secret = kubernetes_token.manifest(secrets.token_urlsafe(32))
+        secret = token.manifest(secrets.token_urlsafe(32))
         with suppress(Taken, Forbidden):
             self._api.ask("POST", self._path("Secret", ""), secret)
 

@@ -11,8 +11,8 @@ from kubernetes.aio import client, config
 
 from clipper_container.errors import ClusterError, NotFound
 
-from ...manifests import NAME, Manifest
 from . import deployments
+from .manifests import NAME, Manifest
 from .watched import UNREACHABLE, Watched, body_of, reason, retry_after_s
 
 ANSWER_S = 10.0

@@ -1,4 +1,4 @@
-"""`python -m clipper_server.hold`: holds a network and its port for the query frontends, and does nothing.
+"""Holds a network and its port for the query frontends, and does nothing: run with `python -m`.
 
 So the port stays open while frontends come and go. With `--group-of PATH` it prints a file's group instead.
 """

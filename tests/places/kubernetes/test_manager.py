@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from clipper_container.errors import NotFound
-from clipper_server.management.containers import kubernetes
-from clipper_server.management.containers.api_server import Refused
-from clipper_server.management.containers.numbers import Numbers
 from clipper_server.management.state import State
+from clipper_server.places.kubernetes import manager as kubernetes
+from clipper_server.places.kubernetes.api_server import Refused
+from clipper_server.places.kubernetes.numbers import Numbers
 from tests.places.kubernetes.test_pods import replica
 
 EVICTED = {

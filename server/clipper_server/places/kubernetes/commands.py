@@ -21,7 +21,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, say: Callable[..., None]) -> None:
-    from .kubernetes_cluster import KubernetesCluster  # late: others need no Kubernetes
+    from .cluster import KubernetesCluster  # late: others need no Kubernetes
 
     if arguments.command == "manifests":
         say(**_manifests(arguments))
@@ -56,8 +56,8 @@ def _manifests(arguments: argparse.Namespace) -> dict[str, object]:
     """The cluster as it is; where there is none, or nobody to ask, as it would be."""
     import yaml
 
-    from .kubernetes_api import Unreachable
-    from .kubernetes_cluster import KubernetesCluster
+    from .api import Unreachable
+    from .cluster import KubernetesCluster
 
     choices = choices_of(arguments)
     found: list[Manifest] = []

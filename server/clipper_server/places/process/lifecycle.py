@@ -13,9 +13,9 @@ from pathlib import Path
 
 from clipper_container.errors import ClusterError
 
-from .cluster import ClusterFolder, ClusterRecord
-from .management.containers.identity import Identity, end
-from .management.containers.process import ProcessContainerManager
+from ...cluster import ClusterFolder, ClusterRecord
+from ...identity import Identity, end
+from .manager import ProcessContainerManager
 
 START_S = 40.0
 GRACE_S = 10.0

@@ -20,9 +20,10 @@ import psutil
 from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.resources import Resources
 
-from . import Kind, Runtime, Spec, Status, allocation
+from ...identity import Identity, end
+from .. import Kind, Runtime, Spec, Status
+from . import allocation
 from .environments import Environments, base_python
-from .identity import Identity, end
 
 GRACE_S = 10.0
 LOG_LIMIT = 4 << 20

@@ -6,9 +6,9 @@ import hashlib
 import json
 from typing import Any
 
-from ...manifests import COMPONENT, Manifest
-from . import Trouble, Wanted
+from .. import Trouble, Wanted
 from .deployments import DIGEST, MODEL, VERSION, labels_of, name_of
+from .manifests import COMPONENT, Manifest
 
 _NO_METRICS = ("could not find the requested resource", "unable to handle the request", "is not registered")
 _NOT_YET = ("no metrics returned", "did not receive metrics", "no recommendation")

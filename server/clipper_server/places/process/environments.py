@@ -19,7 +19,7 @@ from pathlib import Path
 
 from clipper_container.errors import BadRequest, DeployError
 
-from . import Runtime
+from .. import Runtime
 
 BUILD_S = 900.0
 KEPT = 8  # environments that nobody needs are removed, the longest unused first, but for so many

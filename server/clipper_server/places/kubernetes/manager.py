@@ -19,9 +19,10 @@ from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.limits import MIB
 from clipper_container.resources import Resources
 
-from ...manifests import COMPONENT, Manifest
-from . import Runtime, Spec, Status, Trouble, Wanted, autoscalers, deployments, pods
+from .. import Runtime, Spec, Status, Trouble, Wanted
+from . import autoscalers, deployments, pods
 from .api_server import APIServer, Object, Refused, unreachable
+from .manifests import COMPONENT, Manifest
 from .numbers import Numbers
 
 LISTED_S = 10.0

@@ -7,8 +7,8 @@ import json
 
 from clipper_container import image
 
-from ...manifests import COMPONENT, NAME, Manifest
-from . import Runtime, Spec
+from .. import Runtime, Spec
+from .manifests import COMPONENT, NAME, Manifest
 
 MODEL, VERSION = "clipperlab.org/model", "clipperlab.org/version"
 OWNER = "clipper-management"  # of the fields that management writes

@@ -174,8 +174,8 @@ def test_a_load_balancer_without_an_address_is_told_of_and_a_port_forward_made(
 ) -> None:
     from kubernetes.client import CoreV1Api
 
-    from clipper_server.kubernetes_api import KubernetesAPI
-    from clipper_server.reach import reach
+    from clipper_server.places.kubernetes.api import KubernetesAPI
+    from clipper_server.places.kubernetes.reach import reach
 
     core: Any = CoreV1Api(api)
     core.patch_namespaced_service("query", NAMESPACE, {"spec": {"type": "LoadBalancer"}})
@@ -200,8 +200,8 @@ def test_an_ingress_is_tried_where_it_can_be(
 ) -> None:
     from kubernetes.client import NetworkingV1Api
 
-    from clipper_server.kubernetes_api import KubernetesAPI
-    from clipper_server.reach import reach
+    from clipper_server.places.kubernetes.api import KubernetesAPI
+    from clipper_server.places.kubernetes.reach import reach
 
     networking: Any = NetworkingV1Api(api)
     backend = {"service": {"name": "query", "port": {"name": "http"}}}

@@ -16,8 +16,8 @@ import pytest
 
 from clipper_container.errors import ClusterError, NotFound
 from clipper_container.resources import Resources
-from clipper_server.management.containers import Spec, Status
-from clipper_server.management.containers.process import LOG_LIMIT, ProcessContainerManager, _Record
+from clipper_server.places import Spec, Status
+from clipper_server.places.process.manager import LOG_LIMIT, ProcessContainerManager, _Record
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.anyio
@@ -96,8 +96,8 @@ def waiting(folder: Path, port: int) -> dict[str, str]:
 DIES = """
 import asyncio, json, os, signal, sys
 from pathlib import Path
-from clipper_server.management.containers import Spec
-from clipper_server.management.containers.process import ProcessContainerManager
+from clipper_server.places import Spec
+from clipper_server.places.process.manager import ProcessContainerManager
 
 class Dying(ProcessContainerManager):
     def _write(self, record):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .kubernetes_api import Forbidden, KubernetesAPI
+from .api import Forbidden, KubernetesAPI
 
 PORTS = {"management": 1338, "query": 1337}
 HEALTH = {"management": "/api/v1/health", "query": "/health"}

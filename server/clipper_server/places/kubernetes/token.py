@@ -7,8 +7,8 @@ import time
 
 from clipper_container.errors import ClusterError
 
-from ...kubernetes_api import Forbidden, KubernetesAPI, Missing
-from ...manifests import NAME, Manifest
+from .api import Forbidden, KubernetesAPI, Missing
+from .manifests import NAME, Manifest
 
 SECRET = "clipper-token"
 GIVE_UP_S = 60.0

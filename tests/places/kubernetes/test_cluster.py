@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("kubernetes", reason="needs the Kubernetes client, which is not installed here")
 
-from clipper_server import kubernetes_cluster
-from clipper_server.kubernetes_api import Missing
-from clipper_server.kubernetes_cluster import KubernetesCluster
-from clipper_server.manifests import Choices
+from clipper_server.places.kubernetes import cluster
+from clipper_server.places.kubernetes.api import Missing
+from clipper_server.places.kubernetes.cluster import KubernetesCluster
+from clipper_server.places.kubernetes.manifests import Choices
 
 # Without replicas: `kubectl scale` took that field.
 APPLIED: dict[str, Any] = {"f:spec": {"f:strategy": {"f:type": {}}}}
@@ -44,7 +44,7 @@ def test_manifests_have_the_number_of_replicas_unless_an_autoscaler_counts_them(
                 return {"items": [{"spec": {"scaleTargetRef": {"name": name}}} for name in scaled_by]}
             raise Missing(path)
 
-    monkeypatch.setattr(kubernetes_cluster, "KubernetesAPI", Server)
+    monkeypatch.setattr(cluster, "KubernetesAPI", Server)
     found = {one["metadata"]["name"]: one for one in KubernetesCluster(Choices("shop", "shop")).as_it_is()}
     assert found["query"]["spec"] == {
         **({} if replicas is None else {"replicas": replicas}),

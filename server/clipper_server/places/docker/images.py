@@ -14,7 +14,7 @@ from docker.errors import APIError, ImageNotFound
 from clipper_container import image
 from clipper_container.errors import DeployError
 
-from . import Runtime
+from .. import Runtime
 
 PACKAGES = "clipper-packages"
 LABEL = "org.clipperlab.packages"

@@ -22,8 +22,8 @@ from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.limits import MIB, out_of_memory
 from clipper_container.resources import GPU, Resources
 
-from . import Kind, Runtime, Spec, Status
-from .allocation import check_one_machine
+from .. import Kind, Runtime, Spec, Status
+from ..process.allocation import check_one_machine
 from .images import Images
 
 CLUSTER, KIND, NAME, LABELS = (f"org.clipperlab.{word}" for word in ("cluster", "kind", "name", "labels"))

@@ -20,8 +20,8 @@ from docker.types import LogConfig
 from clipper_container import image
 from clipper_container.errors import ClusterError
 
-from .cluster import ClusterRecord
-from .management.containers.docker import (
+from ...cluster import ClusterRecord
+from .manager import (
     CLUSTER,
     HOLDER,
     KIND,
@@ -36,6 +36,7 @@ from .management.containers.docker import (
     mount,
 )
 
+HOLD = "clipper_server.places.docker.hold"
 ENGINE_SOCKET = "/var/run/docker.sock"
 START_S = 60.0
 LOOK_S = 0.1
@@ -111,7 +112,12 @@ class DockerCluster:
         if holder is None or holder.status != "running":
             self._remove_container(HOLDER)
             self._publish(
-                HOLDER, ["clipper_server.hold"], host, QUERY_PORT, kept.get(QUERY_PORT) or ports[0], {}
+                HOLDER,
+                ["clipper_server.places.docker.hold"],
+                host,
+                QUERY_PORT,
+                kept.get(QUERY_PORT) or ports[0],
+                {},
             )
         mounts = [mount(self._full("state"), STATE), mount(self._full("sockets"), SOCKETS)]
         mounts.append(mount(self._full("snapshots"), SNAPSHOTS))  # its first user makes it theirs
@@ -258,7 +264,7 @@ class DockerCluster:
         """The group of the engine's socket, where the engine is: only it and root may use that."""
         said = self._engine.containers.run(
             self._image,
-            ["clipper_server.hold", "--group-of", ENGINE_SOCKET],
+            [HOLD, "--group-of", ENGINE_SOCKET],
             volumes={ENGINE_SOCKET: {"bind": ENGINE_SOCKET, "mode": "ro"}},
             network_mode="none",
             remove=True,

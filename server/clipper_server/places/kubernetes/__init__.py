@@ -1,0 +1,1 @@
+"""The place `kubernetes`: a cluster is a namespace of Kubernetes, and what is in it."""
