@@ -82,8 +82,8 @@ class _Body(msgspec.Struct):
     outputs: list[_Output] | None = None
 
 
-class _Context(msgspec.Struct):
-    """What the answer needs of the request."""
+class _Form(msgspec.Struct):
+    """How the answer is to be written."""
 
     id: str | None
     output: str
@@ -105,7 +105,7 @@ class OpenInferenceProtocol:
             length = _header_length(headers, len(body))
             whole = memoryview(body)
             if length == 0:
-                return self._request(headers, self._bare(whole), _Context(None, OUTPUT, True), None)
+                return self._request(headers, self._bare(whole), _Form(None, OUTPUT, True), None)
             asked = _decode(body if length is None else whole[:length])
             if len(asked.inputs) != 1:
                 raise ValueError(f"it has {len(asked.inputs)} inputs, and an application takes one tensor")
@@ -117,9 +117,9 @@ class OpenInferenceProtocol:
             if wanted.classification is not None:
                 raise ValueError("the output parameter classification is not supported")
             binary = parameters.binary_data_output if wanted.binary_data is None else wanted.binary_data
-            context = _Context(asked.id, outputs[0].name, bool(binary))
+            form = _Form(asked.id, outputs[0].name, bool(binary))
             tensors = self._tensors(asked.inputs[0], whole[len(body) if length is None else length :])
-            return self._request(headers, tensors, context, parameters.timeout)
+            return self._request(headers, tensors, form, parameters.timeout)
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -129,12 +129,10 @@ class OpenInferenceProtocol:
         except (ValueError, OverflowError) as error:
             raise BadRequest(f"The request does not fit: {error}. {self._expected()}") from None
 
-    def _request(
-        self, headers: Headers, tensors: list[Tensor], context: _Context, micros: int | None
-    ) -> Request:
+    def _request(self, headers: Headers, tensors: list[Tensor], form: _Form, micros: int | None) -> Request:
         timeout = timeout_s(headers, micros)
         cached = may_be_cached(headers)
-        return Request("open inference", tensors, self._version, timeout, cached, True, context)
+        return Request("open inference", tensors, self._version, timeout, cached, True, form)
 
     def _bare(self, body: memoryview) -> list[Tensor]:
         """The body is the one input's bytes, and nothing else."""
@@ -191,14 +189,14 @@ class OpenInferenceProtocol:
         )
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
-        context: _Context = request.context
+        form: _Form = request.form
         defaults = {str(i): answer.fault for i, answer in enumerate(answers) if answer.fault is not None}
         tensor = _join([self._output(answer) for answer in answers])
         datatype = NAMES.get(tensor.dtype, "BYTES")
         if answers and not defaults:
             self.output = datatype, [-1, *tensor.shape[1:]]
-        described: dict[str, Any] = {"name": context.output, "shape": tensor.shape, "datatype": datatype}
-        data = None if context.binary else _as_json(tensor)
+        described: dict[str, Any] = {"name": form.output, "shape": tensor.shape, "datatype": datatype}
+        data = None if form.binary else _as_json(tensor)
         if data is None:
             described["parameters"] = {"binary_data_size": len(tensor.data)}
         else:
@@ -215,8 +213,8 @@ class OpenInferenceProtocol:
             "parameters": parameters,
             "outputs": [described],
         }
-        if context.id is not None:
-            body["id"] = context.id
+        if form.id is not None:
+            body["id"] = form.id
         text = msgspec.json.encode(body)
         if data is not None:
             return Response(200, [JSON, *marks], text)
