@@ -26,7 +26,7 @@ from .history import History
 from .isolation import ISOLATES, Isolation
 from .latency import LatencyTable
 from .metrics import VersionMetrics
-from .task import Dispatch, Outcome, Task
+from .task import Dispatch, Outcome, Search, Task
 from .waiting import Waiting
 
 PREFETCH_S = 1e-3  # a busy replica gets its next batch so long before it is free, and ...
@@ -61,7 +61,7 @@ class _Retry(NamedTuple):
     """Tasks to be run again: in search of a bad input, or each alone after a replica died with it."""
 
     tasks: list[Task]
-    search: Isolation | None
+    search: Search | None
 
 
 class ModelQueue:
@@ -380,7 +380,7 @@ class ModelQueue:
             for task in dispatch.tasks:
                 self.settle(task, fault)
 
-    def _search_on(self, search: Isolation) -> None:
+    def _search_on(self, search: Search) -> None:
         if tasks := search.next():
             self._retries.append(_Retry(tasks, search))
             self.pump_soon()
