@@ -24,6 +24,7 @@ from clipper_container.errors import BadRequest
 from clipper_container.inputs import MAX_DIMENSIONS, Tensor, sized_tensor
 
 from ..application import Answer, Application, Request
+from ..task import Output
 from . import JSON, Headers, Response, may_be_cached, timeout_s
 
 DATATYPES = {
@@ -96,9 +97,10 @@ _decode = msgspec.json.Decoder(_Body).decode
 class OpenInferenceProtocol:
     def __init__(self, application: Application, version: str | None) -> None:
         self.application = application
-        self.output: tuple[str, list[int]] | None = None  # datatype and shape, as a model last answered
         self._version = version
-        self.path = infer_path(application.spec.name, version)
+        default = _join([_as_tensor(application.default_output)])
+        # Datatype and shape, as a model last answered. Until one does, those of the default output.
+        self.output = NAMES.get(default.dtype, "BYTES"), [-1, *default.shape[1:]]
 
     def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
         try:
@@ -191,7 +193,8 @@ class OpenInferenceProtocol:
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         form: _Form = request.form
         defaults = {str(i): answer.fault for i, answer in enumerate(answers) if answer.fault is not None}
-        tensor = _join([self._output(answer) for answer in answers])
+        default = self.application.default_output
+        tensor = _join([_as_tensor(default if a.output is None else a.output) for a in answers])
         datatype = NAMES.get(tensor.dtype, "BYTES")
         if answers and not defaults:
             self.output = datatype, [-1, *tensor.shape[1:]]
@@ -220,25 +223,6 @@ class OpenInferenceProtocol:
             return Response(200, [JSON, *marks], text)
         length = _HEADER_LENGTH, b"%d" % len(text)
         return Response(200, [_BINARY, length, *marks], b"".join((text, tensor.data)))
-
-    def _output(self, answer: Answer) -> Tensor:
-        output = self.application.default_output if answer.output is None else answer.output
-        if isinstance(output, Tensor):
-            return output
-        try:
-            value = msgspec.json.decode(output)
-        except (msgspec.DecodeError, RecursionError):
-            value = None  # as JSON text it can still be told
-        if isinstance(value, str):
-            output = value.encode()
-        elif isinstance(value, list | int | float):
-            try:
-                found = np.asarray(value)
-            except ValueError:
-                found = np.asarray(None)  # rows of several lengths
-            if found.dtype.str in NAMES:
-                return Tensor(found.tobytes(), found.shape, found.dtype.str)
-        return Tensor(output, (len(output),), "bytes")
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         return Response(status, [JSON], msgspec.json.encode({"error": cause}))
@@ -378,6 +362,25 @@ def _join(outputs: list[Tensor]) -> Tensor:
         return Tensor(joined.tobytes(), joined.shape, joined.dtype.str)
     texts = [_as_text(output) for output in outputs]
     return Tensor(b"".join(struct.pack("<I", len(text)) + text for text in texts), (count,), "bytes")
+
+
+def _as_tensor(output: Output) -> Tensor:
+    if isinstance(output, Tensor):
+        return output
+    try:
+        value = msgspec.json.decode(output)
+    except (msgspec.DecodeError, RecursionError):
+        value = None  # as JSON text it can still be told
+    if isinstance(value, str):
+        output = value.encode()
+    elif isinstance(value, list | int | float):
+        try:
+            found = np.asarray(value)
+        except ValueError:
+            found = np.asarray(None)  # rows of several lengths
+        if found.dtype.str in NAMES:
+            return Tensor(found.tobytes(), found.shape, found.dtype.str)
+    return Tensor(output, (len(output),), "bytes")
 
 
 def _as_text(output: Tensor) -> bytes:

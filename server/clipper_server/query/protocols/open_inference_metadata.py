@@ -13,7 +13,7 @@ import clipper_server
 from ..application import Application
 from ..queue import ModelQueue
 from . import Adapter
-from .open_inference import OpenInferenceProtocol, describe_input, infer_path
+from .open_inference import OUTPUT, OpenInferenceProtocol, describe_input, infer_path
 
 
 class Served(Protocol):
@@ -75,17 +75,14 @@ def open_inference_metadata(served: Served) -> fastapi.APIRouter:
             return JSONResponse({"error": str(error)}, 404)
         adapter = served.routes[infer_path(name, version).encode()]
         assert isinstance(adapter, OpenInferenceProtocol)
-        outputs = []
-        if adapter.output is not None:  # known from the last answer
-            datatype, shape = adapter.output
-            outputs = [{"name": "output", "datatype": datatype, "shape": shape}]
+        datatype, shape = adapter.output
         return JSONResponse(
             {
                 "name": name,
                 "versions": served.versions_of(found),
                 "platform": "clipperlab",
                 "inputs": [describe_input(found)],
-                "outputs": outputs,
+                "outputs": [{"name": OUTPUT, "datatype": datatype, "shape": shape}],
             }
         )
 
