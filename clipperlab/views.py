@@ -43,8 +43,9 @@ class Trace(dict[str, Any]):
 class BatchingView:
     """How the batches of one version are formed, by query frontend and replica.
 
-    `frontends` holds the plain values: for each frontend its policy, dispatch reasons, replicas with their
-    limit and `sizes` (cost against latency), and `windows` of ten seconds over the last five minutes.
+    `frontends` holds the plain values: for each frontend its `way` of batching, dispatch reasons, replicas
+    with their limit and `sizes` (cost against latency), and `windows` of ten seconds over the last five
+    minutes.
     """
 
     def __init__(self, version: str, frontends: Sequence[Mapping[str, Any]]) -> None:
@@ -52,8 +53,8 @@ class BatchingView:
         self.frontends = list(frontends)
 
     @property
-    def policy(self) -> str:
-        return self.frontends[0]["policy"] if self.frontends else "unknown: no query frontend answers"
+    def way(self) -> str:
+        return self.frontends[0]["way"] if self.frontends else "unknown: no query frontend answers"
 
     @property
     def dispatches(self) -> dict[str, int]:
@@ -76,7 +77,7 @@ class BatchingView:
 
     def _summary(self) -> list[str]:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.dispatches.items()))
-        lines = [f"{self.version} batches by {self.policy}. Dispatches: {reasons or 'none yet'}."]
+        lines = [f"{self.version} batches by {self.way}. Dispatches: {reasons or 'none yet'}."]
         for frontend in self.frontends:
             lines += [
                 f"Query frontend {frontend['frontend']}, replica {replica['replica']}: at most "

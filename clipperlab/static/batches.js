@@ -1,5 +1,5 @@
 // @ts-check
-// What batches of each size took, and the largest that the policy would send now. One frontend and replica
+// What batches of each size took, and the largest that would be sent now. One frontend and replica
 // stand for all: they learn the same.
 import { BAD, COLOURS, draw, milliseconds, short } from "./drawing.js";
 

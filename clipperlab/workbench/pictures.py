@@ -77,7 +77,7 @@ class Queue(Picture):
 
 
 class Batches(Picture):
-    """What batches of a version ("model:version") took, by their size, and the limit of its policy."""
+    """What batches of a version ("model:version") took, by their size, and how large they may be."""
 
     _esm = esm("batches")
     batching = traitlets.List(traitlets.Dict()).tag(sync=True)

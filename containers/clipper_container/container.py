@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import BadRequest
-from .loaders import Predict
-
-_METHODS = {"integers": "predict_ints"}
-
 
 class ModelContainerBase:
     """Write a subclass with one of the methods; each takes a list, and returns one as long.
@@ -31,19 +26,3 @@ class ModelContainerBase:
 
     def predict_strings(self, inputs: Any) -> Sequence[Any]:
         raise NotImplementedError
-
-
-def predict_of(model: object, input_type: str) -> Predict:
-    """The model's own `predict`, or the method for inputs of that type. Raises BadRequest."""
-    predict: Predict | None = getattr(model, "predict", None)
-    if callable(predict):
-        return predict
-    name = _METHODS.get(input_type, f"predict_{input_type}")
-    method: Predict | None = getattr(model, name, None)
-    inherited = getattr(ModelContainerBase, name, None)
-    if not callable(method) or getattr(type(model), name, None) is inherited is not None:
-        raise BadRequest(
-            f"{type(model).__name__} has no {name}(inputs), which inputs of the type {input_type} need, and "
-            "no predict(inputs) either. Add one of them."
-        )
-    return method

@@ -6,6 +6,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from clipper_container.errors import ClusterError
+
+FORMAT = 2
+"""Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 DEFAULT_HANG_AFTER_S = 10.0
 DEFAULT_MAX_CACHED_INPUT = 16_384
 LATENCIES_S = (
@@ -29,12 +33,12 @@ class ApplicationSpec(msgspec.Struct, frozen=True):
 class BatchingSpec(msgspec.Struct, frozen=True):
     """How batches are formed. `size` is `fixed`'s; an incomplete batch waits `delay_micros` for more."""
 
-    policy: Literal["learned", "aimd", "fixed", "off"] = "learned"
+    way: Literal["learned", "aimd", "fixed", "off"] = "learned"
     size: int = 1
     delay_micros: int = 0
 
     def __str__(self) -> str:
-        return f"fixed({self.size})" if self.policy == "fixed" else self.policy
+        return f"fixed({self.size})" if self.way == "fixed" else self.way
 
 
 class VersionSpec(msgspec.Struct, frozen=True):
@@ -57,7 +61,7 @@ class VersionSpec(msgspec.Struct, frozen=True):
     wakes: bool = False
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT):
     """All that a query frontend needs. `current` maps a model to the version that answers for it.
 
     `cache_size` is the prediction cache's, in bytes, in each frontend.
@@ -68,6 +72,24 @@ class Snapshot(msgspec.Struct, frozen=True):
     versions: list[VersionSpec]
     current: dict[str, str]
     cache_size: int = 0
+
+    @classmethod
+    def decode(cls, text: bytes) -> Snapshot:
+        """The snapshot that is written like this. Raises ClusterError for one of another format."""
+        try:
+            found = msgspec.json.decode(text, type=_Versioned).format
+            if found != FORMAT:
+                raise ClusterError(
+                    f"The snapshot has the format {found}, and this query frontend knows {FORMAT}: use the "
+                    "same version of clipperlab for all parts of the cluster."
+                )
+            return msgspec.json.decode(text, type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ClusterError(f"The snapshot cannot be read: {error}. Management has a newer one.") from None
+
+
+class _Versioned(msgspec.Struct):
+    format: int = 1  # which did not say so
 
 
 class GPU(msgspec.Struct, frozen=True):

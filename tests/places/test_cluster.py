@@ -112,7 +112,7 @@ def test_batching_is_watched_and_changed_while_the_model_runs(conn: ClipperConne
     )
     conn.link_model_to_app("batched", "batched")
     view = conn.batching("batched")
-    assert view.policy == "fixed(4)"
+    assert view.way == "fixed(4)"
     assert {row["cost"] for row in view.rows} == {1, 2, 4}  # from the warm-up, before any query
     assert view.dispatches == {}
     ask(conn, "batched", {"input_batch": [[i] for i in range(12)]})
@@ -120,7 +120,7 @@ def test_batching_is_watched_and_changed_while_the_model_runs(conn: ClipperConne
     conn.set_batching("batched", "off")
     ask(conn, "batched", {"input_batch": [[i] for i in range(5)]})
     view = conn.batching("batched")
-    assert (view.policy, view.dispatches) == ("off", {"full": 8})
+    assert (view.way, view.dispatches) == ("off", {"full": 8})
     assert view.frontends[0]["windows"][-1]["inputs"] == 17
     assert "batches by off" in str(view)
     info = conn.get_model_info("batched", 1)
@@ -139,7 +139,7 @@ def test_why_tells_the_path_of_a_query(conn: ClipperConnection) -> None:
     assert trace["answer"] == "answered"
     assert f"told:1:{trace['models'][0]['batch']['replica']}" in conn.get_all_model_replicas()
     assert trace["models"][0]["batch"]["compute_ms"] <= trace["took_ms"]
-    assert "told:1, chosen by FirstModel" in str(trace)
+    assert "told:1, chosen by First" in str(trace)
     assert conn.inspect_instance()["app:told:num_predictions"] == 1
     with pytest.raises(NotFound, match="no trace of query"):
         conn.why(query_id + 64)

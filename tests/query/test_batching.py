@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from clipper_container.wire import Fault
-from clipper_server.query.batching import AIMD, Fixed, Learned, policy_for
+from clipper_server.query.batching import AIMD, Fixed, Learned, way_of
 from clipper_server.query.latency import LatencyTable
 from clipper_server.snapshot import BatchingSpec
 from tests.support.fakes import Asker, FakeReplica, new_queue
@@ -49,29 +49,29 @@ def test_learned_does_not_make_a_batch_small_for_nothing() -> None:
 
 
 def test_aimd_adds_two_and_takes_a_tenth() -> None:
-    policy, table = AIMD(), LatencyTable()
+    way, table = AIMD(), LatencyTable()
     sizes = []
     for latency in (0.01, 0.01, 0.01, 0.06, 0.048):
-        policy.observe(table, policy.limit(table, 1)[0], latency, 0.1)
-        sizes.append(policy.limit(table, 1)[0])
+        way.observe(table, way.limit(table, 1)[0], latency, 0.1)
+        sizes.append(way.limit(table, 1)[0])
     assert sizes == pytest.approx([3, 5, 7, 6.3, 6.3])
 
 
 def test_aimd_learns_nothing_from_a_batch_that_was_not_full() -> None:
-    policy, table = AIMD(), LatencyTable()
+    way, table = AIMD(), LatencyTable()
     for _ in range(10):
-        policy.observe(table, 1, 0.001, 0.1)
-    assert policy.limit(table, 1)[0] == 3
+        way.observe(table, 1, 0.001, 0.1)
+    assert way.limit(table, 1)[0] == 3
 
 
 def test_aimd_does_not_make_a_batch_small_for_nothing() -> None:
     """Where a single input takes as long, a smaller batch would not be quicker."""
-    policy, table = AIMD(), LatencyTable()
+    way, table = AIMD(), LatencyTable()
     for cost in (1, 8):
         table.observe(cost, 0.060)
     for _ in range(10):
-        policy.observe(table, policy.limit(table, 1)[0], 0.062, 0.1)
-    assert policy.limit(table, 1)[0] == 21
+        way.observe(table, way.limit(table, 1)[0], 0.062, 0.1)
+    assert way.limit(table, 1)[0] == 21
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,12 @@ def test_aimd_does_not_make_a_batch_small_for_nothing() -> None:
         (BatchingSpec("off"), Fixed),
     ],
 )
-def test_each_way_of_batching_has_its_policy(spec: BatchingSpec, kind: type) -> None:
-    assert isinstance(policy_for(spec), kind)
+def test_each_way_of_batching_has_its_object(spec: BatchingSpec, kind: type) -> None:
+    assert isinstance(way_of(spec), kind)
 
 
 def test_off_is_one_at_a_time() -> None:
-    assert policy_for(BatchingSpec("off")).limit(LatencyTable(), 1) == (1, "full")
+    assert way_of(BatchingSpec("off")).limit(LatencyTable(), 1) == (1, "full")
 
 
 @pytest.mark.parametrize("way", ["learned", "aimd"])

@@ -262,6 +262,22 @@ async def test_a_request_cannot_wait_longer_than_the_objective(
 # Overload
 
 
+async def test_outputs_are_told_from_the_start_and_then_as_the_model_has_them(
+    configuration: Configuration, client: httpx2.AsyncClient
+) -> None:
+    async def outputs() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await client.get("/v2/models/sum")).json()["outputs"]
+        return found
+
+    assert await outputs() == [{"name": "output", "datatype": "INT64", "shape": [-1]}]
+    attach(configuration)
+    body = {"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP64", "data": [1, 2]}]}
+    assert (await client.post("/v2/models/sum/infer", json=body)).status_code == 200
+    assert await outputs() == [{"name": "output", "datatype": "INT64", "shape": [-1, 1]}]
+    configuration.apply(snapshot(2, applications=snapshot().applications[:2]))
+    assert (await outputs())[0]["shape"] == [-1, 1]
+
+
 async def test_where_there_is_no_room_the_application_says_how(
     configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

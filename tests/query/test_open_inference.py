@@ -22,7 +22,12 @@ from clipper_container.inputs import INPUT_TYPES, Tensor, array_tensor
 from clipper_container.wire import Fault
 from clipper_server.query.application import Answer, Application, Request
 from clipper_server.query.protocols import Response
-from clipper_server.query.protocols.open_inference import DATATYPES, OpenInferenceProtocol, describe_input
+from clipper_server.query.protocols.open_inference import (
+    DATATYPES,
+    OpenInferenceProtocol,
+    describe_input,
+    infer_path,
+)
 
 Array = np.ndarray[Any, Any]
 LENGTH = b"inference-header-content-length"
@@ -209,9 +214,9 @@ def test_errors_have_the_body_of_the_protocol() -> None:
 
 
 def test_a_model_has_a_path_and_so_has_each_version() -> None:
-    assert adapter().path == "/v2/models/m/infer"
+    assert infer_path("m", None) == "/v2/models/m/infer"
     protocol = adapter(version="2")
-    assert protocol.path == "/v2/models/m/versions/2/infer"
+    assert infer_path("m", "2") == "/v2/models/m/versions/2/infer"
     assert asked(protocol).version == "2"
 
 
@@ -839,12 +844,27 @@ def test_default_outputs_are_marked_in_binary() -> None:
     assert answer.headers[b"x-default-answer"] == b"deadline"
 
 
+@pytest.mark.parametrize(
+    ("default", "output"),
+    [
+        (1.5, ("FP64", [-1])),
+        ([[1, 2]], ("INT64", [-1, 1, 2])),
+        ("none", ("BYTES", [-1])),
+        (None, ("BYTES", [-1])),
+    ],
+)
+def test_outputs_are_told_before_any_answer_by_the_default_output(
+    default: object, output: tuple[str, list[int]]
+) -> None:
+    assert adapter(default=default).output == output
+
+
 def test_the_metadata_of_outputs_comes_from_models_alone() -> None:
     protocol = adapter()
     request = asked(protocol)
-    assert protocol.output is None
+    assert protocol.output == ("INT64", [-1])
     protocol.encode(request, answers(LATE))
-    assert protocol.output is None
+    assert protocol.output == ("INT64", [-1])
     protocol.encode(request, answers(np.zeros((3, 2), "<f4"), np.zeros((3, 2), "<f4")))
     for others in ([], [LATE], [np.zeros((3, 2), "<f4"), LATE]):
         protocol.encode(request, answers(*others))

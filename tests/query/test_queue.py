@@ -36,7 +36,7 @@ def test_what_comes_together_goes_together_and_the_most_urgent_first() -> None:
     run(main())
 
 
-def test_no_batch_is_larger_than_the_policy_allows() -> None:
+def test_no_batch_is_larger_than_the_way_of_batching_allows() -> None:
     async def main() -> None:
         queue = new_queue(batching=fixed(2))
         replica = FakeReplica(queue)
@@ -515,7 +515,7 @@ def test_a_late_answer_still_fills_the_cache() -> None:
 @given(
     arrivals=st.lists(st.tuples(st.floats(0, 0.1), st.floats(0.001, 0.2)), min_size=1, max_size=60),
     costs=st.lists(st.floats(0.001, 0.05), min_size=1, max_size=3),
-    policy=st.sampled_from(
+    batching=st.sampled_from(
         [
             fixed(1),
             fixed(3),
@@ -532,14 +532,14 @@ def test_a_late_answer_still_fills_the_cache() -> None:
 def test_every_query_is_answered_once_and_by_its_deadline(
     arrivals: list[tuple[float, float]],
     costs: list[float],
-    policy: BatchingSpec,
+    batching: BatchingSpec,
     death: float | None,
     poisons: set[int],
     gone: set[int],
 ) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        queue = new_queue(batching=policy)
+        queue = new_queue(batching=batching)
         replicas = [FakeReplica(queue, cost_s=cost, answer=poisoned) for cost in costs]
         if death is not None:
             loop.call_later(death, replicas[0].die)
@@ -565,8 +565,8 @@ def test_every_query_is_answered_once_and_by_its_deadline(
             for dispatch, batch in zip(replica.dispatches, replica.batches, strict=True):
                 assert len(batch) == dispatch.size
                 assert dispatch.size <= max(1, dispatch.limit)
-                if policy.policy == "fixed" and dispatch.reason != "retry":
-                    assert dispatch.size <= policy.size
+                if batching.way == "fixed" and dispatch.reason != "retry":
+                    assert dispatch.size <= batching.size
         if not poisons:
             assert all(sent.count(name) <= (1 if death is None else 2) for name in names)
         assert queue.waiting.count == 0

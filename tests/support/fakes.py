@@ -12,7 +12,7 @@ from clipper_container.inputs import Tensor
 from clipper_container.resources import Resources
 from clipper_container.wire import Fault
 from clipper_server.places import Runtime, Spec, Status
-from clipper_server.query.batching import BatchPolicy, policy_for
+from clipper_server.query.batching import Way, way_of
 from clipper_server.query.cache import Cache
 from clipper_server.query.latency import LatencyTable
 from clipper_server.query.metrics import VersionMetrics
@@ -97,7 +97,7 @@ class FakeReplica:
         self.free_at = 0.0
         self.replied_at = 0.0
         self.table = LatencyTable()
-        self.policy: BatchPolicy = policy_for(BatchingSpec())
+        self.way: Way = way_of(BatchingSpec())
         self.batches: list[list[str]] = []
         self.dispatches: list[Dispatch] = []
         self.asked = 0

@@ -478,7 +478,7 @@ def test_the_way_of_batching_is_changed_and_shown(conn: ClipperConnection, fake:
             [
                 {
                     "frontend": frontend,
-                    "policy": "fixed(4)",
+                    "way": "fixed(4)",
                     "dispatches": {"full": 3},
                     "replicas": [{"replica": "0", "limit": 4.0, "sizes": sizes}],
                     "windows": [],
@@ -490,7 +490,7 @@ def test_the_way_of_batching_is_changed_and_shown(conn: ClipperConnection, fake:
     conn.set_batching("digits", "fixed(4)", 2000)
     assert fake.requests[-1] == (f"PUT {path}", {"batching": "fixed(4)", "batch_delay_micros": 2000})
     view = conn.batching("digits", 1)
-    assert (view.policy, view.dispatches) == ("fixed(4)", {"full": 6})
+    assert (view.way, view.dispatches) == ("fixed(4)", {"full": 6})
     assert [(row["frontend"], row["cost"]) for row in view.rows] == [("0", 4.0), ("1", 4.0)]
     assert "digits:1 batches by fixed(4)" in str(view)
     assert "<td>2.50</td>" in view._repr_html_()

@@ -11,11 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..container import predict_of
-from ..errors import ArtifactError
+from ..container import ModelContainerBase
+from ..errors import ArtifactError, BadRequest
 from . import Predict
 
 _FILES = "files/"
+_METHODS = {"integers": "predict_ints"}
 
 
 def load(parts: dict[str, bytes], input_type: str) -> Predict:
@@ -39,10 +40,26 @@ def find_class(module: str, attribute: str) -> type:
 
 def answering(model: object, input_type: str) -> Predict:
     """The function that the object answers with."""
-    predict = predict_of(model, input_type)
+    predict = _predict_of(model, input_type)
     if input_type == "ndarray":
         return predict
     return lambda inputs: predict(list(inputs))
+
+
+def _predict_of(model: object, input_type: str) -> Predict:
+    """The model's own `predict`, or the method for inputs of that type. Raises BadRequest."""
+    predict: Predict | None = getattr(model, "predict", None)
+    if callable(predict):
+        return predict
+    name = _METHODS.get(input_type, f"predict_{input_type}")
+    method: Predict | None = getattr(model, name, None)
+    inherited = getattr(ModelContainerBase, name, None)
+    if not callable(method) or getattr(type(model), name, None) is inherited is not None:
+        raise BadRequest(
+            f"{type(model).__name__} has no {name}(inputs), which inputs of the type {input_type} need, and "
+            "no predict(inputs) either. Add one of them."
+        )
+    return method
 
 
 def _unpack(files: dict[str, bytes]) -> None:

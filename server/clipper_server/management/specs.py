@@ -40,7 +40,7 @@ def parse_batching(text: str, delay_micros: int) -> BatchingSpec:
 
 def max_warm_up(batching: BatchingSpec) -> int:
     """The largest batch that a replica's warm-up may try: none that its model would not get later."""
-    return {"fixed": batching.size, "off": 1}.get(batching.policy, MAX_FIXED)
+    return {"fixed": batching.size, "off": 1}.get(batching.way, MAX_FIXED)
 
 
 @dataclass(frozen=True)

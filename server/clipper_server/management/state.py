@@ -20,7 +20,7 @@ from clipper_container.resources import Resources
 from ..places import Runtime
 from ..snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, ApplicationSpec, BatchingSpec
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 EVENTS_KEPT = 10_000
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;

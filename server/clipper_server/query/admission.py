@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
-from .batching import BatchPolicy
+from .batching import Way
 from .latency import LatencyTable
 from .task import Task, patience_of
 from .waiting import Waiting
@@ -22,7 +22,7 @@ class Server(Protocol):
 
     free_at: float
     table: LatencyTable
-    policy: BatchPolicy
+    way: Way
 
 
 class Admission:
@@ -59,7 +59,7 @@ class Admission:
         rate = first = 0.0
         own_s = soonest = math.inf
         for server in self._servers[:LOOKED_AT]:
-            steady = max(1.0, server.policy.steady(server.table, objective_s))
+            steady = max(1.0, server.way.steady(server.table, objective_s))
             steady_s, lone_s = server.table.mean(steady), server.table.mean(1.0)
             if steady_s is None or lone_s is None:
                 return None

@@ -16,7 +16,7 @@ from ..snapshot import ApplicationSpec
 from .cache import Cache
 from .deadlines import Deadlines
 from .metrics import ApplicationMetrics
-from .policy import FirstModel, Policy
+from .policy import First, Policy
 from .queue import ModelQueue
 from .task import Outcome, Output, Task
 from .traces import Leg, Trace, Traces
@@ -26,8 +26,8 @@ class Request(NamedTuple):
     """What every protocol's request comes down to.
 
     `version` asks for one version of the model, `timeout_s` for an answer earlier than the objective, `raw`
-    for outputs as tensors; without `cached` the prediction cache is left out. `context` is the protocol's
-    own, for its answer.
+    for outputs as tensors; without `cached` the prediction cache is left out. `form` is how the answer
+    is to be written, which is the protocol's own affair.
     """
 
     protocol: str
@@ -36,7 +36,7 @@ class Request(NamedTuple):
     timeout_s: float | None = None
     cached: bool = True
     raw: bool = False
-    context: Any = None
+    form: Any = None
 
 
 class Answer(NamedTuple):
@@ -83,7 +83,7 @@ class Application:
         self.input_type = INPUT_TYPES[spec.input_type]
         self.default_output = msgspec.json.encode(spec.default_output)
         self.objective_s = spec.latency_slo_micros / 1e6
-        self.policy: Policy = FirstModel()
+        self.policy: Policy = First()
         self.parts = parts
         self.metrics = metrics
         self._models = models

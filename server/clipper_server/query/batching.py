@@ -1,7 +1,7 @@
-"""Batch-size policies: how much a replica gets at once.
+"""Ways of batching: how much a replica gets at once.
 
-A policy speaks of cost: the number of inputs, or what the model's size function makes of them. Each replica
-has a policy object of its own, because replicas differ in speed.
+A way speaks of cost: the number of inputs, or what the model's size function makes of them. Each replica
+has an object of its own, because replicas differ in speed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _HARDLY = 1.25  # times what one input takes is hardly longer, ...
 _WORTH_IT = 2.0  # ... and so many times is worth it where many wait
 
 
-class BatchPolicy(Protocol):
+class Way(Protocol):
     """Decides the largest batch, and learns from what each batch took."""
 
     def limit(self, table: LatencyTable, slack_s: float) -> tuple[float, str]:
@@ -104,8 +104,8 @@ class Fixed:
         pass
 
 
-def policy_for(spec: BatchingSpec) -> BatchPolicy:
-    match spec.policy:
+def way_of(spec: BatchingSpec) -> Way:
+    match spec.way:
         case "learned":
             return Learned()
         case "aimd":

@@ -23,7 +23,7 @@ from .listener import MAX_FRONTENDS
 from .metrics import Metrics
 from .protocols import Adapter
 from .protocols.clipper import ClipperProtocol
-from .protocols.open_inference import OpenInferenceProtocol
+from .protocols.open_inference import OpenInferenceProtocol, infer_path
 from .queue import ModelQueue
 from .replicas import Replica
 from .traces import Traces
@@ -95,14 +95,17 @@ class Configuration:
         return Application(spec, self, self._parts, self.metrics.application(spec.name))
 
     def _find_routes(self) -> None:
-        self.routes = {}
+        before, self.routes = self.routes, {}
         for name, application in self.applications.items():
             clipper = ClipperProtocol(application)
             for path in clipper.paths(name):
                 self.routes[path.encode()] = clipper
             for version in (None, *self.versions_of(application)):
-                adapter = OpenInferenceProtocol(application, version)
-                self.routes[adapter.path.encode()] = adapter
+                url = infer_path(name, version).encode()
+                adapter = before.get(url)  # it remembers what the model's outputs are like
+                if adapter is None or adapter.application is not application:
+                    adapter = OpenInferenceProtocol(application, version)
+                self.routes[url] = adapter
 
     def queue(self, model: str, version: str | None) -> ModelQueue | None:
         if version is None:

@@ -13,12 +13,15 @@ from pathlib import Path
 import httpx2
 import msgspec
 
+from clipper_container.errors import ClusterError
+
 from ..changes import Changes
 from ..snapshot import Snapshot
 from .configuration import Configuration
 
 REPORT_EVERY_S = 0.5
 LONG_POLL_S = 25
+REFUSED_S = 5.0  # before a snapshot is asked for again that could not be read
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +43,11 @@ class Management:
     def restore(self) -> None:
         """Start from the last snapshot on disk, if there is one, until management has a newer one."""
         try:
-            snapshot = msgspec.json.decode(self._stored.read_bytes(), type=Snapshot)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            snapshot = Snapshot.decode(self._stored.read_bytes())
+        except OSError:
+            return
+        except ClusterError as error:
+            log.warning("%s is left alone: %s", self._stored, error)
             return
         self._configuration.apply(snapshot)
 
@@ -57,9 +63,16 @@ class Management:
                 log.info("management does not answer (%r): serving on with what is known", error)
                 await asyncio.sleep(REPORT_EVERY_S)
                 continue
-            if response.status_code == 200:
-                self._configuration.apply(msgspec.json.decode(response.content, type=Snapshot))
-                await asyncio.to_thread(self._store, response.content)
+            if response.status_code != 200:
+                continue
+            try:
+                snapshot = Snapshot.decode(response.content)
+            except ClusterError as error:
+                log.warning("management's snapshot is left alone: %s", error)
+                await asyncio.sleep(REFUSED_S)
+                continue
+            self._configuration.apply(snapshot)
+            await asyncio.to_thread(self._store, response.content)
 
     def _store(self, snapshot: bytes) -> None:
         try:

@@ -30,7 +30,7 @@ class Policy(Protocol):
         """What each of those that were asked said to one input, and how long all of it took."""
 
 
-class FirstModel:
+class First:
     """The first linked model answers."""
 
     def select(self, models: Sequence[str]) -> Sequence[str]:

@@ -38,7 +38,7 @@ def private(configuration: Configuration) -> fastapi.APIRouter:
         replicas = []
         for replica in queue.ready:
             # The limit for one that comes now, if all the time of its objective were left.
-            limit, _ = replica.policy.limit(replica.table, configuration.objective_s(model))
+            limit, _ = replica.way.limit(replica.table, configuration.objective_s(model))
             rows = [
                 {"cost": cost, "mean_ms": 1000 * mean, "p99_ms": 1000 * p99, "batches": seen}
                 for cost, mean, p99, seen in replica.table.rows()
@@ -50,7 +50,7 @@ def private(configuration: Configuration) -> fastapi.APIRouter:
         ]
         found = {
             "frontend": configuration.frontend,
-            "policy": str(queue.spec.batching),
+            "way": str(queue.spec.batching),
             "delay_micros": queue.spec.batching.delay_micros,
             "waiting": queue.waiting.count,
             "dispatches": dict(queue.metrics.dispatches),

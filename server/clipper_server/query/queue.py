@@ -18,7 +18,7 @@ from clipper_container.wire import Fault
 
 from ..snapshot import VersionSpec
 from .admission import Admission
-from .batching import MAX_BATCH, MAX_BATCH_BYTES, BatchPolicy, policy_for
+from .batching import MAX_BATCH, MAX_BATCH_BYTES, Way, way_of
 from .cache import Cache
 from .claims import Claims
 from .crowd import Crowd, worth_holding
@@ -26,7 +26,7 @@ from .history import History
 from .isolation import ISOLATES, Isolation
 from .latency import LatencyTable
 from .metrics import VersionMetrics
-from .task import Dispatch, Outcome, Task
+from .task import Dispatch, Outcome, Search, Task
 from .waiting import Waiting
 
 PREFETCH_S = 1e-3  # a busy replica gets its next batch so long before it is free, and ...
@@ -48,7 +48,7 @@ class Puller(Protocol):
     free_at: float
     replied_at: float
     table: LatencyTable
-    policy: BatchPolicy
+    way: Way
 
     def send(self, dispatch: Dispatch) -> None:
         """Spend a credit on one batch."""
@@ -61,7 +61,7 @@ class _Retry(NamedTuple):
     """Tasks to be run again: in search of a bad input, or each alone after a replica died with it."""
 
     tasks: list[Task]
-    search: Isolation | None
+    search: Search | None
 
 
 class ModelQueue:
@@ -107,12 +107,12 @@ class ModelQueue:
         before, self.spec = self.spec, spec
         if spec.batching != before.batching:
             for replica in self.ready:
-                replica.policy = policy_for(spec.batching)
+                replica.way = way_of(spec.batching)
         self.pump_soon()
 
     def join(self, replica: Puller, measured: Sequence[tuple[float, float]]) -> None:
         """A replica is ready. `measured` is what its warm-up found."""
-        replica.policy = policy_for(self.spec.batching)
+        replica.way = way_of(self.spec.batching)
         for cost, seconds in measured:
             replica.table.observe(cost, seconds)
         self.ready.append(replica)
@@ -253,7 +253,7 @@ class ModelQueue:
         return head.deadline - 1.2 * (table.p99(cost) or 0.0) - table.overhead_s - PREFETCH_S
 
     def _limit(self, replica: Puller, start: float) -> tuple[float, str]:
-        """The policy's limit for a batch that begins at `start`, and the reason of one that reaches it.
+        """The limit of a batch that begins at `start`, and the reason of one that reaches it.
 
         Under overload the most urgent tasks would have but small batches, in which fewer tasks are answered
         in time. Then those that may still make it in a large batch take that risk, and those that cannot get
@@ -263,12 +263,12 @@ class ModelQueue:
         limit, why = 1.0, "full"
         while (head := waiting.head()) is not None:
             slack = head.latest - start - table.overhead_s
-            limit, why = replica.policy.limit(table, slack)
+            limit, why = replica.way.limit(table, slack)
             alone_s, limit_s = table.mean(1.0), table.mean(limit)
             if limit >= waiting.cost or waiting.count == 1 or alone_s is None or limit_s is None:
                 break
             if alone_s <= slack:
-                steady = min(replica.policy.steady(table, head.objective_s), waiting.cost)
+                steady = min(replica.way.steady(table, head.objective_s), waiting.cost)
                 drain_s = waiting.cost / limit * limit_s / len(self.ready)
                 if limit >= ENOUGH * steady:
                     break
@@ -360,7 +360,7 @@ class ModelQueue:
             # only idle replicas correct would stay as it was in the worst moment.
             began_at = max(dispatch.sent_at, replica.replied_at)
             replica.table.observe_overhead(max(0.0, now - began_at - dispatch.compute_s))
-            replica.policy.observe(replica.table, dispatch.cost, dispatch.compute_s, objective_s)
+            replica.way.observe(replica.table, dispatch.cost, dispatch.compute_s, objective_s)
             for task, outcome in zip(dispatch.tasks, outcomes, strict=True):
                 self.settle(task, outcome)
             if dispatch.search is not None:
@@ -380,7 +380,7 @@ class ModelQueue:
             for task in dispatch.tasks:
                 self.settle(task, fault)
 
-    def _search_on(self, search: Isolation) -> None:
+    def _search_on(self, search: Search) -> None:
         if tasks := search.next():
             self._retries.append(_Retry(tasks, search))
             self.pump_soon()
@@ -474,7 +474,7 @@ class ModelQueue:
         """What one replica can answer, in inputs a second; None where that was not measured yet."""
         found = []
         for replica in self.ready:
-            steady = max(1.0, replica.policy.steady(replica.table, objective_s))
+            steady = max(1.0, replica.way.steady(replica.table, objective_s))
             if (seconds := replica.table.mean(steady)) is not None:
                 found.append(steady / seconds)
         sent = self.metrics.batch_size.sum

@@ -16,7 +16,7 @@ from clipper_container.inputs import DTYPES, Tensor, sized_tensor
 from clipper_container.metrics import MOST
 
 from ..snapshot import BatchingSpec
-from .batching import BatchPolicy, policy_for
+from .batching import Way, way_of
 from .latency import LatencyTable
 from .metrics import ReplicaMetrics
 from .queue import ModelQueue
@@ -50,7 +50,7 @@ class Replica(asyncio.BufferedProtocol):
         self.free_at = 0.0
         self.replied_at = 0.0
         self.table = LatencyTable()
-        self.policy: BatchPolicy = policy_for(BatchingSpec())
+        self.way: Way = way_of(BatchingSpec())
         self.metrics = ReplicaMetrics()
         self.state: Literal["new", "starting", "ready", "gone"] = "new"
         self.hangs: str | None = None

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import msgspec
 
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
-
-if TYPE_CHECKING:
-    from .isolation import Isolation
-    from .queue import ModelQueue
 
 Output = bytes | Tensor
 """A JSON text, or a raw tensor where one was asked for."""
@@ -26,6 +22,35 @@ _GONE = Tensor(b"", (), "")
 class Waiter(Protocol):
     def settled(self) -> None:
         """A task that it waits for has its outcome."""
+
+
+class Queue(Protocol):
+    """What a task, and who waits for it, need of its version's queue."""
+
+    name: str
+
+    def settle(self, task: Task, outcome: Outcome) -> None:
+        """The task has its outcome."""
+
+    def abandon(self, task: Task) -> None:
+        """Nobody waits for it any more, and its turn has not come."""
+
+    def why_late(self, task: Task, now: float) -> Fault:
+        """Why it has no outcome at its query's deadline."""
+
+
+class Search(Protocol):
+    """A search for the bad input of a batch: what was run passed, or it failed again."""
+
+    fault: Fault
+
+    def next(self) -> list[Task]: ...
+
+    def passed(self) -> None: ...
+
+    def failed(self, fault: Fault) -> None: ...
+
+    def give_up(self) -> None: ...
 
 
 class Dispatch(msgspec.Struct, gc=False, eq=False):
@@ -44,7 +69,7 @@ class Dispatch(msgspec.Struct, gc=False, eq=False):
     replica: str = ""
     was_idle: bool = False
     predicted_s: float | None = None
-    search: Isolation | None = None  # ... for a bad input, of which it is a part
+    search: Search | None = None  # ... for a bad input, of which it is a part
     alone: bool = False  # it may kill its replica, and shares it with nothing
     replied_at: float | None = None
     compute_s: float | None = None
@@ -66,7 +91,7 @@ class Task:
 
     def __init__(
         self,
-        queue: ModelQueue,
+        queue: Queue,
         tensor: Tensor,
         raw: bool,
         entered_at: float,

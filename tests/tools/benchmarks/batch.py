@@ -15,7 +15,7 @@ from .offered import offer
 
 BASE_S, EACH_S = 0.005, 0.0001
 OBJECTIVE_MS = 50
-POLICIES = ("off", "aimd", "learned")
+WAYS = ("off", "aimd", "learned")
 RATES = (50, 100, 125, 150, 175, 400, 800, 1600, 2400, 3200, 4000, 4800, 5600, 6400, 7200, 8000)
 INPUT = [0.0]
 
@@ -26,16 +26,16 @@ def run(bench: Bench) -> Outcome:
         model = sleeping(BASE_S, EACH_S)
         deploy_python_closure(conn, "batch", 1, "doubles", model, example_input=INPUT)
         conn.link_model_to_app("batch", "batch")
-        found = {policy: _climb(bench, conn, policy) for policy in POLICIES}
+        found = {way: _climb(bench, conn, way) for way in WAYS}
     rows = [
         [
-            policy,
+            way,
             level.load,
             report.percent(level.good_share),
             *(report.ms(level.measured["all"][name]) for name in ("p50_ms", "p99_ms", "p999_ms")),
             "best" if climbed.best is not None and level.load == climbed.best.load else "",
         ]
-        for policy, climbed in found.items()
+        for way, climbed in found.items()
         for level in climbed.levels
     ]
     return Outcome(
@@ -46,13 +46,13 @@ def run(bench: Bench) -> Outcome:
             at_least("learned, in times of off", ratio(found["learned"].rate, found["off"].rate), 1),
             at_least("learned, in times of aimd", ratio(found["learned"].rate, found["aimd"].rate), 1),
         ],
-        {policy: plain(climbed) for policy, climbed in found.items()},
+        {way: plain(climbed) for way, climbed in found.items()},
         ["Latencies count from the times at which requests were to be sent."],
     )
 
 
-def _climb(bench: Bench, conn: ClipperConnection, policy: str) -> Climb:
-    conn.set_batching("batch", policy)
+def _climb(bench: Bench, conn: ClipperConnection, way: str) -> Climb:
+    conn.set_batching("batch", way)
 
     def measure(rate: float) -> Level:
         phases = [Phase(rate, bench.warm_s), Phase(rate, bench.seconds)]

@@ -17,7 +17,7 @@ from .climb import Climb, Level, climb, plain
 from .cluster import cluster, predict_url
 
 OBJECTIVES_MS = (20, 50)
-POLICIES = ("off", "aimd", "learned")
+WAYS = ("off", "aimd", "learned")
 CONNECTIONS = (8, 16, 32, 64, 128, 256)
 FEW = (1, 2, 4)  # without batching, more than these may be too many
 IMAGES = 256  # different ones, so that nothing can be had twice
@@ -36,25 +36,23 @@ def run(bench: Bench) -> Outcome:
             conn.link_model_to_app(name, "forest")
             url = predict_url(conn, name)
             requests = [predict(url, image.tolist()) for image in images[:IMAGES]]
-            found[objective_ms] = {
-                policy: _climb(bench, conn, policy, url, requests, objective_ms) for policy in POLICIES
-            }
+            found[objective_ms] = {way: _climb(bench, conn, way, url, requests, objective_ms) for way in WAYS}
     return Outcome(
         "a random forest of 100 trees over 64 doubles: the best throughput in a closed loop, of loads at "
         "which 99 % of the answers are the model's and within the objective",
-        [_table(objective_ms, policies) for objective_ms, policies in found.items()],
-        [target for objective_ms, policies in found.items() for target in _targets(objective_ms, policies)],
+        [_table(objective_ms, ways) for objective_ms, ways in found.items()],
+        [target for objective_ms, ways in found.items() for target in _targets(objective_ms, ways)],
         {
-            f"{objective_ms} ms": {policy: plain(climbed) for policy, climbed in policies.items()}
-            for objective_ms, policies in found.items()
+            f"{objective_ms} ms": {way: plain(climbed) for way, climbed in ways.items()}
+            for objective_ms, ways in found.items()
         },
     )
 
 
 def _climb(
-    bench: Bench, conn: ClipperConnection, policy: str, url: str, requests: list[bytes], objective_ms: int
+    bench: Bench, conn: ClipperConnection, way: str, url: str, requests: list[bytes], objective_ms: int
 ) -> Climb:
-    conn.set_batching("forest", policy)
+    conn.set_batching("forest", way)
 
     def measure(connections: float) -> Level:
         def closed_loop(seconds: int) -> wrk.Measured:
@@ -65,19 +63,19 @@ def _climb(
         good_rate = seen.good(objective_ms) / seen.seconds
         return Level(connections, good_rate, seen.good_share(objective_ms), seen.summary())
 
-    loads = (*FEW, *CONNECTIONS) if policy == "off" else CONNECTIONS
+    loads = (*FEW, *CONNECTIONS) if way == "off" else CONNECTIONS
     return climb(bench.some(loads), measure, rounds=bench.rounds)
 
 
-def _table(objective_ms: int, policies: dict[str, Climb]) -> Any:
+def _table(objective_ms: int, ways: dict[str, Climb]) -> Any:
     rows = []
-    for policy, climbed in policies.items():
+    for way, climbed in ways.items():
         for level in climbed.levels:
             best = climbed.best is not None and level.load == climbed.best.load
             seen = level.measured
             rows.append(
                 [
-                    policy,
+                    way,
                     level.load,
                     level.good_rate,
                     report.percent(level.good_share),
@@ -91,8 +89,8 @@ def _table(objective_ms: int, policies: dict[str, Climb]) -> Any:
     )
 
 
-def _targets(objective_ms: int, policies: dict[str, Climb]) -> list[Target]:
-    off, aimd, learned = (policies[policy].rate for policy in POLICIES)
+def _targets(objective_ms: int, ways: dict[str, Climb]) -> list[Target]:
+    off, aimd, learned = (ways[way].rate for way in WAYS)
     return [
         at_least(f"{objective_ms} ms: learned, in times of off", ratio(learned, off), WORTH[objective_ms]),
         between(f"{objective_ms} ms: aimd, as a part of learned", ratio(aimd, learned), 0.85, 1.15),

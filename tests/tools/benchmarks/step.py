@@ -27,7 +27,7 @@ from .windows import IN_A_ROW, first_well
 BASE_S, EACH_S = 0.002, 0.0002
 SLOWER = 3
 OBJECTIVE_MS = 50
-POLICIES = ("learned", "aimd")
+WAYS = ("learned", "aimd")
 RATE = 1000  # of the open loop: the model can serve so many at both costs
 CONNECTIONS = 128  # of the closed loop: in one batch, they are too many at the higher cost
 PART_S = 4
@@ -53,10 +53,10 @@ def run(bench: Bench) -> Outcome:
             return seen.summary()
 
         found = {}
-        for policy in POLICIES:
-            conn.set_batching("step", policy)
+        for way in WAYS:
+            conn.set_batching("step", way)
             for load in (open_loop, closed_loop):
-                name = f"{policy}, {load.__name__.replace('_', ' ')}"
+                name = f"{way}, {load.__name__.replace('_', ' ')}"
                 found[name] = _step(stepper, load, part_s)
     return Outcome(
         f"{BASE_S * 1e3:g} ms + {EACH_S * 1e3:g} ms an input, {SLOWER} times that for {part_s} s, and back; "

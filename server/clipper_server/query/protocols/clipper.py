@@ -57,7 +57,7 @@ class ClipperProtocol:
             request.version,
             timeout_s(headers, request.timeout_micros),
             may_be_cached(headers),
-            context=is_batch,
+            form=is_batch,
         )
 
     def _expected(self) -> str:
@@ -67,7 +67,7 @@ class ClipperProtocol:
         )
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
-        if not request.context:
+        if not request.form:
             return Response(200, _HEADERS, self._answer(answers[0]))
         body = b",".join([self._answer(answer) for answer in answers])
         return Response(200, _HEADERS, b'{"batch_predictions":[' + body + b"]}")

@@ -24,6 +24,7 @@ from clipper_container.errors import BadRequest
 from clipper_container.inputs import MAX_DIMENSIONS, Tensor, sized_tensor
 
 from ..application import Answer, Application, Request
+from ..task import Output
 from . import JSON, Headers, Response, may_be_cached, timeout_s
 
 DATATYPES = {
@@ -82,8 +83,8 @@ class _Body(msgspec.Struct):
     outputs: list[_Output] | None = None
 
 
-class _Context(msgspec.Struct):
-    """What the answer needs of the request."""
+class _Form(msgspec.Struct):
+    """How the answer is to be written."""
 
     id: str | None
     output: str
@@ -96,16 +97,17 @@ _decode = msgspec.json.Decoder(_Body).decode
 class OpenInferenceProtocol:
     def __init__(self, application: Application, version: str | None) -> None:
         self.application = application
-        self.output: tuple[str, list[int]] | None = None  # datatype and shape, as a model last answered
         self._version = version
-        self.path = infer_path(application.spec.name, version)
+        default = _join([_as_tensor(application.default_output)])
+        # Datatype and shape, as a model last answered. Until one does, those of the default output.
+        self.output = NAMES.get(default.dtype, "BYTES"), [-1, *default.shape[1:]]
 
     def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
         try:
             length = _header_length(headers, len(body))
             whole = memoryview(body)
             if length == 0:
-                return self._request(headers, self._bare(whole), _Context(None, OUTPUT, True), None)
+                return self._request(headers, self._bare(whole), _Form(None, OUTPUT, True), None)
             asked = _decode(body if length is None else whole[:length])
             if len(asked.inputs) != 1:
                 raise ValueError(f"it has {len(asked.inputs)} inputs, and an application takes one tensor")
@@ -117,9 +119,9 @@ class OpenInferenceProtocol:
             if wanted.classification is not None:
                 raise ValueError("the output parameter classification is not supported")
             binary = parameters.binary_data_output if wanted.binary_data is None else wanted.binary_data
-            context = _Context(asked.id, outputs[0].name, bool(binary))
+            form = _Form(asked.id, outputs[0].name, bool(binary))
             tensors = self._tensors(asked.inputs[0], whole[len(body) if length is None else length :])
-            return self._request(headers, tensors, context, parameters.timeout)
+            return self._request(headers, tensors, form, parameters.timeout)
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -129,12 +131,10 @@ class OpenInferenceProtocol:
         except (ValueError, OverflowError) as error:
             raise BadRequest(f"The request does not fit: {error}. {self._expected()}") from None
 
-    def _request(
-        self, headers: Headers, tensors: list[Tensor], context: _Context, micros: int | None
-    ) -> Request:
+    def _request(self, headers: Headers, tensors: list[Tensor], form: _Form, micros: int | None) -> Request:
         timeout = timeout_s(headers, micros)
         cached = may_be_cached(headers)
-        return Request("open inference", tensors, self._version, timeout, cached, True, context)
+        return Request("open inference", tensors, self._version, timeout, cached, True, form)
 
     def _bare(self, body: memoryview) -> list[Tensor]:
         """The body is the one input's bytes, and nothing else."""
@@ -191,14 +191,15 @@ class OpenInferenceProtocol:
         )
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
-        context: _Context = request.context
+        form: _Form = request.form
         defaults = {str(i): answer.fault for i, answer in enumerate(answers) if answer.fault is not None}
-        tensor = _join([self._output(answer) for answer in answers])
+        default = self.application.default_output
+        tensor = _join([_as_tensor(default if a.output is None else a.output) for a in answers])
         datatype = NAMES.get(tensor.dtype, "BYTES")
         if answers and not defaults:
             self.output = datatype, [-1, *tensor.shape[1:]]
-        described: dict[str, Any] = {"name": context.output, "shape": tensor.shape, "datatype": datatype}
-        data = None if context.binary else _as_json(tensor)
+        described: dict[str, Any] = {"name": form.output, "shape": tensor.shape, "datatype": datatype}
+        data = None if form.binary else _as_json(tensor)
         if data is None:
             described["parameters"] = {"binary_data_size": len(tensor.data)}
         else:
@@ -215,32 +216,13 @@ class OpenInferenceProtocol:
             "parameters": parameters,
             "outputs": [described],
         }
-        if context.id is not None:
-            body["id"] = context.id
+        if form.id is not None:
+            body["id"] = form.id
         text = msgspec.json.encode(body)
         if data is not None:
             return Response(200, [JSON, *marks], text)
         length = _HEADER_LENGTH, b"%d" % len(text)
         return Response(200, [_BINARY, length, *marks], b"".join((text, tensor.data)))
-
-    def _output(self, answer: Answer) -> Tensor:
-        output = self.application.default_output if answer.output is None else answer.output
-        if isinstance(output, Tensor):
-            return output
-        try:
-            value = msgspec.json.decode(output)
-        except (msgspec.DecodeError, RecursionError):
-            value = None  # as JSON text it can still be told
-        if isinstance(value, str):
-            output = value.encode()
-        elif isinstance(value, list | int | float):
-            try:
-                found = np.asarray(value)
-            except ValueError:
-                found = np.asarray(None)  # rows of several lengths
-            if found.dtype.str in NAMES:
-                return Tensor(found.tobytes(), found.shape, found.dtype.str)
-        return Tensor(output, (len(output),), "bytes")
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         return Response(status, [JSON], msgspec.json.encode({"error": cause}))
@@ -380,6 +362,25 @@ def _join(outputs: list[Tensor]) -> Tensor:
         return Tensor(joined.tobytes(), joined.shape, joined.dtype.str)
     texts = [_as_text(output) for output in outputs]
     return Tensor(b"".join(struct.pack("<I", len(text)) + text for text in texts), (count,), "bytes")
+
+
+def _as_tensor(output: Output) -> Tensor:
+    if isinstance(output, Tensor):
+        return output
+    try:
+        value = msgspec.json.decode(output)
+    except (msgspec.DecodeError, RecursionError):
+        value = None  # as JSON text it can still be told
+    if isinstance(value, str):
+        output = value.encode()
+    elif isinstance(value, list | int | float):
+        try:
+            found = np.asarray(value)
+        except ValueError:
+            found = np.asarray(None)  # rows of several lengths
+        if found.dtype.str in NAMES:
+            return Tensor(found.tobytes(), found.shape, found.dtype.str)
+    return Tensor(output, (len(output),), "bytes")
 
 
 def _as_text(output: Tensor) -> bytes:

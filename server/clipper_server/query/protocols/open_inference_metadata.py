@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import fastapi
 from fastapi.responses import JSONResponse
@@ -10,24 +11,39 @@ from fastapi.responses import JSONResponse
 import clipper_server
 
 from ..application import Application
-from ..configuration import Configuration
-from .open_inference import OpenInferenceProtocol, describe_input, infer_path
+from ..queue import ModelQueue
+from . import Adapter
+from .open_inference import OUTPUT, OpenInferenceProtocol, describe_input, infer_path
 
 
-def open_inference_metadata(configuration: Configuration) -> fastapi.APIRouter:
+class Served(Protocol):
+    """What this needs to know of what is served."""
+
+    @property
+    def applications(self) -> Mapping[str, Application]: ...
+
+    @property
+    def routes(self) -> Mapping[bytes, Adapter]: ...
+
+    def queue(self, model: str, version: str | None) -> ModelQueue | None: ...
+
+    def versions_of(self, application: Application) -> list[str]: ...
+
+
+def open_inference_metadata(served: Served) -> fastapi.APIRouter:
     router = fastapi.APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
 
     def application(name: str, version: str | None) -> Application:
-        found = configuration.applications.get(name)
+        found = served.applications.get(name)
         if found is None:
             raise _Missing(f"Model with name {name} does not exist.")
-        if version is not None and version not in configuration.versions_of(found):
+        if version is not None and version not in served.versions_of(found):
             raise _Missing(f"Model with name {name} and version {version} does not exist.")
         return found
 
     def ready(found: Application, version: str | None) -> bool:
         models = found.policy.select(found.spec.linked_models)
-        queues = [configuration.queue(model, version) for model in models]
+        queues = [served.queue(model, version) for model in models]
         return bool(queues) and all(queue is not None and queue.ready for queue in queues)
 
     @router.get("")
@@ -48,7 +64,7 @@ def open_inference_metadata(configuration: Configuration) -> fastapi.APIRouter:
 
     @router.get("/models")
     async def models() -> dict[str, list[str]]:
-        return {"models": sorted(configuration.applications)}
+        return {"models": sorted(served.applications)}
 
     @router.get("/models/{name}")
     @router.get("/models/{name}/versions/{version}")
@@ -57,19 +73,16 @@ def open_inference_metadata(configuration: Configuration) -> fastapi.APIRouter:
             found = application(name, version)
         except _Missing as error:
             return JSONResponse({"error": str(error)}, 404)
-        adapter = configuration.routes[infer_path(name, version).encode()]
+        adapter = served.routes[infer_path(name, version).encode()]
         assert isinstance(adapter, OpenInferenceProtocol)
-        outputs = []
-        if adapter.output is not None:  # known from the last answer
-            datatype, shape = adapter.output
-            outputs = [{"name": "output", "datatype": datatype, "shape": shape}]
+        datatype, shape = adapter.output
         return JSONResponse(
             {
                 "name": name,
-                "versions": configuration.versions_of(found),
+                "versions": served.versions_of(found),
                 "platform": "clipperlab",
                 "inputs": [describe_input(found)],
-                "outputs": outputs,
+                "outputs": [{"name": OUTPUT, "datatype": datatype, "shape": shape}],
             }
         )
 
