@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
 DEFAULT_HANG_AFTER_S = 10.0
 DEFAULT_MAX_CACHED_INPUT = 16_384
 LATENCIES_S = (
