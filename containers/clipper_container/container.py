@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .errors import BadRequest
-from .loaders import Predict
+
+Predict = Callable[[Any], Sequence[Any]]
+"""Takes a batch as `inputs.decode` gives it; returns one output for each input, in order."""
 
 _METHODS = {"integers": "predict_ints"}
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from . import inputs
 from .artifact import Manifest
+from .container import Predict
 from .links import Links, Work
-from .loaders import Predict
 from .size import compile_size
 from .wire import Buffer, Fault, Reply
 

@@ -7,14 +7,10 @@ to the person who deployed.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
-from typing import Any
 
 from ..artifact import IN_THE_IMAGE
+from ..container import Predict
 from ..errors import ArtifactError
-
-Predict = Callable[[Any], Sequence[Any]]
-"""Takes a batch as `inputs.decode` gives it; returns one output for each input, in order."""
 
 LOADERS = {
     "python": "python",

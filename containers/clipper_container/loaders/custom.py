@@ -11,9 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..container import predict_of
+from ..container import Predict, predict_of
 from ..errors import ArtifactError
-from . import Predict
 
 _FILES = "files/"
 

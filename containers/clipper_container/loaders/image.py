@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
+from ..container import Predict
 from ..errors import ArtifactError
-from . import Predict
 from .custom import answering, find_class
 
 NAME, PATH = "CLIPPER_MODEL", "CLIPPER_MODEL_PATH"

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..container import Predict
 from ..errors import ArtifactError
-from . import Predict
 from .python import load_function
 
 _DTYPES = {

@@ -6,8 +6,8 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+from ..container import Predict
 from ..imports import check_imports
-from . import Predict
 
 
 def load(parts: dict[str, bytes], input_type: str) -> Predict:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import Predict
+from ..container import Predict
 from .python import load_function
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from functools import partial
 
-from . import Predict
+from ..container import Predict
 from .python import load_function
 
 
