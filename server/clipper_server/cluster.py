@@ -31,6 +31,11 @@ class ClusterRecord(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"<the record of {self.cluster_name}>"  # without the token
 
+    def for_clients(self) -> dict[str, str]:
+        """What clients need of it."""
+        names = ("cluster_name", "query", "management", "token")
+        return {name: getattr(self, name) for name in names}
+
     def answers(self) -> bool:
         """Whether management answers there, within seconds."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -10,6 +10,7 @@ from clipper_container.errors import ClusterError
 
 FORMAT = 2
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
+MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
 DEFAULT_HANG_AFTER_S = 10.0
 DEFAULT_MAX_CACHED_INPUT = 16_384
 LATENCIES_S = (

@@ -8,8 +8,8 @@ import pytest
 
 from clipper_container import wire
 from clipper_container.artifact import Manifest
+from clipper_container.container import Predict
 from clipper_container.links import Work
-from clipper_container.loaders import Predict
 from clipper_container.replica import Outputs, answer, encode_outputs, reply, warm_up
 from clipper_container.wire import Fault
 

@@ -11,10 +11,8 @@ import pytest
 
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.resources import Resources
-from clipper_server.management.observations import MAX_FRONTENDS
-from clipper_server.management.state import Autoscaling, State
+from clipper_server.management.state import Autoscaling
 from clipper_server.places import ByCpu, Orchestrator, Status, Trouble, Wanted
-from clipper_server.places.kubernetes.numbers import YOUNG_S, Numbers
 from tests.management.test_reconciler import World
 from tests.support.fakes import FakeManager
 from tests.support.virtual_time import run
@@ -289,21 +287,3 @@ def test_one_that_somebody_else_ends_is_no_crash(tmp_path: Path) -> None:
         assert not any("ended by itself" in text for text in texts)
 
     in_world(tmp_path, test)
-
-
-def test_numbers_are_small_kept_and_given_again_only_when_nobody_has_them(tmp_path: Path) -> None:
-    now = 1000.0
-    state = State(tmp_path / "state.db")
-    numbers = Numbers(state, clock=lambda: now)
-    assert [numbers.give(name, ()) for name in ("a", "b", "c", "a")] == [0, 1, 2, 0]
-    assert numbers.give("d", ("a", "c", "d")) == 3  # b has asked just now: it may only not be seen yet
-    now += YOUNG_S
-    assert numbers.give("e", ("a", "c", "d")) == 1
-    assert numbers.find("b") is None
-    again = Numbers(state, clock=lambda: now)
-    assert [again.find(name) for name in "acde"] == [0, 2, 3, 1]
-    alive = [*"acde", *(f"f{i}" for i in range(MAX_FRONTENDS - 4))]
-    assert {again.give(name, alive) for name in alive} == set(range(MAX_FRONTENDS))
-    with pytest.raises(ClusterError, match="can have no more"):
-        again.give("one-more", alive)
-    state.close()

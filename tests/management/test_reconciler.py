@@ -21,6 +21,7 @@ from clipper_server.management.frontends import Frontends
 from clipper_server.management.reconciler import Reconciler
 from clipper_server.management.specs import Specs
 from clipper_server.management.state import Autoscaling, State, Version
+from clipper_server.places import Addresses
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, ReplicaReport, Report, VersionReport
 from tests.support.fakes import FakeManager
 from tests.support.virtual_time import run
@@ -35,7 +36,7 @@ class World:
         self.state = State(folder / "state.db")
         self.events = Events(self.state, self.changes)
         self.frontends = Frontends(self.changes, self.events, clock=loop.time)
-        specs = Specs("test", "token", "127.0.0.1:1", "127.0.0.1:2", folder)
+        specs = Specs("test", "token", Addresses("127.0.0.1:1", "127.0.0.1:2", folder))
         artifacts = Artifacts(folder / "artifacts")
         packed = folder / "packed"
         self.artifact = artifact.pack(packed, loader="python", input_type="doubles", parts={})

@@ -25,9 +25,11 @@ from clipper_server.management.frontends import Frontends
 from clipper_server.management.observations import Observations
 from clipper_server.management.reconciler import Reconciler
 from clipper_server.management.series import Series
-from clipper_server.management.server import HOST, _Server
+from clipper_server.management.server import _Server
 from clipper_server.management.specs import Specs
 from clipper_server.management.state import State
+from clipper_server.places import Addresses
+from clipper_server.places.ports import HOST
 from tests.support.fakes import FakeManager
 
 T = TypeVar("T")
@@ -43,7 +45,7 @@ class Served:
     def __init__(self, folder: Path, listener: socket.socket) -> None:
         self.folder = folder
         self.address = f"{HOST}:{listener.getsockname()[1]}"
-        self.specs = Specs("served", TOKEN, self.address, "127.0.0.1:2", folder)
+        self.specs = Specs("served", TOKEN, Addresses(self.address, "127.0.0.1:2", folder))
         self.changes, self.manager = Changes(), FakeManager()
         self.state = State(folder / "state.db")
         self.events = Events(self.state, self.changes)

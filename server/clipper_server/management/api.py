@@ -23,7 +23,7 @@ from clipper_container.errors import BadRequest, Unauthorized
 from clipper_container.resources import Resources
 
 from ..changes import Changes
-from ..places import ContainerManager, Orchestrator, Runtime
+from ..places import FRONTENDS, ContainerManager, Orchestrator, Runtime
 from ..snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, ApplicationSpec, Report
 from . import answers, openapi, refusals
 from .admin import Admin
@@ -38,7 +38,6 @@ from .specs import Specs, parse_batching
 from .state import Autoscaling, Event, Version
 
 _V1 = "/api/v1"
-FRONTENDS = f"{_V1}/frontends/addresses"
 MAX_WAIT_S = 30.0
 _BIG = 2**63 - 1  # SQLite's
 EVENTS_AT_ONCE = 500

@@ -12,11 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from clipper_container.errors import NotFound
 
-from ..snapshot import Report
+from ..snapshot import MAX_FRONTENDS, Report
 from .frontends import Frontends
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-MAX_FRONTENDS = 64  # their number is in the last six bits of a query id
 ANSWER_S = 2.0
 
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import secrets
-import socket
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -21,9 +20,8 @@ from clipper_container.errors import ClusterError
 from ..changes import Changes
 from ..cluster import ClusterFolder, ClusterRecord
 from ..identity import Identity
-from ..places import ContainerManager, Orchestrator
-from ..places.process.manager import ProcessContainerManager
-from .api import API, FRONTENDS
+from ..places import Ground, Orchestrator, Settings
+from .api import API
 from .artifacts import Artifacts
 from .control import Control
 from .events import Events
@@ -34,26 +32,29 @@ from .series import Series
 from .specs import Specs
 from .state import State
 
-HOST = "127.0.0.1"
 START_S = 30.0
 DEFAULT_CACHE_SIZE = 32 << 20
 
 
 async def serve(
     folder: ClusterFolder,
-    place: Place,
+    place: Callable[[ClusterFolder, Settings, str], Ground],
     cache_size: int | None,
     num_frontends: int | None,
 ) -> None:
     """Manage the cluster in `folder` until SIGTERM. Its frontends and replicas run on after that.
 
-    Writes one line to standard output when the cluster serves. What is None stays as it was.
+    `place` gives what it stands on. Writes one line to standard output when the cluster serves. What is None
+    stays as it was.
     """
     lock = folder.lock("management", wait=False)  # held until the process ends
     if lock is None:
         raise ClusterError(f"Another management frontend runs in {folder.path}. Stop it first.")
     state = _state(folder.database)
-    listener, specs, manager = place(folder, state)
+    ground = place(folder, state, _token(state))
+    state.set("token", ground.token)
+    specs = Specs(ground.cluster_name, ground.token, ground.addresses)
+    manager = ground.manager
     cache_size = _keep(state, "cache_size", cache_size, DEFAULT_CACHE_SIZE)
     num_frontends = _keep(state, "num_frontends", num_frontends, 1)
 
@@ -101,7 +102,7 @@ async def serve(
     )
     control.collect()
     events.add("management", f"Management of {specs.cluster_name} starts at revision {state.revision}.")
-    serving = asyncio.create_task(server.serve(sockets=[listener]), name="api")
+    serving = asyncio.create_task(server.serve(sockets=[ground.listener]), name="api")
     reconciling = asyncio.create_task(reconciler.run(), name="reconciler")
     measuring = asyncio.create_task(series.run(), name="series")
     beside = [reconciling, measuring]
@@ -118,80 +119,6 @@ async def serve(
         await observations.close()
         state.close()
         lock.close()
-
-
-Place = Callable[[ClusterFolder, State], tuple[socket.socket, Specs, ContainerManager]]
-"""Where a cluster runs: gives management its listening socket, its specs and its container manager."""
-
-
-def on_this_machine(query_port: int, management_port: int) -> Place:
-    """As processes. The ports are wishes for the first start: the cluster keeps those that it had."""
-
-    def place(folder: ClusterFolder, state: State) -> tuple[socket.socket, Specs, ContainerManager]:
-        manager = ProcessContainerManager(folder.path)
-        listener = _listen(int(state.get("management_port") or management_port))
-        management = f"{HOST}:{listener.getsockname()[1]}"
-        query = f"{HOST}:{_query_port(state, query_port, in_use=manager.serves())}"
-        state.set("management_port", management.rpartition(":")[2])
-        state.set("query_port", query.rpartition(":")[2])
-        specs = Specs(folder.path.name, _token(state), management, query, folder.sockets)
-        return listener, specs, manager
-
-    return place
-
-
-def on_docker(cluster_name: str, host: str, registry: str) -> Place:
-    """In containers, of which this is one. `host` is where the ports are published; `registry` has images."""
-
-    def place(folder: ClusterFolder, state: State) -> tuple[socket.socket, Specs, ContainerManager]:
-        from ..places.docker import manager as docker  # late: processes need no engine
-
-        folder.make()
-        manager = docker.DockerContainerManager(cluster_name, folder.path / "logs", registry)
-        specs = Specs(
-            cluster_name,
-            _token(state),
-            f"{docker.MANAGEMENT}:{docker.MANAGEMENT_PORT}",
-            f"0.0.0.0:{docker.QUERY_PORT}",
-            docker.SOCKETS,
-            published=manager.published(host),
-            private=("0.0.0.0", docker.HOLDER),
-            snapshots=docker.SNAPSHOTS,
-        )
-        return _listen(docker.MANAGEMENT_PORT, "0.0.0.0"), specs, manager
-
-    return place
-
-
-def on_kubernetes(cluster_name: str, namespace: str, registry: str, address: str, *, keeps: bool) -> Place:
-    """In pods, of which this is one. `registry` has the images of models; its state `keeps`, or does not.
-
-    `address` is that of management's service, where no DNS knows names: replicas find all others through it.
-    """
-
-    def place(folder: ClusterFolder, state: State) -> tuple[socket.socket, Specs, ContainerManager]:
-        from ..places.kubernetes.manager import (  # late: others need none
-            WIRE_PORT,
-            KubernetesContainerManager,
-        )
-        from ..places.kubernetes.numbers import Numbers
-        from ..places.kubernetes.token import shared_token
-
-        token = shared_token(namespace, _token(state))
-        state.set("token", token)
-        specs = Specs(
-            cluster_name,
-            token,
-            f"{address or 'management'}:1338",
-            "query:1337",
-            folder.sockets,
-            published=(f"management.{namespace}:1338", f"query.{namespace}:1337"),
-            wire=f"http://{address}:1338{FRONTENDS}" if address else f"frontends:{WIRE_PORT}",
-        )
-        manager = KubernetesContainerManager(namespace, registry, Numbers(state), keeps=keeps)
-        return _listen(1338, "0.0.0.0"), specs, manager
-
-    return place
 
 
 class _Server(uvicorn.Server):
@@ -252,30 +179,3 @@ def _token(state: State) -> str:
         token = secrets.token_urlsafe(32)
         state.set("token", token)
     return token
-
-
-def _listen(port: int, host: str = HOST) -> socket.socket:
-    """A listening socket on `port`, or on a free port where that one is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(128)
-    except OSError:
-        listener.close()
-        if port == 0:
-            raise
-        return _listen(0, host)
-    return listener
-
-
-def _query_port(state: State, wish: int, *, in_use: bool) -> int:
-    """The port that the query frontends have, or else a free one: the one that they had, or the wish.
-
-    `in_use` says whether any of them runs.
-    """
-    kept = state.get("query_port")
-    if kept is not None and in_use:
-        return int(kept)
-    with _listen(int(kept or wish)) as listener:
-        return int(listener.getsockname()[1])

@@ -6,11 +6,10 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from clipper_container.errors import BadRequest
 
-from ..places import Spec
+from ..places import Addresses, Spec
 from ..snapshot import BatchingSpec
 from .state import Version
 
@@ -45,45 +44,33 @@ def max_warm_up(batching: BatchingSpec) -> int:
 
 @dataclass(frozen=True)
 class Specs:
-    """Addresses are host:port. `sockets` is the folder where query frontends and replicas meet, unless
-    `wire` is the name and port of all query frontends.
-
-    `management` and `query` are where the cluster's own parts find each other; `published` has what its
-    clients use for both where that is another. `private` is where query frontends answer management alone:
-    the host to listen at, and its name.
-    """
+    """Of the cluster with this name and token, whose parts are at these addresses."""
 
     cluster_name: str
     token: str = field(repr=False)
-    management: str
-    query: str
-    sockets: Path
-    published: tuple[str, str] | None = None
-    private: tuple[str, str] = ("127.0.0.1", "127.0.0.1")
-    snapshots: Path | None = None  # by default beside the sockets
-    wire: str = ""
+    addresses: Addresses
 
     @property
     def frontends(self) -> str:
         """Where replicas dial."""
-        return self.wire or str(self.sockets / "*.sock")
+        return self.addresses.wire or str(self.addresses.sockets / "*.sock")
 
     @property
     def for_clients(self) -> tuple[str, str]:
         """Where clients find management, and where they send queries."""
-        return self.published or (self.management, self.query)
+        return self.addresses.published or (self.addresses.management, self.addresses.query)
 
     def query_frontend(self, frontend: str) -> Spec:
-        name = f"query-{frontend}"
+        name, at = f"query-{frontend}", self.addresses
         environment = {
             "CLIPPER_FRONTEND": frontend,
-            "CLIPPER_ADDRESS": self.query,
-            "CLIPPER_REPLICAS": str(self.sockets / f"{frontend}.sock"),
-            "CLIPPER_MANAGEMENT": self.management,
+            "CLIPPER_ADDRESS": at.query,
+            "CLIPPER_REPLICAS": str(at.sockets / f"{frontend}.sock"),
+            "CLIPPER_MANAGEMENT": at.management,
             "CLIPPER_TOKEN": self.token,
-            "CLIPPER_PRIVATE": self.private[0],
-            "CLIPPER_PRIVATE_NAME": self.private[1],
-            "CLIPPER_SNAPSHOT": str((self.snapshots or self.sockets) / f"{frontend}.snapshot"),
+            "CLIPPER_PRIVATE": at.private[0],
+            "CLIPPER_PRIVATE_NAME": at.private[1],
+            "CLIPPER_SNAPSHOT": str((at.snapshots or at.sockets) / f"{frontend}.snapshot"),
         }
         return Spec(name, "query", environment, {"frontend": frontend})
 
@@ -94,7 +81,7 @@ class Specs:
             "CLIPPER_MODEL_VERSION": version.version,
             "CLIPPER_REPLICA": str(replica),
             "CLIPPER_FRONTENDS": self.frontends,
-            "CLIPPER_ARTIFACT": f"http://{self.management}/api/v1/artifacts/{version.artifact}",
+            "CLIPPER_ARTIFACT": f"http://{self.addresses.management}/api/v1/artifacts/{version.artifact}",
             "CLIPPER_TOKEN": self.replica_token(version.model, version.version),
             "CLIPPER_MAX_BATCH": str(max_warm_up(version.batching)),
         }

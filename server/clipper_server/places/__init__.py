@@ -5,12 +5,23 @@ A container manager keeps its own record of what it started, so that a new manag
 
 from __future__ import annotations
 
+import socket
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from clipper_container.resources import Resources
 
+from ..cluster import ClusterFolder
+
+FRONTENDS = "/api/v1/frontends/addresses"
+"""The path at which management answers with an Orchestrator's `wires`."""
+LOG_AT_ONCE = 64 << 10  # bytes that `log` gives at most
+
+Answer = dict[str, object]
+"""What the command line says: one line of JSON."""
 Kind = Literal["query", "replica"]
 
 
@@ -160,3 +171,64 @@ class Orchestrator(ContainerManager, Protocol):
 
     def troubles(self) -> list[Trouble]:
         """What is wrong now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Addresses are host:port. `sockets` is the folder where query frontends and replicas meet, unless
+    `wire` is the name and port of all query frontends.
+
+    `management` and `query` are where the cluster's own parts find each other; `published` has what its
+    clients use for both where that is another. `private` is where query frontends answer management alone:
+    the host to listen at, and its name. `snapshots` is where they keep theirs, by default beside the sockets.
+    """
+
+    management: str
+    query: str
+    sockets: Path
+    published: tuple[str, str] | None = None
+    private: tuple[str, str] = ("127.0.0.1", "127.0.0.1")
+    snapshots: Path | None = None
+    wire: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a place gives management to stand on. At `listener` the management API is to be served."""
+
+    cluster_name: str
+    token: str = field(repr=False)
+    listener: socket.socket
+    addresses: Addresses
+    manager: ContainerManager
+
+
+class Settings(Protocol):
+    """What a place keeps in a cluster's state: a few short texts."""
+
+    def get(self, key: str) -> str | None:
+        """None where nothing was kept."""
+
+    def set(self, key: str, value: str) -> None: ...
+
+
+class Place(Protocol):
+    """Where clusters run, as the command line knows it. `arguments` name the cluster.
+
+    All but `add_arguments` raise ClusterError, with the reason and with advice.
+    """
+
+    def add_arguments(self, command: ArgumentParser, word: str) -> None:
+        """Those of `word` (up, down, record or management) that only this place has."""
+
+    def up(self, arguments: Namespace) -> Answer:
+        """See to it that the cluster serves. `started` says whether it had to be started."""
+
+    def down(self, arguments: Namespace) -> Answer:
+        """End the cluster's parts: so many were `stopped`."""
+
+    def record(self, arguments: Namespace) -> Answer:
+        """How to reach the cluster, as `record`; None where it does not run."""
+
+    def ground(self, arguments: Namespace, folder: ClusterFolder, settings: Settings, token: str) -> Ground:
+        """In management's process, when it begins. `token` is the cluster's, unless the place has another."""

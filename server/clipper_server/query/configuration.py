@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from ..snapshot import (
+    MAX_FRONTENDS,
     ApplicationReport,
     ApplicationSpec,
     ReplicaReport,
@@ -19,7 +20,6 @@ from ..snapshot import (
 from .application import Application, Parts
 from .cache import Cache
 from .deadlines import Deadlines
-from .listener import MAX_FRONTENDS
 from .metrics import Metrics
 from .protocols import Adapter
 from .protocols.clipper import ClipperProtocol

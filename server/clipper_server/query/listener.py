@@ -20,11 +20,12 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from ..snapshot import MAX_FRONTENDS
+
 BACKLOG = 2048
 BIND_AGAIN_S = 0.05
 BIND_FOR_S = 5.0
 ACCEPT_AT_ONCE = 64
-MAX_FRONTENDS = 64
 _COUNT = struct.Struct("<I")
 _CONNECTION, _WANTED, _LISTENER = b"c", b"w", b"l"
 

@@ -205,6 +205,7 @@ class Impostor:
 
 def _credential(folder: Path) -> str:
     from clipper_server.management.specs import Specs
+    from clipper_server.places import Addresses
 
     record = json.loads((folder / "cluster.json").read_text())
-    return Specs("test", record["token"], "", "", folder / "sockets").replica_token("m", "1")
+    return Specs("test", record["token"], Addresses("", "", folder / "sockets")).replica_token("m", "1")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from clipper_server.query.listener import MAX_FRONTENDS
+from clipper_server.snapshot import MAX_FRONTENDS
 
 from . import cluster, management, replica
 from .load import Load

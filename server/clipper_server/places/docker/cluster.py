@@ -15,23 +15,22 @@ from typing import Any
 import docker
 import msgspec
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.types import LogConfig
 
 from clipper_container import image
 from clipper_container.errors import ClusterError
 
 from ...cluster import ClusterRecord
-from .manager import (
+from .parts import (
     CLUSTER,
     HOLDER,
     KIND,
-    LOG_LIMIT,
     MANAGEMENT,
     MANAGEMENT_PORT,
     QUERY_PORT,
     SNAPSHOTS,
     SOCKETS,
     STATE,
+    confined,
     full_name,
     mount,
 )
@@ -171,15 +170,11 @@ class DockerCluster:
                 command,
                 name=self._full(part),
                 labels=self._labels("holder" if part == HOLDER else part),
-                init=True,
                 network=self._full("edge"),
                 ports={f"{port}/tcp": (host, published)},
                 restart_policy=RESTART,
-                log_config=LogConfig(type="json-file", config={"max-size": LOG_LIMIT, "max-file": "1"}),
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
-                read_only=True,
                 tmpfs={"/tmp": "size=64m,mode=1777"},
+                **confined(),
                 **more,
             )
             self._engine.networks.get(self._full("internal")).connect(container, aliases=[part])

@@ -15,25 +15,33 @@ from typing import Any, TypeVar
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.errors import NotFound as NoSuchContainer
-from docker.types import DeviceRequest, LogConfig, Mount
+from docker.types import DeviceRequest
 
 from clipper_container import image, words
 from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.limits import MIB, out_of_memory
 from clipper_container.resources import GPU, Resources
 
-from .. import Kind, Runtime, Spec, Status
-from ..process.allocation import check_one_machine
+from .. import LOG_AT_ONCE, Kind, Runtime, Spec, Status, one_machine
 from .images import Images
+from .parts import (
+    CLUSTER,
+    HOLDER,
+    KIND,
+    LABELS,
+    MANAGEMENT,
+    MANAGEMENT_PORT,
+    NAME,
+    QUERY_PORT,
+    SNAPSHOTS,
+    SOCKETS,
+    confined,
+    full_name,
+    mount,
+)
 
-CLUSTER, KIND, NAME, LABELS = (f"org.clipperlab.{word}" for word in ("cluster", "kind", "name", "labels"))
-MANAGEMENT, HOLDER = "management", "query"
-STATE, SOCKETS, SNAPSHOTS = (Path(f"/clipper/{name}") for name in ("state", "sockets", "snapshots"))
-MANAGEMENT_PORT, QUERY_PORT = 1338, 1337
 GRACE_S = 10
 ANSWER_S = 60
-LOG_LIMIT = "4m"
-LOG_AT_ONCE = 64 << 10
 LOG_LINES = 400  # of each log, where all are asked for
 LOGS_KEPT = 50
 SMALLEST = 64 * MIB
@@ -41,11 +49,6 @@ SCRATCH = "256m"  # of memory, that a replica may write to as files
 MAX_PROCESSES = 512
 
 T = TypeVar("T")
-
-
-def full_name(cluster: str, part: str) -> str:
-    """The name on the engine of a part of a cluster: a container, network or volume."""
-    return f"clipper-{cluster}-{part}"
 
 
 class DockerContainerManager:
@@ -77,7 +80,7 @@ class DockerContainerManager:
     def check(self, resources: Resources, runtime: Runtime) -> None:
         if resources.memory is not None and resources.memory < SMALLEST:
             raise BadRequest(f"memory: a replica needs at least {SMALLEST // MIB} MiB.")
-        check_one_machine(resources)
+        one_machine.check(resources)
         for device in resources.devices:
             if device != GPU:
                 raise BadRequest(f"{device}: Docker gives no such devices. Kubernetes has them.")
@@ -98,11 +101,7 @@ class DockerContainerManager:
         container = self._engine.containers.create(
             name=name,
             labels=labels,
-            init=True,
-            log_config=LogConfig(type="json-file", config={"max-size": LOG_LIMIT, "max-file": "1"}),
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            read_only=True,
+            **confined(),
             **options,
         )
         try:
@@ -263,7 +262,3 @@ class DockerContainerManager:
 
 def _kind(text: str) -> Kind:
     return "query" if text == "query" else "replica"
-
-
-def mount(volume: str, place: Path, *, read_only: bool = False) -> Mount:
-    return Mount(target=str(place), source=volume, type="volume", read_only=read_only)

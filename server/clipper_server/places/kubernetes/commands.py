@@ -1,46 +1,76 @@
-"""`up`, `down`, `record` and `manifests` of clusters on Kubernetes, on the command line."""
+"""Clusters of pods on the command line, which has their `manifests`, too."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
+import os
+from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from .manifests import Choices, Manifest, cluster
+from ...cluster import ClusterFolder
+from .. import Answer, Ground, Settings
+from ..arguments import add_registry, add_state
 
-
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """All of them may be given to each command, for the cluster is found by them."""
-    group = command.add_argument_group("clusters on Kubernetes")
-    group.add_argument("--namespace", help="by default clipper-<cluster name>")
-    group.add_argument("--context", default="", help="of the kubeconfig; by default its current one")
-    group.add_argument("--create-namespace", action="store_true", help="where it is not there")
-    group.add_argument("--service-type", action="append", default=[], metavar="management|query=TYPE")
-    group.add_argument("--image-pull-secret", action="append", default=[], metavar="NAME")
+if TYPE_CHECKING:
+    from .cluster import KubernetesCluster
+    from .manifests import Choices
 
 
-def run(arguments: argparse.Namespace, say: Callable[..., None]) -> None:
-    from .cluster import KubernetesCluster  # late: others need no Kubernetes
-
-    if arguments.command == "manifests":
-        say(**_manifests(arguments))
+def add_arguments(command: ArgumentParser, word: str) -> None:
+    """Those that the cluster is found by may be given to each command."""
+    command.add_argument("--cluster-name", required=True)
+    if word in ("up", "manifests", "management"):
+        add_registry(command)
+    if word == "management":
+        add_state(command)
+        command.add_argument("--address", default="", help="of its service, where there is no DNS")
+        command.add_argument("--no-storage", action="store_true", help="the folder ends with the pod")
         return
-    brought_up = KubernetesCluster(
-        choices_of(arguments),
-        arguments.context,
-        create_namespace=arguments.create_namespace or not arguments.namespace,
-    )
-    if arguments.command == "up":
-        say(started=brought_up.up(fresh=arguments.fresh))
-    elif arguments.command == "down":
-        say(stopped=brought_up.down(purge=arguments.purge, now=arguments.now))
-    else:
-        found = brought_up.record()
-        say(record=None if found is None else asdict(found))
+    command.add_argument("--namespace", help="by default clipper-<cluster name>")
+    command.add_argument("--context", default="", help="of the kubeconfig; by default its current one")
+    command.add_argument("--create-namespace", action="store_true", help="where it is not there")
+    command.add_argument("--service-type", action="append", default=[], metavar="management|query=TYPE")
+    command.add_argument("--image-pull-secret", action="append", default=[], metavar="NAME")
 
 
-def choices_of(arguments: argparse.Namespace) -> Choices:
+def up(arguments: Namespace) -> Answer:
+    return {"started": _cluster(arguments).up(fresh=arguments.fresh)}
+
+
+def down(arguments: Namespace) -> Answer:
+    return {"stopped": _cluster(arguments).down(purge=arguments.purge, now=arguments.now)}
+
+
+def record(arguments: Namespace) -> Answer:
+    found = _cluster(arguments).record()
+    return {"record": None if found is None else asdict(found)}
+
+
+def manifests(arguments: Namespace) -> Answer:
+    """The cluster as it is; where there is none, or nobody to ask, as it would be."""
+    import yaml
+
+    from .api import Unreachable
+    from .manifests import Manifest, cluster
+
+    found: list[Manifest] = []
+    with suppress(Unreachable):
+        found = _cluster(arguments).as_it_is()
+    text = yaml.safe_dump_all(found or cluster(choices_of(arguments)), sort_keys=False)
+    return {"running": bool(found), "yaml": text}
+
+
+def _cluster(arguments: Namespace) -> KubernetesCluster:
+    from .cluster import KubernetesCluster  # late: other places need no Kubernetes
+
+    create_namespace = arguments.create_namespace or not arguments.namespace
+    return KubernetesCluster(choices_of(arguments), arguments.context, create_namespace=create_namespace)
+
+
+def choices_of(arguments: Namespace) -> Choices:
+    from .manifests import Choices
+
     return Choices(
         arguments.cluster_name,
         arguments.namespace or f"clipper-{arguments.cluster_name}",
@@ -52,16 +82,16 @@ def choices_of(arguments: argparse.Namespace) -> Choices:
     )
 
 
-def _manifests(arguments: argparse.Namespace) -> dict[str, object]:
-    """The cluster as it is; where there is none, or nobody to ask, as it would be."""
-    import yaml
+def ground(arguments: Namespace, folder: ClusterFolder, settings: Settings, token: str) -> Ground:
+    from .ground import of_pods  # late, too
 
-    from .api import Unreachable
-    from .cluster import KubernetesCluster
-
-    choices = choices_of(arguments)
-    found: list[Manifest] = []
-    with suppress(Unreachable):
-        found = KubernetesCluster(choices, arguments.context).as_it_is()
-    text = yaml.safe_dump_all(found or cluster(choices), sort_keys=False)
-    return {"running": bool(found), "yaml": text}
+    return of_pods(
+        folder,
+        settings,
+        token,
+        arguments.cluster_name,
+        os.environ["CLIPPER_NAMESPACE"],
+        arguments.registry,
+        arguments.address,
+        keeps=not arguments.no_storage,
+    )

@@ -19,14 +19,13 @@ from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.limits import MIB
 from clipper_container.resources import Resources
 
-from .. import Runtime, Spec, Status, Trouble, Wanted
+from .. import LOG_AT_ONCE, Runtime, Spec, Status, Trouble, Wanted
 from . import autoscalers, deployments, pods
 from .api_server import APIServer, Object, Refused, unreachable
 from .manifests import COMPONENT, Manifest
 from .numbers import Numbers
 
 LISTED_S = 10.0
-LOG_AT_ONCE = 64 << 10
 WIRE_PORT = 7000
 LOG_LINES = 400  # of each log, where all are asked for
 LAST_WORDS = 100  # of so many replicas and frontends that ended; their logs go with their pods

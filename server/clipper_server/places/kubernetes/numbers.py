@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection
 
 from clipper_container.errors import ClusterError
 
-from ...management.observations import MAX_FRONTENDS
-from ...management.state import State
+from ...snapshot import MAX_FRONTENDS
+from .. import Settings
 
 _KEY = "frontend_numbers"
 YOUNG_S = 60.0  # it may take that long until one that asks is seen
@@ -18,11 +18,11 @@ YOUNG_S = 60.0  # it may take that long until one that asks is seen
 class Numbers:
     """Kept in the state, so that no two frontends ever have the same one at once."""
 
-    def __init__(self, state: State, clock: Callable[[], float] = time.monotonic) -> None:
-        self._state = state
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
         self._clock = clock
         self._asked: dict[str, float] = {}
-        self._numbers: dict[str, int] = json.loads(state.get(_KEY) or "{}")
+        self._numbers: dict[str, int] = json.loads(settings.get(_KEY) or "{}")
 
     def find(self, name: str) -> int | None:
         return self._numbers.get(name)
@@ -43,5 +43,5 @@ class Numbers:
                     "down, or start another cluster."
                 )
             self._numbers[name] = min(free)
-            self._state.set(_KEY, json.dumps(self._numbers))
+            self._settings.set(_KEY, json.dumps(self._numbers))
         return self._numbers[name]

@@ -15,6 +15,8 @@ from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.limits import MIB
 from clipper_container.resources import GPU, Resources
 
+from .. import one_machine
+
 SMALLEST = 64 * MIB  # what a replica with an empty model takes
 
 
@@ -38,7 +40,7 @@ def check(resources: Resources) -> None:
                 f"memory: a replica needs at least {SMALLEST // MIB} MiB, and this machine has "
                 f"{has // MIB:,} MiB: {resources.memory / MIB:,.1f} MiB cannot be."
             )
-    check_one_machine(resources)
+    one_machine.check(resources)
     if resources.shared_memory is not None:
         raise BadRequest("shared_memory: processes share the machine's /dev/shm. Leave it out here.")
     for device, count in resources.devices.items():
@@ -82,12 +84,3 @@ def free(count: int, among: Iterable[int], used: Iterable[int]) -> list[int]:
             "them, or scale down."
         )
     return found
-
-
-def check_one_machine(resources: Resources) -> None:
-    """Raises BadRequest where a replica is to choose among nodes."""
-    if resources.node_selector or resources.tolerations:
-        raise BadRequest(
-            "node_selector and tolerations choose among the nodes of a Kubernetes cluster, and here is one "
-            "machine. Leave them out."
-        )

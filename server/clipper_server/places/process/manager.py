@@ -21,13 +21,12 @@ from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.resources import Resources
 
 from ...identity import Identity, end
-from .. import Kind, Runtime, Spec, Status
+from .. import LOG_AT_ONCE, Kind, Runtime, Spec, Status
 from . import allocation
 from .environments import Environments, base_python
 
 GRACE_S = 10.0
 LOG_LIMIT = 4 << 20
-LOG_AT_ONCE = 64 << 10
 LOGS_KEPT = 50
 KILLED = (
     "It was killed (signal 9), by somebody or by the operating system, which does that when the machine has "

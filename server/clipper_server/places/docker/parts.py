@@ -1,0 +1,34 @@
+"""The parts of a cluster on an engine: their names and labels, and where what is in them lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from docker.types import LogConfig, Mount
+
+CLUSTER, KIND, NAME, LABELS = (f"org.clipperlab.{word}" for word in ("cluster", "kind", "name", "labels"))
+MANAGEMENT, HOLDER = "management", "query"
+STATE, SOCKETS, SNAPSHOTS = (Path(f"/clipper/{name}") for name in ("state", "sockets", "snapshots"))
+MANAGEMENT_PORT, QUERY_PORT = 1338, 1337
+LOG_LIMIT = "4m"
+
+
+def full_name(cluster: str, part: str) -> str:
+    """The name on the engine of a part of a cluster: a container, network or volume."""
+    return f"clipper-{cluster}-{part}"
+
+
+def mount(volume: str, place: Path, *, read_only: bool = False) -> Mount:
+    return Mount(target=str(place), source=volume, type="volume", read_only=read_only)
+
+
+def confined() -> dict[str, Any]:
+    """How the engine is to run any part: without rights that it needs not, and with a bounded log."""
+    return {
+        "init": True,
+        "log_config": LogConfig(type="json-file", config={"max-size": LOG_LIMIT, "max-file": "1"}),
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "read_only": True,
+    }
