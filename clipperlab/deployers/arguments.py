@@ -33,29 +33,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class _Options:
-    __doc__ = DeployOptions.__doc__
-
-    _: KW_ONLY
-    batching: str | None = None
-    batch_delay_micros: int | None = None
-    hang_after_s: float | None = None
-    max_cached_input: int | None = None
-    make_current: bool | None = None
-    message: str | None = None
-    resources: Mapping[str, Any] | None = None
-    python: str | None = None
-    wait: bool | None = None
-    timeout_s: float | None = None
-
-    def options(self) -> DeployOptions:
-        """Those that are given."""
-        values = {name: getattr(self, name) for name in DeployOptions.__annotations__}
-        return cast(DeployOptions, {name: value for name, value in values.items() if value is not None})
-
-
-@dataclass(frozen=True)
-class _Shared(_Options, Model):
+class _Shared(Model):
     """What all calls share.
 
     clipper_conn
@@ -95,6 +73,28 @@ class _Shared(_Options, Model):
 
 
 @dataclass(frozen=True)
+class _Options(_Shared):
+    __doc__ = DeployOptions.__doc__
+
+    _: KW_ONLY
+    batching: str | None = None
+    batch_delay_micros: int | None = None
+    hang_after_s: float | None = None
+    max_cached_input: int | None = None
+    make_current: bool | None = None
+    message: str | None = None
+    resources: Mapping[str, Any] | None = None
+    python: str | None = None
+    wait: bool | None = None
+    timeout_s: float | None = None
+
+    def options(self) -> DeployOptions:
+        """Those that are given."""
+        values = {name: getattr(self, name) for name in DeployOptions.__annotations__}
+        return cast(DeployOptions, {name: value for name, value in values.items() if value is not None})
+
+
+@dataclass(frozen=True)
 class DeploymentHead:
     """How a call that deploys a version begins."""
 
@@ -105,7 +105,7 @@ class DeploymentHead:
 
 
 @dataclass(frozen=True)
-class Deployment(_Shared, DeploymentHead):
+class Deployment(_Options, DeploymentHead):
     """How a call that deploys a version ends."""
 
     base_image: str = "default"
@@ -126,7 +126,7 @@ class EndpointHead:
 
 
 @dataclass(frozen=True)
-class Endpoint(_Shared, EndpointHead):
+class Endpoint(_Options, EndpointHead):
     """How a call that makes an endpoint ends.
 
     name
