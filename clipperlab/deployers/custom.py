@@ -4,107 +4,78 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 from clipper_container.errors import BadRequest
 
-from ..connection import ClipperConnection
-from ..options import DeployOptions
-from .packaging import Deployment, deploy_endpoint, pack_and_deploy, pickle
+from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
+from .calls import called_with
+from .packaging import deploy_endpoint, pack_and_deploy, pickle
 
 
-def deploy_model_class(
-    clipper_conn: ClipperConnection,
-    name: str,
-    version: object,
-    input_type: str,
-    model_class: type | str,
-    init_args: Sequence[Any] = (),
-    files: Sequence[str | Path] = (),
-    base_image: str = "default",
-    labels: Sequence[str] | None = None,
-    registry: str | None = None,
-    num_replicas: int = 1,
-    batch_size: int = -1,
-    pkgs_to_install: Sequence[str] | None = None,
-    *,
-    requirements: Sequence[str] | str | Path | None = None,
-    example_input: object | None = None,
-    size: str | None = None,
-    **options: Unpack[DeployOptions],
-) -> None:
-    """Deploy a class, or the name of one, "package.module:Class", which its replicas can import.
+@dataclass(frozen=True)
+class ModelClass(Model):
+    """A class, or its name.
 
-    Each replica makes an object of it, with `init_args`, and asks that: its `predict(inputs)`, or the method
-    for the input type that a `clipper_container.ModelContainerBase` has, such as `predict_doubles(inputs)`.
-    Both return a list as long as `inputs`. `files` are files and folders that travel along; the folder in
-    which they lie in the replica is its working directory, and modules in it can be imported. The other
-    arguments are as in `deployers.python.deploy_python_closure`. Raises BadRequest, ArtifactError where the
-    class or its arguments cannot be pickled, and what `ClipperConnection.deploy_model` raises.
+    model_class
+        A class, or the name of one, "package.module:Class", which the replicas can import. Each makes an
+        object of it and asks that: its `predict(inputs)`, or the method for the input type that a
+        `clipper_container.ModelContainerBase` has, such as `predict_doubles(inputs)`. Both return a list as
+        long as `inputs`.
+    init_args
+        What the class is called with.
+    files
+        Files and folders that travel along. The folder in which they lie in the replica is its working
+        directory, and modules in it can be imported.
     """
-    deployment = Deployment(
-        *(name, version, input_type, base_image, labels, registry, num_replicas, batch_size),
-        *(pkgs_to_install, requirements, example_input, size, options),
-    )
-    parts = {"arguments.pickle": pickle("The arguments of the class", tuple(init_args))}
+
+    loader = "custom"
+    model_class: type | str
+    init_args: Sequence[Any] = ()
+    files: Sequence[str | Path] = ()
+
+    def parts(self) -> dict[str, bytes]:
+        arguments = pickle("The arguments of the class", tuple(self.init_args))
+        return {"arguments.pickle": arguments, **_named_or_pickled(self.model_class), **_files(self.files)}
+
+
+@dataclass(frozen=True)
+class _Deployment(Deployment, ModelClass, DeploymentHead): ...
+
+
+@dataclass(frozen=True)
+class _Endpoint(Endpoint, ModelClass, EndpointHead): ...
+
+
+@called_with(_Deployment)
+def deploy_model_class(call: _Deployment) -> None:
+    """Deploy a class, or the name of one, "package.module:Class", an object of which answers in each replica.
+
+    Raises BadRequest, ArtifactError where the class or its arguments cannot be pickled, and what
+    `ClipperConnection.deploy_model` raises.
+    """
+    pack_and_deploy(call)
+
+
+@called_with(_Endpoint)
+def create_endpoint(call: _Endpoint) -> None:
+    """Register an application, deploy a class and link them: all under one name, or nothing."""
+    deploy_endpoint(call)
+
+
+def _named_or_pickled(model_class: object) -> dict[str, bytes]:
     if isinstance(model_class, str):
         module, colon, attribute = model_class.partition(":")
         if not (module and colon and attribute):
             raise BadRequest(f'model_class is written "package.module:Class", not {model_class!r}.')
-        parts["class.json"] = json.dumps([module, attribute]).encode()
-    elif isinstance(model_class, type):
-        parts["class.pickle"] = pickle(f"The class {model_class.__name__!r}", model_class)
-    else:
-        raise BadRequest(
-            f'model_class must be a class, or "package.module:Class", not {type(model_class).__name__}.'
-        )
-    pack_and_deploy(clipper_conn, deployment, loader="custom", parts=parts | _files(files))
-
-
-def create_endpoint(
-    clipper_conn: ClipperConnection,
-    name: str,
-    input_type: str,
-    model_class: type | str,
-    init_args: Sequence[Any] = (),
-    files: Sequence[str | Path] = (),
-    default_output: object = "None",
-    version: object = 1,
-    slo_micros: int = 3_000_000,
-    labels: Sequence[str] | None = None,
-    registry: str | None = None,
-    base_image: str = "default",
-    num_replicas: int = 1,
-    batch_size: int = -1,
-    pkgs_to_install: Sequence[str] | None = None,
-    *,
-    requirements: Sequence[str] | str | Path | None = None,
-    example_input: object | None = None,
-    size: str | None = None,
-    **options: Unpack[DeployOptions],
-) -> None:
-    """Register an application, deploy the class and link them, all under one name.
-
-    Where the deploy fails the application is removed again. Raises what the three calls raise.
-    """
-
-    def deploy() -> None:
-        deploy_model_class(
-            *(clipper_conn, name, version, input_type, model_class, init_args, files),
-            base_image=base_image,
-            labels=labels,
-            registry=registry,
-            num_replicas=num_replicas,
-            batch_size=batch_size,
-            pkgs_to_install=pkgs_to_install,
-            requirements=requirements,
-            example_input=example_input,
-            size=size,
-            **options,
-        )
-
-    deploy_endpoint(clipper_conn, name, input_type, default_output, slo_micros, deploy)
+        return {"class.json": json.dumps([module, attribute]).encode()}
+    if isinstance(model_class, type):
+        return {"class.pickle": pickle(f"The class {model_class.__name__!r}", model_class)}
+    raise BadRequest(
+        f'model_class must be a class, or "package.module:Class", not {type(model_class).__name__}.'
+    )
 
 
 def _files(files: Sequence[str | Path]) -> dict[str, bytes]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import cloudpickle
@@ -12,95 +11,56 @@ import cloudpickle
 from clipper_container import artifact
 from clipper_container.errors import ArtifactError, BadRequest
 
-from ..connection import ClipperConnection
-from ..options import DeployOptions
+from .arguments import Deployment, Endpoint
 from .culprits import find_culprit
 from .local_modules import by_value
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """What to deploy it as. The fields are the arguments that all deployers have.
-
-    `requirements` is a list, or the path of a file as pip has it. Raises BadRequest.
+def pack_and_deploy(call: Deployment | Endpoint) -> None:
+    """Raises BadRequest, also where the example input is not of the input type, and what packing the model
+    and `ClipperConnection.deploy_model` raise.
     """
-
-    name: str
-    version: object
-    input_type: str
-    base_image: str = "default"
-    labels: Sequence[str] | None = None
-    registry: str | None = None
-    num_replicas: int = 1
-    batch_size: int = -1
-    pkgs_to_install: Sequence[str] | None = None
-    requirements: Sequence[str] | str | Path | None = None
-    example_input: object | None = None
-    size: str | None = None
-    options: DeployOptions = field(default_factory=DeployOptions)
-
-    def __post_init__(self) -> None:
-        if self.registry is not None:
-            raise BadRequest(
-                "registry: a deployer pushes no image, for what a model needs is made where it runs. Leave "
-                "it out. build_model(container_registry=...) pushes an image."
-            )
-        if isinstance(self.pkgs_to_install, str):
-            raise BadRequest(f"pkgs_to_install must be a list: [{self.pkgs_to_install!r}].")
-
-    def packages(self) -> list[str]:
-        """What pip shall install for it."""
-        asked = self.requirements
-        listed = _read(Path(asked)) if isinstance(asked, str | Path) else list(asked or [])
-        return [*(self.pkgs_to_install or []), *listed]
-
-
-def pack_and_deploy(
-    clipper_conn: ClipperConnection, deployment: Deployment, *, loader: str, parts: dict[str, bytes]
-) -> None:
-    """Raises what `deploy_model` raises, and BadRequest where the example input is not of the input type."""
+    if call.registry is not None:
+        raise BadRequest(
+            "registry: a deployer pushes no image, for what a model needs is made where it runs. Leave it "
+            "out. build_model(container_registry=...) pushes an image."
+        )
     with tempfile.TemporaryDirectory(prefix="clipperlab-") as folder:
         path = Path(folder) / "artifact.zip"
         artifact.pack(
             path,
-            loader=loader,
-            input_type=deployment.input_type,
-            parts=parts,
-            example_input=deployment.example_input,
-            size=deployment.size,
-            requirements=deployment.packages(),
+            loader=call.loader,
+            input_type=call.input_type,
+            requirements=_packages(call.pkgs_to_install, call.requirements),
+            parts=call.parts(),
+            example_input=call.example_input,
+            size=call.size,
         )
-        clipper_conn.deploy_model(
-            deployment.name,
-            deployment.version,
-            deployment.input_type,
-            None if deployment.base_image == "default" else deployment.base_image,
-            deployment.labels,
-            deployment.num_replicas,
-            deployment.batch_size,
+        call.clipper_conn.deploy_model(
+            call.name,
+            call.version,
+            call.input_type,
+            None if call.base_image == "default" else call.base_image,
+            call.labels,
+            call.num_replicas,
+            call.batch_size,
             artifact=path,
-            **deployment.options,
+            **call.options(),
         )
 
 
-def deploy_endpoint(
-    clipper_conn: ClipperConnection,
-    name: str,
-    input_type: str,
-    default_output: object,
-    slo_micros: int,
-    deploy: Callable[[], None],
-) -> None:
+def deploy_endpoint(call: Endpoint) -> None:
     """Register an application, deploy a model and link them, all under one name.
 
     Where the deploy fails the application is removed again, and the error raised.
     """
-    clipper_conn.register_application(name, input_type, default_output, slo_micros)
+    conn = call.clipper_conn
+    conn.register_application(call.name, call.input_type, call.default_output, call.slo_micros)
     try:
-        deploy()
-        clipper_conn.link_model_to_app(name, name)
+        pack_and_deploy(call)
+        conn.link_model_to_app(call.name, call.name)
     except BaseException:
-        clipper_conn.unregister_application(name)
+        conn.unregister_application(call.name)
         raise
 
 
@@ -130,6 +90,26 @@ def pickle(what: str, value: object) -> bytes:
 
 def pickle_function(func: object) -> bytes:
     return pickle(f"The function {getattr(func, '__name__', repr(func))!r}", func)
+
+
+def pickled_function(func: object | None, takes: str) -> dict[str, bytes]:
+    """The part of an artifact that is a function of what it `takes`; none where there is no function."""
+    if func is None:
+        return {}
+    check_function(func, takes)
+    return {"function.pickle": pickle_function(func)}
+
+
+def check_function(func: object, takes: str) -> None:
+    if not callable(func):
+        raise BadRequest(f"func must be a function of {takes}, not {type(func).__name__}.")
+
+
+def _packages(listed: Sequence[str] | None, asked: Sequence[str] | str | Path | None) -> list[str]:
+    """What pip shall install for it. Raises BadRequest."""
+    if isinstance(listed, str):
+        raise BadRequest(f"pkgs_to_install must be a list: [{listed!r}].")
+    return [*(listed or []), *(_read(Path(asked)) if isinstance(asked, str | Path) else asked or [])]
 
 
 def _read(path: Path) -> list[str]:

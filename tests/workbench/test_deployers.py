@@ -22,6 +22,7 @@ from clipperlab import (
     DeployError,
     deployers,
 )
+from clipperlab.deployers import onnx_models
 from clipperlab.deployers.custom import deploy_model_class
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import ask, constant
@@ -97,7 +98,7 @@ def test_onnx_models_answer_whether_exported_here_or_elsewhere(conn: ClipperConn
         name = session.get_inputs()[0].name
         return [float(row[0]) for row in session.run(None, {name: np.array(inputs, dtype=np.float32)})[0]]
 
-    exported = deploy._export(net, torch.zeros(2, 3))
+    exported = onnx_models.exported(net, torch.zeros(2, 3))
     assert onnxruntime.InferenceSession(exported).get_inputs()
     deploy.deploy_onnx_model(conn, "exported", 2, "floats", exported, first)
     batch = ask(conn, "exported", {"input_batch": [[1, 0, 0], [0, 0, 1], [0, 1, 0]]}).json()

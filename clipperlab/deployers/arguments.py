@@ -1,0 +1,148 @@
+"""The arguments of a call that deploys, as the fields of a record: those that all frameworks share, once.
+
+A call has Clipper's order: the head, then what the framework's model takes, then the rest. Its record names
+them from the last to the first, for that is how dataclasses inherit:
+
+    class _Deployment(Deployment, Estimator, DeploymentHead)
+    class _Endpoint(Endpoint, Estimator, EndpointHead)
+
+where `Estimator` is the framework's `Model`. A class tells of arguments in its docstring, after the first
+paragraph; `help()` of the call shows them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from ..connection import ClipperConnection
+from ..options import DeployOptions
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a framework adds: its own arguments as fields, its loader, and how its model is packed."""
+
+    loader: ClassVar[str]
+
+    def parts(self) -> dict[str, bytes]:
+        """The artifact's parts. Raises BadRequest for what is no such model, and ArtifactError."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class _Shared(Model):
+    """What all calls share.
+
+    clipper_conn
+        The connection to the cluster.
+    name
+        The model's name: lower-case letters, digits and hyphens.
+    version
+        Of the model: any string or number. A version is never overwritten.
+    input_type
+        What an input is, such as "doubles", "strings", "json" or "ndarray".
+    base_image
+        The image that its replicas run in, where the cluster runs containers; by default the
+        framework's.
+    labels
+        Words that are kept with the version.
+    registry
+        Clipper's, and refused: a deployer pushes no image.
+    num_replicas
+        How many replicas answer.
+    batch_size
+        Clipper's way to say `batching`: -1 is "learned", 1 is "off", and n is "fixed(n)".
+    pkgs_to_install
+        The packages that pip installs for its replicas, a list.
+    requirements
+        More of them: a list, or the path of a file as pip has it.
+    example_input
+        One input, with which each replica warms up before it is ready.
+    size
+        What an input costs, as an expression of the input `x`, such as "len(x)"; by default each
+        counts as one.
+    """
+
+    _: KW_ONLY
+    requirements: Sequence[str] | str | Path | None = None
+    example_input: object | None = None
+    size: str | None = None
+
+
+@dataclass(frozen=True)
+class _Options(_Shared):
+    __doc__ = DeployOptions.__doc__
+
+    _: KW_ONLY
+    batching: str | None = None
+    batch_delay_micros: int | None = None
+    hang_after_s: float | None = None
+    max_cached_input: int | None = None
+    make_current: bool | None = None
+    message: str | None = None
+    resources: Mapping[str, Any] | None = None
+    python: str | None = None
+    wait: bool | None = None
+    timeout_s: float | None = None
+
+    def options(self) -> DeployOptions:
+        """Those that are given."""
+        values = {name: getattr(self, name) for name in DeployOptions.__annotations__}
+        return cast(DeployOptions, {name: value for name, value in values.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class DeploymentHead:
+    """How a call that deploys a version begins."""
+
+    clipper_conn: ClipperConnection
+    name: str
+    version: object
+    input_type: str
+
+
+@dataclass(frozen=True)
+class Deployment(_Options, DeploymentHead):
+    """How a call that deploys a version ends."""
+
+    base_image: str = "default"
+    labels: Sequence[str] | None = None
+    registry: str | None = None
+    num_replicas: int = 1
+    batch_size: int = -1
+    pkgs_to_install: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class EndpointHead:
+    """How a call that makes an endpoint begins."""
+
+    clipper_conn: ClipperConnection
+    name: str
+    input_type: str
+
+
+@dataclass(frozen=True)
+class Endpoint(_Options, EndpointHead):
+    """How a call that makes an endpoint ends.
+
+    name
+        Of the application and of the model: lower-case letters, digits and hyphens.
+    default_output
+        What the application answers where the model does not, or not in time.
+    slo_micros
+        The application's latency objective, in microseconds.
+    """
+
+    default_output: object = "None"
+    version: object = 1
+    slo_micros: int = 3_000_000
+    labels: Sequence[str] | None = None
+    registry: str | None = None
+    base_image: str = "default"
+    num_replicas: int = 1
+    batch_size: int = -1
+    pkgs_to_install: Sequence[str] | None = None
