@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import hmac
 import re
@@ -66,7 +67,7 @@ class Specs:
     @property
     def frontends(self) -> str:
         """Where replicas dial."""
-        return self.wire or str(self.sockets / "*.sock")
+        return self.wire or str(Path(glob.escape(str(self.sockets))) / "*.sock")
 
     @property
     def for_clients(self) -> tuple[str, str]:
