@@ -12,12 +12,10 @@ CLIPPER_LAST_WORDS  file for the reason why the model could not be loaded; "-" i
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import tempfile
 import time
-import traceback
 import urllib.error
 import urllib.request
 from collections.abc import MutableMapping
@@ -26,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from . import artifact, gpus, wire
+from . import artifact, by_value, children, faults, gpus, log, wire
 from . import words as last_words
 from .limits import limit_memory, out_of_memory
 from .links import Links
@@ -64,7 +62,8 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
 
 
 def main() -> int:
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    log.keep()
+    by_value.install()
     try:
         settings = Settings.take(os.environ)
     except msgspec.ValidationError as error:
@@ -91,13 +90,15 @@ def main() -> int:
         manifest, parts = fetch(settings.artifact, settings.token)
         predict = load(manifest.loader, parts, manifest.input_type)
         measured = warm_up(predict, manifest, settings.max_batch)
-    except (Exception, SystemExit):
-        words = _model_traceback()
-        if isinstance(sys.exc_info()[1], MemoryError):
+    except BaseException as error:
+        children.end_if_child(error)
+        words = faults.words_of(error)
+        if isinstance(error, MemoryError):
             words += f"\n\n{out_of_memory(settings.memory)}"
         last_words.leave(settings.last_words, words)
-        traceback.print_exc()
+        faults.show(error)
         return 1
+    children.end_if_child()
     replica.serve(predict, measured, mismatches(manifest.packages))
     links.close()
     return 0
@@ -127,17 +128,6 @@ def _opened(opener: urllib.request.OpenerDirector, request: urllib.request.Reque
             if time.monotonic() > give_up:
                 raise
         time.sleep(AGAIN_S)
-
-
-def _model_traceback() -> str:
-    """The traceback being handled, without this package's own frames at its top."""
-    error = sys.exc_info()[1]
-    assert error is not None
-    frames = traceback.TracebackException.from_exception(error)
-    here = str(Path(__file__).parent)
-    while frames.stack and frames.stack[0].filename.startswith(here):
-        frames.stack.pop(0)
-    return "".join(frames.format()).strip()
 
 
 if __name__ == "__main__":

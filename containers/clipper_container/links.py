@@ -18,6 +18,7 @@ import socket
 import struct
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -156,6 +157,7 @@ class Links:
         self._computing = threading.Event()  # ... and this is how it lends it
         self._thread = threading.Thread(target=self._run, name="wire", daemon=True)
         self._addresses = addresses.find(frontends, hello.token, self._look_at_once)
+        _all.add(self)
 
     def start(self) -> None:
         """Look for frontends, on the wire thread until the first `take`."""
@@ -202,7 +204,17 @@ class Links:
         self._addresses.close()
         for link in self._links.values():
             link.close()
+        _all.discard(self)
         self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: have no connection, for who is on the other side shall see its parent end."""
+        self._selector.close()  # and nothing is unregistered, for its registrations are the parent's too
+        for link in self._links.values():
+            link.closed = True
+            link._socket.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
 
@@ -316,3 +328,15 @@ class Links:
         self._links.pop(link.address, None)
         link.close()
         self.credits.leave(link)
+
+
+_all: weakref.WeakSet[Links] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for links in list(_all):
+        links.leave_to_parent()
+    _all.clear()
+
+
+os.register_at_fork(after_in_child=_forked)

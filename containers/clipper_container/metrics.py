@@ -6,15 +6,18 @@ replica. In a notebook both functions check what they are given and keep it, and
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from bisect import bisect_left
 from collections.abc import Sequence
 
 from .errors import AlreadyExists, BadRequest, NotFound
+from .faults import safe
 from .wire import Metric
 
-MOST = 100  # metrics of one replica
+MOST = 100  # metrics of one replica, and bounds of one histogram
+MOST_DESCRIBED = 1000  # characters
 KINDS = ("Counter", "Gauge", "Histogram", "Summary")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,99}")
@@ -32,13 +35,19 @@ class Metrics:
         """Raises BadRequest, or AlreadyExists where the name has another kind."""
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise BadRequest(
-                f"{name!r} cannot be the name of a metric: take letters, digits and _, no digit first."
+                f"{name!r:.200} cannot be the name of a metric: take letters, digits and _, no digit first."
             )
         if kind not in KINDS:
             raise BadRequest(f"There is no kind of metric {kind!r}. Choose one of: {', '.join(KINDS)}.")
         if buckets is not None and kind != "Histogram":
             raise BadRequest(f"Only a Histogram has buckets; {name} is a {kind}.")
-        bounds = sorted(map(float, BUCKETS if buckets is None else buckets)) if kind == "Histogram" else []
+        bounds = (
+            sorted(set(map(float, BUCKETS if buckets is None else buckets))) if kind == "Histogram" else []
+        )
+        if len(bounds) > MOST or not all(map(math.isfinite, bounds)):
+            raise BadRequest(f"{name}: a histogram has {MOST} upper bounds at most, all of them finite.")
+        # One line of text: it ends up in a format of lines.
+        described = safe(" ".join(str(description).split()), MOST_DESCRIBED)
         with self._lock:
             known = self._metrics.get(name)
             if known is not None and (known.kind, known.bounds) != (kind, bounds):
@@ -47,7 +56,7 @@ class Metrics:
                 raise BadRequest(f"A model has {MOST} metrics at most. Use fewer names.")
             if known is None:
                 counts = [0] * (len(bounds) + 1)
-                self._metrics[name] = Metric(name, kind, str(description), bounds, counts)
+                self._metrics[name] = Metric(name, kind, described, bounds, counts)
                 self._changed = True
 
     def report(self, name: str, value: float) -> None:
@@ -58,6 +67,8 @@ class Metrics:
             if metric is None:
                 known = ", ".join(self._metrics) or "none yet"
                 raise NotFound(f"There is no metric {name!r}: add_metric makes it. Metrics: {known}.")
+            if not math.isfinite(number if metric.kind == "Gauge" else metric.sum + number):
+                raise BadRequest(f"{name} cannot take {number}: metrics are finite numbers.")
             if metric.kind == "Gauge":
                 metric.sum = number
             elif metric.kind == "Counter" and number < 0:

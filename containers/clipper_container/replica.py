@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import time
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-import numpy as np
-
-from . import inputs
+from . import children, faults, inputs
 from .artifact import Manifest
 from .links import Links, Work
 from .loaders import Predict
+from .outputs import Outputs, encode_outputs
 from .size import compile_size
-from .wire import Buffer, Fault, Reply
+from .wire import MAX_BODY, Buffer, Fault, Reply
 
 WARM_UP_S = 0.5  # for all but the first batch, which may compile, allocate and load
 MAX_WARM_UP_BATCH = 128
 LEND_S = 1e-3  # a batch that takes longer than this is worth waking the wire thread for
+STRAY = 10  # exceptions between two batches, before they are the replica's own
 
 
 class Replica:
@@ -30,6 +28,7 @@ class Replica:
     def __init__(self, links: Links) -> None:
         self._links = links
         self._predict: Predict | None = None
+        children.watch()
 
     def end_on_signals(self) -> None:
         """SIGTERM and SIGINT drain a serving replica, and end a loading one at once."""
@@ -39,8 +38,8 @@ class Replica:
                 os._exit(0)
             self._links.drain()
 
-        signal.signal(signal.SIGTERM, on_signal)
-        signal.signal(signal.SIGINT, on_signal)
+        children.handle(signal.SIGTERM, on_signal)
+        children.handle(signal.SIGINT, on_signal)
 
     def serve(
         self, predict: Predict, measured: list[tuple[float, float]], warnings: Sequence[str] = ()
@@ -49,7 +48,7 @@ class Replica:
         self._predict = predict
         self._links.ready(measured, warnings)
         usual_s = 1.0
-        while (work := self._links.take()) is not None:
+        while (work := self._take()) is not None:
             if usual_s > LEND_S:
                 self._links.lend()
             if work.link.closed:  # its frontend is gone, and with it whoever waits for this batch
@@ -58,6 +57,15 @@ class Replica:
             compute_s, answered = answer(predict, work)
             work.link.send(*reply(work, compute_s, self._links.credits.finish(work.link), answered))
             usual_s += (compute_s - usual_s) / 4
+
+    def _take(self) -> Work | None:
+        """The next batch. What a model's own timer raises a moment too late is nobody's answer."""
+        for _ in range(STRAY):
+            try:
+                return self._links.take()
+            except BaseException as error:
+                faults.show(error)
+        return self._links.take()
 
 
 def warm_up(predict: Predict, manifest: Manifest, largest: int) -> list[tuple[float, float]]:
@@ -75,7 +83,9 @@ def warm_up(predict: Predict, manifest: Manifest, largest: int) -> list[tuple[fl
         given = inputs.decode(count, dtypes, shapes, bytearray(tensor.data) * count)
         began = time.perf_counter()
         outputs = predict(given)
-        return time.perf_counter() - began, outputs
+        took = time.perf_counter() - began
+        children.end_if_child()
+        return took, outputs
 
     _, outputs = batch_of(1)
     encoded = encode_outputs(outputs, 1, ())
@@ -95,18 +105,10 @@ def warm_up(predict: Predict, manifest: Manifest, largest: int) -> list[tuple[fl
                 if time.perf_counter() > end:
                     return measured
             count *= 2
-    except (Exception, SystemExit):
-        traceback.print_exc()
+    except BaseException as error:
+        children.end_if_child(error)
+        faults.show(error)
     return measured
-
-
-class Outputs(msgspec.Struct):
-    """A batch's outputs as a reply carries them; see `wire.Reply`."""
-
-    body: list[Buffer]
-    sizes: list[int]
-    tensors: dict[int, tuple[str, tuple[int, ...]]]
-    faults: dict[int, Fault]
 
 
 def answer(predict: Predict, work: Work) -> tuple[float, Outputs | Fault]:
@@ -119,95 +121,24 @@ def answer(predict: Predict, work: Work) -> tuple[float, Outputs | Fault]:
     try:
         outputs = predict(inputs.decode(batch.count, batch.dtypes, batch.shapes, work.body))
         compute_s = time.perf_counter() - started
+        children.end_if_child()
         return compute_s, encode_outputs(outputs, batch.count, batch.raw)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         compute_s = time.perf_counter() - started
-        traceback.print_exc()
-        return compute_s, _model_error(error)
+        children.end_if_child(error)
+        faults.show(error)
+        return compute_s, faults.model_error(error)
 
 
 def reply(
     work: Work, compute_s: float, credits: int, answered: Outputs | Fault
 ) -> tuple[Reply, list[Buffer]]:
+    if not isinstance(answered, Fault) and (size := sum(answered.sizes)) > MAX_BODY:
+        answered = faults.bad_output(
+            f"The model returned {size >> 20} MiB for {work.batch.count} inputs, and {MAX_BODY >> 20} MiB is "
+            "the most that travels at once. Return less, or deploy with batching='off'."
+        )
     if isinstance(answered, Fault):
         return Reply(work.batch.id, compute_s, credits, [], {}, {}, answered), []
     header = Reply(work.batch.id, compute_s, credits, answered.sizes, answered.tensors, answered.faults, None)
     return header, answered.body
-
-
-def _model_error(error: BaseException) -> Fault:
-    return Fault("model_error", f"The model raised {type(error).__name__}: {error}")
-
-
-def encode_outputs(outputs: Any, count: int, raw: list[int] | tuple[()]) -> Outputs | Fault:
-    """The outputs' JSON texts, or raw tensors for those whose positions are in `raw`.
-
-    An exception in an output's place is that input's fault. NaN and the infinities become null in JSON,
-    which has none; bytes become base64.
-    """
-    if isinstance(outputs, np.ndarray) and outputs.ndim and not raw:
-        outputs = outputs.tolist()
-    if isinstance(outputs, np.ndarray) and not outputs.ndim:
-        outputs = outputs.item()  # one number, and no list of any
-    if not isinstance(outputs, list | tuple | np.ndarray):
-        return Fault(
-            "bad_output",
-            f"The model returned a {type(outputs).__name__}. It must return a list with one output for "
-            "each input.",
-        )
-    if len(outputs) != count:
-        return Fault(
-            "wrong_output_length",
-            f"The model returned {len(outputs)} outputs for {count} inputs. It must return one output "
-            "for each input, in order.",
-        )
-    wanted_raw = set(raw)
-    body: list[Buffer] = []
-    tensors: dict[int, tuple[str, tuple[int, ...]]] = {}
-    faults: dict[int, Fault] = {}
-    for i, output in enumerate(outputs):
-        try:
-            if isinstance(output, BaseException):
-                faults[i] = _model_error(output)
-                body.append(b"")
-            elif i in wanted_raw and (tensor := _tensor(output)) is not None:
-                body.append(tensor.data)
-                tensors[i] = tensor.dtype, tensor.shape
-            else:
-                body.append(_encode(output))
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-            body.append(b"")
-            faults[i] = Fault(
-                "bad_output",
-                f"The model returned a {type(output).__name__} that cannot be written as JSON "
-                f"({error}). Return numbers, strings, lists, dicts, numpy arrays or bytes.",
-            )
-    return Outputs(body, [len(part) for part in body], tensors, faults)
-
-
-def _tensor(output: Any) -> inputs.Tensor | None:
-    """The output without a detour over JSON: a view of the model's own array where it can be. Or None."""
-    if isinstance(output, bytes | bytearray):
-        return inputs.Tensor(bytes(output), (len(output),), "bytes")
-    if isinstance(output, str):
-        data = output.encode()
-        return inputs.Tensor(data, (len(data),), "str")
-    if isinstance(output, bool | int | float | np.generic | np.ndarray):
-        found = np.asarray(output)
-        if found.dtype.kind in "biuf" and found.dtype.itemsize <= 8:
-            found = np.ascontiguousarray(found, found.dtype.newbyteorder("<")).reshape(found.shape)
-            view = memoryview(found.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-            return inputs.Tensor(view, found.shape, found.dtype.str)
-    return None
-
-
-def _plain(value: object) -> object:
-    """What msgspec cannot write itself: numpy's scalars and arrays."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    raise TypeError(f"it holds a {type(value).__name__}")
-
-
-_encode = msgspec.json.Encoder(enc_hook=_plain).encode

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+
+from .log import say
 
 IN_THE_LOG = "-"
 _BEGIN = "---- the last words of this replica ----"
@@ -13,9 +14,9 @@ _END = "---- the end of its last words ----"
 def leave(where: str, words: str) -> None:
     """Leave them in the file `where`; or in the log, between two marks."""
     if where == IN_THE_LOG:
-        sys.stderr.write(f"{_BEGIN}\n{words}\n{_END}\n")
+        say(f"{_BEGIN}\n{words}\n{_END}")
     else:
-        Path(where).write_text(words)
+        Path(where).write_text(words, encoding="utf-8", errors="backslashreplace")
 
 
 def find(log: str) -> str:

@@ -35,6 +35,14 @@ class Identity(msgspec.Struct, frozen=True):
             return None
         return process
 
+    def is_free(self) -> bool:
+        """Whether no other process has had its pid since."""
+        if self.boot != _boot():
+            return False
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return _started(self.pid) == self.started
+        return True
+
 
 def end(processes: list[Identity], grace_s: float) -> bool:
     """Ask the processes to end, kill those that have not after `grace_s`; whether all have ended.

@@ -53,6 +53,22 @@ def test_what_is_no_metric_is_refused_with_advice() -> None:
         metrics.add("one_too_many", "Gauge", "")
 
 
+def test_what_the_wire_could_not_carry_is_made_safe_or_refused() -> None:
+    metrics = Metrics()
+    metrics.add("a", "Counter", "two\rlines\u2028of \udce9" + "x" * 10_000)
+    (told,) = metrics.news() or []
+    assert told.description.startswith("two lines of \\udce9xxx")
+    assert len(told.description) <= 1000
+    with pytest.raises(BadRequest, match="finite"):
+        metrics.add("h", "Histogram", "", [1.0, float("nan")])
+    with pytest.raises(BadRequest, match="at most"):
+        metrics.add("h", "Histogram", "", range(1000))
+    metrics.report("a", 1e308)
+    for number in (float("nan"), float("inf"), 1e308):
+        with pytest.raises(BadRequest, match="finite numbers"):
+            metrics.report("a", number)
+
+
 def measuring(inputs: list[Any]) -> list[Any]:
     from clipperlab.metrics import add_metric, report_metric
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +10,10 @@ import pytest
 
 from clipper_container import wire
 from clipper_container.artifact import Manifest
-from clipper_container.container import Predict
+from clipper_container.faults import MOST
 from clipper_container.links import Work
-from clipper_container.replica import Outputs, answer, encode_outputs, reply, warm_up
+from clipper_container.loaders import Predict
+from clipper_container.replica import answer, reply, warm_up
 from clipper_container.wire import Fault
 
 
@@ -46,7 +49,17 @@ def raises(error: BaseException) -> Any:
     return predict
 
 
-@pytest.mark.parametrize("error", [ValueError("bad value"), SystemExit("bad value")])
+class GivenUp(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(kind("bad value") for kind in (ValueError, SystemExit, KeyboardInterrupt, GeneratorExit, GivenUp)),
+        asyncio.CancelledError("bad value"),
+    ],
+)
 def test_what_the_model_raises_is_the_answer(
     error: BaseException, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,40 +78,6 @@ def test_an_exception_in_an_outputs_place_is_that_inputs_fault_alone() -> None:
     assert header.faults == {1: Fault("model_error", "The model raised ValueError: bad value")}
 
 
-@pytest.mark.parametrize(
-    ("outputs", "reason"),
-    [
-        ([1], "wrong_output_length"),
-        ([1, 2, 3], "wrong_output_length"),
-        (np.zeros(3), "wrong_output_length"),
-        (np.float64(7), "bad_output"),
-        (np.array(7), "bad_output"),
-        (7, "bad_output"),
-        ("ab", "bad_output"),
-    ],
-)
-def test_a_wrong_number_or_kind_of_outputs_is_told(outputs: object, reason: str) -> None:
-    fault = encode_outputs(outputs, 2, [])
-    assert isinstance(fault, Fault)
-    assert fault.reason == reason
-    assert "one output for each input" in fault.message
-
-
-def test_numpy_outputs_are_written_as_numbers() -> None:
-    outputs = [np.float32(0.5), np.int64(3), np.array([[1, 2]]), np.bool_(True), {"p": np.float64(1)}]
-    encoded = encode_outputs(outputs, 5, [])
-    assert isinstance(encoded, Outputs)
-    assert encoded.body == [b"0.5", b"3", b"[[1,2]]", b"true", b'{"p":1.0}']
-    assert not encoded.faults
-
-
-def test_one_output_that_json_cannot_hold_costs_one_answer() -> None:
-    encoded = encode_outputs([1, object(), "x"], 3, [])
-    assert isinstance(encoded, Outputs)
-    assert encoded.body == [b"1", b"", b'"x"']
-    assert encoded.faults[1].reason == "bad_output"
-
-
 def test_outputs_that_are_wanted_raw_are_tensors_where_they_can_be() -> None:
     whole = np.arange(6, dtype=np.float32).reshape(2, 3)
     header, body = run(lambda _: whole, work([[1], [2]], raw=[0, 1]))
@@ -113,6 +92,31 @@ def test_outputs_that_are_wanted_raw_are_tensors_where_they_can_be() -> None:
     assert body[4] == b'{"a":1}'
     header, body = run(lambda _: [np.ones(2), np.ones(2)], work([[0], [0]], raw=[1]))
     assert body == [b"[1.0,1.0]", np.ones(2).tobytes()]
+
+
+def test_what_a_model_raises_travels_whatever_its_text_is(capsys: pytest.CaptureFixture[str]) -> None:
+    for text in ("no such picture: " + os.fsdecode(b"caf\xe9.jpg"), "no" + "!" * 10_000_000):
+        header, body = run(raises(ValueError(text)), work([[1.0]]))
+        assert header.fault is not None
+        assert header.fault.message.startswith("The model raised ValueError: no")
+        assert len(header.fault.message) <= MOST
+        wire.frame(header, body)
+    assert "caf\\udce9.jpg" in capsys.readouterr().err
+
+
+def test_faults_of_a_large_batch_fit_into_a_header() -> None:
+    count = 20_000
+    header, body = run(lambda rows: [ValueError("\udce9" * 5000) for _ in rows], work([[1.0]] * count))
+    assert len(header.faults) == count
+    wire.lengths(wire.frame(header, body)[0][: wire.PREFIX.size])
+
+
+def test_outputs_that_are_too_much_for_the_wire_are_the_models_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clipper_container.replica.MAX_BODY", 1 << 20)
+    header, body = run(lambda rows: ["a" * (1 << 19)] * 3, work([[1], [2], [3]]))
+    assert header.fault is not None
+    assert "The model returned 1 MiB for 3 inputs, and 1 MiB is the most" in header.fault.message
+    assert body == []
 
 
 # Warming up
@@ -149,13 +153,15 @@ def test_without_an_example_there_is_no_warm_up() -> None:
 def test_a_model_that_cannot_take_many_is_measured_at_what_it_can(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def predict(batch: Any) -> list[int]:
-        if len(batch) > 2:
-            raise MemoryError
-        return [0] * len(batch)
+    for error in (MemoryError, asyncio.CancelledError):
 
-    assert {cost for cost, _ in warm_up(predict, manifest(), 64)} == {1, 2}
-    assert "MemoryError" in capsys.readouterr().err
+        def predict(batch: Any, error: type[BaseException] = error) -> list[int]:
+            if len(batch) > 2:
+                raise error
+            return [0] * len(batch)
+
+        assert {cost for cost, _ in warm_up(predict, manifest(), 64)} == {1, 2}
+        assert error.__name__ in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from clipper_container import addresses
 from clipper_container.errors import BadRequest
-from clipper_server.management.specs import max_warm_up, parse_batching
+from clipper_server.management.specs import Specs, max_warm_up, parse_batching
+from clipper_server.places import Addresses
 from clipper_server.snapshot import BatchingSpec
 
 
@@ -44,3 +48,11 @@ def test_a_warm_up_tries_no_batch_that_its_model_would_not_get() -> None:
     assert max_warm_up(BatchingSpec("off")) == 1
     assert max_warm_up(BatchingSpec("fixed", 7)) == 7
     assert max_warm_up(BatchingSpec()) > 100
+
+
+def test_replicas_find_the_sockets_of_a_home_with_brackets(tmp_path: Path) -> None:
+    folder = tmp_path / "[2024] course*"
+    folder.mkdir()
+    (folder / "0.sock").touch()
+    specs = Specs("c", "t", Addresses("127.0.0.1:1", "127.0.0.1:2", folder))
+    assert addresses.Sockets(specs.frontends).present() == {str(folder / "0.sock")}

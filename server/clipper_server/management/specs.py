@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import hmac
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from clipper_container.errors import BadRequest
 
@@ -53,7 +55,8 @@ class Specs:
     @property
     def frontends(self) -> str:
         """Where replicas dial."""
-        return self.addresses.wire or str(self.addresses.sockets / "*.sock")
+        sockets = Path(glob.escape(str(self.addresses.sockets)))
+        return self.addresses.wire or str(sockets / "*.sock")
 
     @property
     def for_clients(self) -> tuple[str, str]:

@@ -1,13 +1,15 @@
 """The container manager `process`: each replica and query frontend is a process of this machine.
 
 They outlive the management process that started them. `processes/` holds a record of each, `logs/` what
-it prints, `words/` the last words of replicas that could not load their model.
+it prints, `words/` the last words of replicas that could not load their model, `work/` their working
+directories.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from clipper_container.resources import Resources
 from ...identity import Identity, end
 from .. import LOG_AT_ONCE, Kind, Runtime, Spec, Status
 from . import allocation
+from .descendants import end_left_by
 from .environments import Environments, base_python
 
 GRACE_S = 10.0
@@ -53,10 +56,11 @@ class ProcessContainerManager:
         self._folder = folder
         self._children: dict[str, subprocess.Popen[bytes]] = {}  # ours to reap; others were adopted
         self._stopping: dict[str, asyncio.Task[None]] = {}
+        self._clearing: dict[str, asyncio.Task[None]] = {}  # of what those that ended by themselves have left
         self._cut: dict[str, int] = {}  # bytes that logs have lost at their beginnings
         self._environments = Environments(folder / "environments")
         self._adopted = False
-        for part in ("processes", "logs", "words"):
+        for part in ("processes", "logs", "words", "work"):
             (folder / part).mkdir(exist_ok=True)
 
     def check(self, resources: Resources, runtime: Runtime) -> None:
@@ -79,10 +83,11 @@ class ProcessContainerManager:
         try:
             # First the intent: management may die before it can note what it has started.
             self._write(record)
+            self._work(spec.name).mkdir(exist_ok=True)
             with self._log(spec.name).open("ab") as log:
                 child = subprocess.Popen(
                     command,
-                    cwd=self._folder,
+                    cwd=self._work(spec.name),
                     env=self._environment(spec, record),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -140,19 +145,25 @@ class ProcessContainerManager:
     async def stop(self, name: str, *, at_once: bool = False) -> None:
         record = self._read(self._record(name))
         if name not in self._stopping and record is not None and record.identity is not None:
-            ending = self._end(record.identity, 0.0 if at_once else GRACE_S)
+            ending = self._end(record, record.identity, 0.0 if at_once else GRACE_S)
             self._stopping[name] = asyncio.create_task(ending, name=f"stop {name}")
 
-    @staticmethod
-    async def _end(identity: Identity, grace_s: float) -> None:
+    async def _end(self, record: _Record, identity: Identity, grace_s: float) -> None:
         if not await asyncio.to_thread(end, [identity], grace_s):
             raise ClusterError(f"The process {identity.pid} cannot be ended. End it by hand.")
+        await self._clear([record])
+
+    async def _clear(self, records: list[_Record]) -> None:
+        """End what these have started, for they have ended."""
+        marks = {str(self._words(record.name)) for record in records}
+        ended = [record.identity for record in records if record.identity is not None]
+        await asyncio.to_thread(end_left_by, ended, marks.__contains__)
 
     async def poll(self) -> list[Status]:
         if not self._adopted:
             self._adopt()
             self._adopted = True
-        statuses = []
+        statuses, ended = [], []
         for record in self._records():
             if record.identity is None:
                 continue
@@ -162,11 +173,17 @@ class ProcessContainerManager:
                 exit_code = child.poll()
             elif record.identity.process() is None:
                 exit_code = -1
+            if exit_code is not None and record.name not in self._stopping.keys() | self._clearing.keys():
+                ended.append(record)
             words = "" if exit_code is None else self._last_words(record.name, exit_code)
             statuses.append(
                 Status(record.name, record.kind, record.labels, record.identity.pid, exit_code, words)
             )
             self._bound(record.name)
+        if ended:
+            names = [record.name for record in ended]
+            clearing = asyncio.create_task(self._clear(ended), name=f"clear {', '.join(names)}")
+            self._clearing |= dict.fromkeys(names, clearing)
         return statuses
 
     def _adopt(self) -> None:
@@ -184,10 +201,12 @@ class ProcessContainerManager:
 
     async def forget(self, name: str) -> None:
         self._children.pop(name, None)
-        if task := self._stopping.pop(name, None):
-            await task
+        for tasks in (self._stopping, self._clearing):
+            if task := tasks.pop(name, None):
+                await task
         self._record(name).unlink(missing_ok=True)
         self._words(name).unlink(missing_ok=True)
+        await asyncio.to_thread(shutil.rmtree, self._work(name), ignore_errors=True)
 
     async def logs(self) -> dict[str, str]:
         paths = sorted((self._folder / "logs").glob("*.log"))
@@ -217,12 +236,17 @@ class ProcessContainerManager:
         self._adopt()
         records = self._records()
         running = [r.identity for r in records if r.identity is not None and r.identity.process()]
-        if not end(running, grace_s):
+        known = [record.identity for record in records if record.identity is not None]
+        ours = f"{self._words('')}{os.sep}"
+        if not end(running, grace_s) or not end_left_by(known, lambda mark: mark.startswith(ours)):
             raise ClusterError(
-                "Some processes do not end. `ps` shows them as clipper_server or clipper_container."
+                "Some processes do not end. `ps` shows them as clipper_server or clipper_container, or as "
+                "what a model has started."
             )
         for record in self._records():
             self._record(record.name).unlink(missing_ok=True)
+        for place in (self._folder / "work").iterdir():
+            shutil.rmtree(place, ignore_errors=True)
         return len(running)
 
     def _records(self) -> list[_Record]:
@@ -244,6 +268,9 @@ class ProcessContainerManager:
 
     def _words(self, name: str) -> Path:
         return self._folder / "words" / name
+
+    def _work(self, name: str) -> Path:
+        return self._folder / "work" / name
 
     def _last_words(self, name: str, exit_code: int) -> str:
         killed = "" if exit_code != -signal.SIGKILL else KILLED

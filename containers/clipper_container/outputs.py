@@ -1,0 +1,230 @@
+"""What a model returns, as a reply carries it: JSON texts, or raw tensors where they are wanted.
+
+What numpy, pandas and the like make of numbers, texts, times and missing values comes out as Python's own
+would; what has no such form is refused by name. Each way gives the same: a tensor holds the numbers that the
+JSON text would have.
+"""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from . import faults, times
+from .inputs import Tensor
+from .wire import Buffer, Fault
+
+_PLAIN = "biuf"  # numpy's kinds of numbers that JSON and tensors have
+_ADVICE = "Return numbers, strings, lists, dicts, numpy arrays or bytes."
+
+
+class Outputs(msgspec.Struct):
+    """A batch's outputs as a reply carries them; see `wire.Reply`."""
+
+    body: list[Buffer]
+    sizes: list[int]
+    tensors: dict[int, tuple[str, tuple[int, ...]]]
+    faults: dict[int, Fault]
+
+
+def encode_outputs(outputs: Any, count: int, raw: Sequence[int]) -> Outputs | Fault:
+    """The outputs' JSON texts, or raw tensors for those whose positions are in `raw`.
+
+    An exception in an output's place is that input's fault. NaN and the infinities become null in JSON,
+    which has none, and so do NaT, pd.NA and masked values; bytes become base64.
+    """
+    outputs = _whole(outputs, bool(raw))
+    if not isinstance(outputs, list | tuple | np.ndarray):
+        return faults.bad_output(
+            f"The model returned a {type(outputs).__name__}. It must return a list with one output for "
+            "each input."
+        )
+    if len(outputs) != count:
+        return Fault(
+            "wrong_output_length",
+            f"The model returned {len(outputs)} outputs for {count} inputs. It must return one output "
+            "for each input, in order.",
+        )
+    wanted_raw = set(raw)
+    body: list[Buffer] = []
+    tensors: dict[int, tuple[str, tuple[int, ...]]] = {}
+    failed: dict[int, Fault] = {}
+    for i, output in enumerate(outputs):
+        try:
+            if isinstance(output, BaseException):
+                failed[i] = faults.model_error(output, faults.share(count))
+                body.append(b"")
+            elif i in wanted_raw and (tensor := _tensor(output)) is not None:
+                body.append(tensor.data)
+                tensors[i] = tensor.dtype, tensor.shape
+            else:
+                body.append(_encode(output))
+        except BaseException as error:  # an output is the model's own code, too
+            body.append(b"")
+            failed[i] = faults.bad_output(
+                f"The model returned a {type(output).__name__} that cannot be written as JSON "
+                f"({_why(error)}). {_ADVICE}",
+                faults.share(count),
+            )
+    return Outputs(body, [len(part) for part in body], tensors, failed)
+
+
+def _whole(outputs: Any, raw: bool) -> Any:
+    """A list, tuple or array of the outputs, where they are several."""
+    if isinstance(outputs, np.ndarray):
+        if not outputs.ndim:
+            return outputs.item()  # one number, and no list of any
+        return outputs if raw or not _is_plain(outputs) else outputs.tolist()
+    if isinstance(outputs, list | tuple | str | bytes | bytearray | memoryview):
+        return outputs
+    if _is_frame(outputs):
+        return outputs.to_dict("records")
+    if (listed := _method(outputs, "tolist", "to_list")) is None:
+        return outputs
+    found = _array(outputs) if raw else None
+    return listed() if found is None else found
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, TypeError | ValueError | OverflowError | msgspec.MsgspecError):
+        try:
+            return str(error)
+        except BaseException:
+            return type(error).__name__
+    return faults.told(error)
+
+
+# As tensors
+
+
+def _tensor(output: Any) -> Tensor | None:
+    """The output without a detour over JSON: a view of the model's own array where it can be. Or None."""
+    if isinstance(output, bytes | bytearray):
+        return Tensor(bytes(output), (len(output),), "bytes")
+    if isinstance(output, str):
+        data = output.encode()
+        return Tensor(data, (len(data),), "str")
+    found = _array(output)
+    if found is None:
+        return None
+    found = np.ascontiguousarray(found, found.dtype.newbyteorder("<")).reshape(found.shape)
+    view = memoryview(found.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    return Tensor(view, found.shape, found.dtype.str)
+
+
+def _array(output: Any) -> np.ndarray[Any, Any] | None:
+    """The output's numbers; None where it has others, or holes that they have no value for."""
+    if isinstance(output, np.ma.MaskedArray) and np.ma.is_masked(output):
+        if output.dtype.kind != "f":
+            return None
+        output = output.filled(np.nan)
+    elif not isinstance(output, bool | int | float | np.generic | np.ndarray):
+        if _is_frame(output) or _method(output, "tolist", "to_list") is None:
+            return None
+        if not hasattr(output, "__array__"):
+            return None
+    try:
+        found = np.asarray(output)
+    except (TypeError, ValueError, RuntimeError):  # of a device, or with a gradient
+        return None
+    if found.dtype.kind not in _PLAIN:
+        return None
+    return found if found.dtype.itemsize <= 8 else _doubles(found)
+
+
+# As JSON
+
+
+def _plain(value: Any) -> Any:
+    """What msgspec cannot write itself, as something that it can. Raises TypeError that names it."""
+    if isinstance(value, bool | None):  # as a value it never comes here
+        return {True: "true", False: "false", None: "null"}[value]
+    if value is np.ma.masked or _is_missing(value):
+        return None
+    if isinstance(value, np.generic):
+        return _scalar(value)
+    if isinstance(value, np.ndarray):
+        return value.tolist() if _is_plain(value) else _listed(value)
+    if isinstance(value, datetime.datetime):  # of a class of its own, such as pandas' Timestamp
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        exact = _method(value, "to_timedelta64")
+        return times.duration(np.timedelta64(value) if exact is None else exact())
+    if isinstance(value, str):
+        return "".join([value])
+    if isinstance(value, tuple):
+        raise TypeError(f"a dict has the key {value!r}, and JSON's keys are texts")
+    if _is_frame(value):
+        return value.to_dict("records")
+    for names in (("tolist", "to_list"), ("model_dump",)):
+        if (method := _method(value, *names)) is not None:
+            return method()
+    if _method(value, "toarray") is not None:
+        raise TypeError(f"it holds a {type(value).__name__}; its toarray() can be written")
+    raise TypeError(f"it holds a {type(value).__name__}")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
+
+
+def _is_plain(array: np.ndarray[Any, Any]) -> bool:
+    """Whether its `tolist` has what JSON has."""
+    return array.dtype.kind in "US" or (array.dtype.kind in _PLAIN and array.dtype.itemsize <= 8)
+
+
+def _listed(array: np.ndarray[Any, Any]) -> Any:
+    """What is in it, of other kinds: its rows, or its only value."""
+    if array.dtype.kind == "f":
+        return _doubles(array).tolist()
+    if array.dtype.kind == "O":
+        return array.tolist()
+    return list(array) if array.ndim else array[()]
+
+
+def _scalar(value: np.generic) -> Any:
+    if isinstance(value, np.datetime64):
+        return times.moment(value)
+    if isinstance(value, np.timedelta64):
+        return times.duration(value)
+    if isinstance(value, np.floating) and value.dtype.itemsize > 8:
+        return _doubles(np.asarray(value)).item()
+    if isinstance(value, np.void) and value.dtype.names:
+        return {name: value[name] for name in value.dtype.names}
+    found = value.item()
+    if isinstance(found, np.generic):
+        raise TypeError(f"it holds a {type(value).__name__}")
+    return found
+
+
+def _doubles(found: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Longer floats, as JSON and all tensors have them. Raises ValueError for what is beyond those."""
+    with np.errstate(over="ignore"):
+        doubles = found.astype(np.float64)
+    if np.any(np.isinf(doubles) & np.isfinite(found)):
+        raise ValueError(f"it holds a {found.dtype} beyond the 64-bit floats")
+    return doubles
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is pandas' NA or NaT. Whoever has one has imported pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and (value is pandas.NA or value is pandas.NaT)
+
+
+def _is_frame(value: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.DataFrame)
+
+
+def _method(value: Any, *names: str) -> Callable[[], Any] | None:
+    """The first method of these that the value's class has."""
+    for name in names:
+        if callable(getattr(type(value), name, None)):
+            method: Callable[[], Any] = getattr(value, name)
+            return method
+    return None
