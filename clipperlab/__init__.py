@@ -24,8 +24,8 @@ from clipper_container.errors import (
 
 from . import deployers
 from .connection import ClipperConnection
-from .kubernetes_manager import KubernetesContainerManager
-from .managers import DockerContainerManager, ProcessContainerManager
+from .places import DockerContainerManager, ProcessContainerManager
+from .places.kubernetes import KubernetesContainerManager
 from .serving import serve
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from clipper_container.errors import (
 )
 
 from .display import Displayed, workbench
+from .display.views import BatchingView, Trace
 from .handles import ApplicationHandle, History, ModelHandle
-from .managers import ClusterRecord, ContainerManager, ProcessContainerManager
 from .names import check_name
+from .operations.refusals import refuse_start_arguments
 from .options import DeployOptions
+from .places import ClusterRecord, ContainerManager, ProcessContainerManager
 from .progress import Progress
-from .refusals import refuse_start_arguments
-from .views import BatchingView, Trace
 
 if TYPE_CHECKING:
     from .load import LoadRun
@@ -366,7 +366,7 @@ class ClipperConnection(Displayed):
         An image of your own, upon one of Clipper Lab's, may name it as CLIPPER_MODEL. `container_registry` is
         where the image is pushed. Needs an engine, and no cluster. Raises BadRequest or ClusterError.
         """
-        from .model_images import build_with_model
+        from .images.model import build_with_model
 
         check_name("model", name)
         check_name("version", str(version))
@@ -430,7 +430,7 @@ class ClipperConnection(Displayed):
     @staticmethod
     def test_predict_function(query: dict[str, Any], func: Callable[[Any], Any], input_type: str) -> Any:
         """Try `func` here, before it is deployed; needs no cluster. See `trial.try_function`."""
-        from .trial import try_function
+        from .deployers.trial import try_function
 
         return try_function(query, func, input_type)
 

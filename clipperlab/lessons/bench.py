@@ -14,7 +14,7 @@ from clipper_container.errors import ClusterError
 
 from .. import __version__
 from ..connection import ClipperConnection
-from ..managers import ProcessContainerManager, clusters
+from ..places import ProcessContainerManager, clusters
 from .checks import NotYet, checks_of
 from .progress import Progress
 from .result import Result

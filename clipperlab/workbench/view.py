@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import ipywidgets as widgets
 
 from ..management import Management
-from ..managers import ContainerManager
+from ..places import ContainerManager
 from . import glance
 from .watch import Seen, Watch
 

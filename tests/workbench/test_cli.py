@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from clipper_container.errors import BadRequest, ClusterError
 from clipperlab import cli
-from clipperlab.commands import app
+from clipperlab.cli.commands import app
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def test_an_error_is_one_sentence_on_stderr(
 def test_says_what_to_install(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for module in ("commands", "summary", "management"):
+    for module in ("cli.commands", "cli.summary", "management"):
         monkeypatch.delitem(sys.modules, f"clipperlab.{module}", raising=False)
     for name in [n for n in sys.modules if n.split(".")[0] == missing]:
         monkeypatch.delitem(sys.modules, name)

@@ -26,7 +26,7 @@ from clipperlab import (
     ProcessContainerManager,
     UnconnectedException,
 )
-from clipperlab.managers import ClusterRecord
+from clipperlab.places import ClusterRecord
 
 TOKEN = "a-token"
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from ... import doctor
-from ...managers import ProcessContainerManager
+from ...places import ProcessContainerManager
 from ..parts import parts
 from . import NotYet, check
 

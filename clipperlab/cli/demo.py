@@ -18,9 +18,9 @@ from rich.console import Console
 
 from clipper_container.errors import ClipperException, ClusterError
 
-from .connection import ClipperConnection
-from .deployers.sklearn import deploy_sklearn_model
-from .managers import ProcessContainerManager
+from ..connection import ClipperConnection
+from ..deployers.sklearn import deploy_sklearn_model
+from ..places import ProcessContainerManager
 
 NAME = "digits"
 DEFAULT_OUTPUT = -1

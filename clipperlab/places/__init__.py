@@ -19,7 +19,7 @@ import msgspec
 
 from clipper_container.errors import BadRequest, ClusterError
 
-from .names import check_name
+from ..names import check_name
 
 UP_TIMEOUT_S = 120.0
 DOWN_TIMEOUT_S = 60.0

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from clipper_container.errors import ClipperException
 
-from .display import Displayed, workbench
+from ..display import Displayed, workbench
 
 if TYPE_CHECKING:
-    from .connection import ClipperConnection
-    from .management import Application, Move, Version
-    from .views import BatchingView, Trace
-    from .workbench.view import View
+    from ..connection import ClipperConnection
+    from ..display.views import BatchingView, Trace
+    from ..management import Application, Move, Version
+    from ..workbench.view import View
 
 
 class ApplicationHandle(Displayed):

@@ -16,7 +16,7 @@ from pathlib import Path
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.image import PYTHON, tag
 
-from . import __version__
+from .. import __version__
 from .engine import add_file, engine, make_image, push_image
 
 _BASE = ("numpy", "msgspec", "cloudpickle")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from clipper_container.errors import BadRequest, ClusterError
 
-from .managers import DOWN_TIMEOUT_S, ClusterRecord, _BroughtUp
-from .names import check_name
+from ..names import check_name
+from . import DOWN_TIMEOUT_S, ClusterRecord, _BroughtUp
 
 if TYPE_CHECKING:
     from .forward import Forward

@@ -11,7 +11,7 @@ from typing import Any
 from clipper_container.errors import ClusterError
 from clipper_container.image import follow
 
-from . import __version__
+from .. import __version__
 
 
 @contextmanager

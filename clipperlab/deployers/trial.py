@@ -9,7 +9,7 @@ from typing import Any
 from clipper_container import inputs as types
 from clipper_container.errors import ArtifactError, BadRequest
 
-from .deployers.packaging import pickle_function
+from .packaging import pickle_function
 
 BAD_KEY = "Invalid input type or JSON key"
 BAD_TYPE = "Invalid input type"

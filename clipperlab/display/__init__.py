@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clipper_container.errors import ClusterError
 
 if TYPE_CHECKING:
-    from .workbench.view import View
+    from ..workbench.view import View
 
 
 class Displayed:
@@ -34,7 +34,7 @@ class Displayed:
 def workbench(module: str) -> ModuleType:
     """A module of the workbench. Raises ClusterError where its libraries are not installed."""
     try:
-        return importlib.import_module(f".workbench.{module}", __package__)
+        return importlib.import_module(f"clipperlab.workbench.{module}")
     except ModuleNotFoundError as error:
         raise ClusterError(
             f'Views need {error.name}, which is not installed here: pip install "clipperlab[lab]"'

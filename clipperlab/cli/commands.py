@@ -15,12 +15,12 @@ from rich.console import Console
 
 from clipper_container.errors import BadRequest, ClusterError
 
-from .connection import ClipperConnection
-from .deployers.local_modules import HOMES
-from .deployers.python import deploy_python_closure
-from .kubernetes_manager import KubernetesContainerManager
-from .management import Event, Management
-from .managers import ContainerManager, DockerContainerManager, ProcessContainerManager
+from ..connection import ClipperConnection
+from ..deployers.local_modules import HOMES
+from ..deployers.python import deploy_python_closure
+from ..management import Event, Management
+from ..places import ContainerManager, DockerContainerManager, ProcessContainerManager
+from ..places.kubernetes import KubernetesContainerManager
 from .summary import summarise, versions_of
 
 app = typer.Typer(
@@ -156,7 +156,7 @@ def build_images(
     pip_options: Annotated[str, typer.Option(help="Of pip's, such as an index with builds of torch.")] = "",
 ) -> None:
     """Build the images of this version of Clipper Lab, for this version of Python."""
-    from .images import PACKAGES, build
+    from ..images import PACKAGES, build
 
     console = _console()
     for name in names or [name for name in PACKAGES if not name.endswith("-cuda")]:
@@ -175,7 +175,7 @@ def build_images(
 @app.command()
 def doctor(cluster_name: ClusterName = DEFAULT) -> None:
     """Say what is wrong with this machine, and what to do about it. Exit code 1 where something is."""
-    from .doctor import examine
+    from ..doctor import examine
 
     marks = {"good": "[green]good[/]", "note": "[yellow]note[/]", "bad": "[red]bad [/]"}
     findings = examine(ProcessContainerManager(cluster_name))

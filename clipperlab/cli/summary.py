@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from .handles import ModelHandle
-from .management import Application, Management, Replica, Version
+from ..handles import ModelHandle
+from ..management import Application, Management, Replica, Version
 
 EVENTS = 8
 

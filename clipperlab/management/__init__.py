@@ -15,8 +15,8 @@ from urllib.parse import quote
 from clipper_container import errors
 from clipper_container.errors import BadRequest, ClusterError, DeployError
 
-from .managers import ClusterRecord
-from .names import check_name
+from ..names import check_name
+from ..places import ClusterRecord
 
 try:
     import httpx2
