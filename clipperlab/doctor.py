@@ -16,7 +16,7 @@ from typing import Literal
 
 from clipper_container.errors import ClipperException
 
-from .places import ProcessContainerManager
+from .places.process import ProcessContainerManager
 
 PORTS = {1337: "query", 1338: "management"}
 DISK_MIB = 1024

@@ -14,13 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import typer
 from rich.console import Console
 
 from clipper_container.errors import ClipperException, ClusterError
 
 from ..connection import ClipperConnection
 from ..deployers.sklearn import deploy_sklearn_model
-from ..places import ProcessContainerManager
+from ..places.process import ProcessContainerManager
+from .app import app, console
 
 NAME = "digits"
 DEFAULT_OUTPUT = -1
@@ -57,6 +59,12 @@ class Answers:
     def percentile_ms(self, percent: int) -> float:
         percentiles: list[float] = statistics.quantiles(self.latencies_s, n=100, method="inclusive")
         return 1000 * percentiles[percent - 1]
+
+
+@app.command()
+def demo() -> None:
+    """Serve a model of handwritten digits: deploy, roll forward, roll back, scale out. Under a minute."""
+    raise typer.Exit(run(console()))
 
 
 def run(console: Console) -> int:

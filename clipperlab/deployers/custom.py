@@ -9,13 +9,13 @@ from typing import Any, Unpack
 
 from clipper_container.errors import BadRequest
 
-from ..connection import ClipperConnection
+from ..operations import Operations
 from ..options import DeployOptions
 from .packaging import Deployment, deploy_endpoint, pack_and_deploy, pickle
 
 
 def deploy_model_class(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     version: object,
     input_type: str,
@@ -63,7 +63,7 @@ def deploy_model_class(
 
 
 def create_endpoint(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     input_type: str,
     model_class: type | str,

@@ -10,13 +10,13 @@ from typing import Any, Unpack
 
 from clipper_container.errors import BadRequest
 
-from ..connection import ClipperConnection
+from ..operations import Operations
 from ..options import DeployOptions
 from .packaging import Deployment, deploy_endpoint, pack_and_deploy, pickle_function
 
 
 def deploy_onnx_model(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     version: object,
     input_type: str,
@@ -55,7 +55,7 @@ def deploy_onnx_model(
 
 
 def deploy_pytorch_model(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     version: object,
     input_type: str,
@@ -94,7 +94,7 @@ def deploy_pytorch_model(
 
 
 def create_endpoint(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     input_type: str,
     onnx_model: Any,
@@ -138,7 +138,7 @@ def create_endpoint(
 
 
 def create_pytorch_endpoint(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     input_type: str,
     inputs: Any,

@@ -12,7 +12,7 @@ import cloudpickle
 from clipper_container import artifact
 from clipper_container.errors import ArtifactError, BadRequest
 
-from ..connection import ClipperConnection
+from ..operations import Operations
 from ..options import DeployOptions
 from .culprits import find_culprit
 from .local_modules import by_value
@@ -56,7 +56,7 @@ class Deployment:
 
 
 def pack_and_deploy(
-    clipper_conn: ClipperConnection, deployment: Deployment, *, loader: str, parts: dict[str, bytes]
+    clipper_conn: Operations, deployment: Deployment, *, loader: str, parts: dict[str, bytes]
 ) -> None:
     """Raises what `deploy_model` raises, and BadRequest where the example input is not of the input type."""
     with tempfile.TemporaryDirectory(prefix="clipperlab-") as folder:
@@ -84,7 +84,7 @@ def pack_and_deploy(
 
 
 def deploy_endpoint(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     input_type: str,
     default_output: object,

@@ -8,13 +8,13 @@ from typing import Any, Unpack
 
 from clipper_container.errors import BadRequest
 
-from ..connection import ClipperConnection
+from ..operations import Operations
 from ..options import DeployOptions
 from .packaging import Deployment, deploy_endpoint, pack_and_deploy, pickle_function
 
 
 def deploy_python_closure(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     version: object,
     input_type: str,
@@ -54,7 +54,7 @@ def deploy_python_closure(
 
 
 def create_endpoint(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     input_type: str,
     func: Callable[[Any], Any],

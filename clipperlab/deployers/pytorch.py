@@ -9,13 +9,13 @@ from typing import Any, Unpack
 
 from clipper_container.errors import ArtifactError, BadRequest
 
-from ..connection import ClipperConnection
+from ..operations import Operations
 from ..options import DeployOptions
 from .packaging import Deployment, deploy_endpoint, pack_and_deploy, pickle, pickle_function
 
 
 def deploy_pytorch_model(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     version: object,
     input_type: str,
@@ -62,7 +62,7 @@ def deploy_pytorch_model(
 
 
 def create_endpoint(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     input_type: str,
     func: Callable[[Any, Any], Any] | None,

@@ -8,13 +8,13 @@ from typing import Any, Unpack
 
 from clipper_container.errors import BadRequest
 
-from ..connection import ClipperConnection
+from ..operations import Operations
 from ..options import DeployOptions
 from .packaging import Deployment, deploy_endpoint, pack_and_deploy, pickle, pickle_function
 
 
 def deploy_sklearn_model(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     version: object,
     input_type: str,
@@ -56,7 +56,7 @@ def deploy_sklearn_model(
 
 
 def create_endpoint(
-    clipper_conn: ClipperConnection,
+    clipper_conn: Operations,
     name: str,
     input_type: str,
     sklearn_model: Any,

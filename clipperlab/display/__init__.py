@@ -5,18 +5,21 @@ from __future__ import annotations
 import importlib
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from clipper_container.errors import ClusterError
 
-if TYPE_CHECKING:
-    from ..workbench.view import View
+
+class Shown(Protocol):
+    """What a notebook shows: the workbench's views, which are known here by this alone."""
+
+    def _repr_mimebundle_(self) -> dict[str, Any]: ...
 
 
 class Displayed:
     """Is a live view at the end of a cell; HTML or text where there are no widgets."""
 
-    def _view(self) -> View:
+    def _view(self) -> Shown:
         """A new view of it. Raises ClusterError where widgets are not installed."""
         raise NotImplementedError
 
@@ -27,8 +30,7 @@ class Displayed:
             view = self._view()
         except ClusterError:
             return {}
-        data: dict[str, Any] = view._repr_mimebundle_()
-        return {**data, "text/plain": repr(self)}
+        return {**view._repr_mimebundle_(), "text/plain": repr(self)}
 
 
 def workbench(module: str) -> ModuleType:

@@ -16,7 +16,6 @@ from pathlib import Path
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.image import PYTHON, tag
 
-from .. import __version__
 from .engine import add_file, engine, make_image, push_image
 
 _BASE = ("numpy", "msgspec", "cloudpickle")
@@ -101,8 +100,9 @@ def _context(name: str) -> io.BytesIO:
         )
         add_file(archive, "Dockerfile", recipe.read_bytes())
         add_file(archive, ".dockerignore", b"Dockerfile\n.dockerignore\n")
-        metadata = f"Metadata-Version: 2.1\nName: clipperlab\nVersion: {__version__}\n"
-        add_file(archive, f"clipperlab-{__version__}.dist-info/METADATA", metadata.encode())
+        version = importlib.metadata.version("clipperlab")
+        metadata = f"Metadata-Version: 2.1\nName: clipperlab\nVersion: {version}\n"
+        add_file(archive, f"clipperlab-{version}.dist-info/METADATA", metadata.encode())
     file.seek(0)
     return file
 

@@ -6,12 +6,11 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
 from clipper_container.errors import ClusterError
 from clipper_container.image import follow
-
-from .. import __version__
 
 
 @contextmanager
@@ -47,7 +46,7 @@ def make_image(
         dockerfile="Dockerfile",
         buildargs=arguments,
         tag=name,
-        labels={"org.clipperlab.version": __version__, **labels},
+        labels={"org.clipperlab.version": version("clipperlab"), **labels},
         rm=True,
         forcerm=True,
         decode=True,
@@ -56,8 +55,8 @@ def make_image(
 
 
 def push_image(docker: Any, name: str, say: Callable[[str], None]) -> None:
-    repository, _, version = name.rpartition(":")
-    words = docker.api.push(repository, version, stream=True, decode=True)
+    repository, _, number = name.rpartition(":")
+    words = docker.api.push(repository, number, stream=True, decode=True)
     _follow(words, f"Image {name} could not be pushed", say)
 
 

@@ -1,4 +1,4 @@
-"""The container manager for Kubernetes, seen from the workbench."""
+"""Clusters of pods on Kubernetes, seen from the workbench."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from clipper_container.errors import BadRequest, ClusterError
 
 from ..names import check_name
-from . import DOWN_TIMEOUT_S, ClusterRecord, _BroughtUp
+from . import ClusterRecord
+from .runtime import DOWN_TIMEOUT_S, BroughtUp
 
 if TYPE_CHECKING:
     from .forward import Forward
@@ -25,7 +26,7 @@ REFUSED = {
 }
 
 
-class KubernetesContainerManager(_BroughtUp):
+class KubernetesContainerManager(BroughtUp):
     """A cluster of pods, in a namespace of its own: `clipper-<cluster_name>`, or the one that is named.
 
     A namespace that is named must be there, unless `create_namespace_if_not_exists`. `context` is one of the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as widgets
 
@@ -12,6 +12,7 @@ from clipper_container.errors import BadRequest
 from clipper_container.inputs import INPUT_TYPES
 
 from ..management import Management
+from ..operations import Operations
 from . import glance
 from .actions import Action, Console, Do, choose
 from .lens import Lens
@@ -21,9 +22,6 @@ from .pictures import Batches, Latency, Picture, Queue, Throughput, Versions
 from .view import View, set_value
 from .watch import Seen
 
-if TYPE_CHECKING:
-    from ..connection import ClipperConnection
-
 MOST_REPLICAS = 16  # on the slider; the line of Python knows no such limit
 SHORT = {"width": "9em"}
 WIDE = {"width": "16em"}
@@ -32,7 +30,7 @@ WIDE = {"width": "16em"}
 class ModelControls(widgets.VBox):
     """What can be done to a model: back and forward, more and fewer replicas, the end."""
 
-    def __init__(self, conn: ClipperConnection, console: Console, model: str | None = None) -> None:
+    def __init__(self, conn: Operations, console: Console, model: str | None = None) -> None:
         self._conn = conn
         self._seen = Seen()
         self.model = widgets.Dropdown(description="Model", options=[model] if model else [], value=model)
@@ -167,7 +165,7 @@ class ModelControls(widgets.VBox):
 class ApplicationControls(widgets.VBox):
     """What can be done to applications: new ones, their models, their objectives, their end."""
 
-    def __init__(self, conn: ClipperConnection, console: Console) -> None:
+    def __init__(self, conn: Operations, console: Console) -> None:
         self._conn = conn
         self._seen = Seen()
         self.application = widgets.Dropdown(description="Application")
@@ -304,7 +302,7 @@ class ApplicationControls(widgets.VBox):
 class DeployControls(widgets.VBox):
     """Deploys what was made in the notebook."""
 
-    def __init__(self, conn: ClipperConnection, console: Console, namespace: Mapping[str, Any]) -> None:
+    def __init__(self, conn: Operations, console: Console, namespace: Mapping[str, Any]) -> None:
         self._conn = conn
         self._seen = Seen()
         self._namespace = namespace
@@ -393,7 +391,7 @@ class DeployControls(widgets.VBox):
 class Panel(View):
     """Everything in one place. `namespace` is where models to deploy are looked for."""
 
-    def __init__(self, conn: ClipperConnection, namespace: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, conn: Operations, namespace: Mapping[str, Any] | None = None) -> None:
         self.console = Console()
         self.head = widgets.HTML()
         self.reconnect = Action(

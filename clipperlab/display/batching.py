@@ -1,4 +1,4 @@
-"""What the cluster tells, as values that show themselves well in a notebook and in a terminal."""
+"""How the batches of one version are formed, for a notebook and for a terminal."""
 
 from __future__ import annotations
 
@@ -6,38 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-
-class Trace(dict[str, Any]):
-    """One query's path. A dictionary of plain values, which prints as a story. Times are in milliseconds."""
-
-    def __str__(self) -> str:
-        lines = [
-            f"Query {self['query_id']} to {self['application']} ({self['protocol']}), at query frontend "
-            f"{self['frontend']}: {self['answer']} after {_ms(self['took_ms'])} "
-            f"of {_ms(self['objective_ms'])}"
-        ]
-        for leg in self["models"]:
-            lines.append(f"  {leg['version']}, chosen by {self['policy']}; cache: {leg['cache']}")
-            batch = leg["batch"]
-            if leg["replicas_lost"]:
-                lines.append(f"    {leg['replicas_lost']} replica(s) died with it")
-            if batch is not None:
-                lines.append(
-                    f"    {_ms(batch['sent_at_ms'])}: sent to replica {batch['replica']} in a batch of "
-                    f"{batch['size']} of at most {batch['limit']:g} ({batch['reason']})"
-                )
-            if batch is not None and batch["replied_at_ms"] is not None:
-                predicted = batch["predicted_ms"]
-                expected = "" if predicted is None else f", {_ms(predicted)} were expected"
-                lines.append(
-                    f"    {_ms(batch['replied_at_ms'])}: answered; the model computed for "
-                    f"{_ms(batch['compute_ms'])}{expected}"
-                )
-        if self["explanation"]:
-            lines.append(f"  {self['reason']}: {self['explanation']}")
-        return "\n".join(lines)
-
-    __repr__ = __str__
+from .table import table
 
 
 class BatchingView:
@@ -113,18 +82,9 @@ class BatchingView:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in self._COLUMNS)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>"
-            for line in self._table()
-        )
         text = "<br>".join(html.escape(line) for line in self._summary())
-        return f"<p>{text}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<p>{text}</p>{table(self._COLUMNS, self._table())}"
 
 
 def _mean(window: Mapping[str, Any]) -> float:
     return float(window["inputs"]) / float(window["batches"])
-
-
-def _ms(value: float | None) -> str:
-    return "?" if value is None else f"{value:.1f} ms"
