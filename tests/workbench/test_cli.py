@@ -64,7 +64,8 @@ def test_an_error_is_one_sentence_on_stderr(
 
 @pytest.mark.parametrize("missing", ["typer", "rich", "httpx2"])
 def test_says_what_to_install(missing: str) -> None:
-    lacking = f"import sys; sys.modules[{missing!r}] = None; from clipperlab.cli import main; sys.exit(main())"
-    done = subprocess.run([sys.executable, "-c", lacking], capture_output=True, text=True)
+    lacking = f"import sys; sys.modules[{missing!r}] = None"
+    command = f"{lacking}; from clipperlab.cli import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == f'The command line needs {missing}: pip install "clipperlab[client]"\n'
