@@ -8,9 +8,9 @@ from ..management import Management
 from ..operations import Operations
 from . import glance
 from .actions import Console
+from .controls.model import ModelControls
 from .lens import Lens
-from .panel import ModelControls, set_name
-from .pictures import Batches, Latency, Queue, Throughput, Versions
+from .pictures import Batches, Latency, Queue, Throughput, Versions, set_name
 from .view import View, set_value
 from .watch import Seen
 
