@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
+from clipperlab import ClipperConnection
 from clipperlab.places import ClusterRecord
 
 TOKEN = "a-token"
@@ -101,3 +104,22 @@ def a_version(**changes: Any) -> dict[str, Any]:
         "error": None,
         "is_current_version": True,
     } | changes
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeManagement]:
+    management = FakeManagement()
+    yield management
+    management.close()
+
+
+@pytest.fixture
+def manager(fake: FakeManagement) -> FakeManager:
+    return FakeManager(fake.address)
+
+
+@pytest.fixture
+def conn(manager: FakeManager) -> ClipperConnection:
+    connection = ClipperConnection(manager)
+    connection.connect()
+    return connection
