@@ -24,8 +24,9 @@ from clipper_container.errors import (
 
 from . import deployers
 from .connection import ClipperConnection
-from .kubernetes_manager import KubernetesContainerManager
-from .managers import DockerContainerManager, ProcessContainerManager
+from .places.docker import DockerContainerManager
+from .places.kubernetes import KubernetesContainerManager
+from .places.process import ProcessContainerManager
 from .serving import serve
 
 if TYPE_CHECKING:

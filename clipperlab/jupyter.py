@@ -27,7 +27,8 @@ from tornado.iostream import StreamClosedError
 from clipper_container.errors import BadRequest, ClipperException, ClusterError, NotFound
 
 from .management import credentials
-from .managers import ClusterRecord, ProcessContainerManager, clusters
+from .places import ClusterRecord
+from .places.process import ProcessContainerManager, clusters
 
 CONNECT_S = 5.0
 ANSWER_S = 90.0  # longer than management holds a long poll

@@ -34,7 +34,7 @@ class ClipperMagics(Magics):
     @line_magic
     def clipper(self, line: str) -> None:
         """What the command line does: `%clipper status`, `%clipper versions digits`, `%clipper why 123`."""
-        from .commands import app
+        from .cli.commands import app
 
         arguments = shlex.split(line) or ["status"]
         before = os.environ.get(CLUSTER)

@@ -17,7 +17,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from ..connection import ClipperConnection
+from ..operations import Operations
 from ..options import DeployOptions
 
 
@@ -98,7 +98,7 @@ class _Options(_Shared):
 class DeploymentHead:
     """How a call that deploys a version begins."""
 
-    clipper_conn: ClipperConnection
+    clipper_conn: Operations
     name: str
     version: object
     input_type: str
@@ -120,7 +120,7 @@ class Deployment(_Options, DeploymentHead):
 class EndpointHead:
     """How a call that makes an endpoint begins."""
 
-    clipper_conn: ClipperConnection
+    clipper_conn: Operations
     name: str
     input_type: str
 

@@ -8,13 +8,13 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from clipper_container.errors import ClusterError
 
-from .. import __version__
 from ..connection import ClipperConnection
-from ..managers import ProcessContainerManager, clusters
+from ..places.process import ProcessContainerManager, clusters
 from .checks import NotYet, checks_of
 from .progress import Progress
 from .result import Result
@@ -127,7 +127,7 @@ def lesson(
     """
     bench = Bench(number, exercise=exercise, conn=conn, cluster=cluster)
     where = f" · queries are answered at {bench.conn.get_query_addr()}" if conn or cluster else ""
-    print(f"{bench.name} · Clipper Lab {__version__} · Python {platform.python_version()}{where}")
+    print(f"{bench.name} · Clipper Lab {version('clipperlab')} · Python {platform.python_version()}{where}")
     for other in _clusters():
         if other != bench.name:
             print(f"{other} still has a cluster. `clipperlab stop --cluster-name {other} --purge` ends it.")

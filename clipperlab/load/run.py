@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from clipper_container.errors import BadRequest, ClusterError
 
+from ..display import workbench
 from ..rows import rows
 from . import open_loop
 from .answers import MODEL, PERCENTS
@@ -93,10 +94,10 @@ class Comparison:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         data: dict[str, Any] = {"text/plain": repr(self), "text/html": self._repr_html_()}
         try:
-            from ..workbench.loads import result_view
-        except ImportError:
+            view = workbench("loads").result_view(self)
+        except ClusterError:
             return data
-        return {**data, **result_view(self)._repr_mimebundle_(), "text/plain": repr(self)}
+        return {**data, **view._repr_mimebundle_(), "text/plain": repr(self)}
 
 
 class LoadRun:
@@ -185,10 +186,10 @@ class LoadRun:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         data: dict[str, Any] = {"text/plain": repr(self)}
         try:
-            from ..workbench.loads import LoadView
-        except ImportError:
+            view = workbench("loads").LoadView(self)
+        except ClusterError:
             return data
-        return {**LoadView(self)._repr_mimebundle_(), **data}
+        return {**view._repr_mimebundle_(), **data}
 
     def _follow(self, bodies: list[str]) -> None:
         process = self._process

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anywidget
 import ipywidgets as widgets
@@ -12,13 +12,12 @@ import traitlets
 
 from clipper_container.errors import BadRequest, ClipperException
 
+from ..handles import ApplicationHandle
+from ..operations import Operations
 from ..rows import rows as values
 from .actions import Action, Console, Do, choose
 from .pictures import esm
 from .watch import Seen
-
-if TYPE_CHECKING:
-    from ..connection import ClipperConnection
 
 LONGEST = 4000  # characters of an input in the line of Python
 CURRENT = "the current version"
@@ -45,7 +44,7 @@ class Timeline(anywidget.AnyWidget):
 class Lens(widgets.VBox):
     """Asks an application. `rows` is a dataframe, an array or a list, whose rows can be sent."""
 
-    def __init__(self, conn: ClipperConnection, application: str | None = None, rows: Any = None) -> None:
+    def __init__(self, conn: Operations, application: str | None = None, rows: Any = None) -> None:
         self._conn = conn
         self._alone = application is not None
         self._seen = Seen()
@@ -137,7 +136,7 @@ class Lens(widgets.VBox):
         version = None if self.version.value == CURRENT else self.version.value
 
         def ask() -> None:
-            answer = self._conn.application(name).predict(input, version=version)
+            answer = ApplicationHandle(self._conn, name).predict(input, version=version)
             self.answer.value = _answer(answer)
             self.timeline.trace, self.path.value = {}, ""
             try:

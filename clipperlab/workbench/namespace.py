@@ -5,12 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import deployers
-
-if TYPE_CHECKING:
-    from ..connection import ClipperConnection
+from ..operations import Operations
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Deployable:
 
     def deploy(
         self,
-        conn: ClipperConnection,
+        conn: Operations,
         model: str,
         version: str,
         input_type: str,

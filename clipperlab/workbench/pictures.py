@@ -120,3 +120,9 @@ def _only(points: list[Point], field: str, wanted: Callable[[str], bool]) -> lis
         {"at": point["at"], field: {name: of for name, of in point[field].items() if wanted(name)}}  # type: ignore[literal-required]
         for point in points
     ]
+
+
+def set_name(picture: Picture, name: str) -> None:
+    """Name what it shows, where that is something else: what is set goes to the browser."""
+    if picture.name != name:
+        picture.name = name

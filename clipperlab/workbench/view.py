@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import ipywidgets as widgets
 
 from ..management import Management
-from ..managers import ContainerManager
+from ..operations import Operations
+from ..places import ContainerManager
 from . import glance
 from .watch import Seen, Watch
-
-if TYPE_CHECKING:
-    from ..connection import ClipperConnection
 
 LIVE = 12  # views of one connection; the kernel is never told that one was closed in the browser
 
@@ -27,7 +25,7 @@ RESTS = (
 class View(widgets.VBox):
     """A widget that shows a cluster, and says so where there is something wrong with it."""
 
-    def __init__(self, conn: ClipperConnection, children: list[widgets.Widget]) -> None:
+    def __init__(self, conn: Operations, children: list[widgets.Widget]) -> None:
         self.conn = conn
         self.banner = widgets.HTML()
         super().__init__([self.banner, *children])

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import ipywidgets as widgets
 
 from ..management import Management
+from ..operations import Operations
 from . import glance
 from .actions import Console
+from .controls.model import ModelControls
 from .lens import Lens
-from .panel import ModelControls, set_name
-from .pictures import Batches, Latency, Queue, Throughput, Versions
+from .pictures import Batches, Latency, Queue, Throughput, Versions, set_name
 from .view import View, set_value
 from .watch import Seen
-
-if TYPE_CHECKING:
-    from ..connection import ClipperConnection
 
 
 class ConnectionView(View):
     """A cluster at a glance."""
 
-    def __init__(self, conn: ClipperConnection) -> None:
+    def __init__(self, conn: Operations) -> None:
         self.head, self.applications, self.versions = widgets.HTML(), widgets.HTML(), widgets.HTML()
         hint = widgets.HTML("<small>conn.panel() steers it.</small>")
         super().__init__(conn, [self.head, self.applications, self.versions, hint])
@@ -36,7 +32,7 @@ class ConnectionView(View):
 class ApplicationView(View):
     """An application: what it answers, how fast, and a place to ask it."""
 
-    def __init__(self, conn: ClipperConnection, name: str) -> None:
+    def __init__(self, conn: Operations, name: str) -> None:
         self._name = name
         self.table = widgets.HTML()
         self.throughput, self.latency = Throughput(name=name), Latency(name=name)
@@ -56,7 +52,7 @@ class ApplicationView(View):
 class ModelView(View):
     """A model: its versions, what can be done to them, and how they do."""
 
-    def __init__(self, conn: ClipperConnection, name: str) -> None:
+    def __init__(self, conn: Operations, name: str) -> None:
         self._name = name
         self.table, self.replicas, self.console = widgets.HTML(), widgets.HTML(), Console()
         self.controls = ModelControls(conn, self.console, name)

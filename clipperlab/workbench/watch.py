@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from clipper_container.errors import ClipperException
 
 from ..management import Application, Event, Management, Overview, Point, Replica, Version
-from ..managers import ContainerManager
+from ..places import ContainerManager
 
 WAIT_S = 5.0  # a point comes every second: a long poll that long means that something is wrong
 AGAIN_S = 1.0

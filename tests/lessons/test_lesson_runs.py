@@ -23,7 +23,7 @@ PLUGINS = [
 ]
 LACKS = 'from clipperlab.lessons import need\nneed("moon", False, "Wait for the night.")'
 LEAVES = """
-from clipperlab.managers import home
+from clipperlab.places.process import home
 (home() / "lesson-77").mkdir()
 (home() / "lesson-77" / "state.db").touch()
 """

@@ -16,7 +16,7 @@ from clipperlab.lessons.checks import EXERCISE, Check, checks_of, lessons
 from clipperlab.lessons.parts import Part, parts
 from clipperlab.lessons.progress import Progress
 from clipperlab.lessons.result import Result
-from clipperlab.managers import ProcessContainerManager
+from clipperlab.places.process import ProcessContainerManager
 from tests.support.home import own_home
 
 HINTS = ("Look up.", "Call `f`.", "`f(1)`")

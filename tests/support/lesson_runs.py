@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from clipperlab.lessons.bench import MUST_PASS
-from clipperlab.managers import clusters
+from clipperlab.places.process import clusters
 from tests.support.home import end_clusters
 from tests.support.parts import MUST
 from tests.support.usage import Taken, Watch

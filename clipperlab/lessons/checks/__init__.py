@@ -3,7 +3,7 @@
 A lesson's checks and those of its exercise stand in a module of their own, `lesson_04`:
 
 @check("batching-limit", hints=("Where to look.", "What to call.", "The call in full."))
-def limit(wb: Bench, answer: object) -> None:
+def limit(wb: Checked, answer: object) -> None:
     if answer is None:
         raise NotYet("There is no answer yet.")
 """
@@ -14,12 +14,29 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from clipper_container.errors import BadRequest
 
+if TYPE_CHECKING:
+    import httpx2
+
+    from ...connection import ClipperConnection
+
 Look = Callable[..., None]
 EXERCISE = "exercise-"  # what the ids of an exercise's checks begin with
+
+
+class Checked(Protocol):
+    """What a check knows of the bench that it looks at."""
+
+    name: str
+
+    @property
+    def conn(self) -> ClipperConnection: ...
+
+    @property
+    def http(self) -> httpx2.Client: ...
 
 
 class NotYet(Exception):

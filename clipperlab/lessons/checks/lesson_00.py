@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from ... import doctor
-from ...managers import ProcessContainerManager
+from ...places.process import ProcessContainerManager
 from ..parts import parts
-from . import NotYet, check
-
-if TYPE_CHECKING:
-    from ..bench import Bench
+from . import Checked, NotYet, check
 
 
 @check(
@@ -22,7 +18,7 @@ if TYPE_CHECKING:
         "`clipperlab doctor` in a terminal says the same, and *Troubleshooting* below says more.",
     ),
 )
-def machine(wb: Bench) -> None:
+def machine(wb: Checked) -> None:
     bad = [f.what for f in doctor.examine(ProcessContainerManager(wb.name)) if f.state == "bad"]
     if bad:
         raise NotYet("\n".join(bad))
@@ -36,7 +32,7 @@ def machine(wb: Bench) -> None:
         "`missing = [part.name for part in parts() if not part.there]`",
     ),
 )
-def lessons(wb: Bench, missing: Collection[str]) -> None:
+def lessons(wb: Checked, missing: Collection[str]) -> None:
     actual = {part.name for part in parts() if not part.there}
     if forgotten := actual - {*missing}:
         raise NotYet(f"This machine lacks more than you named: {', '.join(sorted(forgotten))}.")
@@ -52,7 +48,7 @@ def lessons(wb: Bench, missing: Collection[str]) -> None:
         "`conn.stop_all(purge=True)` ends the cluster.",
     ),
 )
-def cluster(wb: Bench, answer: object) -> None:
+def cluster(wb: Checked, answer: object) -> None:
     if not isinstance(answer, dict) or "query_id" not in answer:
         raise NotYet("No answer came from a cluster yet.")
     if ProcessContainerManager(wb.name).record() is not None:

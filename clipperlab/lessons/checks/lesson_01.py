@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from clipper_container.errors import NotFound
 
-from . import NotYet, check
+from . import Checked, NotYet, check
 
 if TYPE_CHECKING:
     from ...connection import ClipperConnection
-    from ..bench import Bench
 
 
 def _answered_by_the_model(answer: object) -> None:
@@ -21,14 +20,14 @@ def _answered_by_the_model(answer: object) -> None:
         raise NotYet(f"That is the default output. {answer.get('default_explanation', '')}")
 
 
-def _linked(wb: Bench) -> None:
+def _linked(wb: Checked) -> None:
     if "digits" not in wb.conn.get_all_apps():
         raise NotYet("There is no application `digits` yet.")
     if wb.conn.get_linked_models("digits") != ["digits"]:
         raise NotYet("The application `digits` has no model yet.")
 
 
-def _versions(wb: Bench) -> list[str]:
+def _versions(wb: Checked) -> list[str]:
     return [v["model_version"] for v in wb.conn.get_all_models(verbose=True) if v["model_name"] == "digits"]
 
 
@@ -40,7 +39,7 @@ def _versions(wb: Bench) -> list[str]:
         'Run the cells above from the top. The last call is `conn.link_model_to_app("digits", "digits")`.',
     ),
 )
-def serve(wb: Bench, answer: object) -> None:
+def serve(wb: Checked, answer: object) -> None:
     _linked(wb)
     _answered_by_the_model(answer)
 
@@ -53,7 +52,7 @@ def serve(wb: Bench, answer: object) -> None:
         "`accuracy_1 = measure()`",
     ),
 )
-def measure(wb: Bench, accuracy: float) -> None:
+def measure(wb: Checked, accuracy: float) -> None:
     if not 0 < accuracy <= 1:
         raise NotYet(f"An accuracy is a share between 0 and 1, and this is {accuracy}.")
     if accuracy < 0.7:
@@ -68,7 +67,7 @@ def measure(wb: Bench, accuracy: float) -> None:
         '`conn.set_model_version("digits", 1)` goes back. With a 2 it goes forward again.',
     ),
 )
-def roll_back(wb: Bench) -> None:
+def roll_back(wb: Checked) -> None:
     try:
         moves = [move["version"] for move in wb.conn.get_model_history("digits")]
     except NotFound:
@@ -87,7 +86,7 @@ def roll_back(wb: Bench) -> None:
         "Run the cell above, and then this one: `conn` is the new connection in it.",
     ),
 )
-def scale(wb: Bench, conn: ClipperConnection) -> None:
+def scale(wb: Checked, conn: ClipperConnection) -> None:
     if conn.get_query_addr() != wb.conn.get_query_addr():
         raise NotYet(f"This connection is to another cluster, {conn.cm.cluster_name}.")
     info = conn.get_model_info("digits", 2)
@@ -104,7 +103,7 @@ def scale(wb: Bench, conn: ClipperConnection) -> None:
         'Ask while version 3 is current, then `conn.set_model_version("digits", 2)`.',
     ),
 )
-def recover(wb: Bench, answer: Mapping[str, Any]) -> None:
+def recover(wb: Checked, answer: Mapping[str, Any]) -> None:
     if not answer.get("default"):
         raise NotYet("Nothing went wrong with this answer: give the one of the model that fails.")
     if answer.get("default_reason") != "model_error":
@@ -122,7 +121,7 @@ def recover(wb: Bench, answer: Mapping[str, Any]) -> None:
         'End with `conn.link_model_to_app("digits", "digits")`, and ask: `answer = ask(test_x[0])`.',
     ),
 )
-def exercise_serve(wb: Bench, answer: object) -> None:
+def exercise_serve(wb: Checked, answer: object) -> None:
     _linked(wb)
     _answered_by_the_model(answer)
 
@@ -135,7 +134,7 @@ def exercise_serve(wb: Bench, answer: object) -> None:
         '`measured = {"1": measure(1), "2": measure(2)}`',
     ),
 )
-def exercise_measure(wb: Bench, measured: object) -> None:
+def exercise_measure(wb: Checked, measured: object) -> None:
     if "2" not in _versions(wb):
         raise NotYet("There is no version 2 of `digits` yet.")
     if not isinstance(measured, Mapping) or {*measured} != {"1", "2"}:
@@ -152,7 +151,7 @@ def exercise_measure(wb: Bench, measured: object) -> None:
         'The first one is as good and quicker: `conn.set_model_version("digits", 1)`.',
     ),
 )
-def exercise_choose(wb: Bench) -> None:
+def exercise_choose(wb: Checked) -> None:
     if not {"1", "2"} <= {*_versions(wb)}:
         raise NotYet("Deploy both versions first, so that there is a choice.")
     if wb.conn.get_current_model_version("digits") != "1":

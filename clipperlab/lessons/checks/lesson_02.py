@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import NotYet, check
-
-if TYPE_CHECKING:
-    from ..bench import Bench
+from . import Checked, NotYet, check
 
 FITS = {
     "many teams, Kubernetes, down to zero": {"KServe"},
@@ -46,7 +43,7 @@ def _no_failures(result: Mapping[str, Any]) -> None:
         "Three times what it can take is enough: `own_load(3 / one_s)`.",
     ),
 )
-def load(wb: Bench, calm: Any, busy: Any) -> None:
+def load(wb: Checked, calm: Any, busy: Any) -> None:
     calm, busy = _result(calm), _result(busy)
     if calm["p50_ms"] is None:
         raise NotYet("Even of the small load most was never answered. Send less.")
@@ -64,7 +61,7 @@ def load(wb: Bench, calm: Any, busy: Any) -> None:
         'conn.set_batching("digits", "learned"), and then the same conn.load(...) once more.',
     ),
 )
-def batching(wb: Bench, single: Any, batched: Any) -> None:
+def batching(wb: Checked, single: Any, batched: Any) -> None:
     single, batched = _result(single), _result(batched)
     if batched["good_share"] < 0.8:
         raise NotYet(f"Only {batched['good_share']:.0%} were answered by the model in time, with batches.")
@@ -80,7 +77,7 @@ def batching(wb: Bench, single: Any, batched: Any) -> None:
         'The shares of right answers are a dictionary: {"1": 0.97, "2": 0.99}.',
     ),
 )
-def update(wb: Bench, during: Any, right: Mapping[str, float]) -> None:
+def update(wb: Checked, during: Any, right: Mapping[str, float]) -> None:
     _no_failures(_result(during))
     if during["answers"].get("model", 0) < 0.9 * during["sent"]:
         raise NotYet(f"The model answered only some of the queries: {dict(during['answers'])}.")
@@ -96,7 +93,7 @@ def update(wb: Bench, during: Any, right: Mapping[str, float]) -> None:
         "If some were late, the machine was too busy: send fewer a second.",
     ),
 )
-def isolation(wb: Bench, neighbour: Any) -> None:
+def isolation(wb: Checked, neighbour: Any) -> None:
     _no_failures(_result(neighbour))
     if not any(event["kind"] == "crash" for event in wb.conn.events()):
         raise NotYet("Nothing has crashed yet.")
@@ -123,7 +120,7 @@ def _chosen(wanted: Mapping[str, set[str]], choice: Any) -> None:
         "KServe is for Kubernetes, Triton for GPUs, SageMaker for AWS; one of them has default outputs.",
     ),
 )
-def choice(wb: Bench, choice: Any) -> None:
+def choice(wb: Checked, choice: Any) -> None:
     _chosen(FITS, choice)
 
 
@@ -135,7 +132,7 @@ def choice(wb: Bench, choice: Any) -> None:
         "capacity = 1000 / compute_ms of a query that was alone.",
     ),
 )
-def capacity(wb: Bench, capacity: Any) -> None:
+def capacity(wb: Checked, capacity: Any) -> None:
     if not isinstance(capacity, int | float) or isinstance(capacity, bool):
         raise NotYet("Give a number: queries a second.")
     if not 20 <= capacity <= 50.5:
@@ -150,7 +147,7 @@ def capacity(wb: Bench, capacity: Any) -> None:
         'Then send the same load again: conn.load("shop", rate=150, seconds=2).result().',
     ),
 )
-def objective(wb: Bench, result: Any) -> None:
+def objective(wb: Checked, result: Any) -> None:
     result = _result(result)
     if result["rate"] < 150 or result["objective_ms"] > 100:
         raise NotYet("It has to hold at 150 queries a second, within the same 100 ms.")
@@ -166,5 +163,5 @@ def objective(wb: Bench, result: Any) -> None:
         "Ana has only TensorFlow, Ben composes models, Chloe is in Azure, Deniz wants one image.",
     ),
 )
-def asked(wb: Bench, choice: Any) -> None:
+def asked(wb: Checked, choice: Any) -> None:
     _chosen(ASKED, choice)

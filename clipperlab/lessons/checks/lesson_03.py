@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import NotYet, check
-
-if TYPE_CHECKING:
-    from ..bench import Bench
+from . import Checked, NotYet, check
 
 EXACT_MS = 0.01  # times are told in microseconds
 
@@ -42,7 +39,7 @@ def _adds_up(trace: Mapping[str, Any], parts: Mapping[str, float], computing: st
         "The way to the replica and back is `replied_at_ms - sent_at_ms - compute_ms`.",
     ),
 )
-def stages(wb: Bench, query_id: int, parts: Mapping[str, float]) -> None:
+def stages(wb: Checked, query_id: int, parts: Mapping[str, float]) -> None:
     _adds_up(wb.conn.why(query_id), parts, "model")
 
 
@@ -54,7 +51,7 @@ def stages(wb: Bench, query_id: int, parts: Mapping[str, float]) -> None:
         'The body is {"inputs": [{"name": ..., "shape": [1, 64], "datatype": "FP64", "data": [...]}]}.',
     ),
 )
-def protocols(wb: Bench, one: int, other: int) -> None:
+def protocols(wb: Checked, one: int, other: int) -> None:
     spoken = sorted(wb.conn.why(query_id)["protocol"] for query_id in (one, other))
     if spoken != ["clipper", "open inference"]:
         raise NotYet(
@@ -70,7 +67,7 @@ def protocols(wb: Bench, one: int, other: int) -> None:
         "Send exactly the same input again, without the header Cache-Control: no-cache.",
     ),
 )
-def cached(wb: Bench, computed: int, kept: int) -> None:
+def cached(wb: Checked, computed: int, kept: int) -> None:
     found = [wb.conn.why(query_id)["models"][0]["cache"] for query_id in (computed, kept)]
     if found != ["miss", "hit"]:
         raise NotYet(f"The cache said {' and '.join(found)}. It should say miss, and then hit.")
@@ -84,7 +81,7 @@ def cached(wb: Bench, computed: int, kept: int) -> None:
         "A ThreadPoolExecutor with 32 threads is 32 clients. Take the id that had the largest batch.",
     ),
 )
-def batch(wb: Bench, query_id: int) -> None:
+def batch(wb: Checked, query_id: int) -> None:
     if _batch(wb.conn.why(query_id))["size"] < 2:
         raise NotYet(f"Query {query_id} was alone in its batch.")
 
@@ -97,7 +94,7 @@ def batch(wb: Bench, query_id: int) -> None:
         "The model needs longer than the objective allows: then the reason is `deadline`.",
     ),
 )
-def default(wb: Bench, query_id: int, reason: str) -> None:
+def default(wb: Checked, query_id: int, reason: str) -> None:
     trace = wb.conn.why(query_id)
     if trace["answer"] != "default":
         raise NotYet(f"Query {query_id} was {trace['answer']}: it did not get the default output.")
@@ -113,7 +110,7 @@ def default(wb: Bench, query_id: int, reason: str) -> None:
         "`travelling` is `replied_at_ms - sent_at_ms - compute_ms`; the rest is `answering`.",
     ),
 )
-def parts(wb: Bench, query_id: int, found: Any) -> None:
+def parts(wb: Checked, query_id: int, found: Any) -> None:
     if not isinstance(found, Mapping) or found.keys() != {"waiting", "travelling", "computing", "answering"}:
         raise NotYet("It should be a dictionary with waiting, travelling, computing and answering.")
     _adds_up(wb.conn.why(query_id), found, "computing")
@@ -127,7 +124,7 @@ def parts(wb: Bench, query_id: int, found: Any) -> None:
         "`max(query_ids, key=lambda query_id: parts_of(query_id)['waiting'])`",
     ),
 )
-def waited(wb: Bench, query_ids: list[int], longest: int | None) -> None:
+def waited(wb: Checked, query_ids: list[int], longest: int | None) -> None:
     if longest not in query_ids:
         raise NotYet("Give one of the query ids.")
     waits = {query_id: _batch(wb.conn.why(query_id))["sent_at_ms"] for query_id in query_ids}
@@ -143,7 +140,7 @@ def waited(wb: Bench, query_ids: list[int], longest: int | None) -> None:
         "Keep the ids whose batch has a `size` above one.",
     ),
 )
-def sharers(wb: Bench, query_ids: list[int], found: Any) -> None:
+def sharers(wb: Checked, query_ids: list[int], found: Any) -> None:
     shared = {query_id for query_id in query_ids if _batch(wb.conn.why(query_id))["size"] > 1}
     if not isinstance(found, list | set | tuple) or not found:
         raise NotYet("Give a list of the query ids that were not alone in their batch.")
@@ -159,7 +156,7 @@ def sharers(wb: Bench, query_ids: list[int], found: Any) -> None:
         'Send {"input": ..., "timeout_micros": 1000}: a forest does not answer within a millisecond.',
     ),
 )
-def impatient(wb: Bench, answer: Any) -> None:
+def impatient(wb: Checked, answer: Any) -> None:
     if not isinstance(answer, Mapping) or "query_id" not in answer:
         raise NotYet("Give the whole answer, as the application gave it.")
     trace = wb.conn.why(answer["query_id"])

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import NotYet, check
-
-if TYPE_CHECKING:
-    from ..bench import Bench
+from . import Checked, NotYet, check
 
 Load = Mapping[str, Any]
 Moderate = tuple[int, int, float]  # batches, queries, and milliseconds of a lone query
@@ -28,7 +25,7 @@ def _by_model(load: Load) -> float:
         "costs = {size: takes_ms(forest.predict, pictures[:size]) for size in (1, 8, 32, 128)}",
     ),
 )
-def costs(wb: Bench, costs: Mapping[int, float]) -> None:
+def costs(wb: Checked, costs: Mapping[int, float]) -> None:
     smallest, largest = min(costs), max(costs)
     if smallest != 1 or largest < 64:
         raise NotYet("Measure one input, and a batch of 64 or more.")
@@ -44,7 +41,7 @@ def costs(wb: Bench, costs: Mapping[int, float]) -> None:
         'runs["off"], runs["aimd"] and runs["learned"]',
     ),
 )
-def ways(wb: Bench, runs: Mapping[str, Load]) -> None:
+def ways(wb: Checked, runs: Mapping[str, Load]) -> None:
     share = {way: _by_model(load) for way, load in runs.items()}
     for way in ("aimd", "learned"):
         if share[way] < 2 * share["off"]:
@@ -59,7 +56,7 @@ def ways(wb: Bench, runs: Mapping[str, Load]) -> None:
         'took = {way: burst(way) for way in ("off", "fixed(32)")}',
     ),
 )
-def waits(wb: Bench, took: Mapping[str, Sequence[float]]) -> None:
+def waits(wb: Checked, took: Mapping[str, Sequence[float]]) -> None:
     alone, together = statistics.mean(took["off"]), statistics.mean(took["fixed(32)"])
     if together < 1.1 * alone:
         raise NotYet(f"In batches the queries took {together:.0f} ms on the average, alone {alone:.0f}.")
@@ -73,7 +70,7 @@ def waits(wb: Bench, took: Mapping[str, Sequence[float]]) -> None:
         'conn.set_batching("digits", "learned", batch_delay_micros=20_000)',
     ),
 )
-def delay(wb: Bench, without: Moderate, held: Moderate) -> None:
+def delay(wb: Checked, without: Moderate, held: Moderate) -> None:
     sizes = [sent / max(1, batches) for batches, sent, _ in (without, held)]
     if sizes[1] <= sizes[0]:
         raise NotYet(f"The batches had {sizes[0]:.1f} inputs without a delay, and {sizes[1]:.1f} with it.")
@@ -89,7 +86,7 @@ def delay(wb: Bench, without: Moderate, held: Moderate) -> None:
         'conn.set_latency_objective("digits", 100_000)',
     ),
 )
-def objective(wb: Bench, broken: Load, healed: Load) -> None:
+def objective(wb: Checked, broken: Load, healed: Load) -> None:
     if _by_model(broken) > 0.5:
         raise NotYet(f"With the first objective the model still answered {_by_model(broken):.0%}.")
     if healed["good_share"] < 0.9:
@@ -104,7 +101,7 @@ def objective(wb: Bench, broken: Load, healed: Load) -> None:
         "b, a = np.polyfit(list(costs), list(costs.values()), 1), and return a, b",
     ),
 )
-def line(wb: Bench, line: Callable[[dict[int, float]], tuple[float, float]]) -> None:
+def line(wb: Checked, line: Callable[[dict[int, float]], tuple[float, float]]) -> None:
     for a, b in [(4.0, 0.01), (0.5, 2.0)]:
         found = line({n: a + b * n for n in (1, 4, 16, 64)})
         if found is None:
@@ -121,7 +118,7 @@ def line(wb: Bench, line: Callable[[dict[int, float]], tuple[float, float]]) -> 
         "return max(1, int((objective_ms / 2 - a) / b + 1e-9))",
     ),
 )
-def fits(wb: Bench, largest: Callable[[float, float, float], int]) -> None:
+def fits(wb: Checked, largest: Callable[[float, float, float], int]) -> None:
     for values, expected in [((20, 4, 0.5), 12), ((20, 4, 6), 1), ((5, 4, 1), 1), ((100, 0, 10), 5)]:
         found = largest(*values)
         if found is None:
@@ -138,7 +135,7 @@ def fits(wb: Bench, largest: Callable[[float, float, float], int]) -> None:
         'conn.set_batching("padded", "off")',
     ),
 )
-def right(wb: Bench) -> None:
+def right(wb: Checked) -> None:
     answers = wb.http.post(
         "/padded/predict", json={"input_batch": ["short", "long" * 50, "short too"]}
     ).json()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import NotYet, check
+from . import Checked, NotYet, check
 
 if TYPE_CHECKING:
     from ...connection import ClipperConnection
-    from ..bench import Bench
 
 MOVE_MS = 1000.0  # is long, even on a busy machine
 
@@ -22,7 +21,7 @@ MOVE_MS = 1000.0  # is long, even on a busy machine
         'right["svm"] counts where the two disagree, and the new one is right',
     ),
 )
-def stage(wb: Bench, right: Mapping[str, int]) -> None:
+def stage(wb: Checked, right: Mapping[str, int]) -> None:
     info = wb.conn.get_model_info("digits", "svm")
     if info is None or info["state"] != "ready":
         raise NotYet("There is no version `svm` that is ready: deploy it with make_current=False.")
@@ -40,7 +39,7 @@ def stage(wb: Bench, right: Mapping[str, int]) -> None:
         "run.stop(), and then run.result()",
     ),
 )
-def move(wb: Bench, load: Mapping[str, Any], moves_ms: Sequence[float]) -> None:
+def move(wb: Checked, load: Mapping[str, Any], moves_ms: Sequence[float]) -> None:
     if len(moves_ms) < 2:
         raise NotYet("There should be a move and one back, at least.")
     if max(moves_ms) > MOVE_MS:
@@ -58,7 +57,7 @@ def move(wb: Bench, load: Mapping[str, Any], moves_ms: Sequence[float]) -> None:
         'conn.rollback("digits", message="it confuses 3 and 8")',
     ),
 )
-def history(wb: Bench) -> None:
+def history(wb: Checked) -> None:
     moves = wb.conn.get_model_history("digits")
     if moves[-1]["move"] != "rollback":
         raise NotYet(f"The last move was a {moves[-1]['move']}, and not a roll-back.")
@@ -74,7 +73,7 @@ def history(wb: Bench) -> None:
         'conn.set_default_output("digits", "draw it again, please")',
     ),
 )
-def default(wb: Bench, answer: Mapping[str, Any]) -> None:
+def default(wb: Checked, answer: Mapping[str, Any]) -> None:
     if not answer["default"]:
         raise NotYet("This answer is the model's: ask something on which it fails.")
     if answer["output"] == -1:
@@ -89,7 +88,7 @@ def default(wb: Bench, answer: Mapping[str, Any]) -> None:
         'conn.stop_versioned_models({"digits": ["fragile", "theirs"]})',
     ),
 )
-def clean_up(wb: Bench) -> None:
+def clean_up(wb: Checked) -> None:
     left = {v["model_version"] for v in wb.conn.get_all_models(verbose=True) if v["model_name"] == "digits"}
     if left != {"bayes", "svm"}:
         raise NotYet(f"The model digits has the versions {', '.join(sorted(left))}.")
@@ -103,7 +102,7 @@ def clean_up(wb: Bench) -> None:
         'return {"input": flat, "version": "2"} if i % 10 == 0 else {"input": flat}',
     ),
 )
-def canary(wb: Bench, body: Callable[[int, list[float]], dict[str, Any]]) -> None:
+def canary(wb: Checked, body: Callable[[int, list[float]], dict[str, Any]]) -> None:
     for i in range(21):
         sent = body(i, [50.0])
         if not isinstance(sent, dict) or "input" not in sent:
@@ -122,7 +121,7 @@ def canary(wb: Bench, body: Callable[[int, list[float]], dict[str, Any]]) -> Non
         'conn.rollback("price", message="...")',
     ),
 )
-def rule(wb: Bench, decide: Callable[[ClipperConnection, list[float], list[float]], None]) -> None:
+def rule(wb: Checked, decide: Callable[[ClipperConnection, list[float], list[float]], None]) -> None:
     conn = wb.conn
     conn.set_model_version("price", 2)
     decide(conn, [100.0, 210.0], [105.0, 200.0])
@@ -143,7 +142,7 @@ def rule(wb: Bench, decide: Callable[[ClipperConnection, list[float], list[float
         'conn.set_default_output("price", None)',
     ),
 )
-def no_price(wb: Bench) -> None:
+def no_price(wb: Checked) -> None:
     info = wb.conn.get_app_info("price")
     if info is None or info["default_output"] is not None:
         raise NotYet(f"The default output is {info['default_output'] if info else '?'!r} still.")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import NotYet, check
-
-if TYPE_CHECKING:
-    from ..bench import Bench
+from . import Checked, NotYet, check
 
 RATE, SECONDS = 120, 2
 
@@ -28,7 +25,7 @@ def _by_model(load: Mapping[str, Any]) -> float:
         'conn.set_num_replicas("waits", 3), and then the load again',
     ),
 )
-def enough(wb: Bench, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def enough(wb: Checked, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     shares = _by_model(before), _by_model(after)
     if shares[0] > 0.9:
         raise NotYet(f"One replica answered {shares[0]:.0%} already: take a larger load.")
@@ -44,7 +41,7 @@ def enough(wb: Bench, before: Mapping[str, Any], after: Mapping[str, Any]) -> No
         'answered["waits", 4] = seen["answers"].get("model", 0) / seen["seconds"]',
     ),
 )
-def kinds(wb: Bench, answered: Mapping[tuple[str, int], float]) -> None:
+def kinds(wb: Checked, answered: Mapping[tuple[str, int], float]) -> None:
     waits, computes = (answered[name, 4] / max(1.0, answered[name, 1]) for name in ("waits", "computes"))
     if waits < 2:
         raise NotYet(f"Four that wait should answer far more than one, and not {waits:.1f} times as much.")
@@ -60,7 +57,7 @@ def kinds(wb: Bench, answered: Mapping[tuple[str, int], float]) -> None:
         'shares() gives {"quick": ..., "slow": ...}',
     ),
 )
-def straggler(wb: Bench, shares: Mapping[str, int]) -> None:
+def straggler(wb: Checked, shares: Mapping[str, int]) -> None:
     if shares["quick"] <= 1.3 * shares["slow"]:
         raise NotYet(f"The quick one answered {shares['quick']}, and the slow one {shares['slow']}.")
 
@@ -73,7 +70,7 @@ def straggler(wb: Bench, shares: Mapping[str, int]) -> None:
         'conn.set_autoscaling("waits", 1, 5), and a load of 250 a second',
     ),
 )
-def automatic(wb: Bench) -> None:
+def automatic(wb: Checked) -> None:
     info = wb.conn.get_model_info("waits", 1)
     if info is None or info["autoscaling"] is None:
         raise NotYet("The model `waits` is not scaled automatically.")
@@ -89,7 +86,7 @@ def automatic(wb: Bench) -> None:
         "The answers of the load should all be the model's.",
     ),
 )
-def killed(wb: Bench, load: Mapping[str, Any]) -> None:
+def killed(wb: Checked, load: Mapping[str, Any]) -> None:
     if not any(event["kind"] == "crash" for event in wb.conn.events()):
         raise NotYet("No replica crashed: kill one.")
     lost = {kind: count for kind, count in load["answers"].items() if kind != "model"}
@@ -105,7 +102,7 @@ def killed(wb: Bench, load: Mapping[str, Any]) -> None:
         "return max(1, math.ceil(rate * cost_s / 0.8))",
     ),
 )
-def number(wb: Bench, replicas_for: Callable[[float, float], int]) -> None:
+def number(wb: Checked, replicas_for: Callable[[float, float], int]) -> None:
     for rate, cost_s in [(10, 0.01), (100, 0.01), (80, 0.01), (120, 0.015), (1, 0.001)]:
         found = replicas_for(rate, cost_s)
         if found is None:
@@ -122,7 +119,7 @@ def number(wb: Bench, replicas_for: Callable[[float, float], int]) -> None:
         'conn.set_num_replicas("heavy", 3)',
     ),
 )
-def carry(wb: Bench) -> None:
+def carry(wb: Checked) -> None:
     load = wb.conn.load("heavy", rate=RATE, seconds=SECONDS, inputs=[[1.0, 2.0]]).result()
     if _by_model(load) < 0.95:
         raise NotYet(f"The model answered {_by_model(load):.0%} of {load['sent']} queries.")
@@ -136,7 +133,7 @@ def carry(wb: Bench) -> None:
         'conn.set_autoscaling("rare", 0, 2)',
     ),
 )
-def night(wb: Bench) -> None:
+def night(wb: Checked) -> None:
     info = wb.conn.get_model_info("rare", 1)
     if info is None or info["autoscaling"] != [0, 2]:
         raise NotYet(f"Its bounds are {info['autoscaling'] if info else None}.")

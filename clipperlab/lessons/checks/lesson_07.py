@@ -5,18 +5,15 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import NotYet, check
-
-if TYPE_CHECKING:
-    from ..bench import Bench
+from . import Checked, NotYet, check
 
 Answer = Mapping[str, Any]
 METRES = 111_000  # of a degree of latitude; one of longitude has as many at most
 
 
-def _said(wb: Bench, answer: Answer) -> str:
+def _said(wb: Checked, answer: Answer) -> str:
     """What the cache said of it."""
     found: str = wb.conn.why(answer["query_id"])["models"][0]["cache"]
     return found
@@ -30,7 +27,7 @@ def _said(wb: Bench, answer: Answer) -> str:
         "answers = [ask([1, 2, 3]) for _ in range(3)]",
     ),
 )
-def hit(wb: Bench, answers: Sequence[Answer]) -> None:
+def hit(wb: Checked, answers: Sequence[Answer]) -> None:
     said = [_said(wb, answer) for answer in answers]
     if said != ["miss"] + ["hit"] * (len(said) - 1) or len(said) < 2:
         raise NotYet(f"The cache said: {', '.join(said)}. It should miss once, and hit after that.")
@@ -44,7 +41,7 @@ def hit(wb: Bench, answers: Sequence[Answer]) -> None:
         "1 - len(set(films)) / len(films)",
     ),
 )
-def skew(wb: Bench, predicted: Mapping[str, float], measured: Mapping[str, float]) -> None:
+def skew(wb: Checked, predicted: Mapping[str, float], measured: Mapping[str, float]) -> None:
     for name, rate in predicted.items():
         if abs(rate - measured[name]) > 0.02:
             raise NotYet(f"{name}: {rate:.1%} predicted, and {measured[name]:.1%} measured.")
@@ -60,7 +57,7 @@ def skew(wb: Bench, predicted: Mapping[str, float], measured: Mapping[str, float
         "list(clients.map(lambda _: ask([2026, 11]), range(50)))",
     ),
 )
-def joined(wb: Bench, crowd: Sequence[Answer]) -> None:
+def joined(wb: Checked, crowd: Sequence[Answer]) -> None:
     if len(crowd) < 10 or len({str(answer["output"]) for answer in crowd}) != 1:
         raise NotYet("At least ten queries should have one answer, computed once.")
     said = {_said(wb, answer) for answer in crowd}
@@ -76,7 +73,7 @@ def joined(wb: Bench, crowd: Sequence[Answer]) -> None:
         'ask([0], "age", **{"Cache-Control": "no-cache"}), and max_cached_input=0',
     ),
 )
-def without(wb: Bench, fresh: Answer, answers: Sequence[Answer]) -> None:
+def without(wb: Checked, fresh: Answer, answers: Sequence[Answer]) -> None:
     said = {_said(wb, answer) for answer in [fresh, *answers]}
     if said != {"off"}:
         raise NotYet(f"The cache should have been left out of each, and it said {', '.join(sorted(said))}.")
@@ -90,7 +87,7 @@ def without(wb: Bench, fresh: Answer, answers: Sequence[Answer]) -> None:
         "The others differ, each from the one before it.",
     ),
 )
-def stale(wb: Bench, kept: Sequence[Answer], computed: Sequence[Answer]) -> None:
+def stale(wb: Checked, kept: Sequence[Answer], computed: Sequence[Answer]) -> None:
     if len({answer["output"] for answer in kept}) != 1:
         raise NotYet("The answers from the cache should be equal.")
     if len({answer["output"] for answer in computed}) != len(computed):
@@ -105,7 +102,7 @@ def stale(wb: Bench, kept: Sequence[Answer], computed: Sequence[Answer]) -> None
         "return 1 - len(set(queries)) / len(queries)",
     ),
 )
-def rate(wb: Bench, hit_rate: Callable[[list[str]], float]) -> None:
+def rate(wb: Checked, hit_rate: Callable[[list[str]], float]) -> None:
     for queries, expected in [("abc", 0.0), ("aaaa", 0.75), ("abab", 0.5), ("abcab", 0.4)]:
         found = hit_rate(list(queries))
         if found is None:
@@ -122,7 +119,7 @@ def rate(wb: Bench, hit_rate: Callable[[list[str]], float]) -> None:
         "return round(latitude, 3), round(longitude, 3)",
     ),
 )
-def alike(wb: Bench, alike: Callable[[float, float], tuple[float, float]]) -> None:
+def alike(wb: Checked, alike: Callable[[float, float], tuple[float, float]]) -> None:
     dice = random.Random(7)
     here = [(52.5 + dice.random() / 200, 13.4 + dice.random() / 200) for _ in range(2000)]
     asked = [alike(*position) for position in here]
@@ -150,7 +147,7 @@ def _key(latitude: float, longitude: float) -> tuple[float, float]:
         'deploy_python_closure(conn, "greet", 1, "strings", greet, max_cached_input=0)',
     ),
 )
-def memory(wb: Bench) -> None:
+def memory(wb: Checked) -> None:
     name = f"Ada {random.random()}"
     answers = []
     for _ in range(2):

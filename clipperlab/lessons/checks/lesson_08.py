@@ -3,12 +3,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import NotYet, check
+from . import Checked, NotYet, check
 
 if TYPE_CHECKING:
     from clipper_container.artifact import Manifest
-
-    from ..bench import Bench
 
 
 @check(
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
         "Run the lesson from the top: a network that was trained further after the deploy answers otherwise.",
     ),
 )
-def same_answers(wb: Bench, served: Sequence[int], here: Sequence[int]) -> None:
+def same_answers(wb: Checked, served: Sequence[int], here: Sequence[int]) -> None:
     _same(served, here)
 
 
@@ -31,7 +29,7 @@ def same_answers(wb: Bench, served: Sequence[int], here: Sequence[int]) -> None:
         "`costs = {number: compute_ms(number) for number in (1, 8, 32, 128)}`",
     ),
 )
-def batches_pay(wb: Bench, costs: Mapping[int, float]) -> None:
+def batches_pay(wb: Checked, costs: Mapping[int, float]) -> None:
     if set(costs) != {1, 8, 32, 128}:
         raise NotYet("There should be the costs of 1, 8, 32 and 128 pictures.")
     if costs[128] / 128 >= costs[1]:
@@ -46,7 +44,7 @@ def batches_pay(wb: Bench, costs: Mapping[int, float]) -> None:
         "`given, *ms = conn.application('threads').predict([0.0])['output']`",
     ),
 )
-def threads_given(wb: Bench, given: float) -> None:
+def threads_given(wb: Checked, given: float) -> None:
     cpus = float((wb.conn.get_model_info("threads", 1) or {"resources": {}})["resources"].get("cpus") or 1)
     if given != cpus:
         raise NotYet(f"The replica was given {cpus:g} cpus, and has {given:g} threads.")
@@ -60,7 +58,7 @@ def threads_given(wb: Bench, given: float) -> None:
         "Export `net` after it was trained, in evaluation mode, and deploy it again as the cell does.",
     ),
 )
-def exported(wb: Bench, served: Sequence[int], here: Sequence[int]) -> None:
+def exported(wb: Checked, served: Sequence[int], here: Sequence[int]) -> None:
     _same(served, here)
 
 
@@ -72,7 +70,7 @@ def exported(wb: Bench, served: Sequence[int], here: Sequence[int]) -> None:
         "Run the cells of *Break it* from the first to the last.",
     ),
 )
-def told(wb: Bench, manifest: Manifest, said: str, warnings: Sequence[str]) -> None:
+def told(wb: Checked, manifest: Manifest, said: str, warnings: Sequence[str]) -> None:
     if "torch" not in manifest.packages:
         raise NotYet("The manifest does not record the version of torch.")
     if manifest.python not in said and "Python 3.9.2" not in said:
@@ -90,7 +88,7 @@ def told(wb: Bench, manifest: Manifest, said: str, warnings: Sequence[str]) -> N
         "`[[float(i), float(v)] for i, v in zip(best.indices, best.values)]`.",
     ),
 )
-def sure(wb: Bench, wanted: Sequence[Sequence[float]], picture: Sequence[float]) -> None:
+def sure(wb: Checked, wanted: Sequence[Sequence[float]], picture: Sequence[float]) -> None:
     if wb.conn.get_app_info("sure") is None:
         raise NotYet("There is no application `sure`.")
     said = wb.conn.application("sure").predict(list(picture))
@@ -115,7 +113,7 @@ def sure(wb: Bench, wanted: Sequence[Sequence[float]], picture: Sequence[float])
         "for n in (1, 16, 128)}`",
     ),
 )
-def cheapest(wb: Bench, each_ms: Mapping[int, float]) -> None:
+def cheapest(wb: Checked, each_ms: Mapping[int, float]) -> None:
     if set(each_ms) != {1, 16, 128}:
         raise NotYet("`each_ms` should have a time for 1, 16 and 128 pictures.")
     if not all(ms > 0 for ms in each_ms.values()):
@@ -133,7 +131,7 @@ def cheapest(wb: Bench, each_ms: Mapping[int, float]) -> None:
         "`record = {'python': manifest.python, 'torch': manifest.packages['torch']}`.",
     ),
 )
-def recorded(wb: Bench, record: Mapping[str, Any] | None) -> None:
+def recorded(wb: Checked, record: Mapping[str, Any] | None) -> None:
     import platform
     from importlib.metadata import version
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import NotYet, check
-
-if TYPE_CHECKING:
-    from ..bench import Bench
+from . import Checked, NotYet, check
 
 PATIENCE_S = 5.0
 ENOUGH_CORRECTIONS = 20
@@ -62,7 +59,7 @@ def _ask(url: str, pixels: Sequence[float]) -> dict[str, Any]:
         "`Running(query_url, folder)` starts it, with `query_url` made of `conn.get_query_addr()`.",
     ),
 )
-def running(wb: Bench, url: str) -> None:
+def running(wb: Checked, url: str) -> None:
     said = _ask(url, BLANK)
     if said["digit"] is None:
         raise NotYet(f"It answers, but with the default output: {said['explanation']}")
@@ -76,7 +73,7 @@ def running(wb: Bench, url: str) -> None:
         '`await Client(query_url, "empty").predict(test_x[0])` is such an answer.',
     ),
 )
-def answers(wb: Bench, own: Any, default: Any) -> None:
+def answers(wb: Checked, own: Any, default: Any) -> None:
     if _prediction(own).is_default:
         raise NotYet(f"The first one is a default output: {own.explanation}")
     if not _prediction(default).is_default:
@@ -93,7 +90,7 @@ def answers(wb: Bench, own: Any, default: Any) -> None:
         "Deploy version 2, wait until it answers, call `conn.rollback`, and wait again. Then stop the loop.",
     ),
 )
-def replaced(wb: Bench, seen: Sequence[Mapping[str, Any]]) -> None:
+def replaced(wb: Checked, seen: Sequence[Mapping[str, Any]]) -> None:
     bad = [one for one in seen if one["status"] != 200 or one["digit"] is None]
     if bad:
         raise NotYet(f"{len(bad)} of {len(seen)} were not answered by a model. The first one: {bad[0]}")
@@ -111,7 +108,7 @@ def replaced(wb: Bench, seen: Sequence[Mapping[str, Any]]) -> None:
         "`conn.start_clipper()` brings it back, with everything that was deployed.",
     ),
 )
-def outage(wb: Bench, during: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def outage(wb: Checked, during: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     if during["status"] != 503 or "Traceback" in during["detail"]:
         raise NotYet(f"While the cluster is down, there should be HTTP status 503 and a sentence: {during}")
     if after.get("digit") is None:
@@ -126,7 +123,7 @@ def outage(wb: Bench, during: Mapping[str, Any], after: Mapping[str, Any]) -> No
         "`np.vstack([train_x, corrected_x])` and `np.append(train_y, corrected_y)` put the two together.",
     ),
 )
-def corrections(wb: Bench, url: str) -> None:
+def corrections(wb: Checked, url: str) -> None:
     import httpx2
 
     data = httpx2.get(f"{url}corrections", timeout=PATIENCE_S, trust_env=False).json()
@@ -146,7 +143,7 @@ def corrections(wb: Bench, url: str) -> None:
         '`async with Client(url, "digits") as client: prediction = await client.predict(pictures[1200])`',
     ),
 )
-def asked(wb: Bench, prediction: Any) -> None:
+def asked(wb: Checked, prediction: Any) -> None:
     if _prediction(prediction).is_default:
         raise NotYet(f"That is the default output: {prediction.explanation}")
     if wb.conn.why(prediction.query_id)["application"] != "digits":
@@ -161,7 +158,7 @@ def asked(wb: Bench, prediction: Any) -> None:
         'Begin with: if not prediction.is_default: return f"It is a {prediction.output}, says ..."',
     ),
 )
-def sentence(wb: Bench, function: Callable[[Any], str]) -> None:
+def sentence(wb: Checked, function: Callable[[Any], str]) -> None:
     reasons = ("overload", "no_model_linked", "deadline", "model_error")
     own = function(_Said(7, "2"))
     defaults = [function(_Said("nonsense", "2", reason=reason)) for reason in reasons]
@@ -183,7 +180,7 @@ def sentence(wb: Bench, function: Callable[[Any], str]) -> None:
         'After both: `return await quick.predict(picture)`, where quick is a Client of "digits".',
     ),
 )
-def second(wb: Bench, prediction: Any) -> None:
+def second(wb: Checked, prediction: Any) -> None:
     if _prediction(prediction).is_default:
         raise NotYet(f"That is a default output: {prediction.explanation}")
     trace = wb.conn.why(prediction.query_id)
@@ -199,7 +196,7 @@ def second(wb: Bench, prediction: Any) -> None:
         "`KNeighborsClassifier(3).fit(pictures[:1000], digits[:1000]).predict(xs)`, and compare with `ys`.",
     ),
 )
-def trusted(wb: Bench, positions: Any, given: int) -> None:
+def trusted(wb: Checked, positions: Any, given: int) -> None:
     if not isinstance(positions, list | tuple | set):
         raise NotYet("It should be a list of positions.")
     jokes = [i for i in positions if i % 3 == 0]

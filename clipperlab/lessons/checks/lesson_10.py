@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..live.asking import SETTLED, UNLUCKY
-from . import NotYet, check
+from . import Checked, NotYet, check
 
 if TYPE_CHECKING:
     import psycopg
     import redis
 
-    from ..bench import Bench
 
 WAIT = {"no_model_linked", "no_replicas", "starting", "overload"}
 GROUP = "predictions"
@@ -28,7 +27,7 @@ Answering = Callable[[Any, str, str, dict[str, str], Callable[[Any], Any]], obje
         "Run the lesson from the top: its second cell of the section starts `start_on_stream('anna')`.",
     ),
 )
-def answered(wb: Bench, server: redis.Redis, ids: Sequence[str]) -> None:
+def answered(wb: Checked, server: redis.Redis, ids: Sequence[str]) -> None:
     _all_answered(server, ids)
 
 
@@ -40,7 +39,7 @@ def answered(wb: Bench, server: redis.Redis, ids: Sequence[str]) -> None:
         "`fill(room=10_000)` first, then `fill(room=50)`, with one consumer that runs.",
     ),
 )
-def held_back(wb: Bench, ahead_s: float, ahead: int, held_back_s: float, held_back: int) -> None:
+def held_back(wb: Checked, ahead_s: float, ahead: int, held_back_s: float, held_back: int) -> None:
     if held_back > 50:
         raise NotYet(f"{held_back} messages waited, though there was room for 50 only.")
     if ahead <= held_back:
@@ -57,7 +56,7 @@ def held_back(wb: Bench, ahead_s: float, ahead: int, held_back_s: float, held_ba
         "`consumer = start_on_stream('last')`, and wait until `server.xlen('digits')` is 0.",
     ),
 )
-def nothing_lost(wb: Bench, server: redis.Redis, ids: Sequence[str]) -> None:
+def nothing_lost(wb: Checked, server: redis.Redis, ids: Sequence[str]) -> None:
     _all_answered(server, ids)
     if len(ids) < 1000:
         raise NotYet(f"{len(ids)} messages are too few to kill ten consumers in their midst.")
@@ -71,7 +70,7 @@ def nothing_lost(wb: Bench, server: redis.Redis, ids: Sequence[str]) -> None:
         "`on_rows = start('database', f'--database={database_server.dsn}')` starts a consumer.",
     ),
 )
-def every_row(wb: Bench, db: psycopg.Connection) -> None:
+def every_row(wb: Checked, db: psycopg.Connection) -> None:
     waiting = _one(db, "SELECT count(*) FROM outbox")
     if waiting:
         raise NotYet(f"{waiting} changes wait in the outbox.")
@@ -91,7 +90,7 @@ def every_row(wb: Bench, db: psycopg.Connection) -> None:
         "Link the model again, `conn.link_model_to_app('digits', 'digits')`, and wait for the backlog.",
     ),
 )
-def told_apart(wb: Bench, poison: Mapping[str, Any], kept: Sequence[Mapping[str, Any]]) -> None:
+def told_apart(wb: Checked, poison: Mapping[str, Any], kept: Sequence[Mapping[str, Any]]) -> None:
     if poison["reason"] != "model_error":
         raise NotYet("What the model cannot answer should be written down with the reason `model_error`.")
     others = {a["reason"] for a in kept} - {""}
@@ -108,7 +107,7 @@ def told_apart(wb: Bench, poison: Mapping[str, Any], kept: Sequence[Mapping[str,
         "json.dumps(output))`, then `server.xack(name, GROUP, message)`.",
     ),
 )
-def survives(wb: Bench | None, server: redis.Redis, answer: Answering) -> None:
+def survives(wb: Checked | None, server: redis.Redis, answer: Answering) -> None:
     """Kill it before each of its commands in turn: after each death the message is answered or pending."""
     name = "exercise:order"
     for commands in range(SOME_COMMANDS):
@@ -144,7 +143,7 @@ def survives(wb: Bench | None, server: redis.Redis, answer: Answering) -> None:
         "Write down the model's three; ask again after `deadline` and `replica_lost`; wait for the rest.",
     ),
 )
-def sorted_out(wb: Bench, plan: Mapping[str, str] | None) -> None:
+def sorted_out(wb: Checked, plan: Mapping[str, str] | None) -> None:
     if plan is None:
         raise NotYet("There is no plan yet.")
     wanted = dict.fromkeys(SETTLED, "write") | dict.fromkeys(UNLUCKY, "again") | dict.fromkeys(WAIT, "wait")
@@ -165,7 +164,7 @@ def sorted_out(wb: Bench, plan: Mapping[str, str] | None) -> None:
         "'--claim-after-s=1')`, and wait until `server.xlen('orders')` is 0.",
     ),
 )
-def taken_over(wb: Bench, server: redis.Redis, ids: Sequence[str]) -> None:
+def taken_over(wb: Checked, server: redis.Redis, ids: Sequence[str]) -> None:
     _all_answered(server, ids, "orders")
 
 
@@ -178,7 +177,7 @@ def taken_over(wb: Bench, server: redis.Redis, ids: Sequence[str]) -> None:
         "(SELECT picture FROM predictions WHERE reason <> '')`",
     ),
 )
-def asked_again(wb: Bench, db: psycopg.Connection) -> None:
+def asked_again(wb: Checked, db: psycopg.Connection) -> None:
     waiting = _one(db, "SELECT count(*) FROM outbox")
     if waiting:
         raise NotYet(f"{waiting} changes wait in the outbox. Does a consumer run?")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import NotYet, check
+from . import Checked, NotYet, check
 
 if TYPE_CHECKING:
     from ...connection import ClipperConnection
-    from ..bench import Bench
 
 MIB = 1 << 20
 
@@ -45,7 +44,7 @@ def _info(place: ClipperConnection, model: str) -> Any:
         'serve(docked, "where", where)',
     ),
 )
-def same(wb: Bench, docked: ClipperConnection) -> None:
+def same(wb: Checked, docked: ClipperConnection) -> None:
     answers = [_answer(place, "where", [1.0]).rpartition(" on ")[2] for place in (wb.conn, docked)]
     if answers[0] == answers[1]:
         raise NotYet(f"Both answers come from {answers[0]}: one should come from a container.")
@@ -59,7 +58,7 @@ def same(wb: Bench, docked: ClipperConnection) -> None:
         "np.percentile(took, 50), for the processes first.",
     ),
 )
-def cost(wb: Bench, processes_ms: float, docker_ms: float) -> None:
+def cost(wb: Checked, processes_ms: float, docker_ms: float) -> None:
     if not (0 < processes_ms < 1000 and 0 < docker_ms < 1000):
         raise NotYet(f"{processes_ms:g} and {docker_ms:g} ms cannot be what a query takes here.")
 
@@ -72,7 +71,7 @@ def cost(wb: Bench, processes_ms: float, docker_ms: float) -> None:
         'serve(docked, "older", its_version, pkgs_to_install=["packaging==23.0"])',
     ),
 )
-def packages(wb: Bench, docked: ClipperConnection, *names: str) -> None:
+def packages(wb: Checked, docked: ClipperConnection, *names: str) -> None:
     answers = [_answer(docked, name, [1.0]) for name in names]
     if len(set(answers)) < 2:
         raise NotYet(f"They answer {' and '.join(map(str, answers))}: the versions should be different ones.")
@@ -86,7 +85,7 @@ def packages(wb: Bench, docked: ClipperConnection, *names: str) -> None:
         'found = ask(docked, "looks")["output"]',
     ),
 )
-def isolated(wb: Bench, found: Mapping[str, str]) -> None:
+def isolated(wb: Checked, found: Mapping[str, str]) -> None:
     done = [what for what, came_of_it in found.items() if not came_of_it.startswith("refused")]
     if len(found) < 3 or done:
         raise NotYet(f"Not refused: {', '.join(done) or 'fewer than three things were tried'}.")
@@ -100,7 +99,7 @@ def isolated(wb: Bench, found: Mapping[str, str]) -> None:
         'docked.deploy_model("bouncer", 1, "doubles", image)',
     ),
 )
-def built(wb: Bench, docked: ClipperConnection, image: str) -> None:
+def built(wb: Checked, docked: ClipperConnection, image: str) -> None:
     if _info(docked, "bouncer")["image"] != image:
         raise NotYet(f"Version 1 of bouncer does not run in {image}.")
     if [_answer(docked, "bouncer", [n]) for n in (9.0, 11.0)] != ["out", "in"]:
@@ -115,7 +114,7 @@ def built(wb: Bench, docked: ClipperConnection, image: str) -> None:
         'resources={"cpus": 0.5, "memory": "128Mi"}, num_replicas=2',
     ),
 )
-def limits(wb: Bench) -> None:
+def limits(wb: Checked) -> None:
     info = _info(wb.conn, "small")
     found = info["resources"]["cpus"], info["resources"]["memory"], info["num_replicas"]
     if found != (0.5, 128 * MIB, 2):
@@ -130,7 +129,7 @@ def limits(wb: Bench) -> None:
         'deploy_python_closure(conn, "plural", 1, "strings", plural, pkgs_to_install=["inflect"])',
     ),
 )
-def package(wb: Bench) -> None:
+def package(wb: Checked) -> None:
     info = _info(wb.conn, "plural")
     if not any(requirement.startswith("inflect") for requirement in info["requirements"]):
         raise NotYet("Version 1 of plural was deployed without the package.")
@@ -145,7 +144,7 @@ def package(wb: Bench) -> None:
         'conn.deploy_model("greeter", 1, "strings", image), with the image that build_model returned.',
     ),
 )
-def own_image(wb: Bench, image: str | None) -> None:
+def own_image(wb: Checked, image: str | None) -> None:
     if image is None:
         raise NotYet("`image` is None still.")
     if _info(wb.conn, "greeter")["image"] != image:
@@ -153,7 +152,7 @@ def own_image(wb: Bench, image: str | None) -> None:
     _ask_model(wb, "greeter", "strings", "Ada", "Hello, Ada")
 
 
-def _ask_model(wb: Bench, model: str, input_type: str, input: object, expected: object) -> None:
+def _ask_model(wb: Checked, model: str, input_type: str, input: object, expected: object) -> None:
     """Ask it behind an application of the check's own."""
     app = f"check-{model}"
     if app not in wb.conn.get_all_apps():

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import NotYet, check
-
-if TYPE_CHECKING:
-    from ..bench import Bench
+from . import Checked, NotYet, check
 
 SHOWN_BY = {
     "bad deploy": {"default outputs by reason"},
@@ -26,7 +23,7 @@ SHOWN_BY = {
         "A query that comes alone has to reach the model as a batch of one.",
     ),
 )
-def complaints(wb: Bench, answer: Mapping[str, Any], error: str, sizes: Sequence[int]) -> None:
+def complaints(wb: Checked, answer: Mapping[str, Any], error: str, sizes: Sequence[int]) -> None:
     if not answer.get("default_reason"):
         raise NotYet("The answer does not say why it is a default output.")
     if "No module named" not in error:
@@ -43,7 +40,7 @@ def complaints(wb: Bench, answer: Mapping[str, Any], error: str, sizes: Sequence
         "`answers` of the result counts what became of each query: model, model_error, ...",
     ),
 )
-def deploy(wb: Bench, result: Mapping[str, Any]) -> None:
+def deploy(wb: Checked, result: Mapping[str, Any]) -> None:
     answers = result["answers"]
     if not answers.get("model_error"):
         raise NotYet("No query met the bad version: deploy it while the load runs.")
@@ -67,7 +64,7 @@ def deploy(wb: Bench, result: Mapping[str, Any]) -> None:
     ),
 )
 def drift(
-    wb: Bench, then: Mapping[str, float], faint: Mapping[str, float], mended: Mapping[str, float]
+    wb: Checked, then: Mapping[str, float], faint: Mapping[str, float], mended: Mapping[str, float]
 ) -> None:
     if faint["ink"] > 0.7 * then["ink"]:
         raise NotYet(f"The ink was {then['ink']:.1f} and is {faint['ink']:.1f}: that is no drift.")
@@ -85,7 +82,7 @@ def drift(
         "os.kill(pid, signal.SIGKILL) ends it, and management starts another one.",
     ),
 )
-def replica(wb: Bench, slow: str, pid: int) -> None:
+def replica(wb: Checked, slow: str, pid: int) -> None:
     running = wb.conn.get_all_model_replicas(verbose=True)
     if any(r["pid"] == pid for r in running):
         raise NotYet(f"The process {pid} of replica {slow} still runs.")
@@ -103,7 +100,7 @@ def replica(wb: Bench, slow: str, pid: int) -> None:
         "What answered showed the deploy, what came in showed the scanner, who answered showed the replica.",
     ),
 )
-def report(wb: Bench, report: Any) -> None:
+def report(wb: Checked, report: Any) -> None:
     if not isinstance(report, Mapping):
         raise NotYet("Give a dictionary: the trouble, and the signal that showed it.")
     wrong = [trouble for trouble, signals in SHOWN_BY.items() if report.get(trouble) not in signals]
@@ -119,7 +116,7 @@ def report(wb: Bench, report: Any) -> None:
         "Negative distances get the default output, from the version that is current now.",
     ),
 )
-def reason(wb: Bench, reason: Any, version: Any) -> None:
+def reason(wb: Checked, reason: Any, version: Any) -> None:
     if reason is None or version is None:
         raise NotYet("Set both: the reason of the default outputs, and the version that gives them.")
     if reason != "model_error":
@@ -136,7 +133,7 @@ def reason(wb: Bench, reason: Any, version: Any) -> None:
         'conn.rollback("fares", message="version 2 fails on negative distances")',
     ),
 )
-def back(wb: Bench) -> None:
+def back(wb: Checked) -> None:
     if wb.conn.get_current_model_version("fares") != "1":
         raise NotYet("Version 1 is not the current one yet.")
     if not wb.conn.get_model_history("fares")[-1]["message"]:
@@ -153,7 +150,7 @@ def back(wb: Bench) -> None:
         "abs(mean(now) - mean(before)) > 5 * stdev(before) / sqrt(len(now))",
     ),
 )
-def alarm(wb: Bench, drifted: Callable[[list[float], list[float]], Any]) -> None:
+def alarm(wb: Checked, drifted: Callable[[list[float], list[float]], Any]) -> None:
     generator = random.Random(7)
     before = [generator.gauss(5.0, 1.0) for _ in range(500)]
     for mean, expected in ((5.0, False), (3.0, True), (7.0, True), (5.0, False)):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import NotYet, check
-
-if TYPE_CHECKING:
-    from ..bench import Bench
+from . import Checked, NotYet, check
 
 MIB = 1 << 20
 # A cluster that no API server is needed for: what the check of the last task asks about.
@@ -34,7 +31,7 @@ def _only_the_model(load: Mapping[str, Any]) -> None:
         raise NotYet(f"Of {load['sent']} queries these had no answer of the model: {lost}.")
 
 
-def _info(wb: Bench, model: str, version: int) -> Any:
+def _info(wb: Checked, model: str, version: int) -> Any:
     info = wb.conn.get_model_info(model, version)
     if info is None:
         raise NotYet(f"There is no version {version} of a model {model} yet.")
@@ -52,7 +49,7 @@ def _info(wb: Bench, model: str, version: int) -> Any:
         'wb.check("kubernetes-pods", {part: names(part) for part in ("management", "query", "model")})',
     ),
 )
-def pods(wb: Bench, parts: Mapping[str, Collection[str]]) -> None:
+def pods(wb: Checked, parts: Mapping[str, Collection[str]]) -> None:
     found = {part: len(parts.get(part, ())) for part in ("management", "query", "model")}
     runs = {
         "management": 1,
@@ -71,7 +68,7 @@ def pods(wb: Bench, parts: Mapping[str, Collection[str]]) -> None:
         'apps.patch_namespaced_deployment_scale("query", namespace, {"spec": {"replicas": 2}})',
     ),
 )
-def scaled(wb: Bench, before: Collection[str], after: Collection[str]) -> None:
+def scaled(wb: Checked, before: Collection[str], after: Collection[str]) -> None:
     frontends = [frontend["state"] for frontend in wb.conn.status()["frontends"]]
     replicas = wb.conn.get_num_replicas("where")
     if replicas < 3 or frontends.count("serving") < 2:
@@ -90,7 +87,7 @@ def scaled(wb: Bench, before: Collection[str], after: Collection[str]) -> None:
         "pod.spec.containers[0].resources.limits, of the pod of version 2",
     ),
 )
-def limited(wb: Bench, limits: Mapping[str, str] | None, load: Mapping[str, Any]) -> None:
+def limited(wb: Checked, limits: Mapping[str, str] | None, load: Mapping[str, Any]) -> None:
     if missing := {"cpu", "memory"} - set(limits or {}):
         raise NotYet(f"The pod has no limit for {' and '.join(sorted(missing))}.")
     current = _info(wb, "where", 1)
@@ -107,7 +104,7 @@ def limited(wb: Bench, limits: Mapping[str, str] | None, load: Mapping[str, Any]
         "core.delete_namespaced_pod(victim, namespace, grace_period_seconds=0)",
     ),
 )
-def killed(wb: Bench, victim: str, load: Mapping[str, Any]) -> None:
+def killed(wb: Checked, victim: str, load: Mapping[str, Any]) -> None:
     if any(replica.endswith(f":{victim}") for replica in wb.conn.get_all_model_replicas()):
         raise NotYet(f"The pod {victim} is there still.")
     _only_the_model(load)
@@ -121,7 +118,7 @@ def killed(wb: Bench, victim: str, load: Mapping[str, Any]) -> None:
         'conn.get_model_info("where", 3)["warnings"]',
     ),
 )
-def unschedulable(wb: Bench, said: Collection[str]) -> None:
+def unschedulable(wb: Checked, said: Collection[str]) -> None:
     if not any("waits for a node" in sentence for sentence in said):
         raise NotYet(f"Nothing in it says that a pod waits for a node: {' '.join(said) or 'it is empty'}.")
 
@@ -134,7 +131,7 @@ def unschedulable(wb: Bench, said: Collection[str]) -> None:
         'resources={"cpus": 0.2, "memory": "128Mi"}, num_replicas=2',
     ),
 )
-def own_limits(wb: Bench) -> None:
+def own_limits(wb: Checked) -> None:
     info = _info(wb, "small", 1)
     found = info["resources"]["cpus"], info["resources"]["memory"], info["num_replicas"]
     if found != (0.2, 128 * MIB, 2):
@@ -149,7 +146,7 @@ def own_limits(wb: Bench) -> None:
         'deploy_python_closure(conn, "picky", 2, "doubles", doubled, resources={"memory": "128Mi"})',
     ),
 )
-def waits(wb: Bench) -> None:
+def waits(wb: Checked) -> None:
     info = _info(wb, "picky", 2)
     if not info["is_current_version"]:
         raise NotYet("Version 2 of picky is ready, and not the current one.")
@@ -163,7 +160,7 @@ def waits(wb: Bench) -> None:
         'Collect container["image"] of all of them in a set, and return sorted(that set).',
     ),
 )
-def images(wb: Bench, images_in: Callable[[str], list[str] | None]) -> None:
+def images(wb: Checked, images_in: Callable[[str], list[str] | None]) -> None:
     found = images_in(SOME_YAML)
     if found is None:
         raise NotYet("The function returns nothing.")

@@ -218,7 +218,7 @@ def test_an_ingress_is_tried_where_it_can_be(
 
 
 def test_a_forward_may_begin_before_a_pod_is_ready(cluster: ClipperConnection, kubernetes: Any) -> None:
-    from clipperlab.forward import Forward
+    from clipperlab.places.forward import Forward
 
     forward = Forward("default", "query")
     try:

@@ -1,0 +1,92 @@
+"""`clipperlab start`, `stop`, `status` and `manifests`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from clipper_container.errors import ClusterError
+
+from ..management import Management
+from ..places.kubernetes import KubernetesContainerManager
+from .app import DEFAULT, AsJson, ClusterName, app, console, manager, on, print_json
+from .summary import summarise
+
+
+@app.command()
+def start(
+    cluster_name: ClusterName = DEFAULT,
+    cache_size: Annotated[int | None, typer.Option(help="Of the prediction cache, in bytes.")] = None,
+    num_frontends: Annotated[int | None, typer.Option(help="Query frontends that share the port.")] = None,
+) -> None:
+    """Start a cluster, or find it running."""
+    place = manager(cluster_name)
+    terminal = console()
+    given = {"cache_size": cache_size, "num_frontends": num_frontends}
+    with terminal.status(f"Starting {cluster_name} ..."):
+        started = place.up(fresh=False, settings={k: v for k, v in given.items() if v is not None})
+    record = place.record()
+    if record is None:
+        raise ClusterError(f"Cluster {cluster_name!r} was stopped as soon as it had started.")
+    verb = "runs" if started else "is already running"
+    where = f"queries at {record.query}, management at {record.management}"
+    if isinstance(place, KubernetesContainerManager) and place.forwards:
+        where = f"`kubectl port-forward -n {place.namespace} service/query 1337` leads to its queries"
+    terminal.print(f"[bold]{cluster_name}[/] {verb}: {where}.", soft_wrap=True)
+    plain = cluster_name == DEFAULT and on() == "process"
+    manager_code = "" if plain else f'{type(place).__name__}("{cluster_name}")'
+    terminal.print(f"In Python: conn = ClipperConnection({manager_code}); conn.connect()", soft_wrap=True)
+
+
+@app.command()
+def stop(
+    cluster_name: ClusterName = DEFAULT,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove its applications and models too.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Kill, and lose what is under way.")] = False,
+) -> None:
+    """Stop a cluster. The next start finds its applications and models again, unless they are purged."""
+    stopped = manager(cluster_name).down(purge=purge, graceful=not now)
+    ended = f"{stopped} process{'' if stopped == 1 else 'es'} ended" if stopped else "it was not running"
+    removed = ", and nothing of it is left" if purge else ""
+    console().print(f"[bold]{cluster_name}[/] is stopped: {ended}{removed}.")
+
+
+@app.command()
+def status(cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None:
+    """Say what runs in a cluster. Exit code 1 where it does not run."""
+    # Only looks: unlike connect(), it does not bring dead management back.
+    record = manager(cluster_name).record()
+    if record is None:
+        raise ClusterError(
+            f"Cluster {cluster_name!r} is not running. `clipperlab start --cluster-name {cluster_name}` "
+            "starts it."
+        )
+    management = Management(record)
+    if as_json:
+        print_json(
+            {
+                **management.cluster(),
+                "applications": management.applications(),
+                "models": management.models(),
+                "replicas": management.replicas(),
+            }
+        )
+    else:
+        console().print(summarise(management))
+
+
+@app.command()
+def manifests(
+    cluster_name: ClusterName = DEFAULT,
+    namespace: Annotated[str, typer.Option(help="By default clipper-<cluster name>.")] = "",
+    registry: Annotated[str, typer.Option(help="Where the images are.")] = "",
+    cache_size: Annotated[int | None, typer.Option(help="Of the prediction cache, in bytes.")] = None,
+    num_frontends: Annotated[int | None, typer.Option(help="Query frontends.")] = None,
+) -> None:
+    """Print a cluster on Kubernetes as YAML, for `kubectl apply` and GitOps: as it runs, or as it would."""
+    place = KubernetesContainerManager(cluster_name, namespace=namespace or None, registry=registry)
+    given = {"cache_size": cache_size, "num_frontends": num_frontends}
+    text, running = place.manifests({k: v for k, v in given.items() if v is not None})
+    said = "As it runs" if running else "As it would be, for it does not run"
+    typer.echo(f"# {cluster_name}. {said}. Management makes its secrets.\n{text}", nl=False)

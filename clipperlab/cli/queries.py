@@ -1,0 +1,36 @@
+"""`clipperlab predict` and `why`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .app import DEFAULT, AsJson, ClusterName, app, connect, parse, print_json
+
+
+@app.command()
+def predict(
+    application: str,
+    value: Annotated[str, typer.Argument(help="The input as JSON, or - to read it from stdin.")],
+    version: Annotated[str | None, typer.Option(help="By default the current one.")] = None,
+    timeout_ms: Annotated[float | None, typer.Option(help="Less than the objective.")] = None,
+    cluster_name: ClusterName = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Ask an application, and print the output. Exit code 3 where it is the default one."""
+    given = parse(sys.stdin.read() if value == "-" else value)
+    asked = connect(cluster_name).application(application)
+    timeout_micros = None if timeout_ms is None else int(1000 * timeout_ms)
+    answer = asked.predict(given, version=version, timeout_micros=timeout_micros)
+    print_json(answer if as_json else answer["output"])
+    if answer["default"]:
+        sys.stderr.write(f"{answer['default_reason']}: {answer['default_explanation']}\n")
+        raise typer.Exit(3)
+
+
+@app.command()
+def why(query_id: int, cluster_name: ClusterName = DEFAULT) -> None:
+    """Tell the path of one of the last queries, with times."""
+    typer.echo(str(connect(cluster_name).why(query_id)))

@@ -1,0 +1,6 @@
+"""Handles: one application, or one model, with what can be done to it."""
+
+from .application import ApplicationHandle
+from .model import ModelHandle
+
+__all__ = ["ApplicationHandle", "ModelHandle"]

@@ -1,0 +1,87 @@
+"""One application, with what can be done to it."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from clipper_container.errors import ClipperException
+
+from ..display import Displayed, Shown, workbench
+from ..display.table import table
+from ..display.trace import Trace
+from ..operations import Operations
+
+if TYPE_CHECKING:
+    from ..management import Application
+
+
+class ApplicationHandle(Displayed):
+    """An application: `conn.application("digits")`. Shows what it is at the moment."""
+
+    def __init__(self, conn: Operations, name: str) -> None:
+        self._conn = conn
+        self.name = name
+
+    @property
+    def info(self) -> Application:
+        """All about it. Raises NotFound."""
+        return self._conn._management.application(self.name)
+
+    @property
+    def url(self) -> str:
+        return self._conn._url(self.name)
+
+    def predict(
+        self, input: Any, *, version: object = None, timeout_micros: int | None = None
+    ) -> dict[str, Any]:
+        """Ask it one input; its answer, a dictionary as the endpoint gives it.
+
+        Raises BadRequest where the input is not of its type, NotFound, or ClusterError.
+        """
+        from .query import predict
+
+        fields: dict[str, Any] = {"input": input}
+        if version is not None:
+            fields["version"] = str(version)
+        if timeout_micros is not None:
+            fields["timeout_micros"] = timeout_micros
+        return predict(self.url, fields)
+
+    def link(self, model_name: str) -> None:
+        self._conn.link_model_to_app(self.name, model_name)
+
+    def unlink(self, model_name: str) -> None:
+        self._conn.unlink_model_from_app(self.name, model_name)
+
+    def why(self, query_id: int) -> Trace:
+        return self._conn.why(query_id)
+
+    def _view(self) -> Shown:
+        view: Shown = self._conn._viewing.begin(workbench("views").ApplicationView(self._conn, self.name))
+        return view
+
+    def __repr__(self) -> str:
+        try:
+            return "\n".join(f"{name}: {value}" for name, value in self._rows())
+        except ClipperException as error:
+            return f"application {self.name}: {error}"
+
+    def _repr_html_(self) -> str:
+        try:
+            rows = self._rows()
+        except ClipperException as error:
+            return f"<p>application {html.escape(self.name)}: {html.escape(str(error))}</p>"
+        return table(["application", self.name], [[name, value] for name, value in rows])
+
+    def _rows(self) -> list[tuple[str, str]]:
+        info = self.info
+        return [
+            ("application", self.name),
+            ("asked at", self.url),
+            ("input type", info["input_type"]),
+            ("latency objective", f"{info['latency_slo_micros'] / 1000:g} ms"),
+            ("default output", repr(info["default_output"])),
+            ("under overload", info["on_overload"]),
+            ("linked models", ", ".join(info["linked_models"]) or "none: it answers the default output"),
+        ]

@@ -1,0 +1,88 @@
+"""One model, with what can be done to it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from clipper_container.errors import ClipperException
+
+from ..display import Displayed, Shown, workbench
+from ..display.batching import BatchingView
+from ..display.history import History
+from ..display.table import table
+from ..operations import Operations
+
+if TYPE_CHECKING:
+    from ..management import Version
+
+
+class ModelHandle(Displayed):
+    """A model: `conn.model("digits")`. Shows its versions as they are."""
+
+    def __init__(self, conn: Operations, name: str) -> None:
+        self._conn = conn
+        self.name = name
+
+    @property
+    def versions(self) -> list[Version]:
+        """All about its versions, in the order in which they were deployed. Raises NotFound."""
+        return self._conn._versions_of([self.name])
+
+    @property
+    def current_version(self) -> str:
+        return self._conn.get_current_model_version(self.name)
+
+    @property
+    def history(self) -> History:
+        return self._conn.get_model_history(self.name)
+
+    def set_version(self, version: object, *, message: str = "") -> None:
+        self._conn.set_model_version(self.name, version, message=message)
+
+    def rollback(self, *, message: str = "") -> str:
+        return self._conn.rollback(self.name, message=message)
+
+    def scale(self, num_replicas: int, version: object = None) -> None:
+        self._conn.set_num_replicas(self.name, num_replicas, version)
+
+    def batching(self, version: object = None) -> BatchingView:
+        return self._conn.batching(self.name, version)
+
+    def _view(self) -> Shown:
+        view: Shown = self._conn._viewing.begin(workbench("views").ModelView(self._conn, self.name))
+        return view
+
+    def __repr__(self) -> str:
+        try:
+            rows = [self._HEAD, *self._rows()]
+        except ClipperException as error:
+            return f"model {self.name}: {error}"
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        return "\n".join([f"model {self.name}", *lines])
+
+    def _repr_html_(self) -> str:
+        try:
+            rows = self._rows()
+        except ClipperException as error:
+            return f"<p>model {html.escape(self.name)}: {html.escape(str(error))}</p>"
+        return f"<p>model {html.escape(self.name)}</p>" + table(self._HEAD, rows)
+
+    _HEAD = ("version", "state", "replicas", "batching", "deployed by")
+
+    def _rows(self) -> list[Sequence[str]]:
+        return [
+            (
+                v["model_version"] + (" (current)" if v["is_current_version"] else ""),
+                v["state"],
+                f"{v['ready_replicas']} of {v['num_replicas']} ready",
+                v["batching"],
+                v["deployed_by"] + (f": {v['message']}" if v["message"] else ""),
+            )
+            for v in self.versions
+        ]

@@ -1,0 +1,120 @@
+"""Container images, built from the installed package: no source tree is needed.
+
+An image's tag carries the version of Clipper Lab and the minor version of Python, because a model that was
+pickled by one minor version does not load in another.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import io
+import tarfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from clipper_container.errors import BadRequest, ClusterError
+from clipper_container.image import PYTHON, tag
+
+from .engine import add_file, engine, make_image, push_image
+
+_BASE = ("numpy", "msgspec", "cloudpickle")
+_SERVER = (
+    *_BASE,
+    "docker",
+    "fastapi",
+    "httptools",
+    "httpx2",
+    "kubernetes",
+    "prometheus-client",
+    "psutil",
+    "uvicorn",
+    "uvloop",
+)
+PACKAGES: dict[str, tuple[str, ...]] = {
+    "server": _SERVER,
+    "python": _BASE,
+    "sklearn": (*_BASE, "scikit-learn"),
+    "pytorch": (*_BASE, "torch"),
+    "pytorch-cuda": (*_BASE, "torch"),
+    "onnx": (*_BASE, "onnxruntime"),
+}
+"""What is installed in each image, in the versions that are installed here."""
+
+
+def build(
+    names: Sequence[str],
+    *,
+    base: str = "",
+    registry: str = "",
+    push: bool = False,
+    pip_options: str = "",
+    say: Callable[[str], None] = lambda _: None,
+) -> list[str]:
+    """Build these images on the engine of the environment; return their tags.
+
+    `base` is the image to build upon, by default Python's own slim one. `registry` is put before the tags,
+    and with `push` they are pushed there. `pip_options` are options of pip's, such as another index for
+    builds of torch. `say` gets the engine's words. Raises BadRequest for a name that there is not, and
+    ClusterError where the engine does not answer or fails.
+    """
+    unknown = set(names) - set(PACKAGES)
+    if unknown:
+        raise BadRequest(f"There is no image {', '.join(sorted(unknown))}. Images: {', '.join(PACKAGES)}.")
+    tags = []
+    with engine() as docker:
+        for name in names:
+            found = tag(name, registry=registry)
+            arguments = {
+                "BASE": base or f"python:{PYTHON}-slim",
+                "PACKAGES": " ".join(map(_pinned, PACKAGES[name])),
+                "PIP_OPTIONS": pip_options,
+                "CUDA": "1" if name.endswith("-cuda") else "",
+            }
+            make_image(docker, _context(name), found, {"org.clipperlab.image": name}, say, arguments)
+            if push:
+                push_image(docker, found, say)
+            tags.append(found)
+    return tags
+
+
+def _pinned(package: str) -> str:
+    """As it is installed here; the newest one where it is not."""
+    try:
+        version = importlib.metadata.version(package).partition("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        return package
+    return f"{package}=={version}"
+
+
+def _context(name: str) -> io.BytesIO:
+    """What is sent to the engine: the packages' code, and the Dockerfile."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for package in ("clipper_container", *(["clipper_server"] if name == "server" else [])):
+            _add_package(archive, package)
+        recipe = (
+            _folder("clipper_container")
+            / "images"
+            / f"{'server' if name == 'server' else 'model'}.Dockerfile"
+        )
+        add_file(archive, "Dockerfile", recipe.read_bytes())
+        add_file(archive, ".dockerignore", b"Dockerfile\n.dockerignore\n")
+        version = importlib.metadata.version("clipperlab")
+        metadata = f"Metadata-Version: 2.1\nName: clipperlab\nVersion: {version}\n"
+        add_file(archive, f"clipperlab-{version}.dist-info/METADATA", metadata.encode())
+    file.seek(0)
+    return file
+
+
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ClusterError(f'{package} is not installed here: pip install "clipperlab[server]"')
+    return Path(spec.origin).parent
+
+
+def _add_package(archive: tarfile.TarFile, package: str) -> None:
+    folder = _folder(package)
+    for path in sorted(folder.rglob("*.py")):
+        add_file(archive, f"{package}/{path.relative_to(folder).as_posix()}", path.read_bytes())

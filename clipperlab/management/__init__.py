@@ -1,0 +1,33 @@
+"""A client of the management API: one method a route, plain dictionaries out, errors as exceptions."""
+
+from __future__ import annotations
+
+from .applications import Application, Applications
+from .calls import credentials
+from .cluster import Cluster, Event
+from .measured import ApplicationPoint, Measured, Overview, Point, VersionPoint
+from .replicas import GPU, Replica, Replicas
+from .versions import Move, Version
+
+__all__ = [
+    "GPU",
+    "Application",
+    "ApplicationPoint",
+    "Event",
+    "Management",
+    "Move",
+    "Overview",
+    "Point",
+    "Replica",
+    "Version",
+    "VersionPoint",
+    "credentials",
+]
+
+
+class Management(Cluster, Applications, Replicas, Measured):
+    """The management frontend of one cluster. May be used from any thread, and from a forked process.
+
+    Every method raises ClusterError where management does not answer, and the error that management
+    names otherwise. Names are checked here too, so that they can stand in a URL: BadRequest.
+    """

@@ -1,0 +1,64 @@
+"""What was measured: traces, metrics, and the overview that views are drawn from."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from .applications import Application
+from .calls import Calls
+from .cluster import Event
+from .replicas import Replica
+from .versions import Version
+
+
+class ApplicationPoint(TypedDict):
+    answers: dict[str, float]  # inputs a second: by "model", "rejected", or a default output's reason
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class VersionPoint(TypedDict):
+    asked: float  # inputs a second
+    waiting: int
+    batch_size: float | None  # the mean; None where there was no batch
+    compute_ms: float | None  # the mean of a batch
+    utilisation: float | None  # from 0 to 1; None without replicas
+    capacity: float | None  # of one replica, in inputs a second
+    replicas: int
+
+
+class Point(TypedDict):
+    id: int
+    at: float  # seconds since 1970
+    applications: dict[str, ApplicationPoint]
+    versions: dict[str, VersionPoint]  # by "model:version"
+
+
+class Overview(TypedDict):
+    cluster: dict[str, Any]
+    applications: list[Application]
+    models: list[Version]
+    replicas: list[Replica]
+    events: list[Event]
+    points: list[Point]  # one a second
+
+
+class Measured(Calls):
+    def overview(self, after_event: int | None, after_point: int | None, *, wait_s: float) -> Overview:
+        query = {"after_event": after_event, "after_point": after_point}
+        known = {name: value for name, value in query.items() if value is not None}
+        overview: Overview = self._call("GET", "/overview", wait_s=wait_s, query=known)
+        return overview
+
+    def why(self, query_id: int) -> dict[str, Any]:
+        trace: dict[str, Any] = self._call("GET", f"/queries/{int(query_id)}")
+        return trace
+
+    def instance(self) -> dict[str, Any]:
+        metrics: dict[str, Any] = self._call("GET", "/instance")
+        return metrics
+
+    def metrics(self) -> str:
+        text: str = self._call("GET", "/metrics")
+        return text

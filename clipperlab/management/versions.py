@@ -1,0 +1,91 @@
+"""Models and their versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypedDict
+
+from ..names import check_name
+from . import paths
+from .calls import Calls
+
+
+class Version(TypedDict):
+    model_name: str
+    model_version: str
+    input_type: str
+    labels: list[str]
+    artifact: str | None  # None for a model that runs elsewhere
+    batching: str  # "learned", "aimd", "fixed(32)" or "off"
+    batch_delay_micros: int
+    size: str | None
+    hang_after_s: float
+    max_cached_input: int
+    num_replicas: int
+    ready_replicas: int
+    autoscaling: list[int] | None  # the bounds
+    cpu_percent: int | None  # the CPU load at which Kubernetes keeps it, where that scales it
+    resources: dict[str, Any]
+    python: str
+    image: str  # a container image that its owner named
+    requirements: list[str]
+    deployed_by: str
+    message: str
+    state: str  # "starting", "ready", "crashing" or "failed"
+    preparing: str  # how far the making of what its replicas run on is
+    warnings: list[str]  # what its replicas say of their model
+    error: str | None
+    is_current_version: bool
+
+
+class Move(TypedDict):
+    version: str
+    at: float  # seconds since 1970
+    move: str  # "deploy", "set" or "rollback"
+    who: str
+    message: str
+
+
+class Versions(Calls):
+    def models(self) -> list[Version]:
+        versions: list[Version] = self._call("GET", "/models")
+        return versions
+
+    def version(self, name: str, version: object, *, wait_s: float = 0) -> Version:
+        found: Version = self._call("GET", paths.version(name, version), wait_s=wait_s)
+        return found
+
+    def example_input(self, name: str, version: object) -> Any:
+        return self._call("GET", f"{paths.version(name, version)}/example")["input"]
+
+    def upload(self, digest: str, artifact: Path) -> None:
+        with artifact.open("rb") as file:
+            self._call("PUT", f"/artifacts/{digest}", content=file)
+
+    def deploy(self, name: str, version: object, fields: dict[str, Any]) -> None:
+        """Post a version. Returns at once; `wait_ready` tells what became of it."""
+        body = {"version": check_name("version", version), **fields}
+        self._call("POST", f"{paths.model(name)}/versions", body)
+
+    def remove_version(self, name: str, version: object) -> None:
+        self._call("DELETE", paths.version(name, version))
+
+    def set_current(self, name: str, version: object, message: str) -> None:
+        body = {"version": check_name("version", version), "message": message}
+        self._call("PUT", f"{paths.model(name)}/current", body)
+
+    def roll_back(self, name: str, message: str) -> Version:
+        version: Version = self._call("POST", f"{paths.model(name)}/rollback", {"message": message})
+        return version
+
+    def history(self, name: str) -> list[Move]:
+        moves: list[Move] = self._call("GET", f"{paths.model(name)}/history")
+        return moves
+
+    def set_batching(self, name: str, version: object, batching: str, batch_delay_micros: int) -> None:
+        body = {"batching": batching, "batch_delay_micros": batch_delay_micros}
+        self._call("PUT", f"{paths.version(name, version)}/batching", body)
+
+    def batching(self, name: str, version: object) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._call("GET", f"{paths.version(name, version)}/batching")
+        return found

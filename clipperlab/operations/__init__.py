@@ -1,0 +1,21 @@
+"""What can be done to a cluster: one class a noun, under the names that Clipper's users know.
+
+`ClipperConnection` is made of them. What a connection is passed to, such as a deployer, a handle or a widget,
+knows it as `Operations`.
+"""
+
+from __future__ import annotations
+
+from .applications import Applications
+from .batching import Batching
+from .cluster import Cluster
+from .images import Images
+from .measured import Measured
+from .versions import Versions
+from .views import Views
+
+__all__ = ["Operations"]
+
+
+class Operations(Cluster, Measured, Applications, Images, Versions, Batching, Views):
+    """Everything that can be done to a cluster."""

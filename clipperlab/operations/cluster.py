@@ -1,0 +1,122 @@
+"""The cluster as a whole: started, found again and stopped; its addresses, events and logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipper_container.errors import BadRequest, ClipperException, ClusterError
+
+from .attached import Attached
+from .refusals import refuse_start_arguments
+
+if TYPE_CHECKING:
+    from ..management import Event
+
+MAX_FRONTENDS = 64
+
+
+class Cluster(Attached):
+    """Operations on the whole cluster."""
+
+    def start_clipper(
+        self,
+        *,
+        cache_size: int = 33_554_432,
+        num_frontend_replicas: int = 1,
+        fresh: bool = False,
+        **of_clipper: Any,
+    ) -> None:
+        """Start the cluster and attach to it. It finds the applications and models of its last run again.
+
+        `cache_size` is that of the prediction cache, in bytes, in each query frontend; 0 switches it off.
+        `num_frontend_replicas` query frontends (at most 64) share the query port. `fresh` first ends and
+        removes what an earlier run left. Raises BadRequest (also for Clipper's arguments for images and
+        timeouts, saying what there is instead), or ClusterError where the cluster runs already: `connect`
+        is for that.
+        """
+        refuse_start_arguments(of_clipper)
+        if cache_size < 0:
+            raise BadRequest(f"cache_size is in bytes, and cannot be {cache_size}. 0 switches the cache off.")
+        if not 1 <= num_frontend_replicas <= MAX_FRONTENDS:
+            raise BadRequest(
+                f"num_frontend_replicas must be from 1 to {MAX_FRONTENDS}, not {num_frontend_replicas}."
+            )
+        settings = {"cache_size": cache_size, "num_frontends": num_frontend_replicas}
+        if not self.cm.up(fresh=fresh, settings=settings):
+            raise ClusterError(
+                f"Cluster {self.cm.cluster_name!r} is already running: connect() attaches to it, and "
+                "start_clipper(fresh=True) replaces it."
+            )
+        self._attach()
+
+    def connect(self) -> None:
+        """Attach to a cluster that was started, by any process; start its management again if it is dead.
+
+        Raises ClusterError where the cluster was never started, or is stopped.
+        """
+        self._attach()
+        try:
+            self._management.cluster()
+        except ClipperException:
+            # Silent, or somebody else who got its port after a reboot: the manager knows by more than that.
+            self.cm.up(fresh=False)
+            self._attach()
+
+    def stop_all(self, graceful: bool = True, *, purge: bool = False) -> None:
+        """End every process of the cluster, attached or not, and detach.
+
+        The next `start_clipper` finds its applications and models again, unless `purge` removes them.
+        Without `graceful` the processes are killed, with the queries that they have.
+        """
+        self._attached = None
+        self.cm.down(purge=purge, graceful=graceful)
+
+    def status(self) -> dict[str, Any]:
+        """What runs: addresses, query frontends, counts, and the last 20 events."""
+        return self._management.cluster()
+
+    def get_query_addr(self) -> str:
+        """Where applications answer, "host:port"."""
+        return self._record.query
+
+    def get_management_addr(self) -> str:
+        """Where the management API answers, "host:port"."""
+        return self._record.management
+
+    def get_metric_addr(self) -> str:
+        """Where /metrics answers, "host:port": the first query frontend's own address.
+
+        `status()["frontends"]` has those of all, and `get_metrics` adds them up.
+        """
+        addresses = [f["metrics"] for f in self._management.cluster()["frontends"] if f["metrics"]]
+        if not addresses:
+            raise ClusterError("No query frontend serves at the moment. status() tells what runs.")
+        return str(addresses[0])
+
+    def events(self, after: int | None = None, *, wait_s: float = 0) -> list[Event]:
+        """The last 100 things that happened in the cluster, the oldest first.
+
+        With `after`, the first 100 after the event of that id; where there are none, waits up to `wait_s`
+        seconds (at most 30) for one. Ten thousand are kept.
+        """
+        return self._management.events(after, wait_s=wait_s)
+
+    def log(self, name: str, after: int = 0) -> tuple[str, int]:
+        """One process's log from a position on, and the position to go on from.
+
+        Names are "query-0" and "<model>.<version>.<replica>". Raises NotFound.
+        """
+        return self._management.log(name, after)
+
+    def get_clipper_logs(self, logging_dir: str | Path = "clipper_logs/") -> list[str]:
+        """Write the log of every process to a file of its own in `logging_dir`; return the files' paths."""
+        logs = self._management.logs()
+        folder = Path(logging_dir).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for process, text in sorted(logs.items()):
+            path = folder / f"{process.replace('/', '_')}.log"
+            path.write_text(text, encoding="utf-8", errors="replace")
+            paths.append(str(path))
+        return paths

@@ -1,0 +1,154 @@
+"""Versions that come: deployed from an artifact or an image, or registered where they run elsewhere."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+from clipper_container import artifact as artifacts
+from clipper_container.errors import ArtifactError, BadRequest
+
+from ..options import DeployOptions
+from ..progress import Progress
+from .models import Models
+from .replicas import READY_TIMEOUT_S
+
+LOOK_EVERY_S = 1.0  # while somebody watches
+
+
+class Deploying(Models):
+    """Operations that bring a version."""
+
+    def deploy_model(
+        self,
+        name: str,
+        version: object,
+        input_type: str,
+        image: str | None = None,
+        labels: Sequence[str] | None = None,
+        num_replicas: int = 1,
+        batch_size: int = -1,
+        *,
+        artifact: str | Path | None = None,
+        example_input: object | None = None,
+        size: str | None = None,
+        **options: Unpack[DeployOptions],
+    ) -> None:
+        """Deploy a version, and return when all its replicas are ready: it is then the current one.
+
+        `image` is a container image with Clipper Lab's entry point and a model in it, as `build_model` makes
+        them, where the cluster runs containers. `artifact` is the path of a packaged model, which the
+        deployers make; an image besides is what it runs in. `example_input` and `size` are as in the
+        deployers, and for an image alone: an artifact has its own. `batch_size` is Clipper's way to say
+        `batching`: -1 is "learned", 1 is "off", and n is "fixed(n)". `DeployOptions` tells of the others.
+
+        Raises DeployError with the model's own traceback where the version does not come up, and leaves
+        the version that serves alone; AlreadyExists, BadRequest or ArtifactError; ClusterError after
+        `timeout_s`.
+        """
+        management = self._management
+        if artifact is None:
+            if not image:
+                raise BadRequest(
+                    "deploy_model() takes an image with a model in it, or artifact=, the path of a packaged "
+                    "model. The deployers, such as deployers.python, package a model and deploy it."
+                )
+            with tempfile.TemporaryDirectory(prefix="clipperlab-") as folder:
+                path = Path(folder) / "artifact.zip"
+                artifacts.pack(
+                    path,
+                    loader=artifacts.IN_THE_IMAGE,
+                    input_type=input_type,
+                    parts={},
+                    example_input=example_input,
+                    size=size,
+                )
+                self.deploy_model(
+                    *(name, version, input_type, image, labels, num_replicas, batch_size),
+                    artifact=path,
+                    **options,
+                )
+            return
+        if example_input is not None or size is not None:
+            raise BadRequest("example_input and size are for an image alone: the artifact has its own.")
+        batching = _batching(batch_size, options)
+        path = Path(artifact)
+        if not path.is_file():
+            raise ArtifactError(
+                f"There is no artifact at {path}. The deployers, such as deployers.python, package a model "
+                "and deploy it."
+            )
+        fields: dict[str, Any] = {**options, "batching": batching, **({"image": image} if image else {})}
+        wait = fields.pop("wait", True)
+        timeout_s = fields.pop("timeout_s", READY_TIMEOUT_S)
+        digest = artifacts.digest(path)
+        with Progress(f"Deploying {name}:{version}") as progress:
+            progress.say("uploading")
+            management.upload(digest, path)
+            fields |= {
+                "input_type": input_type,
+                "artifact": digest,
+                "labels": list(labels or []),
+                "num_replicas": num_replicas,
+            }
+            management.deploy(name, version, fields)
+            if wait:
+                self._wait_ready(name, version, timeout_s, progress)
+
+    def register_model(
+        self,
+        name: str,
+        version: object,
+        input_type: str,
+        image: None = None,
+        labels: Sequence[str] | None = None,
+        batch_size: int = -1,
+        **options: Unpack[DeployOptions],
+    ) -> None:
+        """Register a version of a model that runs elsewhere on this machine, and dials in.
+
+        It is current at once, and answers as soon as something runs it: `clipperlab.serve` does, in this
+        process. Raises AlreadyExists or BadRequest.
+        """
+        if image is not None:
+            raise BadRequest("register_model() is for a model that runs elsewhere: leave out the image.")
+        refused = options.keys() & {"resources", "python", "wait", "timeout_s"}
+        if refused:
+            raise BadRequest(f"{', '.join(sorted(refused))}: leave out what is for models that run here.")
+        fields: dict[str, Any] = {
+            **options,
+            "input_type": input_type,
+            "artifact": None,
+            "labels": list(labels or []),
+            "batching": _batching(batch_size, options),
+        }
+        self._management.deploy(name, version, fields)
+
+    def wait_until_ready(
+        self, name: str, version: object = None, *, timeout_s: float = READY_TIMEOUT_S
+    ) -> None:
+        """Return when all replicas of a version, by default the current one, are ready.
+
+        Raises what `deploy_model` raises of a version that does not come up.
+        """
+        version = self.get_current_model_version(name) if version is None else version
+        with Progress(f"Waiting for {name}:{version}") as progress:
+            self._wait_ready(name, version, timeout_s, progress)
+
+    def _wait_ready(self, name: str, version: object, timeout_s: float, progress: Progress) -> None:
+        self._management.wait_ready(
+            name, version, timeout_s=timeout_s, said=progress.say, look_every_s=LOOK_EVERY_S
+        )
+
+
+def _batching(batch_size: int, options: DeployOptions) -> str:
+    """The way of batching that both arguments together ask for."""
+    if batch_size == -1:
+        return options.get("batching", "learned")
+    if "batching" in options:
+        raise BadRequest("Give either batch_size or batching: batch_size=n means batching='fixed(n)'.")
+    if batch_size < 1:
+        raise BadRequest(f"batch_size must be above 0, or -1 to leave it to the system, not {batch_size}.")
+    return "off" if batch_size == 1 else f"fixed({batch_size})"

@@ -1,0 +1,59 @@
+"""Models: which there are, in what versions, and which of them is current."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, overload
+
+from clipper_container.errors import NotFound
+
+from ..display.history import History
+from .attached import Attached
+
+if TYPE_CHECKING:
+    from ..management import Version
+
+
+class Models(Attached):
+    """Operations that look at models."""
+
+    @overload
+    def get_all_models(self, verbose: Literal[False] = False) -> list[str]: ...
+    @overload
+    def get_all_models(self, verbose: Literal[True]) -> list[Version]: ...
+    def get_all_models(self, verbose: bool = False) -> list[str] | list[Version]:
+        """All versions of all models, "name:version"; `verbose` gives what `get_model_info` does.
+
+        A version that failed to deploy is among them until it is stopped or deployed again.
+        """
+        versions = self._management.models()
+        return versions if verbose else [f"{v['model_name']}:{v['model_version']}" for v in versions]
+
+    def get_model_info(self, name: str, version: object) -> Version | None:
+        """All about one version; None where there is none like that."""
+        try:
+            return self._management.version(name, version)
+        except NotFound:
+            return None
+
+    def get_current_model_version(self, name: str) -> str:
+        """The version that answers. Raises NotFound, also where no version was ready yet."""
+        for version in self._versions_of([name]):
+            if version["is_current_version"]:
+                return version["model_version"]
+        raise NotFound(f"No version of model {name!r} is ready yet. get_model_info() tells its state.")
+
+    def get_model_history(self, name: str) -> History:
+        """Who made which version current, when and why; the last move at the end. Raises NotFound."""
+        return History(self._management.history(name))
+
+    def _versions_of(self, names: Sequence[str]) -> list[Version]:
+        """All versions of these models. Raises NotFound where one of them has none."""
+        versions = self._management.models()
+        known = {v["model_name"] for v in versions}
+        for name in names:
+            if name not in known:
+                raise NotFound(
+                    f"There is no model {name!r}. Models: {', '.join(sorted(known)) or 'none yet'}."
+                )
+        return [v for v in versions if v["model_name"] in names]

@@ -1,0 +1,72 @@
+"""Versions: made current, rolled back, and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from clipper_container.errors import BadRequest
+
+from .replicas import Replicas
+
+_T = TypeVar("_T")
+
+
+class Versions(Replicas):
+    """Operations that move between versions and end them."""
+
+    def set_model_version(
+        self, name: str, version: object, num_replicas: int | None = None, *, message: str = ""
+    ) -> None:
+        """Make a deployed version the current one: back or forward, without a failed query.
+
+        Where `num_replicas` is given, the version first gets that many. `message` says why, for the
+        history. Raises NotFound or BadRequest.
+        """
+        if num_replicas is not None:
+            self.set_num_replicas(name, num_replicas, version)
+        self._management.set_current(name, version, message)
+
+    def rollback(self, name: str, *, message: str = "") -> str:
+        """Make the version before the current one the current one; return which it is.
+
+        At once, for its replicas still run, and without a failed query. A second roll-back goes one version
+        further back. `message` says why, for the history. Raises NotFound, or BadRequest where there is
+        none to go back to.
+        """
+        return self._management.roll_back(name, message)["model_version"]
+
+    def stop_models(self, model_names: Sequence[str]) -> None:
+        """Stop and unregister all versions of these models. Raises NotFound, before any is stopped."""
+        versions = self._versions_of(_several("model_names", model_names))
+        self._stop([(v["model_name"], v["model_version"]) for v in versions])
+
+    def stop_versioned_models(self, model_versions_dict: Mapping[str, Sequence[object]]) -> None:
+        """Stop and unregister these versions, {model name: [version, ...]}. Raises NotFound."""
+        self._stop(
+            [
+                (name, version)
+                for name, versions in model_versions_dict.items()
+                for version in _several(f"the versions of {name}", versions)
+            ]
+        )
+
+    def stop_inactive_model_versions(self, model_names: Sequence[str]) -> None:
+        """Stop and unregister all versions of these models but the current ones. Raises NotFound."""
+        versions = self._versions_of(_several("model_names", model_names))
+        self._stop([(v["model_name"], v["model_version"]) for v in versions if not v["is_current_version"]])
+
+    def stop_all_model_containers(self) -> None:
+        """Stop and unregister all versions of all models."""
+        versions = self._management.models()
+        self._stop([(v["model_name"], v["model_version"]) for v in versions])
+
+    def _stop(self, versions: Sequence[tuple[str, object]]) -> None:
+        for name, version in versions:
+            self._management.remove_version(name, version)
+
+
+def _several(what: str, values: Sequence[_T]) -> Sequence[_T]:
+    if isinstance(values, str):
+        raise BadRequest(f"{what} must be a list: [{values!r}], not {values!r}.")
+    return values

@@ -1,0 +1,43 @@
+"""Places, seen from the workbench: where a cluster is, and how it is brought up and down.
+
+The cluster is not part of this process. It is brought up by `python -m clipper_server`, outlives this
+process, and is found again through its record. Each place is a module: `process`, `docker`, `kubernetes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class ClusterRecord:
+    """How to reach a cluster. Addresses are "host:port"."""
+
+    cluster_name: str
+    query: str
+    management: str
+    token: str = field(repr=False)  # a notebook shows what it is given, and is passed on
+
+
+class ContainerManager(Protocol):
+    """What a connection needs to know of the place where its cluster runs."""
+
+    cluster_name: str
+
+    def up(self, *, fresh: bool, settings: Mapping[str, int] | None = None) -> bool:
+        """Bring the cluster up, or restart what is dead of it; True unless it was running and well.
+
+        `fresh` first ends and removes everything that an earlier run left. `settings` may have a
+        `cache_size` and `num_frontends`; what is left out stays as it was. Raises ClusterError.
+        """
+
+    def down(self, *, purge: bool, graceful: bool = True) -> int:
+        """End every process of the cluster; return how many there were. `purge` forgets its state too.
+
+        Without `graceful` they are killed at once.
+        """
+
+    def record(self) -> ClusterRecord | None:
+        """How to reach the cluster; None where it was never started, or is stopped."""

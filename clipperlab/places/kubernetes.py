@@ -1,0 +1,154 @@
+"""Clusters of pods on Kubernetes, seen from the workbench."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from clipper_container.errors import BadRequest, ClusterError
+
+from ..names import check_name
+from . import ClusterRecord
+from .runtime import DOWN_TIMEOUT_S, BroughtUp
+
+if TYPE_CHECKING:
+    from .forward import Forward
+
+PORTS = {"management": 1338, "query": 1337}
+SERVICES = tuple(PORTS)
+CONNECT_S = 2.0
+TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
+REFUSED = {
+    "redis_ip": "There is no Redis: management keeps the state on a volume.",
+    "redis_port": "There is no Redis: management keeps the state on a volume.",
+    "useInternalIP": "A node's external address is tried first, and its internal one where it has none.",
+}
+
+
+class KubernetesContainerManager(BroughtUp):
+    """A cluster of pods, in a namespace of its own: `clipper-<cluster_name>`, or the one that is named.
+
+    A namespace that is named must be there, unless `create_namespace_if_not_exists`. `context` is one of the
+    kubeconfig's; by default its current one, or in a pod without kubeconfig that pod's cluster. Images come
+    from the `registry`, with `image_pull_secrets` where it wants a password; without one the nodes must have
+    them. `service_types` maps "management" and "query" to ClusterIP, NodePort or LoadBalancer.
+
+    With `kubernetes_proxy_addr`, where a `kubectl proxy` listens, both services are reached through it and
+    the API server. Otherwise the first of these that answers is taken: the services' names in a pod, a load
+    balancer, node ports, an Ingress without TLS, and at last a port-forward, which ends with this process.
+    Clipper's other arguments are refused with the reason. Raises BadRequest.
+    """
+
+    down_timeout_s = 150.0  # pods have their grace, and then the namespace goes
+
+    def __init__(
+        self,
+        cluster_name: str = "default-cluster",
+        kubernetes_proxy_addr: str | None = None,
+        *,
+        namespace: str | None = None,
+        context: str = "",
+        registry: str = "",
+        service_types: dict[str, str] | None = None,
+        create_namespace_if_not_exists: bool = False,
+        image_pull_secrets: Sequence[str] = (),
+        **of_clipper: Any,
+    ) -> None:
+        for name in of_clipper:
+            if name not in REFUSED:
+                raise TypeError(f"KubernetesContainerManager() got an unexpected keyword argument {name!r}")
+            raise BadRequest(f"KubernetesContainerManager() takes no {name}. {REFUSED[name]} Leave it out.")
+        for service, type_ in (service_types or {}).items():
+            if service not in SERVICES or type_ not in TYPES:
+                raise BadRequest(
+                    f"service_types: {service!r}: {type_!r} cannot be. Services are {', '.join(SERVICES)}, "
+                    f"and types {', '.join(TYPES)}."
+                )
+        self.namespace = check_name("namespace", namespace or f"clipper-{cluster_name}")
+        self.context = context
+        self._proxy = _checked(kubernetes_proxy_addr or "")
+        place = ["kubernetes", "--cluster-name", cluster_name]
+        if namespace:
+            place += ["--namespace", namespace]
+        if context:
+            place += ["--context", context]
+        place += [f"--service-type={service}={type_}" for service, type_ in (service_types or {}).items()]
+        place += [f"--image-pull-secret={name}" for name in image_pull_secrets]
+        if create_namespace_if_not_exists:
+            place.append("--create-namespace")
+        more = f"`kubectl get pods -n {self.namespace}` tells more."
+        super().__init__(cluster_name, place, {"registry": registry} if registry else {}, more)
+        self._forwards: dict[str, Forward] = {}
+
+    def record(self) -> ClusterRecord | None:
+        found = self._run("record", [], DOWN_TIMEOUT_S)["record"]
+        if found is None:
+            return None
+        if self._proxy:
+            management, query = (self._proxied(name) for name in SERVICES)
+        else:
+            management, query = (
+                found[name]["address"] or self._forwarded(name, found[name]["tried"]) for name in SERVICES
+            )
+        return ClusterRecord(found["cluster_name"], query, management, found["token"])
+
+    def _proxied(self, service: str) -> str:
+        host, _, port = self._proxy.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), CONNECT_S).close()
+        except OSError as error:
+            raise ClusterError(
+                f"Nothing answers at {self._proxy}, the kubernetes_proxy_addr ({error.strerror or error}). "
+                f"`kubectl proxy --port {port}` starts what should."
+            ) from None
+        return f"{self._proxy}/api/v1/namespaces/{self.namespace}/services/{service}:{PORTS[service]}/proxy"
+
+    @property
+    def forwards(self) -> bool:
+        """Whether an address of its record ends with this object."""
+        return bool(self._forwards)
+
+    def _forwarded(self, service: str, tried: Sequence[str]) -> str:
+        from .forward import Forward  # late: it needs the Kubernetes client
+
+        if service not in self._forwards:
+            try:
+                self._forwards[service] = Forward(self.namespace, service, self.context)
+            except ClusterError as error:
+                ways = [
+                    *tried,
+                    str(error),
+                    "kubernetes_proxy_addr= names a `kubectl proxy`, and was not given.",
+                ]
+                raise ClusterError(
+                    f"No way leads from here to {service} of the cluster in namespace {self.namespace}. "
+                    + " ".join(ways)
+                ) from None
+        return self._forwards[service].address
+
+    def manifests(self, settings: Mapping[str, int] | None = None) -> tuple[str, bool]:
+        """The cluster as YAML, and whether it runs: with its models then, and as it would be otherwise."""
+        given = {**self._wishes, **(settings or {})}
+        options = [
+            part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))
+        ]
+        found = self._run("manifests", options, DOWN_TIMEOUT_S)
+        return found["yaml"], found["running"]
+
+    def down(self, *, purge: bool, graceful: bool = True) -> int:
+        stopped = super().down(purge=purge, graceful=graceful)
+        for forward in self._forwards.values():
+            forward.close()
+        self._forwards.clear()
+        return stopped
+
+
+def _checked(proxy: str) -> str:
+    host, _, port = proxy.rpartition(":")
+    if proxy and (not host or "/" in host or not port.isdecimal()):
+        raise BadRequest(
+            f"kubernetes_proxy_addr: {proxy!r} is no host:port. `kubectl proxy` says its own, 127.0.0.1:8001 "
+            "by default."
+        )
+    return proxy

@@ -1,0 +1,1 @@
+"""What the panel and the views let people do: one noun a module. Every control shows its line of Python."""

@@ -1,0 +1,147 @@
+"""What can be done to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ipywidgets as widgets
+
+from ...operations import Operations
+from ..actions import Action, Console, Do, choose
+from ..watch import Seen
+from .sizes import MOST_REPLICAS, WIDE
+
+
+class ModelControls(widgets.VBox):
+    """What can be done to a model: back and forward, more and fewer replicas, the end."""
+
+    def __init__(self, conn: Operations, console: Console, model: str | None = None) -> None:
+        self._conn = conn
+        self._seen = Seen()
+        self.model = widgets.Dropdown(description="Model", options=[model] if model else [], value=model)
+        self.version = widgets.Dropdown(description="Version")
+        self.message = widgets.Text(placeholder="why, for the history", layout=WIDE)
+        self.replicas = widgets.IntSlider(
+            1, 0, MOST_REPLICAS, description="Replicas", continuous_update=False
+        )
+        self.bounds = widgets.IntRangeSlider(value=(1, 4), min=0, max=MOST_REPLICAS, description="Between")
+        self._alone = model is not None
+
+        def known(line: Callable[[str, str], str]) -> Callable[[], str]:
+            return lambda: line(self.model.value, self.version.value) if self.version.value else ""
+
+        def do(call: Callable[[str, str], object]) -> Callable[[], Do]:
+            def chosen() -> Do:
+                model, version = self.model.value, self.version.value
+                return lambda: call(model, version)
+
+            return chosen
+
+        def why() -> str:
+            return f", message={self.message.value!r}" if self.message.value else ""
+
+        self.make_current = Action(
+            "Make current",
+            [self.message],
+            console=console,
+            line=known(lambda m, v: f"conn.set_model_version({m!r}, {v!r}{why()})"),
+            what=lambda: f"Making {self.model.value}:{self.version.value} current",
+            do=lambda: self._move(),
+        )
+        self.roll_back = Action(
+            "Roll back",
+            [],
+            console=console,
+            line=lambda: f"conn.rollback({self.model.value!r}{why()})" if self.model.value else "",
+            what=lambda: f"Rolling back {self.model.value}",
+            do=lambda: self._roll_back(),
+        )
+        self.scale = Action(
+            "Scale",
+            [self.replicas],
+            console=console,
+            line=known(lambda m, v: f"conn.set_num_replicas({m!r}, {self.replicas.value}, {v!r})"),
+            what=lambda: f"Scaling {self.model.value}:{self.version.value} to {self.replicas.value}",
+            do=lambda: self._scale(),
+        )
+        self.autoscale = Action(
+            "Scale automatically",
+            [self.bounds],
+            console=console,
+            line=known(
+                lambda m, v: "conn.set_autoscaling({!r}, {}, {}, {!r})".format(m, *self.bounds.value, v)
+            ),
+            what=lambda: f"Letting {self.model.value}:{self.version.value} follow its load",
+            do=lambda: self._autoscale(),
+        )
+        self.stop_autoscaling = Action(
+            "Stop scaling automatically",
+            [],
+            console=console,
+            line=known(lambda m, v: f"conn.set_autoscaling({m!r}, None, version={v!r})"),
+            what=lambda: f"Leaving the replicas of {self.model.value}:{self.version.value} as they are",
+            do=do(lambda m, v: self._conn.set_autoscaling(m, None, version=v)),
+        )
+        self.stop = Action(
+            "Stop this version",
+            [],
+            console=console,
+            style="danger",
+            line=known(lambda m, v: f"conn.stop_versioned_models({{{m!r}: [{v!r}]}})"),
+            what=lambda: f"Stopping {self.model.value}:{self.version.value}",
+            do=do(lambda m, v: self._conn.stop_versioned_models({m: [v]})),
+            asks=self._really,
+        )
+        self._actions = [
+            *(self.make_current, self.roll_back, self.scale),
+            *(self.autoscale, self.stop_autoscaling, self.stop),
+        ]
+        super().__init__([widgets.HBox([self.model, self.version]), *self._actions])
+        self.model.observe(lambda _: self._on_model(), "value")
+        self.version.observe(lambda _: self._on_version(), "value")
+        self.message.observe(lambda _: self.roll_back.renew(), "value")
+
+    def show(self, seen: Seen) -> None:
+        self._seen = seen
+        if not self._alone:
+            choose(self.model, sorted({version["model_name"] for version in seen.versions}))
+        self._on_model()
+
+    def _on_model(self) -> None:
+        versions = [version["model_version"] for version in self._seen.versions_of(self.model.value)]
+        choose(self.version, versions, self._seen.current_version(self.model.value))
+        for action in self._actions:
+            action.renew()
+
+    def _on_version(self) -> None:
+        version = self._seen.version(self.model.value, self.version.value)
+        if version is not None:
+            self.replicas.value = version["num_replicas"]
+            self.bounds.value = tuple(version["autoscaling"] or self.bounds.value)
+        for action in self._actions:
+            action.renew()
+
+    def _move(self) -> Do:
+        model, version, message = self.model.value, self.version.value, self.message.value
+        return lambda: self._conn.set_model_version(model, version, message=message)
+
+    def _roll_back(self) -> Do:
+        model, message = self.model.value, self.message.value
+        return lambda: f"{model}:{self._conn.rollback(model, message=message)} is current."
+
+    def _scale(self) -> Do:
+        model, version, replicas = self.model.value, self.version.value, self.replicas.value
+        return lambda: self._conn.set_num_replicas(model, replicas, version)
+
+    def _autoscale(self) -> Do:
+        model, version, (least, most) = self.model.value, self.version.value, self.bounds.value
+        return lambda: self._conn.set_autoscaling(model, least, most, version)
+
+    def _really(self) -> str:
+        name = f"{self.model.value}:{self.version.value}"
+        version = self._seen.version(self.model.value, self.version.value)
+        if version is None or not version["is_current_version"]:
+            return f"Stop {name}, and forget it?"
+        linked = [a["name"] for a in self._seen.applications if self.model.value in a["linked_models"]]
+        asked = f", which answers for {', '.join(linked)}" if linked else ""
+        return f"{name} is the current version{asked}. Stop it, and forget it?"

@@ -1,0 +1,3 @@
+from tests.support.fake_management import conn, fake, manager
+
+__all__ = ["conn", "fake", "manager"]

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipperlab import ArtifactError, BadRequest, ClipperConnection, ClusterError, DeployError
+from tests.support.fake_management import FakeManagement, a_version
+
+
+def _scripted_deploy(fake: FakeManagement, *versions: dict[str, Any]) -> None:
+    fake.answers["POST /models/digits/versions"] = [(202, a_version(state="starting"))]
+    fake.answers["GET /models/digits/versions/1"] = [(200, version) for version in versions]
+
+
+@pytest.fixture
+def packed(tmp_path: Path, fake: FakeManagement) -> Path:
+    path = tmp_path / "artifact"
+    path.write_bytes(b"packed")
+    digest = "sha256:" + hashlib.sha256(b"packed").hexdigest()
+    fake.answers[f"PUT /artifacts/{digest}"] = [(200, {"digest": digest, "size": 6})]
+    return path
+
+
+def test_deploy_waits_until_the_version_is_ready(
+    conn: ClipperConnection, fake: FakeManagement, packed: Path
+) -> None:
+    _scripted_deploy(fake, a_version(state="starting"), a_version())
+    conn.deploy_model("digits", 1, "doubles", None, ["a"], 2, 8, artifact=packed)
+    upload, post, first, second = fake.requests[-4:]
+    assert upload[1] == b"packed"
+    assert post[1] == {
+        "version": "1",
+        "input_type": "doubles",
+        "artifact": upload[0].removeprefix("PUT /artifacts/"),
+        "labels": ["a"],
+        "num_replicas": 2,
+        "batching": "fixed(8)",
+    }
+    assert first[0] == second[0]
+    for _, query in (first, second):
+        assert query.startswith("wait_s=")
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "options", "sent"),
+    [
+        (-1, {}, {"batching": "learned"}),
+        (1, {}, {"batching": "off"}),
+        (-1, {"batching": "aimd", "batch_delay_micros": 5}, {"batching": "aimd", "batch_delay_micros": 5}),
+        (-1, {"hang_after_s": 2.0, "max_cached_input": 0}, {"hang_after_s": 2.0, "max_cached_input": 0}),
+    ],
+)
+def test_the_ways_of_batching_reach_management(
+    batch_size: int,
+    options: Any,
+    sent: dict[str, Any],
+    conn: ClipperConnection,
+    fake: FakeManagement,
+    packed: Path,
+) -> None:
+    _scripted_deploy(fake, a_version())
+    conn.deploy_model("digits", 1, "doubles", artifact=packed, batch_size=batch_size, **options)
+    posted = next(body for path, body in fake.requests if path.startswith("POST /models"))
+    assert posted | sent == posted
+
+
+def test_what_contradicts_itself_is_refused(conn: ClipperConnection, packed: Path) -> None:
+    with pytest.raises(BadRequest, match="Give either"):
+        conn.deploy_model("digits", 1, "doubles", artifact=packed, batch_size=4, batching="aimd")
+    with pytest.raises(BadRequest, match="above 0"):
+        conn.deploy_model("digits", 1, "doubles", artifact=packed, batch_size=0)
+
+
+def test_deploy_raises_with_the_models_own_traceback(
+    conn: ClipperConnection, fake: FakeManagement, packed: Path
+) -> None:
+    _scripted_deploy(fake, a_version(state="failed", error="It broke.\nTraceback ...\nZeroDivisionError"))
+    with pytest.raises(DeployError, match=r"(?s)It broke\..*ZeroDivisionError"):
+        conn.deploy_model("digits", 1, "doubles", artifact=packed)
+
+
+def test_deploy_gives_up_and_says_where_to_look(
+    conn: ClipperConnection, fake: FakeManagement, packed: Path
+) -> None:
+    _scripted_deploy(fake, a_version(state="starting", ready_replicas=0))
+    with pytest.raises(ClusterError, match=r"0 of 1 replicas ready after 0 s.*get_clipper_logs"):
+        conn.deploy_model("digits", 1, "doubles", artifact=packed, timeout_s=0)
+
+
+def test_deploy_wants_an_artifact(conn: ClipperConnection, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no artifact at"):
+        conn.deploy_model("digits", 1, "doubles", artifact=tmp_path / "none")

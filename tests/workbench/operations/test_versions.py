@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clipperlab import BadRequest, ClipperConnection, NotFound
+from tests.support.fake_management import FakeManagement, a_version
+
+
+def test_versions_and_replicas(conn: ClipperConnection, fake: FakeManagement) -> None:
+    version = "/models/digits/versions/1"
+    replica: Any = {
+        "model_id": "digits:1",
+        "model_name": "digits",
+        "model_version": "1",
+        "model_replica_id": "0",
+    }
+    fake.answers["GET /models"] = [
+        (200, [a_version(), a_version(model_version="2", is_current_version=False)])
+    ]
+    fake.answers[f"GET {version}"] = [(200, a_version())]
+    fake.answers[f"PUT {version}/replicas"] = [(202, a_version())]
+    fake.answers["PUT /models/digits/current"] = [(200, a_version())]
+    fake.answers["GET /replicas"] = [(200, [replica])]
+    assert conn.get_all_models() == ["digits:1", "digits:2"]
+    assert conn.get_current_model_version("digits") == "1"
+    with pytest.raises(NotFound, match=r"no model 'other'. Models: digits\."):
+        conn.get_current_model_version("other")
+    assert conn.get_num_replicas("digits") == 1
+    conn.set_model_version("digits", 1, num_replicas=3)
+    assert ("PUT /models/digits/versions/1/replicas", {"num_replicas": 3}) in fake.requests
+    assert fake.requests[-1] == ("PUT /models/digits/current", {"version": "1", "message": ""})
+    assert conn.get_model_info("digits", 3) is None
+    assert conn.get_all_model_replicas() == ["digits:1:0"]
+    assert conn.get_model_replica_info("digits", 1, 0) == replica
+    assert conn.get_model_replica_info("digits", 1, 1) is None
+
+
+def test_no_current_version_before_the_first_is_ready(conn: ClipperConnection, fake: FakeManagement) -> None:
+    fake.answers["GET /models"] = [(200, [a_version(state="starting", is_current_version=False)])]
+    with pytest.raises(NotFound, match="is ready yet"):
+        conn.get_current_model_version("digits")
+
+
+def test_stopping_models(conn: ClipperConnection, fake: FakeManagement) -> None:
+    fake.answers["GET /models"] = [
+        (200, [a_version(), a_version(model_version="2"), a_version(model_name="b")])
+    ]
+    for path in ("digits/versions/1", "digits/versions/2", "b/versions/7"):
+        fake.answers[f"DELETE /models/{path}"] = [(204, None)]
+    fake.requests.clear()
+    with pytest.raises(NotFound):
+        conn.stop_models(["digits", "other"])
+    assert [r for r, _ in fake.requests] == ["GET /models"]
+    conn.stop_models(["digits"])
+    conn.stop_versioned_models({"b": [7]})
+    assert [r for r, _ in fake.requests if r.startswith("DELETE")] == [
+        "DELETE /models/digits/versions/1",
+        "DELETE /models/digits/versions/2",
+        "DELETE /models/b/versions/7",
+    ]
+    with pytest.raises(BadRequest, match=r"model_names must be a list: \['digits'\]"):
+        conn.stop_models("digits")
+    with pytest.raises(BadRequest, match="must be a list"):
+        conn.stop_versioned_models({"b": "7"})
