@@ -22,7 +22,7 @@ from clipper_container import artifact, wire
 from clipper_container.__main__ import Settings as ReplicaSettings
 from clipper_server.cluster import ClusterRecord
 from clipper_server.management import api, artifacts, server
-from clipper_server.management.bodies import MAX_BODY, MAX_DEPTH
+from clipper_server.management.api.bodies import MAX_BODY, MAX_DEPTH
 from clipper_server.management.containers.identity import Identity
 from clipper_server.management.state import Version
 from clipper_server.query.frontend import Settings as FrontendSettings

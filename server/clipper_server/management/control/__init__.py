@@ -12,14 +12,14 @@ import msgspec
 from clipper_container import artifact
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 
-from ..changes import Changes
-from ..snapshot import ApplicationSpec, BatchingSpec, Snapshot, VersionSpec
-from . import moves
-from .artifacts import Artifacts
-from .containers import ContainerManager, Orchestrator, Runtime
-from .events import Events
-from .frontends import Frontends
-from .state import Autoscaling, Move, State, Version
+from ...changes import Changes
+from ...snapshot import ApplicationSpec, BatchingSpec, Snapshot, VersionSpec
+from .. import moves
+from ..artifacts import Artifacts
+from ..containers import ContainerManager, Orchestrator, Runtime
+from ..events import Events
+from ..frontends import Frontends
+from ..state import Autoscaling, Move, State, Version
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 MAX_REPLICAS = 100

@@ -21,13 +21,13 @@ from typing_extensions import TypedDict
 from clipper_container import inputs
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 
-from ..snapshot import ApplicationSpec
-from . import answers, refusals
-from .bodies import Body, check_value
-from .control import Control
-from .observations import Observations, clipper_names
-from .specs import parse_batching
-from .state import Version
+from ....snapshot import ApplicationSpec
+from ...control import Control
+from ...observations import Observations, clipper_names
+from ...specs import parse_batching
+from ...state import Version
+from .. import answers, refusals
+from ..bodies import Body, check_value
 
 NO_CONTAINER = "NO_CONTAINER"
 DEFAULT_BATCH_SIZE = -1  # the cluster finds it out

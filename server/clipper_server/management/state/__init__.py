@@ -17,8 +17,8 @@ import msgspec
 from clipper_container.errors import ClusterError
 from clipper_container.resources import Resources
 
-from ..snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, ApplicationSpec, BatchingSpec
-from .containers import Runtime
+from ...snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, ApplicationSpec, BatchingSpec
+from ..containers import Runtime
 
 SCHEMA_VERSION = 4
 EVENTS_KEPT = 10_000

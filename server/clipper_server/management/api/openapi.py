@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 
-from ..snapshot import Report
+from ...snapshot import Report
 from . import answers
 
 BEARER = HTTPBearer(

@@ -22,20 +22,20 @@ from clipper_container import inputs
 from clipper_container.errors import BadRequest, Unauthorized
 from clipper_container.resources import Resources
 
-from ..changes import Changes
-from ..snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, ApplicationSpec, Report
+from ...changes import Changes
+from ...snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, ApplicationSpec, Report
+from ..containers import ContainerManager, Orchestrator, Runtime
+from ..control import Control
+from ..events import Events
+from ..frontends import Frontends
+from ..observations import PROMETHEUS, Observations, clipper_names
+from ..reconciler import Reconciler
+from ..series import Series
+from ..specs import Specs, parse_batching
+from ..state import Autoscaling, Event, Version
 from . import answers, openapi, refusals
 from .admin import Admin
 from .bodies import Body, Limit
-from .containers import ContainerManager, Orchestrator, Runtime
-from .control import Control
-from .events import Events
-from .frontends import Frontends
-from .observations import PROMETHEUS, Observations, clipper_names
-from .reconciler import Reconciler
-from .series import Series
-from .specs import Specs, parse_batching
-from .state import Autoscaling, Event, Version
 
 _V1 = "/api/v1"
 FRONTENDS = f"{_V1}/frontends/addresses"
