@@ -150,7 +150,8 @@ def test_a_batch_size_is_a_way_of_batching(
     management: Served, client: httpx2.Client, batch_size: int, batching: BatchingSpec
 ) -> None:
     add_model(client, batch_size=batch_size)
-    assert management.do(lambda: management.control.version("m", "1")).batching == batching
+    (version,) = management.do(lambda: management.state.versions())
+    assert version.batching == batching
 
 
 def test_an_application_is_linked_with_all_of_several_models_or_with_none(client: httpx2.Client) -> None:
@@ -216,7 +217,7 @@ def test_a_version_that_failed_is_none_that_clipper_knows(management: Served, cl
 
     def fail() -> None:
         management.state.add_version(failed)
-        management.control.did_not_come_up(failed, "it cannot be loaded")
+        management.control.versions.did_not_come_up(failed, "it cannot be loaded")
 
     management.do(fail)
     assert post(client, "get_all_models") == []

@@ -24,6 +24,7 @@ from clipper_server.management.events import Events
 from clipper_server.management.frontends import Frontends
 from clipper_server.management.observations import Observations
 from clipper_server.management.reconciler import Reconciler
+from clipper_server.management.running import Running
 from clipper_server.management.series import Series
 from clipper_server.management.server import HOST, _Server
 from clipper_server.management.specs import Specs
@@ -54,13 +55,18 @@ class Served:
             *(self.state, artifacts, self.manager, self.frontends, self.changes, self.events),
             self.specs.replica_token,
         )
+        running = Running(self.frontends)
         reconciler = Reconciler(
-            *(self.state, self.manager, self.frontends, self.specs, self.changes, self.events),
-            *(self.control.came_up, self.control.did_not_come_up, self.control.scaled),
+            *(self.state, self.manager, self.frontends, running, self.specs, self.changes, self.events),
+            *(
+                self.control.versions.came_up,
+                self.control.versions.did_not_come_up,
+                self.control.scaling.scaled,
+            ),
             num_frontends=0,
         )
         api = API(
-            *("served", self.specs, self.control, reconciler, self.frontends, self.manager, self.changes),
+            *(self.specs, self.control, reconciler, self.frontends, running, self.manager, self.changes),
             *(self.events, self.observations, Series(self.frontends, self.changes)),
         )
         self.app = api.build()
