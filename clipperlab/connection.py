@@ -20,7 +20,7 @@ from clipper_container.errors import (
 from .display import Displayed, workbench
 from .handles import ApplicationHandle, History, ModelHandle
 from .managers import ClusterRecord, ContainerManager, ProcessContainerManager
-from .names import check_name
+from .names import check_labels, check_name
 from .options import DeployOptions
 from .progress import Progress
 from .refusals import refuse_start_arguments
@@ -331,6 +331,7 @@ class ClipperConnection(Displayed):
                 "and deploy it."
             )
         fields: dict[str, Any] = {**options, "batching": batching, **({"image": image} if image else {})}
+        fields["labels"] = check_labels(labels)
         wait = fields.pop("wait", True)
         timeout_s = fields.pop("timeout_s", READY_TIMEOUT_S)
         digest = artifacts.digest(path)
@@ -340,7 +341,6 @@ class ClipperConnection(Displayed):
             fields |= {
                 "input_type": input_type,
                 "artifact": digest,
-                "labels": list(labels or []),
                 "num_replicas": num_replicas,
             }
             management.deploy(name, version, fields)
@@ -458,7 +458,7 @@ class ClipperConnection(Displayed):
             **options,
             "input_type": input_type,
             "artifact": None,
-            "labels": list(labels or []),
+            "labels": check_labels(labels),
             "batching": _batching(batch_size, options),
         }
         self._management.deploy(name, version, fields)
@@ -718,9 +718,13 @@ class ClipperConnection(Displayed):
     @overload
     def get_all_model_replicas(self, verbose: Literal[True]) -> list[Replica]: ...
     def get_all_model_replicas(self, verbose: bool = False) -> list[str] | list[Replica]:
-        """All replicas, "name:version:replica"; `verbose` gives what `get_model_replica_info` does."""
+        """All replicas, "name:version:replica"; `verbose` gives what `get_model_replica_info` does.
+
+        Those that drain before they end count no longer: `verbose` alone has them, as "stopping".
+        """
         replicas = self._management.replicas()
-        return replicas if verbose else [f"{r['model_id']}:{r['model_replica_id']}" for r in replicas]
+        counted = [r for r in replicas if r["state"] != "stopping"]
+        return replicas if verbose else [f"{r['model_id']}:{r['model_replica_id']}" for r in counted]
 
     def get_model_replica_info(self, name: str, version: object, replica_id: object) -> Replica | None:
         """All about one replica; None where there is none like that."""

@@ -13,6 +13,7 @@ from clipper_container import artifact
 from clipper_container.errors import ArtifactError, BadRequest
 
 from ..connection import ClipperConnection
+from ..names import check_labels
 from ..options import DeployOptions
 from .culprits import find_culprit
 from .local_modules import by_value
@@ -45,6 +46,7 @@ class Deployment:
                 "registry: a deployer pushes no image, for what a model needs is made where it runs. Leave "
                 "it out. build_model(container_registry=...) pushes an image."
             )
+        check_labels(self.labels)
         if isinstance(self.pkgs_to_install, str):
             raise BadRequest(f"pkgs_to_install must be a list: [{self.pkgs_to_install!r}].")
 

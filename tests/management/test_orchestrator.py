@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Collection, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,10 @@ class FakeOrchestrator(FakeManager):
         return self.wrong
 
 
-def in_world(folder: Path, test: Any) -> None:
+def in_world(folder: Path, test: Any, manager: FakeOrchestrator | None = None) -> None:
+    manager = manager or FakeOrchestrator()
+
     async def main() -> None:
-        manager = FakeOrchestrator()
         assert isinstance(manager, Orchestrator)
         world = World(folder, 1, manager)
         tasks: list[Coroutine[Any, Any, None]] = [world.frontend("0"), world.reconciler.run()]
@@ -100,6 +102,34 @@ def test_it_says_what_is_wanted_and_starts_nothing(tmp_path: Path) -> None:
         assert [name.startswith("m.2.") for name in world.replicas()] == [True]
 
     in_world(tmp_path, test)
+
+
+def test_what_the_engine_stops_counts_no_longer_when_the_call_returns(tmp_path: Path) -> None:
+    class Slow(FakeOrchestrator):
+        """Takes a second to pick the replicas that go, and they drain for ever."""
+
+        async def want(self, wanted: Sequence[Wanted], ready: Collection[str]) -> None:
+            before = dict(self.running)
+            await super().want(wanted, ready)
+            gone = before.keys() - self.running.keys()
+            self.running = before | self.running
+            if gone:
+                asyncio.get_running_loop().call_later(1, self.mark, gone)
+
+        def mark(self, names: Collection[str]) -> None:
+            for name in names:
+                self.running[name] = dataclasses.replace(self.running[name], stopping=True)
+
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        await world.deploy("1", 3)
+        await world.deploy("2", 1)
+        await world.control.scaling.set_num_replicas("m", "1", 1)
+        assert [state for _, state in world.running.replicas()].count("stopping") == 2
+        await world.control.versions.remove("m", "2")
+        assert world.running.counted("m", "2") == 0
+        assert len(world.running.replicas()) == 4
+
+    in_world(tmp_path, test, Slow())
 
 
 def test_only_what_every_frontend_has_is_marked(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 from clipper_container.resources import Resources
 from clipper_server.changes import Changes
 from clipper_server.management.artifacts import Artifacts
+from clipper_server.management.containers import Status
 from clipper_server.management.control import Control
 from clipper_server.management.events import Events
 from clipper_server.management.frontends import Frontends
@@ -41,11 +42,11 @@ class World:
         packed = folder / "packed"
         self.artifact = artifact.pack(packed, loader="python", input_type="doubles", parts={})
         packed.rename(folder / "artifacts" / self.artifact.removeprefix("sha256:"))
+        self.running = Running(self.frontends)
         self.control = Control(
-            *(self.state, artifacts, self.manager, self.frontends, self.changes, self.events),
+            *(self.state, artifacts, self.manager, self.frontends, self.running, self.changes, self.events),
             specs.replica_token,
         )
-        self.running = Running(self.frontends)
         self.reconciler = Reconciler(
             self.state,
             self.manager,
@@ -353,6 +354,140 @@ def test_scaling_down_stops_the_newest(in_world: InWorld) -> None:
         await world.deploy("1", num_replicas=3)
         await world.control.scaling.set_num_replicas("m", "1", 1)
         assert await world.changes.wait_for(lambda: world.replicas() == ["m.1.0"], 5)
+
+    in_world(test)
+
+
+def test_a_link_is_compared_with_the_version_that_answers(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        for name, input_type in (("texts", "strings"), ("numbers", "doubles")):
+            await world.control.applications.register(ApplicationSpec(name, input_type, "", 1000, []))
+        link = world.control.applications.link
+        await world.deploy("1")
+        world.state.add_version(Version("m", "2", "strings", None, [], 0, make_current=False, state="ready"))
+        with pytest.raises(BadRequest, match="takes doubles in version 1, and application texts strings"):
+            await link("texts", "m")
+        await link("numbers", "m")
+        await world.control.applications.unlink("numbers", "m")
+        await world.control.current.set("m", "2", "", "")
+        await link("texts", "m")
+
+    in_world(test)
+
+
+def test_a_link_fits_also_what_is_about_to_become_current(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.control.applications.register(ApplicationSpec("texts", "strings", "", 1000, []))
+        world.state.add_version(Version("m", "1", "strings", None, [], 0))
+        world.state.came_up(world.state.versions()[0])
+        world.sees_ready = False
+        deploying = asyncio.create_task(world.deploy("2"))
+        await asyncio.sleep(1)
+        with pytest.raises(BadRequest, match="takes doubles in version 2, and application texts strings"):
+            await world.control.applications.link("texts", "m")
+        world.sees_ready = True
+        await deploying
+        assert world.state.current() == {"m": "2"}
+
+    in_world(test)
+
+
+def test_a_version_of_another_type_is_not_made_current_where_the_model_is_linked(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        current = world.control.current
+        await world.control.applications.register(ApplicationSpec("texts", "strings", "", 1000, []))
+        await world.deploy("1")
+        for version in ("2", "3"):
+            world.state.add_version(Version("m", version, "strings", None, [], 0, make_current=False))
+            world.state.came_up(world.state.versions()[-1])
+        await current.set("m", "2", "", "")
+        await world.control.applications.link("texts", "m")
+        refused = "linked to application texts, which takes strings: version . takes doubles.*Unlink"
+        with pytest.raises(BadRequest, match=refused):
+            await current.set("m", "1", "", "")
+        with pytest.raises(BadRequest, match=refused):
+            await current.roll_back("m", "", "")
+        with pytest.raises(BadRequest, match=refused):
+            await world.deploy("4")
+        assert (await world.deploy("4", make_current=False)).state == "ready"
+        assert world.state.current() == {"m": "2"}
+        await current.set("m", "3", "", "")
+        await world.control.versions.remove("m", "3")
+        assert world.state.current() == {"m": "2"}
+        await world.control.versions.remove("m", "2")
+        assert world.state.current() == {}
+        await world.control.applications.unlink("texts", "m")
+        await current.set("m", "1", "", "")
+
+    in_world(test)
+
+
+@pytest.mark.parametrize("label", ["a:b", "a,b", "A", "", "a b", "x" * 64])
+def test_a_label_is_refused_as_a_name_is(in_world: InWorld, label: str) -> None:
+    async def test(world: World) -> None:
+        with pytest.raises(BadRequest, match="cannot be the name of a label"):
+            await world.control.versions.deploy(
+                Version("m", "1", "doubles", world.artifact, ["good", label], 1)
+            )
+        assert world.state.versions() == []
+
+    in_world(test)
+
+
+async def drain(name: str, *, at_once: bool = False) -> None:
+    """What a container manager stops here drains for ever."""
+
+
+def states(world: World) -> dict[str, str]:
+    return {status.name: state for status, state in world.running.replicas()}
+
+
+@pytest.mark.parametrize("autoscaled", [False, True])
+def test_what_is_scaled_down_counts_no_longer_when_the_call_returns(
+    in_world: InWorld, autoscaled: bool
+) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", 3)
+        world.manager.stop = drain  # type: ignore[method-assign]
+        world.speaks = False
+        await asyncio.sleep(3)  # no frontend is live, so that none holds the call up
+        if autoscaled:
+            await world.control.scaling.set_autoscaling("m", "1", Autoscaling(1, 1))
+        else:
+            await world.control.scaling.set_num_replicas("m", "1", 1)
+        assert states(world) == {"m.1.0": "starting", "m.1.1": "stopping", "m.1.2": "stopping"}
+        assert world.running.counted("m", "1") == 1
+
+    in_world(test)
+
+
+def test_what_is_removed_counts_no_longer_when_the_call_returns(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", 2)
+        world.manager.stop = drain  # type: ignore[method-assign]
+        world.speaks = False
+        await asyncio.sleep(3)
+        await world.control.versions.remove("m", "1")
+        assert states(world) == {"m.1.0": "stopping", "m.1.1": "stopping"}
+
+    in_world(test)
+
+
+def test_what_cannot_be_stopped_holds_nobody_up_for_long_and_is_told(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", 2)
+
+        async def hang() -> list[Status]:
+            await asyncio.sleep(60)
+            return []
+
+        world.manager.poll = hang  # type: ignore[method-assign]
+        before = asyncio.get_running_loop().time()
+        await world.control.scaling.set_num_replicas("m", "1", 1)
+        assert asyncio.get_running_loop().time() - before < 15
+        assert world.events.last(1)[0].text == (
+            "m:1 still has more replicas than it should: they could not be stopped yet."
+        )
 
     in_world(test)
 

@@ -51,13 +51,13 @@ class Served:
         self.frontends = Frontends(self.changes, self.events)
         self.observations = Observations(self.frontends)
         artifacts = Artifacts(folder / "artifacts")
+        self.running = Running(self.frontends)
         self.control = Control(
-            *(self.state, artifacts, self.manager, self.frontends, self.changes, self.events),
+            *(self.state, artifacts, self.manager, self.frontends, self.running, self.changes, self.events),
             self.specs.replica_token,
         )
-        running = Running(self.frontends)
         reconciler = Reconciler(
-            *(self.state, self.manager, self.frontends, running, self.specs, self.changes, self.events),
+            *(self.state, self.manager, self.frontends, self.running, self.specs, self.changes, self.events),
             *(
                 self.control.versions.came_up,
                 self.control.versions.did_not_come_up,
@@ -66,7 +66,7 @@ class Served:
             num_frontends=0,
         )
         api = API(
-            *(self.specs, self.control, reconciler, self.frontends, running, self.manager, self.changes),
+            *(self.specs, self.control, reconciler, self.frontends, self.running, self.manager, self.changes),
             *(self.events, self.observations, Series(self.frontends, self.changes)),
         )
         self.app = api.build()

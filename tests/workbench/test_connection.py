@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from clipper_container import errors
+from clipper_container.artifact import pack
 from clipperlab import (
     AlreadyExists,
     ArtifactError,
@@ -417,6 +418,7 @@ def test_versions_and_replicas(conn: ClipperConnection, fake: FakeManagement) ->
         "model_name": "digits",
         "model_version": "1",
         "model_replica_id": "0",
+        "state": "ready",
     }
     fake.answers["GET /models"] = [(200, [_version(), _version(model_version="2", is_current_version=False)])]
     fake.answers[f"GET {version}"] = [(200, _version())]
@@ -433,8 +435,26 @@ def test_versions_and_replicas(conn: ClipperConnection, fake: FakeManagement) ->
     assert fake.requests[-1] == ("PUT /models/digits/current", {"version": "1", "message": ""})
     assert conn.get_model_info("digits", 3) is None
     assert conn.get_all_model_replicas() == ["digits:1:0"]
+    draining = {**replica, "model_replica_id": "2", "state": "stopping"}
+    fake.answers["GET /replicas"] = [(200, [replica, draining])]
+    assert conn.get_all_model_replicas() == ["digits:1:0"]
+    assert conn.get_all_model_replicas(verbose=True) == [replica, draining]
     assert conn.get_model_replica_info("digits", 1, 0) == replica
     assert conn.get_model_replica_info("digits", 1, 1) is None
+
+
+@pytest.mark.parametrize("labels", [["a:b"], ["good", "a,b"], "good"])
+def test_labels_are_refused_before_anything_is_sent(
+    conn: ClipperConnection, fake: FakeManagement, tmp_path: Path, labels: Any
+) -> None:
+    fake.requests.clear()
+    packed = tmp_path / "m.zip"
+    pack(packed, loader="python", input_type="doubles", parts={})
+    with pytest.raises(BadRequest, match=r"label name .* cannot be used|labels must be a list"):
+        conn.deploy_model("m", 1, "doubles", labels=labels, artifact=packed)
+    with pytest.raises(BadRequest, match=r"label name .* cannot be used|labels must be a list"):
+        conn.register_model("m", 1, "doubles", labels=labels)
+    assert fake.requests == []
 
 
 def test_no_current_version_before_the_first_is_ready(conn: ClipperConnection, fake: FakeManagement) -> None:

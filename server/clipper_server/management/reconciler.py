@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -135,6 +135,7 @@ class Reconciler:
         ready = {status.name for status, state in self._running.replicas() if state == "ready"}
         try:
             await manager.want([self._wanted(version) for version in versions], ready)
+            self._forsake({(version.model, version.version) for version in versions})
         finally:  # what is wrong is told, above all where it does not answer
             self._troubles = manager.troubles()
             self._tell(self._troubles)
@@ -146,6 +147,14 @@ class Reconciler:
         for version in starting.values():
             if self._running.ready(version.model, version.version) >= version.num_replicas:
                 self._on_ready(version)
+
+    def _forsake(self, wanted: Container[tuple[str, str]]) -> None:
+        """The engine was told what is wanted: the replicas of all else are about to end."""
+        for status, state in self._running.replicas():
+            key = status.labels["model"], status.labels["version"]
+            if state != "stopping" and key not in wanted:
+                self._running.stop(status.name)
+                self._changes.notify()
 
     def _wanted(self, version: Version) -> Wanted:
         bounds, by_cpu = version.autoscaling, None

@@ -57,6 +57,15 @@ class Running:
             if (status.labels["model"], status.labels["version"]) == (model, version)
         )
 
+    def counted(self, model: str, version: str) -> int:
+        """How many replicas of this version run, and are not asked to stop."""
+        return sum(
+            not self.is_stopping(status)
+            for status in self._seen
+            if status.kind == "replica"
+            and (status.labels["model"], status.labels["version"]) == (model, version)
+        )
+
     def _state_of(self, status: Status, ready: Container[str]) -> str:
         if self.is_stopping(status):
             return "stopping"

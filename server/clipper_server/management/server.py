@@ -63,7 +63,7 @@ async def serve(
     frontends = Frontends(changes, events)
     artifacts = Artifacts(folder.artifacts)
     running = Running(frontends)
-    control = Control(state, artifacts, manager, frontends, changes, events, specs.replica_token)
+    control = Control(state, artifacts, manager, frontends, running, changes, events, specs.replica_token)
     reconciler = Reconciler(
         state,
         manager,

@@ -59,7 +59,7 @@ class Cluster:
             "frontends": frontends,
             "applications": len(self._state.applications()),
             "models": len({version.model for version in self._state.versions()}),
-            "replicas": len(self._running.replicas()),
+            "replicas": sum(state != "stopping" for _, state in self._running.replicas()),
             "warnings": self._reconciler.troubles(),
             "events": [described(event) for event in self._events.last(20)],
         }

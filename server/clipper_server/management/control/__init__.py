@@ -13,12 +13,14 @@ from ..artifacts import Artifacts
 from ..containers import ContainerManager
 from ..events import Events
 from ..frontends import Frontends
+from ..running import Running
 from ..state import State
 from . import snapshot
 from .applications import Applications
 from .current import Current
 from .publisher import Publisher
 from .scaling import Scaling
+from .stopping import Stopping
 from .versions import Versions
 
 
@@ -31,6 +33,7 @@ class Control:
         artifacts: Artifacts,
         manager: ContainerManager,
         frontends: Frontends,
+        running: Running,
         changes: Changes,
         events: Events,
         replica_token: Callable[[str, str], str],
@@ -39,10 +42,13 @@ class Control:
         self.artifacts = artifacts
         self._replica_token = replica_token
         publisher = Publisher(state, frontends, changes, events)
+        stopping = Stopping(state, running, changes, events)
         self.applications = Applications(state, publisher)
-        self.versions = Versions(state, artifacts, manager, frontends, changes, events, publisher)
+        self.versions = Versions(
+            *(state, artifacts, manager, frontends, changes, events, publisher, stopping)
+        )
         self.current = Current(state, publisher)
-        self.scaling = Scaling(state, manager, publisher)
+        self.scaling = Scaling(state, manager, publisher, stopping)
 
     def snapshot(self) -> Snapshot:
         return snapshot.of(self.state, self._replica_token)

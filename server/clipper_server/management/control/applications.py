@@ -8,7 +8,7 @@ from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 
 from ...snapshot import ApplicationSpec
 from ..state import State
-from . import find
+from . import find, fit
 from .names import check_name
 from .publisher import Publisher
 
@@ -56,14 +56,15 @@ class Applications:
         """Link all of the models, or none."""
         spec = find.application(self._state, application)
         for model in models:
-            version = find.versions(self._state, model)[-1]
+            deciding = fit.deciding(self._state, model)
             if model in spec.linked_models or models.count(model) > 1:
                 raise AlreadyExists(f"A model with name {model} is already linked to '{application}'.")
-            if version.input_type != spec.input_type:
-                raise BadRequest(
-                    f"Model {model} takes {version.input_type}, and application {application} "
-                    f"{spec.input_type}: their input types must be the same."
-                )
+            for version in deciding:
+                if version.input_type != spec.input_type:
+                    raise BadRequest(
+                        f"Model {model} takes {version.input_type} in version {version.version}, and "
+                        f"application {application} {spec.input_type}: their input types must be the same."
+                    )
         self._state.link(application, *models)
         for model in models:
             text = f"Linked model {model} to application {application}."

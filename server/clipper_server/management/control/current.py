@@ -7,6 +7,7 @@ from clipper_container.errors import BadRequest
 from .. import moves
 from ..state import Move, State, Version
 from . import find
+from .fit import check_fits
 from .publisher import Publisher, by, subject
 
 
@@ -28,6 +29,7 @@ class Current:
         found = find.version(self._state, model, version)
         if found.state != "ready":
             raise BadRequest(f"{found} cannot answer: it is {found.state}.")
+        check_fits(self._state, found)
         self._state.move(model, version, "set", who, message)
         await self._publisher.publish("current", f"{found} is current{by(who, message)}.", **subject(found))
         return found
@@ -43,6 +45,7 @@ class Current:
                 f"these current: {', '.join(usable) or 'none is ready'}."
             )
         found = find.version(self._state, model, version)
+        check_fits(self._state, found)
         self._state.move(model, version, "rollback", who, message)
         await self._publisher.publish(
             "current", f"Rolled back to {found}{by(who, message)}.", **subject(found)

@@ -1,4 +1,4 @@
-"""What applications, models and versions may be called."""
+"""What applications, models, versions and labels may be called."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from ..containers import ContainerManager, Orchestrator
 from ..state import Autoscaling, State, Version
 from . import find
 from .publisher import Publisher, subject
+from .stopping import Stopping
 
 MAX_REPLICAS = 100
 MAX_CPU_PERCENT = 1000
@@ -16,10 +17,13 @@ MAX_CPU_PERCENT = 1000
 class Scaling:
     """By hand, or between bounds."""
 
-    def __init__(self, state: State, manager: ContainerManager, publisher: Publisher) -> None:
+    def __init__(
+        self, state: State, manager: ContainerManager, publisher: Publisher, stopping: Stopping
+    ) -> None:
         self._state = state
         self._manager = manager
         self._publisher = publisher
+        self._stopping = stopping
 
     async def set_num_replicas(self, model: str, version: str, num_replicas: int) -> Version:
         found = self._running(model, version)
@@ -32,6 +36,7 @@ class Scaling:
             )
         self._state.set_num_replicas(model, version, num_replicas)
         await self._publisher.publish("scale", f"{found} gets {_replicas(num_replicas)}.", **subject(found))
+        await self._stopping.asked(found)
         return find.version(self._state, model, version)
 
     async def set_autoscaling(self, model: str, version: str, autoscaling: Autoscaling | None) -> Version:
@@ -58,6 +63,7 @@ class Scaling:
         )
         text = f"{found} is scaled automatically, between {low} and {high} replicas{how}."
         await self._publisher.publish("scale", text, **subject(found))
+        await self._stopping.asked(found)
         return find.version(self._state, model, version)
 
     def _check_cpu(self, version: Version, autoscaling: Autoscaling) -> None:

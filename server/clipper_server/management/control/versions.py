@@ -19,9 +19,11 @@ from ..events import Events
 from ..frontends import Frontends
 from ..state import State, Version
 from . import find
+from .fit import check_fits, fits
 from .names import check_name
 from .publisher import Publisher, by, subject
 from .scaling import check_num_replicas
+from .stopping import Stopping
 
 
 class Versions:
@@ -36,6 +38,7 @@ class Versions:
         changes: Changes,
         events: Events,
         publisher: Publisher,
+        stopping: Stopping,
     ) -> None:
         self._state = state
         self._artifacts = artifacts
@@ -44,6 +47,7 @@ class Versions:
         self._changes = changes
         self._events = events
         self._publisher = publisher
+        self._stopping = stopping
 
     async def deploy(self, version: Version) -> None:
         """Start a version. It becomes current when it is ready, unless it is staged, and leaves the one that
@@ -51,6 +55,8 @@ class Versions:
         """
         check_name("model", version.model)
         check_name("version", version.version)
+        for label in version.labels:
+            check_name("label", label)
         if version.artifact is not None:
             packaged = artifact.read_manifest(self._artifacts.path(version.artifact))
             if packaged.input_type != version.input_type:
@@ -80,12 +86,8 @@ class Versions:
                 f"Version {version.version} of model {version.model} exists, and versions are never "
                 "overwritten. Deploy under a new version."
             )
-        for application in self._state.applications():
-            if version.model in application.linked_models and application.input_type != version.input_type:
-                raise BadRequest(
-                    f"Model {version.model} is linked to application {application.name}, which takes "
-                    f"{application.input_type}: this version takes {version.input_type}."
-                )
+        if version.make_current:
+            check_fits(self._state, version)
         self._state.add_version(version)
         if version.artifact is None:
             self._state.came_up(version)
@@ -149,7 +151,8 @@ class Versions:
         self._state.remove_version(model, version)
         text = f"Removed {removed}."
         if was_current:
-            usable = [v.version for v in self._state.versions() if v.model == model and v.state == "ready"]
+            ready = [v for v in self._state.versions() if v.model == model and v.state == "ready"]
+            usable = [v.version for v in ready if fits(self._state, v)]
             successor = moves.before(self._state.history(model), usable)
             if successor is not None:
                 why = f"version {version}, which was current, was removed"
@@ -159,6 +162,7 @@ class Versions:
                 text = f"Removed {removed}, which was current. set_model_version makes another one current."
         self.collect()
         await self._publisher.publish("removed", text, **subject(removed))
+        await self._stopping.asked(removed)
 
     def collect(self) -> None:
         """Remove the artifacts that no version has any more."""

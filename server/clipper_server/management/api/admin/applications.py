@@ -8,7 +8,7 @@ from clipper_container import inputs
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 
 from ....snapshot import ApplicationSpec
-from ...control import Control
+from ...control import Control, fit
 from ..bodies import Body
 from .clippers import Name, Nothing, Verbose, as_text, as_value, known_versions
 
@@ -74,14 +74,14 @@ class Applications:
                 f"Please provide the name of the model that you want to link to the application '{app}'"
             )
         for name in names:
-            version = next((v for v in known_versions(self._state) if v.model == name), None)
-            if version is None:
+            if not any(version.model == name for version in known_versions(self._state)):
                 raise NotFound(f"No model with name '{name}' exists.")
-            if version.input_type != application.input_type:
-                raise BadRequest(
-                    f"Model with name '{name}' has incompatible input_type '{version.input_type}'. "
-                    f"Requested app to link to has input_type '{application.input_type}'."
-                )
+            for version in fit.deciding(self._state, name):
+                if version.input_type != application.input_type:
+                    raise BadRequest(
+                        f"Model with name '{name}' has incompatible input_type '{version.input_type}'. "
+                        f"Requested app to link to has input_type '{application.input_type}'."
+                    )
         await self._control.applications.link(app, *names)
         if len(names) == 1:
             return f"Successfully linked model with name '{names[0]}' to application '{app}'"
