@@ -1,8 +1,9 @@
-"""What clusters, applications, models and versions may be called."""
+"""What clusters, applications, models, versions and labels may be called."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from clipper_container.errors import BadRequest
 
@@ -18,3 +19,10 @@ def check_name(what: str, name: object) -> str:
             "63 of them, with a letter or a digit at both ends."
         )
     return text
+
+
+def check_labels(labels: Iterable[object] | None) -> list[str]:
+    """A version's labels, none where that is None. Raises BadRequest where one cannot be used."""
+    if isinstance(labels, str):
+        raise BadRequest(f"labels must be a list: [{labels!r}], not {labels!r}.")
+    return [check_name("label", label) for label in labels or ()]

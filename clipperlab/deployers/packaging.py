@@ -11,6 +11,7 @@ import cloudpickle
 from clipper_container import artifact
 from clipper_container.errors import ArtifactError, BadRequest
 
+from ..names import check_labels
 from .arguments import Deployment, Endpoint
 from .culprits import find_culprit
 from .local_modules import by_value
@@ -25,6 +26,7 @@ def pack_and_deploy(call: Deployment | Endpoint) -> None:
             "registry: a deployer pushes no image, for what a model needs is made where it runs. Leave it "
             "out. build_model(container_registry=...) pushes an image."
         )
+    check_labels(call.labels)
     with tempfile.TemporaryDirectory(prefix="clipperlab-") as folder:
         path = Path(folder) / "artifact.zip"
         artifact.pack(

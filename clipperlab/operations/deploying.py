@@ -10,6 +10,7 @@ from typing import Any, Unpack
 from clipper_container import artifact as artifacts
 from clipper_container.errors import ArtifactError, BadRequest
 
+from ..names import check_labels
 from ..options import DeployOptions
 from ..progress import Progress
 from .models import Models
@@ -73,7 +74,7 @@ class Deploying(Models):
             return
         if example_input is not None or size is not None:
             raise BadRequest("example_input and size are for an image alone: the artifact has its own.")
-        batching = _batching(batch_size, options)
+        batching, kept = _batching(batch_size, options), check_labels(labels)
         path = Path(artifact)
         if not path.is_file():
             raise ArtifactError(
@@ -90,7 +91,7 @@ class Deploying(Models):
             fields |= {
                 "input_type": input_type,
                 "artifact": digest,
-                "labels": list(labels or []),
+                "labels": kept,
                 "num_replicas": num_replicas,
             }
             management.deploy(name, version, fields)
@@ -121,7 +122,7 @@ class Deploying(Models):
             **options,
             "input_type": input_type,
             "artifact": None,
-            "labels": list(labels or []),
+            "labels": check_labels(labels),
             "batching": _batching(batch_size, options),
         }
         self._management.deploy(name, version, fields)

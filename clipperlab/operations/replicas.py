@@ -62,9 +62,13 @@ class Replicas(Models):
     @overload
     def get_all_model_replicas(self, verbose: Literal[True]) -> list[Replica]: ...
     def get_all_model_replicas(self, verbose: bool = False) -> list[str] | list[Replica]:
-        """All replicas, "name:version:replica"; `verbose` gives what `get_model_replica_info` does."""
+        """All replicas, "name:version:replica"; `verbose` gives what `get_model_replica_info` does.
+
+        Those that drain before they end count no longer: `verbose` alone has them, as "stopping".
+        """
         replicas = self._management.replicas()
-        return replicas if verbose else [f"{r['model_id']}:{r['model_replica_id']}" for r in replicas]
+        counted = [r for r in replicas if r["state"] != "stopping"]
+        return replicas if verbose else [f"{r['model_id']}:{r['model_replica_id']}" for r in counted]
 
     def get_model_replica_info(self, name: str, version: object, replica_id: object) -> Replica | None:
         """All about one replica; None where there is none like that."""

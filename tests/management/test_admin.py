@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from clipper_server.management.state import Version
+from clipper_server.places import Status
 from clipper_server.snapshot import BatchingSpec, ReplicaReport, Report
 from tests.support.managements import Served, served
 
@@ -150,7 +151,8 @@ def test_a_batch_size_is_a_way_of_batching(
     management: Served, client: httpx2.Client, batch_size: int, batching: BatchingSpec
 ) -> None:
     add_model(client, batch_size=batch_size)
-    assert management.do(lambda: management.control.version("m", "1")).batching == batching
+    (version,) = management.do(lambda: management.state.versions())
+    assert version.batching == batching
 
 
 def test_an_application_is_linked_with_all_of_several_models_or_with_none(client: httpx2.Client) -> None:
@@ -192,6 +194,24 @@ def test_an_application_is_linked_with_all_of_several_models_or_with_none(client
     assert "linked to application a, which takes doubles" in said
 
 
+def test_a_link_is_compared_with_the_current_version(management: Served, client: httpx2.Client) -> None:
+    add_app(client)
+    add_model(client, input_type="strings")
+    add_model(client, version="2")
+    assert post(client, "add_model_links", app_name="a", model_names=["m"])
+    said = refused(client, "set_model_version", model_name="m", model_version="1")
+    assert "linked to application a, which takes doubles: version 1 takes strings" in said
+    add_app(client, "texts", input_type="strings")
+    said = refused(client, "add_model_links", app_name="texts", model_names=["m"])
+    assert "'m' has incompatible input_type 'doubles'" in said
+
+
+@pytest.mark.parametrize("label", ["a:b", "a,b"])
+def test_a_label_is_refused_as_a_name_is(client: httpx2.Client, label: str) -> None:
+    model = {"model_name": "m", "model_version": "1", "input_type": "doubles", "labels": [label]}
+    assert "cannot be the name of a label" in refused(client, "add_model", **model)
+
+
 def test_containers_are_the_replicas(management: Served, client: httpx2.Client) -> None:
     add_model(client)
     replicas = [ReplicaReport("m", "1", name, True, 0) for name in ("0", "elsewhere")]
@@ -211,12 +231,25 @@ def test_containers_are_the_replicas(management: Served, client: httpx2.Client) 
     assert post(client, "get_container", model_name="m", model_version="1", replica_id=9) == {}
 
 
+def test_a_replica_that_drains_is_no_container(management: Served, client: httpx2.Client) -> None:
+    statuses = [
+        Status(f"m.1.{i}", "replica", {"model": "m", "version": "1", "replica": str(i)}, 1, None, "", i == 1)
+        for i in range(2)
+    ]
+    management.do(lambda: management.running.see(statuses))
+    assert post(client, "get_all_containers", verbose=False) == ["m:1:0"]
+    assert [c["model_replica_id"] for c in post(client, "get_all_containers", verbose=True)] == [0]
+    assert post(client, "get_container", model_name="m", model_version="1", replica_id=1) == {}
+    assert [r["state"] for r in client.get("/api/v1/replicas").json()] == ["starting", "stopping"]
+    assert client.get("/api/v1/cluster").json()["replicas"] == 1
+
+
 def test_a_version_that_failed_is_none_that_clipper_knows(management: Served, client: httpx2.Client) -> None:
     failed = Version("m", "1", "doubles", "sha256:0", [], 1)
 
     def fail() -> None:
         management.state.add_version(failed)
-        management.control.did_not_come_up(failed, "it cannot be loaded")
+        management.control.versions.did_not_come_up(failed, "it cannot be loaded")
 
     management.do(fail)
     assert post(client, "get_all_models") == []

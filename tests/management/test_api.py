@@ -23,7 +23,7 @@ from clipper_container.__main__ import Settings as ReplicaSettings
 from clipper_server.cluster import ClusterRecord
 from clipper_server.identity import Identity
 from clipper_server.management import api, artifacts
-from clipper_server.management.bodies import MAX_BODY, MAX_DEPTH
+from clipper_server.management.api.bodies import MAX_BODY, MAX_DEPTH
 from clipper_server.management.state import Version
 from clipper_server.query.frontend import Settings as FrontendSettings
 from tests.support.managements import TOKEN, Served, served
@@ -105,7 +105,7 @@ def test_a_stream_goes_on_after_the_last_event_that_a_client_has_had(management:
 def test_a_stream_says_something_while_nothing_happens(
     management: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "PING_S", 0.01)
+    monkeypatch.setattr(api.events, "PING_S", 0.01)
     with stream(management) as messages:
         assert [next(messages) for _ in range(2)] == [{"": "nothing happened"}] * 2
         note(management, "something")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Collection, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,10 @@ class FakeOrchestrator(FakeManager):
         return self.wrong
 
 
-def in_world(folder: Path, test: Any) -> None:
+def in_world(folder: Path, test: Any, manager: FakeOrchestrator | None = None) -> None:
+    manager = manager or FakeOrchestrator()
+
     async def main() -> None:
-        manager = FakeOrchestrator()
         assert isinstance(manager, Orchestrator)
         world = World(folder, 1, manager)
         tasks: list[Coroutine[Any, Any, None]] = [world.frontend("0"), world.reconciler.run()]
@@ -89,15 +91,43 @@ def test_it_says_what_is_wanted_and_starts_nothing(tmp_path: Path) -> None:
         await world.deploy("2")
         assert len(world.replicas()) == 3
         assert manager.started == []
-        await world.control.set_num_replicas("m", "1", 1)
+        await world.control.scaling.set_num_replicas("m", "1", 1)
         await asyncio.sleep(1)
         assert [name.startswith("m.1.") for name in world.replicas()] == [True, False]
         assert manager.marked == set(world.replicas())
-        await world.control.remove_version("m", "1")
+        await world.control.versions.remove("m", "1")
         await asyncio.sleep(1)
         assert [name.startswith("m.2.") for name in world.replicas()] == [True]
 
     in_world(tmp_path, test)
+
+
+def test_what_the_engine_stops_counts_no_longer_when_the_call_returns(tmp_path: Path) -> None:
+    class Slow(FakeOrchestrator):
+        """Takes a second to pick the replicas that go, and they drain for ever."""
+
+        async def want(self, wanted: Sequence[Wanted], ready: Collection[str]) -> None:
+            before = dict(self.running)
+            await super().want(wanted, ready)
+            gone = before.keys() - self.running.keys()
+            self.running = before | self.running
+            if gone:
+                asyncio.get_running_loop().call_later(1, self.mark, gone)
+
+        def mark(self, names: Collection[str]) -> None:
+            for name in names:
+                self.running[name] = dataclasses.replace(self.running[name], stopping=True)
+
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        await world.deploy("1", 3)
+        await world.deploy("2", 1)
+        await world.control.scaling.set_num_replicas("m", "1", 1)
+        assert [state for _, state in world.running.replicas()].count("stopping") == 2
+        await world.control.versions.remove("m", "2")
+        assert world.running.counted("m", "2") == 0
+        assert len(world.running.replicas()) == 4
+
+    in_world(tmp_path, test, Slow())
 
 
 def test_only_what_every_frontend_has_is_marked(tmp_path: Path) -> None:
@@ -220,14 +250,14 @@ def test_the_last_words_of_a_replica_are_told_for_a_minute(tmp_path: Path) -> No
 def test_what_the_engine_decides_by_cpu_is_taken_over_and_not_decided_here(tmp_path: Path) -> None:
     async def test(world: World, manager: FakeOrchestrator) -> None:
         await world.deploy("1", resources=Resources(cpus=1))
-        await world.control.set_autoscaling("m", "1", Autoscaling(2, 5, 70))
+        await world.control.scaling.set_autoscaling("m", "1", Autoscaling(2, 5, 70))
         await asyncio.sleep(1)
         assert manager.by_cpu == {("m", "1"): ByCpu(2, 5, 70)}
         manager.decision = 4, "it uses 140 % of its CPU"
         await asyncio.sleep(2)
         assert len(world.replicas()) == 4
         assert "m:1 gets 4 replicas: it uses 140 % of its CPU." in [e.text for e in world.events.last(9)]
-        await world.control.set_autoscaling("m", "1", None)
+        await world.control.scaling.set_autoscaling("m", "1", None)
         manager.decision = 5, "nobody asks any more"
         await asyncio.sleep(2)
         assert manager.by_cpu == {("m", "1"): None}
@@ -250,7 +280,7 @@ def test_what_no_engine_can_do_by_cpu_is_refused(
     async def test(world: World, manager: FakeOrchestrator) -> None:
         await world.deploy("1", resources=Resources(cpus=cpus))
         with pytest.raises(BadRequest, match=why):
-            await world.control.set_autoscaling("m", "1", bounds)
+            await world.control.scaling.set_autoscaling("m", "1", bounds)
         assert world.state.versions()[0].autoscaling is None
 
     in_world(tmp_path, test)
@@ -261,7 +291,7 @@ def test_while_it_does_not_answer_nothing_is_lost(tmp_path: Path) -> None:
         await world.deploy("1")
         before = world.replicas()
         manager.broken = "Nobody answers."
-        await world.control.set_num_replicas("m", "1", 2)
+        await world.control.scaling.set_num_replicas("m", "1", 2)
         await asyncio.sleep(60)
         assert world.replicas() == before
         assert [e.text for e in world.events.last(100)].count("Nobody answers.") == 1
@@ -279,7 +309,7 @@ def test_one_that_somebody_else_ends_is_no_crash(tmp_path: Path) -> None:
         labels = manager.running[name].labels
         manager.running[name] = Status(name, "replica", labels, 0, None, "", stopping=True)
         await asyncio.sleep(1)
-        assert world.reconciler.ready("m", "1") == 0
+        assert world.running.ready("m", "1") == 0
         manager.running[name] = Status(name, "replica", labels, 0, -1, "drained", stopping=True)
         await asyncio.sleep(1)
         texts = [e.text for e in world.events.last(100)]

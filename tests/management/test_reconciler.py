@@ -19,9 +19,10 @@ from clipper_server.management.control import Control
 from clipper_server.management.events import Events
 from clipper_server.management.frontends import Frontends
 from clipper_server.management.reconciler import Reconciler
+from clipper_server.management.running import Running
 from clipper_server.management.specs import Specs
 from clipper_server.management.state import Autoscaling, State, Version
-from clipper_server.places import Addresses
+from clipper_server.places import Addresses, Status
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, ReplicaReport, Report, VersionReport
 from tests.support.fakes import FakeManager
 from tests.support.virtual_time import run
@@ -41,20 +42,22 @@ class World:
         packed = folder / "packed"
         self.artifact = artifact.pack(packed, loader="python", input_type="doubles", parts={})
         packed.rename(folder / "artifacts" / self.artifact.removeprefix("sha256:"))
+        self.running = Running(self.frontends)
         self.control = Control(
-            *(self.state, artifacts, self.manager, self.frontends, self.changes, self.events),
+            *(self.state, artifacts, self.manager, self.frontends, self.running, self.changes, self.events),
             specs.replica_token,
         )
         self.reconciler = Reconciler(
             self.state,
             self.manager,
             self.frontends,
+            self.running,
             specs,
             self.changes,
             self.events,
-            self.control.came_up,
-            self.control.did_not_come_up,
-            self.control.scaled,
+            self.control.versions.came_up,
+            self.control.versions.did_not_come_up,
+            self.control.scaling.scaled,
             num_frontends,
             clock=loop.time,
         )
@@ -84,8 +87,8 @@ class World:
         self, version: str, num_replicas: int = 1, input_type: str = "doubles", **options: Any
     ) -> Version:
         wanted = Version("m", version, input_type, self.artifact, [], num_replicas, **options)
-        await self.control.deploy(wanted)
-        return await self.control.settled("m", version, lambda: self.reconciler.ready("m", version), 30)
+        await self.control.versions.deploy(wanted)
+        return await self.control.versions.settled("m", version, lambda: self.running.ready("m", version), 30)
 
     def replicas(self) -> list[str]:
         return sorted(s.name for s in self.manager.running.values() if s.kind == "replica")
@@ -138,9 +141,9 @@ def test_a_staged_version_runs_and_waits_to_be_made_current(in_world: InWorld) -
         assert staged.state == "ready"
         assert world.replicas() == ["m.1.0", "m.2.0"]
         assert world.state.current() == {"m": "1"}
-        await world.control.set_current("m", "2", "ann", "it is better")
+        await world.control.current.set("m", "2", "ann", "it is better")
         assert world.state.current() == {"m": "2"}
-        moves = [(move.version, move.who, move.message) for move in world.control.history("m")]
+        moves = [(move.version, move.who, move.message) for move in world.control.current.history("m")]
         assert moves == [("1", "", ""), ("2", "ann", "it is better")]
 
     in_world(test)
@@ -150,15 +153,15 @@ def test_roll_back_goes_to_the_version_before_and_says_so(in_world: InWorld) -> 
     async def test(world: World) -> None:
         for version in ("1", "2", "3"):
             await world.deploy(version)
-        assert (await world.control.roll_back("m", "ann", "3 is bad")).version == "2"
-        assert (await world.control.roll_back("m", "ann", "")).version == "1"
+        assert (await world.control.current.roll_back("m", "ann", "3 is bad")).version == "2"
+        assert (await world.control.current.roll_back("m", "ann", "")).version == "1"
         assert world.state.current() == {"m": "1"}
         texts = [event.text for event in world.events.last(9) if event.kind == "current"]
         assert texts == ["Rolled back to m:2, by ann: 3 is bad.", "Rolled back to m:1, by ann."]
         with pytest.raises(BadRequest, match=r"no version before this one.*set_model_version.*1, 2, 3"):
-            await world.control.roll_back("m", "ann", "")
+            await world.control.current.roll_back("m", "ann", "")
         with pytest.raises(NotFound, match="Models: m"):
-            await world.control.roll_back("n", "ann", "")
+            await world.control.current.roll_back("n", "ann", "")
 
     in_world(test)
 
@@ -167,10 +170,10 @@ def test_where_the_current_version_is_removed_the_one_before_it_answers(in_world
     async def test(world: World) -> None:
         for version in ("1", "2", "3"):
             await world.deploy(version)
-        await world.control.remove_version("m", "3", "ann")
+        await world.control.versions.remove("m", "3", "ann")
         assert world.state.current() == {"m": "2"}
         assert any("m:2 is current now" in event.text for event in world.events.last(5))
-        assert world.control.history("m")[-1].message == "version 3, which was current, was removed"
+        assert world.control.current.history("m")[-1].message == "version 3, which was current, was removed"
         await world.deploy("3", make_current=False)
         assert world.state.current() == {"m": "2"}  # its earlier life makes it nothing
 
@@ -220,12 +223,12 @@ def test_replicas_that_cannot_be_started_again_are_tried_ever_less_often(in_worl
 
 def test_a_model_that_runs_elsewhere_is_registered_and_nothing_is_started(in_world: InWorld) -> None:
     async def test(world: World) -> None:
-        await world.control.deploy(Version("m", "1", "doubles", None, [], 0, deployed_by="ann"))
+        await world.control.versions.deploy(Version("m", "1", "doubles", None, [], 0, deployed_by="ann"))
         assert world.state.current() == {"m": "1"}
         await asyncio.sleep(5)
         assert world.replicas() == []
         with pytest.raises(BadRequest, match="containerless"):
-            await world.control.set_num_replicas("m", "1", 2)
+            await world.control.scaling.set_num_replicas("m", "1", 2)
 
     in_world(test)
 
@@ -236,9 +239,9 @@ def test_an_artifact_goes_with_its_last_version(in_world: InWorld) -> None:
         os.utime(path, (0, 0))
         for version in ("1", "2"):
             await world.deploy(version)
-        await world.control.remove_version("m", "1")
+        await world.control.versions.remove("m", "1")
         assert path.exists()
-        await world.control.remove_version("m", "2")
+        await world.control.versions.remove("m", "2")
         assert not path.exists()
 
     in_world(test)
@@ -247,7 +250,7 @@ def test_an_artifact_goes_with_its_last_version(in_world: InWorld) -> None:
 def test_an_artifact_that_was_just_uploaded_is_left_for_its_deploy(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1")
-        await world.control.remove_version("m", "1")
+        await world.control.versions.remove("m", "1")
         assert world.control.artifacts.path(world.artifact).exists()
 
     in_world(test)
@@ -260,7 +263,7 @@ def load(asked: int, waiting: int = 0, capacity: float | None = 100.0) -> Versio
 def test_an_autoscaled_version_follows_its_load_and_says_why(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1")
-        await world.control.set_autoscaling("m", "1", Autoscaling(1, 5))
+        await world.control.scaling.set_autoscaling("m", "1", Autoscaling(1, 5))
         for step in range(20):
             world.loads = [load(asked=150 * step)]  # each half second
             await asyncio.sleep(0.5)
@@ -269,9 +272,9 @@ def test_an_autoscaled_version_follows_its_load_and_says_why(in_world: InWorld) 
             "m:1 gets 4 replicas: 300 inputs a second come" in event.text for event in world.events.last(20)
         )
         with pytest.raises(BadRequest, match="set_autoscaling"):
-            await world.control.set_num_replicas("m", "1", 2)
-        await world.control.set_autoscaling("m", "1", None)
-        await world.control.set_num_replicas("m", "1", 1)
+            await world.control.scaling.set_num_replicas("m", "1", 2)
+        await world.control.scaling.set_autoscaling("m", "1", None)
+        await world.control.scaling.set_num_replicas("m", "1", 1)
         assert await world.changes.wait_for(lambda: world.replicas() == ["m.1.0"], 5)
 
     in_world(test)
@@ -281,7 +284,7 @@ def test_a_cpu_load_is_for_engines_that_measure_it(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1")
         with pytest.raises(BadRequest, match="cpu_percent is for clusters on Kubernetes"):
-            await world.control.set_autoscaling("m", "1", Autoscaling(1, 5, 70))
+            await world.control.scaling.set_autoscaling("m", "1", Autoscaling(1, 5, 70))
 
     in_world(test)
 
@@ -289,7 +292,7 @@ def test_a_cpu_load_is_for_engines_that_measure_it(in_world: InWorld) -> None:
 def test_a_version_that_sleeps_is_woken_by_its_first_query(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1")
-        await world.control.set_autoscaling("m", "1", Autoscaling(0, 2))
+        await world.control.scaling.set_autoscaling("m", "1", Autoscaling(0, 2))
         assert await world.changes.wait_for(lambda: world.replicas() == [], 90)
         assert world.control.snapshot().versions[0].wakes
         world.loads = [load(asked=1, waiting=1)]
@@ -349,8 +352,142 @@ def test_a_replica_that_crashes_again_and_again_is_started_ever_less_often(in_wo
 def test_scaling_down_stops_the_newest(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1", num_replicas=3)
-        await world.control.set_num_replicas("m", "1", 1)
+        await world.control.scaling.set_num_replicas("m", "1", 1)
         assert await world.changes.wait_for(lambda: world.replicas() == ["m.1.0"], 5)
+
+    in_world(test)
+
+
+def test_a_link_is_compared_with_the_version_that_answers(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        for name, input_type in (("texts", "strings"), ("numbers", "doubles")):
+            await world.control.applications.register(ApplicationSpec(name, input_type, "", 1000, []))
+        link = world.control.applications.link
+        await world.deploy("1")
+        world.state.add_version(Version("m", "2", "strings", None, [], 0, make_current=False, state="ready"))
+        with pytest.raises(BadRequest, match="takes doubles in version 1, and application texts strings"):
+            await link("texts", "m")
+        await link("numbers", "m")
+        await world.control.applications.unlink("numbers", "m")
+        await world.control.current.set("m", "2", "", "")
+        await link("texts", "m")
+
+    in_world(test)
+
+
+def test_a_link_fits_also_what_is_about_to_become_current(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.control.applications.register(ApplicationSpec("texts", "strings", "", 1000, []))
+        world.state.add_version(Version("m", "1", "strings", None, [], 0))
+        world.state.came_up(world.state.versions()[0])
+        world.sees_ready = False
+        deploying = asyncio.create_task(world.deploy("2"))
+        await asyncio.sleep(1)
+        with pytest.raises(BadRequest, match="takes doubles in version 2, and application texts strings"):
+            await world.control.applications.link("texts", "m")
+        world.sees_ready = True
+        await deploying
+        assert world.state.current() == {"m": "2"}
+
+    in_world(test)
+
+
+def test_a_version_of_another_type_is_not_made_current_where_the_model_is_linked(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        current = world.control.current
+        await world.control.applications.register(ApplicationSpec("texts", "strings", "", 1000, []))
+        await world.deploy("1")
+        for version in ("2", "3"):
+            world.state.add_version(Version("m", version, "strings", None, [], 0, make_current=False))
+            world.state.came_up(world.state.versions()[-1])
+        await current.set("m", "2", "", "")
+        await world.control.applications.link("texts", "m")
+        refused = "linked to application texts, which takes strings: version . takes doubles.*Unlink"
+        with pytest.raises(BadRequest, match=refused):
+            await current.set("m", "1", "", "")
+        with pytest.raises(BadRequest, match=refused):
+            await current.roll_back("m", "", "")
+        with pytest.raises(BadRequest, match=refused):
+            await world.deploy("4")
+        assert (await world.deploy("4", make_current=False)).state == "ready"
+        assert world.state.current() == {"m": "2"}
+        await current.set("m", "3", "", "")
+        await world.control.versions.remove("m", "3")
+        assert world.state.current() == {"m": "2"}
+        await world.control.versions.remove("m", "2")
+        assert world.state.current() == {}
+        await world.control.applications.unlink("texts", "m")
+        await current.set("m", "1", "", "")
+
+    in_world(test)
+
+
+@pytest.mark.parametrize("label", ["a:b", "a,b", "A", "", "a b", "x" * 64])
+def test_a_label_is_refused_as_a_name_is(in_world: InWorld, label: str) -> None:
+    async def test(world: World) -> None:
+        with pytest.raises(BadRequest, match="cannot be the name of a label"):
+            await world.control.versions.deploy(
+                Version("m", "1", "doubles", world.artifact, ["good", label], 1)
+            )
+        assert world.state.versions() == []
+
+    in_world(test)
+
+
+async def drain(name: str, *, at_once: bool = False) -> None:
+    """What a container manager stops here drains for ever."""
+
+
+def states(world: World) -> dict[str, str]:
+    return {status.name: state for status, state in world.running.replicas()}
+
+
+@pytest.mark.parametrize("autoscaled", [False, True])
+def test_what_is_scaled_down_counts_no_longer_when_the_call_returns(
+    in_world: InWorld, autoscaled: bool
+) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", 3)
+        world.manager.stop = drain  # type: ignore[method-assign]
+        world.speaks = False
+        await asyncio.sleep(3)  # no frontend is live, so that none holds the call up
+        if autoscaled:
+            await world.control.scaling.set_autoscaling("m", "1", Autoscaling(1, 1))
+        else:
+            await world.control.scaling.set_num_replicas("m", "1", 1)
+        assert states(world) == {"m.1.0": "starting", "m.1.1": "stopping", "m.1.2": "stopping"}
+        assert world.running.counted("m", "1") == 1
+
+    in_world(test)
+
+
+def test_what_is_removed_counts_no_longer_when_the_call_returns(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", 2)
+        world.manager.stop = drain  # type: ignore[method-assign]
+        world.speaks = False
+        await asyncio.sleep(3)
+        await world.control.versions.remove("m", "1")
+        assert states(world) == {"m.1.0": "stopping", "m.1.1": "stopping"}
+
+    in_world(test)
+
+
+def test_what_cannot_be_stopped_holds_nobody_up_for_long_and_is_told(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", 2)
+
+        async def hang() -> list[Status]:
+            await asyncio.sleep(60)
+            return []
+
+        world.manager.poll = hang  # type: ignore[method-assign]
+        before = asyncio.get_running_loop().time()
+        await world.control.scaling.set_num_replicas("m", "1", 1)
+        assert asyncio.get_running_loop().time() - before < 15
+        assert world.events.last(1)[0].text == (
+            "m:1 still has more replicas than it should: they could not be stopped yet."
+        )
 
     in_world(test)
 
@@ -358,7 +495,7 @@ def test_scaling_down_stops_the_newest(in_world: InWorld) -> None:
 def test_a_removed_version_loses_its_replicas(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1", num_replicas=2)
-        await world.control.remove_version("m", "1")
+        await world.control.versions.remove("m", "1")
         assert await world.changes.wait_for(lambda: world.replicas() == [], 5)
         assert world.state.current() == {}
 
@@ -368,7 +505,7 @@ def test_a_removed_version_loses_its_replicas(in_world: InWorld) -> None:
 def test_a_version_that_is_removed_and_deployed_again_has_replicas_of_other_names(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1", num_replicas=2)
-        await world.control.remove_version("m", "1")
+        await world.control.versions.remove("m", "1")
         await world.deploy("1")
         started = [name for name in world.manager.started if name.startswith("m.")]
         assert started == ["m.1.0", "m.1.1", "m.1.2"]
@@ -405,7 +542,7 @@ def test_a_version_is_ready_when_every_frontend_has_it(in_world: InWorld) -> Non
         world.blind.add("1")
         deploying = asyncio.create_task(world.deploy("1"))
         assert not await world.changes.wait_for(lambda: world.state.current() != {}, 10)
-        assert [s.name for s in world.reconciler.frontends()] == ["query-0", "query-1", "query-2"]
+        assert [s.name for s in world.running.frontends()] == ["query-0", "query-1", "query-2"]
         world.blind.clear()
         assert (await deploying).state == "ready"
 
@@ -416,7 +553,7 @@ def test_batching_changes_while_the_replicas_run_on(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1")
         before = world.state.revision
-        changed = await world.control.set_batching("m", "1", BatchingSpec("fixed", 4))
+        changed = await world.control.versions.set_batching("m", "1", BatchingSpec("fixed", 4))
         assert str(changed.batching) == "fixed(4)"
         assert world.control.snapshot().versions[0].batching == changed.batching
         assert world.state.revision == before + 1
@@ -432,7 +569,7 @@ def test_a_frontend_that_falls_silent_does_not_hold_a_call(in_world: InWorld) ->
         world.speaks = False
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await world.control.register_application(ApplicationSpec("a", "doubles", 0, 1000, []))
+        await world.control.applications.register(ApplicationSpec("a", "doubles", 0, 1000, []))
         assert loop.time() - began < 6
 
     in_world(test)
@@ -446,23 +583,23 @@ def test_what_cannot_be_is_refused_with_advice(in_world: InWorld) -> None:
             return Version("m", "3", "doubles", world.artifact, [], 1, **options)
 
         await world.deploy("1")
-        await control.register_application(ApplicationSpec("a", "doubles", 0, 1000, []))
-        await control.register_application(ApplicationSpec("b", "strings", 0, 1000, []))
+        await control.applications.register(ApplicationSpec("a", "doubles", 0, 1000, []))
+        await control.applications.register(ApplicationSpec("b", "strings", 0, 1000, []))
         refused: list[tuple[type[Exception], str, Callable[[], Coroutine[Any, Any, object]]]] = [
             (AlreadyExists, "Deploy under a new version", lambda: world.deploy("1")),
             (BadRequest, "packaged for inputs of the type doubles", lambda: world.deploy("2", 1, "json")),
-            (AlreadyExists, "unregister_application", lambda: control.register_application(app("a"))),
-            (BadRequest, "lower-case", lambda: control.register_application(app("A_b"))),
-            (BadRequest, "microseconds", lambda: control.register_application(app("c", slo=0))),
-            (NotFound, "Models: m.", lambda: control.link("a", "n")),
-            (NotFound, "Applications: a, b.", lambda: control.link("n", "m")),
-            (BadRequest, "must be the same", lambda: control.link("b", "m")),
-            (NotFound, "Its versions: 1.", lambda: control.set_current("m", "2", "me", "")),
-            (BadRequest, "from 0 to 100", lambda: control.set_num_replicas("m", "1", -1)),
-            (NotFound, "nonexistent link", lambda: control.unlink("a", "m")),
-            (BadRequest, "hang_after_s", lambda: control.deploy(version(hang_after_s=0.0))),
-            (BadRequest, "max_cached_input", lambda: control.deploy(version(max_cached_input=-1))),
-            (NotFound, "Its versions: 1.", lambda: control.set_batching("m", "2", BatchingSpec())),
+            (AlreadyExists, "unregister_application", lambda: control.applications.register(app("a"))),
+            (BadRequest, "lower-case", lambda: control.applications.register(app("A_b"))),
+            (BadRequest, "microseconds", lambda: control.applications.register(app("c", slo=0))),
+            (NotFound, "Models: m.", lambda: control.applications.link("a", "n")),
+            (NotFound, "Applications: a, b.", lambda: control.applications.link("n", "m")),
+            (BadRequest, "must be the same", lambda: control.applications.link("b", "m")),
+            (NotFound, "Its versions: 1.", lambda: control.current.set("m", "2", "me", "")),
+            (BadRequest, "from 0 to 100", lambda: control.scaling.set_num_replicas("m", "1", -1)),
+            (NotFound, "nonexistent link", lambda: control.applications.unlink("a", "m")),
+            (BadRequest, "hang_after_s", lambda: control.versions.deploy(version(hang_after_s=0.0))),
+            (BadRequest, "max_cached_input", lambda: control.versions.deploy(version(max_cached_input=-1))),
+            (NotFound, "Its versions: 1.", lambda: control.versions.set_batching("m", "2", BatchingSpec())),
         ]
         for error, advice, call in refused:
             with pytest.raises(error, match=advice):
@@ -486,7 +623,7 @@ def test_however_many_replicas_there_are_readiness_is_looked_up_once_a_version(i
             return look_up(model, version)
 
         world.frontends.ready_replicas = counted  # type: ignore[method-assign]
-        assert [state for _, state in world.reconciler.replicas()] == ["ready"] * 20
+        assert [state for _, state in world.running.replicas()] == ["ready"] * 20
         assert looked_up == [("m", "1")]
 
     in_world(test)

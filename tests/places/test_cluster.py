@@ -18,7 +18,7 @@ import pytest
 from clipper_container.errors import ArtifactError, BadRequest, ClusterError, DeployError, NotFound
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
-from tests.support.clusters import Attach, ask, constant, deploy_who, output
+from tests.support.clusters import Attach, ask, constant, deploy_who, output, which_replica
 from tests.support.places import EVERYWHERE, Place
 from tests.support.waiting import wait_for
 
@@ -202,9 +202,20 @@ def test_all_replicas_answer_and_scaling_down_loses_nothing(conn: ClipperConnect
     thread.join(20)
     assert len(answers) == 100
     assert None not in answers
-    wait_for(
-        "two replicas to go", lambda: len([r for r in conn.get_all_model_replicas() if "scaled" in r]) == 1
-    )
+
+
+def test_what_is_stopped_counts_no_longer(conn: ClipperConnection) -> None:
+    def counted() -> list[str]:
+        return [replica for replica in conn.get_all_model_replicas() if replica.startswith("fewer:")]
+
+    deploy_who(conn, "fewer", "fewer", num_replicas=3)
+    conn.set_num_replicas("fewer", 1)
+    assert len(counted()) == conn.get_num_replicas("fewer") == 1
+    deploy_python_closure(conn, "fewer", 2, "doubles", which_replica())
+    conn.stop_inactive_model_versions(["fewer"])
+    assert [replica.rpartition(":")[0] for replica in counted()] == ["fewer:2"]
+    conn.stop_models(["fewer"])
+    assert counted() == []
 
 
 # Deploys that do not work

@@ -24,6 +24,7 @@ from clipper_server.management.events import Events
 from clipper_server.management.frontends import Frontends
 from clipper_server.management.observations import Observations
 from clipper_server.management.reconciler import Reconciler
+from clipper_server.management.running import Running
 from clipper_server.management.series import Series
 from clipper_server.management.server import _Server
 from clipper_server.management.specs import Specs
@@ -52,17 +53,22 @@ class Served:
         self.frontends = Frontends(self.changes, self.events)
         self.observations = Observations(self.frontends)
         artifacts = Artifacts(folder / "artifacts")
+        self.running = Running(self.frontends)
         self.control = Control(
-            *(self.state, artifacts, self.manager, self.frontends, self.changes, self.events),
+            *(self.state, artifacts, self.manager, self.frontends, self.running, self.changes, self.events),
             self.specs.replica_token,
         )
         reconciler = Reconciler(
-            *(self.state, self.manager, self.frontends, self.specs, self.changes, self.events),
-            *(self.control.came_up, self.control.did_not_come_up, self.control.scaled),
+            *(self.state, self.manager, self.frontends, self.running, self.specs, self.changes, self.events),
+            *(
+                self.control.versions.came_up,
+                self.control.versions.did_not_come_up,
+                self.control.scaling.scaled,
+            ),
             num_frontends=0,
         )
         api = API(
-            *("served", self.specs, self.control, reconciler, self.frontends, self.manager, self.changes),
+            *(self.specs, self.control, reconciler, self.frontends, self.running, self.manager, self.changes),
             *(self.events, self.observations, Series(self.frontends, self.changes)),
         )
         self.app = api.build()

@@ -149,6 +149,13 @@ def test_a_function_is_packed_for_the_python_loader() -> None:
     assert (conn.manifest.size, conn.options) == (None, {})
 
 
+def test_a_label_is_refused_before_anything_is_packed() -> None:
+    conn = _Recorder()
+    with pytest.raises(BadRequest, match="label name 'a:b' cannot be used"):
+        deploy_python_closure(conn, "m", 1, "d", _double, labels=["a:b"])
+    assert not hasattr(conn, "manifest")
+
+
 @pytest.mark.parametrize(
     ("func", "parts"), [(None, {"model.pickle"}), (_answer, {"model.pickle", "function.pickle"})]
 )

@@ -19,6 +19,7 @@ from .autoscaler import Autoscaler
 from .crashes import Crashes
 from .events import Events
 from .frontends import Frontends
+from .running import Running
 from .specs import Specs
 from .state import State, Version
 
@@ -40,6 +41,7 @@ class Reconciler:
         state: State,
         manager: ContainerManager,
         frontends: Frontends,
+        running: Running,
         specs: Specs,
         changes: Changes,
         events: Events,
@@ -54,14 +56,13 @@ class Reconciler:
         self._state = state
         self._manager = manager
         self._frontends = frontends
+        self._running = running
         self._specs = specs
         self._changes = changes
         self._events = events
         self._on_ready = on_ready
         self._on_failed = on_failed
         self._on_scaled = on_scaled
-        self._running: list[Status] = []
-        self._stopping: set[str] = set()
         self._crashes: defaultdict[tuple[str, str], Crashes] = defaultdict(lambda: Crashes(clock))
         self._preparing: dict[Runtime, asyncio.Task[None]] = {}
         self._said: dict[Runtime, str] = {}  # how far that is
@@ -88,29 +89,6 @@ class Reconciler:
                 with suppress(asyncio.CancelledError, ClipperException):
                     await task
 
-    def replicas(self) -> list[tuple[Status, str]]:
-        """Each running replica, and its state: starting, ready or stopping."""
-        everywhere: dict[tuple[str, str], set[str]] = {}  # of a version, those that are ready
-        found = []
-        for status in self._running:
-            if status.kind == "replica":
-                key = status.labels["model"], status.labels["version"]
-                if key not in everywhere:
-                    everywhere[key] = self._frontends.ready_replicas(*key)
-                found.append((status, self._state_of(status, everywhere[key])))
-        return found
-
-    def frontends(self) -> list[Status]:
-        return [status for status in self._running if status.kind == "query"]
-
-    def ready(self, model: str, version: str) -> int:
-        """How many replicas of this version run, are not asked to stop, and are ready everywhere."""
-        return sum(
-            state == "ready"
-            for status, state in self.replicas()
-            if (status.labels["model"], status.labels["version"]) == (model, version)
-        )
-
     def crash_loop(self, model: str, version: str) -> str | None:
         """The last words of a version whose replicas crash again and again; None for others."""
         crashes = self._crashes.get((model, version))
@@ -124,19 +102,12 @@ class Reconciler:
         words = "" if crashes is None else crashes.recent
         return f"A replica ended by itself less than a minute ago. Its last words: {words}" if words else ""
 
-    def _state_of(self, status: Status, ready: Container[str]) -> str:
-        if status.name in self._stopping or status.stopping:
-            return "stopping"
-        return "ready" if status.labels["replica"] in ready else "starting"
-
     async def _step(self) -> None:
-        before = self._running
         statuses = await self._manager.poll()
         for status in statuses:
             if status.exit_code is not None:
                 await self._on_exit(status)
-        self._running = [status for status in statuses if status.exit_code is None]
-        if self._running != before:
+        if self._running.see([status for status in statuses if status.exit_code is None]):
             self._changes.notify()
         if not isinstance(self._manager, Orchestrator):
             await self._reconcile_frontends()
@@ -152,7 +123,7 @@ class Reconciler:
             await self._orchestrate(self._manager, self._scaled(wanted.values()))
             return
         running: defaultdict[tuple[str, str], list[Status]] = defaultdict(list)
-        for status, state in self.replicas():
+        for status, state in self._running.replicas():
             if state != "stopping":
                 running[status.labels["model"], status.labels["version"]].append(status)
         for key in running.keys() - wanted.keys():
@@ -161,9 +132,10 @@ class Reconciler:
             await self._reconcile_version(version, running[version.model, version.version])
 
     async def _orchestrate(self, manager: Orchestrator, versions: Sequence[Version]) -> None:
-        ready = {status.name for status, state in self.replicas() if state == "ready"}
+        ready = {status.name for status, state in self._running.replicas() if state == "ready"}
         try:
             await manager.want([self._wanted(version) for version in versions], ready)
+            self._forsake({(version.model, version.version) for version in versions})
         finally:  # what is wrong is told, above all where it does not answer
             self._troubles = manager.troubles()
             self._tell(self._troubles)
@@ -173,8 +145,16 @@ class Reconciler:
             if trouble.hopeless and (version := starting.pop(key, None)) is not None:
                 self._on_failed(version, trouble.text)
         for version in starting.values():
-            if self.ready(version.model, version.version) >= version.num_replicas:
+            if self._running.ready(version.model, version.version) >= version.num_replicas:
                 self._on_ready(version)
+
+    def _forsake(self, wanted: Container[tuple[str, str]]) -> None:
+        """The engine was told what is wanted: the replicas of all else are about to end."""
+        for status, state in self._running.replicas():
+            key = status.labels["model"], status.labels["version"]
+            if state != "stopping" and key not in wanted:
+                self._running.stop(status.name)
+                self._changes.notify()
 
     def _wanted(self, version: Version) -> Wanted:
         bounds, by_cpu = version.autoscaling, None
@@ -209,7 +189,7 @@ class Reconciler:
                 version = self._as_decided(version)
             elif version.autoscaling is not None and version.state == "ready":
                 load = self._frontends.load(version.model, version.version)
-                ready = self.ready(version.model, version.version)
+                ready = self._running.ready(version.model, version.version)
                 decision = self._autoscaler.decide(version, load, ready)
                 if decision is not None:
                     self._on_scaled(version, *decision)
@@ -240,7 +220,9 @@ class Reconciler:
                         await self._start(self._specs.replica(version, replica))
             except ClipperException as error:
                 self._cannot_start(version, str(error))
-        elif version.state == "starting" and self.ready(version.model, version.version) >= len(running):
+        elif version.state == "starting" and self._running.ready(version.model, version.version) >= len(
+            running
+        ):
             self._on_ready(version)
 
     def preparing(self, version: Version) -> str:
@@ -273,14 +255,14 @@ class Reconciler:
             self._events.add_once("error", why, model=version.model, version=version.version)
 
     async def _reconcile_frontends(self) -> None:
-        running = {status.labels["frontend"]: status for status in self.frontends()}
+        running = {status.labels["frontend"]: status for status in self._running.frontends()}
         await self._stop([status for id_, status in running.items() if id_ not in self._wanted_frontends])
         for frontend in self._wanted_frontends:
             if frontend not in running:
                 self._frontends.started(frontend)
                 await self._start(self._specs.query_frontend(frontend))
-            elif (
-                self._frontends.silent_s(frontend) > SILENT_S and running[frontend].name not in self._stopping
+            elif self._frontends.silent_s(frontend) > SILENT_S and not self._running.is_stopping(
+                running[frontend]
             ):
                 text = f"Query frontend {frontend} says nothing, and is restarted."
                 self._events.add("frontend", text, frontend=frontend)
@@ -288,12 +270,12 @@ class Reconciler:
 
     async def _end_hanging(self) -> None:
         hanging = self._frontends.hanging()
-        for status, state in self.replicas():
+        for status, state in self._running.replicas():
             labels = status.labels
             why = hanging.get((labels["model"], labels["version"], labels["replica"]))
             if why is not None and state != "stopping":
                 self._events.add("hang", f"{why} It is ended, and another one started.", **labels)
-                self._stopping.add(status.name)
+                self._running.stop(status.name)
                 await self._manager.stop(status.name, at_once=True)
 
     async def _start(self, spec: Spec) -> None:
@@ -303,14 +285,14 @@ class Reconciler:
 
     async def _stop(self, statuses: Sequence[Status]) -> None:
         for status in statuses:
-            if status.name not in self._stopping:
+            if not self._running.is_stopping(status):
                 self._events.add("stop", f"Stopping {status.name}.", **status.labels)
-                self._stopping.add(status.name)
+                self._running.stop(status.name)
             await self._manager.stop(status.name)
 
     async def _on_exit(self, status: Status) -> None:
-        asked = status.name in self._stopping or status.stopping
-        self._stopping.discard(status.name)
+        asked = self._running.is_stopping(status)
+        self._running.end(status.name)
         if asked:
             self._events.add("stop", f"Stopped {status.name}.", **status.labels)
         else:

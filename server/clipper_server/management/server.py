@@ -28,6 +28,7 @@ from .events import Events
 from .frontends import Frontends
 from .observations import Observations
 from .reconciler import Reconciler
+from .running import Running
 from .series import Series
 from .specs import Specs
 from .state import State
@@ -62,27 +63,29 @@ async def serve(
     events = Events(state, changes)
     frontends = Frontends(changes, events)
     artifacts = Artifacts(folder.artifacts)
-    control = Control(state, artifacts, manager, frontends, changes, events, specs.replica_token)
+    running = Running(frontends)
+    control = Control(state, artifacts, manager, frontends, running, changes, events, specs.replica_token)
     reconciler = Reconciler(
         state,
         manager,
         frontends,
+        running,
         specs,
         changes,
         events,
-        control.came_up,
-        control.did_not_come_up,
-        control.scaled,
+        control.versions.came_up,
+        control.versions.did_not_come_up,
+        control.scaling.scaled,
         num_frontends,
     )
     observations = Observations(frontends)
     series = Series(frontends, changes)
     api = API(
-        specs.cluster_name,
         specs,
         control,
         reconciler,
         frontends,
+        running,
         manager,
         changes,
         events,
@@ -100,7 +103,7 @@ async def serve(
             timeout_graceful_shutdown=1,
         ),
     )
-    control.collect()
+    control.versions.collect()
     events.add("management", f"Management of {specs.cluster_name} starts at revision {state.revision}.")
     serving = asyncio.create_task(server.serve(sockets=[ground.listener]), name="api")
     reconciling = asyncio.create_task(reconciler.run(), name="reconciler")

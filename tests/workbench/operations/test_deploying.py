@@ -93,3 +93,15 @@ def test_deploy_gives_up_and_says_where_to_look(
 def test_deploy_wants_an_artifact(conn: ClipperConnection, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no artifact at"):
         conn.deploy_model("digits", 1, "doubles", artifact=tmp_path / "none")
+
+
+@pytest.mark.parametrize("labels", [["a:b"], ["good", "a,b"], "good"])
+def test_labels_are_refused_before_anything_is_sent(
+    conn: ClipperConnection, fake: FakeManagement, packed: Path, labels: Any
+) -> None:
+    fake.requests.clear()
+    with pytest.raises(BadRequest, match=r"label name .* cannot be used|labels must be a list"):
+        conn.deploy_model("m", 1, "doubles", labels=labels, artifact=packed)
+    with pytest.raises(BadRequest, match=r"label name .* cannot be used|labels must be a list"):
+        conn.register_model("m", 1, "doubles", labels=labels)
+    assert fake.requests == []

@@ -11,6 +11,7 @@ from tests.support.fake_management import FakeManagement, a_version
 def test_versions_and_replicas(conn: ClipperConnection, fake: FakeManagement) -> None:
     version = "/models/digits/versions/1"
     replica: Any = {
+        "state": "ready",
         "model_id": "digits:1",
         "model_name": "digits",
         "model_version": "1",
@@ -32,7 +33,10 @@ def test_versions_and_replicas(conn: ClipperConnection, fake: FakeManagement) ->
     assert ("PUT /models/digits/versions/1/replicas", {"num_replicas": 3}) in fake.requests
     assert fake.requests[-1] == ("PUT /models/digits/current", {"version": "1", "message": ""})
     assert conn.get_model_info("digits", 3) is None
+    draining = {**replica, "model_replica_id": "2", "state": "stopping"}
+    fake.answers["GET /replicas"] = [(200, [replica, draining])]
     assert conn.get_all_model_replicas() == ["digits:1:0"]
+    assert conn.get_all_model_replicas(verbose=True) == [replica, draining]
     assert conn.get_model_replica_info("digits", 1, 0) == replica
     assert conn.get_model_replica_info("digits", 1, 1) is None
 

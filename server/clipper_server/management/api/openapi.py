@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import fastapi
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi import params
+from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
 
-from ..snapshot import Report
+from ...snapshot import Report
 from . import answers
 
 BEARER = HTTPBearer(
@@ -38,11 +39,15 @@ _REASONS = {
 _MAY_EXIST = {"register_application", "link", "deploy"}
 
 
+Route = tuple[str, str, Callable[..., Awaitable[Any]], int]
+"""Method, path, endpoint, and the status of its answer."""
+
+
 class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
-def of_route(method: str, path: str, endpoint: Callable[..., Any]) -> dict[str, Any]:
+def _of_route(method: str, path: str, endpoint: Callable[..., Any]) -> dict[str, Any]:
     """The arguments of `add_api_route` that describe a route under `/api/v1`."""
     name = endpoint.__name__
     failures = {400, 401, 503}
@@ -62,6 +67,7 @@ def of_route(method: str, path: str, endpoint: Callable[..., Any]) -> dict[str, 
     elif name == "snapshot":
         described["responses"][204] = {"description": "There was no newer one within `wait_s` seconds."}
     elif name == "get_artifact":
+        described["response_class"] = FileResponse
         described["responses"][200] = {"content": {"application/octet-stream": _BINARY}}
     elif name == "put_artifact":
         described["openapi_extra"] = _body("application/octet-stream", _BINARY)
@@ -69,6 +75,15 @@ def of_route(method: str, path: str, endpoint: Callable[..., Any]) -> dict[str, 
         described["openapi_extra"] = _body("application/json", {"schema": {"type": "object"}})
         described["description"] = f"{endpoint.__doc__} {Report.__doc__}"
     return described
+
+
+def router(*routes: Route, dependencies: Sequence[params.Depends] = ()) -> fastapi.APIRouter:
+    """Of routes under `/api/v1`, each described."""
+    found = fastapi.APIRouter(dependencies=dependencies)
+    for method, path, endpoint, status in routes:
+        described = _of_route(method, path, endpoint)
+        found.add_api_route(path, endpoint, methods=[method], status_code=status, **described)
+    return found
 
 
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}

@@ -1,0 +1,74 @@
+"""Everything that a view shows, in one answer."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter
+
+from ...changes import Changes
+from ..events import Events
+from ..series import Series
+from . import answers, openapi
+from .applications import Applications
+from .cluster import Cluster
+from .events import EventLog
+from .parameters import Id, WaitS
+from .points import Point
+from .replicas import Replicas
+from .versions import Versions
+
+
+class Overview:
+    def __init__(
+        self,
+        cluster: Cluster,
+        applications: Applications,
+        versions: Versions,
+        replicas: Replicas,
+        log: EventLog,
+        events: Events,
+        series: Series,
+        changes: Changes,
+    ) -> None:
+        self._cluster = cluster
+        self._applications = applications
+        self._versions = versions
+        self._replicas = replicas
+        self._log = log
+        self._events = events
+        self._series = series
+        self._changes = changes
+
+    def router(self) -> APIRouter:
+        return openapi.router(("GET", "/overview", self.overview, 200))
+
+    async def overview(
+        self,
+        after_event: Id | None = None,
+        after_point: Id | None = None,
+        wait_s: WaitS = 0,
+    ) -> answers.Overview:
+        """What there is, what happened, and how it went: for views, which ask again and again.
+
+        With the last event and point that they have they get what is newer; with `wait_s` too, when there
+        is something, or after that time. A point comes every second.
+        """
+
+        def is_newer() -> bool:
+            return bool(
+                (after_event is None or self._events.newest() > after_event)
+                or (after_point is None or self._series.after(after_point))
+            )
+
+        if wait_s:
+            await self._changes.wait_for(is_newer, wait_s)
+        events = await self._log.events(after_event)
+        points: list[Point] = msgspec.to_builtins(self._series.after(after_point))
+        return {
+            "cluster": await self._cluster.cluster(),
+            "applications": await self._applications.applications(),
+            "models": await self._versions.models(),
+            "replicas": await self._replicas.replicas(),
+            "events": events,
+            "points": points,
+        }

@@ -1,0 +1,41 @@
+"""What the API answers of each second that was measured."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+
+class ApplicationPoint(TypedDict):
+    """`answers` are inputs a second, by "model", "rejected" or a default output's reason.
+
+    The percentiles are of requests, from arrival to answer; None where none came.
+    """
+
+    answers: dict[str, float]
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class VersionPoint(TypedDict):
+    """`asked` and `capacity` (of one replica) are inputs a second, `batch_size` and `compute_ms` means.
+
+    `utilisation` is the part of the time in which replicas computed. What is not known is None.
+    """
+
+    asked: float
+    waiting: int
+    batch_size: float | None
+    compute_ms: float | None
+    utilisation: float | None
+    capacity: float | None
+    replicas: int
+
+
+class Point(TypedDict):
+    """One second. `at` is in seconds since 1970; `versions` are named "model:version"."""
+
+    id: int
+    at: float
+    applications: dict[str, ApplicationPoint]
+    versions: dict[str, VersionPoint]

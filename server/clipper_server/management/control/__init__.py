@@ -1,0 +1,54 @@
+"""The operations on a cluster, one noun a module.
+
+A mutation returns when every live query frontend has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...changes import Changes
+from ...places import ContainerManager
+from ...snapshot import Snapshot
+from ..artifacts import Artifacts
+from ..events import Events
+from ..frontends import Frontends
+from ..running import Running
+from ..state import State
+from . import snapshot
+from .applications import Applications
+from .current import Current
+from .publisher import Publisher
+from .scaling import Scaling
+from .stopping import Stopping
+from .versions import Versions
+
+
+class Control:
+    """Everything that changes the desired state."""
+
+    def __init__(
+        self,
+        state: State,
+        artifacts: Artifacts,
+        manager: ContainerManager,
+        frontends: Frontends,
+        running: Running,
+        changes: Changes,
+        events: Events,
+        replica_token: Callable[[str, str], str],
+    ) -> None:
+        self.state = state
+        self.artifacts = artifacts
+        self._replica_token = replica_token
+        publisher = Publisher(state, frontends, changes, events)
+        stopping = Stopping(state, running, changes, events)
+        self.applications = Applications(state, publisher)
+        self.versions = Versions(
+            *(state, artifacts, manager, frontends, changes, events, publisher, stopping)
+        )
+        self.current = Current(state, publisher)
+        self.scaling = Scaling(state, manager, publisher, stopping)
+
+    def snapshot(self) -> Snapshot:
+        return snapshot.of(self.state, self._replica_token)

@@ -1,0 +1,53 @@
+"""Which version of a model is current: back and forward."""
+
+from __future__ import annotations
+
+from clipper_container.errors import BadRequest
+
+from .. import moves
+from ..state import Move, State, Version
+from . import find
+from .fit import check_fits
+from .publisher import Publisher, by, subject
+
+
+class Current:
+    """Moves the pointer of a model."""
+
+    def __init__(self, state: State, publisher: Publisher) -> None:
+        self._state = state
+        self._publisher = publisher
+
+    def history(self, model: str) -> list[Move]:
+        """Every move of the model's pointer, the last one at the end. Raises NotFound."""
+        history = self._state.history(model)
+        if not history:
+            find.versions(self._state, model)
+        return history
+
+    async def set(self, model: str, version: str, who: str, message: str) -> Version:
+        found = find.version(self._state, model, version)
+        if found.state != "ready":
+            raise BadRequest(f"{found} cannot answer: it is {found.state}.")
+        check_fits(self._state, found)
+        self._state.move(model, version, "set", who, message)
+        await self._publisher.publish("current", f"{found} is current{by(who, message)}.", **subject(found))
+        return found
+
+    async def roll_back(self, model: str, who: str, message: str) -> Version:
+        """Make the version before the current one the current one."""
+        find.versions(self._state, model)
+        usable = [v.version for v in self._state.versions() if v.model == model and v.state == "ready"]
+        version = moves.before(self._state.history(model), usable)
+        if version is None:
+            raise BadRequest(
+                f"Model {model} has no version before this one to go back to. set_model_version makes any of "
+                f"these current: {', '.join(usable) or 'none is ready'}."
+            )
+        found = find.version(self._state, model, version)
+        check_fits(self._state, found)
+        self._state.move(model, version, "rollback", who, message)
+        await self._publisher.publish(
+            "current", f"Rolled back to {found}{by(who, message)}.", **subject(found)
+        )
+        return found

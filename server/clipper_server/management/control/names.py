@@ -1,0 +1,18 @@
+"""What applications, models, versions and labels may be called."""
+
+from __future__ import annotations
+
+import re
+
+from clipper_container.errors import BadRequest
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def check_name(what: str, name: str) -> None:
+    """Raises BadRequest where `name` is no DNS label, which containers and Kubernetes need it to be."""
+    if not _NAME.fullmatch(name):
+        raise BadRequest(
+            f"{name!r} cannot be the name of {'an' if what[0] in 'aeiou' else 'a'} {what}: use lower-case "
+            "letters, digits and hyphens, at most 63, beginning and ending with a letter or digit."
+        )

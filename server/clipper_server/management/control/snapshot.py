@@ -1,0 +1,36 @@
+"""What query frontends need of the desired state."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from ...snapshot import Snapshot, VersionSpec
+from ..state import State
+
+
+def of(state: State, replica_token: Callable[[str, str], str]) -> Snapshot:
+    """With the digests of the credentials that `replica_token` gives the replicas of a model's version."""
+    versions = [
+        VersionSpec(
+            version.model,
+            version.version,
+            version.input_type,
+            hashlib.sha256(replica_token(version.model, version.version).encode()).hexdigest(),
+            version.num_replicas,
+            version.batching,
+            version.size,
+            version.hang_after_s,
+            version.max_cached_input,
+            version.autoscaling is not None,
+        )
+        for version in state.versions()
+        if version.state != "failed"
+    ]
+    return Snapshot(
+        state.revision,
+        state.applications(),
+        versions,
+        state.current(),
+        int(state.get("cache_size") or 0),
+    )

@@ -1,0 +1,171 @@
+"""The versions of models: how they come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from clipper_container import artifact
+from clipper_container.errors import AlreadyExists, BadRequest
+
+from ...changes import Changes
+from ...places import ContainerManager, Runtime
+from ...snapshot import BatchingSpec
+from .. import moves
+from ..artifacts import Artifacts
+from ..events import Events
+from ..frontends import Frontends
+from ..state import State, Version
+from . import find
+from .fit import check_fits, fits
+from .names import check_name
+from .publisher import Publisher, by, subject
+from .scaling import check_num_replicas
+from .stopping import Stopping
+
+
+class Versions:
+    """Deployed once, and never overwritten."""
+
+    def __init__(
+        self,
+        state: State,
+        artifacts: Artifacts,
+        manager: ContainerManager,
+        frontends: Frontends,
+        changes: Changes,
+        events: Events,
+        publisher: Publisher,
+        stopping: Stopping,
+    ) -> None:
+        self._state = state
+        self._artifacts = artifacts
+        self._manager = manager
+        self._frontends = frontends
+        self._changes = changes
+        self._events = events
+        self._publisher = publisher
+        self._stopping = stopping
+
+    async def deploy(self, version: Version) -> None:
+        """Start a version. It becomes current when it is ready, unless it is staged, and leaves the one that
+        serves alone until then.
+        """
+        check_name("model", version.model)
+        check_name("version", version.version)
+        for label in version.labels:
+            check_name("label", label)
+        if version.artifact is not None:
+            packaged = artifact.read_manifest(self._artifacts.path(version.artifact))
+            if packaged.input_type != version.input_type:
+                raise BadRequest(
+                    f"The model was packaged for inputs of the type {packaged.input_type}, and is deployed "
+                    f"for {version.input_type}. Give both the same."
+                )
+            named = version.runtime.python
+            runtime = Runtime(
+                named or packaged.interpreter,
+                tuple(packaged.requirements),
+                "" if named else packaged.python,
+                version.runtime.image,
+                packaged.loader,
+                version.resources.gpus > 0,
+            )
+            version = msgspec.structs.replace(version, size=packaged.size, runtime=runtime)
+            self._manager.check(version.resources, runtime)
+        if not version.hang_after_s > 0:
+            raise BadRequest("hang_after_s, in seconds, must be above 0.")
+        if version.max_cached_input < 0:
+            raise BadRequest("max_cached_input, in bytes, must not be below 0. With 0 nothing is cached.")
+        check_num_replicas(version.num_replicas)
+        before = self._state.version(version.model, version.version)
+        if before is not None and before.state != "failed":
+            raise AlreadyExists(
+                f"Version {version.version} of model {version.model} exists, and versions are never "
+                "overwritten. Deploy under a new version."
+            )
+        if version.make_current:
+            check_fits(self._state, version)
+        self._state.add_version(version)
+        if version.artifact is None:
+            self._state.came_up(version)
+            await self._publisher.publish(
+                "deploy",
+                f"Registered {version}, which runs elsewhere and dials in.",
+                model=version.model,
+                version=version.version,
+            )
+        else:
+            await self._publisher.publish(
+                "deploy",
+                f"Deploying {version}{by(version.deployed_by, version.message)}.",
+                model=version.model,
+                version=version.version,
+            )
+
+    def came_up(self, version: Version) -> None:
+        """The first time that all replicas of a version are ready: it is current now, unless it is staged."""
+        self._state.came_up(version)
+        current = "current" if version.make_current else "staged: set_model_version makes it current"
+        self._publisher.announce("ready", f"{version} is ready, and {current}.", **subject(version))
+        for warning in self._frontends.warnings(version.model, version.version):
+            self._events.add("warning", f"{version}: {warning}", **subject(version))
+
+    def did_not_come_up(self, version: Version, why: str) -> None:
+        message = f"Version {version.version} of model {version.model} was not deployed: {why}"
+        self._state.set_version_state(version.model, version.version, "failed", message)
+        self._publisher.announce("failed", message, **subject(version))
+
+    def example_input(self, model: str, version: str) -> Any:
+        """The input that was packaged with it, in JSON's form; None without one."""
+        found = find.version(self._state, model, version)
+        if found.artifact is None:
+            return None
+        return artifact.read_manifest(self._artifacts.path(found.artifact)).example_input
+
+    async def settled(self, model: str, version: str, ready: Callable[[], int], wait_s: float) -> Version:
+        """The version, as soon as it failed, or has its replicas and all live frontends know; or later."""
+
+        def is_settled() -> bool:
+            found = find.version(self._state, model, version)
+            return found.state == "failed" or (found.state == "ready" and ready() >= found.num_replicas)
+
+        if await self._changes.wait_for(is_settled, wait_s):
+            await self._publisher.acknowledged()
+        return find.version(self._state, model, version)
+
+    async def set_batching(self, model: str, version: str, batching: BatchingSpec) -> Version:
+        found = find.version(self._state, model, version)
+        if found.state == "failed":
+            raise BadRequest(f"{found} failed to deploy. Deploy it again first.")
+        self._state.set_batching(model, version, batching)
+        await self._publisher.publish("batching", f"{found} batches by {batching}.", **subject(found))
+        return find.version(self._state, model, version)
+
+    async def remove(self, model: str, version: str, who: str = "") -> None:
+        """Stop and forget it. Where it was current, the one before it is: there is nothing else to answer."""
+        removed = find.version(self._state, model, version)
+        was_current = self._state.current().get(model) == version
+        self._state.remove_version(model, version)
+        text = f"Removed {removed}."
+        if was_current:
+            ready = [v for v in self._state.versions() if v.model == model and v.state == "ready"]
+            usable = [v.version for v in ready if fits(self._state, v)]
+            successor = moves.before(self._state.history(model), usable)
+            if successor is not None:
+                why = f"version {version}, which was current, was removed"
+                self._state.move(model, successor, "rollback", who, why)
+                text = f"Removed {removed}, which was current. {model}:{successor} is current now."
+            elif usable:
+                text = f"Removed {removed}, which was current. set_model_version makes another one current."
+        self.collect()
+        await self._publisher.publish("removed", text, **subject(removed))
+        await self._stopping.asked(removed)
+
+    def collect(self) -> None:
+        """Remove the artifacts that no version has any more."""
+        kept = {version.artifact for version in self._state.versions() if version.artifact}
+        for digest in self._artifacts.collect(kept):
+            self._events.add("artifact", f"Removed artifact {digest}: no version has it any more.")

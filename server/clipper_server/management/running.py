@@ -1,0 +1,72 @@
+"""What runs: replicas and query frontends, and which of them are ready or about to end."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+from ..places import Status
+from .frontends import Frontends
+
+
+class Running:
+    """The reconciler says what it sees, and what it has asked to end; the others look."""
+
+    def __init__(self, frontends: Frontends) -> None:
+        self._frontends = frontends
+        self._seen: list[Status] = []
+        self._stopping: set[str] = set()
+
+    def see(self, statuses: Sequence[Status]) -> bool:
+        """These run now, and no others. Returns whether that is news."""
+        seen = list(statuses)
+        is_news = seen != self._seen
+        self._seen = seen
+        return is_news
+
+    def stop(self, name: str) -> None:
+        """It is asked to end, and counts no longer."""
+        self._stopping.add(name)
+
+    def end(self, name: str) -> None:
+        """It has ended."""
+        self._stopping.discard(name)
+
+    def is_stopping(self, status: Status) -> bool:
+        return status.name in self._stopping or status.stopping
+
+    def frontends(self) -> list[Status]:
+        return [status for status in self._seen if status.kind == "query"]
+
+    def replicas(self) -> list[tuple[Status, str]]:
+        """Each running replica, and its state: starting, ready or stopping."""
+        everywhere: dict[tuple[str, str], set[str]] = {}  # of a version, those that are ready
+        found = []
+        for status in self._seen:
+            if status.kind == "replica":
+                key = status.labels["model"], status.labels["version"]
+                if key not in everywhere:
+                    everywhere[key] = self._frontends.ready_replicas(*key)
+                found.append((status, self._state_of(status, everywhere[key])))
+        return found
+
+    def ready(self, model: str, version: str) -> int:
+        """How many replicas of this version run, are not asked to stop, and are ready everywhere."""
+        return sum(
+            state == "ready"
+            for status, state in self.replicas()
+            if (status.labels["model"], status.labels["version"]) == (model, version)
+        )
+
+    def counted(self, model: str, version: str) -> int:
+        """How many replicas of this version run, and are not asked to stop."""
+        return sum(
+            not self.is_stopping(status)
+            for status in self._seen
+            if status.kind == "replica"
+            and (status.labels["model"], status.labels["version"]) == (model, version)
+        )
+
+    def _state_of(self, status: Status, ready: Container[str]) -> str:
+        if self.is_stopping(status):
+            return "stopping"
+        return "ready" if status.labels["replica"] in ready else "starting"

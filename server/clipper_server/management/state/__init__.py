@@ -1,0 +1,33 @@
+"""The desired state, in SQLite: applications, models, versions, which is current, and who made it so.
+
+One module has the tables of one noun. Used from one thread, the event loop's. Every mutation is one
+transaction.
+"""
+
+from __future__ import annotations
+
+from .applications import Applications
+from .events import EventLog
+from .history import History
+from .records import Autoscaling, Event, Move, MoveKind, Version
+from .versions import Versions
+
+__all__ = [
+    "Autoscaling",
+    "Event",
+    "Move",
+    "MoveKind",
+    "State",
+    "Version",
+]
+
+
+class State(Applications, Versions, History, EventLog):
+    """All tables, of one database."""
+
+    def came_up(self, version: Version) -> None:
+        """It is ready, and current where it was deployed to be: both or, after a crash, neither."""
+        with self._change():
+            self.set_version_state(version.model, version.version, "ready", None)
+            if version.make_current:
+                self.move(version.model, version.version, "deploy", version.deployed_by, version.message)

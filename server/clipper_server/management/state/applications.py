@@ -1,0 +1,67 @@
+"""The tables of applications and their links."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...snapshot import ApplicationSpec
+from .database import Database
+
+
+class Applications(Database):
+    def applications(self) -> list[ApplicationSpec]:
+        return [
+            ApplicationSpec(
+                row["name"],
+                row["input_type"],
+                msgspec.json.decode(row["default_output"]),
+                row["latency_slo_micros"],
+                self.links(row["name"]),
+                row["on_overload"],
+            )
+            for row in self._db.execute("SELECT * FROM applications ORDER BY name")
+        ]
+
+    def application(self, name: str) -> ApplicationSpec | None:
+        return next((a for a in self.applications() if a.name == name), None)
+
+    def add_application(self, application: ApplicationSpec) -> None:
+        default_output = msgspec.json.encode(application.default_output).decode()
+        with self._change():
+            self._db.execute(
+                "INSERT INTO applications VALUES (?, ?, ?, ?, ?)",
+                (
+                    application.name,
+                    application.input_type,
+                    default_output,
+                    application.latency_slo_micros,
+                    application.on_overload,
+                ),
+            )
+
+    def update_application(self, application: ApplicationSpec) -> None:
+        """Its objective and default output are new. The rest cannot change while clients ask it."""
+        default_output = msgspec.json.encode(application.default_output).decode()
+        with self._change():
+            self._db.execute(
+                "UPDATE applications SET default_output = ?, latency_slo_micros = ? WHERE name = ?",
+                (default_output, application.latency_slo_micros, application.name),
+            )
+
+    def remove_application(self, name: str) -> None:
+        with self._change():
+            self._db.execute("DELETE FROM applications WHERE name = ?", (name,))
+
+    def links(self, application: str) -> list[str]:
+        query = "SELECT model FROM links WHERE application = ? ORDER BY position"
+        return [row["model"] for row in self._db.execute(query, (application,))]
+
+    def link(self, application: str, *models: str) -> None:
+        query = "INSERT INTO links (application, model) VALUES (?, ?)"
+        with self._change():
+            self._db.executemany(query, [(application, model) for model in models])
+
+    def unlink(self, application: str, *models: str) -> None:
+        query = "DELETE FROM links WHERE application = ? AND model = ?"
+        with self._change():
+            self._db.executemany(query, [(application, model) for model in models])

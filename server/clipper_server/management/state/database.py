@@ -1,0 +1,109 @@
+"""The file, its tables and its transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clipper_container.errors import ClusterError
+
+SCHEMA_VERSION = 5
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE applications (
+    name TEXT PRIMARY KEY, input_type TEXT NOT NULL, default_output TEXT NOT NULL,
+    latency_slo_micros INTEGER NOT NULL, on_overload TEXT NOT NULL) STRICT;
+CREATE TABLE versions (
+    model TEXT NOT NULL, version TEXT NOT NULL, input_type TEXT NOT NULL, artifact TEXT,
+    labels TEXT NOT NULL, num_replicas INTEGER NOT NULL, batching TEXT NOT NULL, size TEXT,
+    hang_after_s REAL NOT NULL, max_cached_input INTEGER NOT NULL, resources TEXT NOT NULL,
+    runtime TEXT NOT NULL, autoscaling TEXT NOT NULL, deployed_by TEXT NOT NULL, message TEXT NOT NULL,
+    make_current INTEGER NOT NULL, state TEXT NOT NULL, error TEXT, PRIMARY KEY (model, version)) STRICT;
+CREATE TABLE replica_numbers (
+    model TEXT NOT NULL, version TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (model, version)) STRICT;
+CREATE TABLE links (
+    application TEXT NOT NULL REFERENCES applications ON DELETE CASCADE, model TEXT NOT NULL,
+    position INTEGER PRIMARY KEY AUTOINCREMENT, UNIQUE (application, model)) STRICT;
+CREATE TABLE current (
+    model TEXT PRIMARY KEY, version TEXT NOT NULL,
+    FOREIGN KEY (model, version) REFERENCES versions ON DELETE CASCADE) STRICT;
+CREATE TABLE history (
+    id INTEGER PRIMARY KEY, model TEXT NOT NULL, version TEXT NOT NULL, at REAL NOT NULL, move TEXT NOT NULL,
+    who TEXT NOT NULL, message TEXT NOT NULL) STRICT;
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+    text TEXT NOT NULL) STRICT;
+"""
+
+
+class Database:
+    """What all tables share.
+
+    `revision` grows with, and in, every change that query frontends must learn of.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute("PRAGMA busy_timeout = 5000")
+        found: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found not in (0, SCHEMA_VERSION):
+            raise ClusterError(
+                f"The state in {path} was written by another Clipper Lab (schema {found}; this one knows "
+                f"{SCHEMA_VERSION}). Use that version, another cluster name, or start with fresh=True."
+            )
+        if found == 0:
+            with self._transaction():
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        self._db.close()
+
+    # What concerns the cluster as a whole
+
+    def get(self, key: str) -> str | None:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row["value"])
+
+    def set(self, key: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    @property
+    def revision(self) -> int:
+        return int(self.get("revision") or 0)
+
+    def next_revision(self) -> int:
+        self.set("revision", str(self.revision + 1))
+        return self.revision
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db)
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """A transaction that frontends must learn of: the change and its revision, or neither."""
+        with self._transaction():
+            yield
+            self.next_revision()
+
+
+class _Transaction:
+    """All or nothing. Inside another one it is a part of that."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._outermost = not db.in_transaction
+
+    def __enter__(self) -> None:
+        if self._outermost:
+            self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if self._outermost:
+            self._db.execute("COMMIT" if error is None else "ROLLBACK")

@@ -1,0 +1,78 @@
+"""What is kept, as values."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from clipper_container.resources import Resources
+
+from ...places import Runtime
+from ...snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, BatchingSpec
+
+VersionState = Literal["starting", "ready", "failed"]
+MoveKind = Literal["deploy", "set", "rollback"]
+
+
+class Autoscaling(msgspec.Struct, frozen=True):
+    """Bounds between which the number of replicas follows the load.
+
+    With a `cpu_percent`, of what each asks for, the container manager's engine sees to it.
+    """
+
+    min_replicas: int
+    max_replicas: int
+    cpu_percent: int | None = None
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One version of one model. `error` says why a version failed.
+
+    One without an artifact runs elsewhere, and dials in. `make_current` holds until it has come up.
+    """
+
+    model: str
+    version: str
+    input_type: str
+    artifact: str | None
+    labels: list[str]
+    num_replicas: int
+    batching: BatchingSpec = BatchingSpec()
+    size: str | None = None
+    hang_after_s: float = DEFAULT_HANG_AFTER_S
+    max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
+    resources: Resources = Resources()
+    runtime: Runtime = Runtime()
+    autoscaling: Autoscaling | None = None
+    deployed_by: str = ""
+    message: str = ""
+    make_current: bool = True
+    state: VersionState = "starting"
+    error: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.model}:{self.version}"
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A version became the current one. `at` is in seconds since 1970."""
+
+    version: str
+    at: float
+    move: MoveKind
+    who: str
+    message: str
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened, at `at` seconds since 1970.
+
+    `subject` names what it is about: an application, model, version, replica or frontend, or several.
+    """
+
+    id: int
+    at: float
+    kind: str
+    subject: dict[str, str]
+    text: str
