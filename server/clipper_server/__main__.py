@@ -17,7 +17,6 @@ from clipper_container.errors import ClipperException
 
 from . import kubernetes_commands, lifecycle
 from .cluster import ClusterFolder
-from .management import server
 
 
 def main() -> int:
@@ -48,6 +47,8 @@ def main() -> int:
 
 
 def _manage(arguments: argparse.Namespace) -> None:
+    from .management import server  # late: it takes most of a second to load
+
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     if arguments.container_manager == "docker":
         place = server.on_docker(arguments.cluster_name, arguments.published_host, arguments.registry)
