@@ -164,8 +164,8 @@ class KubernetesCluster:
         """End every pod, management first, which would want the others back; how many there were.
 
         Query frontends need not serve on until every proxy knows that they go, for nothing takes their place:
-        what is under way has a second, and the two that a kubelet adds. The cluster's state stays, and so does
-        its namespace, unless it is purged.
+        what is under way has a second, and the two that a kubelet adds. The state stays, and so does the
+        namespace, unless it is purged.
         """
         if self._namespace_object() is None:
             return 0
