@@ -63,7 +63,8 @@ def home(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv("CLIPPERLAB_HOME", str(stack.enter_context(own_home())))
         if path.stem.startswith("13"):
             cluster = stack.enter_context(kubernetes_stand_in.StandIn())
-            monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+            for variable, value in cluster.environment.items():
+                monkeypatch.setenv(variable, value)
         yield
 
 

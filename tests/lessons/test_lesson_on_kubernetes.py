@@ -33,9 +33,7 @@ pytestmark = [
 def test_it_runs_from_top_to_bottom_and_leaves_nothing(folder: Path, options: dict[str, Any]) -> None:
     """On a cluster as kind makes it, and on one node without DNS and storage."""
     with kubernetes_stand_in.StandIn(**options) as cluster:
-        code, said = run_notebooks(
-            folder / NAME, **{MUST: "kubernetes", "KUBECONFIG": str(cluster.kubeconfig)}
-        )
+        code, said = run_notebooks(folder / NAME, **{MUST: "kubernetes", **cluster.environment})
         assert code == pytest.ExitCode.OK, said
         assert f"{NAME}: passed\n" in said
         for prefix in ("lesson", "exercise"):

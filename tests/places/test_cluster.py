@@ -358,6 +358,8 @@ def test_a_cluster_that_was_stopped_starts_again_with_everything(
 ) -> None:
     needs_its_state(place)
     breakable.stop_all()
+    left = place.left(breakable.cm.cluster_name)
+    assert not [what for what in left if what.startswith(("process", "container", "pod"))]
     with pytest.raises(ClusterError, match="not running"):
         breakable.connect()
     breakable.start_clipper()

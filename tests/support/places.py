@@ -305,7 +305,8 @@ def find(name: str, **options: Any) -> Iterator[Place]:
             from tests.tools import kubernetes_stand_in
 
             stand_in = stack.enter_context(kubernetes_stand_in.StandIn(**options))
-            patch.setenv("KUBECONFIG", str(stand_in.kubeconfig))
+            for variable, value in stand_in.environment.items():
+                patch.setenv(variable, value)
             yield StandIn(stand_in)
         else:
             yield Docker(engine()) if name == "docker" else Processes()

@@ -676,6 +676,36 @@ while True: time.sleep(0.01)
     assert seen == "stopped\n"
 
 
+def test_a_grace_that_is_made_shorter_cuts_the_pause_before_the_end(space: Namespace) -> None:
+    """The kubelet leaves two seconds to whom it has told to end, whatever became of the grace."""
+    code = """
+import signal, sys, time
+def end(*_):
+    print("ending", flush=True); time.sleep(0.3); print("ended", flush=True); sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+print("begun", flush=True)
+while True: time.sleep(0.01)
+"""
+    body = deployment("d", 1, command=python(code), lifecycle={"preStop": {"sleep": {"seconds": 60}}})
+    pod = {"metadata": {"name": "d"}, "spec": body["spec"]["template"]["spec"]}
+    pod["spec"]["terminationGracePeriodSeconds"] = 90
+    space.core.create_namespaced_pod(space.name, pod)
+
+    def log() -> str:
+        try:
+            return str(space.core.read_namespaced_pod_log("d", space.name))
+        except ApiException:  # it has not begun yet
+            return ""
+
+    wait_for("its log", log)
+    stream = space.core.read_namespaced_pod_log("d", space.name, follow=True, _preload_content=False)
+    space.core.delete_namespaced_pod("d", space.name)
+    wait_for("its pause to begin", lambda: space.events("Killing"))
+    space.core.delete_namespaced_pod("d", space.name, grace_period_seconds=1)
+    wait_for("it to be gone", lambda: not space.core.list_namespaced_pod(space.name).items)
+    assert stream.data.decode().splitlines() == ["begun", "ending", "ended"]
+
+
 def test_what_a_container_is_told(space: Namespace) -> None:
     space.core.create_namespaced_config_map(
         space.name, {"metadata": {"name": "m"}, "data": {"a": "from a map"}}

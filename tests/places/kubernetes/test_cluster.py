@@ -51,3 +51,41 @@ def test_manifests_have_the_number_of_replicas_unless_an_autoscaler_counts_them(
         "strategy": {"type": "Recreate"},
     }
     assert found["management"]["spec"]["replicas"] == 3
+
+
+def pod(component: str, grace_s: int | None = None) -> dict[str, Any]:
+    going = {} if grace_s is None else {"deletionTimestamp": "now", "deletionGracePeriodSeconds": grace_s}
+    labels = {"app.kubernetes.io/component": component}
+    return {"metadata": {"name": f"{component}-{grace_s}", "labels": labels, **going}}
+
+
+@pytest.mark.parametrize(
+    ("now", "hurried"),
+    [
+        (False, [("query-30", 1)]),
+        (True, [("model-30", 0), ("query-None", 0), ("query-30", 0), ("query-1", 0)]),
+    ],
+)
+def test_frontends_of_a_cluster_that_ends_do_not_serve_on(
+    monkeypatch: pytest.MonkeyPatch, now: bool, hurried: list[tuple[str, int]]
+) -> None:
+    """Once they go: before that, others would take their place."""
+    listed = [[pod("query")]] + 2 * [[pod("model", 30), pod("query"), pod("query", 30), pod("query", 1)]]
+    asked: list[tuple[str, int]] = []
+
+    class Server:
+        def __init__(self, context: str) -> None:
+            pass
+
+        def ask(self, method: str, path: str, body: Any = None, *_: Any, **options: Any) -> dict[str, Any]:
+            if path.endswith("/pods"):
+                return {"items": listed.pop() if listed else []}
+            if method == "DELETE" and "/pods/" in path:
+                asked.append((path.rpartition("/")[2], body["gracePeriodSeconds"]))
+            return deployment("management")
+
+    monkeypatch.setattr(kubernetes_cluster, "KubernetesAPI", Server)
+    monkeypatch.setattr(kubernetes_cluster, "LOOK_S", 0)
+    assert KubernetesCluster(Choices("shop", "shop")).down(purge=False, now=now) == 4
+    assert asked[: len(hurried)] == hurried
+    assert now or len(asked) == len(hurried)

@@ -391,20 +391,6 @@ def test_manifests_are_those_of_the_running_cluster_with_its_models(cluster: Cli
     assert "replicas: 5" in planned
 
 
-def test_a_cluster_that_was_stopped_starts_again_with_everything(
-    cluster: ClipperConnection, kubernetes: Any
-) -> None:
-    before = cluster.get_all_models()
-    cluster.stop_all()
-    assert kubernetes.pods(NAMESPACE) == []
-    with pytest.raises(ClusterError, match="is not running"):
-        cluster.connect()
-    cluster.start_clipper(cache_size=0, num_frontend_replicas=2)
-    cluster.wait_until_ready("m", 1)
-    assert cluster.get_all_models() == before
-    wait_for("an answer", lambda: output(cluster) == "one")
-
-
 def test_a_plain_node_without_dns_and_storage_serves_as_well() -> None:
     with places.find("stand-in", dns=False, storage_class=False, nodes=1) as place:
         plain = place.connection("plain")

@@ -18,6 +18,7 @@ from .volumes import ACCOUNT_PATH, NotThere, translator
 
 LOOK_AGAIN_S = 0.25
 LONGEST_BACK_OFF = 30  # times the first
+LEAST_GRACE_S = 2.0  # from SIGTERM on, whatever preStop took
 MESSAGE_BYTES = 4096
 
 
@@ -281,11 +282,12 @@ class Container:
             await self._end_process(grace_s)
 
     async def _end_process(self, grace_s: float) -> None:
-        """The grace is preStop's, too."""
+        """The grace is preStop's, too, but for the least."""
         process = self._process
         if process is None:
             return
-        give_up = asyncio.get_running_loop().time() + grace_s
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + grace_s
         hook = (self.spec.get("lifecycle") or {}).get("preStop")
         if hook:
             why = await probes.hook(self, hook, grace_s)
@@ -293,7 +295,7 @@ class Container:
                 self.warn("FailedPreStopHook", f"PreStopHook failed: {why}")
         process.terminate()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(give_up):
+            async with asyncio.timeout_at(max(give_up, clock() + LEAST_GRACE_S)):
                 await process.ended.wait()
         process.kill()
 

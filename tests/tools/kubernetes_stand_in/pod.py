@@ -55,6 +55,7 @@ class Pod:
         self._transitions: dict[str, tuple[str, str]] = {}
         self._task = asyncio.create_task(self._run(), name=f"pod {pod['metadata']['name']}")
         self._ending: asyncio.Task[None] | None = None
+        self._grace_s = 0.0
 
     def container(self, name: str = "") -> Container:
         """The first one where no name is given."""
@@ -199,9 +200,13 @@ class Pod:
         self.changed()
 
     def stop(self, grace_s: float) -> None:
-        """Begin to end it; the pod is removed when it has ended."""
-        if self._ending is None:
-            self._ending = asyncio.create_task(self._stop(grace_s), name="end of a pod")
+        """Begin to end it; the pod is removed when it has ended. A grace may be made shorter later on."""
+        if self._ending is not None:
+            if grace_s >= self._grace_s:
+                return
+            self._ending.cancel()
+        self._grace_s = grace_s
+        self._ending = asyncio.create_task(self._stop(grace_s), name="end of a pod")
 
     async def _stop(self, grace_s: float) -> None:
         await asyncio.gather(*(c.stop(grace_s) for c in [*self.first, *self.containers]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import ssl
 import tempfile
 import threading
@@ -29,6 +30,7 @@ from .kubelet import Kubelet
 from .network import Network
 from .nodes import Nodes
 from .objects import Objects
+from .process import INSIDE
 from .proxy import Proxy
 from .resources import ALL, NAMESPACES, PODS, SERVICES, STORAGE_CLASSES, Object
 from .scheduler import Scheduler
@@ -205,6 +207,12 @@ class StandIn:
             await asyncio.sleep(0)
             if self.store.revision == revision:
                 await self.store.change(revision, LOOK_AGAIN_S)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What processes need that are to be its clients."""
+        path = os.pathsep.join(filter(None, [str(INSIDE), os.environ.get("PYTHONPATH")]))
+        return {"KUBECONFIG": str(self.kubeconfig), "PYTHONPATH": path}
 
     # What tests do to it, from their own thread.
 

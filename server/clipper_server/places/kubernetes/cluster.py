@@ -22,6 +22,7 @@ from .token import SECRET
 MANAGER = "clipperlab"  # of the fields that it writes
 START_S = 110.0
 STOP_S = 50.0
+FAREWELL_S = 1
 LOOK_S = 0.2
 OURS = ",".join(f"{key}={value}" for key, value in NAME.items())
 INSTANCE = "app.kubernetes.io/instance"
@@ -162,7 +163,9 @@ class KubernetesCluster:
     def down(self, *, purge: bool, now: bool = False) -> int:
         """End every pod, management first, which would want the others back; how many there were.
 
-        Its state stays, and so does its namespace, unless it is purged.
+        Query frontends need not serve on until every proxy knows that they go, for nothing takes their place:
+        what is under way has a second, and the two that a kubelet adds. The state stays, and so does the
+        namespace, unless it is purged.
         """
         if self._namespace_object() is None:
             return 0
@@ -175,7 +178,6 @@ class KubernetesCluster:
                 body = {"spec": {"replicas": 0}}
                 self._api.ask("PATCH", self._path("Deployment", name), body, "application/merge-patch+json")
         give_up = time.monotonic() + STOP_S
-        grace_s = 0 if now else None
         while True:
             # Again and again, for management makes models' Deployments until it has ended.
             self._api.ask(
@@ -185,11 +187,12 @@ class KubernetesCluster:
             )
             if not (left := self._pods()):
                 break
-            if now or time.monotonic() > give_up:
-                for pod in left:
+            at_once = now or time.monotonic() > give_up
+            for pod in left:
+                if at_once or _serves_on(pod):
                     with suppress(Missing):
                         path = f"{_CORE}/namespaces/{self._namespace}/pods/{pod['metadata']['name']}"
-                        self._api.ask("DELETE", path, {"gracePeriodSeconds": grace_s or 0})
+                        self._api.ask("DELETE", path, {"gracePeriodSeconds": 0 if at_once else FAREWELL_S})
             if time.monotonic() > give_up + 5:
                 raise ClusterError(f"Some pods of namespace {self._namespace} do not end. {self._troubles()}")
             time.sleep(LOOK_S)
@@ -311,6 +314,12 @@ class KubernetesCluster:
 
     def _path(self, kind: str, name: str) -> str:
         return f"{_PATHS[kind].format(self._namespace)}/{name}".removesuffix("/")
+
+
+def _serves_on(pod: Manifest) -> bool:
+    """Whether it is a query frontend that goes, in its own time."""
+    grace_s = pod["metadata"].get("deletionGracePeriodSeconds", 0)
+    return bool(pod["metadata"]["labels"].get(COMPONENT) == "query" and grace_s > FAREWELL_S)
 
 
 def _head(manifest: Manifest) -> Manifest:
