@@ -14,6 +14,7 @@ from tests.support.clusters import Attach, deploy_who
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take long")
+    parser.addoption("--reversed", action="store_true", help="run the last test first: none may need another")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -26,6 +27,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         on_kubernetes = [item for item in items if item.get_closest_marker("kubernetes")]
         config.hook.pytest_deselected(items=on_kubernetes)
         items[:] = [item for item in items if not item.get_closest_marker("kubernetes")]
+    if config.getoption("--reversed"):
+        items.reverse()
 
 
 @pytest.fixture(scope="session")

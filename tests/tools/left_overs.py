@@ -1,0 +1,33 @@
+"""Processes of the project that still run after the checks: `python -m tests.tools.left_overs SINCE`.
+
+Names those that began after SINCE, in seconds of the epoch, and exits with 1 where there is one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import psutil
+
+OURS = ("clipper_server", "clipper_container")
+
+
+def left_overs(since: float) -> Iterator[str]:
+    for process in psutil.process_iter(["pid", "cmdline", "create_time"]):
+        command = " ".join(process.info["cmdline"] or [])
+        if process.info["create_time"] >= since and any(name in command for name in OURS):
+            yield f"{process.pid}  {command}"
+
+
+def main() -> int:
+    left = list(left_overs(float(sys.argv[1])))
+    if left:
+        sys.stderr.write("\n  ".join(["The checks left these processes behind:", *left]) + "\n")
+        return 1
+    sys.stdout.write("No process of the project is left behind.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
