@@ -63,7 +63,7 @@ def test_the_chart_rises_when_the_other_one_deploys(home: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         charting = pool.submit(developer.run)
         try:
-            wait_for("defaults in the chart", lambda: charting.done() or _defaults(conn) > 200, 60)
+            wait_for("defaults in the chart", lambda: charting.done() or _defaults(conn) > 200)
             assert not charting.done(), "the chart ended before there was a model"
             assert conn.get_all_models() == []
             scientist.run()

@@ -40,7 +40,7 @@ def make(conn: ClipperConnection) -> Load:
 
 
 def rise(conn: ClipperConnection) -> None:
-    wait_for("more replicas", lambda: conn.get_num_replicas("scaled") >= RATE * COST_S, 60)
+    wait_for("more replicas", lambda: conn.get_num_replicas("scaled") >= RATE * COST_S)
     conn.wait_until_ready("scaled")
 
 
@@ -48,7 +48,7 @@ def carried(load: Load) -> bool:
     """Whether nearly all queries of the next second get the model's answer."""
     load.step = f"second {len(load.sent)}"
     seen = load.seen.setdefault(load.step, Counter())
-    wait_for("a second of it", lambda: seen.total() >= RATE, 30)
+    wait_for("a second of it", lambda: seen.total() >= RATE)
     return seen["answered"] > 0.95 * seen.total()
 
 
@@ -59,7 +59,7 @@ def test_replicas_come_with_the_load_and_wake_for_a_query(cluster: ClipperConnec
     load.start()
     try:
         rise(conn)
-        wait_for("enough replicas", lambda: carried(load), 60)
+        wait_for("enough replicas", lambda: carried(load))
     finally:
         load.stop()
     reasons = [e["text"] for e in conn.events() if e["kind"] == "scale"]
@@ -70,7 +70,7 @@ def test_replicas_come_with_the_load_and_wake_for_a_query(cluster: ClipperConnec
     wait_for("their end", lambda: not any("scaled" in r for r in conn.get_all_model_replicas()))
     impatient = ask(conn, "scaled", {"input": [1.0], "timeout_micros": 20_000}).json()
     assert impatient["default_reason"] == "starting"
-    wait_for("the model to be awake", lambda: not ask(conn, "scaled", {"input": [1.0]}).json()["default"], 30)
+    wait_for("the model to be awake", lambda: not ask(conn, "scaled", {"input": [1.0]}).json()["default"])
     assert conn.get_num_replicas("scaled") == 1
 
 

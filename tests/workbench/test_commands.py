@@ -123,4 +123,4 @@ def test_following_goes_on_over_a_restart_of_management(breakable: ClipperConnec
             wait_for("the event", lambda out=following.stdout: "afterwards" in out.readline())  # type: ignore[misc]
         finally:
             following.send_signal(signal.SIGINT)
-            assert following.wait(10) == 0
+            assert following.wait(60) == 0

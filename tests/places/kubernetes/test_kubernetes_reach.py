@@ -38,7 +38,7 @@ def cluster(kubernetes: Any) -> Iterator[ClipperConnection]:
     """Without a node port or anything else: only the API server leads there."""
     connection = ClipperConnection(KubernetesContainerManager("reach"))
     connection.start_clipper(fresh=True)
-    connection.register_application("app", "doubles", -1, 2_000_000)
+    connection.register_application("app", "doubles", -1, 20_000_000)
     deploy_python_closure(connection, "m", 1, "doubles", constant("x" * 100_000))
     connection.link_model_to_app("app", "m")
     yield connection
