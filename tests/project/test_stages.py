@@ -8,8 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
+
+from tests.tools.left_overs import left_overs
 
 ROOT = Path(__file__).parents[2]
 CHORES = """#!/bin/sh
@@ -100,3 +104,15 @@ def test_left_overs_are_named() -> None:
         process.communicate("")
     assert done.returncode == 1
     assert f"{process.pid}  {' '.join(stays)}" in done.stderr
+
+
+def test_another_checkouts_processes_are_not_left_overs(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = {
+        1: ["/other/.venv/bin/python", "-m", "clipper_server"],
+        2: ["python", "-m", "clipper_container"],
+    }
+    infos = {pid: {"cmdline": command, "create_time": 10.0} for pid, command in commands.items()}
+    found = [SimpleNamespace(pid=pid, info=info) for pid, info in infos.items()]
+    monkeypatch.setattr(psutil, "process_iter", lambda _: found)
+    assert list(left_overs(5.0)) == ["2  python -m clipper_container"]
+    assert list(left_overs(15.0)) == []

@@ -1,12 +1,14 @@
 """Processes of the project that still run after the checks: `python -m tests.tools.left_overs SINCE`.
 
-Names those that began after SINCE, in seconds of the epoch, and exits with 1 where there is one.
+Names those that began after SINCE, in seconds of the epoch, and exits with 1 where there is one. Those of another
+checkout's environment are somebody else's.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
@@ -15,8 +17,10 @@ OURS = ("clipper_server", "clipper_container")
 
 def left_overs(since: float) -> Iterator[str]:
     for process in psutil.process_iter(["pid", "cmdline", "create_time"]):
-        command = " ".join(process.info["cmdline"] or [])
-        if process.info["create_time"] >= since and any(name in command for name in OURS):
+        program, *arguments = process.info["cmdline"] or [""]
+        command = " ".join([program, *arguments])
+        elsewhere = Path(program).is_absolute() and not Path(program).is_relative_to(sys.prefix)
+        if process.info["create_time"] >= since and not elsewhere and any(name in command for name in OURS):
             yield f"{process.pid}  {command}"
 
 
