@@ -1,7 +1,7 @@
 """Processes of the project that still run after the checks: `python -m tests.tools.left_overs SINCE`.
 
-Names those that began after SINCE, in seconds of the epoch, and exits with 1 where there is one. Those of another
-checkout's environment are somebody else's.
+Names those that began after SINCE, in seconds of the epoch, and exits with 1 where there is one. Those of
+another checkout's environment are somebody else's.
 """
 
 from __future__ import annotations
