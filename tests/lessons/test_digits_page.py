@@ -24,7 +24,7 @@ from tests.support import parts
 from tests.support.browser import launch
 from tests.support.clusters import Attach
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SOON_MS = 60_000
 NONE = "\N{EN DASH}"
 STROKES = {

@@ -57,7 +57,7 @@ def run_notebooks(*notebooks: Path, **environment: str) -> tuple[int, str]:
     inherited |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     root = Path(__file__).parents[2]
     done = subprocess.run(
-        command, cwd=root, env=inherited | environment, capture_output=True, text=True, timeout=150
+        command, cwd=root, env=inherited | environment, capture_output=True, text=True, timeout=250
     )
     return done.returncode, done.stdout
 

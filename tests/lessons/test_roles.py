@@ -56,7 +56,7 @@ def test_the_notebooks_are_committed_clean(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_chart_rises_when_the_other_one_deploys(home: Path) -> None:
     developer, scientist = Notebook("application_developer"), Notebook("data_scientist")
     conn = ClipperConnection(ProcessContainerManager("two-roles"))

@@ -16,7 +16,7 @@ from tests.support.places import EVERYWHERE
 from tests.support.waiting import wait_for
 from tests.tools.drill import RATE, Load
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 COST_S = 0.01  # of an input, so that one replica answers a hundred a second at most
 

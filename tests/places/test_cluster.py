@@ -22,7 +22,7 @@ from tests.support.clusters import Attach, ask, asking, constant, deploy_who, ou
 from tests.support.places import EVERYWHERE, Place
 from tests.support.waiting import wait_for
 
-pytestmark = [EVERYWHERE, pytest.mark.timeout(300)]
+pytestmark = [EVERYWHERE, pytest.mark.timeout(900)]
 
 # The whole line
 

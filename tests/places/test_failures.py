@@ -19,7 +19,7 @@ from tests.support.clusters import Attach, ask, output
 from tests.support.places import EVERYWHERE, Place
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.slow, EVERYWHERE, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, EVERYWHERE, pytest.mark.timeout(900)]
 
 
 def deploy(

@@ -40,7 +40,7 @@ class Stages:
             env={**inherited, "MAKE": str(self._make), "FAILS": fails, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=250,
         )
         chores = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("chore ")]
         return done.returncode, chores, done.stdout.partition("=== stages")[2]

@@ -21,7 +21,7 @@ from tests.support import parts
 from tests.support.browser import IDLE, Notebook, jupyter, launch, write_notebook
 from tests.support.clusters import Attach, kill, pid_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 MANAGER = "ProcessContainerManager('browser', clipper_query_port=0, clipper_management_port=0)"
 START = f"""\
 import clipperlab

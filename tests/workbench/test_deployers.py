@@ -338,7 +338,7 @@ def run(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess
     script = folder / "script.py"
     script.write_text(code)
     return subprocess.run(
-        [sys.executable, str(script), *arguments], cwd=folder, capture_output=True, text=True, timeout=60
+        [sys.executable, str(script), *arguments], cwd=folder, capture_output=True, text=True, timeout=250
     )
 
 

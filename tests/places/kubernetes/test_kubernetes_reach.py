@@ -18,7 +18,7 @@ from tests.support.waiting import wait_for
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(900),
     # The stand-in passes bytes on for pods that end: such streams are closed by nobody.
     pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),
