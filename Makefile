@@ -2,9 +2,13 @@
 
 PYTHON ?= python3
 JUPYTER_ARGS ?=
-PYTEST_ARGS ?= --slow
+# EVERYTHING=1: nothing is left out, however long it takes.
+EVERYTHING ?=
+PYTEST_ARGS ?= $(if $(EVERYTHING),--slow)
 BENCHMARKS ?=
+DRILL ?=
 LESSONS ?= notebooks/*.ipynb exercises/solutions/*.ipynb
+FIRST_LESSONS := notebooks/0[0-3]_*.ipynb
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,12 +20,12 @@ DEV := $(VENV)/.dev
 SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/package-lock.json \
   $(wildcard clipperlab/frontend/src/*.ts clipperlab/static/*.js)
 
-# What they leave outlives them where something goes wrong, on the Docker engine: so they run twice in a row.
+# What they leave outlives them where something goes wrong, on the Docker engine: so they run once more at the end.
 LASTING := $(wildcard notebooks/11_*.ipynb)
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test lint types unit screenshots notebooks lessons-twice exercises benchmarks format hooks clean parts curl wrk
+.PHONY: help lab demo stop test set-up lint types unit drill screenshots notebooks first-lessons lessons-twice exercises benchmarks format hooks clean parts curl wrk
 .NOTPARALLEL:
 
 help: ## list the chores
@@ -38,7 +42,10 @@ demo: $(LAB) ## serve a real model without a browser, and print what was seen
 stop: ## end the cluster that `make lab` started
 	@if [ -x $(BIN)/clipperlab ]; then $(BIN)/clipperlab stop; fi
 
-test: lint types unit notebooks ## run every check
+test: ## check what a newcomer can in 10 minutes; EVERYTHING=1: all there is to check
+	@MAKE='$(MAKE)' EVERYTHING='$(EVERYTHING)' .ci/stages
+
+set-up: $(DEV) curl $(if $(EVERYTHING),parts wrk) ## install what the checks need
 
 lint: $(DEV) ## check style, formatting and the direction of imports
 	$(BIN)/ruff check
@@ -48,15 +55,20 @@ lint: $(DEV) ## check style, formatting and the direction of imports
 types: $(DEV) ## check types
 	$(BIN)/mypy
 
-unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),parts) ## run the tests in tests/
+unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),parts) ## run the tests in tests/; EVERYTHING=1: also the slow ones
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+drill: $(DEV) ## see what clients see in a bad hour
+	$(BIN)/python -m tests.tools.drill $(DRILL)
 
 screenshots: $(DEV) parts ## take the README's pictures anew
 	PYTHONPATH=notebooks $(BIN)/python -m tests.tools.screenshots
 
 notebooks: $(DEV) curl parts ## run every cell of every lesson and of every solution
-	$(RUN_LESSONS) $(LESSONS)
-	$(if $(filter command line,$(origin LESSONS)),,$(RUN_LESSONS) --twice $(LASTING))
+	$(RUN_LESSONS) --keep-duplicates $(LESSONS) $(if $(filter command line,$(origin LESSONS)),,$(LASTING))
+
+first-lessons: $(DEV) curl ## run the first four of them, which need no other program
+	$(RUN_LESSONS) $(FIRST_LESSONS)
 
 lessons-twice: $(DEV) curl parts ## the same, twice in one home: nothing that a lesson leaves may be in its own way
 	$(RUN_LESSONS) --twice $(LESSONS)

@@ -14,6 +14,7 @@ from tests.support.clusters import Attach, deploy_who
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take long")
+    parser.addoption("--reversed", action="store_true", help="run the last test first: none may need another")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -26,6 +27,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         on_kubernetes = [item for item in items if item.get_closest_marker("kubernetes")]
         config.hook.pytest_deselected(items=on_kubernetes)
         items[:] = [item for item in items if not item.get_closest_marker("kubernetes")]
+    if config.getoption("--reversed"):
+        items.reverse()
 
 
 @pytest.fixture(scope="session")
@@ -68,16 +71,19 @@ def attach(place: places.Place) -> Attach:
 def conn(attach: Attach, place: places.Place) -> Iterator[ClipperConnection]:
     """One cluster for the tests that break nothing of it."""
     connection = attach("shared")
-    connection.start_clipper(cache_size=0, fresh=True)
-    yield connection
-    connection.stop_all(purge=True)
+    try:
+        connection.start_clipper(cache_size=0, fresh=True)
+        yield connection
+    finally:
+        connection.stop_all(purge=True)
     assert place.left("shared") == []
 
 
 @pytest.fixture
 def cluster(conn: ClipperConnection) -> Iterator[ClipperConnection]:
-    """The shared cluster, empty at the beginning, and again at the end."""
+    """The shared cluster, empty again at the end, however the test went."""
     yield conn
+    conn.connect()  # which starts what a test that failed half-way has killed
     for name in conn.get_all_apps():
         conn.unregister_application(name)
     conn.stop_models(sorted({v["model_name"] for v in conn.get_all_models(verbose=True)}))
@@ -87,7 +93,9 @@ def cluster(conn: ClipperConnection) -> Iterator[ClipperConnection]:
 def breakable(attach: Attach, request: pytest.FixtureRequest) -> Iterator[ClipperConnection]:
     """A cluster of the test's own, with the model `who`, which answers its replica's number, behind `app`."""
     connection = attach(f"b{abs(hash(request.node.name)) % 10**6}")
-    connection.start_clipper(cache_size=0, fresh=True)
-    deploy_who(connection, "app", "who")
-    yield connection
-    connection.stop_all(graceful=False, purge=True)
+    try:
+        connection.start_clipper(cache_size=0, fresh=True)
+        deploy_who(connection, "app", "who")
+        yield connection
+    finally:
+        connection.stop_all(graceful=False, purge=True)

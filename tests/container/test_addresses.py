@@ -37,7 +37,7 @@ def frontends(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 @pytest.fixture
 def listening() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(10)
+        server.settimeout(60)
         yield server
 
 
@@ -119,9 +119,9 @@ def test_connections_that_nobody_took_are_closed(
         names.dial(*names.present())
     accepted, _ = listening.accept()
     with accepted:
-        assert opened.wait(10)
+        assert opened.wait(60)
         names.close()
-        accepted.settimeout(10)
+        accepted.settimeout(60)
         assert accepted.recv(1) == b""
 
 

@@ -96,7 +96,7 @@ def custom(conn: ClipperConnection) -> dict[tuple[str, str], float]:
 
 
 def test_what_a_model_measures_is_on_metrics(conn: ClipperConnection) -> None:
-    conn.register_application("measuring", "doubles", -1, 2_000_000)
+    conn.register_application("measuring", "doubles", -1, 20_000_000)
     deploy_python_closure(conn, "measuring", 1, "doubles", measuring, batching="off")
     conn.link_model_to_app("measuring", "measuring")
     for x in ([0.5], [2.0, 3.0], [40.0]):

@@ -18,7 +18,7 @@ from clipper_container.credits import CREDITS
 from clipper_container.links import Links, Work
 
 HELLO = wire.Hello(wire.WIRE_VERSION, "token", "m", "1", "0", 1)
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 class Frontend:

@@ -140,7 +140,7 @@ def deploy(conn: ClipperConnection, version: int, digit: object) -> None:
 
 
 def start(conn: ClipperConnection) -> None:
-    conn.register_application("digits", "doubles", -1, 2_000_000)
+    conn.register_application("digits", "doubles", -1, 20_000_000)
     deploy(conn, 1, 1)
     conn.link_model_to_app("digits", "digits")
 
@@ -172,12 +172,12 @@ def test_answers_name_the_version_through_replacement_and_rollback(
             wait_for("version 1 to answer again", lambda: seen[-1] == (200, 1, "1"))
         finally:
             stop.set()
-        used.result(20)
+        used.result(60)
     assert set(seen) == {(200, 1, "1"), (200, 2, "2")}, "no answer failed, and none was a default output"
 
 
 def test_a_default_output_is_no_digit(cluster: ClipperConnection, tmp_path: Path) -> None:
-    cluster.register_application("digits", "doubles", -1, 2_000_000)
+    cluster.register_application("digits", "doubles", -1, 20_000_000)
     with Running(f"http://{cluster.get_query_addr()}", tmp_path) as running:
         said = predict(running)
     assert (said["digit"], said["default_output"], said["reason"]) == (None, -1, "no_model_linked")
@@ -206,7 +206,7 @@ def test_lives_through_a_cluster_that_stops_and_comes_back(attach: Attach, tmp_p
             assert (said["status"], "cannot be reached" in said["detail"]) == (503, True)
             conn = attach("webapp")
             conn.start_clipper()
-            wait_for("the model to answer again", lambda: predict(running).get("digit") == 1, 30)
+            wait_for("the model to answer again", lambda: predict(running).get("digit") == 1)
         assert "Traceback" not in (tmp_path / "app.log").read_text()
     finally:
         conn.stop_all(purge=True)

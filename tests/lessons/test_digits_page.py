@@ -24,8 +24,8 @@ from tests.support import parts
 from tests.support.browser import launch
 from tests.support.clusters import Attach
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-SOON_MS = 10_000
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+SOON_MS = 60_000
 NONE = "\N{EN DASH}"
 STROKES = {
     1: [[(0.35, 0.3), (0.52, 0.12), (0.52, 0.9)]],
@@ -49,7 +49,7 @@ def digits(attach: Attach, browser: Browser) -> Iterator[ClipperConnection]:
     pictures, truth = load_digits(return_X_y=True)
     conn = attach("page")
     conn.start_clipper(fresh=True)
-    conn.register_application("digits", "doubles", -1, 2_000_000)
+    conn.register_application("digits", "doubles", -1, 20_000_000)
     for version, model in ((1, KNeighborsClassifier(3)), (2, SVC(gamma=0.001))):
         fitted = model.fit(pictures, truth)
         deploy_sklearn_model(conn, "digits", version, "doubles", fitted, example_input=pictures[0])
@@ -130,7 +130,7 @@ def test_an_outage_is_a_sentence_that_goes_away(browser: Browser, attach: Attach
     conn.start_clipper(fresh=True)
     page = browser.new_page()
     try:
-        conn.register_application("digits", "doubles", -1, 2_000_000)
+        conn.register_application("digits", "doubles", -1, 20_000_000)
         deploy_sklearn_model(conn, "digits", 1, "doubles", KNeighborsClassifier(3).fit(pictures, truth))
         conn.link_model_to_app("digits", "digits")
         address = conn.get_query_addr()

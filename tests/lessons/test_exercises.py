@@ -75,7 +75,7 @@ def test_says_not_yet_until_it_is_solved(path: Path) -> None:
     """Every cell runs as it is, with no error, and no check passes."""
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     try:
-        NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(path.parent)}}).execute()
+        NotebookClient(notebook, timeout=250, resources={"metadata": {"path": str(path.parent)}}).execute()
     except CellExecutionError as error:
         lacks = re.match(r"There is no (.+?) here, (.*)", error.evalue) if error.ename == "NotHere" else None
         if lacks is None:

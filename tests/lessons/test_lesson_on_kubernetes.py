@@ -18,7 +18,7 @@ BARE: dict[str, Any] = {"dns": False, "storage_class": False, "nodes": 1}
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     # The stand-in passes bytes on for pods that the lesson kills: such streams are closed by nobody.
     pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),

@@ -251,7 +251,7 @@ async def test_an_older_change_never_replaces_a_newer_answer(db: psycopg.Connect
 
     async with row_consumer(dsn, Slow(), at_once=1) as slow, row_consumer(dsn, FakeAsker()) as quick:
         older = asyncio.create_task(slow.step())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await took.wait()
             assert await quick.step() == 1, "the slow one has locked the other"
         held.set()
@@ -282,7 +282,7 @@ def cluster(attach: Attach) -> Iterator[ClipperConnection]:
     """Its model doubles, and takes a hundredth of a second for a batch: so a kill meets work in flight."""
     conn = attach("live")
     conn.start_clipper(cache_size=0, fresh=True)
-    conn.register_application("digits", "doubles", -1, 1_000_000)
+    conn.register_application("digits", "doubles", -1, 20_000_000)
     deploy_python_closure(conn, "digits", 1, "doubles", doubles(), num_replicas=2)
     conn.link_model_to_app("digits", "digits")
     yield conn
@@ -345,7 +345,7 @@ def test_a_stream_whose_consumer_is_killed_ten_times(
                 assert server.xlen("digits"), "it should die in mid-stream"
                 break_the_cluster(cluster, time)
             else:
-                wait_for("all answers", lambda: not server.xlen("digits"), 60)
+                wait_for("all answers", lambda: not server.xlen("digits"))
     cluster.connect()
     assert sorted(answers(server)) == sorted(ids), "every message has its answer"
     assert {m: a["output"] for m, a in answers(server).items()} == {m: 2.0 * i for i, m in enumerate(ids)}
@@ -367,7 +367,7 @@ def test_a_database_whose_consumer_is_killed_ten_times(
                 assert left(db), "it should die in mid-stream"
                 break_the_cluster(cluster, time)
             else:
-                wait_for("all answers", lambda: not left(db), 60)
+                wait_for("all answers", lambda: not left(db))
     cluster.connect()
     assert predicted(db) == {i + 1: 2.0 * i for i in range(MESSAGES)}
     assert db.execute("SELECT DISTINCT reason FROM predictions").fetchall() == [("",)]
@@ -381,7 +381,7 @@ def test_a_consumer_ends_when_told(
     with program("stream", cluster, redis=redis_url, stream="digits", name="one") as process:
         wait_for("the answer", lambda: answers(server))
         process.send_signal(told)
-        assert process.wait(10) == -told
+        assert process.wait(60) == -told
 
 
 @pytest.mark.usefixtures("redis_url", "dsn")

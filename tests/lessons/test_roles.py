@@ -56,14 +56,14 @@ def test_the_notebooks_are_committed_clean(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_chart_rises_when_the_other_one_deploys(home: Path) -> None:
     developer, scientist = Notebook("application_developer"), Notebook("data_scientist")
     conn = ClipperConnection(ProcessContainerManager("two-roles"))
     with ThreadPoolExecutor(1) as pool:
         charting = pool.submit(developer.run)
         try:
-            wait_for("defaults in the chart", lambda: charting.done() or _defaults(conn) > 200, 60)
+            wait_for("defaults in the chart", lambda: charting.done() or _defaults(conn) > 200)
             assert not charting.done(), "the chart ended before there was a model"
             assert conn.get_all_models() == []
             scientist.run()

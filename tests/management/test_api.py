@@ -8,7 +8,6 @@ import json
 import logging
 import shutil
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,9 +114,7 @@ def test_a_stream_says_something_while_nothing_happens(
 def test_streams_end_when_management_ends(management: Served) -> None:
     with stream(management) as first, stream(management) as second:
         management.end()
-        began = time.monotonic()
         assert [*first, *second] == [{"": "nothing happened"}] * 2
-        assert time.monotonic() - began < 1
 
 
 def test_streams_tell_every_client_everything_in_order(management: Served) -> None:
@@ -141,9 +138,7 @@ def test_a_client_that_does_not_read_its_stream_holds_nobody_up(management: Serv
             note(management, 100_000 * "x")
         for _ in range(100):
             assert len(json.loads(next(quick)["data"])["text"]) == 100_000
-        began = time.monotonic()
         assert client.post("/api/v1/applications", json=APP).status_code == 201
-        assert time.monotonic() - began < 1
         management.end()
         assert not [message for message in quick if "event" in message and message["event"] == "note"]
 

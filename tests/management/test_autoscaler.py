@@ -85,6 +85,30 @@ def test_it_sleeps_when_nobody_asks_and_wakes_for_the_first_query() -> None:
     assert scaled.replicas == 1
 
 
+def test_what_came_before_it_slept_is_no_load_when_it_wakes() -> None:
+    scaled = Scaled(0, 5)
+    scaled.run(5, rate=200)
+    assert scaled.replicas == 3
+    scaled.replicas = 0  # somebody's word
+    scaled.asked += 1
+    scaled.now += 0.1
+    scaled.decide(waiting=1)  # and wakes at once
+    scaled.run(3, rate=20)
+    assert scaled.replicas == 1
+
+
+def test_what_woke_it_is_no_load() -> None:
+    scaled = Scaled(0, 5, replicas=0)
+    scaled.run(5, rate=0)
+    scaled.now += 0.5
+    scaled.asked += 300
+    scaled.decide(waiting=300)
+    scaled.run(3, rate=20)
+    assert scaled.replicas == 1
+    scaled.run(3, rate=300)
+    assert scaled.replicas == 4
+
+
 @pytest.mark.parametrize(("capacity", "ready"), [(None, 1), (100.0, 0)])
 def test_nothing_is_decided_before_it_is_measured(capacity: float | None, ready: int) -> None:
     scaled = Scaled(1, 8)

@@ -80,7 +80,7 @@ def run(operation: Any, mode: GenerationMode, names: dict[str, str], session: re
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode, path_parameters=names or None))
     def ask(case: schemathesis.Case[Any]) -> None:
-        case.call_and_validate(session=session, headers=HEADERS, checks=CHECKS, timeout=5)
+        case.call_and_validate(session=session, headers=HEADERS, checks=CHECKS, timeout=60)
 
     ask()
 

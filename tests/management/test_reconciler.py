@@ -280,6 +280,22 @@ def test_an_autoscaled_version_follows_its_load_and_says_why(in_world: InWorld) 
     in_world(test)
 
 
+def test_what_came_while_it_was_not_scaled_is_no_load(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        await world.control.set_autoscaling("m", "1", Autoscaling(1, 5))
+        world.loads = [load(asked=0)]
+        await asyncio.sleep(5)
+        await world.control.set_autoscaling("m", "1", None)
+        world.loads = [load(asked=1_000_000)]
+        await asyncio.sleep(60)
+        await world.control.set_autoscaling("m", "1", Autoscaling(1, 5))
+        await asyncio.sleep(10)
+        assert world.replicas() == ["m.1.0"]
+
+    in_world(test)
+
+
 def test_a_cpu_load_is_for_engines_that_measure_it(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.support.places import EVERYWHERE
 from tests.support.waiting import wait_for
 from tests.tools.drill import RATE, Load
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 COST_S = 0.01  # of an input, so that one replica answers a hundred a second at most
 
@@ -39,27 +40,28 @@ def make(conn: ClipperConnection) -> Load:
 
 
 def rise(conn: ClipperConnection) -> None:
-    wait_for("more replicas", lambda: conn.get_num_replicas("scaled") >= RATE * COST_S, 20)
+    wait_for("more replicas", lambda: conn.get_num_replicas("scaled") >= RATE * COST_S)
     conn.wait_until_ready("scaled")
 
 
-def remove(conn: ClipperConnection) -> None:
-    conn.stop_models(["scaled"])
-    conn.unregister_application("scaled")
+def carried(load: Load) -> bool:
+    """Whether nearly all queries of the next second get the model's answer."""
+    load.step = f"second {len(load.sent)}"
+    seen = load.seen.setdefault(load.step, Counter())
+    wait_for("a second of it", lambda: seen.total() >= RATE)
+    return seen["answered"] > 0.95 * seen.total()
 
 
 @EVERYWHERE
-def test_replicas_come_with_the_load_and_wake_for_a_query(conn: ClipperConnection) -> None:
+def test_replicas_come_with_the_load_and_wake_for_a_query(cluster: ClipperConnection) -> None:
+    conn = cluster
     load = make(conn)
     load.start()
     try:
         rise(conn)
-        load.step = "enough"
-        wait_for("some seconds of it", lambda: load.sent["enough"] > 4 * RATE, 20)
+        wait_for("enough replicas", lambda: carried(load))
     finally:
         load.stop()
-    enough = load.seen["enough"]
-    assert enough["answered"] > 0.95 * enough.total(), f"with enough replicas: {enough}"
     reasons = [e["text"] for e in conn.events() if e["kind"] == "scale"]
     assert any("inputs a second come, and one replica answers" in text for text in reasons), reasons
     conn.set_autoscaling("scaled", None)
@@ -68,20 +70,19 @@ def test_replicas_come_with_the_load_and_wake_for_a_query(conn: ClipperConnectio
     wait_for("their end", lambda: not any("scaled" in r for r in conn.get_all_model_replicas()))
     impatient = ask(conn, "scaled", {"input": [1.0], "timeout_micros": 20_000}).json()
     assert impatient["default_reason"] == "starting"
-    wait_for("the model to be awake", lambda: not ask(conn, "scaled", {"input": [1.0]}).json()["default"], 10)
+    wait_for("the model to be awake", lambda: not ask(conn, "scaled", {"input": [1.0]}).json()["default"])
     assert conn.get_num_replicas("scaled") == 1
-    remove(conn)
 
 
 @pytest.mark.parametrize("place", ["process"], indirect=True, scope="module")
-def test_replicas_go_without_load(conn: ClipperConnection) -> None:
+def test_replicas_go_without_load(cluster: ClipperConnection) -> None:
+    conn = cluster
     load = make(conn)
     load.start()
     try:
         rise(conn)
     finally:
         load.stop()
-    wait_for("one replica, in the calm", lambda: conn.get_num_replicas("scaled") == 1, 60)
-    wait_for("none, when nobody asks", lambda: conn.get_num_replicas("scaled") == 0, 60)
+    wait_for("one replica, in the calm", lambda: conn.get_num_replicas("scaled") == 1, 90)
+    wait_for("none, when nobody asks", lambda: conn.get_num_replicas("scaled") == 0, 90)
     wait_for("their end", lambda: not any("scaled" in r for r in conn.get_all_model_replicas()))
-    remove(conn)

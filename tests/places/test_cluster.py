@@ -18,17 +18,17 @@ import pytest
 from clipper_container.errors import ArtifactError, BadRequest, ClusterError, DeployError, NotFound
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
-from tests.support.clusters import Attach, ask, constant, deploy_who, output, which_replica
+from tests.support.clusters import Attach, ask, asking, constant, deploy_who, output, which_replica
 from tests.support.places import EVERYWHERE, Place
 from tests.support.waiting import wait_for
 
-pytestmark = [EVERYWHERE, pytest.mark.timeout(300)]
+pytestmark = [EVERYWHERE, pytest.mark.timeout(900)]
 
 # The whole line
 
 
 def test_numbers_that_are_whole_are_good_doubles(conn: ClipperConnection) -> None:
-    conn.register_application("sums", "doubles", -1.0, 2_000_000)
+    conn.register_application("sums", "doubles", -1.0, 20_000_000)
     deploy_python_closure(conn, "sums", 1, "doubles", lambda rows: [r.sum() for r in rows], example_input=[1])
     conn.link_model_to_app("sums", "sums")
     answer = ask(conn, "sums", {"input": [1, 2]}).json()
@@ -60,7 +60,7 @@ def test_bytes_strings_and_json_arrive_as_such(conn: ClipperConnection) -> None:
     kinds.__module__ = "__main__"
     cases = [("bytes", "aGVsbG8=", "bytes 5"), ("strings", "hé", "str 2"), ("json", {"a": [1]}, "dict 1")]
     for name, value, kind in cases:
-        conn.register_application(name, name, "", 2_000_000)
+        conn.register_application(name, name, "", 20_000_000)
         deploy_python_closure(conn, name, 1, name, kinds)
         conn.link_model_to_app(name, name)
         assert ask(conn, name, {"input": value}).json()["output"] == kind
@@ -76,7 +76,7 @@ def kinds(inputs: Any) -> list[Any]:
 
 def test_arrays_arrive_as_numpy_and_outputs_may_be_of_any_kind(conn: ClipperConnection) -> None:
     kinds.__module__ = "__main__"
-    conn.register_application("arrays", "ndarray", None, 2_000_000)
+    conn.register_application("arrays", "ndarray", None, 20_000_000)
     example = np.zeros((2, 2), dtype=np.uint8)
     deploy_python_closure(conn, "arrays", 1, "ndarray", kinds, example_input=example)
     conn.link_model_to_app("arrays", "arrays")
@@ -106,7 +106,7 @@ def test_arrays_arrive_as_numpy_and_outputs_may_be_of_any_kind(conn: ClipperConn
 
 
 def test_batching_is_watched_and_changed_while_the_model_runs(conn: ClipperConnection) -> None:
-    conn.register_application("batched", "doubles", -1, 2_000_000)
+    conn.register_application("batched", "doubles", -1, 20_000_000)
     deploy_python_closure(
         conn, "batched", 1, "doubles", constant(1), example_input=[1.0], batching="fixed(4)"
     )
@@ -131,7 +131,7 @@ def test_batching_is_watched_and_changed_while_the_model_runs(conn: ClipperConne
 
 
 def test_why_tells_the_path_of_a_query(conn: ClipperConnection) -> None:
-    conn.register_application("told", "doubles", -1, 2_000_000)
+    conn.register_application("told", "doubles", -1, 20_000_000)
     deploy_python_closure(conn, "told", 1, "doubles", constant(1))
     conn.link_model_to_app("told", "told")
     query_id = ask(conn, "told", {"input": [1]}).json()["query_id"]
@@ -159,7 +159,7 @@ def test_another_process_finds_everything(conn: ClipperConnection, place: Place)
 
 
 def test_roll_back_and_forward_under_load_loses_nothing(conn: ClipperConnection) -> None:
-    conn.register_application("rolled", "doubles", "default", 2_000_000)
+    conn.register_application("rolled", "doubles", "default", 20_000_000)
     for version in (1, 2):
         deploy_python_closure(conn, "rolled", version, "doubles", constant(version))
     conn.link_model_to_app("rolled", "rolled")
@@ -167,7 +167,7 @@ def test_roll_back_and_forward_under_load_loses_nothing(conn: ClipperConnection)
     stop = threading.Event()
 
     def client() -> None:
-        with httpx2.Client(trust_env=False) as http:
+        with httpx2.Client(trust_env=False, timeout=60) as http:
             while not stop.is_set():
                 response = http.post(
                     f"http://{conn.get_query_addr()}/rolled/predict", json={"input_batch": [[1], [2]]}
@@ -177,30 +177,27 @@ def test_roll_back_and_forward_under_load_loses_nothing(conn: ClipperConnection)
     clients = [threading.Thread(target=client) for _ in range(3)]
     for thread in clients:
         thread.start()
-    for i in range(10):
-        version = 1 + i % 2
-        conn.set_model_version("rolled", version)
-        assert output(conn, "rolled") == version
-    stop.set()
-    for thread in clients:
-        thread.join(10)
-    assert len(seen) > 20
+    try:
+        for i in range(10):
+            version = 1 + i % 2
+            conn.set_model_version("rolled", version)
+            assert output(conn, "rolled") == version
+        wait_for("answers", lambda: len(seen) > 20)
+    finally:
+        stop.set()
+        for thread in clients:
+            thread.join()
     assert all(outputs in ([1, 1], [2, 2]) for outputs in seen)
 
 
 def test_all_replicas_answer_and_scaling_down_loses_nothing(conn: ClipperConnection) -> None:
     deploy_who(conn, "scaled", "scaled", num_replicas=3)
     assert len({output(conn, "scaled") for _ in range(30)}) == 3
-    answers: list[Any] = []
-
-    def client() -> None:
-        answers.extend(output(conn, "scaled") for _ in range(100))
-
-    thread = threading.Thread(target=client)
-    thread.start()
-    conn.set_num_replicas("scaled", 1)
-    thread.join(20)
-    assert len(answers) == 100
+    with asking(conn, "scaled") as answers:
+        wait_for("answers", lambda: len(answers) >= 10)
+        conn.set_num_replicas("scaled", 1)
+        enough = len(answers) + 50
+        wait_for("more answers", lambda: len(answers) >= enough)
     assert None not in answers
 
 
@@ -276,7 +273,7 @@ def test_a_function_that_cannot_be_packaged_is_told_what_of_it(conn: ClipperConn
 
 
 def test_an_error_at_query_time_is_the_reason_of_the_default(conn: ClipperConnection) -> None:
-    conn.register_application("raising", "doubles", -1, 2_000_000)
+    conn.register_application("raising", "doubles", -1, 20_000_000)
     deploy_python_closure(conn, "raising", 1, "doubles", raises)
     conn.link_model_to_app("raising", "raising")
     answer = ask(conn, "raising", {"input": [1]}).json()
@@ -309,21 +306,11 @@ def test_queries_in_flight_go_to_another_replica_when_theirs_is_killed(
 ) -> None:
     breakable.set_num_replicas("who", 2)
     replicas = {output(breakable) for _ in range(10)}
-    answers: list[Any] = []
-    half_way = threading.Event()
-
-    def client() -> None:
-        for i in range(200):
-            answers.append(output(breakable))
-            if i == 50:
-                half_way.set()
-
-    thread = threading.Thread(target=client)
-    thread.start()
-    assert half_way.wait(20)
-    place.kill(breakable, f"who.1.{replicas.pop()}")
-    thread.join(30)
-    assert len(answers) == 200
+    with asking(breakable) as answers:
+        wait_for("answers", lambda: len(answers) >= 50)
+        place.kill(breakable, f"who.1.{replicas.pop()}")
+        enough = len(answers) + 150
+        wait_for("more answers", lambda: len(answers) >= enough)
     assert None not in answers
 
 
@@ -332,7 +319,7 @@ def test_a_killed_query_frontend_comes_back_at_its_address(
 ) -> None:
     replica, address = output(breakable), breakable.get_query_addr()
     place.kill(breakable, "query-0")
-    assert wait_for("the query frontend to answer", lambda: output(breakable), 2 * place.restart_s) == replica
+    assert wait_for("the query frontend to answer", lambda: output(breakable)) == replica
     assert breakable.get_query_addr() == address
 
 

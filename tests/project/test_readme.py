@@ -25,7 +25,7 @@ def test_the_example_runs() -> None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=250,
         )
     assert done.returncode == 0, done.stderr
     promised = re.findall(r"^# ([{\[].*)$", code, re.MULTILINE)

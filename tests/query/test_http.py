@@ -22,7 +22,7 @@ from clipper_server.snapshot import ApplicationSpec, BatchingSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
 
 pytestmark = pytest.mark.anyio
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 def snapshot(revision: int = 1, **changes: Any) -> Snapshot:

@@ -12,7 +12,7 @@ import pytest
 from clipper_server.query.listener import Listener
 
 pytestmark = pytest.mark.anyio
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def jupyter(folder: Path) -> Iterator[str]:
             yield url
         finally:
             server.terminate()
-            server.wait(20)
+            server.wait(60)
 
 
 class Notebook:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -19,7 +20,7 @@ Attach = Callable[[str], ClipperConnection]
 
 
 def deploy_who(connection: ClipperConnection, app: str, model: str, num_replicas: int = 1) -> None:
-    connection.register_application(app, "doubles", -1, 2_000_000)
+    connection.register_application(app, "doubles", -1, 20_000_000)
     deploy_python_closure(connection, model, 1, "doubles", which_replica(), num_replicas=num_replicas)
     connection.link_model_to_app(app, model)
 
@@ -45,7 +46,8 @@ def constant(value: object) -> Callable[[list[Any]], list[object]]:
 def ask(connection: ClipperConnection, app: str, body: Any, **options: Any) -> httpx2.Response:
     url = f"http://{connection.get_query_addr()}/{app}/predict"
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return httpx2.post(url, content=content, trust_env=False, timeout=10, **options)
+    # Certificates are left alone, which take 50 ms to load and are for https.
+    return httpx2.post(url, content=content, trust_env=False, verify=False, timeout=60, **options)
 
 
 def output(connection: ClipperConnection, app: str = "app") -> Any:
@@ -55,6 +57,25 @@ def output(connection: ClipperConnection, app: str = "app") -> Any:
         if not answer.get("default", True):
             return answer["output"]
     return None
+
+
+@contextmanager
+def asking(connection: ClipperConnection, app: str = "app") -> Iterator[list[Any]]:
+    """A client that asks all the time, until the block ends: its outputs, None for a default one."""
+    outputs: list[Any] = []
+    stop = threading.Event()
+
+    def client() -> None:
+        while not stop.is_set():
+            outputs.append(output(connection, app))
+
+    thread = threading.Thread(target=client)
+    thread.start()
+    try:
+        yield outputs
+    finally:
+        stop.set()
+        thread.join()
 
 
 def pid_of(connection: ClipperConnection, part: str) -> int:

@@ -89,7 +89,7 @@ class Served:
                 done.set_exception(error)
 
         self.loop.call_soon_threadsafe(run)
-        return done.result(10)
+        return done.result(60)
 
     def end(self) -> None:
         """As SIGTERM does."""
@@ -98,7 +98,12 @@ class Served:
     def client(self, token: str | None = TOKEN, **options: Any) -> httpx2.Client:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return httpx2.Client(
-            base_url=f"http://{self.address}", headers=headers, trust_env=False, timeout=10, **options
+            base_url=f"http://{self.address}",
+            headers=headers,
+            trust_env=False,
+            verify=False,
+            timeout=60,
+            **options,
         )
 
 
@@ -123,10 +128,10 @@ def served(folder: Path) -> Iterator[Served]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    management = started.result(10)
+    management = started.result(60)
     try:
         yield management
     finally:
         management.end()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive(), "management did not end"

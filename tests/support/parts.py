@@ -1,10 +1,15 @@
-"""Parts that a machine may lack: tests that need one skip there, and fail where it must be."""
+"""Parts that a machine may lack: tests that need one skip there, and fail where it must be.
+
+`python -m tests.support.parts` says which are missing here.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import pytest
@@ -24,9 +29,32 @@ def need(part: str, there: bool, how: str) -> None:
     pytest.skip(f"There is no {part} here. {how}")
 
 
+def missing() -> list[str]:
+    """The parts that are not here."""
+
+    def docker() -> bool:
+        program = shutil.which("docker")
+        return program is not None and subprocess.run([program, "info"], capture_output=True).returncode == 0
+
+    parts: dict[str, Callable[[], object]] = {
+        "chromium": _chromium,
+        "redis": redis_server,
+        "postgresql": postgres_programs,
+        "npm": lambda: shutil.which("npm"),
+        "docker": docker,
+        "docker-registry": lambda: shutil.which("docker-registry"),
+        "kubectl": lambda: shutil.which("kubectl"),
+    }
+    return [part for part, find in parts.items() if not find()]
+
+
+def _chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
 def chromium() -> str:
     """The path of Debian's Chromium."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = _chromium()
     need("chromium", path is not None, "On Debian: apt install chromium")
     assert path is not None
     return path
@@ -46,3 +74,8 @@ def a_postgresql() -> Iterator[PostgresServer]:
     need("postgresql", postgres_programs() is not None, "On Debian: apt install postgresql")
     with closing(PostgresServer()) as server:
         yield server
+
+
+if __name__ == "__main__":
+    if lacks := missing():
+        sys.stdout.write(f"Left out, too, what needs a part that is not here: {', '.join(lacks)}.\n")

@@ -54,8 +54,6 @@ class Place(Protocol):
     """Whether management comes back of itself."""
     ports_are_its_own: bool
     """Whether no other program can have the ports where it serves. Its proxies share connections out then."""
-    restart_s: float
-    """How long a query frontend that was killed may take until it answers again."""
 
     @property
     def keeps_state(self) -> bool:
@@ -79,7 +77,6 @@ class Processes:
     restarts_management = False
     ports_are_its_own = False
     keeps_state = True
-    restart_s = 5.0
     starts_python = "ProcessContainerManager(name)"
 
     def connection(self, cluster: str, **options: Any) -> ClipperConnection:
@@ -115,7 +112,6 @@ class Kubernetes:
     name = "kubernetes"
     restarts_management = True
     ports_are_its_own = True
-    restart_s = 20.0
 
     def __init__(self) -> None:
         from clipper_server.places.kubernetes.api import KubernetesAPI
@@ -227,7 +223,6 @@ class Docker:
     restarts_management = False
     ports_are_its_own = False
     keeps_state = True
-    restart_s = 5.0
     starts_python = "DockerContainerManager(name)"
 
     def __init__(self, engine: Any) -> None:

@@ -9,8 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(what: str, look: Callable[[], T], deadline_s: float = 15.0) -> T:
-    """The first true value that `look()` returns; fails after the deadline, naming what was awaited."""
+def wait_for(what: str, look: Callable[[], T], deadline_s: float = 60.0) -> T:
+    """The first true value that `look()` returns; fails after the deadline, naming what was awaited.
+
+    The deadline is for what never comes, and not for what comes late: a machine may be slow.
+    """
     give_up = time.monotonic() + deadline_s
     while not (found := look()):
         if time.monotonic() > give_up:

@@ -783,7 +783,7 @@ def test_a_rolling_update_never_has_too_few(space: Namespace) -> None:
         assert len(pods) <= 4
         return {pod.spec.containers[0].image for pod in pods} == {"any:2"} and len(ready) == 3
 
-    wait_for("the update", look, 30)
+    wait_for("the update", look)
     assert not before & {
         pod.metadata.name for pod in space.pods("web") if not pod.metadata.deletion_timestamp
     }

@@ -19,7 +19,7 @@ def test_a_small_simulation_answers_every_query_and_prints_its_tables() -> None:
         [sys.executable, "-m", "tests.tools.simulation", "--smoke"],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
     )
     assert ran.returncode == 0, ran.stderr
     titles = [line[4:] for line in ran.stdout.splitlines() if line.startswith("### ")]

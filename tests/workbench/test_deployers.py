@@ -143,7 +143,7 @@ def test_a_class_that_is_importable_travels_with_its_files(conn: ClipperConnecti
     )
     (package / "word.txt").write_text("from a file")
     deploy_model_class(conn, "filed", 1, "doubles", "mymodel.model:Model", files=[package])
-    conn.register_application("filed", "doubles", -1, 1_000_000)
+    conn.register_application("filed", "doubles", -1, 20_000_000)
     conn.link_model_to_app("filed", "filed")
     assert answer(conn, "filed", [1.0]) == "from a file"
     finished(conn, "filed")
@@ -219,7 +219,7 @@ def test_a_model_gets_the_packages_that_it_needs_and_no_other_model_does(
     with pytest.raises(DeployError, match=r"(?s)No module named.*pkgs_to_install=\['tinywheel'\]"):
         deploy_python_closure(conn, "packed", 1, "doubles", imports_tinywheel)
     deploy_python_closure(conn, "packed", 2, "doubles", imports_tinywheel, requirements=requirements)
-    conn.register_application("packed", "doubles", -1, 2_000_000)
+    conn.register_application("packed", "doubles", -1, 20_000_000)
     conn.link_model_to_app("packed", "packed")
     assert answer(conn, "packed", [1.0]) == ["1.0", True]
     newer = str(wheel(tmp_path, version="2.0"))
@@ -339,7 +339,7 @@ def run(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess
     script = folder / "script.py"
     script.write_text(code)
     return subprocess.run(
-        [sys.executable, str(script), *arguments], cwd=folder, capture_output=True, text=True, timeout=60
+        [sys.executable, str(script), *arguments], cwd=folder, capture_output=True, text=True, timeout=250
     )
 
 

@@ -43,7 +43,7 @@ def jp_server_config() -> dict[str, Any]:
 def cluster(attach: Attach) -> Iterator[ClipperConnection]:
     connection = attach("jupyter")
     connection.start_clipper(fresh=True)
-    connection.register_application("app", "doubles", -1, 2_000_000)
+    connection.register_application("app", "doubles", -1, 20_000_000)
     deploy_python_closure(connection, "m", 1, "doubles", constant("one"))
     connection.link_model_to_app("app", "m")
     yield connection
@@ -143,7 +143,7 @@ def test_events_arrive_one_by_one(
 
         path = ("clipperlab", "clusters", "jupyter", "api", "events", "stream")
         following = asyncio.ensure_future(jp_fetch(*path, streaming_callback=on_data))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await came.wait()
             assert b"event: application" not in received
             came.clear()
@@ -267,7 +267,7 @@ def test_what_is_asked_of_a_cluster_ends_when_the_browser_goes(
         path = f"{jp_base_url}clipperlab/clusters/jupyter/api/events/stream"
         token = jp_auth_header["Authorization"]
         writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\n\r\n".encode())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert b"200 OK" in await reader.readline()
             held = connections()
             writer.close()

@@ -16,7 +16,7 @@ def registered(conn: ClipperConnection) -> str:
     """The application of a registered model, which nothing runs yet."""
     name = "kernel"
     if conn.get_app_info(name) is None:
-        conn.register_application(name, "doubles", -1, 2_000_000)
+        conn.register_application(name, "doubles", -1, 20_000_000)
         conn.register_model(name, 1, "doubles", labels=["debugged"])
         conn.link_model_to_app(name, name)
     return name

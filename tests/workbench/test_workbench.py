@@ -42,7 +42,7 @@ def panel(cluster: ClipperConnection) -> Iterator[Panel]:
     cluster.stop_all_model_containers()
     for name in cluster.get_all_apps():
         cluster.unregister_application(name)
-    cluster.register_application("app", "doubles", -1, 2_000_000)
+    cluster.register_application("app", "doubles", -1, 20_000_000)
     deploy_python_closure(cluster, "m", 1, "doubles", constant("one"), example_input=[1.0])
     deploy_python_closure(cluster, "m", 2, "doubles", constant("two"), make_current=False)
     cluster.link_model_to_app("app", "m")
@@ -251,7 +251,7 @@ def test_nobody_watches_where_nobody_looks(cluster: ClipperConnection) -> None:
     thread = watch._thread
     assert thread is not None
     end()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 

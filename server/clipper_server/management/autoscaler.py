@@ -72,6 +72,9 @@ class Autoscaler:
         if have > bounds.max_replicas:
             return bounds.max_replicas, f"its upper bound is {bounds.max_replicas}"
         if have == 0:
+            # What it is measured by begins when it wakes: neither what came before it slept, nor the queries
+            # that piled up at its door, are a rate at which they come.
+            seen.samples = [(now, load.asked)]
             seen.needed.clear()
             seen.awake_since = now
             return (1, f"{_queries(load.waiting)} for it") if load.waiting else None
@@ -91,7 +94,7 @@ class Autoscaler:
         return None
 
     def forget(self, versions: Iterable[Version]) -> None:
-        """Remember nothing of any but these."""
+        """Remember nothing of any but these, which it scales: what was off for a while is measured anew."""
         kept = {(version.model, version.version) for version in versions}
         for key in self._measured.keys() - kept:
             del self._measured[key]

@@ -183,11 +183,12 @@ class Reconciler:
 
     def _scaled(self, versions: Iterable[Version]) -> list[Version]:
         """The versions, with as many replicas as their load wants where they are scaled automatically."""
-        found = []
+        found, by_load = [], []
         for version in versions:
             if version.autoscaling is not None and version.autoscaling.cpu_percent is not None:
                 version = self._as_decided(version)
             elif version.autoscaling is not None and version.state == "ready":
+                by_load.append(version)
                 load = self._frontends.load(version.model, version.version)
                 ready = self._running.ready(version.model, version.version)
                 decision = self._autoscaler.decide(version, load, ready)
@@ -195,7 +196,7 @@ class Reconciler:
                     self._on_scaled(version, *decision)
                     version = msgspec.structs.replace(version, num_replicas=decision[0])
             found.append(version)
-        self._autoscaler.forget(found)
+        self._autoscaler.forget(by_load)
         return found
 
     def _as_decided(self, version: Version) -> Version:

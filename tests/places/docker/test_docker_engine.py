@@ -19,7 +19,7 @@ from tests.support.clusters import constant, output
 from tests.support.private_engine import MIB, PrivateEngine
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +42,14 @@ def engine() -> Iterator[PrivateEngine]:
 @pytest.fixture
 def cluster(engine: PrivateEngine) -> Iterator[ClipperConnection]:
     connection = places.Docker(engine.client).connection("alone")
-    connection.start_clipper(fresh=True, cache_size=0, num_frontend_replicas=2)
-    connection.register_application("app", "doubles", -1, 2_000_000)
-    deploy_python_closure(connection, "m", 1, "doubles", constant("one"), num_replicas=2)
-    connection.link_model_to_app("app", "m")
-    yield connection
-    connection.stop_all(purge=True)
+    try:
+        connection.start_clipper(fresh=True, cache_size=0, num_frontend_replicas=2)
+        connection.register_application("app", "doubles", -1, 20_000_000)
+        deploy_python_closure(connection, "m", 1, "doubles", constant("one"), num_replicas=2)
+        connection.link_model_to_app("app", "m")
+        yield connection
+    finally:
+        connection.stop_all(purge=True)
     assert places.Docker(engine.client).left("alone") == []
 
 
@@ -62,12 +64,12 @@ def test_an_engine_that_stops_and_starts_again_finds_the_cluster_and_heals_it(
     with pytest.raises(ClusterError, match="No Docker engine answers"):
         places.Docker(engine.client).connection("alone").connect()
     engine.start()
-    wait_for("the cluster to heal by itself", lambda: output(cluster) == "one", 60)
+    wait_for("the cluster to heal by itself", lambda: output(cluster) == "one")
     cluster.connect()
     assert cluster.get_query_addr() == address
     cluster.wait_until_ready("m", 1)
     assert cluster.get_all_models(verbose=True) == models
-    wait_for("two frontends", lambda: len(serving(cluster)) == 2, 30)
+    wait_for("two frontends", lambda: len(serving(cluster)) == 2)
 
 
 def serving(cluster: ClipperConnection) -> list[str]:

@@ -84,8 +84,8 @@ def test_frontends_of_a_cluster_that_ends_do_not_serve_on(
                 asked.append((path.rpartition("/")[2], body["gracePeriodSeconds"]))
             return deployment("management")
 
-    monkeypatch.setattr(kubernetes_cluster, "KubernetesAPI", Server)
-    monkeypatch.setattr(kubernetes_cluster, "LOOK_S", 0)
+    monkeypatch.setattr(cluster, "KubernetesAPI", Server)
+    monkeypatch.setattr(cluster, "LOOK_S", 0)
     assert KubernetesCluster(Choices("shop", "shop")).down(purge=False, now=now) == 4
     assert asked[: len(hurried)] == hurried
     assert now or len(asked) == len(hurried)

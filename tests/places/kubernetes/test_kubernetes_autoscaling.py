@@ -16,7 +16,7 @@ from tests.support.waiting import wait_for
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(900),
     # The stand-in passes bytes on for pods that end: such streams are closed by nobody.
     pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),
@@ -35,7 +35,7 @@ def cluster(kubernetes: Any) -> Iterator[ClipperConnection]:
     ports = {"management": "NodePort", "query": "NodePort"}
     connection = ClipperConnection(KubernetesContainerManager("scaled", service_types=ports))
     connection.start_clipper(fresh=True, cache_size=0)
-    connection.register_application("app", "doubles", -1, 2_000_000)
+    connection.register_application("app", "doubles", -1, 20_000_000)
     deploy_python_closure(connection, "m", 1, "doubles", constant("one"), resources={"cpus": 0.5})
     connection.link_model_to_app("app", "m")
     yield connection
@@ -74,7 +74,7 @@ def wants(cluster: ClipperConnection, count: int) -> None:
             return False  # management is on its way back
         return info is not None and (info["num_replicas"], info["ready_replicas"]) == (count, count)
 
-    wait_for(f"{count} replicas", look, 30)
+    wait_for(f"{count} replicas", look)
 
 
 def told(cluster: ClipperConnection, *words: str) -> None:

@@ -33,7 +33,7 @@ def kustomized(overlay: str) -> list[Manifest]:
     path = shutil.which("kubectl")
     parts.need("kubectl", path is not None, "https://kubernetes.io/docs/tasks/tools/ has it.")
     done = subprocess.run(
-        ["kubectl", "kustomize", str(FOLDER / overlay)], capture_output=True, text=True, timeout=60
+        ["kubectl", "kustomize", str(FOLDER / overlay)], capture_output=True, text=True, timeout=250
     )
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))

@@ -18,7 +18,7 @@ from tests.support.waiting import wait_for
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(900),
     # The stand-in passes bytes on for pods that end: such streams are closed by nobody.
     pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),
@@ -38,7 +38,7 @@ def cluster(kubernetes: Any) -> Iterator[ClipperConnection]:
     """Without a node port or anything else: only the API server leads there."""
     connection = ClipperConnection(KubernetesContainerManager("reach"))
     connection.start_clipper(fresh=True)
-    connection.register_application("app", "doubles", -1, 2_000_000)
+    connection.register_application("app", "doubles", -1, 20_000_000)
     deploy_python_closure(connection, "m", 1, "doubles", constant("x" * 100_000))
     connection.link_model_to_app("app", "m")
     yield connection

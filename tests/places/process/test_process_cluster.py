@@ -58,7 +58,7 @@ def test_a_replica_that_does_not_belong_is_refused_in_words_on_both_sides(
         deploy_python_closure(conn, "who", 1, "doubles", constant(1))
     folder = ProcessContainerManager("shared").folder
     with socket.socket(socket.AF_UNIX) as replica:
-        replica.settimeout(10)
+        replica.settimeout(60)
         replica.connect(str(folder / "sockets" / "0.sock"))
         replica.sendall(b"".join(wire.frame(greeting)))
         received = b""
@@ -80,7 +80,7 @@ def test_garbage_from_a_would_be_replica_harms_nobody(conn: ClipperConnection, g
         deploy_who(conn, "whole", "whole")
     folder = ProcessContainerManager("shared").folder
     with socket.socket(socket.AF_UNIX) as stranger:
-        stranger.settimeout(10)
+        stranger.settimeout(60)
         stranger.connect(str(folder / "sockets" / "0.sock"))
         stranger.sendall(garbage)
         with suppress(ConnectionResetError):
@@ -117,12 +117,12 @@ def test_a_replica_that_is_told_to_end_while_it_loads_ends() -> None:
         environment["CLIPPER_ARTIFACT"] = f"http://127.0.0.1:{port}/sha256:0"
         replica = subprocess.Popen([sys.executable, "-m", "clipper_container"], env=environment)
         try:
-            management.settimeout(20)
+            management.settimeout(60)
             taken, _ = management.accept()
             with taken:
                 taken.recv(1)
                 replica.send_signal(signal.SIGTERM)
-                assert replica.wait(10) == 0
+                assert replica.wait(60) == 0
         finally:
             replica.kill()
             replica.wait()
@@ -155,7 +155,7 @@ class Impostor:
     def __init__(self, cluster: ClipperConnection) -> None:
         self.answered = 0
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(10)
+        self._socket.settimeout(60)
         folder = ProcessContainerManager(cluster.cm.cluster_name).folder
         self._socket.connect(str(folder / "sockets" / "0.sock"))
         self._send(wire.Hello(wire.WIRE_VERSION, _credential(folder), "m", "1", "99", 1))
@@ -200,7 +200,7 @@ class Impostor:
     def close(self) -> None:
         self._socket.close()
         if self._thread.ident is not None:
-            self._thread.join(10)
+            self._thread.join(60)
 
 
 def _credential(folder: Path) -> str:

@@ -34,7 +34,7 @@ def run(conn: ClipperConnection) -> Run:
     def run(*arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "import sys; from clipperlab.cli import main; sys.exit(main())"]
         whole = [*command, *arguments, "--cluster-name", conn.cm.cluster_name]
-        return subprocess.run(whole, capture_output=True, text=True, timeout=60, input=options.get("input"))
+        return subprocess.run(whole, capture_output=True, text=True, timeout=250, input=options.get("input"))
 
     return run
 
@@ -123,4 +123,4 @@ def test_following_goes_on_over_a_restart_of_management(breakable: ClipperConnec
             wait_for("the event", lambda out=following.stdout: "afterwards" in out.readline())  # type: ignore[misc]
         finally:
             following.send_signal(signal.SIGINT)
-            assert following.wait(10) == 0
+            assert following.wait(60) == 0
