@@ -15,9 +15,12 @@ import httpx2
 import pytest
 
 from clipper_server.changes import Changes
+from clipper_server.query.application import Answer
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.frontend import Server
 from clipper_server.query.listener import Listener
+from clipper_server.query.protocols.clipper import ClipperProtocol
+from clipper_server.query.task import Outcome
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
 
@@ -482,6 +485,78 @@ async def test_garbage_is_answered_with_400_and_harms_nobody(
         async with asyncio.timeout(DEADLINE_S):
             assert (await loop.sock_recv(garbage, 1000)).startswith(b"HTTP/1.1 400")
     assert (await client.post("/sum/predict", json={"input": [1]})).json()["output"] == [1]
+
+
+ON_UVLOOP = pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})])
+"""As a query frontend runs. There, who writes to a connection that is closed gets an exception."""
+
+
+@ON_UVLOOP
+@pytest.mark.parametrize("last", [b"\0\r\n\r\n", b""])
+async def test_a_lost_connection_takes_its_pipelined_queries_along_and_nobody_elses(
+    configuration: Configuration, address: tuple[str, int], client: httpx2.AsyncClient, last: bytes
+) -> None:
+    replica = attach(configuration, cost_s=0.02)
+    honest = [asyncio.create_task(client.post("/sum/predict", json={"input": [i]})) for i in range(3)]
+    await waits(configuration, 3)
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(request_of(b'{"input": [1]}') * 3 + last)
+    async with asyncio.timeout(DEADLINE_S):
+        if last:
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 400")
+        else:
+            await waits(configuration, 4)
+            writer.close()
+        for answer in await asyncio.gather(*honest):
+            assert answer.json()["output"] == [1]
+    assert (await client.post("/sum/predict", json={"input": [1, 2]})).json()["output"] == [2]
+    assert replica.alive
+    assert configuration.metrics.application("sum").cancelled == 1
+    writer.close()
+
+
+@ON_UVLOOP
+async def test_what_goes_wrong_with_one_query_is_its_own_500_with_an_id(
+    configuration: Configuration,
+    client: httpx2.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    attach(configuration, cost_s=0.02)
+    encode = ClipperProtocol._answer
+
+    def breakable(self: ClipperProtocol, answer: Answer) -> bytes:
+        if answer.output == b"[2]":
+            raise AssertionError("no such output")
+        return encode(self, answer)
+
+    monkeypatch.setattr(ClipperProtocol, "_answer", breakable)
+    queries = [client.post("/sum/predict", json={"input": [1] * n}) for n in (1, 2, 3)]
+    good, bad, other = await asyncio.gather(*queries)
+    assert (good.json()["output"], other.json()["output"]) == ([1], [3])
+    assert bad.status_code == 500
+    assert bad.json()["error"] == "Internal error"
+    query_id = bad.json()["cause"].split()[1]
+    assert f"query {query_id} to sum could not be answered" in caplog.text
+    assert "no such output" in caplog.text
+
+
+async def test_a_policy_that_fails_costs_its_own_query(
+    configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach(configuration)
+
+    def combine(outcomes: object) -> Outcome:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(configuration.applications["sum"].policy, "combine", combine)
+    bad = client.post("/sum/predict", json={"input": [1, 2]})
+    good = client.post("/strict/predict", json={"input": [1, 2]})
+    assert [answer.status_code for answer in await asyncio.gather(bad, good)] == [500, 200]
+    late = await client.post("/sum/predict", json={"input": [1], "timeout_micros": 1})
+    assert late.status_code == 500
+    monkeypatch.undo()
+    assert (await client.post("/sum/predict", json={"input": [1, 2]})).json()["output"] == [2]
 
 
 # What is told of it

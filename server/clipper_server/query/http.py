@@ -14,8 +14,9 @@ from typing import Any, Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from clipper_container.errors import BadRequest
+from clipper_container.wire import Fault
 
-from .application import Answer, Query, Request
+from .application import BROKEN, Answer, Query, Request
 from .protocols import Adapter, Response
 
 MAX_BODY = 64 << 20
@@ -96,20 +97,32 @@ class Exchange:
         except BadRequest as error:
             adapter.application.metrics.bad_requests += 1
             self._respond(adapter.refuse(400, "Query processing error", str(error)))
+        except Exception:
+            self._refuse(adapter.application.broken().fault)
 
     def _on_answers(self, answers: Sequence[Answer]) -> None:
         assert self._request is not None
         application = self._adapter.application
         rejected = [a.fault for a in answers if a.fault is not None and application.rejects(a.fault)]
-        if not rejected:
-            self._respond(self._adapter.encode(self._request, answers))
+        try:
+            if rejected:
+                self._refuse(rejected[0])
+            else:
+                self._respond(self._adapter.encode(self._request, answers))
+        except Exception:
+            self._refuse(application.broken().fault)
+
+    def _refuse(self, fault: Fault | None) -> None:
+        assert fault is not None
+        if fault.reason == BROKEN:
+            self._respond(self._adapter.refuse(500, "Internal error", fault.message))
             return
-        status, headers, body = self._adapter.refuse(429, "Too many requests", rejected[0].message)
-        retry_after = (b"retry-after", b"%d" % application.retry_after_s())
+        status, headers, body = self._adapter.refuse(429, "Too many requests", fault.message)
+        retry_after = (b"retry-after", b"%d" % self._adapter.application.retry_after_s())
         self._respond(Response(status, [*headers, retry_after], body))
 
     def _respond(self, response: Response) -> None:
-        if not self.disconnected:
+        if not self.disconnected and not self.response_complete:
             self.response_complete = True
             self._protocol.write_response(response, self.keep_alive)
 
@@ -131,6 +144,7 @@ class HTTPProtocol(HttpToolsProtocol):
         self._heard_at = 0.0
         self._head: tuple[int, object, object, bytes] | None = None
         self._response_waits = False  # for a client that does not read
+        self._turn: Any = None  # the exchange, or uvicorn's cycle, that is being answered
 
     # In
 
@@ -184,6 +198,7 @@ class HTTPProtocol(HttpToolsProtocol):
         self.cycle = exchange  # type: ignore[assignment]
         if before is None or before.response_complete:
             exchange.begun = True
+            self._turn = exchange
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
@@ -211,6 +226,8 @@ class HTTPProtocol(HttpToolsProtocol):
     # Out
 
     def write_response(self, response: Response, keep_alive: bool) -> None:
+        if self.transport.is_closing():
+            return
         status, headers, body = response
         dated = self.server_state.default_headers
         head = self._head
@@ -248,6 +265,7 @@ class HTTPProtocol(HttpToolsProtocol):
             self.on_response_complete()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._turn = cycle
         if isinstance(cycle, Exchange):
             # Not at once: a long pipeline of answers that are at hand would be a deep recursion.
             self.loop.call_soon(cycle.begin)
@@ -260,10 +278,14 @@ class HTTPProtocol(HttpToolsProtocol):
         self._count(-1)
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
-        cycles: list[Any] = [self.cycle, *(waiting for waiting, _ in self.pipeline)]
-        for cycle in cycles:
+        for cycle in (self._turn, *(waiting for waiting, _ in self.pipeline)):
             if isinstance(cycle, Exchange):
                 cycle.cancel()
+            elif cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self._turn = None
+        self.pipeline.clear()
         super().connection_lost(exc)
 
 
