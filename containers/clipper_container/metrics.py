@@ -6,6 +6,7 @@ replica. In a notebook both functions check what they are given and keep it, and
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from bisect import bisect_left
@@ -15,6 +16,7 @@ from .errors import AlreadyExists, BadRequest, NotFound
 from .wire import Metric
 
 MOST = 100  # metrics of one replica
+MAX_BUCKETS = 200  # of one of them
 KINDS = ("Counter", "Gauge", "Histogram", "Summary")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,99}")
@@ -38,7 +40,10 @@ class Metrics:
             raise BadRequest(f"There is no kind of metric {kind!r}. Choose one of: {', '.join(KINDS)}.")
         if buckets is not None and kind != "Histogram":
             raise BadRequest(f"Only a Histogram has buckets; {name} is a {kind}.")
-        bounds = sorted(map(float, BUCKETS if buckets is None else buckets)) if kind == "Histogram" else []
+        given = (BUCKETS if buckets is None else buckets) if kind == "Histogram" else ()
+        bounds = sorted(set(map(float, given)))
+        if len(bounds) > MAX_BUCKETS or not all(map(math.isfinite, bounds)):
+            raise BadRequest(f"The buckets of {name} must be at most {MAX_BUCKETS} finite numbers.")
         with self._lock:
             known = self._metrics.get(name)
             if known is not None and (known.kind, known.bounds) != (kind, bounds):

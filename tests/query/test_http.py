@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from clipper_container.wire import Fault
 from clipper_server.changes import Changes
 from clipper_server.query.application import Answer
 from clipper_server.query.configuration import Configuration
@@ -539,6 +540,21 @@ async def test_what_goes_wrong_with_one_query_is_its_own_500_with_an_id(
     query_id = bad.json()["cause"].split()[1]
     assert f"query {query_id} to sum could not be answered" in caplog.text
     assert "no such output" in caplog.text
+
+
+async def test_a_header_that_would_write_others_is_not_written(
+    configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasons = ["a\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK", "deadline"]
+
+    def unlinked() -> Fault:
+        return Fault(reasons.pop(0), "m")
+
+    monkeypatch.setattr(configuration.applications["text"], "unlinked", unlinked)
+    body = {"inputs": [{"name": "x", "shape": [1], "datatype": "BYTES", "data": ["x"]}]}
+    assert (await client.post("/v2/models/text/infer", json=body)).status_code == 500
+    response = await client.post("/v2/models/text/infer", json=body)
+    assert (response.status_code, response.headers["x-default-answer"]) == (200, "deadline")
 
 
 async def test_a_policy_that_fails_costs_its_own_query(

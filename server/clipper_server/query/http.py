@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
 
 from clipper_container.errors import BadRequest
 from clipper_container.wire import Fault
@@ -123,8 +123,7 @@ class Exchange:
 
     def _respond(self, response: Response) -> None:
         if not self.disconnected and not self.response_complete:
-            self.response_complete = True
-            self._protocol.write_response(response, self.keep_alive)
+            self._protocol.write_response(self, response)
 
     def cancel(self) -> None:
         """The client is gone."""
@@ -225,7 +224,8 @@ class HTTPProtocol(HttpToolsProtocol):
 
     # Out
 
-    def write_response(self, response: Response, keep_alive: bool) -> None:
+    def write_response(self, exchange: Exchange, response: Response) -> None:
+        """Raises ValueError, and has written nothing, where a header would write others."""
         if self.transport.is_closing():
             return
         status, headers, body = response
@@ -234,13 +234,16 @@ class HTTPProtocol(HttpToolsProtocol):
         if head is None or head[0] != status or head[1] is not headers or head[2] is not dated:
             lines = [STATUS_LINE[status]]
             for name, value in (*dated, *headers):
+                if HEADER_VALUE_RE.search(value):
+                    raise ValueError(f"the header {name!r} cannot be {value!r}")
                 lines += (name, b": ", value, b"\r\n")
             lines.append(b"content-length: ")
             # The same for all good answers of a second.
             self._head = head = status, headers, dated, b"".join(lines)
-        ending = b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n"
+        exchange.response_complete = True
+        ending = b"\r\n\r\n" if exchange.keep_alive else b"\r\nconnection: close\r\n\r\n"
         self.transport.write(b"%b%d%b%b" % (head[3], len(body), ending, body))
-        if not keep_alive:
+        if not exchange.keep_alive:
             self.transport.close()
         if self.flow.write_paused:
             self._response_waits = True
