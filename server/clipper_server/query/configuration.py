@@ -23,6 +23,7 @@ from ..snapshot import (
 from .application import Application, Parts
 from .cache import Cache
 from .deadlines import Deadlines
+from .limits import DEFAULT, Limits
 from .listener import MAX_FRONTENDS
 from .metrics import Metrics
 from .protocols import Adapter
@@ -46,6 +47,7 @@ class Configuration:
         changed: Callable[[], None],
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float] = time.monotonic,
+        limits: Limits = DEFAULT,
     ) -> None:
         self.frontend = frontend
         self.serving = False
@@ -65,6 +67,7 @@ class Configuration:
         self._loop = loop
         self.clock = clock
         self._began = clock()
+        self._limits = limits
         # The seconds since an epoch, then a counter, then the frontend in six bits: unique over restarts and
         # frontends, up to 65,536 queries a second at each, and safe as a JavaScript number until 2094.
         ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), MAX_FRONTENDS)
@@ -123,14 +126,14 @@ class Configuration:
     def _find_routes(self) -> None:
         before, self.routes = self.routes, {}
         for name, application in self.applications.items():
-            clipper = ClipperProtocol(application)
+            clipper = ClipperProtocol(application, self._limits)
             for path in clipper.paths(name):
                 self.routes[path.encode()] = clipper
             for version in (None, *self.versions_of(application)):
                 url = infer_path(name, version).encode()
                 adapter = before.get(url)  # it remembers what the model's outputs are like
                 if adapter is None or adapter.application is not application:
-                    adapter = OpenInferenceProtocol(application, version)
+                    adapter = OpenInferenceProtocol(application, version, self._limits)
                 self.routes[url] = adapter
 
     def queue(self, model: str, version: str | None) -> ModelQueue | None:

@@ -13,14 +13,15 @@ from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
 
-from clipper_container.errors import BadRequest
+from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.wire import Fault
 
 from .application import BROKEN, Answer, Query, Request
+from .limits import too_long
 from .protocols import Adapter, Response
 
-MAX_BODY = 64 << 20
 SILENT_S = 30.0  # a client that says nothing for so long in the middle of a request is left
+IDLE_S = 5.0  # ... and so long between two requests, or before the first
 
 
 class Routes(Protocol):
@@ -69,7 +70,7 @@ class Exchange:
 
     def receive(self, part: bytes) -> None:
         self.size += len(part)
-        if self.size > MAX_BODY:
+        if self.size > self._adapter.max_body:
             self.too_large()
         elif not self.response_complete:
             self._parts.append(part)
@@ -83,7 +84,7 @@ class Exchange:
         self._parts.clear()
         self.keep_alive = False  # what still comes of it is not read
         if not self.response_complete:
-            cause = f"The body is larger than {MAX_BODY >> 20} MiB. Send the inputs in several requests."
+            cause = too_long(None, self._adapter.max_body)
             self._respond(self._adapter.refuse(413, "Request too large", cause))
 
     def _answer(self) -> None:
@@ -94,6 +95,9 @@ class Exchange:
         try:
             self._request = adapter.parse(self._headers, body)
             self._query = adapter.application.ask(self._request, self._on_answers)
+        except TooLarge as error:
+            adapter.application.metrics.bad_requests += 1
+            self._respond(adapter.refuse(413, "Request too large", str(error)))
         except BadRequest as error:
             adapter.application.metrics.bad_requests += 1
             self._respond(adapter.refuse(400, "Query processing error", str(error)))
@@ -143,6 +147,8 @@ class HTTPProtocol(HttpToolsProtocol):
         self._heard_at = 0.0
         self._head: tuple[int, object, object, bytes] | None = None
         self._response_waits = False  # for a client that does not read
+        self._unread = 0  # bytes of answers, when one looked last, and ...
+        self._read_at = 0.0  # ... since when they are as many
         self._turn: Any = None  # the exchange, or uvicorn's cycle, that is being answered
 
     # In
@@ -150,11 +156,11 @@ class HTTPProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         self._count(1)
         super().connection_made(transport)
+        self._heard_at = self.loop.time()
+        self._look_again(min(IDLE_S, SILENT_S))
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._look_again(min(self.timeout_keep_alive, SILENT_S))
         super().data_received(data)
 
     def _unset_keepalive_if_required(self) -> None:
@@ -164,14 +170,24 @@ class HTTPProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(in_s, self.timeout_keep_alive_handler)
 
     def timeout_keep_alive_handler(self) -> None:
+        if self._is_stuck():
+            self.transport.abort()  # what it will not read it would never let go
+            return
         cycle: Any = self.cycle
         waits = cycle is not None and not cycle.response_complete and not self._in_request
-        allowed_s = SILENT_S if self._in_request else self.timeout_keep_alive
+        allowed_s = SILENT_S if self._in_request else IDLE_S
         left_s = self._heard_at + allowed_s - self.loop.time()
-        if waits or left_s > 0:
-            self._look_again(max(left_s, min(self.timeout_keep_alive, SILENT_S) / 2))
-        elif not self.transport.is_closing():
-            self.transport.close()
+        if left_s <= 0 and not waits and not self.transport.is_closing():
+            self.transport.close()  # ... once all is read that was written
+        self._look_again(max(left_s, min(IDLE_S, SILENT_S) / 2))
+
+    def _is_stuck(self) -> bool:
+        """Whether the client has read nothing for so long of what waits for it."""
+        waiting = self.transport.get_write_buffer_size()
+        now = self.loop.time()
+        if waiting != self._unread or not waiting:
+            self._unread, self._read_at = waiting, now
+        return now - self._read_at >= SILENT_S
 
     def on_message_begin(self) -> None:
         self._in_request = True
@@ -202,7 +218,7 @@ class HTTPProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
         length = found.get(b"content-length")
-        if length is not None and int(length) > MAX_BODY and exchange.begun:
+        if length is not None and int(length) > adapter.max_body and exchange.begun:
             exchange.too_large()
         elif self.expect_100_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
