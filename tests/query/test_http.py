@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from clipper_container.errors import TooLarge
 from clipper_container.inputs import INPUT_TYPES
@@ -697,3 +698,34 @@ async def test_the_report_counts_what_clients_saw(
         **{name: (0, {}) for name in ("sum", "strict", "any", "array")},
         "text": (1, {"no_model_linked": 1}),
     }
+
+
+async def test_metrics_are_written_in_slices_and_kept_for_a_second(
+    configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipper_server.query.metrics.SLICE_S", 0.0)
+    for i in range(30):
+        configuration.metrics.application(f"app-{i}")
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    loop = asyncio.get_running_loop()
+    beside = loop.create_task(others())
+    first, second = await asyncio.gather(configuration.metrics.text(), configuration.metrics.text())
+    beside.cancel()
+    assert turns > 30 + len(first) / 20 / 200  # one for each application, and for each few lines
+    assert first is second
+    configuration.metrics.application("sum").answered += 7
+    assert await configuration.metrics.text() is first
+    monkeypatch.setattr(configuration.metrics, "_keep_until", loop.time())
+    fresh = (await configuration.metrics.text()).decode()
+    assert 'clipper_app_predictions_total{application="sum",frontend="0"} 7.0' in fresh
+    heads = [line for line in fresh.split("\n") if line.startswith("# HELP")]
+    assert len(heads) == len(set(heads))
+    names = {family.name for family in text_string_to_metric_families(fresh)}
+    assert "clipper_app_prediction_latency_seconds" in names

@@ -184,7 +184,7 @@ async def test_a_reply_that_cannot_be_closes_its_replica_and_costs_nobody_else(
     assert [(c.model, c.replica) for c in report.complaints] == [("liar", "0")]
     assert "replica 0 of liar:1 is closed: It " in report.complaints[0].text
     assert msgspec.json.decode(msgspec.json.encode(report), type=type(report)) == report
-    assert b"liar" in configuration.metrics.text()
+    assert b"liar" in await configuration.metrics.text()
     for played in (honest, again):
         played.writer.close()
 
@@ -259,7 +259,7 @@ async def test_texts_are_cut_and_have_one_line_where_they_need_one(
     found = (await asked).fault
     assert found is not None
     assert (len(found.message), len(configuration.report().replicas[0].warnings[0])) == (1004, 1004)
-    text = configuration.metrics.text().decode()
+    text = (await configuration.metrics.text()).decode()
     (line,) = [line for line in text.split("\n") if line.startswith("# HELP clipper_custom_m ")]
     assert "one # TYPE two xxx" in line
     assert len(line) < 1100
