@@ -4,6 +4,7 @@ ClipperException
 ├── UnconnectedException    no cluster is attached to this connection
 ├── ClusterError            the cluster did not start, stop or answer
 ├── BadRequest              a name, type or value that cannot be accepted        HTTP 400
+├── TooLarge                a request that would cost too much                   HTTP 413
 ├── Unauthorized            the token is missing or wrong                        HTTP 401
 ├── NotFound                no application, model, version or artifact like that HTTP 404
 ├── AlreadyExists           it is there already, and is never overwritten        HTTP 409
@@ -39,6 +40,12 @@ class BadRequest(ClipperException):
     """A name, an input type or a value that cannot be accepted."""
 
     http_status = 400
+
+
+class TooLarge(ClipperException):
+    """A request would cost more than one may cost. Send it in parts."""
+
+    http_status = 413
 
 
 class Unauthorized(ClipperException):

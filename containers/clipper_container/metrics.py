@@ -16,7 +16,8 @@ from .errors import AlreadyExists, BadRequest, NotFound
 from .faults import safe
 from .wire import Metric
 
-MOST = 100  # metrics of one replica, and bounds of one histogram
+MOST = 100  # metrics of one replica
+MAX_BUCKETS = 200  # of one of them
 MOST_DESCRIBED = 1000  # characters
 KINDS = ("Counter", "Gauge", "Histogram", "Summary")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -41,11 +42,10 @@ class Metrics:
             raise BadRequest(f"There is no kind of metric {kind!r}. Choose one of: {', '.join(KINDS)}.")
         if buckets is not None and kind != "Histogram":
             raise BadRequest(f"Only a Histogram has buckets; {name} is a {kind}.")
-        bounds = (
-            sorted(set(map(float, BUCKETS if buckets is None else buckets))) if kind == "Histogram" else []
-        )
-        if len(bounds) > MOST or not all(map(math.isfinite, bounds)):
-            raise BadRequest(f"{name}: a histogram has {MOST} upper bounds at most, all of them finite.")
+        given = (BUCKETS if buckets is None else buckets) if kind == "Histogram" else ()
+        bounds = sorted(set(map(float, given)))
+        if len(bounds) > MAX_BUCKETS or not all(map(math.isfinite, bounds)):
+            raise BadRequest(f"The buckets of {name} must be at most {MAX_BUCKETS} finite numbers.")
         # One line of text: it ends up in a format of lines.
         described = safe(" ".join(str(description).split()), MOST_DESCRIBED)
         with self._lock:

@@ -149,12 +149,21 @@ class ApplicationReport(msgspec.Struct, frozen=True):
     latencies: list[int] = []
 
 
+class Complaint(msgspec.Struct, frozen=True):
+    """What a frontend has to tell of a replica that is its own no more."""
+
+    model: str
+    version: str
+    replica: str
+    text: str
+
+
 class Report(msgspec.Struct, frozen=True):
     """A frontend's word on itself, at least twice a second. `revision` acknowledges that snapshot.
 
     `began` is on its machine's monotonic clock: it tells a frontend from the one before it.
     `serving` is true once its HTTP port is open. `private` is its own address, host:port, beside the one
-    that it shares with the other frontends.
+    that it shares with the other frontends. `complaints` are said once.
     """
 
     frontend: str
@@ -166,3 +175,4 @@ class Report(msgspec.Struct, frozen=True):
     applications: list[ApplicationReport]
     versions: list[VersionReport] = []
     began: float = 0.0
+    complaints: list[Complaint] = []

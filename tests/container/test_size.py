@@ -23,6 +23,14 @@ from clipper_container.size import compile_size
         ("float('nan')", "x", 1),
         ("1e999", "x", 1),
         ("x * 10", 1e308, 1),
+        ("sum(sum(len(c) for c in row) for row in x)", [["a", "bc"], ["def"]], 6),
+        ("sum(len(v) for k, v in x.items() if k == 'a')", {"a": "xyz", "b": "x"}, 3),
+        ("x['a'] % 10 + 2 * x['a']", {"a": 12}, 26),
+        ("sum(1 for w in x)", ["w"] * 1_000_000, 20_000),  # what comes after these does not count
+        ("sum(sum(1 for c in row) for row in x)", [[0] * 1000] * 1000, 19_980),
+        ("len([0] * 300000000)", "x", 1),
+        ("len('%1000000000d' % 1)", "x", 1),
+        ("len(x * 1000000000)", "abc", 1),
     ],
 )
 def test_a_size_is_what_the_expression_says(expression: str, x: object, cost: float) -> None:
@@ -44,6 +52,17 @@ def test_a_size_is_what_the_expression_says(expression: str, x: object, cost: fl
         "x = 1",
         "len(x",
         "",
+        "sum(1 for a in [0, 0] for b in [0, 0])",
+        "sum(1 for a in [0, 0])",
+        "sum(1 for a in x for b in a)",
+        "sum(x.count(a) for a in x)",
+        "sum(sum(1 for b in x) for a in x)",
+        "sum(sum(len(a) for b in a) for a in x)",
+        "sum(1 for a in x + x)",
+        "max(x, key=len)",
+        "-" * 60_000 + "x",
+        "-" * 499 + "x",
+        "len(x)" + " + len(x)" * 100,
     ],
 )
 def test_what_could_do_more_than_measure_is_refused(expression: str) -> None:

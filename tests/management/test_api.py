@@ -347,6 +347,23 @@ def test_another_token_is_none(management: Served, authorization: str | None) ->
             assert TOKEN not in response.text
 
 
+def test_a_size_that_no_query_frontend_would_serve_is_refused(
+    management: Served, client: httpx2.Client, tmp_path: Path
+) -> None:
+    packed = tmp_path / "packed"
+    with pytest.MonkeyPatch.context() as patch:  # as a client does that knows more than we do
+        patch.setattr(artifact, "compile_size", lambda size: None)
+        digest = artifact.pack(
+            packed, loader="python", input_type="doubles", parts={"m": b""}, size="__import__('os')"
+        )
+    assert client.put(f"/api/v1/artifacts/{digest}", content=packed.read_bytes()).status_code < 300
+    body = {"version": "1", "input_type": "doubles", "artifact": digest, "num_replicas": 0}
+    response = client.post("/api/v1/models/bad/versions", json=body)
+    assert response.status_code == 400
+    assert "The size" in response.text
+    assert client.get("/api/v1/models").json() == []
+
+
 def test_a_replicas_credential_is_good_for_its_own_artifact_alone(management: Served, tmp_path: Path) -> None:
     digests = []
     for model in ("mine", "other"):

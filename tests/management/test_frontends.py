@@ -11,15 +11,15 @@ from clipper_server.changes import Changes
 from clipper_server.management.events import Events
 from clipper_server.management.frontends import LIVE_S, Frontends
 from clipper_server.management.state import State
-from clipper_server.snapshot import ReplicaReport, Report, VersionReport
+from clipper_server.snapshot import Complaint, ReplicaReport, Report, VersionReport
 
 
 class World:
     def __init__(self, folder: Path) -> None:
         self.changes = Changes()
         self.now = 0.0
-        events = Events(State(folder / "state.db"), self.changes)
-        self.frontends = Frontends(self.changes, events, lambda: self.now)
+        self.events = Events(State(folder / "state.db"), self.changes)
+        self.frontends = Frontends(self.changes, self.events, lambda: self.now)
 
     def tells(self, report: Report) -> bool:
         """Whether those who wait for something are woken by it."""
@@ -72,3 +72,11 @@ def test_a_report_says_nothing_of_what_is_as_usual() -> None:
     sent = msgspec.json.encode(seen("0", answered=5))
     assert b"hangs" not in sent
     assert msgspec.json.decode(sent, type=ReplicaReport) == seen("0", answered=5)
+
+
+def test_what_a_frontend_complains_of_is_an_event_for_the_owner(world: World) -> None:
+    complaint = Complaint("m", "1", "0", "replica 0 of m:1 is closed: It lies.")
+    world.tells(msgspec.structs.replace(report(seen("0")), complaints=[complaint]))
+    event = world.events.last(1)[0]
+    assert (event.kind, event.text) == ("refused", complaint.text)
+    assert event.subject == {"model": "m", "version": "1", "replica": "0"}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from clipper_server.management.observations import clipper_names
@@ -21,8 +23,12 @@ def metrics() -> Metrics:
     return found
 
 
+def text_of(metrics: Metrics) -> str:
+    return asyncio.run(metrics.text()).decode()
+
+
 def test_the_text_is_what_prometheus_reads_and_every_series_says_whose_it_is() -> None:
-    families = list(text_string_to_metric_families(metrics().text().decode()))
+    families = list(text_string_to_metric_families(text_of(metrics())))
     samples = [sample for family in families for sample in family.samples]
     assert all(sample.labels["frontend"] == "0" for sample in samples)
     values = {(s.name, s.labels.get("reason")): s.value for s in samples}
@@ -40,7 +46,7 @@ def test_a_histogram_counts_each_observation_once() -> None:
 
 
 def test_the_same_under_clippers_names() -> None:
-    two = metrics().text().decode() + metrics().text().decode().replace('frontend="0"', 'frontend="1"')
+    two = text_of(metrics()) + text_of(metrics()).replace('frontend="0"', 'frontend="1"')
     found = clipper_names(two)
     assert found["app:digits:num_predictions"] == 400
     assert found["app:digits:default_prediction_ratio"] == 0.1
@@ -58,6 +64,6 @@ def test_nothing_yet_is_zero_and_no_error() -> None:
     empty = Metrics("0")
     empty.application("digits")
     empty.version("digits", "1")
-    found = clipper_names(empty.text().decode())
+    found = clipper_names(text_of(empty))
     assert found["app:digits:default_prediction_ratio"] == 0
     assert found["app:digits:prediction_latency"]["p99_ms"] is None

@@ -283,13 +283,13 @@ def test_an_autoscaled_version_follows_its_load_and_says_why(in_world: InWorld) 
 def test_what_came_while_it_was_not_scaled_is_no_load(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1")
-        await world.control.set_autoscaling("m", "1", Autoscaling(1, 5))
+        await world.control.scaling.set_autoscaling("m", "1", Autoscaling(1, 5))
         world.loads = [load(asked=0)]
         await asyncio.sleep(5)
-        await world.control.set_autoscaling("m", "1", None)
+        await world.control.scaling.set_autoscaling("m", "1", None)
         world.loads = [load(asked=1_000_000)]
         await asyncio.sleep(60)
-        await world.control.set_autoscaling("m", "1", Autoscaling(1, 5))
+        await world.control.scaling.set_autoscaling("m", "1", Autoscaling(1, 5))
         await asyncio.sleep(10)
         assert world.replicas() == ["m.1.0"]
 

@@ -9,19 +9,32 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from clipper_container.errors import TooLarge
+from clipper_container.inputs import INPUT_TYPES
+from clipper_container.wire import Fault
 from clipper_server.changes import Changes
+from clipper_server.query.application import Answer
 from clipper_server.query.configuration import Configuration
-from clipper_server.query.frontend import Server
+from clipper_server.query.frontend import Server, Settings
+from clipper_server.query.http import HTTPProtocol
+from clipper_server.query.limits import Limits
 from clipper_server.query.listener import Listener
+from clipper_server.query.protocols.clipper import ClipperProtocol
+from clipper_server.query.task import Outcome
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
 
 pytestmark = pytest.mark.anyio
+ON_UVLOOP = pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})])
+"""As a query frontend runs. There, who writes to a connection that is closed gets an exception."""
 DEADLINE_S = 60
 
 
@@ -136,20 +149,63 @@ async def test_bad_input_is_told_what_was_expected(
 
 
 async def test_a_body_that_is_too_large_is_refused(
-    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient,
 ) -> None:
-    monkeypatch.setattr("clipper_server.query.http.MAX_BODY", 1 << 20)
-
     async def body() -> AsyncIterator[bytes]:
         yield b'{"input": ['
         for _ in range(5):
-            yield b"1," * (1 << 17)
+            yield b"1," * (1 << 18)
 
     for content in (body(), b"1," * (1 << 20)):  # of unknown length, and of a length that is announced
         response = await client.post("/sum/predict", content=content)
         assert response.status_code == 413
-        assert "larger than 1 MiB" in response.json()["cause"]
+        assert "larger than the 1048576 bytes" in response.json()["cause"]
+        assert "binary tensors" in response.json()["cause"]
     assert (await client.post("/any/predict", json={"input": 1})).status_code == 200
+
+
+async def test_a_request_has_not_too_many_inputs(
+    configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(*_: object) -> None:
+        raise AssertionError("something was made of it")
+
+    for name in ("sum", "text", "array"):
+        monkeypatch.setattr(configuration.applications[name], "ask", too_late)
+    many = 20_001
+    described = {"name": "x", "shape": [many, 1], "datatype": "FP64"}
+
+    def binary(data: bytes, **changes: object) -> tuple[dict[str, str], bytes]:
+        given = {**described, "parameters": {"binary_data_size": len(data)}, **changes}
+        head = json.dumps({"inputs": [given]}).encode()
+        return {"inference-header-content-length": str(len(head))}, head + data
+
+    for path, headers, body in (
+        ("/sum/predict", {}, b'{"input_batch":[' + b",".join([b"[]"] * many) + b"]}"),
+        ("/v2/models/sum/infer", *binary(b"\0" * 8 * many)),
+        ("/v2/models/array/infer", *binary(b"\0" * 8 * many)),
+        ("/v2/models/text/infer", *binary(b"\0" * 4 * many, datatype="BYTES", shape=[many])),
+        ("/v2/models/sum/infer", {}, json.dumps({"inputs": [{**described, "data": [0] * many}]}).encode()),
+    ):
+        response = await client.post(path, content=body, headers=headers)
+        assert (response.status_code, "20001 inputs; 20000 is the most" in response.text) == (413, True)
+    large = json.dumps({"inputs": [{**described, "shape": [1, 400_000], "data": [0.5] * 400_000}]})
+    response = await client.post("/v2/models/sum/infer", content=large.encode())
+    assert (response.status_code, "binary tensors" in response.text) == (413, True)
+
+
+def test_what_one_request_may_cost_is_a_setting() -> None:
+    environment = {f"CLIPPER_{name.upper()}": "x" for name in Settings.__struct_fields__}
+    with pytest.raises(msgspec.ValidationError):
+        Settings.read(environment)
+    found = Settings.read({**environment, "CLIPPER_MAX_INPUTS": "5", "CLIPPER_MAX_JSON": "1000"})
+    assert (found.max_inputs, found.max_json) == (5, 1000)
+    application = SimpleNamespace(default_output=b"0", input_type=INPUT_TYPES["doubles"])
+    protocol = ClipperProtocol(application, Limits(5, 1000))  # type: ignore[arg-type]
+    assert protocol.max_body == 1000
+    assert len(protocol.parse({}, b'{"input_batch":[[],[],[],[],[]]}').tensors) == 5
+    with pytest.raises(TooLarge, match="5 is the most"):
+        protocol.parse({}, b'{"input_batch":[[],[],[],[],[],[]]}')
 
 
 async def test_an_unknown_application_is_told_which_there_are(client: httpx2.AsyncClient) -> None:
@@ -442,6 +498,39 @@ async def test_a_client_that_stops_in_the_middle_is_left(
     writer.close()
 
 
+async def test_a_connection_that_never_says_a_word_is_closed(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipper_server.query.http.IDLE_S", 0.05)
+    reader, writer = await asyncio.open_connection(*address)
+    async with asyncio.timeout(DEADLINE_S):
+        assert await reader.read() == b""
+    writer.close()
+
+
+@ON_UVLOOP
+async def test_a_client_that_does_not_read_its_answers_is_left(
+    configuration: Configuration, address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = configuration.queue("m", "1")
+    assert queue is not None
+    FakeReplica(queue, answer=lambda inputs: [b'"' + b"x" * (32 << 20) + b'"' for _ in inputs])
+    monkeypatch.setattr("clipper_server.query.http.SILENT_S", 0.1)
+    monkeypatch.setattr("clipper_server.query.http.IDLE_S", 0.1)
+    lost = asyncio.Event()
+    ending = HTTPProtocol.connection_lost
+
+    def connection_lost(self: HTTPProtocol, exc: Exception | None) -> None:
+        ending(self, exc)
+        lost.set()
+
+    monkeypatch.setattr(HTTPProtocol, "connection_lost", connection_lost)
+    with socket.create_connection(address, DEADLINE_S) as deaf:
+        deaf.sendall(request_of(b'{"input": [1]}') * 2)
+        async with asyncio.timeout(DEADLINE_S):
+            await lost.wait()
+
+
 async def test_work_that_nobody_waits_for_is_not_begun(
     configuration: Configuration, address: tuple[str, int]
 ) -> None:
@@ -482,6 +571,89 @@ async def test_garbage_is_answered_with_400_and_harms_nobody(
         async with asyncio.timeout(DEADLINE_S):
             assert (await loop.sock_recv(garbage, 1000)).startswith(b"HTTP/1.1 400")
     assert (await client.post("/sum/predict", json={"input": [1]})).json()["output"] == [1]
+
+
+@ON_UVLOOP
+@pytest.mark.parametrize("last", [b"\0\r\n\r\n", b""])
+async def test_a_lost_connection_takes_its_pipelined_queries_along_and_nobody_elses(
+    configuration: Configuration, address: tuple[str, int], client: httpx2.AsyncClient, last: bytes
+) -> None:
+    replica = attach(configuration, cost_s=0.02)
+    honest = [asyncio.create_task(client.post("/sum/predict", json={"input": [i]})) for i in range(3)]
+    await waits(configuration, 3)
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(request_of(b'{"input": [1]}') * 3 + last)
+    async with asyncio.timeout(DEADLINE_S):
+        if last:
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 400")
+        else:
+            await waits(configuration, 4)
+            writer.close()
+        for answer in await asyncio.gather(*honest):
+            assert answer.json()["output"] == [1]
+    assert (await client.post("/sum/predict", json={"input": [1, 2]})).json()["output"] == [2]
+    assert replica.alive
+    assert configuration.metrics.application("sum").cancelled == 1
+    writer.close()
+
+
+@ON_UVLOOP
+async def test_what_goes_wrong_with_one_query_is_its_own_500_with_an_id(
+    configuration: Configuration,
+    client: httpx2.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    attach(configuration, cost_s=0.02)
+    encode = ClipperProtocol._answer
+
+    def breakable(self: ClipperProtocol, answer: Answer) -> bytes:
+        if answer.output == b"[2]":
+            raise AssertionError("no such output")
+        return encode(self, answer)
+
+    monkeypatch.setattr(ClipperProtocol, "_answer", breakable)
+    queries = [client.post("/sum/predict", json={"input": [1] * n}) for n in (1, 2, 3)]
+    good, bad, other = await asyncio.gather(*queries)
+    assert (good.json()["output"], other.json()["output"]) == ([1], [3])
+    assert bad.status_code == 500
+    assert bad.json()["error"] == "Internal error"
+    query_id = bad.json()["cause"].split()[1]
+    assert f"query {query_id} to sum could not be answered" in caplog.text
+    assert "no such output" in caplog.text
+
+
+async def test_a_header_that_would_write_others_is_not_written(
+    configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasons = ["a\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK", "deadline"]
+
+    def unlinked() -> Fault:
+        return Fault(reasons.pop(0), "m")
+
+    monkeypatch.setattr(configuration.applications["text"], "unlinked", unlinked)
+    body = {"inputs": [{"name": "x", "shape": [1], "datatype": "BYTES", "data": ["x"]}]}
+    assert (await client.post("/v2/models/text/infer", json=body)).status_code == 500
+    response = await client.post("/v2/models/text/infer", json=body)
+    assert (response.status_code, response.headers["x-default-answer"]) == (200, "deadline")
+
+
+async def test_a_policy_that_fails_costs_its_own_query(
+    configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach(configuration)
+
+    def combine(outcomes: object) -> Outcome:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(configuration.applications["sum"].policy, "combine", combine)
+    bad = client.post("/sum/predict", json={"input": [1, 2]})
+    good = client.post("/strict/predict", json={"input": [1, 2]})
+    assert [answer.status_code for answer in await asyncio.gather(bad, good)] == [500, 200]
+    late = await client.post("/sum/predict", json={"input": [1], "timeout_micros": 1})
+    assert late.status_code == 500
+    monkeypatch.undo()
+    assert (await client.post("/sum/predict", json={"input": [1, 2]})).json()["output"] == [2]
 
 
 # What is told of it
@@ -526,3 +698,34 @@ async def test_the_report_counts_what_clients_saw(
         **{name: (0, {}) for name in ("sum", "strict", "any", "array")},
         "text": (1, {"no_model_linked": 1}),
     }
+
+
+async def test_metrics_are_written_in_slices_and_kept_for_a_second(
+    configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipper_server.query.metrics.SLICE_S", 0.0)
+    for i in range(30):
+        configuration.metrics.application(f"app-{i}")
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    loop = asyncio.get_running_loop()
+    beside = loop.create_task(others())
+    first, second = await asyncio.gather(configuration.metrics.text(), configuration.metrics.text())
+    beside.cancel()
+    assert turns > 30 + len(first) / 20 / 200  # one for each application, and for each few lines
+    assert first is second
+    configuration.metrics.application("sum").answered += 7
+    assert await configuration.metrics.text() is first
+    monkeypatch.setattr(configuration.metrics, "_keep_until", loop.time())
+    fresh = (await configuration.metrics.text()).decode()
+    assert 'clipper_app_predictions_total{application="sum",frontend="0"} 7.0' in fresh
+    heads = [line for line in fresh.split("\n") if line.startswith("# HELP")]
+    assert len(heads) == len(set(heads))
+    names = {family.name for family in text_string_to_metric_families(fresh)}
+    assert "clipper_app_prediction_latency_seconds" in names

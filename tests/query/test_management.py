@@ -6,13 +6,15 @@ import asyncio
 import logging
 from pathlib import Path
 
+import httpx2
 import msgspec
 import pytest
 
 from clipper_container.errors import ClusterError
+from clipper_server.changes import Changes
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.management import Management
-from clipper_server.snapshot import FORMAT, BatchingSpec, Snapshot
+from clipper_server.snapshot import FORMAT, ApplicationSpec, BatchingSpec, Complaint, Report, Snapshot
 from tests.support.fakes import version_spec
 
 
@@ -55,3 +57,90 @@ def test_a_snapshot_of_another_format_is_left_alone_with_a_sentence(
     assert "0.snapshot is left alone" in caplog.text
     with pytest.raises(ClusterError, match=words):
         Snapshot.decode(text)
+
+
+class Played:
+    """Management, played by the test: it answers `snapshots` one by one, and keeps what it is told."""
+
+    def __init__(self, *snapshots: bytes, most: int = 1 << 20) -> None:
+        self.changes = Changes()
+        self.reports: list[Report] = []
+        self.refused = 0
+        self._snapshots = list(snapshots)
+        self._most = most
+
+    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method == "GET":
+            if not self._snapshots:
+                await asyncio.get_running_loop().create_future()
+            return httpx2.Response(200, content=self._snapshots.pop(0))
+        body = await request.aread()
+        self.changes.notify()
+        if len(body) > self._most:
+            self.refused += 1
+            return httpx2.Response(413, text="too large")
+        self.reports.append(msgspec.json.decode(body, type=Report))
+        return httpx2.Response(200)
+
+    def told_by(self, configuration: Configuration, folder: Path) -> Management:
+        found = Management("m:1", "token", folder / "0.snapshot", configuration, httpx2.MockTransport(self))
+        return found
+
+
+def test_a_snapshot_that_cannot_be_used_does_not_end_the_talk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def talk() -> None:
+        changes = Changes()
+        configuration = Configuration("0", changes.notify, asyncio.get_running_loop())
+        odd = version_spec(version="2", size="__import__('os')")
+        snapshots = [
+            Snapshot(2, [], [version_spec(), odd], {"m": "1"}),
+            Snapshot(3, [ApplicationSpec("a", "doubles", 0, 1000, ["m"])], [version_spec(), odd], {"m": "1"}),
+        ]
+        played = Played(b"{", *map(msgspec.json.encode, snapshots))
+        apply = configuration.apply
+        failures = [ZeroDivisionError]
+
+        def fails_once(snapshot: Snapshot) -> None:
+            if failures:
+                played._snapshots.insert(0, msgspec.json.encode(snapshot))
+                raise failures.pop()
+            apply(snapshot)
+
+        monkeypatch.setattr(configuration, "apply", fails_once)
+        monkeypatch.setattr("clipper_server.query.management.REFUSED_S", 0.001)
+        following = asyncio.create_task(played.told_by(configuration, tmp_path).follow())
+        assert await changes.wait_for(lambda: "a" in configuration.applications, 10)
+        following.cancel()
+        assert list(configuration.queues) == [("m", "1")]
+        (complaint,) = configuration.report().complaints
+        assert (complaint.version, complaint.replica) == ("2", "")
+        assert "m:2 cannot be served here: The size" in complaint.text
+
+    asyncio.run(talk())
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_report_that_is_refused_is_sent_without_its_details(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def talk() -> None:
+        configuration = Configuration("0", lambda: None, asyncio.get_running_loop())
+        versions = [version_spec(version=str(i)) for i in range(100)]
+        configuration.apply(Snapshot(7, [], versions, {}))
+        configuration.complain(Complaint("m", "1", "0", "It lies."))
+        small, large = Played(most=1000), Played()
+        for played in (small, large):
+            management = played.told_by(configuration, tmp_path)
+            telling = asyncio.create_task(management.report(Changes()))
+            assert await played.changes.wait_for(lambda played=played: bool(played.reports), 10)  # type: ignore[misc]
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+        assert (small.refused, small.reports[0].revision, small.reports[0].versions) == (1, 7, [])
+        assert len(large.reports[0].versions) == 100
+        assert [c.text for c in large.reports[0].complaints] == ["It lies."]
+        assert configuration.report().complaints == []
+
+    asyncio.run(talk())
+    assert "management refuses the reports, with 413: too large" in caplog.text

@@ -67,6 +67,9 @@ class Frontends:
     def on_report(self, report: Report) -> None:
         before = self._heard.get(report.frontend)
         heard = self._heard[report.frontend] = _Heard.of(self._clock(), report)
+        for told in report.complaints:
+            subject = {"model": told.model, "version": told.version, "replica": told.replica}
+            self._events.add("refused", told.text, **subject)
         if heard.news(before):
             self._changes.notify()
 

@@ -38,7 +38,7 @@ class Observations:
             if text is None:
                 continue
             for block in re.split(r"(?m)^(?=# HELP )", text.text):
-                lines = block.splitlines()
+                lines = block.rstrip("\n").split("\n")
                 if len(lines) > 1:
                     name = lines[0].split(" ", 3)[2]
                     heads.setdefault(name, lines[:2])

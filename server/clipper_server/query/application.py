@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -20,6 +21,11 @@ from .policy import First, Policy
 from .queue import ModelQueue
 from .task import Outcome, Output, Task
 from .traces import Leg, Trace, Traces
+
+BROKEN = "internal_error"
+"""Why a query is refused that we have not answered by our own fault."""
+
+log = logging.getLogger(__name__)
 
 
 class Request(NamedTuple):
@@ -115,7 +121,7 @@ class Application:
 
     def rejects(self, fault: Fault) -> bool:
         """Such a query is refused, and does not get the default output."""
-        return fault.reason == "overload" and self.spec.on_overload == "reject"
+        return fault.reason == BROKEN or (fault.reason == "overload" and self.spec.on_overload == "reject")
 
     def refused(self, fault: Fault) -> str:
         """Count an input that has no output of a model; what it gets."""
@@ -124,6 +130,15 @@ class Application:
             return "rejected"
         self.metrics.defaults[fault.reason] += 1
         return "default"
+
+    def broken(self) -> Answer:
+        """For a query that failed by our own fault. Called where that is caught: its traceback is logged."""
+        query_id = self.parts.next_id()
+        log.exception("query %d to %s could not be answered", query_id, self.spec.name)
+        self.metrics.rejected += 1
+        advice = "The query frontend's log has its traceback, under this number."
+        message = f"Query {query_id} could not be answered, by a fault of Clipper Lab. {advice}"
+        return Answer(query_id, None, Fault(BROKEN, message), "")
 
     def retry_after_s(self) -> int:
         """When a query that was refused for overload may be sent again."""
@@ -238,6 +253,14 @@ class Query:
 
     def _finish(self) -> None:
         self.finished = True
+        reply, self._reply = self._reply, _no_reply  # which breaks a cycle
+        try:
+            answers = self._answers()
+        except Exception:  # those that wait for the same outputs have no part in it
+            answers = [self.application.broken()]
+        reply(answers)
+
+    def _answers(self) -> list[Answer]:
         application = self.application
         parts, metrics, policy = application.parts, application.metrics, application.policy
         now = parts.clock()
@@ -258,8 +281,7 @@ class Query:
             policy.observe(self._queues, outcomes, now - self.received_at)
         metrics.answered += self._inputs
         metrics.latency.observe(now - self.received_at, self._inputs)
-        reply, self._reply = self._reply, _no_reply  # which breaks a cycle
-        reply(answers)
+        return answers
 
     def _outcome(self, task: Task, now: float) -> Outcome:
         if task.outcome is None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
+import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ..snapshot import (
     MAX_FRONTENDS,
     ApplicationReport,
     ApplicationSpec,
+    Complaint,
     ReplicaReport,
     Report,
     Snapshot,
     VersionReport,
+    VersionSpec,
 )
 from .application import Application, Parts
 from .cache import Cache
 from .deadlines import Deadlines
+from .limits import DEFAULT, Limits
 from .metrics import Metrics
 from .protocols import Adapter
 from .protocols.clipper import ClipperProtocol
@@ -28,6 +33,8 @@ from .queue import ModelQueue
 from .replicas import Replica
 from .traces import Traces
 
+COMPLAIN_EVERY_S = 60.0
+log = logging.getLogger(__name__)
 _EPOCH_S = 1_767_225_600  # 2026-01-01
 
 
@@ -40,6 +47,7 @@ class Configuration:
         changed: Callable[[], None],
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float] = time.monotonic,
+        limits: Limits = DEFAULT,
     ) -> None:
         self.frontend = frontend
         self.serving = False
@@ -53,43 +61,64 @@ class Configuration:
         self.metrics.gauges.append(_Gauges(self))
         self.cache = Cache()
         self.traces = Traces(MAX_FRONTENDS)
+        self.complaints: dict[tuple[str, str], Complaint] = {}  # which management has not heard yet
+        self._complained_at: dict[tuple[str, str], float] = {}
         self._changed = changed
         self._loop = loop
         self.clock = clock
         self._began = clock()
+        self._limits = limits
         # The seconds since an epoch, then a counter, then the frontend in six bits: unique over restarts and
         # frontends, up to 65,536 queries a second at each, and safe as a JavaScript number until 2094.
         ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), MAX_FRONTENDS)
         self._parts = Parts(clock, Deadlines(loop, clock), self.cache, self.traces, ids.__next__)
 
     def apply(self, snapshot: Snapshot) -> None:
-        """Serve this from now on. Queries under way end as they began."""
+        """Serve this from now on. Queries under way end as they began.
+
+        A part of it that cannot be served is left out and told of, and all others are served.
+        """
         self.snapshot = snapshot
         self.cache.resize(snapshot.cache_size)
-        wanted = {(spec.model, spec.version): spec for spec in snapshot.versions}
-        for key in self.queues.keys() - wanted.keys():
+        wanted = {(spec.model, spec.version) for spec in snapshot.versions}
+        for key in self.queues.keys() - wanted:
             queue = self.queues.pop(key)
             # Its replicas answer what they have; management ends them.
             queue.close(f"{queue} was stopped.")
             self.metrics.versions.pop(key, None)
-        for key, version in wanted.items():
-            if key in self.queues:
-                self.queues[key].configure(version)
-            else:
-                self.queues[key] = ModelQueue(
-                    version, self._loop, self.clock, self.cache, self.metrics.version(*key), self._changed
-                )
+            self._complained_at.pop(key, None)
+        for version in snapshot.versions:
+            try:
+                self._serve(version)
+            except Exception as error:
+                log.exception("%s:%s cannot be served", version.model, version.version)
+                text = f"{version.model}:{version.version} cannot be served here: {error}"
+                self.complain(Complaint(version.model, version.version, "", text))
         before = self.applications
         self.applications = {}
         for spec in snapshot.applications:
             application = before.get(spec.name)
-            if application is None or application.spec != spec:
-                application = self._application(spec)
+            try:
+                if application is None or application.spec != spec:
+                    application = self._application(spec)
+            except Exception:
+                log.exception("the application %s cannot be served as it is now", spec.name)
+                if application is None:
+                    continue
             self.applications[spec.name] = application
         for name in before.keys() - self.applications.keys():
             self.metrics.applications.pop(name, None)
         self._find_routes()
         self._changed()
+
+    def _serve(self, version: VersionSpec) -> None:
+        key = version.model, version.version
+        if key in self.queues:
+            self.queues[key].configure(version)
+        else:
+            self.queues[key] = ModelQueue(
+                version, self._loop, self.clock, self.cache, self.metrics.version(*key), self._changed
+            )
 
     def _application(self, spec: ApplicationSpec) -> Application:
         return Application(spec, self, self._parts, self.metrics.application(spec.name))
@@ -97,14 +126,14 @@ class Configuration:
     def _find_routes(self) -> None:
         before, self.routes = self.routes, {}
         for name, application in self.applications.items():
-            clipper = ClipperProtocol(application)
+            clipper = ClipperProtocol(application, self._limits)
             for path in clipper.paths(name):
                 self.routes[path.encode()] = clipper
             for version in (None, *self.versions_of(application)):
                 url = infer_path(name, version).encode()
                 adapter = before.get(url)  # it remembers what the model's outputs are like
                 if adapter is None or adapter.application is not application:
-                    adapter = OpenInferenceProtocol(application, version)
+                    adapter = OpenInferenceProtocol(application, version, self._limits)
                 self.routes[url] = adapter
 
     def queue(self, model: str, version: str | None) -> ModelQueue | None:
@@ -127,6 +156,20 @@ class Configuration:
 
     def replicas_changed(self) -> None:
         self._changed()
+
+    def complain(self, complaint: Complaint) -> None:
+        """Once in a while for each version: a replica that is closed comes again, and says it again."""
+        key = complaint.model, complaint.version
+        if self.clock() - self._complained_at.get(key, -math.inf) > COMPLAIN_EVERY_S:
+            self._complained_at[key] = self.clock()
+            self.complaints[key] = complaint
+            self._changed()
+
+    def heard(self, complaints: Sequence[Complaint]) -> None:
+        """Management has these."""
+        for complaint in complaints:
+            if self.complaints.get(key := (complaint.model, complaint.version)) is complaint:
+                del self.complaints[key]
 
     def complete(self) -> bool:
         """There is a snapshot, and all of its replicas are connected."""
@@ -163,7 +206,7 @@ class Configuration:
         revision = self.snapshot.revision if self.snapshot else 0
         return Report(
             *(self.frontend, os.getpid(), self.serving, revision, self.private),
-            *(replicas, applications, versions, self._began),
+            *(replicas, applications, versions, self._began, list(self.complaints.values())),
         )
 
 

@@ -11,15 +11,17 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
 
-from clipper_container.errors import BadRequest
+from clipper_container.errors import BadRequest, TooLarge
+from clipper_container.wire import Fault
 
-from .application import Answer, Query, Request
+from .application import BROKEN, Answer, Query, Request
+from .limits import too_long
 from .protocols import Adapter, Response
 
-MAX_BODY = 64 << 20
 SILENT_S = 30.0  # a client that says nothing for so long in the middle of a request is left
+IDLE_S = 5.0  # ... and so long between two requests, or before the first
 
 
 class Routes(Protocol):
@@ -68,7 +70,7 @@ class Exchange:
 
     def receive(self, part: bytes) -> None:
         self.size += len(part)
-        if self.size > MAX_BODY:
+        if self.size > self._adapter.max_body:
             self.too_large()
         elif not self.response_complete:
             self._parts.append(part)
@@ -82,7 +84,7 @@ class Exchange:
         self._parts.clear()
         self.keep_alive = False  # what still comes of it is not read
         if not self.response_complete:
-            cause = f"The body is larger than {MAX_BODY >> 20} MiB. Send the inputs in several requests."
+            cause = too_long(None, self._adapter.max_body)
             self._respond(self._adapter.refuse(413, "Request too large", cause))
 
     def _answer(self) -> None:
@@ -93,25 +95,39 @@ class Exchange:
         try:
             self._request = adapter.parse(self._headers, body)
             self._query = adapter.application.ask(self._request, self._on_answers)
+        except TooLarge as error:
+            adapter.application.metrics.bad_requests += 1
+            self._respond(adapter.refuse(413, "Request too large", str(error)))
         except BadRequest as error:
             adapter.application.metrics.bad_requests += 1
             self._respond(adapter.refuse(400, "Query processing error", str(error)))
+        except Exception:
+            self._refuse(adapter.application.broken().fault)
 
     def _on_answers(self, answers: Sequence[Answer]) -> None:
         assert self._request is not None
         application = self._adapter.application
         rejected = [a.fault for a in answers if a.fault is not None and application.rejects(a.fault)]
-        if not rejected:
-            self._respond(self._adapter.encode(self._request, answers))
+        try:
+            if rejected:
+                self._refuse(rejected[0])
+            else:
+                self._respond(self._adapter.encode(self._request, answers))
+        except Exception:
+            self._refuse(application.broken().fault)
+
+    def _refuse(self, fault: Fault | None) -> None:
+        assert fault is not None
+        if fault.reason == BROKEN:
+            self._respond(self._adapter.refuse(500, "Internal error", fault.message))
             return
-        status, headers, body = self._adapter.refuse(429, "Too many requests", rejected[0].message)
-        retry_after = (b"retry-after", b"%d" % application.retry_after_s())
+        status, headers, body = self._adapter.refuse(429, "Too many requests", fault.message)
+        retry_after = (b"retry-after", b"%d" % self._adapter.application.retry_after_s())
         self._respond(Response(status, [*headers, retry_after], body))
 
     def _respond(self, response: Response) -> None:
-        if not self.disconnected:
-            self.response_complete = True
-            self._protocol.write_response(response, self.keep_alive)
+        if not self.disconnected and not self.response_complete:
+            self._protocol.write_response(self, response)
 
     def cancel(self) -> None:
         """The client is gone."""
@@ -131,17 +147,20 @@ class HTTPProtocol(HttpToolsProtocol):
         self._heard_at = 0.0
         self._head: tuple[int, object, object, bytes] | None = None
         self._response_waits = False  # for a client that does not read
+        self._unread = 0  # bytes of answers, when one looked last, and ...
+        self._read_at = 0.0  # ... since when they are as many
+        self._turn: Any = None  # the exchange, or uvicorn's cycle, that is being answered
 
     # In
 
     def connection_made(self, transport: Any) -> None:
         self._count(1)
         super().connection_made(transport)
+        self._heard_at = self.loop.time()
+        self._look_again(min(IDLE_S, SILENT_S))
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._look_again(min(self.timeout_keep_alive, SILENT_S))
         super().data_received(data)
 
     def _unset_keepalive_if_required(self) -> None:
@@ -151,14 +170,24 @@ class HTTPProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(in_s, self.timeout_keep_alive_handler)
 
     def timeout_keep_alive_handler(self) -> None:
+        if self._is_stuck():
+            self.transport.abort()  # what it will not read it would never let go
+            return
         cycle: Any = self.cycle
         waits = cycle is not None and not cycle.response_complete and not self._in_request
-        allowed_s = SILENT_S if self._in_request else self.timeout_keep_alive
+        allowed_s = SILENT_S if self._in_request else IDLE_S
         left_s = self._heard_at + allowed_s - self.loop.time()
-        if waits or left_s > 0:
-            self._look_again(max(left_s, min(self.timeout_keep_alive, SILENT_S) / 2))
-        elif not self.transport.is_closing():
-            self.transport.close()
+        if left_s <= 0 and not waits and not self.transport.is_closing():
+            self.transport.close()  # ... once all is read that was written
+        self._look_again(max(left_s, min(IDLE_S, SILENT_S) / 2))
+
+    def _is_stuck(self) -> bool:
+        """Whether the client has read nothing for so long of what waits for it."""
+        waiting = self.transport.get_write_buffer_size()
+        now = self.loop.time()
+        if waiting != self._unread or not waiting:
+            self._unread, self._read_at = waiting, now
+        return now - self._read_at >= SILENT_S
 
     def on_message_begin(self) -> None:
         self._in_request = True
@@ -184,11 +213,12 @@ class HTTPProtocol(HttpToolsProtocol):
         self.cycle = exchange  # type: ignore[assignment]
         if before is None or before.response_complete:
             exchange.begun = True
+            self._turn = exchange
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
         length = found.get(b"content-length")
-        if length is not None and int(length) > MAX_BODY and exchange.begun:
+        if length is not None and int(length) > adapter.max_body and exchange.begun:
             exchange.too_large()
         elif self.expect_100_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -210,20 +240,26 @@ class HTTPProtocol(HttpToolsProtocol):
 
     # Out
 
-    def write_response(self, response: Response, keep_alive: bool) -> None:
+    def write_response(self, exchange: Exchange, response: Response) -> None:
+        """Raises ValueError, and has written nothing, where a header would write others."""
+        if self.transport.is_closing():
+            return
         status, headers, body = response
         dated = self.server_state.default_headers
         head = self._head
         if head is None or head[0] != status or head[1] is not headers or head[2] is not dated:
             lines = [STATUS_LINE[status]]
             for name, value in (*dated, *headers):
+                if HEADER_VALUE_RE.search(value):
+                    raise ValueError(f"the header {name!r} cannot be {value!r}")
                 lines += (name, b": ", value, b"\r\n")
             lines.append(b"content-length: ")
             # The same for all good answers of a second.
             self._head = head = status, headers, dated, b"".join(lines)
-        ending = b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n"
+        exchange.response_complete = True
+        ending = b"\r\n\r\n" if exchange.keep_alive else b"\r\nconnection: close\r\n\r\n"
         self.transport.write(b"%b%d%b%b" % (head[3], len(body), ending, body))
-        if not keep_alive:
+        if not exchange.keep_alive:
             self.transport.close()
         if self.flow.write_paused:
             self._response_waits = True
@@ -248,6 +284,7 @@ class HTTPProtocol(HttpToolsProtocol):
             self.on_response_complete()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._turn = cycle
         if isinstance(cycle, Exchange):
             # Not at once: a long pipeline of answers that are at hand would be a deep recursion.
             self.loop.call_soon(cycle.begin)
@@ -260,10 +297,14 @@ class HTTPProtocol(HttpToolsProtocol):
         self._count(-1)
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
-        cycles: list[Any] = [self.cycle, *(waiting for waiting, _ in self.pipeline)]
-        for cycle in cycles:
+        for cycle in (self._turn, *(waiting for waiting, _ in self.pipeline)):
             if isinstance(cycle, Exchange):
                 cycle.cancel()
+            elif cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self._turn = None
+        self.pipeline.clear()
         super().connection_lost(exc)
 
 

@@ -6,7 +6,6 @@ While management is down both are tried again, and the frontend serves on with w
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from pathlib import Path
 
@@ -16,12 +15,13 @@ import msgspec
 from clipper_container.errors import ClusterError
 
 from ..changes import Changes
-from ..snapshot import Snapshot
+from ..snapshot import ReplicaReport, Report, Snapshot
 from .configuration import Configuration
 
 REPORT_EVERY_S = 0.5
 LONG_POLL_S = 25
-REFUSED_S = 5.0  # before a snapshot is asked for again that could not be read
+REFUSED_S = 5.0  # before a snapshot is asked for again that could not be used
+TELL_AGAIN_S = 60.0  # that reports are refused
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +29,23 @@ log = logging.getLogger(__name__)
 class Management:
     """`follow` and `report` run until they are cancelled."""
 
-    def __init__(self, address: str, token: str, stored: Path, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        stored: Path,
+        configuration: Configuration,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
         self._path = f"/api/v1/frontends/{configuration.frontend}"
         self._client = httpx2.AsyncClient(
             base_url=f"http://{address}",
             headers={"Authorization": f"Bearer {token}"},
             timeout=httpx2.Timeout(5, read=LONG_POLL_S + 10),
             trust_env=False,
+            transport=transport,
         )
+        self._refused_at = -TELL_AGAIN_S
         self._stored = stored
         self._configuration = configuration
 
@@ -54,24 +63,25 @@ class Management:
     async def follow(self) -> None:
         """Apply each snapshot, and keep the last on disk."""
         while True:
-            now = self._configuration.snapshot
-            parameters = {"after": now.revision if now else -1, "wait_s": LONG_POLL_S}
             try:
-                response = await self._client.get(f"{self._path}/snapshot", params=parameters)
-                response.raise_for_status()
+                await self._next_snapshot()
             except httpx2.HTTPError as error:
                 log.info("management does not answer (%r): serving on with what is known", error)
                 await asyncio.sleep(REPORT_EVERY_S)
-                continue
-            if response.status_code != 200:
-                continue
-            try:
-                snapshot = Snapshot.decode(response.content)
             except ClusterError as error:
                 log.warning("management's snapshot is left alone: %s", error)
                 await asyncio.sleep(REFUSED_S)
-                continue
-            self._configuration.apply(snapshot)
+            except Exception:
+                log.exception("a snapshot could not be taken over: serving on with what is known")
+                await asyncio.sleep(REFUSED_S)
+
+    async def _next_snapshot(self) -> None:
+        now = self._configuration.snapshot
+        parameters = {"after": now.revision if now else -1, "wait_s": LONG_POLL_S}
+        response = await self._client.get(f"{self._path}/snapshot", params=parameters)
+        response.raise_for_status()
+        if response.status_code == 200:
+            self._configuration.apply(Snapshot.decode(response.content))
             await asyncio.to_thread(self._store, response.content)
 
     def _store(self, snapshot: bytes) -> None:
@@ -86,8 +96,32 @@ class Management:
         """Report when something changed, and every half second."""
         while True:
             seen = changes.count
-            body = msgspec.json.encode(self._configuration.report())
-            with contextlib.suppress(httpx2.HTTPError):  # `follow` has said so already
-                await self._client.post(f"{self._path}/report", content=body)
+            try:
+                await self._tell(self._configuration.report())
+            except httpx2.HTTPError:
+                pass  # `follow` has said so already
+            except Exception:
+                log.exception("the report failed; the next one is due in half a second")
+                seen = changes.count
             if changes.count == seen:
                 await changes.wait(REPORT_EVERY_S)
+
+    async def _tell(self, report: Report) -> None:
+        """Without its details where management refuses it: one that says nothing is taken for dead."""
+        path = f"{self._path}/report"
+        response = await self._client.post(path, content=msgspec.json.encode(report))
+        if response.is_success:
+            self._configuration.heard(report.complaints)
+        elif response.is_client_error:
+            now = asyncio.get_running_loop().time()
+            if now - self._refused_at > TELL_AGAIN_S:
+                self._refused_at = now
+                words = response.status_code, response.text[:500]
+                log.warning("management refuses the reports, with %d: %s", *words)
+            await self._client.post(path, content=msgspec.json.encode(_bare(report)))
+
+
+def _bare(report: Report) -> Report:
+    """What management must know: that this frontend lives, and which replicas it has."""
+    replicas = [ReplicaReport(r.model, r.version, r.replica, r.ready, r.answered) for r in report.replicas]
+    return msgspec.structs.replace(report, replicas=replicas, applications=[], versions=[], complaints=[])

@@ -6,6 +6,9 @@ on; its throughputs are the rates of counters, and its ratios their quotients.
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +21,7 @@ from prometheus_client.core import (
     SummaryMetricFamily,
 )
 from prometheus_client.exposition import generate_latest
-from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.registry import Collector
 
 from clipper_container import gpus, wire
 
@@ -30,6 +33,9 @@ _KINDS = {
     "Histogram": HistogramMetricFamily,
     "Summary": SummaryMetricFamily,
 }
+KEPT_S = 1.0
+SLICE_S = 1e-3
+SAMPLES = 20  # are written in one go
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
@@ -116,7 +122,17 @@ class VersionMetrics:
         self.replicas: dict[str, ReplicaMetrics] = {}
 
 
-class Metrics(Collector):
+class _Only(Collector):
+    """A registry of one family."""
+
+    def __init__(self, family: Metric) -> None:
+        self._family = family
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._family
+
+
+class Metrics:
     """All of one frontend's, by application and version. `gauges` tells of the moment."""
 
     def __init__(self, frontend: str) -> None:
@@ -124,8 +140,8 @@ class Metrics(Collector):
         self.versions: dict[tuple[str, str], VersionMetrics] = {}
         self.gauges: list[Iterable[tuple[str, str, dict[str, str], float]]] = []
         self._frontend = frontend
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
+        self._writing: asyncio.Future[bytes] | None = None
+        self._keep_until = 0.0
 
     def application(self, name: str) -> ApplicationMetrics:
         return self.applications.setdefault(name, ApplicationMetrics())
@@ -133,15 +149,31 @@ class Metrics(Collector):
     def version(self, model: str, version: str) -> VersionMetrics:
         return self.versions.setdefault((model, version), VersionMetrics())
 
-    def text(self) -> bytes:
-        """In Prometheus's text format."""
-        return generate_latest(self._registry)
+    async def text(self) -> bytes:
+        """In Prometheus's text format, at most a second old.
 
-    def describe(self) -> Iterable[Metric]:
-        return []
+        Made in slices, between which queries are served; whoever asks meanwhile gets the same.
+        """
+        loop = asyncio.get_running_loop()
+        if self._writing is None or loop.time() >= self._keep_until:
+            self._keep_until = math.inf  # while it is written
+            self._writing = asyncio.ensure_future(self._write())
+        return await asyncio.shield(self._writing)
 
-    def collect(self) -> Iterator[Metric]:
-        yield from _Families(self._frontend).of(self)
+    async def _write(self) -> bytes:
+        loop = asyncio.get_running_loop()
+        try:
+            families = _Families(self._frontend)
+            parts: list[bytes] = []
+            for steps in (families.of(self), families.written(parts)):
+                began = time.perf_counter()
+                for _ in steps:
+                    if time.perf_counter() - began > SLICE_S:
+                        await asyncio.sleep(0)
+                        began = time.perf_counter()
+            return b"".join(parts)
+        finally:
+            self._keep_until = loop.time() + KEPT_S
 
 
 class _Families:
@@ -151,8 +183,9 @@ class _Families:
         self._frontend = frontend
         self._found: dict[str, Metric] = {}
 
-    def of(self, metrics: Metrics) -> Iterable[Metric]:
-        for name, app in metrics.applications.items():
+    def of(self, metrics: Metrics) -> Iterator[None]:
+        """Collects them step by step, from what may change meanwhile."""
+        for name, app in list(metrics.applications.items()):
             labels = {"application": name}
             self._count("app_predictions", "Inputs answered", labels, app.answered)
             for reason, count in app.defaults.items():
@@ -163,14 +196,25 @@ class _Families:
             self._count("app_bad_requests", "Requests that could not be read", labels, app.bad_requests)
             what = "From the request's arrival to its answer"
             self._observe("app_prediction_latency_seconds", what, labels, app.latency)
-        for (model, number), version in metrics.versions.items():
-            self._version({"model": model, "version": number}, version)
+            yield
+        for (model, number), version in list(metrics.versions.items()):
+            yield from self._version({"model": model, "version": number}, version)
         for series in metrics.gauges:
-            for name, what, labels, value in series:
+            for name, what, labels, value in list(series):
                 self._gauge(name, what, labels, value)
-        return self._found.values()
+                yield
 
-    def _version(self, labels: dict[str, str], version: VersionMetrics) -> None:
+    def written(self, parts: list[bytes]) -> Iterator[None]:
+        """Writes what was collected, step by step."""
+        for family in self._found.values():
+            samples = family.samples
+            for start in range(0, len(samples), SAMPLES):
+                family.samples = samples[start : start + SAMPLES]
+                text = generate_latest(_Only(family))
+                parts.append(text if not start else text.split(b"\n", 2)[2])  # its head stands there once
+                yield
+
+    def _version(self, labels: dict[str, str], version: VersionMetrics) -> Iterator[None]:
         self._count("model_predictions", "Inputs that the model answered", labels, version.answered)
         for reason, count in version.faults.items():
             what = "Inputs without an output, by reason"
@@ -190,13 +234,16 @@ class _Families:
             ("batch_size", "Inputs in a batch", version.batch_size),
         ):
             self._observe(f"model_{name}", what, labels, histogram)
-        for name, replica in version.replicas.items():
+        yield
+        for name, replica in list(version.replicas.items()):
             whose = {**labels, "replica": name}
             self._count("replica_predictions", "Inputs that the replica answered", whose, replica.answered)
             what = "From sending a batch to its reply"
             self._observe("replica_prediction_latency_seconds", what, whose, replica.latency)
             for metric in replica.custom:
                 self._custom(metric, whose)
+                yield
+            yield
 
     def _custom(self, metric: wire.Metric, labels: dict[str, str]) -> None:
         """One of a model's own. Where two models mean different things by a name, the first one has it."""

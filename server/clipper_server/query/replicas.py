@@ -12,15 +12,14 @@ from typing import Literal, Protocol, cast
 
 from clipper_container import wire
 from clipper_container.errors import WireError
-from clipper_container.inputs import DTYPES, Tensor, sized_tensor
-from clipper_container.metrics import MOST
 
-from ..snapshot import BatchingSpec
-from .batching import Way, way_of
+from ..snapshot import BatchingSpec, Complaint
+from . import door
+from .batching import MAX_BATCH_BYTES, Way, way_of
 from .latency import LatencyTable
 from .metrics import ReplicaMetrics
 from .queue import ModelQueue
-from .task import Dispatch, Outcome
+from .task import Dispatch
 
 HANG_OBJECTIVES = 10  # a replica hangs when its batch runs longer than so many objectives, ...
 HANG_P99S = 10  # ... so many times as long as predicted, and longer than the version's `hang_after_s`
@@ -38,6 +37,9 @@ class Registry(Protocol):
 
     def replicas_changed(self) -> None:
         """A replica came, became ready or went: management should know at once."""
+
+    def complain(self, complaint: Complaint) -> None:
+        """A replica was closed for what it said: management should tell its owner."""
 
 
 class Replica(asyncio.BufferedProtocol):
@@ -68,10 +70,12 @@ class Replica(asyncio.BufferedProtocol):
         self._buffer = self._prefix
         self._got = 0
         self._lengths: tuple[int, int] | None = None
+        self._silence: asyncio.TimerHandle | None = None  # ends it, if it says no hello
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast, because uvloop's transports are no subclass of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
+        self._silence = asyncio.get_running_loop().call_later(door.HELLO_S, self.close)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer[self._got :]
@@ -83,42 +87,58 @@ class Replica(asyncio.BufferedProtocol):
         self._got = 0
         try:
             if self._lengths is None:
-                self._lengths = wire.lengths(self._buffer)
-                self._buffer = memoryview(bytearray(sum(self._lengths)))
+                asked = bool(self._ids) or self.state == "gone"  # it may not know yet that it is
+                self._lengths = door.lengths(self._buffer, self.hello is not None, asked)
+                self._buffer = door.room(sum(self._lengths))
                 return
             header, _ = self._lengths
             content, self._buffer, self._lengths = self._buffer, self._prefix, None
             self._on_message(wire.to_frontend(content[:header]), content[header:])
         except WireError as error:
-            log.warning("%s: %s The connection is closed.", self, error)
-            self.close()
+            self._turn_out(str(error))
+        except Exception:
+            log.exception("%s said what was not foreseen", self)
+            self._turn_out("It said what was not foreseen: the query frontend's log has the traceback.")
+
+    def _turn_out(self, why: str) -> None:
+        """It cannot be believed: it is closed, and its owner is told."""
+        text = f"{self} is closed: {why}"
+        log.warning("%s", text)
+        if self.hello is not None:
+            who = self.hello.model, self.hello.version, self.hello.replica
+            self._registry.complain(Complaint(*who, text))
+        if self._transport is not None:
+            self._transport.abort()  # it may not even read
 
     def _on_message(self, message: wire.ToFrontend, body: memoryview) -> None:
+        if not isinstance(message, wire.Reply):
+            message = door.checked(message)
         match message:
             case wire.Reply() if self._queue is not None:
                 self._on_reply(message, body)
             case wire.Reply() | wire.Credit() if self.state == "gone":
                 pass  # it crossed our word that we want no more of it
             case wire.Credit() if self._queue is not None and self.state == "ready":
-                self.credits += message.credits
+                self._earn(message.credits)
                 self.asking = False
                 self._queue.pump_soon()
-            case wire.Recall():
+            case wire.Recall() if self.hello is not None:
+                assert self._transport is not None
+                if self._transport.get_write_buffer_size() > 2 * MAX_BATCH_BYTES:
+                    raise WireError("It asks, and does not read what it is told.")
                 self._write(wire.Yield(self.credits))
                 self.credits = 0
             case wire.Hello() if self.state == "new":
                 self._on_hello(message)
             case wire.Ready() if self._queue is not None and self.state == "starting":
+                self._queue.join(self, message.measured)
                 self._queue.starting -= 1
                 self.state = "ready"
-                self.warnings = message.warnings[:MOST]
-                self._queue.join(self, message.measured)
+                self.warnings = message.warnings
                 self._registry.replicas_changed()
-            case wire.Metrics():
-                if len(message.metrics) > MOST:
-                    raise WireError(f"It has {len(message.metrics)} metrics of its own; {MOST} is the most.")
+            case wire.Metrics() if self.hello is not None:
                 self.metrics.custom = message.metrics
-            case wire.Draining():
+            case wire.Draining() if self.hello is not None:
                 self._leave()
                 self._write(wire.Released())
             case _:
@@ -136,6 +156,8 @@ class Replica(asyncio.BufferedProtocol):
         elif not hmac.compare_digest(credential(hello.token), queue.spec.credential):
             refusal = f"its token is not the one for {hello.model}:{hello.version}"
         else:
+            if self._silence is not None:
+                self._silence.cancel()
             self.hello = hello
             self.state = "starting"
             self.name = hello.replica
@@ -146,7 +168,8 @@ class Replica(asyncio.BufferedProtocol):
             self._write(wire.Welcome(self._registry.frontend))
             self._registry.replicas_changed()
             return
-        log.warning("refused replica %s of %s:%s: %s", hello.replica, hello.model, hello.version, refusal)
+        who = [door.shown(text) for text in (hello.replica, hello.model, hello.version)]
+        log.warning("refused replica %s of %s:%s: %s", *who, door.shown(refusal))
         self._write(wire.Refused(refusal))
         self.close()
 
@@ -169,6 +192,11 @@ class Replica(asyncio.BufferedProtocol):
         self.in_flight.append(dispatch)
         self._ids.append(self._next_id)
 
+    def _earn(self, credits: int) -> None:
+        if self.credits + len(self.in_flight) + credits > door.MAX_CREDITS:
+            raise WireError(f"It gives more than {door.MAX_CREDITS} credits.")
+        self.credits += credits
+
     def ask_for_credit(self) -> None:
         if not self.asking and self.state == "ready":
             self.asking = True
@@ -178,40 +206,17 @@ class Replica(asyncio.BufferedProtocol):
         if not self._ids or self._ids[0] != reply.id:
             raise WireError(f"It answered batch {reply.id}, whose turn it is not.")
         dispatch = self.in_flight[0]
-        outcomes = reply.fault or self._outcomes(reply, body, dispatch.size)
+        outcomes = door.outcomes(reply, body, dispatch.tasks)
+        self._earn(reply.credits)
         self.in_flight.popleft()
         self._ids.popleft()
         now = self._registry.clock()
         dispatch.replied_at = self._began_at = now
         dispatch.compute_s = reply.compute_s
-        self.credits += reply.credits
         self.metrics.answered += dispatch.size
         self.metrics.latency.observe(now - dispatch.sent_at)
         if self._queue is not None:
             self._queue.answered(self, dispatch, outcomes)
-
-    @staticmethod
-    def _outcomes(reply: wire.Reply, body: memoryview, count: int) -> Sequence[Outcome]:
-        if len(reply.sizes) != count or sum(reply.sizes) != len(body):
-            raise WireError("It sent a reply whose sizes do not add up.")
-        found: list[Outcome] = []
-        start = 0
-        for size in reply.sizes:
-            found.append(bytes(body[start : start + size]))
-            start += size
-        for i, (dtype, shape) in reply.tensors.items():
-            if not 0 <= i < count:
-                raise WireError("It sent a reply with a tensor that is no output.")
-            data = cast(bytes, found[i])
-            try:
-                found[i] = sized_tensor(data, shape, dtype) if dtype in DTYPES else Tensor(data, shape, dtype)
-            except ValueError as error:
-                raise WireError(f"It sent a reply with a tensor that is none: {error}.") from None
-        for i, fault in reply.faults.items():
-            if not 0 <= i < count:
-                raise WireError("It sent a reply with a fault of no output.")
-            found[i] = fault
-        return found
 
     def look_for_hang(self, now: float) -> None:
         """Give the replica up where its batch has run for far too long. Management ends it."""
@@ -262,6 +267,8 @@ class Replica(asyncio.BufferedProtocol):
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
         queue, lost = self._queue, list(self.in_flight)
         if self in self._everyone:
             log.warning("%s is gone%s", self, f", with {len(lost)} batches in flight" if lost else "")

@@ -25,7 +25,7 @@ def rest(configuration: Configuration) -> fastapi.FastAPI:
     @app.get("/metrics")
     async def metrics() -> fastapi.Response:
         """This frontend's metrics. Management has those of all."""
-        return fastapi.Response(configuration.metrics.text(), media_type=PROMETHEUS)
+        return fastapi.Response(await configuration.metrics.text(), media_type=PROMETHEUS)
 
     @app.api_route(
         "/{application}/predict", methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False

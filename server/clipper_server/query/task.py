@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -9,6 +10,8 @@ import msgspec
 
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
+
+log = logging.getLogger(__name__)
 
 Output = bytes | Tensor
 """A JSON text, or a raw tensor where one was asked for."""
@@ -121,7 +124,10 @@ class Task:
             self.tensor = _GONE
             waiters, self.waiters = self.waiters, set()
             for waiter in waiters:
-                waiter.settled()
+                try:
+                    waiter.settled()
+                except Exception:  # whoever else waits, and the replica that answered, have no part in it
+                    log.exception("a query that waited for %s cannot take its outcome", self.queue.name)
 
     def leave(self, waiter: Waiter) -> None:
         """The query does not wait any more. Work that nobody waits for is not begun."""

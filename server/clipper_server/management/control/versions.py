@@ -9,6 +9,7 @@ import msgspec
 
 from clipper_container import artifact
 from clipper_container.errors import AlreadyExists, BadRequest
+from clipper_container.size import compile_size
 
 from ...changes import Changes
 from ...places import ContainerManager, Runtime
@@ -64,6 +65,8 @@ class Versions:
                     f"The model was packaged for inputs of the type {packaged.input_type}, and is deployed "
                     f"for {version.input_type}. Give both the same."
                 )
+            if packaged.size is not None:
+                compile_size(packaged.size)  # which refuses what no query frontend would serve
             named = version.runtime.python
             runtime = Runtime(
                 named or packaged.interpreter,

@@ -28,9 +28,10 @@ class Response(NamedTuple):
 
 class Adapter(Protocol):
     application: Application
+    max_body: int  # bytes
 
     def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
-        """The request. Raises BadRequest with what was expected."""
+        """The request. Raises BadRequest with what was expected, or TooLarge."""
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         """What the client gets: one answer for each input of its request."""

@@ -10,14 +10,17 @@ import msgspec
 from clipper_container.errors import BadRequest
 
 from ..application import Answer, Application, Request
+from ..limits import DEFAULT, Limits
 from . import JSON, Headers, Response, may_be_cached, timeout_s
 
 _HEADERS = (JSON,)
 
 
 class ClipperProtocol:
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, limits: Limits = DEFAULT) -> None:
         self.application = application
+        self.max_body = limits.json
+        self._limits = limits
         self._type = kind = application.input_type
         request: Any = msgspec.defstruct(
             "Request",
@@ -41,6 +44,8 @@ class ClipperProtocol:
             is_batch = request.input is msgspec.UNSET
             if is_batch == (request.input_batch is msgspec.UNSET):
                 raise BadRequest(f'Give either "input" or "input_batch". {self._expected()}')
+            if is_batch:
+                self._limits.check_inputs(len(request.input_batch))
             encode = self._type.encode
             tensors = [encode(v) for v in request.input_batch] if is_batch else [encode(request.input)]
         except msgspec.ValidationError as error:

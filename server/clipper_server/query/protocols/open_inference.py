@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Annotated, Any
 
 import msgspec
@@ -24,6 +24,7 @@ from clipper_container.errors import BadRequest
 from clipper_container.inputs import MAX_DIMENSIONS, Tensor, sized_tensor
 
 from ..application import Answer, Application, Request
+from ..limits import DEFAULT, Limits
 from ..task import Output
 from . import JSON, Headers, Response, may_be_cached, timeout_s
 
@@ -95,8 +96,10 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 class OpenInferenceProtocol:
-    def __init__(self, application: Application, version: str | None) -> None:
+    def __init__(self, application: Application, version: str | None, limits: Limits = DEFAULT) -> None:
         self.application = application
+        self.max_body = limits.body
+        self._limits = limits
         self._version = version
         default = _join([_as_tensor(application.default_output)])
         # Datatype and shape, as a model last answered. Until one does, those of the default output.
@@ -108,6 +111,7 @@ class OpenInferenceProtocol:
             whole = memoryview(body)
             if length == 0:
                 return self._request(headers, self._bare(whole), _Form(None, OUTPUT, True), None)
+            self._limits.check_json(len(body) if length is None else length)
             asked = _decode(body if length is None else whole[:length])
             if len(asked.inputs) != 1:
                 raise ValueError(f"it has {len(asked.inputs)} inputs, and an application takes one tensor")
@@ -158,10 +162,15 @@ class OpenInferenceProtocol:
         kind = self.application.input_type.dtype
         if (datatype == "BYTES") != (kind in _TEXTS):
             raise ValueError(f"the datatype is {datatype}")
+        if shape and (len(shape) > 1 or not kind or datatype == "BYTES"):
+            self._limits.check_inputs(shape[0])
         if datatype == "BYTES":
             if len(shape) not in (1, 2) or shape[1:] not in ([], [1]):
                 raise ValueError(f"the shape is {shape}")
-            texts = list(_split(rest)) if given.data is None else _strings(given.data, shape)
+            if given.data is None:
+                texts = list(islice(_split(rest), shape[0] + 1))
+            else:
+                texts = _strings(given.data, shape)
             if len(texts) != shape[0]:
                 raise ValueError(f"shape {shape} does not have {len(texts)} elements")
             return [self._text(text) for text in texts]
