@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cloudpickle
-
 from clipper_container import artifact
 from clipper_container.errors import ArtifactError, BadRequest
 
@@ -16,6 +14,7 @@ from ..connection import ClipperConnection
 from ..options import DeployOptions
 from .culprits import find_culprit
 from .local_modules import by_value
+from .pickling import dumps
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def pickle(what: str, value: object) -> bytes:
     """
     with by_value():
         try:
-            pickled: bytes = cloudpickle.dumps(value)
+            pickled: bytes = dumps(value)
         except Exception as error:
             culprit = find_culprit(value)
             if culprit is None:
