@@ -14,13 +14,14 @@ import typer
 from rich.console import Console
 
 from clipper_container.errors import BadRequest, ClusterError
+from clipper_container.inputs import canonical
 
 from .connection import ClipperConnection
-from .deployers.local_modules import HOMES
 from .deployers.python import deploy_python_closure
 from .kubernetes_manager import KubernetesContainerManager
 from .management import Event, Management
 from .managers import ContainerManager, DockerContainerManager, ProcessContainerManager
+from .source_file import function_in
 from .summary import summarise, versions_of
 
 app = typer.Typer(
@@ -220,7 +221,9 @@ def deploy(
     cluster_name: ClusterName = DEFAULT,
 ) -> None:
     """Deploy a version of a model, and wait until it answers."""
-    conn = _connect(cluster_name)
+    # First all that can be wrong before anything changes.
+    default_output = _parse(default)
+    example = None if example_input is None else _parse(example_input)
     limits = {"cpus": cpus, "memory": memory, "gpus": gpus}
     options: dict[str, Any] = {
         "num_replicas": replicas,
@@ -231,22 +234,43 @@ def deploy(
     }
     if not file.is_file():
         raise BadRequest(f"There is no file {file}.")
+    func = function_in(file, function) if file.suffix == ".py" else None
+    conn = _connect(cluster_name)
     began = time.monotonic()
-    if file.suffix == ".py":
-        deploy_python_closure(
-            *(conn, name, version, input_type, _function(file, function)),
-            pkgs_to_install=requirement,
-            requirements=requirements,
-            example_input=None if example_input is None else _parse(example_input),
-            **options,
-        )
+
+    def deploy_it() -> None:
+        if func is None:
+            conn.deploy_model(name, version, input_type, artifact=file, **options)
+        else:
+            deploy_python_closure(
+                *(conn, name, version, input_type, func),
+                pkgs_to_install=requirement,
+                requirements=requirements,
+                example_input=example,
+                **options,
+            )
+
+    found = None if app_name is None else conn.get_app_info(app_name)
+    if app_name is None:
+        deploy_it()
+    elif found is None:
+        conn.register_application(app_name, input_type, default_output, int(1000 * slo_ms))
+        try:
+            deploy_it()
+            conn.link_model_to_app(app_name, name)
+        except BaseException:
+            conn.unregister_application(app_name)
+            raise
     else:
-        conn.deploy_model(name, version, input_type, artifact=file, **options)
-    if app_name is not None:
-        if conn.get_app_info(app_name) is None:
-            conn.register_application(app_name, input_type, _parse(default), int(1000 * slo_ms))
+        if found["input_type"] != canonical(input_type):
+            raise BadRequest(
+                f"The application {app_name} takes {found['input_type']}, and the model "
+                f"{canonical(input_type)}. Choose another application, or none."
+            )
+        deploy_it()
         if name not in conn.get_linked_models(app_name):
             conn.link_model_to_app(app_name, name)
+    if app_name is not None:
         _console().print(f"It answers at {conn.application(app_name).url}")
     state = "staged" if stage else "current"
     _console().print(f"[bold]{name}:{version}[/] is {state}, after {time.monotonic() - began:.1f} s.")
@@ -415,20 +439,6 @@ def _connect(cluster_name: str) -> ClipperConnection:
     conn = ClipperConnection(_manager(cluster_name))
     conn.connect()
     return conn
-
-
-def _function(file: Path, name: str) -> Callable[[Any], Any]:
-    """The function in a file, which is run as a script is: what it defines travels by value."""
-    sys.path.insert(0, str(file.parent.absolute()))
-    HOMES.append(file.parent)
-    namespace: dict[str, Any] = {"__name__": "__main__", "__file__": str(file)}
-    exec(compile(file.read_text(), str(file), "exec"), namespace)
-    found = namespace.get(name)
-    if not callable(found):
-        defined = ", ".join(k for k, v in namespace.items() if callable(v) and k[0] != "_") or "none"
-        raise BadRequest(f"{file} has no function {name!r}, but: {defined}. Choose one with --function.")
-    function: Callable[[Any], Any] = found
-    return function
 
 
 def _parse(text: str) -> Any:

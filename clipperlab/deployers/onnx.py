@@ -50,7 +50,7 @@ def deploy_onnx_model(
     )
     parts = {"model.onnx": _bytes(onnx_model)}
     if func is not None:
-        parts["function.pickle"] = pickle_function(func)
+        parts["function.pickle"] = pickle_function(func, takes=2)
     pack_and_deploy(clipper_conn, deployment, loader="onnx", parts=parts)
 
 

@@ -15,6 +15,7 @@ from ..options import DeployOptions
 from .culprits import find_culprit
 from .local_modules import by_value
 from .pickling import dumps
+from .shapes import check_function
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,9 @@ def pickle(what: str, value: object) -> bytes:
     return pickled
 
 
-def pickle_function(func: object) -> bytes:
+def pickle_function(func: object, takes: int | None = None) -> bytes:
+    """Raises BadRequest where it could not answer, called with so many values; and as `pickle` does."""
+    check_function(func, takes)
     return pickle(f"The function {getattr(func, '__name__', repr(func))!r}", func)
 
 

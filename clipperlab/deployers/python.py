@@ -49,7 +49,7 @@ def deploy_python_closure(
         *(name, version, input_type, base_image, labels, registry, num_replicas, batch_size),
         *(pkgs_to_install, requirements, example_input, size, options),
     )
-    parts = {"function.pickle": pickle_function(func)}
+    parts = {"function.pickle": pickle_function(func, takes=1)}
     pack_and_deploy(clipper_conn, deployment, loader="python", parts=parts)
 
 

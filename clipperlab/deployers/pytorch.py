@@ -57,7 +57,7 @@ def deploy_pytorch_model(
         raise ArtifactError(f"{what} cannot be copied: {error}") from error
     parts = {"model.pickle": pickle(what, model)}
     if func is not None:
-        parts["function.pickle"] = pickle_function(func)
+        parts["function.pickle"] = pickle_function(func, takes=2)
     pack_and_deploy(clipper_conn, deployment, loader="pytorch", parts=parts)
 
 

@@ -11,6 +11,7 @@ from clipper_container.errors import BadRequest
 from ..connection import ClipperConnection
 from ..options import DeployOptions
 from .packaging import Deployment, deploy_endpoint, pack_and_deploy, pickle, pickle_function
+from .shapes import check_fitted
 
 
 def deploy_sklearn_model(
@@ -45,13 +46,15 @@ def deploy_sklearn_model(
         )
     if func is not None and not callable(func):
         raise BadRequest(f"func must be a function of (model, inputs), not {type(func).__name__}.")
+    if func is None:
+        check_fitted(sklearn_model)
     deployment = Deployment(
         *(name, version, input_type, base_image, labels, registry, num_replicas, batch_size),
         *(pkgs_to_install, requirements, example_input, size, options),
     )
     parts = {"model.pickle": pickle(f"The model {type(sklearn_model).__name__!r}", sklearn_model)}
     if func is not None:
-        parts["function.pickle"] = pickle_function(func)
+        parts["function.pickle"] = pickle_function(func, takes=2)
     pack_and_deploy(clipper_conn, deployment, loader="sklearn", parts=parts)
 
 
