@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
 import os
 import shlex
@@ -36,7 +37,11 @@ class ClipperMagics(Magics):
         """What the command line does: `%clipper status`, `%clipper versions digits`, `%clipper why 123`."""
         from .cli.commands import app
 
-        arguments = shlex.split(line) or ["status"]
+        try:
+            arguments = _split(line) or ["status"]
+        except BadRequest as error:
+            _say(error)
+            return
         before = os.environ.get(CLUSTER)
         connections = self._connections()
         if len(connections) == 1:
@@ -74,14 +79,18 @@ class ClipperMagics(Magics):
         parser.add_argument("--replicas", type=int, default=1)
         parser.add_argument("--message", default="")
         try:
-            options = parser.parse_args(shlex.split(line))
+            options = parser.parse_args(_split(line))
             conn = self._connection()
         except ClipperException as error:
             _say(error)
             return
+        before = self._shell.user_ns.get(options.function)
         if not self._shell.run_cell(cell).success:
             return  # IPython has shown why
         try:
+            now = self._shell.user_ns.get(options.function)
+            if now is before and not _binds(self._shell.transform_cell(cell), options.function):
+                raise _no_function(options.function)  # it is an earlier cell's
             self._deploy(conn, options)
         except ClipperException as error:
             _say(error)
@@ -89,10 +98,7 @@ class ClipperMagics(Magics):
     def _deploy(self, conn: ClipperConnection, options: argparse.Namespace) -> None:
         function = self._shell.user_ns.get(options.function)
         if not inspect.isfunction(function):
-            raise BadRequest(
-                f"The cell defines no function {options.function!r}. Define one that takes a list of inputs "
-                "and returns a list as long, or name yours with --function."
-            )
+            raise _no_function(options.function)
         versions = [v for v in conn.get_all_models(verbose=True) if v["model_name"] == options.model]
         taken = [v["model_version"] for v in versions if v["state"] != "failed"]
         version = options.version or next_version(taken)
@@ -131,6 +137,35 @@ class ClipperMagics(Magics):
             "There is no connection in this notebook. Make one first: conn = ClipperConnection(); "
             "conn.connect()"
         )
+
+
+def _split(line: str) -> list[str]:
+    """The words of a line, as a shell has them. Raises BadRequest."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise BadRequest(
+            f"{line!r} cannot be read: {error}. Quote text with ' or \", on both sides."
+        ) from None
+
+
+def _no_function(name: str) -> BadRequest:
+    return BadRequest(
+        f"The cell defines no function {name!r}. Define one that takes a list of inputs and returns a list "
+        "as long, or name yours with --function."
+    )
+
+
+def _binds(source: str, name: str) -> bool:
+    """Whether the code gives the name a value: defines it, assigns it or imports it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
+            return True
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == name:
+            return True
+        if isinstance(node, ast.alias) and (node.asname or node.name) in (name, "*"):
+            return True
+    return False
 
 
 def _say(what: object) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from clipper_container.errors import BadRequest
+from clipper_container.inputs import canonical
 
-from ..deployers.local_modules import HOMES
 from ..deployers.python import deploy_python_closure
+from ..deployers.source_file import function_in
 from .app import DEFAULT, ClusterName, Message, app, connect, console, parse
 
 
@@ -42,7 +41,9 @@ def deploy(
     cluster_name: ClusterName = DEFAULT,
 ) -> None:
     """Deploy a version of a model, and wait until it answers."""
-    conn = connect(cluster_name)
+    # First all that can be wrong before anything changes.
+    default_output = parse(default)
+    example = None if example_input is None else parse(example_input)
     limits = {"cpus": cpus, "memory": memory, "gpus": gpus}
     options: dict[str, Any] = {
         "num_replicas": replicas,
@@ -53,36 +54,43 @@ def deploy(
     }
     if not file.is_file():
         raise BadRequest(f"There is no file {file}.")
+    func = function_in(file, function) if file.suffix == ".py" else None
+    conn = connect(cluster_name)
     began = time.monotonic()
-    if file.suffix == ".py":
-        deploy_python_closure(
-            *(conn, name, version, input_type, _function(file, function)),
-            pkgs_to_install=requirement,
-            requirements=requirements,
-            example_input=None if example_input is None else parse(example_input),
-            **options,
-        )
+
+    def deploy_it() -> None:
+        if func is None:
+            conn.deploy_model(name, version, input_type, artifact=file, **options)
+        else:
+            deploy_python_closure(
+                *(conn, name, version, input_type, func),
+                pkgs_to_install=requirement,
+                requirements=requirements,
+                example_input=example,
+                **options,
+            )
+
+    found = None if app_name is None else conn.get_app_info(app_name)
+    if app_name is None:
+        deploy_it()
+    elif found is None:
+        conn.register_application(app_name, input_type, default_output, int(1000 * slo_ms))
+        try:
+            deploy_it()
+            conn.link_model_to_app(app_name, name)
+        except BaseException:
+            conn.unregister_application(app_name)
+            raise
     else:
-        conn.deploy_model(name, version, input_type, artifact=file, **options)
-    if app_name is not None:
-        if conn.get_app_info(app_name) is None:
-            conn.register_application(app_name, input_type, parse(default), int(1000 * slo_ms))
+        if found["input_type"] != canonical(input_type):
+            raise BadRequest(
+                f"The application {app_name} takes {found['input_type']}, and the model "
+                f"{canonical(input_type)}. Choose another application, or none."
+            )
+        deploy_it()
         if name not in conn.get_linked_models(app_name):
             conn.link_model_to_app(app_name, name)
+    if app_name is not None:
         console().print(f"It answers at {conn.application(app_name).url}")
     state = "staged" if stage else "current"
     console().print(f"[bold]{name}:{version}[/] is {state}, after {time.monotonic() - began:.1f} s.")
-
-
-def _function(file: Path, name: str) -> Callable[[Any], Any]:
-    """The function in a file, which is run as a script is: what it defines travels by value."""
-    sys.path.insert(0, str(file.parent.absolute()))
-    HOMES.append(file.parent)
-    namespace: dict[str, Any] = {"__name__": "__main__", "__file__": str(file)}
-    exec(compile(file.read_text(), str(file), "exec"), namespace)
-    found = namespace.get(name)
-    if not callable(found):
-        defined = ", ".join(k for k, v in namespace.items() if callable(v) and k[0] != "_") or "none"
-        raise BadRequest(f"{file} has no function {name!r}, but: {defined}. Choose one with --function.")
-    function: Callable[[Any], Any] = found
-    return function

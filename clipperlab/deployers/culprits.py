@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 from collections.abc import Iterator
 
 import cloudpickle
+
+from .pickling import dumps
 
 
 def find_culprit(value: object) -> str | None:
@@ -30,7 +33,7 @@ def _search(value: object, seen: set[int]) -> str | None:
 
 def _pickles(value: object) -> bool:
     try:
-        cloudpickle.dumps(value)
+        dumps(value)
     except Exception:
         return False
     return True
@@ -41,6 +44,15 @@ def _parts(value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, types.MethodType):
         yield "the object that the method belongs to", value.__self__
         value = value.__func__
+    for name in ("__wrapped__", "__func__", "func", "fget"):
+        wrapped = _attribute(value, name)
+        if wrapped is not None:
+            yield f"what a {_type_name(value)} was made of, {_name(wrapped)}", wrapped
+    if isinstance(value, functools.partial):
+        for i, argument in enumerate(value.args):
+            yield f"argument {i} of a partial", argument
+        for name, argument in value.keywords.items():
+            yield f"argument {name!r} of a partial", argument
     if isinstance(value, types.FunctionType):
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
             try:
@@ -59,13 +71,27 @@ def _parts(value: object) -> Iterator[tuple[str, object]]:
                     yield f"{name!r} in the module {value.__name__!r}", attribute
     elif isinstance(value, type):
         for name, attribute in vars(value).items():
-            if isinstance(attribute, types.FunctionType):
-                yield f"method {name!r}", attribute
+            if not name.startswith("__") or isinstance(attribute, types.FunctionType):
+                yield f"{name!r} of the class {value.__name__!r}", attribute
     else:
         for name, attribute in getattr(value, "__dict__", {}).items():
             yield f"attribute {name!r} of a {_type_name(value)}", attribute
         if type(value).__module__ == "__main__":
             yield f"class {type(value).__name__!r}", type(value)
+
+
+def _attribute(value: object, name: str) -> object | None:
+    """What a decorator keeps there; None for what has none, or everything."""
+    if isinstance(value, type | types.ModuleType):
+        return None
+    found = inspect.getattr_static(value, name, None)
+    if isinstance(found, types.MemberDescriptorType | types.GetSetDescriptorType):
+        found = getattr(value, name, None)
+    return found if callable(found) or isinstance(found, staticmethod | classmethod) else None
+
+
+def _name(value: object) -> str:
+    return repr(getattr(value, "__qualname__", None) or _type_name(value))
 
 
 def _names(code: types.CodeType) -> set[str]:

@@ -31,7 +31,7 @@ class OnnxModel(Model):
     func: Callable[[Any, Any], Any] | None = None
 
     def parts(self) -> dict[str, bytes]:
-        function = pickled_function(self.func, "(session, inputs)")
+        function = pickled_function(self.func, ("session", "inputs"))
         return {"model.onnx": model_bytes(self.onnx_model), **function}
 
 

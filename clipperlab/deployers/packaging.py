@@ -6,8 +6,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import cloudpickle
-
 from clipper_container import artifact
 from clipper_container.errors import ArtifactError, BadRequest
 
@@ -15,6 +13,8 @@ from ..names import check_labels
 from .arguments import Deployment, Endpoint
 from .culprits import find_culprit
 from .local_modules import by_value
+from .pickling import dumps
+from .shapes import check_function
 
 
 def pack_and_deploy(call: Deployment | Endpoint) -> None:
@@ -74,7 +74,7 @@ def pickle(what: str, value: object) -> bytes:
     """
     with by_value():
         try:
-            pickled: bytes = cloudpickle.dumps(value)
+            pickled: bytes = dumps(value)
         except Exception as error:
             culprit = find_culprit(value)
             if culprit is None:
@@ -90,21 +90,15 @@ def pickle(what: str, value: object) -> bytes:
     return pickled
 
 
-def pickle_function(func: object) -> bytes:
+def pickle_function(func: object, takes: Sequence[str] | None = None) -> bytes:
+    """Raises BadRequest where it could not answer, called with what it `takes`; and as `pickle` does."""
+    check_function(func, takes)
     return pickle(f"The function {getattr(func, '__name__', repr(func))!r}", func)
 
 
-def pickled_function(func: object | None, takes: str) -> dict[str, bytes]:
+def pickled_function(func: object | None, takes: Sequence[str]) -> dict[str, bytes]:
     """The part of an artifact that is a function of what it `takes`; none where there is no function."""
-    if func is None:
-        return {}
-    check_function(func, takes)
-    return {"function.pickle": pickle_function(func)}
-
-
-def check_function(func: object, takes: str) -> None:
-    if not callable(func):
-        raise BadRequest(f"func must be a function of {takes}, not {type(func).__name__}.")
+    return {} if func is None else {"function.pickle": pickle_function(func, takes)}
 
 
 def _packages(listed: Sequence[str] | None, asked: Sequence[str] | str | Path | None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
-from .packaging import check_function, deploy_endpoint, pack_and_deploy, pickle_function
+from .packaging import deploy_endpoint, pack_and_deploy, pickled_function
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,7 @@ class Function(Model):
     func: Callable[[Any], Any]
 
     def parts(self) -> dict[str, bytes]:
-        check_function(self.func, "a list of inputs")
-        return {"function.pickle": pickle_function(self.func)}
+        return pickled_function(self.func, ("inputs",))
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Module(Model):
     pytorch_model: Any
 
     def parts(self) -> dict[str, bytes]:
-        function = pickled_function(self.func, "(model, inputs)")
+        function = pickled_function(self.func, ("model", "inputs"))
         kind = type(self.pytorch_model).__name__
         if not callable(getattr(self.pytorch_model, "state_dict", None)):
             raise BadRequest(f"pytorch_model must be a torch.nn.Module, not {kind}.")

@@ -11,6 +11,7 @@ from clipper_container.errors import BadRequest
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
 from .packaging import deploy_endpoint, pack_and_deploy, pickle, pickled_function
+from .shapes import check_fitted
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Estimator(Model):
                 f"sklearn_model, of type {kind}, has no predict(): pass a fitted estimator, or "
                 "func(model, inputs) that says how it answers."
             )
-        function = pickled_function(self.func, "(model, inputs)")
+        if self.func is None:
+            check_fitted(self.sklearn_model)
+        function = pickled_function(self.func, ("model", "inputs"))
         return {"model.pickle": pickle(f"The model {kind!r}", self.sklearn_model), **function}
 
 

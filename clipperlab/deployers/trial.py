@@ -36,7 +36,7 @@ def try_function(query: dict[str, Any], func: Callable[[Any], Any], input_type: 
     except BadRequest:
         return BAD_TYPE
     try:
-        reloaded = pickle.loads(pickle_function(func))
-    except (ArtifactError, pickle.PickleError, AttributeError, ImportError):
+        reloaded = pickle.loads(pickle_function(func, ("inputs",)))
+    except (ArtifactError, BadRequest, pickle.PickleError, AttributeError, ImportError):
         return BAD_FUNCTION
     return reloaded(batch)

@@ -18,10 +18,11 @@ from typing import Any
 import msgspec
 
 from . import inputs
-from .errors import ArtifactError
+from .errors import ArtifactError, BadRequest
 from .size import compile_size
 
 FORMAT = 3
+MAX_MANIFEST = 8 << 20  # an example input may be a picture; whoever reads it has other things to do
 IN_THE_IMAGE = "image"
 """The loader of an artifact that holds no model: the container image does."""
 _MANIFEST = "manifest.json"
@@ -81,8 +82,14 @@ def pack(
         example,
         size,
     )
+    written = msgspec.json.encode(manifest)
+    if len(written) > MAX_MANIFEST:
+        raise BadRequest(
+            f"The example input takes {len(written) >> 20} MiB as JSON, and {MAX_MANIFEST >> 20} MiB is the "
+            "most. Give a smaller one, or none."
+        )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in [(_MANIFEST, msgspec.json.encode(manifest)), *sorted(parts.items())]:
+        for name, data in [(_MANIFEST, written), *sorted(parts.items())]:
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
     return digest(path)
 
@@ -126,6 +133,15 @@ def read_manifest(path: Path) -> Manifest:
     """What the artifact at `path` says of itself. Raises ArtifactError where it is none."""
     try:
         with zipfile.ZipFile(path) as archive:
+            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+                raise ArtifactError(
+                    "This is no artifact of Clipper Lab: it is compressed. Package the model anew."
+                )
+            if (size := archive.getinfo(_MANIFEST).file_size) > MAX_MANIFEST:
+                raise ArtifactError(
+                    f"The artifact's manifest has {size >> 20} MiB, and {MAX_MANIFEST >> 20} MiB is the "
+                    "most. Package the model with a smaller example input."
+                )
             return msgspec.json.decode(archive.read(_MANIFEST), type=Manifest)
     except (zipfile.BadZipFile, KeyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ArtifactError(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,35 @@ def test_another_file_is_told(tmp_path: Path) -> None:
     path.write_bytes(b"PK garbage")
     with pytest.raises(ArtifactError, match="no artifact of Clipper Lab"):
         artifact.read(path, artifact.digest(path))
+
+
+@pytest.mark.parametrize(
+    ("compression", "words"), [(zipfile.ZIP_DEFLATED, "it is compressed"), (zipfile.ZIP_STORED, "8 MiB is")]
+)
+def test_a_manifest_that_is_a_bomb_is_not_read(
+    tmp_path: Path, compression: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bomb"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("manifest.json", b" " * (artifact.MAX_MANIFEST + 1))
+
+    def read(*_: object) -> bytes:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(zipfile.ZipFile, "read", read)
+    with pytest.raises(ArtifactError, match=words):
+        artifact.read_manifest(path)
+
+
+def test_an_example_that_is_too_large_is_refused_where_it_is_packed(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="8 MiB is the most"):
+        artifact.pack(
+            tmp_path / "a",
+            loader="python",
+            input_type="strings",
+            parts={},
+            example_input="a" * artifact.MAX_MANIFEST,
+        )
 
 
 def test_another_python_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,15 @@ def test_what_goes_wrong_is_a_sentence(
     assert "usage: %%deploy" in capsys.readouterr().out
     shell.run_cell_magic("deploy", "nothing", "x = 1")
     assert "defines no function 'predict'" in capsys.readouterr().out
+    shell.run_cell(PREDICT.format(1))
+    for cell in ("x = 5", "def predikt(inputs): return inputs"):  # the function is an earlier cell's
+        shell.run_cell_magic("deploy", "nothing", cell)
+        assert "defines no function 'predict'" in capsys.readouterr().out
+    assert "nothing" not in conn.get_all_models()
+    shell.run_line_magic("clipper", "status '")
+    assert "No closing quotation" in capsys.readouterr().out
+    shell.run_cell_magic("deploy", "nothing --message it's", PREDICT.format(1))
+    assert "No closing quotation" in capsys.readouterr().out
     shell.run_cell_magic("deploy", "broken --version 1", "def predict(inputs):\n    import no_such_module")
     assert "no_such_module" in capsys.readouterr().out
     del shell.user_ns["conn"]

@@ -16,6 +16,7 @@ from clipperlab import ClipperConnection, UnconnectedException
 from clipperlab.deployers.packaging import pickle
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.deployers.sklearn import deploy_sklearn_model
+from clipperlab.deployers.trial import BAD_FUNCTION, try_function
 
 
 def _notebook(source: str, name: str) -> Any:
@@ -189,6 +190,65 @@ def test_the_size_is_packed_and_the_options_are_passed_on(deploy: Callable[..., 
 def test_what_is_no_model_is_refused(deploy: Callable[..., None], says: str) -> None:
     with pytest.raises(BadRequest, match=says):
         deploy(_Recorder(), "m", 1, "doubles")
+
+
+async def _later(inputs: Any) -> Any:
+    return inputs
+
+
+def _one_by_one(inputs: Any) -> Any:
+    yield from inputs
+
+
+class _Later:
+    async def __call__(self, inputs: Any) -> Any:
+        return inputs
+
+
+ONE, TWO = "with a list of inputs alone", r"with \(model, inputs\) alone"
+
+
+@pytest.mark.parametrize(
+    ("func", "says"),
+    [
+        *[(func, "async function") for func in (_later, _Later(), partial(_later))],
+        (_one_by_one, "is a generator"),
+        (Estimator, "deploy_model_class"),
+        *[(func, ONE) for func in (lambda model, inputs: inputs, lambda: 1)],
+    ],
+)
+def test_what_cannot_answer_is_refused_before_anything_is_deployed(func: Any, says: str) -> None:
+    with pytest.raises(BadRequest, match=says):
+        deploy_python_closure(_Recorder(), "m", 1, "doubles", func)
+    with pytest.raises(BadRequest, match=says.replace(ONE, TWO)):
+        deploy_sklearn_model(
+            _Recorder(),
+            "m",
+            1,
+            "doubles",
+            Estimator(),
+            func if says != ONE else lambda inputs: inputs,  # type: ignore[misc, arg-type]
+        )
+    assert try_function({"input": [1.0]}, func, "doubles") == BAD_FUNCTION
+
+
+def test_what_may_answer_is_not_refused() -> None:
+    def many(inputs: Any, *, scale: float = 2.0, **_: Any) -> Any:
+        return inputs
+
+    for func in (len, many, partial(many, scale=3.0), lambda *inputs: inputs, Estimator().predict):
+        deploy_python_closure(_Recorder(), "m", 1, "doubles", func)
+
+
+def test_an_estimator_that_is_not_fitted_is_refused() -> None:
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    pipeline = pytest.importorskip("sklearn.pipeline")
+    scaler = pytest.importorskip("sklearn.preprocessing").StandardScaler()
+    for model in (linear_model.LinearRegression(), pipeline.make_pipeline(scaler, linear_model.Ridge())):
+        with pytest.raises(BadRequest, match=r"is not fitted, and would answer nothing\. Call its fit"):
+            deploy_sklearn_model(_Recorder(), "m", 1, "doubles", model)
+        deploy_sklearn_model(_Recorder(), "m", 1, "doubles", model, lambda model, inputs: inputs)
+        deploy_sklearn_model(_Recorder(), "m", 1, "doubles", model.fit([[1.0], [2.0]], [1.0, 2.0]))
 
 
 def _double(xs: list[Any]) -> list[Any]:

@@ -75,7 +75,7 @@ def test_a_process_that_has_the_number_of_one_that_ended_is_left_alone() -> None
     ) as other:
         now = Identity.of(other.pid)
         before = [Identity(now.pid, "long ago", now.boot), Identity(now.pid, now.started, "another boot")]
-        assert end_left_by(before, bool)
+        assert end_left_by(before, lambda _: False)
         assert lives(psutil.Process(other.pid))
         other.kill()
 

@@ -84,6 +84,34 @@ def test_a_model_goes_from_its_file_to_the_web_and_back(
     conn.unregister_application("cli")
 
 
+def test_a_deploy_that_is_refused_has_changed_nothing(
+    conn: ClipperConnection, run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "model.py"
+    file.write_text("def predict(inputs): return [1.0 for _ in inputs]\n")
+    broken = tmp_path / "broken.py"
+    broken.write_text("def predict(inputs):\n    import no_such_module\n")
+    options = ["--name", "refused", "--version", "1", "--input-type", "doubles"]
+    conn.register_application("of-strings", "strings", "", 100_000)
+    for arguments, words in [
+        ([str(file), "--app", "refused", "--default", "unknown"], "no JSON"),
+        ([str(file), "--app", "My_App"], "My_App"),
+        ([str(file), "--app", "refused", "--slo-ms", "-1"], ""),
+        ([str(file), "--app", "of-strings"], "takes strings, and the model doubles"),
+        ([str(file), "--example-input", "one"], "no JSON"),
+        ([str(broken), "--app", "refused"], "no_such_module"),
+    ]:
+        failed = run("deploy", *arguments, *options)
+        assert failed.returncode == 1, (arguments, failed)
+        assert words in failed.stderr
+        assert not {"refused", "My_App"} & set(conn.get_all_apps())
+    good = run("deploy", str(file), *options, "--app", "refused", "--default", "0")
+    assert good.returncode == 0, good.stderr
+    conn.stop_models(["refused"])
+    for app in ("refused", "of-strings"):
+        conn.unregister_application(app)
+
+
 def test_what_goes_wrong_is_one_sentence_and_exit_code_1(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "model.py"
     file.write_text("def answer(inputs): return inputs\n")

@@ -1,0 +1,81 @@
+"""Pickles what a notebook defines: by value, also where a decorator has made it."""
+
+from __future__ import annotations
+
+import functools
+import io
+import pickle
+import sys
+from types import FunctionType, ModuleType
+from typing import Any
+
+import cloudpickle
+
+from clipper_container import decorated
+
+_Cached = type(functools.lru_cache(len))
+_SINGLE_DISPATCH = functools.singledispatch(len).__code__  # type: ignore[attr-defined]
+
+
+def dumps(value: object) -> bytes:
+    """As cloudpickle.dumps. Raises PicklingError also where only this process would find it by its name."""
+    with io.BytesIO() as file:
+        _Pickler(file).dump(value)
+        return file.getvalue()
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    def reducer_override(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is _Cached and not travels_by_name(value):
+            parameters = value.cache_parameters()
+            return decorated.cached, (value.__wrapped__, parameters["maxsize"], parameters["typed"])
+        if kind is functools.cached_property:
+            return decorated.cached_property, (value.func, value.attrname)
+        if kind is FunctionType and value.__code__ is _SINGLE_DISPATCH and not travels_by_name(value):
+            return decorated.single_dispatch, (value.__wrapped__, _implementations(value))
+        found = super().reducer_override(value)
+        if found is NotImplemented and kind not in self.dispatch_table and _may_be_a_name(value):
+            found = value.__reduce_ex__(cloudpickle.DEFAULT_PROTOCOL)
+            if isinstance(found, str) and not travels_by_name(value, found):
+                raise pickle.PicklingError(
+                    f"the {kind.__module__}.{kind.__qualname__} {found!r} is pickled by its name alone, and "
+                    "only this process knows that"
+                )
+        return found
+
+
+def _implementations(dispatched: Any) -> list[tuple[type, Any]]:
+    """All but the first, which is for every object."""
+    return [(kind, func) for kind, func in dispatched.registry.items() if kind is not object]
+
+
+def _may_be_a_name(value: Any) -> bool:
+    """Whether to ask it: it has a name, as what decorators make does, or a class that is not installed."""
+    kind = type(value)
+    if isinstance(value, type | FunctionType | ModuleType):
+        return False
+    try:
+        if isinstance(value.__qualname__, str):
+            return True
+    except Exception:  # it may answer to any name, or to none, in its own way
+        pass
+    plain: Any = object
+    asks = kind.__reduce__ is not plain.__reduce__ or kind.__reduce_ex__ is not plain.__reduce_ex__
+    return asks and not _is_installed(kind.__module__)
+
+
+def travels_by_name(value: Any, name: str = "") -> bool:
+    """Whether a replica finds it, as installed modules' things are found."""
+    name = name or value.__qualname__
+    module = pickle.whichmodule(value, name)  # type: ignore[attr-defined]
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found is value and _is_installed(module)
+
+
+def _is_installed(module: str) -> bool:
+    by_value = cloudpickle.list_registry_pickle_by_value()
+    parts = module.split(".")
+    return module != "__main__" and not any(".".join(parts[: i + 1]) in by_value for i in range(len(parts)))
