@@ -202,3 +202,22 @@ def test_lesson_00_knows_what_is_wrong_with_the_machine(monkeypatch: pytest.Monk
     assert wb.check("environment-lessons", missing).ok
     assert "does have: everything" in wb.check("environment-lessons", [*missing, "everything"]).what
     assert not wb.check("environment-cluster", None).ok
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("answers", "passes"),
+    [
+        ({"model": 600}, True),
+        ({"model": 297, "deadline": 240, "overload": 63}, True),  # on a machine that does much else
+        ({"model": 297, "no_replicas": 303}, False),
+        ({"deadline": 600}, False),
+        ({"model": 599, "status 500": 1}, False),
+    ],
+)
+def test_in_lesson_02_an_update_is_not_to_blame_for_late_answers(
+    answers: dict[str, int], passes: bool
+) -> None:
+    wb = lesson("02", cluster=False)
+    during = {"sent": 600, "answers": answers, "good_share": 0.5}
+    assert wb.check("serving-update", during, {"1": 0.9, "2": 0.9}).ok == passes

@@ -79,7 +79,10 @@ def batching(wb: Checked, single: Any, batched: Any) -> None:
 )
 def update(wb: Checked, during: Any, right: Mapping[str, float]) -> None:
     _no_failures(_result(during))
-    if during["answers"].get("model", 0) < 0.9 * during["sent"]:
+    # What is late is the machine's doing, and not the update's.
+    late = sum(during["answers"].get(reason, 0) for reason in ("deadline", "overload"))
+    answered = during["answers"].get("model", 0)
+    if not answered or answered < 0.9 * (during["sent"] - late):
         raise NotYet(f"The model answered only some of the queries: {dict(during['answers'])}.")
     if not {"1", "2"} <= right.keys() or min(right.values()) < 0.5:
         raise NotYet("Both versions should be right more often than not.")
