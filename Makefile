@@ -26,7 +26,7 @@ LASTING := $(wildcard notebooks/11_*.ipynb)
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test set-up lint types unit drill screenshots notebooks first-lessons lessons-twice exercises benchmarks format hooks clean parts curl wrk
+.PHONY: help lab demo stop test set-up lint types unit drill screenshots map notebooks first-lessons lessons-twice exercises benchmarks format hooks clean parts curl wrk
 .NOTPARALLEL:
 
 help: ## list the chores
@@ -64,6 +64,9 @@ drill: $(DEV) ## see what clients see in a bad hour
 
 screenshots: $(DEV) parts ## take the README's pictures anew
 	PYTHONPATH=notebooks $(BIN)/python -m tests.tools.screenshots
+
+map: $(DEV) ## draw docs/architecture.svg, the packages and their imports, from the code
+	$(BIN)/python -m tests.tools.map
 
 notebooks: $(DEV) curl parts ## run every cell of every lesson and of every solution
 	$(RUN_LESSONS) --keep-duplicates $(LESSONS) $(if $(filter command line,$(origin LESSONS)),,$(LASTING))
