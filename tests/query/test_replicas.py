@@ -210,6 +210,8 @@ def metric(**changes: Any) -> wire.Metrics:
         (metric(bounds=[2.0, 1.0], counts=[1, 1, 1]), "do not grow"),
         (metric(bounds=[1.0] * 300, counts=[1] * 301), "has 300 bounds"),
         (metric(kind="Gauge"), "has 1 bounds"),
+        (metric(sum=math.nan), "is nan"),
+        (metric(sum=math.inf), "is inf"),
         (metric(kind="Wheel"), "has a 'Wheel'"),
         (metric(name='m"} 1\nevil'), "by the name of"),
         (wire.Reply(9, 0.1, 1, [], {}, {}, None), "whose turn it is not"),

@@ -91,6 +91,8 @@ def _check(metric: Metric) -> None:
     finite = all(map(math.isfinite, metric.bounds))
     if not finite or any(a >= b for a, b in zip(metric.bounds, metric.bounds[1:], strict=False)):
         raise WireError(f"The bounds of its {metric.name} do not grow.")
+    if not math.isfinite(metric.sum):
+        raise WireError(f"Its {metric.name} is {metric.sum:g}.")
     if min(metric.counts, default=0) < 0 or metric.count < 0:
         raise WireError(f"Its {metric.name} counts less than nothing.")
     metric.description = " ".join(sentence(metric.description).split())
