@@ -200,8 +200,19 @@ def test_pictures_and_logs_follow_what_happens(cluster: ClipperConnection, panel
 
     wait_for("answers in the picture", asked)
     assert panel.latency.objective_ms == 20_000
-    wait_for("a batch in the picture", lambda: panel.batches.batching[0]["replicas"][0]["sizes"])
-    wait_for("a replica", lambda: panel.queue.points[-1]["versions"].get("m:1", {}).get("replicas") == 1)
+
+    def batches() -> list[object]:
+        # Each picture is brought up to date in its turn: this one may have seen nothing yet.
+        replicas = [replica for frontend in panel.batches.batching for replica in frontend["replicas"]]
+        return [size for replica in replicas for size in replica["sizes"]]
+
+    wait_for("a batch in the picture", batches)
+
+    def replicas() -> object:
+        newest = panel.queue.points[-1]["versions"] if panel.queue.points else {}
+        return newest.get("m:1", {}).get("replicas")
+
+    wait_for("a replica", lambda: replicas() == 1)
     assert any(event["kind"] == "ready" for event in panel.moves.events)
     wait_for("the frontend's log", lambda: panel.logs.process.value == "query-0")
     panel.logs.process.value = next(name for name in panel.logs.process.options if name.startswith("m.1."))
