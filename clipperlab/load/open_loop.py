@@ -37,6 +37,7 @@ LEAD_S = 0.2  # to open the connections
 TIMER_S = 1e-4  # what is due within so long goes together: each timer costs
 RETRY_S = 0.05  # for a server that refuses connections
 TELL_EVERY_S = 0.5
+UNUSED_S = 2.0  # less than any server keeps a connection that nobody uses
 
 
 class Load:
@@ -73,12 +74,14 @@ class Load:
         # uvloop's timers go by milliseconds, which is long where an answer takes one.
         loop.add_signal_handler(signal.SIGALRM, self._pump)
         self._pump()
+        self._trim()
         try:
             async with asyncio.timeout(self.begins - time.monotonic() + self._times[-1] + DRAIN_S):
                 await self.done.wait()
         except TimeoutError:
             pass  # what is not there by now counts as never answered
         finally:
+            self._trimming.cancel()
             signal.setitimer(signal.ITIMER_REAL, 0)
             loop.remove_signal_handler(signal.SIGALRM)
 
@@ -140,8 +143,16 @@ class Load:
             signal.setitimer(signal.ITIMER_REAL, max(wait_s, TIMER_S))
 
     def free(self, connection: Connection) -> None:
-        # The last one to answer is the next to be asked: servers close what is idle for long.
+        # The last one to answer is the next to be asked: those at the beginning are longest unused.
+        connection.free_since = time.monotonic()
         self._idle.append(connection)
+
+    def _trim(self) -> None:
+        """Close what is unused for long, again and again: a server would do it, perhaps as we ask."""
+        now = time.monotonic()
+        while self._idle and now - self._idle[0].free_since > UNUSED_S:
+            self._idle.pop(0).close()
+        self._trimming = asyncio.get_running_loop().call_later(UNUSED_S / 4, self._trim)
 
     def answered(self, number: int, status: int, body: bytes) -> None:
         self._settle(number, _kind(status, body))

@@ -8,7 +8,9 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize(("command", "loads"), [("main._parser()", False), ("main._manage(None, None)", True)])
+@pytest.mark.parametrize(
+    ("command", "loads"), [("main._parser()", False), ("main._manage(None, None)", True)]
+)
 def test_only_management_loads_management(command: str, loads: bool) -> None:
     """Whoever starts or stops a cluster waits for what is loaded."""
     code = f"""

@@ -501,11 +501,26 @@ async def test_a_client_that_stops_in_the_middle_is_left(
 async def test_a_connection_that_never_says_a_word_is_closed(
     address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipper_server.query.http.IDLE_S", 0.05)
+    monkeypatch.setattr("clipper_server.query.http.SILENT_S", 0.05)
     reader, writer = await asyncio.open_connection(*address)
     async with asyncio.timeout(DEADLINE_S):
         assert await reader.read() == b""
     writer.close()
+
+
+async def test_a_connection_that_was_opened_ahead_waits_longer_than_one_that_has_asked(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipper_server.query.http.IDLE_S", 0.05)
+    ahead, writes_ahead = await asyncio.open_connection(*address)
+    reader, writer = await asyncio.open_connection(*address)
+    async with asyncio.timeout(DEADLINE_S):
+        writer.write(request_of(b'{"input": [1]}'))
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")  # and then it is closed
+        writes_ahead.write(request_of(b'{"input": [1]}'))
+        assert (await ahead.readline()).startswith(b"HTTP/1.1 200")
+    writer.close()
+    writes_ahead.close()
 
 
 @ON_UVLOOP

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import psutil
@@ -17,6 +18,8 @@ pytest.importorskip("uvloop", reason="the load generator needs uvloop, which is 
 from clipperlab import BadRequest, ClipperConnection, ClusterError, NotFound
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.load import LoadResult, LoadRun
+from clipperlab.load.http_client import Connection
+from clipperlab.load.open_loop import UNUSED_S, Load
 from clipperlab.load.schedule import ARRIVALS, BURST_S, Arrivals, Phase, arrivals
 from tests.support.clusters import lives
 from tests.support.waiting import wait_for
@@ -177,3 +180,18 @@ def test_runs_are_compared() -> None:
     data = both._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
     assert "20 /s" in data["text/plain"]
+
+
+@pytest.mark.anyio
+async def test_connections_that_nobody_uses_are_closed_before_a_server_would() -> None:
+    load = Load("http://127.0.0.1:1/app/predict", [b"{}"], [0.0], connections=2)
+    unused, used = Connection(load), Connection(load)
+    closed = []
+    for connection in (unused, used):
+        transport = Mock(abort=lambda connection=connection: closed.append(connection))
+        connection.connection_made(transport)
+    unused.free_since -= UNUSED_S + 1
+    load._trim()
+    load._trimming.cancel()
+    assert closed == [unused]
+    assert load._idle == [used]

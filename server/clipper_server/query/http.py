@@ -20,8 +20,8 @@ from .application import BROKEN, Answer, Query, Request
 from .limits import too_long
 from .protocols import Adapter, Response
 
-SILENT_S = 30.0  # a client that says nothing for so long in the middle of a request is left
-IDLE_S = 5.0  # ... and so long between two requests, or before the first
+SILENT_S = 30.0  # a client that says nothing for so long, before its first request or amid one, is left
+IDLE_S = 5.0  # ... and so long between two requests
 
 
 class Routes(Protocol):
@@ -175,7 +175,7 @@ class HTTPProtocol(HttpToolsProtocol):
             return
         cycle: Any = self.cycle
         waits = cycle is not None and not cycle.response_complete and not self._in_request
-        allowed_s = SILENT_S if self._in_request else IDLE_S
+        allowed_s = SILENT_S if self._in_request or cycle is None else IDLE_S
         left_s = self._heard_at + allowed_s - self.loop.time()
         if left_s <= 0 and not waits and not self.transport.is_closing():
             self.transport.close()  # ... once all is read that was written
