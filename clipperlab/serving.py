@@ -16,7 +16,7 @@ from typing import Any
 from clipper_container import wire
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.links import Links
-from clipper_container.replica import Replica
+from clipper_container.replica import Replica, Warm
 
 from .connection import ClipperConnection
 
@@ -68,7 +68,7 @@ def serve(conn: ClipperConnection, name: str, version: object, func: Callable[[l
     whole = found["input_type"] == "ndarray"
 
     def run() -> None:
-        Replica(links).serve(func if whole else lambda inputs: func(list(inputs)), [])
+        Replica(links).serve(func if whole else lambda inputs: func(list(inputs)), Warm([]))
         links.close()
 
     links.start()

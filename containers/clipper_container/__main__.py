@@ -89,7 +89,7 @@ def main() -> int:
     try:
         manifest, parts = fetch(settings.artifact, settings.token)
         predict = load(manifest.loader, parts, manifest.input_type)
-        measured = warm_up(predict, manifest, settings.max_batch)
+        warm = warm_up(predict, manifest, settings.max_batch)
     except BaseException as error:
         children.end_if_child(error)
         words = faults.words_of(error)
@@ -99,7 +99,7 @@ def main() -> int:
         faults.show(error)
         return 1
     children.end_if_child()
-    replica.serve(predict, measured, mismatches(manifest.packages))
+    replica.serve(predict, warm, mismatches(manifest.packages))
     links.close()
     return 0
 

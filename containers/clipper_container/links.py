@@ -164,9 +164,9 @@ class Links:
         self._computing.set()
         self._thread.start()
 
-    def ready(self, measured: list[tuple[float, float]], warnings: Sequence[str] = ()) -> None:
+    def ready(self, message: wire.Ready) -> None:
         """The model is loaded: tell every frontend, and ask for work."""
-        self._ready = wire.Ready(measured, list(warnings))
+        self._ready = message
         self._wake()
 
     def drain(self) -> None:

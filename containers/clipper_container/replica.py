@@ -6,9 +6,9 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import children, faults, inputs
+from . import children, faults, inputs, wire
 from .artifact import Manifest
 from .links import Links, Work
 from .loaders import Predict
@@ -19,6 +19,7 @@ from .wire import MAX_BODY, Buffer, Fault, Reply
 WARM_UP_S = 0.5  # for all but the first batch, which may compile, allocate and load
 MAX_WARM_UP_BATCH = 128
 LEND_S = 1e-3  # a batch that takes longer than this is worth waking the wire thread for
+MAX_EXAMPLE = 4096  # bytes of an answer to the example that are told
 STRAY = 10  # exceptions between two batches, before they are the replica's own
 
 
@@ -41,12 +42,10 @@ class Replica:
         children.handle(signal.SIGTERM, on_signal)
         children.handle(signal.SIGINT, on_signal)
 
-    def serve(
-        self, predict: Predict, measured: list[tuple[float, float]], warnings: Sequence[str] = ()
-    ) -> None:
-        """Answer batches. `measured` is what `warm_up` found, `warnings` what its owner should know."""
+    def serve(self, predict: Predict, warm: Warm, warnings: Sequence[str] = ()) -> None:
+        """Answer batches. `warm` is what `warm_up` found, `warnings` what its owner should know."""
         self._predict = predict
-        self._links.ready(measured, warnings)
+        self._links.ready(wire.Ready(warm.measured, list(warnings), warm.example))
         usual_s = 1.0
         while (work := self._take()) is not None:
             if usual_s > LEND_S:
@@ -68,14 +67,21 @@ class Replica:
         return self._links.take()
 
 
-def warm_up(predict: Predict, manifest: Manifest, largest: int) -> list[tuple[float, float]]:
-    """Answer the example input, alone and then in batches of up to `largest`; [(cost, seconds), ...].
+class Warm(NamedTuple):
+    """What a warm-up found, as `wire.Ready` has it."""
+
+    measured: list[tuple[float, float]]
+    example: tuple[str, tuple[int, ...]] | bytes | None = None
+
+
+def warm_up(predict: Predict, manifest: Manifest, largest: int) -> Warm:
+    """Answer the example input, alone and then in batches of up to `largest`.
 
     Raises what the model raises at the first, or RuntimeError. A model that can take one input but not so
     many says so by failing: what it was measured at counts.
     """
     if manifest.example_input is None:
-        return []
+        return Warm([])
     tensor = inputs.example_tensor(manifest.input_type, manifest.example_input)
     dtypes, shapes = [tensor.dtype], [tensor.shape]
 
@@ -95,6 +101,7 @@ def warm_up(predict: Predict, manifest: Manifest, largest: int) -> list[tuple[fl
     cost = (
         compile_size(manifest.size)(inputs.decode(1, dtypes, shapes, tensor.data)[0]) if manifest.size else 1
     )
+    example = _form_of(encode_outputs(outputs, 1, (0,)))
     measured: list[tuple[float, float]] = []
     end = time.perf_counter() + WARM_UP_S
     count = 1
@@ -103,12 +110,20 @@ def warm_up(predict: Predict, manifest: Manifest, largest: int) -> list[tuple[fl
             for _ in range(3):
                 measured.append((count * cost, batch_of(count)[0]))
                 if time.perf_counter() > end:
-                    return measured
+                    return Warm(measured, example)
             count *= 2
     except BaseException as error:
         children.end_if_child(error)
         faults.show(error)
-    return measured
+    return Warm(measured, example)
+
+
+def _form_of(encoded: Outputs | Fault) -> tuple[str, tuple[int, ...]] | bytes | None:
+    if isinstance(encoded, Fault) or encoded.faults:
+        return None
+    if 0 in encoded.tensors:
+        return encoded.tensors[0]
+    return bytes(encoded.body[0]) if encoded.sizes[0] <= MAX_EXAMPLE else None
 
 
 def answer(predict: Predict, work: Work) -> tuple[float, Outputs | Fault]:

@@ -70,11 +70,13 @@ class Refused(msgspec.Struct, tag="refused", array_like=True, frozen=True):
 class Ready(msgspec.Struct, tag="ready", array_like=True, frozen=True):
     """The model is loaded. `measured` holds (cost of a batch, seconds that it took) from the warm-up.
 
-    `warnings` are sentences for the person who deployed it.
+    `warnings` are sentences for the person who deployed it. `example` is the answer to the example input,
+    where there is one and it is small: its dtype and shape where it can be a tensor, else its JSON text.
     """
 
     measured: list[tuple[float, float]]
     warnings: list[str] = []
+    example: tuple[str, tuple[int, ...]] | bytes | None = None
 
 
 class Credit(msgspec.Struct, tag="credit", array_like=True, frozen=True):

@@ -100,7 +100,7 @@ def take(links: Links) -> Work | None:
 
 def offered(frontend: Frontend, links: Links) -> None:
     """Up to the point where a frontend may send batches."""
-    links.ready([(1.0, 0.5)])
+    links.ready(wire.Ready([(1.0, 0.5)]))
     assert frontend.accept() == HELLO
     frontend.send(wire.Welcome("0"))
     assert frontend.receive() == wire.Ready([(1.0, 0.5)])
@@ -193,7 +193,7 @@ def test_a_frontend_that_refuses_is_dialled_again_ever_later_for_it_may_not_have
     frontend: Frontend, links: Links, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clipper_container.links.LOOK_AGAIN_S", 0.05)
-    links.ready([])
+    links.ready(wire.Ready([]))
     assert frontend.accept() == HELLO
     for pause_s in (0.05, 0.1, 0.2):
         refused_at = time.monotonic()
@@ -216,6 +216,6 @@ def test_garbage_from_a_frontend_ends_its_connection_and_no_other(
     with contextlib.suppress(ConnectionResetError):
         assert frontend.connection.recv(100) == b""
     other.send(wire.Welcome("1"))
-    links.ready([])
+    links.ready(wire.Ready([]))
     assert other.receive() == wire.Ready([])
     other.close()

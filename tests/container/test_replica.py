@@ -135,19 +135,34 @@ def test_the_warm_up_measures_batches_of_the_example_up_to_the_largest_allowed()
         sizes.append(len(batch))
         return [0] * len(batch)
 
-    measured = warm_up(predict, manifest(), 9)
+    measured, _ = warm_up(predict, manifest(), 9)
     assert sizes == [1, *[1] * 3, *[2] * 3, *[4] * 3, *[8] * 3]
     assert [cost for cost, _ in measured] == sizes[1:]
     assert all(seconds >= 0 for _, seconds in measured)
 
 
 def test_the_warm_up_counts_cost_as_the_size_function_does() -> None:
-    measured = warm_up(lambda batch: [0] * len(batch), manifest(size="x.size * 5"), 2)
+    measured, _ = warm_up(lambda batch: [0] * len(batch), manifest(size="x.size * 5"), 2)
     assert [cost for cost, _ in measured] == [10.0] * 3 + [20.0] * 3
 
 
 def test_without_an_example_there_is_no_warm_up() -> None:
-    assert warm_up(raises(ValueError()), manifest(example_input=None), 9) == []
+    assert warm_up(raises(ValueError()), manifest(example_input=None), 9) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("output", "example"),
+    [
+        (np.zeros((3, 2), "<f4"), ("<f4", (3, 2))),
+        (7, ("<i8", ())),
+        ("five", ("str", (4,))),
+        (["a", None], b'["a",null]'),
+        ({"too": "x" * 5000}, None),
+    ],
+)
+def test_the_warm_up_tells_what_the_answer_to_the_example_is_like(output: object, example: object) -> None:
+    found = warm_up(lambda batch: [output] * len(batch), manifest(), 1).example
+    assert found == example
 
 
 def test_a_model_that_cannot_take_many_is_measured_at_what_it_can(
@@ -160,7 +175,7 @@ def test_a_model_that_cannot_take_many_is_measured_at_what_it_can(
                 raise error
             return [0] * len(batch)
 
-        assert {cost for cost, _ in warm_up(predict, manifest(), 64)} == {1, 2}
+        assert {cost for cost, _ in warm_up(predict, manifest(), 64).measured} == {1, 2}
         assert error.__name__ in capsys.readouterr().err
 
 

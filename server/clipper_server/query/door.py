@@ -26,6 +26,8 @@ from .task import Outcome, Task
 HELLO_S = 5.0
 MAX_HELLO = 4096  # bytes of it
 MAX_CREDITS = 16  # of one replica, those that are spent included
+MAX_EXAMPLE = 4096  # bytes of an answer to it
+MAX_DIMENSIONS = 32  # of a tensor
 MAX_MEASURED = 1000  # batches of a warm-up
 MAX_TEXT = 1000  # characters of a sentence: what is longer is cut
 MAX_NAME = 253  # as of a pod
@@ -62,7 +64,8 @@ def checked(message: Message) -> Message:
         case wire.Hello(replica=name):
             if not name.isprintable() or not 0 < len(name) <= MAX_NAME:
                 raise WireError(f"It calls itself {shown(name)}, which is no name of a replica.")
-        case wire.Ready(measured=measured, warnings=warnings):
+        case wire.Ready(measured=measured, warnings=warnings, example=example):
+            _check_example(example)
             if len(measured) > MAX_MEASURED:
                 raise WireError(f"It measured {len(measured)} batches; {MAX_MEASURED} is the most.")
             for cost, seconds in measured:
@@ -79,6 +82,19 @@ def checked(message: Message) -> Message:
             for metric in metrics:
                 _check(metric)
     return message
+
+
+def _check_example(example: tuple[str, tuple[int, ...]] | bytes | None) -> None:
+    if isinstance(example, bytes):
+        if len(example) > MAX_EXAMPLE:
+            raise WireError(f"Its answer to the example has {len(example)} bytes; {MAX_EXAMPLE} is the most.")
+        _check_json(example)
+    elif example is not None:
+        dtype, shape = example
+        if dtype not in DTYPES and dtype not in _TEXTS:
+            raise WireError(f"Its answer to the example is of {shown(dtype)}.")
+        if len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0:
+            raise WireError(f"Its answer to the example has the shape {shown(str(shape))}.")
 
 
 def _check(metric: Metric) -> None:

@@ -86,6 +86,7 @@ class ModelQueue:
         self.metrics = metrics
         self.history = History(clock)
         self.ready: list[Puller] = []
+        self.example: tuple[str, tuple[int, ...]] | bytes | None = None  # its answer to it, as replicas told
         self.starting = 0  # replicas that have said hello and still load their model
         self.waiting = Waiting()
         self.crowd = Crowd()

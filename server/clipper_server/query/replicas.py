@@ -131,6 +131,7 @@ class Replica(asyncio.BufferedProtocol):
             case wire.Hello() if self.state == "new":
                 self._on_hello(message)
             case wire.Ready() if self._queue is not None and self.state == "starting":
+                self._queue.example = message.example
                 self._queue.join(self, message.measured)
                 self._queue.starting -= 1
                 self.state = "ready"

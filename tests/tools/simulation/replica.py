@@ -19,7 +19,7 @@ import psutil
 
 from clipper_container import wire
 from clipper_container.links import Links
-from clipper_container.replica import Replica
+from clipper_container.replica import Replica, Warm
 
 from .replicas import MODEL, TOKEN, VERSION
 
@@ -170,4 +170,4 @@ def same(inputs: Any) -> list[float]:
 if __name__ == "__main__":
     links = Links(sys.argv[1], wire.Hello(wire.WIRE_VERSION, TOKEN, MODEL, VERSION, "0", 1))
     links.start()
-    Replica(links).serve(same, [])
+    Replica(links).serve(same, Warm([]))

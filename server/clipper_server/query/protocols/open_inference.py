@@ -101,9 +101,8 @@ class OpenInferenceProtocol:
         self.max_body = limits.body
         self._limits = limits
         self._version = version
-        default = _join([_as_tensor(application.default_output)])
         # Datatype and shape, as a model last answered. Until one does, those of the default output.
-        self.output = NAMES.get(default.dtype, "BYTES"), [-1, *default.shape[1:]]
+        self.output = describe_output(application.default_output)
 
     def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
         try:
@@ -355,6 +354,15 @@ def _converted(found: np.ndarray[Any, Any], wanted: np.dtype[Any]) -> np.ndarray
     if found.size:
         _check_bounds(int(found.min()), int(found.max()), wanted)
     return found.astype(wanted)
+
+
+def describe_output(example: tuple[str, tuple[int, ...]] | bytes) -> tuple[str, list[int]]:
+    """Datatype and shape of a tensor of outputs like this one: a JSON text, or a tensor's dtype and shape."""
+    if isinstance(example, bytes):
+        tensor = _as_tensor(example)
+        example = tensor.dtype, tensor.shape
+    dtype, shape = example
+    return (NAMES[dtype], [-1, *shape]) if dtype in NAMES else ("BYTES", [-1])
 
 
 def _join(outputs: list[Tensor]) -> Tensor:

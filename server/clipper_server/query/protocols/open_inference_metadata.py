@@ -13,7 +13,7 @@ import clipper_server
 from ..application import Application
 from ..queue import ModelQueue
 from . import Adapter
-from .open_inference import OUTPUT, OpenInferenceProtocol, describe_input, infer_path
+from .open_inference import OUTPUT, OpenInferenceProtocol, describe_input, describe_output, infer_path
 
 
 class Served(Protocol):
@@ -75,7 +75,11 @@ def open_inference_metadata(served: Served) -> fastapi.APIRouter:
             return JSONResponse({"error": str(error)}, 404)
         adapter = served.routes[infer_path(name, version).encode()]
         assert isinstance(adapter, OpenInferenceProtocol)
-        datatype, shape = adapter.output
+        # As the model answered its example; without one, as it last answered, or the default output is.
+        models = found.policy.select(found.spec.linked_models)
+        queues = [served.queue(model, version) for model in models]
+        examples = [queue.example for queue in queues if queue is not None and queue.example is not None]
+        datatype, shape = describe_output(examples[0]) if examples else adapter.output
         return JSONResponse(
             {
                 "name": name,
