@@ -240,7 +240,8 @@ def test_of_two_replicas_the_slower_gets_less(cluster: ClipperConnection) -> Non
         list(pool.map(lambda _: ask(cluster, "m", {"input_batch": [slow_one] * 4}), range(400)))
 
     def served() -> list[int]:
-        found = cluster.get_all_model_replicas(verbose=True)
+        # Those of an earlier test may still drain.
+        found = [r for r in cluster.get_all_model_replicas(verbose=True) if r["state"] != "stopping"]
         by_speed = sorted(found, key=lambda r: bool(r["model_replica_id"] == slow_one))
         return [r["num_predictions"] for r in by_speed]
 
