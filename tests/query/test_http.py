@@ -748,9 +748,13 @@ async def test_metrics_are_written_in_slices_and_kept_for_a_second(
     assert first is second
     configuration.metrics.application("sum").answered += 7
     assert await configuration.metrics.text() is first
+    assert b'clipper_app_predictions_total{application="sum",frontend="0"} 7.0' in (
+        await configuration.metrics.text(fresh=True)  # as management asks
+    )
+    configuration.metrics.application("sum").answered += 1
     monkeypatch.setattr(configuration.metrics, "_keep_until", loop.time())
     fresh = (await configuration.metrics.text()).decode()
-    assert 'clipper_app_predictions_total{application="sum",frontend="0"} 7.0' in fresh
+    assert 'clipper_app_predictions_total{application="sum",frontend="0"} 8.0' in fresh
     heads = [line for line in fresh.split("\n") if line.startswith("# HELP")]
     assert len(heads) == len(set(heads))
     names = {family.name for family in text_string_to_metric_families(fresh)}

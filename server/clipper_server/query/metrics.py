@@ -149,12 +149,15 @@ class Metrics:
     def version(self, model: str, version: str) -> VersionMetrics:
         return self.versions.setdefault((model, version), VersionMetrics())
 
-    async def text(self) -> bytes:
-        """In Prometheus's text format, at most a second old.
+    async def text(self, *, fresh: bool = False) -> bytes:
+        """In Prometheus's text format, at most a second old; `fresh` has all that came before the call.
 
         Made in slices, between which queries are served; whoever asks meanwhile gets the same.
         """
         loop = asyncio.get_running_loop()
+        if fresh and self._writing is not None:
+            await asyncio.wait([self._writing])  # it may have begun before
+            self._keep_until = min(self._keep_until, loop.time())
         if self._writing is None or loop.time() >= self._keep_until:
             self._keep_until = math.inf  # while it is written
             self._writing = asyncio.ensure_future(self._write())

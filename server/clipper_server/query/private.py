@@ -12,10 +12,15 @@ from . import traces
 from .configuration import Configuration
 
 
+def is_private(request: fastapi.Request, configuration: Configuration) -> bool:
+    """Whether it came to the frontend's own address, where management asks."""
+    _, port = request.scope["server"]
+    return str(port) == configuration.private.rpartition(":")[2]
+
+
 def private(configuration: Configuration) -> fastapi.APIRouter:
     def check(request: fastapi.Request) -> None:
-        _, port = request.scope["server"]
-        if str(port) != configuration.private.rpartition(":")[2]:
+        if not is_private(request, configuration):
             raise fastapi.HTTPException(404)
 
     router = fastapi.APIRouter(

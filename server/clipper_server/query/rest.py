@@ -6,7 +6,7 @@ import fastapi
 from fastapi.responses import JSONResponse
 
 from .configuration import Configuration
-from .private import private
+from .private import is_private, private
 from .protocols.open_inference_metadata import open_inference_metadata
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,9 +23,10 @@ def rest(configuration: Configuration) -> fastapi.FastAPI:
         return {"status": "ok", "frontend": configuration.frontend}
 
     @app.get("/metrics")
-    async def metrics() -> fastapi.Response:
-        """This frontend's metrics. Management has those of all."""
-        return fastapi.Response(await configuration.metrics.text(), media_type=PROMETHEUS)
+    async def metrics(request: fastapi.Request) -> fastapi.Response:
+        """This frontend's metrics, at most a second old. Management has those of all, as they are."""
+        text = await configuration.metrics.text(fresh=is_private(request, configuration))
+        return fastapi.Response(text, media_type=PROMETHEUS)
 
     @app.api_route(
         "/{application}/predict", methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False
