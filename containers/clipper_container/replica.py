@@ -19,7 +19,6 @@ from .wire import MAX_BODY, Buffer, Fault, Reply
 WARM_UP_S = 0.5  # for all but the first batch, which may compile, allocate and load
 MAX_WARM_UP_BATCH = 128
 LEND_S = 1e-3  # a batch that takes longer than this is worth waking the wire thread for
-MAX_EXAMPLE = 4096  # bytes of an answer to the example that are told
 STRAY = 10  # exceptions between two batches, before they are the replica's own
 
 
@@ -123,7 +122,7 @@ def _form_of(encoded: Outputs | Fault) -> tuple[str, tuple[int, ...]] | bytes | 
         return None
     if 0 in encoded.tensors:
         return encoded.tensors[0]
-    return bytes(encoded.body[0]) if encoded.sizes[0] <= MAX_EXAMPLE else None
+    return bytes(encoded.body[0]) if encoded.sizes[0] <= wire.MAX_EXAMPLE else None
 
 
 def answer(predict: Predict, work: Work) -> tuple[float, Outputs | Fault]:

@@ -43,6 +43,7 @@ Buffer = bytes | memoryview
 
 WIRE_VERSION = 3
 MAX_HEADER = 4 << 20
+MAX_EXAMPLE = 4096  # bytes of an answer to the example input that a replica tells
 MAX_BODY = 1 << 30
 PREFIX = struct.Struct("<II")
 

@@ -26,7 +26,6 @@ from .task import Outcome, Task
 HELLO_S = 5.0
 MAX_HELLO = 4096  # bytes of it
 MAX_CREDITS = 16  # of one replica, those that are spent included
-MAX_EXAMPLE = 4096  # bytes of an answer to it
 MAX_DIMENSIONS = 32  # of a tensor
 MAX_MEASURED = 1000  # batches of a warm-up
 MAX_TEXT = 1000  # characters of a sentence: what is longer is cut
@@ -86,8 +85,10 @@ def checked(message: Message) -> Message:
 
 def _check_example(example: tuple[str, tuple[int, ...]] | bytes | None) -> None:
     if isinstance(example, bytes):
-        if len(example) > MAX_EXAMPLE:
-            raise WireError(f"Its answer to the example has {len(example)} bytes; {MAX_EXAMPLE} is the most.")
+        if len(example) > wire.MAX_EXAMPLE:
+            raise WireError(
+                f"Its answer to the example has {len(example)} bytes; {wire.MAX_EXAMPLE} is the most."
+            )
         _check_json(example)
     elif example is not None:
         dtype, shape = example

@@ -41,9 +41,12 @@ def open_inference_metadata(served: Served) -> fastapi.APIRouter:
             raise _Missing(f"Model with name {name} and version {version} does not exist.")
         return found
 
-    def ready(found: Application, version: str | None) -> bool:
+    def queues_of(found: Application, version: str | None) -> list[ModelQueue | None]:
         models = found.policy.select(found.spec.linked_models)
-        queues = [served.queue(model, version) for model in models]
+        return [served.queue(model, version) for model in models]
+
+    def ready(found: Application, version: str | None) -> bool:
+        queues = queues_of(found, version)
         return bool(queues) and all(queue is not None and queue.ready for queue in queues)
 
     @router.get("")
@@ -76,10 +79,9 @@ def open_inference_metadata(served: Served) -> fastapi.APIRouter:
         adapter = served.routes[infer_path(name, version).encode()]
         assert isinstance(adapter, OpenInferenceProtocol)
         # As the model answered its example; without one, as it last answered, or the default output is.
-        models = found.policy.select(found.spec.linked_models)
-        queues = [served.queue(model, version) for model in models]
-        examples = [queue.example for queue in queues if queue is not None and queue.example is not None]
-        datatype, shape = describe_output(examples[0]) if examples else adapter.output
+        examples = [queue.example for queue in queues_of(found, version) if queue is not None]
+        told = next((example for example in examples if example is not None), None)
+        datatype, shape = adapter.output if told is None else describe_output(told)
         return JSONResponse(
             {
                 "name": name,
