@@ -726,6 +726,22 @@ async def test_the_report_counts_what_clients_saw(
     }
 
 
+async def test_management_gets_the_metrics_as_they_are_and_others_those_of_a_second_ago(
+    configuration: Configuration, client: httpx2.AsyncClient, address: tuple[str, int]
+) -> None:
+    async def counted() -> bool:
+        return 'predictions_total{application="sum",frontend="0"} 3.0' in (await client.get("/metrics")).text
+
+    configuration.metrics.application("sum").answered += 3
+    configuration.private = f"127.0.0.1:{address[1]}"  # this is the address where management asks
+    assert await counted()
+    configuration.metrics.application("sum").answered -= 1
+    assert not await counted()
+    configuration.private = ""
+    configuration.metrics.application("sum").answered += 1
+    assert not await counted()  # it is kept
+
+
 async def test_metrics_are_written_in_slices_and_kept_for_a_second(
     configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
