@@ -29,6 +29,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("kubernetes")]
     if config.getoption("--reversed"):
         items.reverse()
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:  # where several run at once: a module's fixtures are made once, and there is one engine
+            alone = item.get_closest_marker("docker")
+            item.add_marker(pytest.mark.xdist_group("docker" if alone else item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")

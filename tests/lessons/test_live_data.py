@@ -273,8 +273,8 @@ async def test_the_bell_wakes_it(db: psycopg.Connection, dsn: str) -> None:
 
 # Programs, and what kills them
 
-MESSAGES = 3000
-KILLS = 10
+MESSAGES = 2000
+KILLS = 5
 
 
 @pytest.fixture(scope="module")
@@ -315,13 +315,13 @@ def program(module: str, cluster: ClipperConnection, **options: str) -> Iterator
 
 
 def break_the_cluster(conn: ClipperConnection, time: int) -> None:
-    """At the third, fifth and seventh time something of the cluster dies as well."""
-    if time == 3:
+    """At three of these times something of the cluster dies as well."""
+    if time == 1:
         replicas = conn.get_all_model_replicas(verbose=True)
         kill(next(int(r["pid"] or 0) for r in replicas if r["state"] == "ready"))
-    if time == 5:
+    if time == 2:
         kill(pid_of(conn, "query-0"))
-    if time == 7:
+    if time == 3:
         kill(pid_of(conn, "management"))
 
 
@@ -330,8 +330,8 @@ def more(look: Callable[[], Sized], before: int) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("names", ["one name", "ten names"])
-def test_a_stream_whose_consumer_is_killed_ten_times(
+@pytest.mark.parametrize("names", ["one name", "new names"])
+def test_a_stream_whose_consumer_is_killed_again_and_again(
     server: redis.Redis, redis_url: str, cluster: ClipperConnection, names: str
 ) -> None:
     """Under its old name it finds what it had at once; under another it waits until it may take it over."""
@@ -355,7 +355,7 @@ def test_a_stream_whose_consumer_is_killed_ten_times(
 
 
 @pytest.mark.slow
-def test_a_database_whose_consumer_is_killed_ten_times(
+def test_a_database_whose_consumer_is_killed_again_and_again(
     db: psycopg.Connection, dsn: str, cluster: ClipperConnection
 ) -> None:
     insert(db, [[float(i)] for i in range(MESSAGES)])
