@@ -5,6 +5,8 @@ JUPYTER_ARGS ?=
 # EVERYTHING=1: nothing is left out, however long it takes.
 EVERYTHING ?=
 PYTEST_ARGS ?= $(if $(EVERYTHING),--slow)
+# Modules of tests beside each other, one on each core.
+BESIDE := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 BENCHMARKS ?=
 DRILL ?=
 LESSONS ?= notebooks/*.ipynb exercises/solutions/*.ipynb
@@ -57,7 +59,7 @@ types: $(DEV) ## check types
 	$(BIN)/mypy
 
 unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),parts) ## run the tests in tests/; EVERYTHING=1: also the slow ones
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest $(BESIDE) $(PYTEST_ARGS)
 
 drill: $(DEV) ## see what clients see in a bad hour
 	$(BIN)/python -m tests.tools.drill $(DRILL)

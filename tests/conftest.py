@@ -30,7 +30,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--reversed"):
         items.reverse()
     if config.pluginmanager.hasplugin("xdist"):
-        for item in items:  # where several run at once: a module's fixtures are made once, and there is one engine
+        for (
+            item
+        ) in items:  # where several run at once: a module's fixtures are made once, and there is one engine
             alone = item.get_closest_marker("docker")
             item.add_marker(pytest.mark.xdist_group("docker" if alone else item.nodeid.partition("::")[0]))
 

@@ -10,19 +10,14 @@ import pytest
 from tests.lessons.test_lesson_runs import run_notebooks
 from tests.support.notebooks import NOTEBOOKS, SOLUTIONS
 from tests.support.parts import MUST
+from tests.support.places import ON_THE_STAND_IN
 from tests.tools import kubernetes_stand_in
 
 NAME = "13_scale_out_on_kubernetes.ipynb"
 KIND: dict[str, Any] = {"nodes": 1}
 BARE: dict[str, Any] = {"dns": False, "storage_class": False, "nodes": 1}
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    # The stand-in passes bytes on for pods that the lesson kills: such streams are closed by nobody.
-    pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),
-]
+pytestmark = ON_THE_STAND_IN
 
 
 @pytest.mark.parametrize(

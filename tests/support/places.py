@@ -37,6 +37,13 @@ EVERYWHERE = pytest.mark.parametrize(
     indirect=True,
     scope="module",
 )
+ON_THE_STAND_IN = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    # The stand-in passes bytes on for pods that end: such streams are closed by nobody.
+    pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),
+]
 REGISTRY = "CLIPPERLAB_TESTS_REGISTRY"
 """Where the nodes of a Kubernetes cluster pull Clipper Lab's images from, unless they have them."""
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -187,6 +194,18 @@ class Kubernetes:
             host = str(frontend["metrics"]).partition(":")[0]
             found = [pod for pod in found if pod["status"].get("podIP") == host]
         return str(found[0]["metadata"]["name"])
+
+
+@contextmanager
+def by_node_ports(cluster: str, **start: Any) -> Iterator[ClipperConnection]:
+    """A running cluster on the stand-in, reached without a port-forward, which is not for loads."""
+    ports = {"management": "NodePort", "query": "NodePort"}
+    connection = ClipperConnection(KubernetesContainerManager(cluster, service_types=ports))
+    connection.start_clipper(fresh=True, **start)
+    try:
+        yield connection
+    finally:
+        connection.stop_all(purge=True)
 
 
 class StandIn(Kubernetes):

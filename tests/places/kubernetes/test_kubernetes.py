@@ -14,37 +14,22 @@ from clipperlab import BadRequest, ClipperConnection, ClusterError, DeployError,
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support import clusters, places
 from tests.support.clusters import ask, constant
+from tests.support.places import ON_THE_STAND_IN, by_node_ports
 from tests.support.waiting import wait_for
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    # The stand-in passes bytes on for pods that the tests kill: such streams are closed by nobody.
-    pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),
-]
+pytestmark = ON_THE_STAND_IN
 NAMESPACE = "clipper-tests"
 COMPONENT = "app.kubernetes.io/component"
 
 
 @pytest.fixture(scope="module")
-def kubernetes() -> Iterator[Any]:
-    with places.find("stand-in") as place:
-        yield place.stand_in  # type: ignore[attr-defined]
-
-
-@pytest.fixture(scope="module")
 def cluster(kubernetes: Any) -> Iterator[ClipperConnection]:
-    # By node ports, for a port-forward is not for loads.
-    ports = {"management": "NodePort", "query": "NodePort"}
-    connection = ClipperConnection(KubernetesContainerManager("tests", service_types=ports))
-    connection.start_clipper(fresh=True, cache_size=0, num_frontend_replicas=2)
-    connection.register_application("app", "doubles", -1, 20_000_000)
-    deploy_python_closure(connection, "m", 1, "doubles", constant("one"))
-    deploy_python_closure(connection, "m", 2, "doubles", constant("two"), make_current=False)
-    connection.link_model_to_app("app", "m")
-    yield connection
-    connection.stop_all(purge=True)
+    with by_node_ports("tests", cache_size=0, num_frontend_replicas=2) as connection:
+        connection.register_application("app", "doubles", -1, 20_000_000)
+        deploy_python_closure(connection, "m", 1, "doubles", constant("one"))
+        deploy_python_closure(connection, "m", 2, "doubles", constant("two"), make_current=False)
+        connection.link_model_to_app("app", "m")
+        yield connection
     assert kubernetes.pods(NAMESPACE) == []
 
 

@@ -12,25 +12,13 @@ import pytest
 from clipperlab import BadRequest, ClipperConnection, ClusterError, KubernetesContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.workbench.watch import Watch
-from tests.support import places
 from tests.support.clusters import ask, constant
+from tests.support.places import ON_THE_STAND_IN
 from tests.support.waiting import wait_for
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    # The stand-in passes bytes on for pods that end: such streams are closed by nobody.
-    pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),
-]
+pytestmark = ON_THE_STAND_IN
 NAMESPACE = "clipper-reach"
 SEES = ["deployments", "services", "pods", "secrets"]
-
-
-@pytest.fixture(scope="module")
-def kubernetes() -> Iterator[Any]:
-    with places.find("stand-in") as place:
-        yield place.stand_in  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +31,6 @@ def cluster(kubernetes: Any) -> Iterator[ClipperConnection]:
     connection.link_model_to_app("app", "m")
     yield connection
     connection.stop_all(purge=True)
-
-
-@pytest.fixture
-def api(kubernetes: Any) -> Iterator[Any]:
-    from kubernetes import config
-
-    with config.new_client_from_config(str(kubernetes.kubeconfig)) as found:  # type: ignore[no-untyped-call]
-        yield found
 
 
 def test_kubectl_proxy_is_a_way_to_all_of_it(cluster: ClipperConnection, kubernetes: Any) -> None:

@@ -10,44 +10,21 @@ import yaml
 
 from clipperlab import BadRequest, ClipperConnection, ClusterError, KubernetesContainerManager
 from clipperlab.deployers.python import deploy_python_closure
-from tests.support import places
 from tests.support.clusters import constant, output
+from tests.support.places import ON_THE_STAND_IN, by_node_ports
 from tests.support.waiting import wait_for
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    # The stand-in passes bytes on for pods that end: such streams are closed by nobody.
-    pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),
-]
+pytestmark = ON_THE_STAND_IN
 NAMESPACE = "clipper-scaled"
 
 
 @pytest.fixture(scope="module")
-def kubernetes() -> Iterator[Any]:
-    with places.find("stand-in") as place:
-        yield place.stand_in  # type: ignore[attr-defined]
-
-
-@pytest.fixture(scope="module")
 def cluster(kubernetes: Any) -> Iterator[ClipperConnection]:
-    ports = {"management": "NodePort", "query": "NodePort"}
-    connection = ClipperConnection(KubernetesContainerManager("scaled", service_types=ports))
-    connection.start_clipper(fresh=True, cache_size=0)
-    connection.register_application("app", "doubles", -1, 20_000_000)
-    deploy_python_closure(connection, "m", 1, "doubles", constant("one"), resources={"cpus": 0.5})
-    connection.link_model_to_app("app", "m")
-    yield connection
-    connection.stop_all(purge=True)
-
-
-@pytest.fixture
-def api(kubernetes: Any) -> Iterator[Any]:
-    from kubernetes import config
-
-    with config.new_client_from_config(str(kubernetes.kubeconfig)) as found:  # type: ignore[no-untyped-call]
-        yield found
+    with by_node_ports("scaled", cache_size=0) as connection:
+        connection.register_application("app", "doubles", -1, 20_000_000)
+        deploy_python_closure(connection, "m", 1, "doubles", constant("one"), resources={"cpus": 0.5})
+        connection.link_model_to_app("app", "m")
+        yield connection
 
 
 def deployment(api: Any) -> Any:

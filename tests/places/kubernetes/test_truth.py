@@ -14,40 +14,25 @@ from typing import Any
 
 import pytest
 
-from clipperlab import ClipperConnection, ClusterError, KubernetesContainerManager
+from clipperlab import ClipperConnection, ClusterError
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.management import Management
 from clipperlab.workbench import glance
 from clipperlab.workbench.watch import Seen, Watch
-from tests.support import places
 from tests.support.clusters import constant
+from tests.support.places import ON_THE_STAND_IN, by_node_ports
 from tests.support.waiting import wait_for
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    # The stand-in passes bytes on for pods that the tests kill: such streams are closed by nobody.
-    pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore:loop is closed:ResourceWarning"),
-]
+pytestmark = ON_THE_STAND_IN
 NAMESPACE = "clipper-truth"
 WITHIN_S = 10.0
 Object = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def kubernetes() -> Iterator[Any]:
-    with places.find("stand-in") as place:
-        yield place.stand_in  # type: ignore[attr-defined]
-
-
-@pytest.fixture(scope="module")
 def cluster(kubernetes: Any) -> Iterator[ClipperConnection]:
-    ports = {"management": "NodePort", "query": "NodePort"}
-    connection = ClipperConnection(KubernetesContainerManager("truth", service_types=ports))
-    connection.start_clipper(fresh=True)
-    yield connection
-    connection.stop_all(purge=True)
+    with by_node_ports("truth") as connection:
+        yield connection
 
 
 class Looking:
