@@ -6,7 +6,7 @@ JUPYTER_ARGS ?=
 EVERYTHING ?=
 PYTEST_ARGS ?= $(if $(EVERYTHING),--slow)
 # Modules of tests beside each other, one on each core.
-BESIDE := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+BESIDE := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 BENCHMARKS ?=
 DRILL ?=
 LESSONS ?= notebooks/*.ipynb exercises/solutions/*.ipynb
@@ -15,7 +15,7 @@ FIRST_LESSONS := notebooks/0[013]_*.ipynb
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet -c constraints.txt
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt
 # Two set-ups in one environment: what the lab needs, and what the checks need besides. A stamp is older than
 # these files when its set-up has to be done again.
 LAB := $(VENV)/.lab

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import uvicorn.server
+from xdist.scheduler import LoadScopeScheduling
 
 from clipperlab import ClipperConnection
 from tests.support import places
@@ -29,12 +31,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("kubernetes")]
     if config.getoption("--reversed"):
         items.reverse()
-    if config.pluginmanager.hasplugin("xdist"):
-        for (
-            item
-        ) in items:  # where several run at once: a module's fixtures are made once, and there is one engine
-            alone = item.get_closest_marker("docker")
-            item.add_marker(pytest.mark.xdist_group("docker" if alone else item.nodeid.partition("::")[0]))
+
+
+class _ByModule(LoadScopeScheduling):  # type: ignore[misc]
+    """Modules beside each other, for their tests share fixtures; but there is only one Docker engine."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module, _, test = nodeid.partition("::")
+        return "docker" if "/docker/" in module or re.search(r"\[docker|\[11_", test) else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByModule:
+    return _ByModule(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -70,11 +70,7 @@ def home(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=pytest.mark.docker if path.stem.startswith("11") else ()) for path in MADE],
-    ids=lambda path: path.stem,
-)
+@pytest.mark.parametrize("path", MADE, ids=lambda path: path.stem)
 def test_says_not_yet_until_it_is_solved(path: Path) -> None:
     """Every cell runs as it is, with no error, and no check passes."""
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]

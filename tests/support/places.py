@@ -30,7 +30,7 @@ EVERYWHERE = pytest.mark.parametrize(
     "place",
     [
         "process",
-        pytest.param("docker", marks=[pytest.mark.slow, pytest.mark.docker]),
+        pytest.param("docker", marks=pytest.mark.slow),
         pytest.param("stand-in", marks=pytest.mark.slow),
         pytest.param("kubernetes", marks=pytest.mark.kubernetes),
     ],

@@ -34,7 +34,7 @@ from tests.support import parts, places
 from tests.support.clusters import ask, constant, output
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

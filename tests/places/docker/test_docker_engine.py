@@ -19,7 +19,7 @@ from tests.support.clusters import constant, output
 from tests.support.private_engine import MIB, PrivateEngine
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.docker, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
