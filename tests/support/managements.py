@@ -31,6 +31,7 @@ from clipper_server.management.specs import Specs
 from clipper_server.management.state import State
 from clipper_server.places import Addresses
 from clipper_server.places.ports import HOST
+from clipper_server.supervisor import Supervisor
 from tests.support.fakes import FakeManager
 
 T = TypeVar("T")
@@ -67,9 +68,11 @@ class Served:
             ),
             num_frontends=0,
         )
+        self.supervisor = Supervisor()
         api = API(
             *(self.specs, self.control, reconciler, self.frontends, self.running, self.manager, self.changes),
             *(self.events, self.observations, Series(self.frontends, self.changes)),
+            self.supervisor,
         )
         self.app = api.build()
         config = uvicorn.Config(

@@ -105,5 +105,13 @@ class _Transaction:
             self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        if self._outermost:
-            self._db.execute("COMMIT" if error is None else "ROLLBACK")
+        if not self._outermost:
+            return
+        try:
+            if error is None:
+                self._db.execute("COMMIT")
+        finally:
+            # On a full disk SQLite has rolled some back by itself. One that stayed open would take what
+            # comes later for a part of it.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
