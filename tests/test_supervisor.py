@@ -67,7 +67,7 @@ def test_a_loop_that_gets_on_again_is_no_trouble_and_backs_off_anew(
     with caplog.at_level(logging.INFO):
         began, _, supervisor = watch(turn, 20)
     assert supervisor.failing() == []
-    assert "the loop goes on" in caplog.text
+    assert "the loop loop goes on" in caplog.text
     second = [now for now in began if now > 10]
     assert second[1] - second[0] == BACK_OFF_S[0]
 

@@ -42,7 +42,7 @@ class Supervisor:
             else:
                 failures = 0
                 if self._failing.pop(name, None):
-                    log.info("the %s goes on", name)
+                    log.info("the loop %s goes on", name)
                 await asyncio.sleep(0)
 
     def failing(self) -> list[str]:
@@ -54,7 +54,7 @@ class Supervisor:
         return [self._failing[name] for name in self.failing()]
 
     def _fails(self, name: str, error: Exception) -> None:
-        text = f"The {name} does not get on, and tries again. {sentence(error)}"
+        text = f"The loop {name} does not get on, and tries again. {sentence(error)}"
         goes_on = self._failing.get(name) == text
         self._failing[name] = text
         now = asyncio.get_running_loop().time()

@@ -52,9 +52,9 @@ class Served:
         self.state = State(folder / "state.db")
         self.events = Events(self.state, self.changes)
         self.frontends = Frontends(self.changes, self.events)
-        self.observations = Observations(self.frontends)
-        artifacts = Artifacts(folder / "artifacts")
         self.running = Running(self.frontends)
+        self.observations = Observations(self.frontends, self.running, TOKEN)
+        artifacts = Artifacts(folder / "artifacts")
         self.control = Control(
             *(self.state, artifacts, self.manager, self.frontends, self.running, self.changes, self.events),
             self.specs.replica_token,

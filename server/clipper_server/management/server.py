@@ -81,7 +81,7 @@ async def serve(
         num_frontends,
     )
     supervisor = Supervisor(partial(events.add, "error"))
-    observations = Observations(frontends)
+    observations = Observations(frontends, running, ground.token)
     series = Series(frontends, changes)
     api = API(
         specs,
