@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
 
 def version(name: str, **changes: object) -> Version:
     fields = ["m", name, "doubles", "sha256:0", ["x"], 1, BatchingSpec("fixed", 7, 5), "len(x)", 2.5, 0]
-    return Version(*fields, **changes)  # type: ignore[arg-type]
+    return Version(*fields, **{"nonce": "a nonce", **changes})  # type: ignore[arg-type]
 
 
 def test_what_is_written_is_there_after_a_restart(path: Path) -> None:
