@@ -19,7 +19,7 @@ import pytest
 from clipper_container import wire
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
-from tests.support.clusters import ask, constant, deploy_who, output, pid_of
+from tests.support.clusters import ask, constant, deploy_who, output
 from tests.support.waiting import wait_for
 
 
@@ -205,4 +205,6 @@ class Impostor:
 
 def _credential(cluster: ClipperConnection) -> str:
     """That of the replica whose place it takes."""
-    return psutil.Process(pid_of(cluster, "m.1.0")).environ()["CLIPPER_TOKEN"]
+    replicas = cluster.get_all_model_replicas(verbose=True)
+    pid = next(r["pid"] for r in replicas if (r["model_name"], r["state"]) == ("m", "ready"))
+    return psutil.Process(pid).environ()["CLIPPER_TOKEN"]
