@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -45,7 +46,7 @@ def layer(
 ) -> str:
     """The recipe of an image upon `base`, which runs as `user`: with packages, and the folder model/."""
     lines = [f"FROM {base}", "USER root"]
-    if wanted := " ".join(f"'{package}'" for package in packages):
+    if wanted := shlex.join(packages):
         lines.append(f"RUN pip install --no-cache-dir {wanted}")
     if data:
         lines.append(f"COPY model {DATA}")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import sqlite3
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -22,16 +24,18 @@ from .places import Answer, Place
 from .places.docker import commands as docker
 from .places.kubernetes import commands as kubernetes
 from .places.process import commands as process
+from .supervisor import sentence
 
 PLACES: dict[str, Place] = {"process": process, "docker": docker, "kubernetes": kubernetes}
 
 
 def main() -> int:
+    os.umask(0o077)  # what the cluster writes is its owner's alone
     arguments = _parser().parse_args()
     try:
         answer = arguments.do(arguments)
-    except ClipperException as error:
-        print(error, file=sys.stderr)  # noqa: T201
+    except (ClipperException, OSError, sqlite3.Error) as error:
+        print(sentence(error), file=sys.stderr)  # noqa: T201
         return 1
     if answer is not None:
         print(json.dumps(answer))  # noqa: T201 - one JSON line
@@ -45,8 +49,12 @@ def _manage(place: Place, arguments: Namespace) -> None:
     arguments.folder.mkdir(parents=True, exist_ok=True)  # a pod's new volume is empty
     folder = ClusterFolder(arguments.folder)
     ground = partial(place.ground, arguments)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(server.serve(folder, ground, arguments.cache_size, arguments.num_frontends))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(server.serve(folder, ground, arguments.cache_size, arguments.num_frontends))
+    except (ClipperException, OSError, sqlite3.Error) as error:
+        server.tell_starter(sentence(error))  # whose log may be on a disk that is full
+        raise
 
 
 def _parser() -> ArgumentParser:

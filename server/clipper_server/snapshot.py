@@ -150,7 +150,7 @@ class ApplicationReport(msgspec.Struct, frozen=True):
 
 
 class Complaint(msgspec.Struct, frozen=True):
-    """What a frontend has to tell of a replica that is its own no more."""
+    """What a frontend has to tell of a replica that is its own no more; or of itself, without a model."""
 
     model: str
     version: str

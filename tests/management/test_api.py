@@ -365,7 +365,7 @@ def test_a_size_that_no_query_frontend_would_serve_is_refused(
 
 
 def test_a_replicas_credential_is_good_for_its_own_artifact_alone(management: Served, tmp_path: Path) -> None:
-    digests = []
+    digests, credentials = [], []
     for model in ("mine", "other"):
         packed = tmp_path / model
         digest = artifact.pack(packed, loader="python", input_type="doubles", parts={model: b""})
@@ -373,8 +373,10 @@ def test_a_replicas_credential_is_good_for_its_own_artifact_alone(management: Se
         version = Version(model, "1", "doubles", digest, [], 1)
         management.do(lambda version=version: management.state.add_version(version))  # type: ignore[misc]
         digests.append(digest)
+        credentials.append(management.specs.replica_token(version))
     mine, other = digests
-    with management.client(management.specs.replica_token("mine", "1")) as replica:
+    credential, _ = credentials
+    with management.client(credential) as replica:
         response = replica.get(f"/api/v1/artifacts/{mine}")
         assert response.status_code == 200
         assert "sha256:" + hashlib.sha256(response.content).hexdigest() == mine
@@ -383,6 +385,23 @@ def test_a_replicas_credential_is_good_for_its_own_artifact_alone(management: Se
         for path in ("/api/v1/models", "/api/v1/events/stream", "/api/v1/frontends/0/snapshot"):
             assert replica.get(path, params={"after": 0, "wait_s": 0}).status_code == 401
         assert replica.post("/admin/get_all_models", json={}).status_code == 401
+
+
+def test_a_credential_ends_with_its_deployment(management: Served, client: httpx2.Client) -> None:
+    found = []
+    for _ in range(2):
+        new = {"version": "1", "input_type": "doubles", "artifact": None}
+        assert client.post("/api/v1/models/ext/versions", json=new).status_code == 202
+        found.append(client.get("/api/v1/models/ext/versions/1/credential").json()["token"])
+        (spec,) = client.get("/api/v1/frontends/0/snapshot?after=-1&wait_s=0").json()["versions"]
+        assert spec["credential"] == hashlib.sha256(found[-1].encode()).hexdigest()
+        with management.client(found[-1]) as replica:
+            # It is known, and asks for what there is on Kubernetes alone.
+            assert replica.get("/api/v1/frontends/addresses").status_code == 400
+        assert client.delete("/api/v1/models/ext/versions/1").status_code == 204
+        with management.client(found[-1]) as replica:
+            assert replica.get("/api/v1/frontends/addresses").status_code == 401
+    assert found[0] != found[1]
 
 
 def test_the_token_is_in_no_log_and_in_no_error(
@@ -411,7 +430,7 @@ def test_the_token_is_in_no_log_and_in_no_error(
 def test_the_token_is_in_no_picture_of_an_object(management: Served) -> None:
     specs = management.specs
     version = Version("m", "1", "doubles", DIGEST, [], 1)
-    credential = specs.replica_token("m", "1")
+    credential = specs.replica_token(version)
     frontend, replica = specs.query_frontend("0"), specs.replica(version, 0)
     words = {**replica.environment, "CLIPPER_LAST_WORDS": ""}
     record = ClusterRecord("c", "", "", TOKEN, 1, msgspec.convert(_identity(), Identity))

@@ -80,3 +80,11 @@ def test_what_a_frontend_complains_of_is_an_event_for_the_owner(world: World) ->
     event = world.events.last(1)[0]
     assert (event.kind, event.text) == ("refused", complaint.text)
     assert event.subject == {"model": "m", "version": "1", "replica": "0"}
+
+
+def test_what_a_frontend_has_to_tell_of_itself_is_an_event_about_it(world: World) -> None:
+    troubled = msgspec.structs.replace(report(), complaints=[Complaint("", "", "", "It has no room.")])
+    world.frontends.on_report(troubled)
+    (event,) = world.events.last(10)
+    assert (event.kind, event.subject) == ("error", {"frontend": "0"})
+    assert event.text == "Query frontend 0: It has no room."

@@ -1,11 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from clipper_server.management.observations import clipper_names
+from clipper_container.errors import ClusterError, NotFound
+from clipper_server.changes import Changes
+from clipper_server.management.events import Events
+from clipper_server.management.frontends import Frontends
+from clipper_server.management.observations import Observations, clipper_names
+from clipper_server.management.running import Running
+from clipper_server.management.state import State
+from clipper_server.places import Status
 from clipper_server.query.metrics import Histogram, Metrics
+from clipper_server.snapshot import Report
 
 
 def metrics() -> Metrics:
@@ -67,3 +78,51 @@ def test_nothing_yet_is_zero_and_no_error() -> None:
     found = clipper_names(text_of(empty))
     assert found["app:digits:default_prediction_ratio"] == 0
     assert found["app:digits:prediction_latency"]["p99_ms"] is None
+
+
+@pytest.fixture
+async def asked(tmp_path: Path) -> AsyncIterator[Observations]:
+    """Of three query frontends: 0 is played by the test, 1 has fallen silent, and 2 takes no connections."""
+
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        known = b"/metrics" in head and b"authorization: bearer the-token" in head.lower()
+        status, body = (b"200 OK", await metrics().text()) if known else (b"404 Not Found", b"null")
+        writer.write(b"HTTP/1.1 %b\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body))
+        await writer.drain()
+        writer.close()
+
+    changes = Changes()
+    state = State(tmp_path / "state.db")
+    frontends = Frontends(changes, Events(state, changes))
+    running = Running(frontends)
+    running.see([Status(f"query-{i}", "query", {"frontend": str(i)}, 1, None, "") for i in range(3)])
+    async with await asyncio.start_server(play, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for frontend, private in (("0", f"127.0.0.1:{port}"), ("2", "127.0.0.1:1")):
+            frontends.on_report(Report(frontend, 1, True, 1, private, [], []))
+        observations = Observations(frontends, running, "the-token")
+        yield observations
+        await observations.close()
+    state.close()
+
+
+@pytest.mark.anyio
+async def test_a_frontend_that_could_not_be_asked_is_named(asked: Observations) -> None:
+    text = await asked.metrics()
+    values = {
+        s.labels["frontend"]: s.value
+        for family in text_string_to_metric_families(text)
+        for s in family.samples
+        if s.name == "clipper_frontend_asked"
+    }
+    assert values == {"0": 1.0, "1": 0.0, "2": 0.0}
+    found = clipper_names(text)
+    assert found["app:digits:num_predictions"] == 200
+    assert found["internal:frontends_not_asked"] == ["1", "2"]
+    for query_id in (64 + 1, 64 + 2):
+        with pytest.raises(ClusterError, match=f"frontend {query_id % 64}.*could not be asked"):
+            await asked.why(query_id)
+    for nobodys in (64, 64 + 3):
+        with pytest.raises(NotFound, match="no trace"):
+            await asked.why(nobodys)

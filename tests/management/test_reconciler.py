@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Callable, Coroutine
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,9 @@ from clipper_server.management.reconciler import Reconciler
 from clipper_server.management.running import Running
 from clipper_server.management.specs import Specs
 from clipper_server.management.state import Autoscaling, State, Version
-from clipper_server.places import Addresses, Status
+from clipper_server.places import Addresses, Spec, Status
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, ReplicaReport, Report, VersionReport
+from clipper_server.supervisor import Supervisor
 from tests.support.fakes import FakeManager
 from tests.support.virtual_time import run
 
@@ -61,11 +65,15 @@ class World:
             num_frontends,
             clock=loop.time,
         )
+        self.supervisor = Supervisor(partial(self.events.add, "error"))
         self.speaks = True
         self.sees_ready = True
         self.blind: set[str] = set()  # frontends that see no replica ready
         self.hangs: dict[str, str] = {}
         self.loads: list[VersionReport] = []  # what each frontend reports
+
+    async def reconcile(self) -> None:
+        await self.supervisor.keep("reconciler", self.reconciler.turn)
 
     async def frontend(self, name: str) -> None:
         while True:
@@ -107,7 +115,7 @@ def in_world(
         async def main() -> None:
             world = World(tmp_path, num_frontends)
             frontends = [world.frontend(str(i)) for i in range(num_frontends)]
-            tasks = [asyncio.create_task(c) for c in (*frontends, world.reconciler.run())]
+            tasks = [asyncio.create_task(c) for c in (*frontends, world.reconcile())]
             try:
                 await test(world)
             finally:
@@ -641,5 +649,106 @@ def test_however_many_replicas_there_are_readiness_is_looked_up_once_a_version(i
         world.frontends.ready_replicas = counted  # type: ignore[method-assign]
         assert [state for _, state in world.running.replicas()] == ["ready"] * 20
         assert looked_up == [("m", "1")]
+
+    in_world(test)
+
+
+class FullDisk:
+    """What the state writes raises, and no process's record can be written, until there is room."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch
+        self._manager = world.manager
+        for name in ("add_event", "set", "next_replica", "set_version_state", "set_num_replicas"):
+            monkeypatch.setattr(world.state, name, self._refuse)
+        self._manager.broken = "The process cannot be started: No space left on device."
+
+    def _refuse(self, *_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def end(self) -> None:
+        self._patch.undo()
+        self._manager.broken = ""
+
+
+def test_with_a_full_disk_and_a_dead_frontend_the_reconciler_neither_spins_nor_stops(
+    in_world: InWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        await world.deploy("2", make_current=False)
+        starts = 0
+        start = world.manager.start
+
+        async def count(spec: Spec) -> None:
+            nonlocal starts
+            starts += 1
+            await start(spec)
+
+        monkeypatch.setattr(world.manager, "start", count)
+        disk = FullDisk(world, pytest.MonkeyPatch())
+        world.manager.exit("query-0", -9)
+        await asyncio.sleep(60)
+        assert 5 < starts < 30
+        assert world.supervisor.failing() == ["reconciler"]
+        (said,) = world.supervisor.troubles()
+        assert "No space left on device" in said
+        assert any("Query frontend 0 ends again and again" in text for text in world.reconciler.troubles())
+        world.hangs["m.2.0"] = "It hangs."  # nor is the rest left undone
+        assert await world.changes.wait_for(lambda: "m.2.0" in world.manager.killed, 10)
+        disk.end()
+        back = {"query-0", "m.1.0", "m.2.1"}
+        assert await world.changes.wait_for(lambda: back == world.manager.running.keys(), 60)
+        assert await world.changes.wait_for(lambda: not world.supervisor.failing(), 60)
+
+    in_world(test)
+
+
+def test_a_frontend_that_dies_again_and_again_is_started_ever_less_often(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        loop = asyncio.get_running_loop()
+        started: list[float] = []
+        start = world.manager.start
+
+        async def dies(spec: Spec) -> None:
+            await start(spec)
+            started.append(loop.time())
+            world.manager.exit(spec.name, 1, "no such module")
+
+        world.manager.start = dies  # type: ignore[method-assign]
+        await asyncio.sleep(60)
+        apart = [b - a for a, b in pairwise(started)]
+        assert apart[0] < 0.1, "one death is no loop"
+        assert apart[-1] >= 5
+        assert len(started) < 20
+        (trouble,) = world.reconciler.troubles()
+        assert "Its last words: no such module" in trouble
+        world.manager.start = start  # type: ignore[method-assign]
+        await asyncio.sleep(10)
+        assert "query-0" in world.manager.running
+        await asyncio.sleep(60)
+        assert world.reconciler.troubles() == []
+
+    in_world(test)
+
+
+def test_one_version_that_cannot_be_reconciled_keeps_no_other_from_it(
+    in_world: InWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        await world.deploy("2")
+        next_replica = world.state.next_replica
+
+        def odd(model: str, version: str) -> int:
+            if version == "1":
+                raise ZeroDivisionError
+            return next_replica(model, version)
+
+        monkeypatch.setattr(world.state, "next_replica", odd)
+        world.manager.exit("m.1.0", 1)
+        world.manager.exit("m.2.0", 1)
+        assert await world.changes.wait_for(lambda: "m.2.1" in world.manager.running, 30)
+        assert any(e.kind == "error" and "ZeroDivisionError" in e.text for e in world.events.last(20))
 
     in_world(test)

@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
 
 def version(name: str, **changes: object) -> Version:
     fields = ["m", name, "doubles", "sha256:0", ["x"], 1, BatchingSpec("fixed", 7, 5), "len(x)", 2.5, 0]
-    return Version(*fields, **changes)  # type: ignore[arg-type]
+    return Version(*fields, **{"nonce": "a nonce", **changes})  # type: ignore[arg-type]
 
 
 def test_what_is_written_is_there_after_a_restart(path: Path) -> None:
@@ -83,3 +83,36 @@ def test_the_database_of_another_clipper_lab_is_refused(path: Path) -> None:
     db.close()
     with pytest.raises(ClusterError, match=r"another Clipper Lab.*fresh=True"):
         State(path)
+
+
+def test_a_full_disk_is_told_as_such_and_the_next_change_is_kept(path: Path) -> None:
+    state = State(path)
+    application = ApplicationSpec("a", "doubles", "x" * 3_000_000, 1000, [])
+    state.add_application(msgspec.structs.replace(application, default_output=""))
+    (pages,) = state._db.execute("PRAGMA page_count").fetchone()
+    state._db.execute(f"PRAGMA max_page_count = {pages + 10}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        state.update_application(application)
+    state._db.execute("PRAGMA max_page_count = 1000000")
+    state.update_application(msgspec.structs.replace(application, default_output="short"))
+    state.close()
+    again = State(path)
+    assert [found.default_output for found in again.applications()] == ["short"]
+    again.close()
+
+
+def test_a_transaction_that_cannot_be_committed_does_not_swallow_those_after_it(path: Path) -> None:
+    state = State(path)
+
+    def unfinished() -> None:
+        with state._change():
+            state._db.execute("PRAGMA defer_foreign_keys = ON")
+            state._db.execute("INSERT INTO links (application, model) VALUES ('none', 'm')")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        unfinished()
+    state.add_application(ApplicationSpec("a", "doubles", 0, 1000, []))
+    state.close()
+    again = State(path)
+    assert [found.name for found in again.applications()] == ["a"]
+    again.close()

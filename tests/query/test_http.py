@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from clipper_container.errors import TooLarge
+from clipper_container.errors import ClusterError, TooLarge
 from clipper_container.inputs import INPUT_TYPES
 from clipper_container.wire import Fault
 from clipper_server.changes import Changes
@@ -30,12 +30,15 @@ from clipper_server.query.listener import Listener
 from clipper_server.query.protocols.clipper import ClipperProtocol
 from clipper_server.query.task import Outcome
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, Snapshot
+from clipper_server.supervisor import Supervisor
 from tests.support.fakes import FakeReplica, version_spec
 
 pytestmark = pytest.mark.anyio
 ON_UVLOOP = pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})])
 """As a query frontend runs. There, who writes to a connection that is closed gets an exception."""
 DEADLINE_S = 60
+TOKEN = "the-clusters-token"
+AS_MANAGEMENT = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def snapshot(revision: int = 1, **changes: Any) -> Snapshot:
@@ -58,11 +61,16 @@ async def configuration() -> Configuration:
 
 
 @pytest.fixture
-async def address(configuration: Configuration) -> AsyncIterator[tuple[str, int]]:
+def supervisor() -> Supervisor:
+    return Supervisor()
+
+
+@pytest.fixture
+async def address(configuration: Configuration, supervisor: Supervisor) -> AsyncIterator[tuple[str, int]]:
     with tempfile.TemporaryDirectory(prefix="clipper-", dir="/tmp") as folder:
         changes = Changes()
         listener = Listener("0", "127.0.0.1:0", Path(folder))
-        server = Server(configuration, listener, changes)
+        server = Server(configuration, listener, changes, supervisor, TOKEN)
         serving = asyncio.create_task(server._serve())
         assert await changes.wait_for(lambda: configuration.serving, DEADLINE_S)
         yield listener.address
@@ -685,6 +693,24 @@ async def test_a_policy_that_fails_costs_its_own_query(
 # What is told of it
 
 
+async def test_its_health_names_the_loops_that_do_not_get_on(
+    client: httpx2.AsyncClient, supervisor: Supervisor
+) -> None:
+    assert (await client.get("/health")).json() == {"status": "ok", "frontend": "0", "failing": []}
+    loop = asyncio.get_running_loop()
+    failed = loop.create_future()
+
+    async def turn() -> None:
+        loop.call_soon(failed.set_result, None)
+        raise ClusterError("It has no room.")
+
+    keeping = loop.create_task(supervisor.keep("follow", turn))
+    await failed
+    health = await client.get("/health")
+    keeping.cancel()
+    assert (health.status_code, health.json()["failing"]) == (200, ["follow"])
+
+
 async def test_why_and_the_metrics_agree_with_what_the_client_saw(
     configuration: Configuration, client: httpx2.AsyncClient
 ) -> None:
@@ -692,17 +718,21 @@ async def test_why_and_the_metrics_agree_with_what_the_client_saw(
     good = (await client.post("/sum/predict", json={"input": [1]})).json()
     bad = (await client.post("/text/predict", json={"input": "x"})).json()
     private = f"http://{configuration.private}/private/queries"
-    trace = (await client.get(f"{private}/{good['query_id']}")).json()
+    trace = (await client.get(f"{private}/{good['query_id']}", headers=AS_MANAGEMENT)).json()
     assert (trace["application"], trace["answer"], trace["reason"]) == ("sum", "answered", None)
     leg = trace["models"][0]
     assert (leg["version"], leg["batch"]["size"], leg["batch"]["reason"]) == ("m:1", 1, "idle")
     assert 0 <= leg["batch"]["sent_at_ms"] <= leg["batch"]["replied_at_ms"] <= trace["took_ms"]
-    trace = (await client.get(f"{private}/{bad['query_id']}")).json()
+    trace = (await client.get(f"{private}/{bad['query_id']}", headers=AS_MANAGEMENT)).json()
     assert (trace["answer"], trace["reason"]) == ("default", "no_model_linked")
     assert trace["explanation"] == bad["default_explanation"]
-    assert (await client.get(f"{private}/1")).status_code == 404
+    assert (await client.get(f"{private}/1", headers=AS_MANAGEMENT)).status_code == 404
     # ... which only management may ask.
-    assert (await client.get(f"/private/queries/{good['query_id']}")).status_code == 404
+    assert (await client.get(f"{private}/{good['query_id']}")).status_code == 401
+    strangers = {"Authorization": "Bearer of another cluster"}
+    assert (await client.get(f"{private}/{good['query_id']}", headers=strangers)).status_code == 401
+    shared = f"/private/queries/{good['query_id']}"
+    assert (await client.get(shared, headers=AS_MANAGEMENT)).status_code == 404
     text = (await client.get("/metrics")).text
     assert 'clipper_app_predictions_total{application="sum",frontend="0"} 1.0' in text
     labels = 'application="text",frontend="0",reason="no_model_linked"'
@@ -729,17 +759,19 @@ async def test_the_report_counts_what_clients_saw(
 async def test_management_gets_the_metrics_as_they_are_and_others_those_of_a_second_ago(
     configuration: Configuration, client: httpx2.AsyncClient, address: tuple[str, int]
 ) -> None:
-    async def counted() -> bool:
-        return 'predictions_total{application="sum",frontend="0"} 3.0' in (await client.get("/metrics")).text
+    async def counted(headers: dict[str, str]) -> bool:
+        text = (await client.get("/metrics", headers=headers)).text
+        return 'predictions_total{application="sum",frontend="0"} 3.0' in text
 
     configuration.metrics.application("sum").answered += 3
     configuration.private = f"127.0.0.1:{address[1]}"  # this is the address where management asks
-    assert await counted()
+    assert await counted(AS_MANAGEMENT)
     configuration.metrics.application("sum").answered -= 1
-    assert not await counted()
-    configuration.private = ""
+    assert not await counted(AS_MANAGEMENT)
     configuration.metrics.application("sum").answered += 1
-    assert not await counted()  # it is kept
+    assert not await counted({})  # it is kept
+    configuration.private = ""
+    assert not await counted(AS_MANAGEMENT)
 
 
 async def test_metrics_are_written_in_slices_and_kept_for_a_second(

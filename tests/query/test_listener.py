@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
+import contextlib
+import os
+import resource
+import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import cast
 
+import psutil
 import pytest
 
+from clipper_server.query.frontend import raise_limit_of_descriptors
 from clipper_server.query.listener import Listener
 
 pytestmark = pytest.mark.anyio
@@ -34,8 +44,7 @@ class Frontend:
         class Greeter(asyncio.Protocol):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 frontend.listener.count(1)
-                assert isinstance(transport, asyncio.Transport)
-                transport.write(frontend.name.encode())
+                cast(asyncio.Transport, transport).write(frontend.name.encode())  # uvloop's is none of these
 
             def connection_lost(self, exc: Exception | None) -> None:
                 frontend.listener.count(-1)
@@ -130,3 +139,87 @@ async def test_a_port_that_is_somebody_elses_is_told(folder: Path, monkeypatch: 
             await frontend.start()
         frontend.listener.close()
     await stranger.end()
+
+
+async def test_letters_that_no_frontend_writes_cost_nothing_and_are_not_answered(
+    folder: Path, clients: Clients
+) -> None:
+    frontend = Frontend("0", "127.0.0.1:0", folder)
+    await frontend.start()
+    ours = psutil.Process()
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stranger,
+        Path(os.devnull).open("rb") as null,
+        tempfile.TemporaryDirectory(prefix="clipper-", dir="/tmp") as elsewhere,
+    ):
+        mine = f"{elsewhere}/mine"
+        stranger.bind(mine)
+        stranger.setblocking(False)
+        before = ours.num_fds()
+        for kind in (b"c", b"l", b"w", b"", b"w" + mine.encode(), b"w99", b"c" * 1000):
+            for descriptors in ((), (null.fileno(),), (null.fileno(), stranger.fileno()) * 4):
+                rights = array.array("i", descriptors).tobytes()
+                ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if descriptors else []
+                stranger.sendmsg([kind], ancillary, 0, str(folder / "0.peer"))
+                assert await clients.connect(frontend.listener.address, 1) == ["0"]
+        await clients.close()
+        async with asyncio.timeout(DEADLINE_S):
+            while ours.num_fds() > before:  # noqa: ASYNC110 - the other ends have yet to close
+                await asyncio.sleep(0)
+        with pytest.raises(BlockingIOError):
+            stranger.recv(64)
+    await frontend.end()
+
+
+FEW = 40
+WITH_FEW_DESCRIPTORS = f"""
+import asyncio, logging, resource, sys
+from pathlib import Path
+import uvloop
+from tests.query.test_listener import Frontend
+
+async def main():
+    frontend = Frontend("0", "127.0.0.1:0", Path(sys.argv[1]))
+    await frontend.start()
+    print(frontend.listener.address[1], flush=True)
+    resource.setrlimit(resource.RLIMIT_NOFILE, ({FEW}, {FEW}))
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await frontend.end()
+
+logging.basicConfig()
+uvloop.run(main())
+"""
+
+
+def test_where_descriptors_run_out_those_who_come_wait_and_it_is_said_once(folder: Path) -> None:
+    command = [sys.executable, "-c", WITH_FEW_DESCRIPTORS, str(folder)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as frontend, contextlib.ExitStack() as opened:  # type: ignore[call-overload]
+        address = ("127.0.0.1", int(frontend.stdout.readline()))
+
+        def connect() -> socket.socket:
+            return opened.enter_context(socket.create_connection(address, timeout=DEADLINE_S))
+
+        many = [connect() for _ in range(2 * FEW)]
+        assert many[0].recv(1) == b"0"
+        said = frontend.stderr.readline()
+        assert "those that come wait" in said
+        for connection in many[: -FEW // 4]:
+            connection.close()
+        assert many[-1].recv(1) == b"0"  # which had waited
+        for connection in many:
+            connection.close()
+        assert connect().recv(1) == b"0"
+        frontend.stdin.close()
+        assert frontend.stderr.read() == ""
+    assert frontend.returncode == 0
+
+
+def test_a_frontend_takes_as_many_descriptors_as_it_may_have() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, hard) - 1, hard))
+    try:
+        raise_limit_of_descriptors()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -15,6 +15,7 @@ from clipper_server.changes import Changes
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.management import Management
 from clipper_server.snapshot import FORMAT, ApplicationSpec, BatchingSpec, Complaint, Report, Snapshot
+from clipper_server.supervisor import Supervisor
 from tests.support.fakes import version_spec
 
 
@@ -87,6 +88,10 @@ class Played:
         return found
 
 
+def supervisor(configuration: Configuration) -> Supervisor:
+    return Supervisor(lambda text: configuration.complain(Complaint("", "", "", text)))
+
+
 def test_a_snapshot_that_cannot_be_used_does_not_end_the_talk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -109,12 +114,15 @@ def test_a_snapshot_that_cannot_be_used_does_not_end_the_talk(
             apply(snapshot)
 
         monkeypatch.setattr(configuration, "apply", fails_once)
-        monkeypatch.setattr("clipper_server.query.management.REFUSED_S", 0.001)
-        following = asyncio.create_task(played.told_by(configuration, tmp_path).follow())
+        monkeypatch.setattr("clipper_server.supervisor.BACK_OFF_S", (0.001,))
+        management = played.told_by(configuration, tmp_path)
+        following = asyncio.create_task(supervisor(configuration).keep("follow", management.follow))
         assert await changes.wait_for(lambda: "a" in configuration.applications, 10)
         following.cancel()
         assert list(configuration.queues) == [("m", "1")]
-        (complaint,) = configuration.report().complaints
+        ours, complaint = configuration.report().complaints
+        assert ours.model == ""
+        assert "The loop follow does not get on" in ours.text
         assert (complaint.version, complaint.replica) == ("2", "")
         assert "m:2 cannot be served here: The size" in complaint.text
 

@@ -347,3 +347,34 @@ async def test_a_replica_that_comes_again_and_lies_again_is_told_of_once(
     configuration.heard([told])
     configuration.complain(Complaint("liar", "1", "3", "It lies."))
     assert configuration.report().complaints == []
+
+
+async def test_a_version_that_comes_again_under_its_name_is_another_and_its_old_replicas_are_left(
+    configuration: Configuration, path: str
+) -> None:
+    old, busy = await Played.join(path, "honest"), await Played.join(path, "liar")
+    await ready(configuration, "honest")
+    await ready(configuration, "liar")
+    asked = ask(configuration, "liar")
+    batch = await busy.batch()
+    before = configuration.snapshot
+    assert before is not None
+    again = [
+        msgspec.structs.replace(spec, credential=credential(f"new {spec.model}")) for spec in before.versions
+    ]
+    configuration.apply(msgspec.structs.replace(before, revision=2, versions=again))
+    await old.closed()
+    busy.say(wire.Reply(batch.id, 0.001, 1, [3], {}, {}, None), b"1.0")
+    assert (await asked).output == b"1.0"  # it answers what it has
+    await busy.closed()
+    stranger = await Played.dial(path)
+    stranger.say(wire.Hello(wire.WIRE_VERSION, "honest", "honest", "1", "1", 1))
+    message, _ = await stranger.heard()
+    assert isinstance(message, wire.Refused)
+    assert "its token is not the one" in message.message
+    await stranger.closed()
+    new = await Played.dial(path)
+    new.say(wire.Hello(wire.WIRE_VERSION, "new honest", "honest", "1", "2", 1))
+    assert isinstance((await new.heard())[0], wire.Welcome)
+    assert [r.replica for r in configuration.report().replicas] == ["2"]
+    new.writer.close()

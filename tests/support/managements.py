@@ -31,6 +31,7 @@ from clipper_server.management.specs import Specs
 from clipper_server.management.state import State
 from clipper_server.places import Addresses
 from clipper_server.places.ports import HOST
+from clipper_server.supervisor import Supervisor
 from tests.support.fakes import FakeManager
 
 T = TypeVar("T")
@@ -51,9 +52,9 @@ class Served:
         self.state = State(folder / "state.db")
         self.events = Events(self.state, self.changes)
         self.frontends = Frontends(self.changes, self.events)
-        self.observations = Observations(self.frontends)
-        artifacts = Artifacts(folder / "artifacts")
         self.running = Running(self.frontends)
+        self.observations = Observations(self.frontends, self.running, TOKEN)
+        artifacts = Artifacts(folder / "artifacts")
         self.control = Control(
             *(self.state, artifacts, self.manager, self.frontends, self.running, self.changes, self.events),
             self.specs.replica_token,
@@ -67,9 +68,11 @@ class Served:
             ),
             num_frontends=0,
         )
+        self.supervisor = Supervisor()
         api = API(
             *(self.specs, self.control, reconciler, self.frontends, self.running, self.manager, self.changes),
             *(self.events, self.observations, Series(self.frontends, self.changes)),
+            self.supervisor,
         )
         self.app = api.build()
         config = uvicorn.Config(

@@ -245,6 +245,8 @@ def test_what_is_for_images_or_cannot_be_read_is_refused(conn: ClipperConnection
         ({"pkgs_to_install": "pandas"}, r"must be a list: \['pandas'\]"),
         ({"requirements": tmp_path / "none.txt"}, "cannot be read"),
         ({"requirements": bad}, "only packages can be given here"),
+        ({"pkgs_to_install": ["x'; id #"]}, "pip cannot be asked for"),
+        ({"requirements": ["--index-url=https://example.org"]}, "pip cannot be asked for"),
         ({"resources": {"cpus": 0.5}}, "a process gets whole cores"),
         ({"resources": {"memory": "7 apples"}}, "memory must be bytes"),
         ({"resources": {"gpus": 64}}, "gpus: this machine has"),

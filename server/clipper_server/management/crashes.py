@@ -1,30 +1,35 @@
-"""Crashes of replicas: how long to wait before the next start, and which versions do nothing but crash."""
+"""Crashes of replicas and query frontends: how long to wait before the next start, and who only crashes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+FRONTEND_BACK_OFF_S = (0.0, 0.0, 0.5, 1.0, 2.0, 5.0)  # nobody is answered without them
 LOOP = 3  # crashes within ...
 LOOP_S = 60.0  # ... so many seconds are a loop, and so long without one is the end of it
 
 
 class Crashes:
-    """One version's. `clock` is monotonic, in seconds."""
+    """One version's, or one query frontend's. `clock` is monotonic, in seconds.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    After so many crashes within a minute the next start waits for `back_off_s` of that number.
+    """
+
+    def __init__(self, clock: Callable[[], float], back_off_s: Sequence[float] = BACK_OFF_S) -> None:
         self._clock = clock
+        self._back_off_s = back_off_s
         self._at: list[float] = []
         self.last_words = ""
 
     def add(self, last_words: str) -> None:
         self._forget()
-        self._at = [*self._at, self._clock()][-len(BACK_OFF_S) :]
+        self._at = [*self._at, self._clock()][-len(self._back_off_s) :]
         self.last_words = last_words
 
     def may_start(self) -> bool:
-        back_off_s = BACK_OFF_S[min(len(self._at), len(BACK_OFF_S) - 1)]
-        return not self._at or self._clock() - self._at[-1] >= back_off_s
+        wait_s = self._back_off_s[min(len(self._at), len(self._back_off_s) - 1)]
+        return not self._at or self._clock() - self._at[-1] >= wait_s
 
     @property
     def looping(self) -> bool:

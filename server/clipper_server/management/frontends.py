@@ -69,7 +69,11 @@ class Frontends:
         heard = self._heard[report.frontend] = _Heard.of(self._clock(), report)
         for told in report.complaints:
             subject = {"model": told.model, "version": told.version, "replica": told.replica}
-            self._events.add("refused", told.text, **subject)
+            if told.model:
+                self._events.add("refused", told.text, **subject)
+            else:
+                text = f"Query frontend {report.frontend}: {told.text}"
+                self._events.add("error", text, frontend=report.frontend)
         if heard.news(before):
             self._changes.notify()
 

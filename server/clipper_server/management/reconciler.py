@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Sequence
@@ -11,12 +10,13 @@ from contextlib import suppress
 
 import msgspec
 
-from clipper_container.errors import ClipperException, ClusterError
+from clipper_container.errors import ClipperException
 
 from ..changes import Changes
 from ..places import ByCpu, ContainerManager, Orchestrator, Runtime, Spec, Status, Trouble, Wanted
+from ..supervisor import sentence
 from .autoscaler import Autoscaler
-from .crashes import Crashes
+from .crashes import FRONTEND_BACK_OFF_S, Crashes
 from .events import Events
 from .frontends import Frontends
 from .running import Running
@@ -26,8 +26,6 @@ from .state import State, Version
 LOOK_EVERY_S = 0.5
 SILENT_S = 15.0
 TELL_AGAIN_S = 60.0  # a trouble that comes and goes is no event each time
-
-log = logging.getLogger(__name__)
 
 
 class Reconciler:
@@ -64,30 +62,30 @@ class Reconciler:
         self._on_failed = on_failed
         self._on_scaled = on_scaled
         self._crashes: defaultdict[tuple[str, str], Crashes] = defaultdict(lambda: Crashes(clock))
+        self._frontend_crashes: defaultdict[str, Crashes] = defaultdict(
+            lambda: Crashes(clock, FRONTEND_BACK_OFF_S)
+        )
         self._preparing: dict[Runtime, asyncio.Task[None]] = {}
         self._said: dict[Runtime, str] = {}  # how far that is
         self._autoscaler = Autoscaler(clock)
         self._troubles: list[Trouble] = []  # as they were last seen
         self._told: dict[tuple[str, str, str], float] = {}  # and when each text was, by version
 
-    async def run(self) -> None:
-        """Until cancelled, or until the changes are closed. Woken by every change, and by the clock."""
-        try:
-            while not self._changes.closed:
-                seen = self._changes.count
-                try:
-                    await self._step()
-                except ClusterError as error:
-                    self._events.add_once("error", str(error))
-                except Exception:
-                    log.exception("a step of the reconciler failed; it is tried again")
-                if self._changes.count == seen:
-                    await self._changes.wait(LOOK_EVERY_S)
-        finally:
-            for task in self._preparing.values():
-                task.cancel()
-                with suppress(asyncio.CancelledError, ClipperException):
-                    await task
+    async def turn(self) -> None:
+        """Make one step, and wait for a change or for a while. Raises what went wrong in parts of the step,
+        as a group; the other parts were done.
+        """
+        seen = self._changes.count
+        await self._step()
+        if self._changes.count == seen:
+            await self._changes.wait(LOOK_EVERY_S)
+
+    async def close(self) -> None:
+        """Leave what is being prepared."""
+        for task in self._preparing.values():
+            task.cancel()
+            with suppress(asyncio.CancelledError, ClipperException):
+                await task
 
     def crash_loop(self, model: str, version: str) -> str | None:
         """The last words of a version whose replicas crash again and again; None for others."""
@@ -104,14 +102,22 @@ class Reconciler:
 
     async def _step(self) -> None:
         statuses = await self._manager.poll()
+        parts = _Parts()
         for status in statuses:
             if status.exit_code is not None:
-                await self._on_exit(status)
+                with parts:
+                    await self._on_exit(status)
         if self._running.see([status for status in statuses if status.exit_code is None]):
             self._changes.notify()
         if not isinstance(self._manager, Orchestrator):
-            await self._reconcile_frontends()
-        await self._end_hanging()
+            await self._reconcile_frontends(parts)
+        with parts:
+            await self._end_hanging()
+        with parts:
+            await self._reconcile_versions(parts)
+        parts.end()
+
+    async def _reconcile_versions(self, parts: _Parts) -> None:
         wanted = {
             (v.model, v.version): v
             for v in self._state.versions()
@@ -120,16 +126,19 @@ class Reconciler:
         for key in self._crashes.keys() - wanted.keys():
             del self._crashes[key]
         if isinstance(self._manager, Orchestrator):
-            await self._orchestrate(self._manager, self._scaled(wanted.values()))
+            with parts:
+                await self._orchestrate(self._manager, self._scaled(wanted.values(), parts))
             return
         running: defaultdict[tuple[str, str], list[Status]] = defaultdict(list)
         for status, state in self._running.replicas():
             if state != "stopping":
                 running[status.labels["model"], status.labels["version"]].append(status)
         for key in running.keys() - wanted.keys():
-            await self._stop(running[key])
-        for version in self._scaled(wanted.values()):
-            await self._reconcile_version(version, running[version.model, version.version])
+            with parts:
+                await self._stop(running[key])
+        for version in self._scaled(wanted.values(), parts):
+            with parts:
+                await self._reconcile_version(version, running[version.model, version.version])
 
     async def _orchestrate(self, manager: Orchestrator, versions: Sequence[Version]) -> None:
         ready = {status.name for status, state in self._running.replicas() if state == "ready"}
@@ -173,7 +182,16 @@ class Reconciler:
 
     def troubles(self, model: str = "", version: str = "") -> list[str]:
         """Why that version has fewer replicas than it should, or what is wrong with the cluster itself."""
-        return [trouble.text for trouble in self._about(model, version)]
+        texts = [trouble.text for trouble in self._about(model, version)]
+        return texts if model else [*self._crashing_frontends(), *texts]
+
+    def _crashing_frontends(self) -> list[str]:
+        return [
+            f"Query frontend {frontend} ends again and again, and is started ever less often, up to "
+            f"{FRONTEND_BACK_OFF_S[-1]:.0f} s apart. Its last words: {crashes.last_words}"
+            for frontend, crashes in self._frontend_crashes.items()
+            if crashes.looping
+        ]
 
     def _about(self, model: str, version: str) -> list[Trouble]:
         wanted = (model, version)
@@ -181,32 +199,31 @@ class Reconciler:
             t for t in self._troubles if (t.subject.get("model", ""), t.subject.get("version", "")) == wanted
         ]
 
-    def _scaled(self, versions: Iterable[Version]) -> list[Version]:
+    def _scaled(self, versions: Iterable[Version], parts: _Parts) -> list[Version]:
         """The versions, with as many replicas as their load wants where they are scaled automatically."""
         found, by_load = [], []
         for version in versions:
+            decision = None
             if version.autoscaling is not None and version.autoscaling.cpu_percent is not None:
-                version = self._as_decided(version)
+                decision = self._decided(version)
             elif version.autoscaling is not None and version.state == "ready":
                 by_load.append(version)
                 load = self._frontends.load(version.model, version.version)
                 ready = self._running.ready(version.model, version.version)
                 decision = self._autoscaler.decide(version, load, ready)
-                if decision is not None:
+            if decision is not None:
+                with parts:
                     self._on_scaled(version, *decision)
                     version = msgspec.structs.replace(version, num_replicas=decision[0])
             found.append(version)
         self._autoscaler.forget(by_load)
         return found
 
-    def _as_decided(self, version: Version) -> Version:
-        """With as many replicas as the engine has decided on."""
+    def _decided(self, version: Version) -> tuple[int, str] | None:
+        """How many replicas the engine has decided on, and why; None where it has them."""
         assert isinstance(self._manager, Orchestrator)
         decision = self._manager.decided(version.model, version.version)
-        if decision is None or decision[0] == version.num_replicas:
-            return version
-        self._on_scaled(version, *decision)
-        return msgspec.structs.replace(version, num_replicas=decision[0])
+        return None if decision is None or decision[0] == version.num_replicas else decision
 
     async def _reconcile_version(self, version: Version, running: Sequence[Status]) -> None:
         missing = version.num_replicas - len(running)
@@ -221,6 +238,9 @@ class Reconciler:
                         await self._start(self._specs.replica(version, replica))
             except ClipperException as error:
                 self._cannot_start(version, str(error))
+            except Exception as error:  # a full disk, say
+                self._crashes[version.model, version.version].add(sentence(error))
+                raise
         elif version.state == "starting" and self._running.ready(version.model, version.version) >= len(
             running
         ):
@@ -255,19 +275,33 @@ class Reconciler:
             self._crashes[version.model, version.version].add(why)
             self._events.add_once("error", why, model=version.model, version=version.version)
 
-    async def _reconcile_frontends(self) -> None:
+    async def _reconcile_frontends(self, parts: _Parts) -> None:
         running = {status.labels["frontend"]: status for status in self._running.frontends()}
-        await self._stop([status for id_, status in running.items() if id_ not in self._wanted_frontends])
+        unwanted = [status for id_, status in running.items() if id_ not in self._wanted_frontends]
+        with parts:
+            await self._stop(unwanted)
         for frontend in self._wanted_frontends:
             if frontend not in running:
-                self._frontends.started(frontend)
-                await self._start(self._specs.query_frontend(frontend))
+                with parts:
+                    await self._start_frontend(frontend)
             elif self._frontends.silent_s(frontend) > SILENT_S and not self._running.is_stopping(
                 running[frontend]
             ):
                 text = f"Query frontend {frontend} says nothing, and is restarted."
                 self._events.add("frontend", text, frontend=frontend)
-                await self._stop([running[frontend]])
+                with parts:
+                    await self._stop([running[frontend]])
+
+    async def _start_frontend(self, frontend: str) -> None:
+        crashes = self._frontend_crashes[frontend]
+        if not crashes.may_start():
+            return
+        self._frontends.started(frontend)
+        try:
+            await self._start(self._specs.query_frontend(frontend))
+        except Exception as error:
+            crashes.add(sentence(error))
+            raise
 
     async def _end_hanging(self) -> None:
         hanging = self._frontends.hanging()
@@ -301,6 +335,8 @@ class Reconciler:
             self._events.add("crash", text, **status.labels)
             if status.kind == "replica":
                 self._on_crash(status)
+            else:
+                self._frontend_crashes[status.labels["frontend"]].add(status.last_words)
         await self._manager.forget(status.name)
 
     def _on_crash(self, status: Status) -> None:
@@ -320,6 +356,27 @@ class Reconciler:
                 "up to 30 s apart. Their last words tell why; rollback() goes back to the version before."
             )
             self._events.add("crash_loop", text, model=model, version=version)
+
+
+class _Parts:
+    """The parts of a step, each in a `with`: one that fails keeps no other from being done."""
+
+    def __init__(self) -> None:
+        self._errors: list[Exception] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if isinstance(error, Exception):
+            self._errors.append(error)
+            return True
+        return False
+
+    def end(self) -> None:
+        """Raises what they raised."""
+        if self._errors:
+            raise ExceptionGroup("parts of a step of the reconciler failed", self._errors)
 
 
 def _how(status: Status) -> str:

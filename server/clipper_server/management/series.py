@@ -78,16 +78,17 @@ class Series:
         self._now = now
         self._points: deque[Point] = deque(maxlen=KEPT)
         self._before: dict[str, _Sample] = {}
+        self._due: float | None = None  # the next point
 
-    async def run(self) -> None:
-        """Add a point every second, until cancelled."""
-        due = self._clock()
-        while True:
-            # By a plan, and not by the time it is: timers may be a little early.
-            due = max(due + EVERY_S, self._clock())
-            await asyncio.sleep(due - self._clock())
-            self.add()
-            self._changes.notify()
+    async def turn(self) -> None:
+        """Wait for the next second, and add its point."""
+        # By a plan, and not by the time it is: timers may be a little early.
+        now = self._clock()
+        self._due = now if self._due is None else max(self._due, now - EVERY_S)
+        self._due += EVERY_S
+        await asyncio.sleep(self._due - now)
+        self.add()
+        self._changes.notify()
 
     def after(self, id_: int | None) -> list[Point]:
         """The points that came after that one; all that are kept where it is None."""

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +22,7 @@ from ..changes import Changes
 from ..cluster import ClusterFolder, ClusterRecord
 from ..identity import Identity
 from ..places import Ground, Orchestrator, Settings
+from ..supervisor import Supervisor, sentence
 from .api import API
 from .artifacts import Artifacts
 from .control import Control
@@ -78,7 +80,8 @@ async def serve(
         control.scaling.scaled,
         num_frontends,
     )
-    observations = Observations(frontends)
+    supervisor = Supervisor(partial(events.add, "error"))
+    observations = Observations(frontends, running, ground.token)
     series = Series(frontends, changes)
     api = API(
         specs,
@@ -91,6 +94,7 @@ async def serve(
         events,
         observations,
         series,
+        supervisor,
     )
     server = _Server(
         changes,
@@ -106,11 +110,19 @@ async def serve(
     control.versions.collect()
     events.add("management", f"Management of {specs.cluster_name} starts at revision {state.revision}.")
     serving = asyncio.create_task(server.serve(sockets=[ground.listener]), name="api")
-    reconciling = asyncio.create_task(reconciler.run(), name="reconciler")
-    measuring = asyncio.create_task(series.run(), name="series")
-    beside = [reconciling, measuring]
+    turns = {"reconciler": reconciler.turn, "series": series.turn}
+    beside = [
+        asyncio.create_task(supervisor.keep(name, turn, lambda: changes.closed), name=name)
+        for name, turn in turns.items()
+    ]
     if not isinstance(manager, Orchestrator):  # which has clients that look for themselves
-        announcing = _announce(folder, specs, frontends, changes)
+        announcing = _announce(
+            folder,
+            specs,
+            frontends,
+            changes,
+            lambda: [*supervisor.troubles(), *reconciler.troubles()],
+        )
         beside.append(asyncio.create_task(announcing, name="announce"))
     try:
         await serving
@@ -119,6 +131,7 @@ async def serve(
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        await reconciler.close()
         await observations.close()
         state.close()
         lock.close()
@@ -137,23 +150,46 @@ class _Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._changes.close)
 
 
-async def _announce(folder: ClusterFolder, specs: Specs, frontends: Frontends, changes: Changes) -> None:
-    """Write the record once the query frontends serve, and tell whoever started this process."""
-    if not await changes.wait_for(frontends.serving, START_S):
-        logging.error("No query frontend serves after %.0f s. See its log in %s/logs.", START_S, folder.path)
-        os._exit(1)  # the one who waits for this line learns it from the end of the file
-    folder.write_record(
-        ClusterRecord(
-            specs.cluster_name,
-            specs.for_clients[1],
-            specs.for_clients[0],
-            specs.token,
-            os.getpid(),
-            Identity.of(os.getpid()),
-        )
-    )
-    print("serving", flush=True)  # noqa: T201 - `up` waits for this line
+async def _announce(
+    folder: ClusterFolder,
+    specs: Specs,
+    frontends: Frontends,
+    changes: Changes,
+    troubles: Callable[[], list[str]],
+) -> None:
+    """Write the record once the query frontends serve, and tell whoever started this process: `up`, which
+    reads its standard output. Where that cannot be, it tells why instead, and this process ends.
+    """
+    why = ""
+    try:
+        if not await changes.wait_for(frontends.serving, START_S):
+            why = f"No query frontend serves after {START_S:.0f} s. See its log in {folder.path}/logs."
+            why = " ".join([why, *troubles()])
+        else:
+            folder.write_record(
+                ClusterRecord(
+                    specs.cluster_name,
+                    specs.for_clients[1],
+                    specs.for_clients[0],
+                    specs.token,
+                    os.getpid(),
+                    Identity.of(os.getpid()),
+                )
+            )
+    except OSError as error:
+        why = sentence(error)
+    if why and not changes.closed:
+        logging.error("%s", why)
+        tell_starter(why)
+        os._exit(1)
+    tell_starter("serving")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+
+def tell_starter(line: str) -> None:
+    """Whoever started this process reads one line: "serving", or why it does not."""
+    with suppress(OSError):  # it waits no longer
+        print(" ".join(line.split()), flush=True)  # noqa: T201
 
 
 def _state(path: Path) -> State:

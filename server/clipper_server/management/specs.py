@@ -85,21 +85,24 @@ class Specs:
             "CLIPPER_REPLICA": str(replica),
             "CLIPPER_FRONTENDS": self.frontends,
             "CLIPPER_ARTIFACT": f"http://{self.addresses.management}/api/v1/artifacts/{version.artifact}",
-            "CLIPPER_TOKEN": self.replica_token(version.model, version.version),
+            "CLIPPER_TOKEN": self.replica_token(version),
             "CLIPPER_MAX_BATCH": str(max_warm_up(version.batching)),
         }
         labels = {"model": version.model, "version": version.version, "replica": str(replica)}
         return Spec(name, "replica", environment, labels, version.resources, version.runtime)
 
-    def outside(self, model: str, version: str) -> dict[str, str]:
+    def outside(self, version: Version) -> dict[str, str]:
         """What a replica needs that somebody else starts on this machine: where to dial, and who it is."""
         return {
-            "model": model,
-            "version": version,
+            "model": version.model,
+            "version": version.version,
             "frontends": self.frontends,
-            "token": self.replica_token(model, version),
+            "token": self.replica_token(version),
         }
 
-    def replica_token(self, model: str, version: str) -> str:
-        """The credential of this version's replicas: good for their hello and their own artifact."""
-        return hmac.new(self.token.encode(), f"{model}:{version}".encode(), hashlib.sha256).hexdigest()
+    def replica_token(self, version: Version) -> str:
+        """The credential of this version's replicas: good for their hello and their own artifact, for as long
+        as the version is there. One of its name that comes after it has another.
+        """
+        whose = f"{version.model}:{version.version}:{version.nonce}"
+        return hmac.new(self.token.encode(), whose.encode(), hashlib.sha256).hexdigest()

@@ -80,8 +80,9 @@ class Configuration:
         """
         self.snapshot = snapshot
         self.cache.resize(snapshot.cache_size)
-        wanted = {(spec.model, spec.version) for spec in snapshot.versions}
-        for key in self.queues.keys() - wanted:
+        credentials = {(spec.model, spec.version): spec.credential for spec in snapshot.versions}
+        gone = [key for key, queue in self.queues.items() if queue.spec.credential != credentials.get(key)]
+        for key in gone:
             queue = self.queues.pop(key)
             # Its replicas answer what they have; management ends them.
             queue.close(f"{queue} was stopped.")
@@ -116,6 +117,9 @@ class Configuration:
         if key in self.queues:
             self.queues[key].configure(version)
         else:
+            for replica in list(self.replicas):
+                if replica.hello is not None and (replica.hello.model, replica.hello.version) == key:
+                    replica.retire()  # it is of an earlier one of this name
             self.queues[key] = ModelQueue(
                 version, self._loop, self.clock, self.cache, self.metrics.version(*key), self._changed
             )

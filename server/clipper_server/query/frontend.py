@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,6 +21,8 @@ import uvloop
 from clipper_container import addresses
 
 from ..changes import Changes
+from ..snapshot import Complaint
+from ..supervisor import Supervisor
 from .configuration import Configuration
 from .http import protocol_class
 from .limits import DEFAULT, Limits
@@ -57,8 +60,8 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
 
     @property
     def folder(self) -> Path:
-        """Where the frontends that share this one's port meet."""
-        return Path(self.replicas if "/" in self.replicas else self.snapshot).parent
+        """Where the frontends that share this one's port meet: replicas in containers do not have it."""
+        return Path(self.snapshot).parent
 
     def __repr__(self) -> str:
         return f"<the settings of query frontend {self.frontend}>"  # without the token
@@ -69,9 +72,18 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
 
 
 def main() -> None:
+    os.umask(0o077)  # what it writes, and its sockets, are its owner's alone
+    raise_limit_of_descriptors()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     uvloop.run(serve(Settings.read(os.environ)))
+
+
+def raise_limit_of_descriptors() -> None:
+    """Each connection takes one, and many systems give a process 1,024 unless it asks for more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS has another limit, of which it does not tell here
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def serve(settings: Settings) -> None:
@@ -88,9 +100,10 @@ async def serve(settings: Settings) -> None:
     replicas = await _listen_for_replicas(
         settings.replicas, lambda: Replica(configuration, configuration.replicas)
     )
+    supervisor = Supervisor(lambda text: configuration.complain(Complaint("", "", "", text)))
     talk = [
-        asyncio.create_task(management.follow(), name="follow"),
-        asyncio.create_task(management.report(changes), name="report"),
+        asyncio.create_task(supervisor.keep("follow", management.follow), name="follow"),
+        asyncio.create_task(supervisor.keep("report", partial(management.report, changes)), name="report"),
     ]
     try:
         cap_s = WAIT_FOR_REPLICAS_S if "/" in settings.replicas else WAIT_OVER_NAMES_S
@@ -98,7 +111,7 @@ async def serve(settings: Settings) -> None:
         _quiet_garbage_collector()
         listener = Listener(frontend, settings.address, settings.folder)
         private = settings.private, settings.private_name
-        await Server(configuration, listener, changes, private).serve()
+        await Server(configuration, listener, changes, supervisor, settings.token, private).serve()
     finally:
         for task in talk:
             task.cancel()
@@ -145,12 +158,14 @@ class Server(uvicorn.Server):
         configuration: Configuration,
         listener: Listener,
         changes: Changes,
+        supervisor: Supervisor,
+        token: str,
         private: tuple[str, str] = ("127.0.0.1", "127.0.0.1"),
     ) -> None:
         self._make_protocol: Any = protocol_class(configuration, listener.count)
         super().__init__(
             uvicorn.Config(
-                rest(configuration),
+                rest(configuration, supervisor, token),
                 http=self._make_protocol,
                 ws="none",
                 lifespan="off",

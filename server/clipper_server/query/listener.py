@@ -12,6 +12,7 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
+import errno
 import logging
 import mmap
 import os
@@ -26,14 +27,20 @@ BACKLOG = 2048
 BIND_AGAIN_S = 0.05
 BIND_FOR_S = 5.0
 ACCEPT_AT_ONCE = 64
+NO_DESCRIPTORS_S = 0.5  # before connections are accepted again
+NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+TELL_AGAIN_S = 60.0
 _COUNT = struct.Struct("<I")
-_CONNECTION, _WANTED, _LISTENER = b"c", b"w", b"l"
+_CONNECTION, _WANTED, _LISTENER = b"c", b"w", b"l"  # the second one with the number of who wants it
+_SENDER = struct.Struct("iii")  # Linux says who has sent a letter: process, user and group
+_CREDENTIALS = getattr(socket, "SCM_CREDENTIALS", 2) if hasattr(socket, "SO_PASSCRED") else None
+MAIL = 64  # bytes of a letter
 
 log = logging.getLogger(__name__)
 
 
 class Listener:
-    """This frontend's share of the port at `address`. `folder` is where the frontends meet.
+    """This frontend's share of the port at `address`. `folder` is where the frontends meet, and nobody else.
 
     Looks enough like an asyncio server for uvicorn: `close` and `wait_closed`.
     """
@@ -50,6 +57,7 @@ class Listener:
         self._listening: socket.socket | None = None
         self._mail: socket.socket | None = None
         self._tasks: set[asyncio.Task[object]] = set()
+        self._told_at = -TELL_AGAIN_S
 
     async def start(self, make_protocol: Callable[[], asyncio.Protocol]) -> None:
         """Accept connections from now on. Raises OSError where the port is somebody else's."""
@@ -61,6 +69,8 @@ class Listener:
         self._mail = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._mail.bind(str(self._path))
         self._mail.setblocking(False)
+        if _CREDENTIALS is not None:
+            self._mail.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._listening = await self._bind_or_get()
         loop.add_reader(self._mail.fileno(), self._on_mail)
         loop.add_reader(self._listening.fileno(), self._accept)
@@ -93,7 +103,7 @@ class Listener:
     async def _get_from(self, peer: Path) -> socket.socket | None:
         assert self._mail is not None
         with contextlib.suppress(OSError):
-            self._mail.sendto(_WANTED + os.fsencode(self._path), str(peer))
+            self._mail.sendto(_WANTED + b"%d" % self._slot, str(peer))
             for _ in range(10):
                 await asyncio.sleep(BIND_AGAIN_S)
                 with contextlib.suppress(BlockingIOError):
@@ -103,17 +113,23 @@ class Listener:
         return None
 
     def _receive(self) -> tuple[bytes, socket.socket | None]:
+        """The next letter; b"" for one that no peer has written. Raises OSError where there is none."""
         assert self._mail is not None
         descriptors = array.array("i")
-        data, ancillary, _, _ = self._mail.recvmsg(4096, socket.CMSG_LEN(descriptors.itemsize))
+        sender: int | None = None
+        space = socket.CMSG_SPACE(descriptors.itemsize) + socket.CMSG_SPACE(_SENDER.size)
+        data, ancillary, _, _ = self._mail.recvmsg(MAIL, space)
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                descriptors.frombytes(content[: descriptors.itemsize])
-        if not descriptors:
-            return data, None
-        received = socket.socket(fileno=descriptors[0])
-        received.setblocking(False)
-        return data, received
+                descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
+            elif (level, kind) == (socket.SOL_SOCKET, _CREDENTIALS):
+                _, sender, _ = _SENDER.unpack_from(content)
+        sockets = [found for descriptor in descriptors if (found := _as_connection(descriptor)) is not None]
+        if len(sockets) == len(descriptors) <= 1 and (_CREDENTIALS is None or sender == os.getuid()):
+            return data, sockets[0] if sockets else None
+        for found in sockets:
+            found.close()
+        return b"", None
 
     def _send(self, peer: Path, kind: bytes, what: socket.socket) -> bool:
         assert self._mail is not None
@@ -132,19 +148,26 @@ class Listener:
                 return
             if data == _CONNECTION and received is not None:
                 self._serve(received)
-            elif data.startswith(_WANTED) and self._listening is not None:
-                self._send(Path(os.fsdecode(data[1:])), _LISTENER, self._listening)
-            elif received is not None:
+                continue
+            if received is not None:
                 received.close()
+            elif data.startswith(_WANTED) and data[1:].isdigit() and self._listening is not None:
+                self._send(self._folder / f"{int(data[1:])}.peer", _LISTENER, self._listening)
 
     def _accept(self) -> None:
         assert self._listening is not None
-        peers = {int(path.stem): path for path in self._peers()}
+        try:
+            peers = {int(path.stem): path for path in self._peers()}
+        except OSError as error:  # looking takes a descriptor, too
+            self._pause(error)
+            return
         self._dealt.clear()
         for _ in range(ACCEPT_AT_ONCE):
             try:
                 connection, _ = self._listening.accept()
-            except OSError:
+            except OSError as error:
+                if error.errno in NO_DESCRIPTORS:
+                    self._pause(error)
                 return  # another frontend was quicker, or the client is gone already
             connection.setblocking(False)
             while (slot := min([self._slot, *peers], key=self._load)) != self._slot:
@@ -156,6 +179,25 @@ class Listener:
                 self._serve(connection)
             else:
                 connection.close()
+
+    def _pause(self, error: OSError) -> None:
+        """Leave connections where they wait, in the port, until there may be descriptors again."""
+        assert self._listening is not None
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._told_at >= TELL_AGAIN_S:
+            self._told_at = loop.time()
+            log.warning(
+                "no connection can be accepted (%s), and those that come wait: %d are open. `ulimit -n` says "
+                "how many files a process may have open here; more query frontends have more together.",
+                error,
+                self.connections,
+            )
+        loop.remove_reader(self._listening.fileno())
+        loop.call_later(NO_DESCRIPTORS_S, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._listening is not None:
+            asyncio.get_running_loop().add_reader(self._listening.fileno(), self._accept)
 
     def _load(self, slot: int) -> int:
         assert self._counts is not None
@@ -199,6 +241,20 @@ class Listener:
 
     async def wait_closed(self) -> None:
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _as_connection(descriptor: int) -> socket.socket | None:
+    """A stream of TCP; anything else is closed."""
+    try:
+        received = socket.socket(fileno=descriptor)
+    except OSError:
+        os.close(descriptor)
+        return None
+    if (received.family, received.type) != (socket.AF_INET, socket.SOCK_STREAM):
+        received.close()
+        return None
+    received.setblocking(False)
+    return received
 
 
 def bind(address: str) -> socket.socket:

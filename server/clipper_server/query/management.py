@@ -6,6 +6,7 @@ While management is down both are tried again, and the frontend serves on with w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 
@@ -20,14 +21,13 @@ from .configuration import Configuration
 
 REPORT_EVERY_S = 0.5
 LONG_POLL_S = 25
-REFUSED_S = 5.0  # before a snapshot is asked for again that could not be used
 TELL_AGAIN_S = 60.0  # that reports are refused
 
 log = logging.getLogger(__name__)
 
 
 class Management:
-    """`follow` and `report` run until they are cancelled."""
+    """`follow` and `report` are turns, to be taken again and again."""
 
     def __init__(
         self,
@@ -61,19 +61,12 @@ class Management:
         self._configuration.apply(snapshot)
 
     async def follow(self) -> None:
-        """Apply each snapshot, and keep the last on disk."""
-        while True:
-            try:
-                await self._next_snapshot()
-            except httpx2.HTTPError as error:
-                log.info("management does not answer (%r): serving on with what is known", error)
-                await asyncio.sleep(REPORT_EVERY_S)
-            except ClusterError as error:
-                log.warning("management's snapshot is left alone: %s", error)
-                await asyncio.sleep(REFUSED_S)
-            except Exception:
-                log.exception("a snapshot could not be taken over: serving on with what is known")
-                await asyncio.sleep(REFUSED_S)
+        """Wait for a snapshot, apply it, and keep it on disk. Raises what is wrong with it."""
+        try:
+            await self._next_snapshot()
+        except httpx2.HTTPError as error:
+            log.info("management does not answer (%r): serving on with what is known", error)
+            await asyncio.sleep(REPORT_EVERY_S)
 
     async def _next_snapshot(self) -> None:
         now = self._configuration.snapshot
@@ -93,18 +86,12 @@ class Management:
             log.warning("the snapshot cannot be kept on disk: %s", error)
 
     async def report(self, changes: Changes) -> None:
-        """Report when something changed, and every half second."""
-        while True:
-            seen = changes.count
-            try:
-                await self._tell(self._configuration.report())
-            except httpx2.HTTPError:
-                pass  # `follow` has said so already
-            except Exception:
-                log.exception("the report failed; the next one is due in half a second")
-                seen = changes.count
-            if changes.count == seen:
-                await changes.wait(REPORT_EVERY_S)
+        """Report, and wait until something changes, or for half a second."""
+        seen = changes.count
+        with contextlib.suppress(httpx2.HTTPError):  # `follow` says so
+            await self._tell(self._configuration.report())
+        if changes.count == seen:
+            await changes.wait(REPORT_EVERY_S)
 
     async def _tell(self, report: Report) -> None:
         """Without its details where management refuses it: one that says nothing is taken for dead."""

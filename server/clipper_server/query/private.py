@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 
 import fastapi
@@ -12,19 +13,37 @@ from . import traces
 from .configuration import Configuration
 
 
-def is_private(request: fastapi.Request, configuration: Configuration) -> bool:
-    """Whether it came to the frontend's own address, where management asks."""
-    _, port = request.scope["server"]
-    return str(port) == configuration.private.rpartition(":")[2]
+class ManagementOnly:
+    """Tells management's requests from those of others: they come to the frontend's own address, with the
+    cluster's token.
+    """
 
+    def __init__(self, configuration: Configuration, token: str) -> None:
+        self._configuration = configuration
+        self._expected = f"Bearer {token}".encode()
 
-def private(configuration: Configuration) -> fastapi.APIRouter:
-    def check(request: fastapi.Request) -> None:
-        if not is_private(request, configuration):
+    def asks(self, request: fastapi.Request) -> bool:
+        return self._came_here(request) and self._knows_token(request)
+
+    def check(self, request: fastapi.Request) -> None:
+        """Raises HTTPException for others; at the port that all share nothing is private."""
+        if not self._came_here(request):
             raise fastapi.HTTPException(404)
+        if not self._knows_token(request):
+            raise fastapi.HTTPException(401, "Management asks here, with the cluster's token.")
+
+    def _came_here(self, request: fastapi.Request) -> bool:
+        _, port = request.scope["server"]
+        return str(port) == self._configuration.private.rpartition(":")[2]
+
+    def _knows_token(self, request: fastapi.Request) -> bool:
+        return hmac.compare_digest(request.headers.get("authorization", "").encode(), self._expected)
+
+
+def private(configuration: Configuration, management: ManagementOnly) -> fastapi.APIRouter:
 
     router = fastapi.APIRouter(
-        prefix="/private", dependencies=[fastapi.Depends(check)], include_in_schema=False
+        prefix="/private", dependencies=[fastapi.Depends(management.check)], include_in_schema=False
     )
 
     @router.get("/queries/{query_id}")

@@ -71,6 +71,7 @@ class Replica(asyncio.BufferedProtocol):
         self._got = 0
         self._lengths: tuple[int, int] | None = None
         self._silence: asyncio.TimerHandle | None = None  # ends it, if it says no hello
+        self._retires = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast, because uvloop's transports are no subclass of asyncio's.
@@ -218,6 +219,7 @@ class Replica(asyncio.BufferedProtocol):
         self.metrics.latency.observe(now - dispatch.sent_at)
         if self._queue is not None:
             self._queue.answered(self, dispatch, outcomes)
+        self._end_if_retired()
 
     def look_for_hang(self, now: float) -> None:
         """Give the replica up where its batch has run for far too long. Management ends it."""
@@ -262,6 +264,15 @@ class Replica(asyncio.BufferedProtocol):
         self.credits = 0
         self._everyone.discard(self)
         self._registry.replicas_changed()
+
+    def retire(self) -> None:
+        """Its version is no more, whatever has that name now: it answers what it has, and is left."""
+        self._retires = True
+        self._end_if_retired()
+
+    def _end_if_retired(self) -> None:
+        if self._retires and not self.in_flight:
+            self.close()
 
     def close(self) -> None:
         if self._transport is not None:

@@ -5,27 +5,30 @@ from __future__ import annotations
 import fastapi
 from fastapi.responses import JSONResponse
 
+from ..supervisor import Supervisor
 from .configuration import Configuration
-from .private import is_private, private
+from .private import ManagementOnly, private
 from .protocols.open_inference_metadata import open_inference_metadata
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def rest(configuration: Configuration) -> fastapi.FastAPI:
+def rest(configuration: Configuration, supervisor: Supervisor, token: str) -> fastapi.FastAPI:
     """The ASGI application. What tells of single queries is at the frontend's private address only."""
     app = fastapi.FastAPI(title="Clipper Lab query frontend")
     app.include_router(open_inference_metadata(configuration))
-    app.include_router(private(configuration))
+    management = ManagementOnly(configuration, token)
+    app.include_router(private(configuration, management))
 
     @app.get("/health")
-    async def health() -> dict[str, str]:
-        return {"status": "ok", "frontend": configuration.frontend}
+    async def health() -> dict[str, str | list[str]]:
+        """`failing` names those of its loops that do not get on: its log and the events say why."""
+        return {"status": "ok", "frontend": configuration.frontend, "failing": supervisor.failing()}
 
     @app.get("/metrics")
     async def metrics(request: fastapi.Request) -> fastapi.Response:
         """This frontend's metrics, at most a second old. Management has those of all, as they are."""
-        text = await configuration.metrics.text(fresh=is_private(request, configuration))
+        text = await configuration.metrics.text(fresh=management.asks(request))
         return fastapi.Response(text, media_type=PROMETHEUS)
 
     @app.api_route(

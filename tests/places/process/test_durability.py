@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from tests.support.waiting import wait_for
 pytestmark = pytest.mark.slow
 
 MANAGEMENT = Path(crashing_management.__file__)
+only_linux = pytest.mark.skipif(sys.platform != "linux", reason="limits of other processes are Linux's")
 MANY_STEPS = 40  # more than a deploy has
 
 
@@ -205,6 +206,64 @@ def test_a_deploy_without_room_on_the_disk_fails_with_the_reason_and_leaves_noth
         deploy_python_closure(conn, "m", 1, "doubles", constant(1))
         conn.link_model_to_app("app", "m")
         assert output(conn) == 1
+    finally:
+        conn.stop_all(purge=True)
+
+
+@contextmanager
+def no_room(pid: int) -> Iterator[None]:
+    """Nothing that the process writes to a file arrives there, nor what those write that it starts."""
+    _, hard = psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE)
+    psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (hard, hard))
+
+
+@only_linux
+def test_management_without_room_and_without_a_frontend_answers_within_a_second(attach: Attach) -> None:
+    conn = attach("no-room")
+    conn.start_clipper(fresh=True)
+    try:
+        conn.register_application("app", "doubles", -1, 20_000_000)
+        deploy_python_closure(conn, "m", 1, "doubles", constant(1))
+        conn.link_model_to_app("app", "m")
+        management = psutil.Process(pid_of(conn, "management"))
+        health = f"http://{conn.get_management_addr()}/api/v1/health"
+        with no_room(management.pid):
+            kill(pid_of(conn, "query-0"))
+            before, waits = sum(management.cpu_times()[:2]), []
+            troubled: list[str] = []
+
+            def look() -> bool:
+                began = time.monotonic()
+                troubled[:] = httpx2.get(health, trust_env=False, timeout=30).json()["failing"]
+                waits.append(time.monotonic() - began)
+                return bool(troubled) and time.monotonic() > began_at + 8
+
+            began_at = time.monotonic()
+            wait_for("management to be troubled for a while", look)
+            took_s = time.monotonic() - began_at
+            assert sum(management.cpu_times()[:2]) - before < took_s / 3, "it spins"
+            assert sorted(waits)[len(waits) // 2] < 1
+            assert any("disk has room" in text for text in conn.status()["warnings"])
+        wait_for("a query frontend", lambda: output(conn) == 1)
+        assert httpx2.get(health, trust_env=False).json()["failing"] == []
+    finally:
+        conn.stop_all(purge=True)
+
+
+@only_linux
+def test_management_that_starts_without_room_says_what_to_do(attach: Attach) -> None:
+    conn = attach("begins-full")
+    conn.start_clipper(fresh=True)
+    conn.stop_all()
+    try:
+        with no_room(os.getpid()), pytest.raises(ClusterError, match=r"did not start.*disk has room"):
+            conn.start_clipper()
+        conn.start_clipper()
+        assert conn.get_all_apps() == []
     finally:
         conn.stop_all(purge=True)
 

@@ -158,7 +158,7 @@ class Impostor:
         self._socket.settimeout(60)
         folder = ProcessContainerManager(cluster.cm.cluster_name).folder
         self._socket.connect(str(folder / "sockets" / "0.sock"))
-        self._send(wire.Hello(wire.WIRE_VERSION, _credential(folder), "m", "1", "99", 1))
+        self._send(wire.Hello(wire.WIRE_VERSION, _credential(cluster), "m", "1", "99", 1))
         assert isinstance(self._receive(), wire.Welcome)
         self._send(wire.Ready([]))
         self._send(wire.Credit(2))
@@ -203,9 +203,8 @@ class Impostor:
             self._thread.join(60)
 
 
-def _credential(folder: Path) -> str:
-    from clipper_server.management.specs import Specs
-    from clipper_server.places import Addresses
-
-    record = json.loads((folder / "cluster.json").read_text())
-    return Specs("test", record["token"], Addresses("", "", folder / "sockets")).replica_token("m", "1")
+def _credential(cluster: ClipperConnection) -> str:
+    """That of the replica whose place it takes."""
+    replicas = cluster.get_all_model_replicas(verbose=True)
+    pid = next(r["pid"] for r in replicas if (r["model_name"], r["state"]) == ("m", "ready"))
+    return psutil.Process(pid).environ()["CLIPPER_TOKEN"]

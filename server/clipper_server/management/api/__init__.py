@@ -13,6 +13,7 @@ from fastapi import Depends
 
 from ...changes import Changes
 from ...places import ContainerManager
+from ...supervisor import Supervisor
 from ..control import Control
 from ..events import Events
 from ..frontends import Frontends
@@ -58,14 +59,16 @@ class API:
         events: Events,
         observations: Observations,
         series: Series,
+        supervisor: Supervisor,
     ) -> None:
         state = control.state
         describe = Describe(state, reconciler, running, heard)
+        self._supervisor = supervisor
         self._access = Access(specs, state)
         self._artifacts = ArtifactStore(control.artifacts, self._access)
         self._frontends = QueryFrontends(control, heard, manager, changes, self._access)
         self._replicas = Replicas(state, running, heard)
-        cluster = Cluster(specs, state, reconciler, heard, running, events)
+        cluster = Cluster(specs, state, reconciler, heard, running, events, supervisor)
         log = EventLog(events, changes)
         applications = Applications(control)
         versions = Versions(control, running, describe)
@@ -96,7 +99,7 @@ class API:
         app.add_middleware(Limit, exempt=f"{_V1}/artifacts/")
         for kind in refusals.KINDS:
             app.add_exception_handler(kind, refusals.as_json)
-        app.add_api_route(f"{_V1}/health", health)
+        app.add_api_route(f"{_V1}/health", self.health)
         for apart in (self._artifacts, self._frontends):
             app.include_router(apart.for_replicas(), prefix=_V1)
         secured = [Depends(openapi.BEARER), Depends(self._access.check_token)]
@@ -105,7 +108,6 @@ class API:
         app.include_router(self._admin.build(secured))
         return app
 
-
-async def health() -> answers.Health:
-    """Management answers. Needs no token."""
-    return {"status": "ok"}
+    async def health(self) -> answers.Health:
+        """Management answers. `failing` names those of its loops that do not get on. Needs no token."""
+        return {"status": "ok", "failing": self._supervisor.failing()}

@@ -25,7 +25,7 @@ class Access:
         """Whether it has the cluster's token, or the credential of a version: of that artifact, if given."""
         token = _bearer(request)
         allowed = [self._specs.token] + [
-            self._specs.replica_token(version.model, version.version)
+            self._specs.replica_token(version)
             for version in self._state.versions()
             if digest is None or version.artifact == digest
         ]

@@ -21,7 +21,10 @@ class Error(TypedDict):
 
 
 class Health(TypedDict):
+    """`failing` names management's loops that do not get on: the cluster's `warnings` say why."""
+
     status: Literal["ok"]
+    failing: list[str]
 
 
 class Event(TypedDict):

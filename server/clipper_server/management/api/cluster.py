@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from ...supervisor import Supervisor
 from ..events import Events
 from ..frontends import Frontends
 from ..reconciler import Reconciler
@@ -23,6 +24,7 @@ class Cluster:
         frontends: Frontends,
         running: Running,
         events: Events,
+        supervisor: Supervisor,
     ) -> None:
         self._specs = specs
         self._state = state
@@ -30,6 +32,7 @@ class Cluster:
         self._frontends = frontends
         self._running = running
         self._events = events
+        self._supervisor = supervisor
 
     def router(self) -> APIRouter:
         return openapi.router(
@@ -60,6 +63,6 @@ class Cluster:
             "applications": len(self._state.applications()),
             "models": len({version.model for version in self._state.versions()}),
             "replicas": sum(state != "stopping" for _, state in self._running.replicas()),
-            "warnings": self._reconciler.troubles(),
+            "warnings": [*self._supervisor.troubles(), *self._reconciler.troubles()],
             "events": [described(event) for event in self._events.last(20)],
         }

@@ -55,7 +55,7 @@ class Scaling:
         found = find.version(self._state, model, version)
         if found.artifact is not None:
             raise BadRequest(f"{found} runs in containers of the cluster. register_model is for others.")
-        return self._specs.outside(model, version)
+        return self._specs.outside(found)
 
     async def set_num_replicas(self, model: str, version: str, count: NumReplicas) -> answers.Version:
         """Start or stop replicas. Ask for the version with `wait_s` to learn when they are ready."""

@@ -14,7 +14,7 @@ from ..artifacts import Artifacts
 from ..events import Events
 from ..frontends import Frontends
 from ..running import Running
-from ..state import State
+from ..state import State, Version
 from . import snapshot
 from .applications import Applications
 from .current import Current
@@ -36,7 +36,7 @@ class Control:
         running: Running,
         changes: Changes,
         events: Events,
-        replica_token: Callable[[str, str], str],
+        replica_token: Callable[[Version], str],
     ) -> None:
         self.state = state
         self.artifacts = artifacts

@@ -6,17 +6,17 @@ import hashlib
 from collections.abc import Callable
 
 from ...snapshot import Snapshot, VersionSpec
-from ..state import State
+from ..state import State, Version
 
 
-def of(state: State, replica_token: Callable[[str, str], str]) -> Snapshot:
+def of(state: State, replica_token: Callable[[Version], str]) -> Snapshot:
     """With the digests of the credentials that `replica_token` gives the replicas of a model's version."""
     versions = [
         VersionSpec(
             version.model,
             version.version,
             version.input_type,
-            hashlib.sha256(replica_token(version.model, version.version).encode()).hexdigest(),
+            hashlib.sha256(replica_token(version).encode()).hexdigest(),
             version.num_replicas,
             version.batching,
             version.size,

@@ -23,6 +23,7 @@ from . import find
 from .fit import check_fits, fits
 from .names import check_name
 from .publisher import Publisher, by, subject
+from .requirements import check_requirements
 from .scaling import check_num_replicas
 from .stopping import Stopping
 
@@ -67,6 +68,7 @@ class Versions:
                 )
             if packaged.size is not None:
                 compile_size(packaged.size)  # which refuses what no query frontend would serve
+            check_requirements(packaged.requirements)
             named = version.runtime.python
             runtime = Runtime(
                 named or packaged.interpreter,

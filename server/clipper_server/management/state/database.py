@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clipper_container.errors import ClusterError
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE applications (
@@ -20,7 +20,8 @@ CREATE TABLE versions (
     labels TEXT NOT NULL, num_replicas INTEGER NOT NULL, batching TEXT NOT NULL, size TEXT,
     hang_after_s REAL NOT NULL, max_cached_input INTEGER NOT NULL, resources TEXT NOT NULL,
     runtime TEXT NOT NULL, autoscaling TEXT NOT NULL, deployed_by TEXT NOT NULL, message TEXT NOT NULL,
-    make_current INTEGER NOT NULL, state TEXT NOT NULL, error TEXT, PRIMARY KEY (model, version)) STRICT;
+    make_current INTEGER NOT NULL, nonce TEXT NOT NULL, state TEXT NOT NULL, error TEXT,
+    PRIMARY KEY (model, version)) STRICT;
 CREATE TABLE replica_numbers (
     model TEXT NOT NULL, version TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (model, version)) STRICT;
 CREATE TABLE links (
@@ -105,5 +106,13 @@ class _Transaction:
             self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        if self._outermost:
-            self._db.execute("COMMIT" if error is None else "ROLLBACK")
+        if not self._outermost:
+            return
+        try:
+            if error is None:
+                self._db.execute("COMMIT")
+        finally:
+            # On a full disk SQLite has rolled some back by itself. One that stayed open would take what
+            # comes later for a part of it.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")

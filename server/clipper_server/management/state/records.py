@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Literal
 
 import msgspec
@@ -29,7 +30,8 @@ class Autoscaling(msgspec.Struct, frozen=True):
 class Version(msgspec.Struct, frozen=True):
     """One version of one model. `error` says why a version failed.
 
-    One without an artifact runs elsewhere, and dials in. `make_current` holds until it has come up.
+    One without an artifact runs elsewhere, and dials in. `make_current` holds until it has come up. `nonce`
+    tells it from others of its name, before it and after it.
     """
 
     model: str
@@ -50,6 +52,7 @@ class Version(msgspec.Struct, frozen=True):
     make_current: bool = True
     state: VersionState = "starting"
     error: str | None = None
+    nonce: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
 
     def __str__(self) -> str:
         return f"{self.model}:{self.version}"

@@ -19,6 +19,7 @@ from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.limits import MIB
 from clipper_container.resources import Resources
 
+from ...supervisor import Supervisor
 from .. import LOG_AT_ONCE, Runtime, Spec, Status, Trouble, Wanted
 from . import autoscalers, deployments, pods
 from .api_server import APIServer, Object, Refused, unreachable
@@ -348,8 +349,9 @@ class KubernetesContainerManager:
             self._deployments = self._server.watched("Deployment")
             self._autoscalers = self._server.watched("HorizontalPodAutoscaler")
             self._warnings = self._server.watched("Event", "", field_selector=pods.WARNINGS)
+            supervisor = Supervisor()
             self._tasks = [
-                asyncio.create_task(watched.run(), name="watch")
+                asyncio.create_task(supervisor.keep("watch", watched.run), name="watch")
                 for watched in (self._pods, self._deployments, self._autoscalers, self._warnings)
             ]
         for watched in (self._pods, self._deployments):  # without the others models run, too

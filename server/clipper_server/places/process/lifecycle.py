@@ -80,7 +80,11 @@ def _answers(record: ClusterRecord) -> bool:
 
 
 def _start(folder: ClusterFolder, options: Sequence[str]) -> None:
-    """Start management as a process of its own, and wait for its word that the cluster serves."""
+    """Start management as a process of its own, and wait for its word that the cluster serves.
+
+    Where it does not, what it has started ends; but not query frontends that served before, on their own.
+    """
+    served = ProcessContainerManager(folder.path).serves()
     command = [
         sys.executable,
         "-P",
@@ -116,6 +120,8 @@ def _start(folder: ClusterFolder, options: Sequence[str]) -> None:
     if management.poll() is None:
         end([Identity.of(management.pid)], GRACE_S)
         management.wait()
-    ProcessContainerManager(folder.path).stop_all()
-    last = words.splitlines()[-1] if words else "It said nothing."
+    if not served:
+        ProcessContainerManager(folder.path).stop_all()
+    last = said.decode(errors="replace").strip() if said else ""
+    last = last or (words.splitlines()[-1] if words else "It said nothing.")
     raise ClusterError(f"The cluster did not start. {last} (The whole log is {folder.management_log}.)")
