@@ -124,7 +124,13 @@ async def test_a_batch_of_one_and_of_none_are_batches(
         ("sum", b'{"input": "x"}', "where X is a list of numbers"),
         ("sum", b'{"input": ["x"]}', "where X is a list of numbers"),
         ("sum", b'{"inputs": [1]}', "unknown field `inputs`"),
-        ("sum", b'{"input": [1], "version": 1}', "`$.version`"),
+        ("sum", b'{"input": [1], "version": true}', "`$.version`"),
+        ("sum", b'{"input": [1], "version": 7}', "Requested version: 7 does not exist"),
+        ("sum", b'{"input": [1.0, NaN]}', "JSON has no NaN, and null stands for it"),
+        ("sum", b'{"input": [1.0, -Infinity]}', "JSON has no infinity"),
+        ("sum", '{"input": [1.0]}'.encode("utf-16"), "it is UTF-16"),
+        ("text", b'{"input": "\\\\\\ud83d\\ude00 \\ud800"}', "\\ud800 is half of a character"),
+        ("array", b'{"input": [-1, 9223372036854775809]}', "too large to keep all of its digits"),
         ("sum", b'{"input": [1], "version": "7"}', "Its versions: 1."),
         ("sum", b'{"input": [1], "timeout_micros": 0}', "must be from 1 to"),
         ("sum", b'{"input": [1], "timeout_micros": 1%b}' % (b"0" * 400), "timeout"),
@@ -146,6 +152,25 @@ async def test_bad_input_is_told_what_was_expected(
     assert response.status_code == 400
     assert response.json().keys() == {"error", "cause"}
     assert cause in response.json()["cause"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"input": [1, null]}',
+        b'{"input_batch": [[1, null], [null, null]]}',
+        b'\xef\xbb\xbf{"input": [1, null]}',
+        b'{"input": [1, 2], "version": 1}',
+    ],
+)
+async def test_what_other_software_writes_is_understood(
+    configuration: Configuration, client: httpx2.AsyncClient, body: bytes
+) -> None:
+    attach(configuration)
+    response = await client.post("/sum/predict", content=body)
+    answers = response.json().get("batch_predictions", [response.json()])
+    assert [answer["output"] for answer in answers] == [[2]] * len(answers)
+    assert not any(answer["default"] for answer in answers)
 
 
 async def test_a_body_that_is_too_large_is_refused(

@@ -12,6 +12,7 @@ from clipper_container.errors import BadRequest
 from ..application import Answer, Application, Request
 from ..limits import DEFAULT, Limits
 from . import JSON, Headers, Response, may_be_cached, timeout_s
+from .json_body import mistake, read
 
 _HEADERS = (JSON,)
 
@@ -27,7 +28,7 @@ class ClipperProtocol:
             [
                 ("input", kind.json | msgspec.UnsetType, msgspec.UNSET),
                 ("input_batch", list[kind.json] | msgspec.UnsetType, msgspec.UNSET),  # type: ignore[name-defined]
-                ("version", str | None, None),
+                ("version", str | int | None, None),
                 ("timeout_micros", int | None, None),
             ],
             forbid_unknown_fields=True,
@@ -40,7 +41,7 @@ class ClipperProtocol:
 
     def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
         try:
-            request = self._decode(body)
+            request = read(self._decode, body)
             is_batch = request.input is msgspec.UNSET
             if is_batch == (request.input_batch is msgspec.UNSET):
                 raise BadRequest(f'Give either "input" or "input_batch". {self._expected()}')
@@ -51,15 +52,16 @@ class ClipperProtocol:
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest(f"Error parsing JSON: {error}. {self._expected()}") from None
+            raise BadRequest(f"Error parsing JSON: {mistake(error, body)}. {self._expected()}") from None
         except RecursionError:
             raise BadRequest(f"The JSON is nested too deeply. {self._expected()}") from None
         except ValueError as error:
             raise BadRequest(f"The input does not fit: {error}. {self._expected()}") from None
+        version = request.version
         return Request(
             "clipper",
             tensors,
-            request.version,
+            version if version.__class__ is not int else str(version),
             timeout_s(headers, request.timeout_micros),
             may_be_cached(headers),
             form=is_batch,

@@ -27,6 +27,7 @@ from ..application import Answer, Application, Request
 from ..limits import DEFAULT, Limits
 from ..task import Output
 from . import JSON, Headers, Response, may_be_cached, timeout_s
+from .json_body import mistake, read
 
 DATATYPES = {
     "BOOL": "|b1",
@@ -111,7 +112,7 @@ class OpenInferenceProtocol:
             if length == 0:
                 return self._request(headers, self._bare(whole), _Form(None, OUTPUT, True), None)
             self._limits.check_json(len(body) if length is None else length)
-            asked = _decode(body if length is None else whole[:length])
+            asked = read(_decode, body if length is None else whole[:length])
             if len(asked.inputs) != 1:
                 raise ValueError(f"it has {len(asked.inputs)} inputs, and an application takes one tensor")
             outputs = asked.outputs or [_Output(OUTPUT)]
@@ -128,7 +129,7 @@ class OpenInferenceProtocol:
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest(f"Error parsing JSON: {error}. {self._expected()}") from None
+            raise BadRequest(f"Error parsing JSON: {mistake(error, body)}. {self._expected()}") from None
         except RecursionError:
             raise BadRequest(f"The JSON is nested too deeply. {self._expected()}") from None
         except (ValueError, OverflowError) as error:
@@ -296,7 +297,7 @@ def _array(data: list[Any], shape: list[int], datatype: str) -> np.ndarray[Any, 
         raise ValueError("FP16 cannot travel as JSON: send it as binary data")
     wanted = np.dtype(DATATYPES[datatype])
     found = _flat(data, shape)
-    good: dict[str, set[type]] = {"b": {bool}, "f": {int, float}}
+    good: dict[str, set[type]] = {"b": {bool}, "f": {int, float, type(None)}}
     if not good.get(wanted.kind, {int}).issuperset(map(type, found)):
         raise ValueError(f"the data is not all {datatype}")
     if wanted.kind == "b":
