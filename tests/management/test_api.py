@@ -259,7 +259,11 @@ def test_an_address_or_a_method_that_there_is_not_is_told(client: httpx2.Client)
     nowhere = client.get("/api/v1/nowhere")
     assert (nowhere.status_code, nowhere.json()["error"]) == (404, "NotFound")
     wrong = client.put("/api/v1/models")
-    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD")
+    several = client.post("/api/v1/applications/some")
+    assert (several.status_code, several.headers["allow"]) == (405, "GET, HEAD, PATCH, DELETE")
+    for path in ("/api/v1/health", "/admin/ping", "/api/v1/models"):
+        assert client.head(path).status_code == client.get(path).status_code == 200
     assert "does not take that method" in wrong.json()["message"]
 
 

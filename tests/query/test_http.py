@@ -154,6 +154,54 @@ async def test_bad_input_is_told_what_was_expected(
     assert cause in response.json()["cause"]
 
 
+@pytest.mark.parametrize("path", ["/s%75m/predict", "/sum%2Fpredict?a=b", "http://{}:{}/sum/predict"])
+async def test_a_path_may_be_spelled_otherwise(
+    configuration: Configuration, address: tuple[str, int], path: str
+) -> None:
+    attach(configuration)
+    reader, writer = await asyncio.open_connection(*address)
+    head = f"POST {path.format(*address)} HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n"
+    writer.write(head.encode() + b'{"input": [1]}')
+    assert b'"output":[1]' in await reader.readuntil(b"}")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/metrics", "/docs", "/v2", "/v2/models/sum", "/v2/health/ready"]
+)
+async def test_head_is_as_get(client: httpx2.AsyncClient, path: str) -> None:
+    got, head = await client.get(path), await client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    assert int(head.headers["content-length"]) > 0
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [("/sum/predict", "POST"), ("/v2/models/sum/infer", "POST"), ("/health", "GET, HEAD")],
+)
+async def test_other_methods_are_told_which_there_are(
+    client: httpx2.AsyncClient, method: str, path: str, allow: str
+) -> None:
+    if method in allow:
+        return
+    response = await client.request(method, path)
+    assert (response.status_code, response.headers["allow"]) == (405, allow)
+    if method != "HEAD":
+        body = {"error": "Method not allowed", "cause": f"Send a {allow.replace(', ', ' or ')} to {path}."}
+        assert response.json() == body
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "POST"])
+async def test_an_application_that_there_is_not_has_no_methods(
+    client: httpx2.AsyncClient, method: str
+) -> None:
+    response = await client.request(method, "/my%2Dapp/predict")
+    assert response.status_code == 404
+    assert "There is no application 'my-app'" in response.json()["cause"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
+from urllib.parse import unquote_to_bytes
 
 from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
 
@@ -198,7 +199,9 @@ class HTTPProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         adapter = None
         if self.parser.get_method() == b"POST":
-            adapter = self._routes.routes.get(self.url.partition(b"?")[0])
+            path = self.url.partition(b"?")[0]
+            routes = self._routes.routes
+            adapter = routes.get(path) or routes.get(_in_our_spelling(path))
         if adapter is None:
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
@@ -306,6 +309,13 @@ class HTTPProtocol(HttpToolsProtocol):
         self._turn = None
         self.pipeline.clear()
         super().connection_lost(exc)
+
+
+def _in_our_spelling(path: bytes) -> bytes:
+    """Of a path that may have percent-encoding, or be in absolute form (RFC 9112)."""
+    if not path.startswith(b"/"):
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    return unquote_to_bytes(path)
 
 
 def protocol_class(routes: Routes, count: Callable[[int], None]) -> type[asyncio.Protocol]:
