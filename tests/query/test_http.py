@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import tempfile
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -235,6 +236,106 @@ async def test_a_body_that_is_too_large_is_refused(
         assert "larger than the 1048576 bytes" in response.json()["cause"]
         assert "binary tensors" in response.json()["cause"]
     assert (await client.post("/any/predict", json={"input": 1})).status_code == 200
+
+
+def packed(body: bytes, bits: int) -> bytes:
+    packer = zlib.compressobj(wbits=bits)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bits"), [("gzip", 31), ("GZIP", 31), ("x-gzip", 31), ("deflate", 15), ("deflate", -15)]
+)
+async def test_a_body_may_be_packed(
+    configuration: Configuration, client: httpx2.AsyncClient, encoding: str, bits: int
+) -> None:
+    attach(configuration)
+    body = msgspec.json.encode({"input": list(range(100_000))})
+    headers = {"content-encoding": encoding}
+    response = await client.post("/sum/predict", content=packed(body, bits), headers=headers)
+    assert response.json()["output"] == [100_000]
+    plain = {"content-encoding": "identity"}
+    assert (await client.post("/sum/predict", content=body, headers=plain)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status", "cause"),
+    [
+        ("br", b"x", 415, "The header Content-Encoding says 'br'"),
+        ("gzip, gzip", b"x", 415, "gzip or deflate"),
+        ("gzip", b'{"input": [1]}', 400, "not packed as its Content-Encoding says"),
+        ("gzip", b"", 400, "ends before the body does, or after it"),
+        ("gzip", packed(b'{"input": [1]}', 31)[:-9], 400, "ends before the body does, or after it"),
+        ("gzip", packed(b'{"input": [1]}', 31) + b"more", 400, "ends before the body does, or after it"),
+        ("gzip", packed(b"{]", 31), 400, "Error parsing JSON"),
+        pytest.param("gzip", packed(b" " * (1 << 26), 31), 413, "larger than the 1048576 bytes", id="bomb"),
+    ],
+)
+async def test_what_cannot_be_unpacked_is_told(
+    client: httpx2.AsyncClient, encoding: str, body: bytes, status: int, cause: str
+) -> None:
+    response = await client.post("/sum/predict", content=body, headers={"content-encoding": encoding})
+    assert response.status_code == status
+    assert cause in response.json()["cause"]
+    assert response.headers.get("accept-encoding") == ("gzip, deflate" if status == 415 else None)
+
+
+MANY = 3000
+
+
+@pytest.mark.parametrize("same", [False, True])
+async def test_many_inputs_are_answered_in_order(
+    caching: Configuration, client: httpx2.AsyncClient, same: bool
+) -> None:
+    attach(caching)
+    caching.apply(
+        snapshot(
+            3, cache_size=1 << 20, applications=[ApplicationSpec("sum", "doubles", -1, 60_000_000, ["m"])]
+        )
+    )
+    inputs = [[1.0] * (i % 7 * (not same)) for i in range(MANY)]
+    wanted = [[len(each)] for each in inputs]
+    response = await client.post("/sum/predict", json={"input_batch": inputs})
+    assert int(response.headers["content-length"]) == len(response.content)
+    answers = response.json()["batch_predictions"]
+    assert [answer["output"] for answer in answers] == wanted
+    assert len({answer["query_id"] for answer in answers}) == MANY
+    tensor = {"name": "x", "shape": [MANY, 1], "datatype": "FP64", "data": [1.5] * MANY}
+    response = await client.post("/v2/models/sum/infer", json={"inputs": [tensor]})
+    assert response.json()["outputs"][0]["data"] == [1] * MANY
+    assert caching.metrics.application("sum").answered == 2 * MANY
+
+
+@pytest.mark.parametrize("path", ["/sum/predict", "/v2/models/sum/infer"])
+async def test_many_inputs_that_come_too_late_are_all_told_so(
+    configuration: Configuration, client: httpx2.AsyncClient, path: str
+) -> None:
+    attach(configuration, cost_s=DEADLINE_S)
+    tensor = {"name": "x", "shape": [MANY, 1], "datatype": "FP64", "data": list(range(MANY))}
+    body = {"input_batch": [[i] for i in range(MANY)]} if path == "/sum/predict" else {"inputs": [tensor]}
+    answer = (await client.post(path, json=body)).json()
+    if path == "/sum/predict":
+        assert {each["default_reason"] for each in answer["batch_predictions"]} == {"deadline"}
+        assert len(answer["batch_predictions"]) == MANY
+    else:
+        assert answer["parameters"]["defaults"].keys() == {str(i) for i in range(MANY)}
+        assert answer["outputs"][0]["data"] == [-1] * MANY
+    assert configuration.metrics.application("sum").defaults == {"deadline": MANY}
+    assert not configuration.queue("m", "1").waiting.count  # type: ignore[union-attr]
+
+
+async def test_one_that_gives_up_on_many_inputs_leaves_none_behind(
+    configuration: Configuration, address: tuple[str, int]
+) -> None:
+    patient = ApplicationSpec("sum", "doubles", -1, 60_000_000, ["m"])
+    configuration.apply(snapshot(2, applications=[patient]))
+    _, writer = await asyncio.open_connection(*address)
+    writer.write(request_of(msgspec.json.encode({"input_batch": [[i] for i in range(MANY)]})))
+    await waits(configuration, MANY)
+    writer.close()
+    await waits(configuration, 0)
+    assert configuration.metrics.application("sum").cancelled == MANY
+    assert not attach(configuration).batches
 
 
 async def test_a_request_has_not_too_many_inputs(

@@ -11,10 +11,12 @@ from clipper_container.errors import BadRequest
 
 from ..application import Answer, Application, Request
 from ..limits import DEFAULT, Limits
+from ..slices import SMALL, Steps
 from . import JSON, Headers, Response, may_be_cached, timeout_s
 from .json_body import mistake, read
 
 _HEADERS = (JSON,)
+_BATCH, _END = b'{"batch_predictions":[', b"]}"
 
 
 class ClipperProtocol:
@@ -76,8 +78,17 @@ class ClipperProtocol:
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         if not request.form:
             return Response(200, _HEADERS, self._answer(answers[0]))
-        body = b",".join([self._answer(answer) for answer in answers])
-        return Response(200, _HEADERS, b'{"batch_predictions":[' + body + b"]}")
+        texts = b",".join([self._answer(answer) for answer in answers])
+        return Response(200, _HEADERS, b"".join((_BATCH, texts, _END)))
+
+    def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
+        parts: list[bytes] = []
+        for start in range(0, len(answers), SMALL):
+            parts.append(b",".join([self._answer(answer) for answer in answers[start : start + SMALL]]))
+            parts.append(b",")
+            yield
+        parts[-1] = _END
+        return Response(200, _HEADERS, _BATCH, parts)
 
     def _answer(self, answer: Answer) -> bytes:
         if answer.fault is None:
