@@ -7,15 +7,20 @@ from typing import Any
 import httpx2
 
 from clipper_container.errors import BadRequest, ClipperException, ClusterError, NotFound
+from clipper_container.plain import as_json
 
 ANSWER_S = 60.0
+_HEADERS = {"Content-Type": "application/json"}
 
 
 def predict(url: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """POST `fields` as JSON; the answer. Raises BadRequest, NotFound or ClusterError."""
+    """POST `fields` as JSON, where NaN is null; the answer. Raises BadRequest, NotFound or ClusterError."""
     try:
         # Plain HTTP, so there is nothing to verify: to read the machine's certificates takes long.
-        response = httpx2.post(url, json=fields, trust_env=False, timeout=ANSWER_S, verify=False)
+        body = as_json(fields)
+        response = httpx2.post(
+            url, content=body, headers=_HEADERS, trust_env=False, timeout=ANSWER_S, verify=False
+        )
     except httpx2.HTTPError as error:
         raise ClusterError(
             f"The query frontend at {url} does not answer ({str(error) or type(error).__name__}). status() "

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from clipper_container.errors import BadRequest, ClusterError
+from clipper_container.plain import as_json
 
 from ..display import workbench
 from ..rows import rows
@@ -131,7 +132,7 @@ class LoadRun:
         if not values:
             raise BadRequest("A load needs inputs to send: inputs=[...].")
         try:
-            bodies = [json.dumps({"input": value}, allow_nan=False) for value in values]
+            bodies = [as_json({"input": value}).decode() for value in values]
         except (TypeError, ValueError) as error:
             raise BadRequest(f"The inputs cannot be sent as JSON: {error}. Give plain lists.") from None
         self.application = application

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 from typing import IO, Any
 
 from clipper_container import errors
 from clipper_container.errors import BadRequest, ClusterError
+from clipper_container.plain import as_json
 
 from ..places import ClusterRecord
 
@@ -89,7 +89,7 @@ def who() -> str:
 
 def _json(body: dict[str, Any]) -> bytes:
     try:
-        return json.dumps(body, allow_nan=False).encode()
+        return as_json(body)
     except (TypeError, ValueError) as error:
         raise BadRequest(
             f"This cannot be sent as JSON: {error}. Use plain Python numbers, strings, lists and dicts."

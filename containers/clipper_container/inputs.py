@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from .errors import BadRequest
+from .plain import as_json
 
 # The types of numbers that a tensor may hold: numpy's names, little-endian.
 DTYPES = {
@@ -24,6 +25,7 @@ DTYPES = {
 _NAMED = {name: code for code in DTYPES for name in (code, code[1:], np.dtype(code).name)}
 MAX_DIMENSIONS = 32  # numpy ends at 64, and a batch has one more
 MAX_TENSOR = 1 << 30
+_EXACT = 1 << 53  # up to here floats have all whole numbers
 
 
 class Tensor(NamedTuple):
@@ -54,6 +56,8 @@ def _numbers(typecode: str, dtype: str, bounds: str) -> Callable[[Any], Tensor]:
             found = array(typecode, value)
         except OverflowError:
             raise ValueError(f"a number lies outside {bounds}") from None
+        except TypeError:  # null, as JSON has a missing value
+            found = array(typecode, [math.nan if number is None else number for number in value])
         if typecode == "f" and math.inf in map(abs, found):  # which `array` does not mind
             raise ValueError(f"a number lies outside {bounds}")
         return Tensor(found.tobytes(), (len(value),), dtype)
@@ -91,9 +95,32 @@ def _ndarray(value: Any) -> Tensor:
         found = np.asarray(value)
     except ValueError:  # rows of several lengths
         found = np.asarray(None)
+    if found.dtype.kind == "O" or (found.dtype.kind == "f" and (abs(found) >= _EXACT).any()):
+        found = _exact(np.asarray(found if found.ndim == 0 else value, object))
     if found.dtype.kind not in "biuf":
         raise ValueError("it is neither a nested list of numbers, all rows of one length, nor an object")
     return array_tensor(found)
+
+
+def _exact(found: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Numbers that numpy would not take, or not digit by digit. They stay objects where some are none."""
+    values = found.ravel().tolist()
+    kinds = set(map(type, values))
+    if not found.ndim or not kinds <= {int, float, type(None)}:
+        return found
+    whole = [value for value in values if type(value) is int]
+    if kinds == {int} and min(whole) >= 0 and max(whole) < 1 << 64:
+        return found.astype("<u8")
+    if kinds == {int} or not all(map(_is_float, whole)):
+        raise ValueError("a whole number is too large to keep all of its digits")
+    return found.astype("<f8")
+
+
+def _is_float(number: int) -> bool:
+    try:
+        return int(float(number)) == number
+    except OverflowError:
+        return False
 
 
 def _described(value: dict[str, Any]) -> Tensor:
@@ -147,15 +174,15 @@ _TYPES = [
     ),
     InputType(
         "floats",
-        list[float],
-        "a list of numbers, such as [1.0, 2]",
+        list[float | None],
+        "a list of numbers, such as [1.0, 2], with null for NaN",
         "<f4",
         _numbers("f", "<f4", "the 32-bit floats"),
     ),
     InputType(
         "doubles",
-        list[float],
-        "a list of numbers, such as [1.0, 2]",
+        list[float | None],
+        "a list of numbers, such as [1.0, 2], with null for NaN",
         "<f8",
         _numbers("d", "<f8", "the 64-bit floats"),
     ),
@@ -194,15 +221,9 @@ def to_json(input_type: str, value: object) -> object:
             tensor = array_tensor(value)
             text = base64.b64encode(tensor.data).decode()
             return {"dtype": str(np.dtype(tensor.dtype)), "shape": list(tensor.shape), "data": text}
-        return msgspec.json.decode(msgspec.json.encode(value, enc_hook=_plain))
+        return msgspec.json.decode(as_json(value))
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise BadRequest(f"The example input cannot be written as JSON: {error}.") from None
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise TypeError(f"it holds a {type(value).__name__}")
 
 
 def example_tensor(input_type: str, example: object) -> Tensor:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import msgspec
 import numpy as np
 import pytest
@@ -63,6 +65,47 @@ def test_inputs_of_one_shape_come_as_one_array_without_a_copy() -> None:
 
 def test_whole_numbers_are_good_floats() -> None:
     assert roundtrip("doubles", [[1, 2]])[0] == pytest.approx([1.0, 2.0])
+
+
+@pytest.mark.parametrize("name", ["floats", "doubles", "ndarray"])
+def test_a_missing_number_is_nan(name: str) -> None:
+    for sent in ([[1.5, None], [None, None]], [[1.5, math.nan], [None, math.nan]]):
+        found = np.asarray(roundtrip(name, list(sent)))
+        assert np.array_equal(found, [[1.5, math.nan], [math.nan, math.nan]], equal_nan=True)
+
+
+@pytest.mark.parametrize("given", [[1.5, math.nan], np.array([1.5, math.nan]), [np.float32(1.5), None]])
+@pytest.mark.parametrize("name", ["floats", "doubles", "ndarray"])
+def test_an_example_may_lack_numbers(name: str, given: object) -> None:
+    tensor = inputs.example_tensor(name, inputs.to_json(name, given))
+    found = np.frombuffer(tensor.data, tensor.dtype)
+    assert found[0] == 1.5
+    assert np.isnan(found[1])
+    with pytest.raises(BadRequest, match="JSON has no infinity"):
+        inputs.to_json(name, [math.inf])
+
+
+@pytest.mark.parametrize(
+    ("sent", "dtype"),
+    [
+        ([1, 2**63 + 1], "<u8"),
+        ([[2**64 - 1], [0]], "<u8"),
+        ([1, -(2**63)], "<i8"),
+        ([1.5, 2**53 + 2], "<f8"),
+        ([None, 2**53], "<f8"),
+    ],
+)
+def test_whole_numbers_in_arrays_keep_their_digits(sent: list[object], dtype: str) -> None:
+    tensor = INPUT_TYPES["ndarray"].encode(sent)
+    assert tensor.dtype == dtype
+    found = np.frombuffer(tensor.data, dtype).reshape(tensor.shape).tolist()
+    assert [None if value != value else value for value in found] == sent
+
+
+@pytest.mark.parametrize("sent", [[-1, 2**63 + 1], [2**64], [1.5, 2**53 + 1], [None, 2**53 + 1]])
+def test_whole_numbers_that_no_array_holds_are_refused(sent: list[object]) -> None:
+    with pytest.raises(ValueError, match="too large to keep all of its digits"):
+        INPUT_TYPES["ndarray"].encode(sent)
 
 
 def test_a_number_that_does_not_fit_is_told() -> None:

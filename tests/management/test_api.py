@@ -187,7 +187,9 @@ def deep(depth: int) -> Any:
     ("field", "text", "why"),
     [
         ("latency_slo_micros", str(2**63), "64 bits"),
-        ("latency_slo_micros", '"' + str(2**63) + '"', "64 bits"),
+        ("latency_slo_micros", '"' + str(2**63) + '"', "should be a number"),
+        ("latency_slo_micros", '"100000"', "should be a number, and is '100000'"),
+        ("latency_slo_micros", "true", "should be a number, and is True"),
         ("default_output", str(10**30), "64 bits"),
         ("default_output", "NaN", "NaN"),
         ("default_output", '{"a": [-Infinity]}', "NaN"),
@@ -257,7 +259,11 @@ def test_an_address_or_a_method_that_there_is_not_is_told(client: httpx2.Client)
     nowhere = client.get("/api/v1/nowhere")
     assert (nowhere.status_code, nowhere.json()["error"]) == (404, "NotFound")
     wrong = client.put("/api/v1/models")
-    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD")
+    several = client.post("/api/v1/applications/some")
+    assert (several.status_code, several.headers["allow"]) == (405, "GET, HEAD, PATCH, DELETE")
+    for path in ("/api/v1/health", "/admin/ping", "/api/v1/models"):
+        assert client.head(path).status_code == client.get(path).status_code == 200
     assert "does not take that method" in wrong.json()["message"]
 
 

@@ -137,3 +137,36 @@ def test_query_ids_are_unique_over_frontends_and_safe_as_javascript_numbers() ->
         assert max(ids) < 2**53
 
     run(main())
+
+
+def test_the_deadline_may_come_before_all_inputs_are_asked() -> None:
+    async def main() -> None:
+        configuration, application, _ = ensemble("a", "b")
+        texts = [str(i) for i in range(100)]
+        tensors = [Tensor(text.encode(), (len(text),), "str") for text in texts]
+        answered: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
+        query = application.ask(Request("test", tensors), answered.set_result)
+        query.expire()  # before its first slice
+        answers = await answered
+        assert [answer.fault and answer.fault.reason for answer in answers] == ["no_replicas"] * 100
+        assert configuration.queue("a", "1").waiting.count == 0  # type: ignore[union-attr]
+
+    run(main())
+
+
+def test_what_fails_while_many_inputs_are_asked_is_one_answer() -> None:
+    async def main() -> None:
+        _, application, _ = ensemble("a")
+        texts = [str(i) for i in range(100)]
+        tensors = [Tensor(text.encode(), (len(text),), "str") for text in texts]
+        answered: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
+        application.parts.cache.key = broken  # type: ignore[method-assign, assignment]
+        application.ask(Request("test", tensors), answered.set_result)
+        (answer,) = await answered
+        assert answer.fault is not None
+        assert answer.fault.reason == "internal_error"
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    run(main())

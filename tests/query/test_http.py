@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import tempfile
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -132,7 +133,13 @@ async def test_a_batch_of_one_and_of_none_are_batches(
         ("sum", b'{"input": "x"}', "where X is a list of numbers"),
         ("sum", b'{"input": ["x"]}', "where X is a list of numbers"),
         ("sum", b'{"inputs": [1]}', "unknown field `inputs`"),
-        ("sum", b'{"input": [1], "version": 1}', "`$.version`"),
+        ("sum", b'{"input": [1], "version": true}', "`$.version`"),
+        ("sum", b'{"input": [1], "version": 7}', "Requested version: 7 does not exist"),
+        ("sum", b'{"input": [1.0, NaN]}', "JSON has no NaN, and null stands for it"),
+        ("sum", b'{"input": [1.0, -Infinity]}', "JSON has no infinity"),
+        ("sum", '{"input": [1.0]}'.encode("utf-16"), "it is UTF-16"),
+        ("text", b'{"input": "\\\\\\ud83d\\ude00 \\ud800"}', "\\ud800 is half of a character"),
+        ("array", b'{"input": [-1, 9223372036854775809]}', "too large to keep all of its digits"),
         ("sum", b'{"input": [1], "version": "7"}', "Its versions: 1."),
         ("sum", b'{"input": [1], "timeout_micros": 0}', "must be from 1 to"),
         ("sum", b'{"input": [1], "timeout_micros": 1%b}' % (b"0" * 400), "timeout"),
@@ -156,6 +163,73 @@ async def test_bad_input_is_told_what_was_expected(
     assert cause in response.json()["cause"]
 
 
+@pytest.mark.parametrize("path", ["/s%75m/predict", "/sum%2Fpredict?a=b", "http://{}:{}/sum/predict"])
+async def test_a_path_may_be_spelled_otherwise(
+    configuration: Configuration, address: tuple[str, int], path: str
+) -> None:
+    attach(configuration)
+    reader, writer = await asyncio.open_connection(*address)
+    head = f"POST {path.format(*address)} HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n"
+    writer.write(head.encode() + b'{"input": [1]}')
+    assert b'"output":[1]' in await reader.readuntil(b"}")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/metrics", "/docs", "/v2", "/v2/models/sum", "/v2/health/ready"]
+)
+async def test_head_is_as_get(client: httpx2.AsyncClient, path: str) -> None:
+    got, head = await client.get(path), await client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    assert int(head.headers["content-length"]) > 0
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [("/sum/predict", "POST"), ("/v2/models/sum/infer", "POST"), ("/health", "GET, HEAD")],
+)
+async def test_other_methods_are_told_which_there_are(
+    client: httpx2.AsyncClient, method: str, path: str, allow: str
+) -> None:
+    if method in allow:
+        return
+    response = await client.request(method, path)
+    assert (response.status_code, response.headers["allow"]) == (405, allow)
+    if method != "HEAD":
+        body = {"error": "Method not allowed", "cause": f"Send a {allow.replace(', ', ' or ')} to {path}."}
+        assert response.json() == body
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "POST"])
+async def test_an_application_that_there_is_not_has_no_methods(
+    client: httpx2.AsyncClient, method: str
+) -> None:
+    response = await client.request(method, "/my%2Dapp/predict")
+    assert response.status_code == 404
+    assert "There is no application 'my-app'" in response.json()["cause"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"input": [1, null]}',
+        b'{"input_batch": [[1, null], [null, null]]}',
+        b'\xef\xbb\xbf{"input": [1, null]}',
+        b'{"input": [1, 2], "version": 1}',
+    ],
+)
+async def test_what_other_software_writes_is_understood(
+    configuration: Configuration, client: httpx2.AsyncClient, body: bytes
+) -> None:
+    attach(configuration)
+    response = await client.post("/sum/predict", content=body)
+    answers = response.json().get("batch_predictions", [response.json()])
+    assert [answer["output"] for answer in answers] == [[2]] * len(answers)
+    assert not any(answer["default"] for answer in answers)
+
+
 async def test_a_body_that_is_too_large_is_refused(
     client: httpx2.AsyncClient,
 ) -> None:
@@ -170,6 +244,106 @@ async def test_a_body_that_is_too_large_is_refused(
         assert "larger than the 1048576 bytes" in response.json()["cause"]
         assert "binary tensors" in response.json()["cause"]
     assert (await client.post("/any/predict", json={"input": 1})).status_code == 200
+
+
+def packed(body: bytes, bits: int) -> bytes:
+    packer = zlib.compressobj(wbits=bits)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bits"), [("gzip", 31), ("GZIP", 31), ("x-gzip", 31), ("deflate", 15), ("deflate", -15)]
+)
+async def test_a_body_may_be_packed(
+    configuration: Configuration, client: httpx2.AsyncClient, encoding: str, bits: int
+) -> None:
+    attach(configuration)
+    body = msgspec.json.encode({"input": list(range(100_000))})
+    headers = {"content-encoding": encoding}
+    response = await client.post("/sum/predict", content=packed(body, bits), headers=headers)
+    assert response.json()["output"] == [100_000]
+    plain = {"content-encoding": "identity"}
+    assert (await client.post("/sum/predict", content=body, headers=plain)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status", "cause"),
+    [
+        ("br", b"x", 415, "The header Content-Encoding says 'br'"),
+        ("gzip, gzip", b"x", 415, "gzip or deflate"),
+        ("gzip", b'{"input": [1]}', 400, "not packed as its Content-Encoding says"),
+        ("gzip", b"", 400, "ends before the body does, or after it"),
+        ("gzip", packed(b'{"input": [1]}', 31)[:-9], 400, "ends before the body does, or after it"),
+        ("gzip", packed(b'{"input": [1]}', 31) + b"more", 400, "ends before the body does, or after it"),
+        ("gzip", packed(b"{]", 31), 400, "Error parsing JSON"),
+        pytest.param("gzip", packed(b" " * (1 << 26), 31), 413, "larger than the 1048576 bytes", id="bomb"),
+    ],
+)
+async def test_what_cannot_be_unpacked_is_told(
+    client: httpx2.AsyncClient, encoding: str, body: bytes, status: int, cause: str
+) -> None:
+    response = await client.post("/sum/predict", content=body, headers={"content-encoding": encoding})
+    assert response.status_code == status
+    assert cause in response.json()["cause"]
+    assert response.headers.get("accept-encoding") == ("gzip, deflate" if status == 415 else None)
+
+
+MANY = 3000
+
+
+@pytest.mark.parametrize("same", [False, True])
+async def test_many_inputs_are_answered_in_order(
+    caching: Configuration, client: httpx2.AsyncClient, same: bool
+) -> None:
+    attach(caching)
+    caching.apply(
+        snapshot(
+            3, cache_size=1 << 20, applications=[ApplicationSpec("sum", "doubles", -1, 60_000_000, ["m"])]
+        )
+    )
+    inputs = [[1.0] * (i % 7 * (not same)) for i in range(MANY)]
+    wanted = [[len(each)] for each in inputs]
+    response = await client.post("/sum/predict", json={"input_batch": inputs})
+    assert int(response.headers["content-length"]) == len(response.content)
+    answers = response.json()["batch_predictions"]
+    assert [answer["output"] for answer in answers] == wanted
+    assert len({answer["query_id"] for answer in answers}) == MANY
+    tensor = {"name": "x", "shape": [MANY, 1], "datatype": "FP64", "data": [1.5] * MANY}
+    response = await client.post("/v2/models/sum/infer", json={"inputs": [tensor]})
+    assert response.json()["outputs"][0]["data"] == [1] * MANY
+    assert caching.metrics.application("sum").answered == 2 * MANY
+
+
+@pytest.mark.parametrize("path", ["/sum/predict", "/v2/models/sum/infer"])
+async def test_many_inputs_that_come_too_late_are_all_told_so(
+    configuration: Configuration, client: httpx2.AsyncClient, path: str
+) -> None:
+    attach(configuration, cost_s=DEADLINE_S)
+    tensor = {"name": "x", "shape": [MANY, 1], "datatype": "FP64", "data": list(range(MANY))}
+    body = {"input_batch": [[i] for i in range(MANY)]} if path == "/sum/predict" else {"inputs": [tensor]}
+    answer = (await client.post(path, json=body)).json()
+    if path == "/sum/predict":
+        assert {each["default_reason"] for each in answer["batch_predictions"]} == {"deadline"}
+        assert len(answer["batch_predictions"]) == MANY
+    else:
+        assert answer["parameters"]["defaults"].keys() == {str(i) for i in range(MANY)}
+        assert answer["outputs"][0]["data"] == [-1] * MANY
+    assert configuration.metrics.application("sum").defaults == {"deadline": MANY}
+    assert not configuration.queue("m", "1").waiting.count  # type: ignore[union-attr]
+
+
+async def test_one_that_gives_up_on_many_inputs_leaves_none_behind(
+    configuration: Configuration, address: tuple[str, int]
+) -> None:
+    patient = ApplicationSpec("sum", "doubles", -1, 60_000_000, ["m"])
+    configuration.apply(snapshot(2, applications=[patient]))
+    _, writer = await asyncio.open_connection(*address)
+    writer.write(request_of(msgspec.json.encode({"input_batch": [[i] for i in range(MANY)]})))
+    await waits(configuration, MANY)
+    writer.close()
+    await waits(configuration, 0)
+    assert configuration.metrics.application("sum").cancelled == MANY
+    assert not attach(configuration).batches
 
 
 async def test_a_request_has_not_too_many_inputs(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from clipperlab import BadRequest, ClipperConnection, NotFound
@@ -31,6 +32,10 @@ def test_an_application_is_asked_and_shown(conn: ClipperConnection, model: str) 
     app.unlink(model)
     assert "it answers the default output" in repr(app)
     app.link(model)
+    for given in (np.array([1.0, np.nan]), [np.float32(1)], [1.0, float("nan")]):
+        assert app.predict(given, timeout_micros=np.int64(900_000))["output"] == "three"  # type: ignore[arg-type]
+    with pytest.raises(BadRequest, match=r"no infinity"):
+        app.predict([float("inf")])
     with pytest.raises(BadRequest, match=r"a list of numbers"):
         app.predict("no list")
     with pytest.raises(BadRequest, match="Send plain lists"):

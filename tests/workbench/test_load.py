@@ -54,7 +54,7 @@ def running(loaded: ClipperConnection) -> Iterator[LoadRun]:
 
 
 def test_every_query_is_sent_and_accounted_for(loaded: ClipperConnection) -> None:
-    run = loaded.load("loaded", rate=200, seconds=1.5, inputs=[[1.0], np.array([2.0, 3.0])])
+    run = loaded.load("loaded", rate=200, seconds=1.5, inputs=[[1.0, float("nan")], np.array([2.0, 3.0])])
     result = run.result()
     assert not run.running
     assert result["sent"] == 300

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -19,7 +19,8 @@ from .deadlines import Deadlines
 from .metrics import ApplicationMetrics
 from .policy import First, Policy
 from .queue import ModelQueue
-from .task import Outcome, Output, Task
+from .slices import SMALL, Slices, Steps, at_once, let_go
+from .task import GONE, Outcome, Output, Task
 from .traces import Leg, Trace, Traces
 
 BROKEN = "internal_error"
@@ -37,7 +38,7 @@ class Request(NamedTuple):
     """
 
     protocol: str
-    tensors: Sequence[Tensor]
+    tensors: list[Tensor]
     version: str | None = None
     timeout_s: float | None = None
     cached: bool = True
@@ -74,9 +75,10 @@ class Parts(NamedTuple):
     cache: Cache
     traces: Traces
     next_id: Callable[[], int]
+    slices: Slices
 
 
-Reply = Callable[[Sequence[Answer]], None]
+Reply = Callable[[list[Answer]], None]
 
 
 class Application:
@@ -156,7 +158,10 @@ class Application:
 
 
 class Query:
-    """One request on its way: what its inputs wait for, until all is there or the deadline has come."""
+    """One request on its way: what its inputs wait for, until all is there or the deadline has come.
+
+    One of many inputs is asked and answered in slices.
+    """
 
     __slots__ = (
         *("application", "received_at", "deadline", "finished"),
@@ -182,15 +187,32 @@ class Query:
         self._tasks: list[Task] = []  # for the first input one for each queue, then for the second ...
         self._missing = 1  # no answer before all has been asked
         self._reply = reply
-        self._joined: tuple[Task, ...] = ()
-        for tensor in request.tensors:
-            for queue in queues:
-                self._tasks.append(self._ask(queue, tensor, request))
-        self._missing -= 1
-        if self._missing:
-            application.parts.deadlines.watch(self)
+        self._joined: set[Task] | None = None
+        if self._inputs <= SMALL:
+            for tensor in request.tensors:
+                for queue in queues:
+                    self._tasks.append(self._ask(queue, tensor, request))
+            self._missing -= 1
+            if self._missing:
+                application.parts.deadlines.watch(self)
+            else:
+                self._finish()
         else:
-            self._finish()
+            application.parts.deadlines.watch(self)
+            application.parts.slices.add(self._ask_all(request))
+
+    def _ask_all(self, request: Request) -> Steps[None]:
+        try:
+            for tensor in request.tensors:
+                if self.finished:  # the deadline has come, or the client has gone
+                    return
+                for queue in self._queues:
+                    self._tasks.append(self._ask(queue, tensor, request))
+                yield
+            self.settled()
+        except Exception:
+            self.finished = True
+            self._give([self.application.broken()])
 
     def _ask(self, queue: ModelQueue, tensor: Tensor, request: Request) -> Task:
         cache = self.application.parts.cache
@@ -203,7 +225,9 @@ class Query:
             if pending is not None:
                 queue.metrics.joined += 1
                 queue.hurry(pending, self.deadline)
-                self._joined += (pending,)
+                if self._joined is None:
+                    self._joined = set()
+                self._joined.add(pending)
                 self._wait_for(pending)
                 return pending
             task = Task(queue, tensor, request.raw, self.received_at, self.deadline, key)
@@ -226,7 +250,7 @@ class Query:
 
     def settled(self) -> None:
         self._missing -= 1
-        if not self._missing:
+        if not self._missing and not self.finished:
             self._finish()
 
     def expire(self) -> None:
@@ -235,53 +259,85 @@ class Query:
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more."""
+        self._reply = _no_reply
         if not self.finished:
             self.finished = True
-            self._reply = _no_reply
             self.application.metrics.cancelled += self._inputs
-            now = self.application.parts.clock()
-            for i in range(self._inputs):
-                tasks = self._tasks_of(i)
-                outcomes = [self._outcome(task, now) for task in tasks]
-                self._trace(self.application.parts.next_id(), tasks, outcomes, None, now, "cancelled")
-
-    def _tasks_of(self, i: int) -> list[Task]:
-        if self._inputs == 1:
-            return self._tasks
-        width = len(self._queues)
-        return self._tasks[i * width : (i + 1) * width]
+            self._at_once_or_in_slices(self._let_go())
 
     def _finish(self) -> None:
         self.finished = True
-        reply, self._reply = self._reply, _no_reply  # which breaks a cycle
-        try:
-            answers = self._answers()
-        except Exception:  # those that wait for the same outputs have no part in it
-            answers = [self.application.broken()]
-        reply(answers)
+        if self._inputs == 1:
+            try:
+                now = self.application.parts.clock()
+                answers = [self._answer_to(0, now)]
+                self._count(now)
+            except Exception:  # those that wait for the same outputs have no part in it
+                answers = [self.application.broken()]
+            self._give(answers)
+        else:
+            self._at_once_or_in_slices(self._answer())
 
-    def _answers(self) -> list[Answer]:
-        application = self.application
-        parts, metrics, policy = application.parts, application.metrics, application.policy
-        now = parts.clock()
-        version = self._queues[0].spec.version if self._queues else ""
+    def _at_once_or_in_slices(self, work: Steps[None]) -> None:
+        if self._inputs <= SMALL:
+            at_once(work)
+        else:
+            self.application.parts.slices.add(work)
+
+    def _answer(self) -> Steps[None]:
         answers = []
+        try:
+            now = self.application.parts.clock()
+            for i in range(self._inputs):
+                answers.append(self._answer_to(i, now))
+                yield
+            self._count(self.application.parts.clock())
+        except Exception:
+            answers = [self.application.broken()]
+        self._give(answers)
+        yield from let_go(self._tasks)
+
+    def _let_go(self) -> Steps[None]:
+        now = self.application.parts.clock()
         for i in range(self._inputs):
             tasks = self._tasks_of(i)
             outcomes = [self._outcome(task, now) for task in tasks]
-            outcome = policy.combine(outcomes) if outcomes else application.unlinked()
-            query_id = parts.next_id()
-            if isinstance(outcome, Fault):
-                ending = application.refused(outcome)
-                answers.append(Answer(query_id, None, outcome, version))
-                self._trace(query_id, tasks, outcomes, outcome, now, ending)
-            else:
-                answers.append(Answer(query_id, outcome, None, version))
-                self._trace(query_id, tasks, outcomes, None, now, "answered")
-            policy.observe(self._queues, outcomes, now - self.received_at)
+            self._trace(self.application.parts.next_id(), tasks, outcomes, None, now, "cancelled")
+            yield
+
+    def _count(self, now: float) -> None:
+        metrics = self.application.metrics
         metrics.answered += self._inputs
         metrics.latency.observe(now - self.received_at, self._inputs)
-        return answers
+
+    def _give(self, answers: list[Answer]) -> None:
+        reply, self._reply = self._reply, _no_reply  # which breaks a cycle
+        reply(answers)
+
+    def _tasks_of(self, i: int) -> list[Task]:
+        """What was asked for this input. At the deadline perhaps nothing was, yet."""
+        if self._inputs == 1:
+            return self._tasks
+        width = len(self._queues)
+        found = self._tasks[i * width : (i + 1) * width]
+        return found or [Task(q, GONE, False, self.received_at, self.deadline) for q in self._queues]
+
+    def _answer_to(self, i: int, now: float) -> Answer:
+        application = self.application
+        policy = application.policy
+        version = self._queues[0].spec.version if self._queues else ""
+        tasks = self._tasks_of(i)
+        outcomes = [self._outcome(task, now) for task in tasks]
+        outcome = policy.combine(outcomes) if outcomes else application.unlinked()
+        query_id = application.parts.next_id()
+        if isinstance(outcome, Fault):
+            self._trace(query_id, tasks, outcomes, outcome, now, application.refused(outcome))
+            answer = Answer(query_id, None, outcome, version)
+        else:
+            self._trace(query_id, tasks, outcomes, None, now, "answered")
+            answer = Answer(query_id, outcome, None, version)
+        policy.observe(self._queues, outcomes, now - self.received_at)
+        return answer
 
     def _outcome(self, task: Task, now: float) -> Outcome:
         if task.outcome is None:
@@ -301,7 +357,7 @@ class Query:
         legs = [
             Leg(
                 task.queue.name,
-                "joined" if task in self._joined else task.cache,
+                "joined" if self._joined is not None and task in self._joined else task.cache,
                 task.entered_at,
                 task.dispatch,
                 task.losses,
@@ -326,5 +382,5 @@ class Query:
         )
 
 
-def _no_reply(_answers: Sequence[Answer]) -> None:
+def _no_reply(_answers: list[Answer]) -> None:
     """Takes the place of a query's reply when it has been called."""

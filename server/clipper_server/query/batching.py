@@ -11,7 +11,7 @@ from typing import Protocol
 from ..snapshot import BatchingSpec
 from .latency import LatencyTable
 
-MAX_BATCH = 4096  # inputs, whatever they cost
+MAX_BATCH = 1024  # inputs, whatever they cost: to send and to settle more would hold others up
 MAX_BATCH_BYTES = 64 << 20
 _SAFE = 0.9  # of the time that is left
 _HARDLY = 1.25  # times what one input takes is hardly longer, ...

@@ -31,6 +31,7 @@ from .protocols.clipper import ClipperProtocol
 from .protocols.open_inference import OpenInferenceProtocol, infer_path
 from .queue import ModelQueue
 from .replicas import Replica
+from .slices import Slices
 from .traces import Traces
 
 COMPLAIN_EVERY_S = 60.0
@@ -71,7 +72,9 @@ class Configuration:
         # The seconds since an epoch, then a counter, then the frontend in six bits: unique over restarts and
         # frontends, up to 65,536 queries a second at each, and safe as a JavaScript number until 2094.
         ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), MAX_FRONTENDS)
-        self._parts = Parts(clock, Deadlines(loop, clock), self.cache, self.traces, ids.__next__)
+        self._parts = Parts(
+            clock, Deadlines(loop, clock), self.cache, self.traces, ids.__next__, Slices(loop)
+        )
 
     def apply(self, snapshot: Snapshot) -> None:
         """Serve this from now on. Queries under way end as they began.

@@ -11,6 +11,7 @@ from typing import Protocol
 TIMER_S = 1e-4  # timers are no better than this: what is due so soon is due now
 
 LOOK_THROUGH = 4096
+AT_ONCE = 128
 
 
 class Dated(Protocol):
@@ -54,11 +55,13 @@ class Deadlines:
     def _ring(self) -> None:
         self._timer = None
         now = self._clock() + TIMER_S
-        while self._heap and (self._heap[0][0] <= now or self._heap[0][2].finished):
+        expired = 0
+        while self._heap and (self._heap[0][0] <= now or self._heap[0][2].finished) and expired < AT_ONCE:
             _, _, query = heapq.heappop(self._heap)
             if not query.finished:
+                expired += 1
                 query.expire()
-        if self._heap:
+        if self._heap:  # which may be more that are due: in the next turn of the event loop
             self._set_timer()
 
     def __len__(self) -> int:

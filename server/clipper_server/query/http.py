@@ -8,8 +8,9 @@ kinds may follow one another on one connection, in order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
+from urllib.parse import unquote_to_bytes
 
 from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
 
@@ -19,9 +20,12 @@ from clipper_container.wire import Fault
 from .application import BROKEN, Answer, Query, Request
 from .limits import too_long
 from .protocols import Adapter, Response
+from .slices import SMALL, Steps, let_go
+from .unpacking import ENCODINGS, unpacked
 
 SILENT_S = 30.0  # a client that says nothing for so long, before its first request or amid one, is left
 IDLE_S = 5.0  # ... and so long between two requests
+BAD, TOO_LARGE = "Query processing error", "Request too large"
 
 
 class Routes(Protocol):
@@ -85,49 +89,89 @@ class Exchange:
         self.keep_alive = False  # what still comes of it is not read
         if not self.response_complete:
             cause = too_long(None, self._adapter.max_body)
-            self._respond(self._adapter.refuse(413, "Request too large", cause))
+            self._respond(self._adapter.refuse(413, TOO_LARGE, cause))
 
     def _answer(self) -> None:
         parts = self._parts
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         parts.clear()
+        if (encoding := self._headers.get(b"content-encoding", b"identity").lower()) == b"identity":
+            self._ask(body)
+        elif encoding in ENCODINGS:
+            self._adapter.application.parts.slices.add(self._unpack(encoding, body))
+        else:
+            self._bad(415, "Unsupported media type", _not_unpacked(encoding))
+
+    def _unpack(self, encoding: bytes, packed: bytes) -> Steps[None]:
+        body = b""
+        try:
+            if not self.disconnected:
+                body = yield from unpacked(encoding, packed, self._adapter.max_body)
+        except TooLarge as error:
+            self._bad(413, TOO_LARGE, str(error))
+        except BadRequest as error:
+            self._bad(400, BAD, str(error))
+        else:
+            if not self.disconnected:
+                self._ask(body)
+
+    def _ask(self, body: bytes) -> None:
         adapter = self._adapter
         try:
             self._request = adapter.parse(self._headers, body)
             self._query = adapter.application.ask(self._request, self._on_answers)
         except TooLarge as error:
-            adapter.application.metrics.bad_requests += 1
-            self._respond(adapter.refuse(413, "Request too large", str(error)))
+            self._bad(413, TOO_LARGE, str(error))
         except BadRequest as error:
-            adapter.application.metrics.bad_requests += 1
-            self._respond(adapter.refuse(400, "Query processing error", str(error)))
+            self._bad(400, BAD, str(error))
         except Exception:
             self._refuse(adapter.application.broken().fault)
 
-    def _on_answers(self, answers: Sequence[Answer]) -> None:
-        assert self._request is not None
+    def _bad(self, status: int, error: str, cause: str) -> None:
+        self._adapter.application.metrics.bad_requests += 1
+        response = self._adapter.refuse(status, error, cause)
+        if status == 415:
+            response = _with_header(response, b"accept-encoding", b"gzip, deflate")
+        self._respond(response)
+
+    def _on_answers(self, answers: list[Answer]) -> None:
         application = self._adapter.application
-        rejected = [a.fault for a in answers if a.fault is not None and application.rejects(a.fault)]
+        for answer in answers:
+            if answer.fault is not None and application.rejects(answer.fault):
+                self._refuse(answer.fault)
+                return
+        assert self._request is not None
+        if len(answers) > SMALL:
+            application.parts.slices.add(self._write(self._request, answers))
+            return
         try:
-            if rejected:
-                self._refuse(rejected[0])
-            else:
-                self._respond(self._adapter.encode(self._request, answers))
+            self._respond(self._adapter.encode(self._request, answers))
         except Exception:
             self._refuse(application.broken().fault)
+
+    def _write(self, request: Request, answers: list[Answer]) -> Steps[None]:
+        try:
+            if not self.disconnected:
+                self._respond((yield from self._adapter.encode_in_steps(request, answers)))
+        except Exception:
+            self._refuse(self._adapter.application.broken().fault)
+        yield from let_go(answers)
+        yield from let_go(request.tensors)
 
     def _refuse(self, fault: Fault | None) -> None:
         assert fault is not None
         if fault.reason == BROKEN:
             self._respond(self._adapter.refuse(500, "Internal error", fault.message))
             return
-        status, headers, body = self._adapter.refuse(429, "Too many requests", fault.message)
-        retry_after = (b"retry-after", b"%d" % self._adapter.application.retry_after_s())
-        self._respond(Response(status, [*headers, retry_after], body))
+        response = self._adapter.refuse(429, "Too many requests", fault.message)
+        retry_after = b"%d" % self._adapter.application.retry_after_s()
+        self._respond(_with_header(response, b"retry-after", retry_after))
 
     def _respond(self, response: Response) -> None:
         if not self.disconnected and not self.response_complete:
             self._protocol.write_response(self, response)
+        # The connection goes on, and need not keep them.
+        self._request = self._query = None
 
     def cancel(self) -> None:
         """The client is gone."""
@@ -198,7 +242,9 @@ class HTTPProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         adapter = None
         if self.parser.get_method() == b"POST":
-            adapter = self._routes.routes.get(self.url.partition(b"?")[0])
+            path = self.url.partition(b"?")[0]
+            routes = self._routes.routes
+            adapter = routes.get(path) or routes.get(_in_our_spelling(path))
         if adapter is None:
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
@@ -244,7 +290,7 @@ class HTTPProtocol(HttpToolsProtocol):
         """Raises ValueError, and has written nothing, where a header would write others."""
         if self.transport.is_closing():
             return
-        status, headers, body = response
+        status, headers, body, rest = response
         dated = self.server_state.default_headers
         head = self._head
         if head is None or head[0] != status or head[1] is not headers or head[2] is not dated:
@@ -258,7 +304,10 @@ class HTTPProtocol(HttpToolsProtocol):
             self._head = head = status, headers, dated, b"".join(lines)
         exchange.response_complete = True
         ending = b"\r\n\r\n" if exchange.keep_alive else b"\r\nconnection: close\r\n\r\n"
-        self.transport.write(b"%b%d%b%b" % (head[3], len(body), ending, body))
+        length = len(body) + sum(map(len, rest)) if rest else len(body)
+        self.transport.write(b"%b%d%b%b" % (head[3], length, ending, body))
+        if rest:
+            self.transport.writelines(rest)
         if not exchange.keep_alive:
             self.transport.close()
         if self.flow.write_paused:
@@ -306,6 +355,25 @@ class HTTPProtocol(HttpToolsProtocol):
         self._turn = None
         self.pipeline.clear()
         super().connection_lost(exc)
+        self.cycle = None  # type: ignore[assignment] # it knows this connection: a circle
+
+
+def _with_header(response: Response, name: bytes, value: bytes) -> Response:
+    return response._replace(headers=[*response.headers, (name, value)])
+
+
+def _not_unpacked(encoding: bytes) -> str:
+    return (
+        f"The header Content-Encoding says {encoding.decode('latin-1')!r}. Send the body as it is, or packed "
+        "by gzip or deflate."
+    )
+
+
+def _in_our_spelling(path: bytes) -> bytes:
+    """Of a path that may have percent-encoding, or be in absolute form (RFC 9112)."""
+    if not path.startswith(b"/"):
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    return unquote_to_bytes(path)
 
 
 def protocol_class(routes: Routes, count: Callable[[int], None]) -> type[asyncio.Protocol]:

@@ -26,7 +26,7 @@ from .history import History
 from .isolation import ISOLATES, Isolation
 from .latency import LatencyTable
 from .metrics import VersionMetrics
-from .task import Dispatch, Outcome, Search, Task
+from .task import GONE, Dispatch, Outcome, Search, Task
 from .waiting import Waiting
 
 PREFETCH_S = 1e-3  # a busy replica gets its next batch so long before it is free, and ...
@@ -36,6 +36,7 @@ ENOUGH = 0.75  # of the best size: a batch that is not much smaller serves about
 EQUALLY = 0.3  # replicas whose answers would come within this share of one another, ...
 EQUALLY_S = 5e-4  # ... or within this time, are as quick as one another
 COMPARED = 64  # replicas at most, for each batch
+LATE_AT_ONCE = 128
 
 
 class Puller(Protocol):
@@ -160,6 +161,7 @@ class ModelQueue:
             self._timer.cancel()
             self._timer = None
         now = self._clock()
+        sent = 0
         while self.waiting.head() is not None or self._retries:
             replica = self._next_replica(now)
             if replica is None:
@@ -178,6 +180,10 @@ class ModelQueue:
                 self._timer = self._loop.call_at(until, self._pump)
                 return
             self._retry_is_next = True  # they stay behind healthy traffic, but are not starved by it
+            sent += replica.in_flight[-1].size
+            if sent >= MAX_BATCH:
+                self.pump_soon()  # others have their turn before the next one
+                return
 
     def _next_replica(self, now: float) -> Puller | None:
         """The one that would answer first what waits; of several as quick, the one that has waited longest.
@@ -208,10 +214,11 @@ class ModelQueue:
             start = max(now, replica.free_at)
             running_s = replica.in_flight[0].predicted_s or 0.0
             until = replica.free_at - PREFETCH_S - PREFETCH_SHARE * running_s
-        limit, why = self._limit(replica, start)
+        found = self._limit(replica, start)
         head = self.waiting.head()
-        if head is None:
-            return None
+        if found is None or head is None:
+            return now
+        limit, why = found
         if self.waiting.cost < limit:
             why = "crowd" if self._held else "idle"
             delay_s = self.spec.batching.delay_micros / 1e6
@@ -253,8 +260,10 @@ class ModelQueue:
         table = replica.table
         return head.deadline - 1.2 * (table.p99(cost) or 0.0) - table.overhead_s - PREFETCH_S
 
-    def _limit(self, replica: Puller, start: float) -> tuple[float, str]:
+    def _limit(self, replica: Puller, start: float) -> tuple[float, str] | None:
         """The limit of a batch that begins at `start`, and the reason of one that reaches it.
+
+        None where there are so many that come too late that it is better to look again in a while.
 
         Under overload the most urgent tasks would have but small batches, in which fewer tasks are answered
         in time. Then those that may still make it in a large batch take that risk, and those that cannot get
@@ -262,6 +271,7 @@ class ModelQueue:
         """
         table, waiting = replica.table, self.waiting
         limit, why = 1.0, "full"
+        late = 0
         while (head := waiting.head()) is not None:
             slack = head.latest - start - table.overhead_s
             limit, why = replica.way.limit(table, slack)
@@ -281,6 +291,9 @@ class ModelQueue:
                     break
             message = f"{self} is overloaded: {waiting.count} queries wait, and this one came too late."
             self.settle(head, Fault("overload", message))
+            late += 1
+            if late == LATE_AT_ONCE:
+                return None
         return limit, why
 
     def _take(self, limit: float) -> list[Task]:
@@ -428,6 +441,7 @@ class ModelQueue:
     def abandon(self, task: Task) -> None:
         """Nobody waits for it any more, and its turn has not come."""
         self.waiting.remove(task)
+        task.tensor = GONE  # the task itself may stand there for a while
         self.metrics.not_begun += 1
         if task.key is not None:
             self._cache.settle(task, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fastapi
 from fastapi.responses import JSONResponse
 
+from ..methods import HeadAsGet, allowed
 from ..supervisor import Supervisor
 from .configuration import Configuration
 from .private import ManagementOnly, private
@@ -16,6 +17,7 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 def rest(configuration: Configuration, supervisor: Supervisor, token: str) -> fastapi.FastAPI:
     """The ASGI application. What tells of single queries is at the frontend's private address only."""
     app = fastapi.FastAPI(title="Clipper Lab query frontend")
+    app.add_middleware(HeadAsGet)
     app.include_router(open_inference_metadata(configuration))
     management = ManagementOnly(configuration, token)
     app.include_router(private(configuration, management))
@@ -31,18 +33,24 @@ def rest(configuration: Configuration, supervisor: Supervisor, token: str) -> fa
         text = await configuration.metrics.text(fresh=management.asks(request))
         return fastapi.Response(text, media_type=PROMETHEUS)
 
-    @app.api_route(
-        "/{application}/predict", methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False
-    )
-    async def predict(application: str, request: fastapi.Request) -> fastapi.Response:
-        if application in configuration.applications:
-            cause = f"Send a POST to {request.url.path}."
-            return JSONResponse({"error": "Method not allowed", "cause": cause}, 405, {"allow": "POST"})
+    @app.post("/{application}/predict", include_in_schema=False)
+    async def predict(application: str) -> fastapi.Response:
+        # Those that there are do not come here, but for one that has just come.
         cause = (
             f"There is no application {application!r}. Applications: {_known(configuration)}. "
             "register_application makes a new one."
         )
         return JSONResponse({"error": "Unknown application", "cause": cause}, 404)
+
+    @app.exception_handler(405)
+    async def not_allowed(request: fastapi.Request, _error: Exception) -> fastapi.Response:
+        application = request.path_params.get("application")
+        if application is not None and application not in configuration.applications:
+            return await predict(application)
+        methods = allowed(request)
+        cause = f"Send a {' or '.join(methods)} to {request.url.path}."
+        body = {"error": "Method not allowed", "cause": cause}
+        return JSONResponse(body, 405, {"allow": ", ".join(methods)})
 
     @app.exception_handler(404)
     async def not_found(request: fastapi.Request, _error: Exception) -> fastapi.Response:

@@ -19,7 +19,7 @@ Output = bytes | Tensor
 Outcome = Output | Fault
 """An output, or the reason why there is none and a sentence about it."""
 
-_GONE = Tensor(b"", (), "")
+GONE = Tensor(b"", (), "")
 
 
 class Waiter(Protocol):
@@ -121,7 +121,7 @@ class Task:
         """The first outcome counts. Queues call this, by `ModelQueue.settle`."""
         if self.outcome is None:
             self.outcome = outcome
-            self.tensor = _GONE
+            self.tensor = GONE
             waiters, self.waiters = self.waiters, set()
             for waiter in waiters:
                 try:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clipperlab import AlreadyExists, ClipperConnection, NotFound
@@ -15,7 +16,7 @@ def test_applications(conn: ClipperConnection, fake: FakeManagement) -> None:
     fake.answers["GET /applications/digits"] = [(200, app)]
     fake.answers["PUT /applications/digits/links/digits"] = [(200, app)]
     fake.answers["DELETE /applications/digits"] = [(204, None)]
-    conn.register_application("digits", "doubles", "-1", 500_000)
+    conn.register_application("digits", "doubles", "-1", np.int64(500_000))  # type: ignore[arg-type]
     assert fake.requests[-1][1] == {
         "name": "digits",
         "input_type": "doubles",

@@ -12,6 +12,7 @@ import fastapi
 from fastapi import Depends
 
 from ...changes import Changes
+from ...methods import HeadAsGet
 from ...places import ContainerManager
 from ...supervisor import Supervisor
 from ..control import Control
@@ -97,6 +98,7 @@ class API:
             generate_unique_id_function=lambda route: route.name,
         )
         app.add_middleware(Limit, exempt=f"{_V1}/artifacts/")
+        app.add_middleware(HeadAsGet)
         for kind in refusals.KINDS:
             app.add_exception_handler(kind, refusals.as_json)
         app.add_api_route(f"{_V1}/health", self.health)

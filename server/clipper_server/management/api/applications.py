@@ -13,21 +13,21 @@ from clipper_container.errors import BadRequest
 from ...snapshot import ApplicationSpec
 from ..control import Control, find
 from . import answers, openapi
-from .bodies import Body
+from .bodies import Body, Whole
 
 
 class NewApplication(Body):
     name: str
     input_type: str
     default_output: Any
-    latency_slo_micros: int
+    latency_slo_micros: Whole
     on_overload: Literal["default", "reject"] = "default"
 
 
 class ApplicationChange(Body):
     """What is left out stays as it is."""
 
-    latency_slo_micros: int | None = None
+    latency_slo_micros: Whole | None = None
     default_output: Any = None
 
 

@@ -10,13 +10,13 @@ from ..control import Control, find
 from ..observations import Observations
 from ..specs import parse_batching
 from . import answers, openapi
-from .bodies import Body
+from .bodies import Body, Whole
 from .describe import Describe
 
 
 class Batching(Body):
     batching: str
-    batch_delay_micros: int = 0
+    batch_delay_micros: Whole = 0
 
 
 class Batches:

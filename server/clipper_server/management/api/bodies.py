@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, BeforeValidator, model_validator
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -54,6 +54,17 @@ class Body(BaseModel):
     def _can_be_kept(self) -> Self:
         check_value(self.__dict__)
         return self
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError(f"it should be a number, and is {value!r}")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(_number)]
+"""Numbers as JSON has them: true is none, nor is a text that spells one."""
 
 
 def check_value(value: Any) -> None:

@@ -11,6 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from clipper_container.errors import BadRequest, ClipperException, ClusterError, NotFound
 
+from ...methods import allowed
+
 KINDS = (
     *(ClipperException, RequestValidationError, HTTPException, ClientDisconnect),
     *(sqlite3.Error, OSError),
@@ -50,9 +52,11 @@ def headers(status: int) -> dict[str, str]:
     return {"WWW-Authenticate": "Bearer"} if status == 401 else {}
 
 
-async def as_json(_request: Request, error: Exception) -> JSONResponse:
+async def as_json(request: Request, error: Exception) -> JSONResponse:
     """`{"error": <class name>, "message": <sentence>}`, from which clients make the same exception again."""
     refusal, status = told(error)
     body = {"error": type(refusal).__name__, "message": text(refusal)}
-    extra = dict(getattr(error, "headers", None) or {})  # such as Allow
+    extra = dict(getattr(error, "headers", None) or {})
+    if status == 405:
+        extra["Allow"] = ", ".join(allowed(request))
     return JSONResponse(body, status, headers={**extra, **headers(status)})

@@ -10,20 +10,20 @@ from ..control import Control, find
 from ..specs import Specs
 from ..state import Autoscaling
 from . import answers, openapi
-from .bodies import Body
+from .bodies import Body, Whole
 from .describe import Describe
 
 
 class NumReplicas(Body):
-    num_replicas: int
+    num_replicas: Whole
 
 
 class Bounds(Body):
     """With `cpu_percent`, of what each replica asks for, Kubernetes scales; else the measured load does."""
 
-    min_replicas: int
-    max_replicas: int
-    cpu_percent: int | None = None
+    min_replicas: Whole
+    max_replicas: Whole
+    cpu_percent: Whole | None = None
 
 
 class Scaling:

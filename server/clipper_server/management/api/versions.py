@@ -15,16 +15,16 @@ from ..running import Running
 from ..specs import parse_batching
 from ..state import Version
 from . import answers, openapi
-from .bodies import Body
+from .bodies import Body, Number, Whole
 from .describe import Describe
 from .parameters import WaitS, Who
 
 
 class Limits(Body):
-    cpus: float | None = None
+    cpus: Number | None = None
     memory: int | str | None = None
-    gpus: int = 0
-    devices: dict[str, int] = Field(default_factory=dict)
+    gpus: Whole = 0
+    devices: dict[str, Whole] = Field(default_factory=dict)
     shared_memory: int | str | None = None
     node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: list[dict[str, str | int]] = Field(default_factory=list)
@@ -37,11 +37,11 @@ class NewVersion(Body):
     input_type: str
     artifact: str | None
     labels: list[str] = Field(default_factory=list)
-    num_replicas: int = 1
+    num_replicas: Whole = 1
     batching: str = "learned"
-    batch_delay_micros: int = 0
-    hang_after_s: float = DEFAULT_HANG_AFTER_S
-    max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
+    batch_delay_micros: Whole = 0
+    hang_after_s: Number = DEFAULT_HANG_AFTER_S
+    max_cached_input: Whole = DEFAULT_MAX_CACHED_INPUT
     resources: Limits = Field(default_factory=Limits)
     python: str = ""
     image: str = ""

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from clipper_container.errors import BadRequest
 
 from ..application import Answer, Application, Request
+from ..slices import Steps
 
 Headers = Mapping[bytes, bytes]
 """A request's headers, with names in lower case. Of several of one name the last counts."""
@@ -24,6 +25,7 @@ class Response(NamedTuple):
     status: int
     headers: Sequence[tuple[bytes, bytes]]  # all but content-length
     body: bytes
+    rest: Sequence[bytes] = ()  # of a large body: to join its parts takes milliseconds
 
 
 class Adapter(Protocol):
@@ -35,6 +37,9 @@ class Adapter(Protocol):
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         """What the client gets: one answer for each input of its request."""
+
+    def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
+        """The same, for many answers."""
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         """What the client gets for a request that is not answered. `error` is short, `cause` a sentence."""

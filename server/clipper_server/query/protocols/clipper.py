@@ -11,9 +11,12 @@ from clipper_container.errors import BadRequest
 
 from ..application import Answer, Application, Request
 from ..limits import DEFAULT, Limits
+from ..slices import SMALL, Steps
 from . import JSON, Headers, Response, may_be_cached, timeout_s
+from .json_body import mistake, read
 
 _HEADERS = (JSON,)
+_BATCH, _END = b'{"batch_predictions":[', b"]}"
 
 
 class ClipperProtocol:
@@ -27,7 +30,7 @@ class ClipperProtocol:
             [
                 ("input", kind.json | msgspec.UnsetType, msgspec.UNSET),
                 ("input_batch", list[kind.json] | msgspec.UnsetType, msgspec.UNSET),  # type: ignore[name-defined]
-                ("version", str | None, None),
+                ("version", str | int | None, None),
                 ("timeout_micros", int | None, None),
             ],
             forbid_unknown_fields=True,
@@ -40,7 +43,7 @@ class ClipperProtocol:
 
     def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
         try:
-            request = self._decode(body)
+            request = read(self._decode, body)
             is_batch = request.input is msgspec.UNSET
             if is_batch == (request.input_batch is msgspec.UNSET):
                 raise BadRequest(f'Give either "input" or "input_batch". {self._expected()}')
@@ -51,15 +54,16 @@ class ClipperProtocol:
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest(f"Error parsing JSON: {error}. {self._expected()}") from None
+            raise BadRequest(f"Error parsing JSON: {mistake(error, body)}. {self._expected()}") from None
         except RecursionError:
             raise BadRequest(f"The JSON is nested too deeply. {self._expected()}") from None
         except ValueError as error:
             raise BadRequest(f"The input does not fit: {error}. {self._expected()}") from None
+        version = request.version
         return Request(
             "clipper",
             tensors,
-            request.version,
+            version if version.__class__ is not int else str(version),
             timeout_s(headers, request.timeout_micros),
             may_be_cached(headers),
             form=is_batch,
@@ -74,8 +78,17 @@ class ClipperProtocol:
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         if not request.form:
             return Response(200, _HEADERS, self._answer(answers[0]))
-        body = b",".join([self._answer(answer) for answer in answers])
-        return Response(200, _HEADERS, b'{"batch_predictions":[' + body + b"]}")
+        texts = b",".join([self._answer(answer) for answer in answers])
+        return Response(200, _HEADERS, b"".join((_BATCH, texts, _END)))
+
+    def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
+        parts: list[bytes] = []
+        for start in range(0, len(answers), SMALL):
+            parts.append(b",".join([self._answer(answer) for answer in answers[start : start + SMALL]]))
+            parts.append(b",")
+            yield
+        parts[-1] = _END
+        return Response(200, _HEADERS, _BATCH, parts)
 
     def _answer(self, answer: Answer) -> bytes:
         if answer.fault is None:

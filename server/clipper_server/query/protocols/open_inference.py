@@ -25,8 +25,10 @@ from clipper_container.inputs import MAX_DIMENSIONS, Tensor, sized_tensor
 
 from ..application import Answer, Application, Request
 from ..limits import DEFAULT, Limits
+from ..slices import SMALL, Steps, at_once
 from ..task import Output
 from . import JSON, Headers, Response, may_be_cached, timeout_s
+from .json_body import mistake, read
 
 DATATYPES = {
     "BOOL": "|b1",
@@ -44,6 +46,7 @@ DATATYPES = {
 }
 NAMES = {dtype: name for name, dtype in DATATYPES.items()}
 OUTPUT = "output"
+_AT_ONCE = 1024  # numbers that are written in one step
 _TEXTS = ("bytes", "str", "json")
 _BINARY = (b"content-type", b"application/octet-stream")
 _HEADER_LENGTH = b"inference-header-content-length"
@@ -111,7 +114,7 @@ class OpenInferenceProtocol:
             if length == 0:
                 return self._request(headers, self._bare(whole), _Form(None, OUTPUT, True), None)
             self._limits.check_json(len(body) if length is None else length)
-            asked = _decode(body if length is None else whole[:length])
+            asked = read(_decode, body if length is None else whole[:length])
             if len(asked.inputs) != 1:
                 raise ValueError(f"it has {len(asked.inputs)} inputs, and an application takes one tensor")
             outputs = asked.outputs or [_Output(OUTPUT)]
@@ -128,7 +131,7 @@ class OpenInferenceProtocol:
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest(f"Error parsing JSON: {error}. {self._expected()}") from None
+            raise BadRequest(f"Error parsing JSON: {mistake(error, body)}. {self._expected()}") from None
         except RecursionError:
             raise BadRequest(f"The JSON is nested too deeply. {self._expected()}") from None
         except (ValueError, OverflowError) as error:
@@ -199,41 +202,60 @@ class OpenInferenceProtocol:
         )
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
+        return at_once(self.encode_in_steps(request, answers))
+
+    def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
         form: _Form = request.form
-        defaults = {str(i): answer.fault for i, answer in enumerate(answers) if answer.fault is not None}
-        default = self.application.default_output
-        tensor = _join([_as_tensor(default if a.output is None else a.output) for a in answers])
+        outputs = []
+        defaults: list[bytes] = []
+        reasons: set[str] = set()
+        default: Tensor | None = None
+        for i, answer in enumerate(answers):
+            if (fault := answer.fault) is not None:
+                defaults.append(b'"%d":%b' % (i, msgspec.json.encode([fault.reason, fault.message])))
+                reasons.add(fault.reason)
+            if answer.output is not None:
+                outputs.append(_as_tensor(answer.output))
+            else:
+                default = default or _as_tensor(self.application.default_output)
+                outputs.append(default)
+            yield
+        tensor = yield from _join(outputs)
         datatype = NAMES.get(tensor.dtype, "BYTES")
         if answers and not defaults:
             self.output = datatype, [-1, *tensor.shape[1:]]
+        data = None if form.binary else (yield from _as_json(tensor))
         described: dict[str, Any] = {"name": form.output, "shape": tensor.shape, "datatype": datatype}
-        data = None if form.binary else _as_json(tensor)
         if data is None:
             described["parameters"] = {"binary_data_size": len(tensor.data)}
-        else:
-            described["data"] = data
-        marks: list[tuple[bytes, bytes]] = []
-        parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
-        if defaults:
-            parameters["defaults"] = {i: [fault.reason, fault.message] for i, fault in defaults.items()}
-            reasons = sorted({fault.reason for fault in defaults.values()})
-            marks.append((b"x-default-answer", ", ".join(reasons).encode()))
-        body: dict[str, Any] = {
-            "model_name": self.application.spec.name,
-            "model_version": answers[0].version if answers else "",
-            "parameters": parameters,
-            "outputs": [described],
-        }
+        about = {"model_name": self.application.spec.name}
+        about["model_version"] = answers[0].version if answers else ""
         if form.id is not None:
-            body["id"] = form.id
-        text = msgspec.json.encode(body)
+            about["id"] = form.id
+        query_ids = msgspec.json.encode([answer.query_id for answer in answers])
+        # Text by text, for those of many answers are large.
+        parts = [msgspec.json.encode(about)[:-1], b',"parameters":{"query_ids":', query_ids]
+        marks: list[tuple[bytes, bytes]] = []
+        if defaults:
+            marks.append((b"x-default-answer", ", ".join(sorted(reasons)).encode()))
+            parts += [b',"defaults":{', *(yield from _with_commas(defaults)), b"}"]
+        parts += [b'},"outputs":[', msgspec.json.encode(described)[:-1]]
         if data is not None:
-            return Response(200, [JSON, *marks], text)
-        length = _HEADER_LENGTH, b"%d" % len(text)
-        return Response(200, [_BINARY, length, *marks], b"".join((text, tensor.data)))
+            parts += [b',"data":[', *data, b"]}]}"]
+            return _response([JSON, *marks], parts, len(answers) > SMALL)
+        parts.append(b"}]}")
+        length = _HEADER_LENGTH, b"%d" % sum(map(len, parts))
+        parts.append(bytes(tensor.data))
+        return _response([_BINARY, length, *marks], parts, len(answers) > SMALL)
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         return Response(status, [JSON], msgspec.json.encode({"error": cause}))
+
+
+def _response(headers: list[tuple[bytes, bytes]], parts: list[bytes], is_large: bool) -> Response:
+    return (
+        Response(200, headers, parts[0], parts[1:]) if is_large else Response(200, headers, b"".join(parts))
+    )
 
 
 def infer_path(name: str, version: str | None) -> str:
@@ -296,7 +318,7 @@ def _array(data: list[Any], shape: list[int], datatype: str) -> np.ndarray[Any, 
         raise ValueError("FP16 cannot travel as JSON: send it as binary data")
     wanted = np.dtype(DATATYPES[datatype])
     found = _flat(data, shape)
-    good: dict[str, set[type]] = {"b": {bool}, "f": {int, float}}
+    good: dict[str, set[type]] = {"b": {bool}, "f": {int, float, type(None)}}
     if not good.get(wanted.kind, {int}).issuperset(map(type, found)):
         raise ValueError(f"the data is not all {datatype}")
     if wanted.kind == "b":
@@ -365,7 +387,7 @@ def describe_output(example: tuple[str, tuple[int, ...]] | bytes) -> tuple[str, 
     return (NAMES[dtype], [-1, *shape]) if dtype in NAMES else ("BYTES", [-1])
 
 
-def _join(outputs: list[Tensor]) -> Tensor:
+def _join(outputs: list[Tensor]) -> Steps[Tensor]:
     """One tensor of all outputs: of numbers where all are of one shape, else of BYTES."""
     if not outputs:
         return Tensor(b"", (0,), "bytes")
@@ -375,10 +397,18 @@ def _join(outputs: list[Tensor]) -> Tensor:
         if all(o.dtype == first.dtype for o in outputs):
             data = first.data if count == 1 else b"".join(o.data for o in outputs)
             return Tensor(data, (count, *first.shape), first.dtype)
-        joined = np.stack([np.frombuffer(o.data, o.dtype).reshape(o.shape) for o in outputs])
-        return Tensor(joined.tobytes(), joined.shape, joined.dtype.str)
-    texts = [_as_text(output) for output in outputs]
-    return Tensor(b"".join(struct.pack("<I", len(text)) + text for text in texts), (count,), "bytes")
+        dtype = np.result_type(*{o.dtype for o in outputs})
+        parts = []
+        for output in outputs:
+            parts.append(np.frombuffer(output.data, output.dtype).astype(dtype).tobytes())
+            yield
+        return Tensor(b"".join(parts), (count, *first.shape), dtype.str)
+    parts = []
+    for output in outputs:
+        text = _as_text(output)
+        parts.append(struct.pack("<I", len(text)) + text)
+        yield
+    return Tensor(b"".join(parts), (count,), "bytes")
 
 
 def _as_tensor(output: Output) -> Tensor:
@@ -406,14 +436,32 @@ def _as_text(output: Tensor) -> bytes:
     return bytes(output.data)
 
 
-def _as_json(tensor: Tensor) -> list[Any] | None:
-    """The elements of an output, or None where JSON cannot have them."""
+def _as_json(tensor: Tensor) -> Steps[list[bytes] | None]:
+    """The elements of an output, as a JSON array has them; or None where JSON cannot have them."""
     if tensor.dtype == DATATYPES["FP16"]:
         return None
+    texts = []
     if tensor.dtype in NAMES:
-        numbers: list[Any] = np.frombuffer(tensor.data, tensor.dtype).tolist()
-        return numbers
-    try:
-        return [text.decode() for text in _split(memoryview(tensor.data))]
-    except UnicodeDecodeError:
-        return None
+        numbers = np.frombuffer(tensor.data, tensor.dtype)
+        for start in range(0, len(numbers), _AT_ONCE):
+            texts.append(msgspec.json.encode(numbers[start : start + _AT_ONCE].tolist())[1:-1])
+            yield
+    else:
+        try:
+            for text in _split(memoryview(tensor.data)):
+                texts.append(msgspec.json.encode(text.decode()))
+                yield
+        except UnicodeDecodeError:
+            return None
+    return (yield from _with_commas(texts))
+
+
+def _with_commas(texts: list[bytes]) -> Steps[list[bytes]]:
+    """What stands between the brackets, in parts that are neither many nor large."""
+    parts = []
+    for start in range(0, len(texts), SMALL):
+        if start:
+            parts.append(b",")
+        parts.append(b",".join(texts[start : start + SMALL]))
+        yield
+    return parts

@@ -9,7 +9,7 @@ from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 
 from ....snapshot import ApplicationSpec
 from ...control import Control, fit
-from ..bodies import Body
+from ..bodies import Body, Whole
 from .clippers import Name, Nothing, Verbose, as_text, as_value, known_versions
 
 
@@ -19,7 +19,7 @@ class AddApp(Body):
     name: str
     input_type: str
     default_output: str
-    latency_slo_micros: int
+    latency_slo_micros: Whole
 
 
 class AppName(Body):

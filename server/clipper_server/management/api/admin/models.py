@@ -11,7 +11,7 @@ from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 from ...control import Control
 from ...specs import parse_batching
 from ...state import Version
-from ..bodies import Body
+from ..bodies import Body, Whole
 from ..parameters import Who
 from .clippers import ModelVersion, Nothing, Verbose, known_versions
 
@@ -31,7 +31,7 @@ class AddModel(Body):
     labels: list[str] = Field(default_factory=list)
     container_name: str = NO_CONTAINER
     model_data_path: str = ""
-    batch_size: int = DEFAULT_BATCH_SIZE
+    batch_size: Whole = DEFAULT_BATCH_SIZE
 
 
 class ClipperModel(TypedDict):

@@ -1,0 +1,60 @@
+"""What is large is done a little at a time, between everything else on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+SLICE_S = 1e-3
+SMALL = 64  # inputs: with so many a request is done at once
+
+T = TypeVar("T")
+Steps = Generator[None, None, T]
+"""Work that may be interrupted wherever it yields; T is what comes of it. A step should take microseconds."""
+
+
+class Slices:
+    """Does what it is given, one after the other, for a millisecond in each turn of the event loop.
+
+    One after the other, so that no more than one holds what is half done.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._works: deque[Steps[None]] = deque()
+
+    def add(self, work: Steps[None]) -> None:
+        """Begin it soon. It raises nothing."""
+        self._works.append(work)
+        if len(self._works) == 1:
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        until = time.perf_counter() + SLICE_S
+        works = self._works
+        for _ in works[0]:
+            if time.perf_counter() > until:
+                break
+        else:
+            works.popleft()
+        if works:
+            self._loop.call_soon(self._go_on)
+
+
+def let_go(items: list[Any]) -> Steps[None]:
+    """Empty a list that nobody needs any more: to free thousands of objects takes milliseconds, too."""
+    while items:
+        del items[-SMALL:]
+        yield
+
+
+def at_once(work: Steps[T]) -> T:
+    """What comes of it."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
