@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import logging
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from clipper_server.query.listener import FULL_S, Listener
+from clipper_server.query.listener import Listener
 
 pytestmark = pytest.mark.anyio
 DEADLINE_S = 60
@@ -132,32 +130,3 @@ async def test_a_port_that_is_somebody_elses_is_told(folder: Path, monkeypatch: 
             await frontend.start()
         frontend.listener.close()
     await stranger.end()
-
-
-async def test_where_no_more_may_be_open_clients_wait_and_the_frontend_does_not_spin(
-    folder: Path, clients: Clients, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    tried = 0
-    looked = asyncio.Event()
-
-    def full() -> list[Path]:
-        nonlocal tried
-        tried += 1
-        looked.set()
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    frontend = Frontend("0", "127.0.0.1:0", folder)
-    await frontend.start()
-    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
-        patch.setattr(frontend.listener, "_peers", full)
-        waits = asyncio.create_task(clients.connect(frontend.listener.address, 1))
-        async with asyncio.timeout(DEADLINE_S):
-            await looked.wait()
-        began = asyncio.get_running_loop().time()
-        for _ in range(1000):
-            await asyncio.sleep(0)
-        assert tried <= 1 + (asyncio.get_running_loop().time() - began) / FULL_S
-        assert not waits.done()
-    assert await waits == ["0"]
-    assert caplog.text.count("no more can be accepted: Too many open files") == 1
-    await frontend.end()

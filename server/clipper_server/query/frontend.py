@@ -7,7 +7,6 @@ import contextlib
 import gc
 import logging
 import os
-import resource
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -33,7 +32,6 @@ from .rest import rest
 WAIT_FOR_REPLICAS_S = 5.0
 WAIT_OVER_NAMES_S = 40.0  # the names by which replicas find this one may be half a minute old
 DRAIN_S = 5
-MOST_OPEN = 1 << 16
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +77,6 @@ def main() -> None:
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     loop = asyncio.get_running_loop()
-    _open_many()
     changes = Changes()
     frontend = await number(
         settings.frontend, settings.management, settings.token, settings.folder / "number"
@@ -109,15 +106,6 @@ async def serve(settings: Settings) -> None:
         replicas.close()
         for replica in list(configuration.replicas):
             replica.close()
-
-
-def _open_many() -> None:
-    """Have as many connections as the system lets one have that asks for it; many give 1,024 at first."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_OPEN if hard == resource.RLIM_INFINITY else hard
-    if soft != resource.RLIM_INFINITY and soft < most:
-        with contextlib.suppress(ValueError, OSError):  # macOS has a limit below the one that it tells
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def _listen_for_replicas(address: str, replica: Callable[[], Replica]) -> asyncio.Server:

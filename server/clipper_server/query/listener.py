@@ -12,7 +12,6 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
-import errno
 import logging
 import mmap
 import os
@@ -27,9 +26,6 @@ BACKLOG = 2048
 BIND_AGAIN_S = 0.05
 BIND_FOR_S = 5.0
 ACCEPT_AT_ONCE = 64
-FULL_S = 0.1  # before one looks again whether more may be open
-TELL_AGAIN_S = 60.0  # that no more may be
-_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _COUNT = struct.Struct("<I")
 _CONNECTION, _WANTED, _LISTENER = b"c", b"w", b"l"
 
@@ -54,7 +50,6 @@ class Listener:
         self._listening: socket.socket | None = None
         self._mail: socket.socket | None = None
         self._tasks: set[asyncio.Task[object]] = set()
-        self._told_at = -TELL_AGAIN_S
 
     async def start(self, make_protocol: Callable[[], asyncio.Protocol]) -> None:
         """Accept connections from now on. Raises OSError where the port is somebody else's."""
@@ -144,18 +139,12 @@ class Listener:
 
     def _accept(self) -> None:
         assert self._listening is not None
-        try:
-            peers = {int(path.stem): path for path in self._peers()}
-        except OSError as error:
-            self._wait(error)
-            return
+        peers = {int(path.stem): path for path in self._peers()}
         self._dealt.clear()
         for _ in range(ACCEPT_AT_ONCE):
             try:
                 connection, _ = self._listening.accept()
-            except OSError as error:
-                if error.errno in _FULL:
-                    self._wait(error)
+            except OSError:
                 return  # another frontend was quicker, or the client is gone already
             connection.setblocking(False)
             while (slot := min([self._slot, *peers], key=self._load)) != self._slot:
@@ -167,23 +156,6 @@ class Listener:
                 self._serve(connection)
             else:
                 connection.close()
-
-    def _wait(self, error: OSError) -> None:
-        """No more can be open: those that come wait for those that go, and cost nothing until then."""
-        loop = asyncio.get_running_loop()
-        if loop.time() - self._told_at > TELL_AGAIN_S:
-            self._told_at = loop.time()
-            count = self.connections
-            log.warning(
-                "%d connections, and no more can be accepted: %s. See `ulimit -n`.", count, error.strerror
-            )
-        assert self._listening is not None
-        loop.remove_reader(self._listening.fileno())
-        loop.call_later(FULL_S, self._go_on)
-
-    def _go_on(self) -> None:
-        if self._listening is not None:
-            asyncio.get_running_loop().add_reader(self._listening.fileno(), self._accept)
 
     def _load(self, slot: int) -> int:
         assert self._counts is not None
