@@ -6,7 +6,13 @@ from clipper_server.places.process.inherited import inherited
 def test_a_replica_has_what_programs_need_and_no_keys() -> None:
     needed = {
         **{"PATH": "/bin", "HOME": "/home/ada", "LANG": "C.UTF-8", "LC_ALL": "C", "TZ": "UTC"},
-        **{"VIRTUAL_ENV": "/venv", "PYTHONPATH": "/code", "LD_LIBRARY_PATH": "/lib", "TMPDIR": "/scratch"},
+        **{
+            "VIRTUAL_ENV": "/venv",
+            "PYTHONPATH": "/code",
+            "LD_LIBRARY_PATH": "/lib",
+            "TMPDIR": "/scratch",
+            "CLIPPERLAB_HOME": "/h",
+        },
         **{"CUDA_HOME": "/cuda", "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"},
     }
     secrets = {

@@ -14,6 +14,8 @@ from clipperlab.load.http_request import post
 
 CONNECTIONS = 256  # a second of queries, should the clients themselves be held up
 LATE_S = 5.0  # for the last answers
+SPARE_S = 3.0  # of queries: connections that are used more seldom than that are closed by the server
+SPARE = 8
 
 
 class Load:
@@ -26,7 +28,7 @@ class Load:
         self.versions: dict[str, Counter[int]] = {}
         self.worst_s: dict[str, float] = {}
         self.rate = rate
-        self._connections = connections
+        self._connections = min(connections, max(SPARE, int(SPARE_S * rate)))
         self._parts = urlsplit(url)
         self._request = post(url, b'{"input": [1.0]}')
         self._idle: deque[Connection] = deque()

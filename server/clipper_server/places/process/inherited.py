@@ -14,6 +14,7 @@ _NAMES = {
     # Where libraries find certificates, and keep what they have fetched.
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     *("XDG_CACHE_HOME", "HF_HOME", "TORCH_HOME"),
+    "CLIPPERLAB_HOME",  # whose it is
 }
 _BEGINNINGS = (
     "LC_",
