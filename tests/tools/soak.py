@@ -1,10 +1,10 @@
 """A long run with a restless operator: `python -m tests.tools.soak`, or `--minutes 40 --rate 1500`.
 
-A constant load goes to one model, of which each minute a version is deployed, rolled back, scaled, and a replica
-killed; a second model is left alone. Prints what became of the queries, and of each process that
-lived throughout how its memory grew (the slope over the second half of the run, when all that has a bound is
-full) and how many descriptors it has. Exits with 1 where a query was lost, where descriptors grew, and after
-ten minutes or more also where memory did.
+A constant load goes to one model, of which each minute a version is deployed, rolled back, scaled, and a
+replica killed; a second model is left alone. Prints what became of the queries, and of each process that
+lived throughout how its memory grew (the slope over the second half of the run, when all that has a bound
+is full) and how many descriptors it has. Exits with 1 where a query was lost, where descriptors grew, and
+after ten minutes or more also where memory did.
 
 Bounded by the minutes; an operator's step that does not come to its end is an error.
 """
