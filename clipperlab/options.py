@@ -28,6 +28,10 @@ class DeployOptions(TypedDict, total=False):
         Limits of each replica: {"cpus": 2, "memory": "512Mi", "gpus": 1, "shared_memory": "1Gi"}, and under
         "devices" others by their Kubernetes names. On Kubernetes "node_selector" and "tolerations" choose
         among nodes. What a container manager cannot obey it refuses, with the reason.
+    env
+        Variables of its replicas' environment, a dictionary of texts. On a cluster of processes a replica has
+        of yours only what programs need, such as PATH and LANG. They are kept with the version, and only
+        their names are shown.
     python
         The path of the interpreter that its replicas run on; by default the one that packaged the model.
     wait
@@ -43,6 +47,7 @@ class DeployOptions(TypedDict, total=False):
     make_current: bool
     message: str
     resources: Mapping[str, Any]
+    env: Mapping[str, str]
     python: str
     wait: bool
     timeout_s: float

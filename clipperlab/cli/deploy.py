@@ -36,6 +36,9 @@ def deploy(
     cpus: Annotated[float | None, typer.Option(help="Of each replica.")] = None,
     memory: Annotated[str | None, typer.Option(help="Of each replica, such as 512Mi.")] = None,
     gpus: Annotated[int, typer.Option(help="Of each replica.")] = 0,
+    env: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE in its replicas' environment. Repeatable.")
+    ] = None,
     stage: Annotated[bool, typer.Option("--stage", help="Do not make it current.")] = False,
     message: Message = "",
     cluster_name: ClusterName = DEFAULT,
@@ -51,6 +54,7 @@ def deploy(
         "make_current": not stage,
         "message": message,
         "resources": {k: v for k, v in limits.items() if v},
+        "env": _variables(env or []),
     }
     if not file.is_file():
         raise BadRequest(f"There is no file {file}.")
@@ -94,3 +98,11 @@ def deploy(
         console().print(f"It answers at {conn.application(app_name).url}")
     state = "staged" if stage else "current"
     console().print(f"[bold]{name}:{version}[/] is {state}, after {time.monotonic() - began:.1f} s.")
+
+
+def _variables(given: list[str]) -> dict[str, str]:
+    """Raises BadRequest."""
+    wrong = [text for text in given if "=" not in text]
+    if wrong:
+        raise BadRequest(f"--env is NAME=VALUE, not {wrong[0]!r}.")
+    return {name: value for name, _, value in (text.partition("=") for text in given)}

@@ -84,6 +84,7 @@ class _Options(_Shared):
     make_current: bool | None = None
     message: str | None = None
     resources: Mapping[str, Any] | None = None
+    env: Mapping[str, str] | None = None
     python: str | None = None
     wait: bool | None = None
     timeout_s: float | None = None

@@ -28,6 +28,7 @@ class Version(TypedDict):
     resources: dict[str, Any]
     python: str
     image: str  # a container image that its owner named
+    env: list[str]  # the names of the variables that its replicas were given
     requirements: list[str]
     deployed_by: str
     message: str

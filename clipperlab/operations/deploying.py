@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from clipper_container import artifact as artifacts
+from clipper_container import variables
 from clipper_container.errors import ArtifactError, BadRequest
 
 from ..names import check_labels
@@ -81,6 +82,7 @@ class Deploying(Models):
                 f"There is no artifact at {path}. The deployers, such as deployers.python, package a model "
                 "and deploy it."
             )
+        variables.read(options.get("env"))  # which says what is wrong with it
         fields: dict[str, Any] = {**options, "batching": batching, **({"image": image} if image else {})}
         wait = fields.pop("wait", True)
         timeout_s = fields.pop("timeout_s", READY_TIMEOUT_S)
@@ -115,7 +117,7 @@ class Deploying(Models):
         """
         if image is not None:
             raise BadRequest("register_model() is for a model that runs elsewhere: leave out the image.")
-        refused = options.keys() & {"resources", "python", "wait", "timeout_s"}
+        refused = options.keys() & {"resources", "env", "python", "wait", "timeout_s"}
         if refused:
             raise BadRequest(f"{', '.join(sorted(refused))}: leave out what is for models that run here.")
         fields: dict[str, Any] = {

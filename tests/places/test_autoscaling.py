@@ -14,7 +14,8 @@ from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import ask
 from tests.support.places import EVERYWHERE
 from tests.support.waiting import wait_for
-from tests.tools.drill import RATE, Load
+from tests.tools.drill.bad_hour import RATE
+from tests.tools.drill.load import Load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -36,7 +37,7 @@ def make(conn: ClipperConnection) -> Load:
     deploy_python_closure(conn, "scaled", 1, "doubles", slow_model(), example_input=[1.0])
     conn.link_model_to_app("scaled", "scaled")
     conn.set_autoscaling("scaled", 0, 5)
-    return Load(f"http://{conn.get_query_addr()}/scaled/predict")
+    return Load(f"http://{conn.get_query_addr()}/scaled/predict", RATE)
 
 
 def rise(conn: ClipperConnection) -> None:

@@ -53,6 +53,28 @@ def test_a_bad_request_is_told_what_was_expected(
     assert expected in response.json()["cause"]
 
 
+def test_a_model_has_the_variables_of_its_deploy_and_nobody_is_shown_them(conn: ClipperConnection) -> None:
+    def values(inputs: list[Any]) -> list[str]:
+        import os
+
+        return [os.environ.get(name, "none") for name in inputs]
+
+    values.__module__ = "__main__"
+    conn.register_application("variables", "strings", "", 20_000_000)
+    env = {"DATABASE_PASSWORD": "a $(PATH) 'secret'\nof two lines", "EMPTY": ""}
+    deploy_python_closure(conn, "variables", 1, "strings", values, env=env)
+    conn.link_model_to_app("variables", "variables")
+    names = [*env, "CLIPPER_TOKEN"]
+    answers = ask(conn, "variables", {"input_batch": names}).json()["batch_predictions"]
+    assert [answer["output"] for answer in answers] == [*env.values(), "none"]
+    info = conn.get_model_info("variables", 1)
+    assert info is not None
+    assert info["env"] == sorted(env)
+    assert "of two lines" not in json.dumps([info, conn.status(), conn.events()])
+    with pytest.raises(BadRequest, match="CLIPPER_TOKEN is Clipper Lab's own"):
+        deploy_python_closure(conn, "variables", 2, "strings", values, env={"CLIPPER_TOKEN": "x"})
+
+
 def test_bytes_strings_and_json_arrive_as_such(conn: ClipperConnection) -> None:
     def kinds(inputs: list[Any]) -> list[str]:
         return [f"{type(i).__name__} {len(i)}" for i in inputs]

@@ -141,6 +141,7 @@ def reply(**changes: Any) -> Callable[[int], tuple[wire.Reply, bytes]]:
 LIES = {
     "a time that is none": (reply(compute_s=math.nan), "took it nan s"),
     "a time without end": (reply(compute_s=math.inf), "took it inf s"),
+    "a time that nobody would wait": (reply(compute_s=1e308), "took it 1e+308 s"),
     "a time before it began": (reply(compute_s=-1.0), "took it -1 s"),
     "many credits": (reply(credits=1 << 40), "credits"),
     "credits below none": (reply(credits=-5), "credits"),
@@ -200,6 +201,7 @@ def metric(**changes: Any) -> wire.Metrics:
         (wire.Ready([(1.0, math.nan)]), "took it nan s"),
         (wire.Ready([(0.0, 0.001)]), "of cost 0 took"),
         (wire.Ready([(math.inf, 0.001)]), "of cost inf took"),
+        (wire.Ready([(1.0, 1e308)]), "took it 1e+308 s"),
         (wire.Ready([(1.0, 0.001)] * 2000), "measured 2000 batches"),
         (wire.Ready([], [], b"1,2"), "no JSON"),
         (wire.Ready([], [], b"1" * 5000), "has 5000 bytes"),

@@ -80,6 +80,7 @@ class Specs:
     def replica(self, version: Version, replica: int) -> Spec:
         name = f"{version.model}.{version.version}.{replica}"
         environment = {
+            **version.env,
             "CLIPPER_MODEL_NAME": version.model,
             "CLIPPER_MODEL_VERSION": version.version,
             "CLIPPER_REPLICA": str(replica),

@@ -28,6 +28,8 @@ MAX_HELLO = 4096  # bytes of it
 MAX_CREDITS = 16  # of one replica, those that are spent included
 MAX_DIMENSIONS = 32  # of a tensor
 MAX_MEASURED = 1000  # batches of a warm-up
+MAX_BATCH_S = 1e6  # that a batch takes, and ...
+MAX_COST = 1e12  # ... what it costs: nothing is reckoned well with numbers beyond
 MAX_TEXT = 1000  # characters of a sentence: what is longer is cut
 MAX_NAME = 253  # as of a pod
 REASONS = frozenset({"model_error", "wrong_output_length", "bad_output"})
@@ -68,7 +70,7 @@ def checked(message: Message) -> Message:
             if len(measured) > MAX_MEASURED:
                 raise WireError(f"It measured {len(measured)} batches; {MAX_MEASURED} is the most.")
             for cost, seconds in measured:
-                if not (1 <= cost < math.inf and 0 <= seconds < math.inf):
+                if not (1 <= cost <= MAX_COST and 0 <= seconds <= MAX_BATCH_S):
                     raise WireError(f"It says that a batch of cost {cost:g} took it {seconds:g} s.")
             told = [sentence(text) for text in warnings[:MOST]]
             return cast(Message, msgspec.structs.replace(message, warnings=told))
@@ -117,7 +119,7 @@ def _check(metric: Metric) -> None:
 
 def outcomes(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> Sequence[Outcome] | Fault:
     """What the replica answered these tasks: an outcome for each, or a fault for the whole batch."""
-    if not 0.0 <= reply.compute_s < math.inf:
+    if not 0.0 <= reply.compute_s <= MAX_BATCH_S:
         raise WireError(f"It says that a batch took it {reply.compute_s:g} s.")
     if not 0 <= reply.credits <= MAX_CREDITS:
         raise WireError(f"It gives {reply.credits} credits; {MAX_CREDITS} is the most.")

@@ -110,6 +110,7 @@ class Replica(asyncio.BufferedProtocol):
             self._registry.complain(Complaint(*who, text))
         if self._transport is not None:
             self._transport.abort()  # it may not even read
+        self._end()  # not a turn later: it would get one more batch
 
     def _on_message(self, message: wire.ToFrontend, body: memoryview) -> None:
         if not isinstance(message, wire.Reply):
@@ -279,6 +280,10 @@ class Replica(asyncio.BufferedProtocol):
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        """Nothing comes of it any more; what it had is for others. May be called twice."""
         if self._silence is not None:
             self._silence.cancel()
         queue, lost = self._queue, list(self.in_flight)

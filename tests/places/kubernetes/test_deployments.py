@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import kubernetes_validate
@@ -69,6 +70,23 @@ def test_the_credential_is_in_the_secret_only() -> None:
     assert len(names) == len(set(names))
     (reference,) = [v for v in environment if v["name"] == "CLIPPER_TOKEN"]
     assert reference["valueFrom"]["secretKeyRef"]["name"] == deployment["metadata"]["name"]
+
+
+def test_the_owners_variables_are_in_the_secret_only_and_new_ones_roll_out() -> None:
+    def given(**env: str) -> Spec:
+        found = spec()
+        return dataclasses.replace(found, environment={**env, **found.environment})
+
+    each = given(KEY="a-secret", OMP_NUM_THREADS="4")
+    template = deployments.deployment(each, 1, "")["spec"]["template"]
+    assert "a-secret" not in json.dumps(template)
+    content = {"token": "the-secret", "env.KEY": "a-secret", "env.OMP_NUM_THREADS": "4"}
+    assert deployments.secret(each)["stringData"] == content
+    environment = {v["name"]: v for v in template["spec"]["containers"][0]["env"]}
+    assert environment["KEY"]["valueFrom"]["secretKeyRef"]["key"] == "env.KEY"
+    assert "value" not in environment["OMP_NUM_THREADS"]
+    assert template != deployments.deployment(given(KEY="another"), 1, "")["spec"]["template"]
+    assert "annotations" not in deployments.deployment(spec(), 1, "")["spec"]["template"]["metadata"]
 
 
 def test_no_two_versions_share_a_name_and_long_ones_fit() -> None:

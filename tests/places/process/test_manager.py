@@ -44,6 +44,23 @@ async def test_what_ends_by_itself_leaves_its_last_words(tmp_path: Path) -> None
     assert await manager.poll() == []
 
 
+async def test_a_replica_has_none_of_the_keys_of_who_started_the_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "secret")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    manager = ProcessContainerManager(tmp_path)
+    given = {"KEY": "a model's own", "CLIPPER_FRONTENDS": "x"}
+    replica = manager._environment(
+        dataclasses.replace(LOST, environment=given), _Record(LOST.name, "replica", {})
+    )
+    assert "JUPYTERHUB_API_TOKEN" not in replica
+    assert given.items() <= replica.items()
+    assert (replica["OMP_NUM_THREADS"], replica["PATH"]) == ("2", os.environ["PATH"])
+    query = manager._environment(dataclasses.replace(LOST, kind="query"), _Record("query-0", "query", {}))
+    assert query["JUPYTERHUB_API_TOKEN"] == "secret"  # it is our own, and its settings are there
+
+
 async def test_another_manager_finds_what_the_first_one_started(tmp_path: Path) -> None:
     first = ProcessContainerManager(tmp_path)
     await first.start(LOST)

@@ -135,6 +135,7 @@ class Version(TypedDict):
     resources: Resources
     python: str
     image: str
+    env: list[str]
     requirements: list[str]
     deployed_by: str
     message: str

@@ -50,6 +50,7 @@ class Describe:
             "resources": msgspec.to_builtins(version.resources),
             "python": version.runtime.python,
             "image": version.runtime.image,
+            "env": sorted(version.env),
             "requirements": list(version.runtime.requirements),
             "deployed_by": version.deployed_by,
             "message": version.message,

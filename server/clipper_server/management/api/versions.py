@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import Field
 
-from clipper_container import inputs
+from clipper_container import inputs, variables
 from clipper_container.resources import Resources
 
 from ...places import Runtime
@@ -45,6 +45,7 @@ class NewVersion(Body):
     resources: Limits = Field(default_factory=Limits)
     python: str = ""
     image: str = ""
+    env: dict[str, str] = Field(default_factory=dict)
     make_current: bool = True
     message: str = Field(default="", max_length=2000)
 
@@ -83,6 +84,7 @@ class Versions:
             max_cached_input=new.max_cached_input,
             resources=Resources.of(**new.resources.model_dump()),
             runtime=Runtime(new.python, image=new.image),
+            env=variables.read(new.env),
             deployed_by=x_clipper_who,
             message=new.message,
             make_current=new.make_current,

@@ -30,8 +30,9 @@ class Autoscaling(msgspec.Struct, frozen=True):
 class Version(msgspec.Struct, frozen=True):
     """One version of one model. `error` says why a version failed.
 
-    One without an artifact runs elsewhere, and dials in. `make_current` holds until it has come up. `nonce`
-    tells it from others of its name, before it and after it.
+    One without an artifact runs elsewhere, and dials in. `env` is added to its replicas' environment, and may
+    hold secrets. `make_current` holds until it has come up. `nonce` tells it from others of its name, before it
+    and after it.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Version(msgspec.Struct, frozen=True):
     max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
     resources: Resources = Resources()
     runtime: Runtime = Runtime()
+    env: dict[str, str] = {}
     autoscaling: Autoscaling | None = None
     deployed_by: str = ""
     message: str = ""
@@ -56,6 +58,9 @@ class Version(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.model}:{self.version}"
+
+    def __repr__(self) -> str:
+        return f"<version {self}>"  # without the values in `env`
 
 
 class Move(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ _JSON_FIELDS: dict[str, Any] = {
     "batching": BatchingSpec,
     "resources": Resources,
     "runtime": Runtime,
+    "env": dict[str, str],
     "autoscaling": Autoscaling | None,
 }
 

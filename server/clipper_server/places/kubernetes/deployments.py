@@ -1,4 +1,7 @@
-"""What a model version is on Kubernetes: a Deployment, a secret with its credential, and a budget."""
+"""What a model version is on Kubernetes: a Deployment, a budget, and a secret.
+
+The secret has its credential, and the variables that its owner gave it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ MODEL, VERSION = "clipperlab.org/model", "clipperlab.org/version"
 OWNER = "clipper-management"  # of the fields that management writes
 HANDS_OVER = "clipper-hands-over"  # of the number of replicas, until an autoscaler has taken it
 DIGEST = "clipperlab.org/digest"
+ENV_DIGEST = "clipperlab.org/env-digest"  # with the credential in it: nobody can guess values by it
 COUNTED_BY = "clipperlab.org/replicas-counted-by"
 QUERYABLE = "clipperlab.org/queryable"
 """A condition of a replica's pod: every query frontend has it, and its model is warm. Management sets it."""
@@ -50,7 +54,10 @@ def secret(spec: Spec) -> Manifest:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": _metadata(spec),
-        "stringData": {"token": spec.environment["CLIPPER_TOKEN"]},
+        "stringData": {
+            "token": spec.environment["CLIPPER_TOKEN"],
+            **{_key(name): value for name, value in _given(spec).items()},
+        },
     }
 
 
@@ -67,7 +74,11 @@ def budget(spec: Spec) -> Manifest:
 def deployment(spec: Spec, num_replicas: int | None, registry: str) -> Manifest:
     """Its annotation has a digest of all but the number of replicas, which None leaves to somebody else."""
     labels = _labels(spec)
-    template = {"metadata": {"labels": labels}, "spec": _pod(spec, registry)}
+    template: Manifest = {"metadata": {"labels": labels}, "spec": _pod(spec, registry)}
+    if _given(spec):
+        content = json.dumps(secret(spec)["stringData"], sort_keys=True)
+        digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+        template["metadata"]["annotations"] = {ENV_DIGEST: digest}
     metadata = _metadata(spec)
     metadata["annotations"] = {
         DIGEST: hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
@@ -159,12 +170,28 @@ def _pod(spec: Spec, registry: str) -> Manifest:
     return pod
 
 
+def _given(spec: Spec) -> dict[str, str]:
+    """The variables that are its owner's."""
+    return {name: value for name, value in spec.environment.items() if not name.startswith("CLIPPER_")}
+
+
+def _key(variable: str) -> str:
+    return f"env.{variable}"
+
+
 def _environment(spec: Spec) -> list[Manifest]:
-    threads = str(max(1, int(spec.resources.cpus or 1)))
-    plain = {"OMP_NUM_THREADS": threads, **spec.environment, "CLIPPER_LAST_WORDS": "/dev/termination-log"}
-    secret_key = {"name": name_of(spec.labels["model"], spec.labels["version"]), "key": "token"}
+    given = _given(spec)
+    plain = {**spec.environment, "CLIPPER_LAST_WORDS": "/dev/termination-log"}
+    plain = {name: value for name, value in plain.items() if name not in (*_OWN, *given)}
+    if "OMP_NUM_THREADS" not in given:
+        plain["OMP_NUM_THREADS"] = str(max(1, int(spec.resources.cpus or 1)))
+    secrets = {"CLIPPER_TOKEN": "token", **{name: _key(name) for name in given}}
+    secret_name = name_of(spec.labels["model"], spec.labels["version"])
     return [
         {"name": "CLIPPER_REPLICA", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-        {"name": "CLIPPER_TOKEN", "valueFrom": {"secretKeyRef": secret_key}},
-        *({"name": name, "value": value} for name, value in plain.items() if name not in _OWN),
+        *(
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": key}}}
+            for name, key in secrets.items()
+        ),
+        *({"name": name, "value": value} for name, value in plain.items()),
     ]

@@ -193,9 +193,11 @@ class KubernetesContainerManager:
         manifest = deployments.deployment(spec, count, self._registry)
         name = manifest["metadata"]["name"]
         found = there.get(name)
-        if found is None:  # a pod that looks for its secret in vain looks again after a while only
+        if found is None or not _has_digest(found, manifest):
+            # First: a pod that looks for its secret in vain looks again after a while only.
             await self._server.apply(deployments.secret(spec))
-        elif count is None and not _agrees(found, manifest):
+            self._budgeted.discard(_uid(found) if found else "")  # it has no owner now
+        if found is not None and count is None and not _agrees(found, manifest):
             # What nobody applies any more goes back to 1: so somebody else does, before we no longer do.
             await self._hand_over(manifest, int(found["spec"].get("replicas", 1)))
         if found is None or not _agrees(found, manifest):

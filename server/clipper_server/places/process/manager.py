@@ -27,6 +27,7 @@ from .. import LOG_AT_ONCE, Kind, Runtime, Spec, Status
 from . import allocation
 from .descendants import end_left_by
 from .environments import Environments, base_python
+from .inherited import inherited
 
 GRACE_S = 10.0
 LOG_LIMIT = 4 << 20
@@ -124,10 +125,12 @@ class ProcessContainerManager:
     def _environment(self, spec: Spec, record: _Record) -> dict[str, str]:
         # One thread a replica: the replicas share the cores, and a library that starts a thread a core in
         # each of them makes all of them slow.
-        environment = {"OMP_NUM_THREADS": "1", **os.environ, **spec.environment}
-        environment["CLIPPER_LAST_WORDS"] = str(self._words(spec.name))
+        ours = inherited(os.environ) if spec.kind == "replica" else os.environ
+        environment = {"OMP_NUM_THREADS": "1", **ours}
         if record.cores:
             environment["OMP_NUM_THREADS"] = str(len(record.cores))
+        environment |= spec.environment
+        environment["CLIPPER_LAST_WORDS"] = str(self._words(spec.name))
         if spec.resources.memory is not None:
             environment["CLIPPER_MEMORY"] = str(spec.resources.memory)
         if spec.kind == "replica" and allocation.gpus():

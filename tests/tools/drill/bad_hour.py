@@ -1,139 +1,33 @@
-"""A fire drill: all that operators and bad luck do, under a constant load. `python -m tests.tools.drill`.
+"""All that operators and bad luck do, under a constant load.
 
 200 queries a second go to one application of a cluster with two query frontends and two replicas, while a
 version is deployed, rolled back and forward twenty times, scaled from 1 to 4 and back, and while management,
-a query frontend and a replica are killed in turn. Prints what the clients saw, and exits with 1 where a
-promise was broken: no query fails but those in flight on the killed frontend, every default answer has a true
-reason, and no answer comes from a version that was not current while it was asked.
+a query frontend and a replica are killed in turn. A promise is broken where a query fails but those in flight
+on the killed frontend, where a default answer has no true reason, and where an answer comes from a version
+that was not current while it was asked.
 
 Bounded by the steps, each of which waits for its event with a deadline.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import json
-import os
-import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from urllib.parse import urlsplit
+from contextlib import contextmanager
 
 import psutil
-from rich.console import Console
 from rich.table import Table
 
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
-from clipperlab.load.http_client import Connection
-from clipperlab.load.http_request import post
-from tests.support.home import own_home
 from tests.support.waiting import wait_for
 
+from .load import CONNECTIONS, Load
+
 RATE = 200
-CONNECTIONS = 256  # a second of queries, should the clients themselves be held up
 OBJECTIVE_MICROS = 1_000_000
-LATE_S = 5.0  # for the last answers
-
-
-class Load:
-    """The clients, on a thread of their own. `seen` counts outcomes by step."""
-
-    def __init__(self, url: str) -> None:
-        self.step = "before"
-        self.sent: Counter[str] = Counter()
-        self.seen: dict[str, Counter[str]] = {}
-        self.versions: dict[str, Counter[int]] = {}
-        self._parts = urlsplit(url)
-        self._request = post(url, b'{"input": [1.0]}')
-        self._idle: list[Connection] = []
-        self._all: set[Connection] = set()
-        self._of: dict[int, str] = {}  # the step in which a request was sent
-        self._stopping = False
-        self._open = 0
-        self._all_answered = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="load")
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping = True
-        self._thread.join()
-
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._top_up()
-        await asyncio.gather(*self._tasks)
-        began = loop.time()
-        number = 0
-        while not self._stopping:
-            await asyncio.sleep(max(0.0, began + number / RATE - loop.time()))
-            self._top_up()
-            self.sent[self.step] += 1
-            if self._idle:
-                self._of[number] = self.step
-                self._idle.pop().send(number, self._request)
-            else:
-                self._note(self.step, "no connection")
-            number += 1
-        self._all_answered.clear()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._all_answered.wait(), LATE_S if self._of else 0)
-        for step in self._of.values():
-            self.seen.setdefault(step, Counter())["never answered"] += 1
-        self._of.clear()
-        for connection in list(self._all):
-            connection.close()
-        await asyncio.sleep(0)  # the transports' own last turn
-
-    def _top_up(self) -> None:
-        while self._open < CONNECTIONS:
-            self._open += 1
-            task = asyncio.get_running_loop().create_task(self._connect())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _connect(self) -> None:
-        try:
-            host, port = str(self._parts.hostname), int(self._parts.port or 80)
-            await asyncio.get_running_loop().create_connection(lambda: Connection(self), host, port)
-        except OSError:
-            self._open -= 1
-
-    def free(self, connection: Connection) -> None:
-        self._idle.append(connection)
-        self._all.add(connection)
-
-    def answered(self, number: int, status: int, body: bytes) -> None:
-        step = self._of.pop(number)
-        if status != 200:
-            self._note(step, f"HTTP {status}")
-            return
-        answer = json.loads(body)
-        if answer["default"]:
-            self._note(step, f"default: {answer['default_reason']}")
-        else:
-            self._note(step, "answered")
-            self.versions.setdefault(step, Counter())[answer["output"]] += 1
-
-    def lost(self, connection: Connection, number: int) -> None:
-        self._open -= 1
-        self._all.discard(connection)
-        if number in self._of:
-            self._note(self._of.pop(number), "lost in flight")
-        elif connection in self._idle:
-            self._idle.remove(connection)
-
-    def _note(self, step: str, outcome: str) -> None:
-        self.seen.setdefault(step, Counter())[outcome] += 1
-        if self._stopping and not self._of:
-            self._all_answered.set()
 
 
 class Drill:
@@ -149,7 +43,7 @@ class Drill:
         began = time.monotonic()
         yield
         self.took[name] = time.monotonic() - began
-        enough = self._load.sent[name] + settle_s * RATE
+        enough = self._load.sent[name] + settle_s * self._load.rate
         wait_for("the load to go on", lambda: self._load.sent[name] >= enough, settle_s + 30)
 
     def killed(self, pid: int) -> None:
@@ -183,7 +77,7 @@ def run(settle_s: float) -> tuple[Load, Drill]:
     manager = ProcessContainerManager("drill", clipper_query_port=0, clipper_management_port=0)
     conn = ClipperConnection(manager)
     conn.start_clipper(cache_size=0, num_frontend_replicas=2, fresh=True)
-    load = Load(f"http://{conn.get_query_addr()}/app/predict")
+    load = Load(f"http://{conn.get_query_addr()}/app/predict", RATE)
     drill = Drill(conn, load)
     try:
         conn.register_application("app", "doubles", -1, OBJECTIVE_MICROS)
@@ -247,21 +141,3 @@ def table(load: Load, drill: Drill) -> Table:
         counts = [f"{outcomes[kind]:,}" for kind in ("answered", *kinds)]
         found.add_row(step, took, f"{load.sent[step]:,}", *counts)
     return found
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.tools.drill", description=__doc__)
-    parser.add_argument("--settle-s", type=float, default=20.0, help="load after each step")
-    arguments = parser.parse_args()
-    console = Console(highlight=False)
-    with own_home() as home:
-        os.environ["CLIPPERLAB_HOME"] = str(home)
-        load, drill = run(arguments.settle_s)
-    console.print(table(load, drill))
-    for promise in drill.broken:
-        console.print(f"[red]broken[/] {promise}")
-    return 1 if drill.broken else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
