@@ -20,7 +20,8 @@ CREATE TABLE versions (
     labels TEXT NOT NULL, num_replicas INTEGER NOT NULL, batching TEXT NOT NULL, size TEXT,
     hang_after_s REAL NOT NULL, max_cached_input INTEGER NOT NULL, resources TEXT NOT NULL,
     runtime TEXT NOT NULL, env TEXT NOT NULL, autoscaling TEXT NOT NULL, deployed_by TEXT NOT NULL,
-    message TEXT NOT NULL, make_current INTEGER NOT NULL, nonce TEXT NOT NULL, state TEXT NOT NULL, error TEXT,
+    message TEXT NOT NULL, make_current INTEGER NOT NULL, nonce TEXT NOT NULL, state TEXT NOT NULL,
+    error TEXT,
     PRIMARY KEY (model, version)) STRICT;
 CREATE TABLE replica_numbers (
     model TEXT NOT NULL, version TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (model, version)) STRICT;

@@ -31,8 +31,8 @@ class Version(msgspec.Struct, frozen=True):
     """One version of one model. `error` says why a version failed.
 
     One without an artifact runs elsewhere, and dials in. `env` is added to its replicas' environment, and may
-    hold secrets. `make_current` holds until it has come up. `nonce` tells it from others of its name, before it
-    and after it.
+    hold secrets. `make_current` holds until it has come up. `nonce` tells it from others of its name, before
+    it and after it.
     """
 
     model: str
