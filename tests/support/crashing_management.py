@@ -44,12 +44,11 @@ def step() -> None:
 
 
 def dangerous(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Before it and after it are steps."""
+    """After it is a step. Before it is after the one before it: nothing that lasts has come about between."""
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def slowly(*args: Any, **kwargs: Any) -> Any:
-            step()
             result = await function(*args, **kwargs)
             step()
             return result
@@ -58,7 +57,6 @@ def dangerous(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def at_once(*args: Any, **kwargs: Any) -> Any:
-        step()
         result = function(*args, **kwargs)
         step()
         return result
