@@ -16,8 +16,8 @@ from clipper_container.resources import Resources
 
 from ..cluster import ClusterFolder
 
-FRONTENDS = "/api/v1/frontends/addresses"
-"""The path at which management answers with an Orchestrator's `wires`."""
+FRONTENDS = "/frontends/addresses"
+"""The path of management's API at which management answers with an Orchestrator's `wires`."""
 LOG_AT_ONCE = 64 << 10  # bytes that `log` gives at most
 
 Answer = dict[str, object]

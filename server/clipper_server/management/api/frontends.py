@@ -16,8 +16,6 @@ from . import answers, openapi
 from .access import Access
 from .parameters import WaitS
 
-_V1 = "/api/v1"
-
 
 class QueryFrontends:
     def __init__(
@@ -43,9 +41,7 @@ class QueryFrontends:
 
     def for_replicas(self) -> APIRouter:
         """The way in that checks for itself: a replica's credential is good for it."""
-        return openapi.router(
-            ("GET", FRONTENDS.removeprefix(_V1), self.wires, 200), dependencies=[Depends(openapi.BEARER)]
-        )
+        return openapi.router(("GET", FRONTENDS, self.wires, 200), dependencies=[Depends(openapi.BEARER)])
 
     async def wires(self, request: Request) -> answers.Wires:
         """Where replicas dial query frontends, on Kubernetes: with the token, or a replica's credential."""

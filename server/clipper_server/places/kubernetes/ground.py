@@ -32,7 +32,7 @@ def of_pods(
         f"query:{query}",
         folder.sockets,
         published=(f"management.{namespace}:{management}", f"query.{namespace}:{query}"),
-        wire=f"http://{address}:{management}{FRONTENDS}" if address else f"frontends:{WIRE_PORT}",
+        wire=f"http://{address}:{management}/api/v1{FRONTENDS}" if address else f"frontends:{WIRE_PORT}",
     )
     manager = KubernetesContainerManager(namespace, registry, Numbers(settings), keeps=keeps)
     shared = shared_token(namespace, token)
