@@ -13,23 +13,21 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 
 from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.limits import MIB
 from clipper_container.resources import Resources
 
 from ...supervisor import Supervisor
-from .. import LOG_AT_ONCE, Runtime, Spec, Status, Trouble, Wanted
+from .. import Runtime, Spec, Status, Trouble, Wanted
 from . import autoscalers, deployments, pods
 from .api_server import APIServer, Object, Refused, unreachable
+from .logs import Logs
 from .manifests import COMPONENT, Manifest
 from .numbers import Numbers
 
 LISTED_S = 10.0
 WIRE_PORT = 7000
-LOG_LINES = 400  # of each log, where all are asked for
-LAST_WORDS = 100  # of so many replicas and frontends that ended; their logs go with their pods
 SMALLEST = 64 * MIB
 OVER = math.inf  # ends of a pod that has ended as a whole, of which its container's is a part
 LOST = Trouble(
@@ -57,7 +55,7 @@ class KubernetesContainerManager:
         self._noted: dict[str, float] | None = None  # ends of a pod's container that were told, by its uid
         self._ended: list[Object] = []  # pods that went between the last two polls
         self._gone: dict[str, Status] = {}  # and those that were not forgotten yet, by the status's name
-        self._last_words: dict[str, str] = {}  # by the name of the status, the oldest first
+        self._logs = Logs(self._log_name)
         self._refused: dict[str, Trouble] = {}  # what the API server does not take, by Deployment
         self._budgeted: set[str] = set()  # uids of Deployments that have their secret and budget
 
@@ -100,14 +98,8 @@ class KubernetesContainerManager:
             statuses += self._statuses(pod, self._noted)
         for status in statuses:
             if status.exit_code is not None and status.name not in self._gone:
-                self._keep(status)
+                self._logs.ended(status)
         return statuses
-
-    def _keep(self, status: Status) -> None:
-        self._last_words.pop(status.name, None)
-        self._last_words[status.name] = _end(status.exit_code, status.last_words)
-        for oldest in list(self._last_words)[:-LAST_WORDS]:
-            del self._last_words[oldest]
 
     def _statuses(self, pod: Object, noted_ends: dict[str, float]) -> list[Status]:
         """Its container's last end, where that was not told yet, and that it runs."""
@@ -285,52 +277,12 @@ class KubernetesContainerManager:
         return _unlike(found)
 
     async def logs(self) -> dict[str, str]:
-        """Those of pods that are gone are their last words."""
         await self._connect()
-        found = dict(self._last_words)
-        for pod in list(self._pods.objects.values()):
-            name, text = self._log_name(pod), ""
-            try:
-                with suppress(NotFound, Refused):
-                    text = await self._before(pod) + await self._tail(pod)
-            except ClusterError as error:  # its node is lost, say: the others have theirs
-                text = f"{error}\n"
-            found[name] = text + _last_words(pod) or found.get(name, "")
-        return dict(sorted(found.items()))
-
-    async def _before(self, pod: Object) -> str:
-        """The log of its container before that was last restarted, as far as the node has it."""
-        if not pods.ends(pod):
-            return ""
-        with suppress(NotFound, Refused):
-            return f"{await self._tail(pod, previous=True)}--- It ended, and was started again. ---\n"
-        return ""
-
-    async def _tail(self, pod: Object, **options: Any) -> str:
-        data = await self._server.read_log(pod["metadata"]["name"], tail_lines=LOG_LINES, **options)
-        return data.decode(errors="replace")
+        return await self._logs.all(self._server, list(self._pods.objects.values()))
 
     async def log(self, name: str, after: int) -> tuple[str, int]:
         await self._connect()
-        known = {self._log_name(pod): pod for pod in self._pods.objects.values()}
-        if name not in known and name not in self._last_words:
-            names = sorted(known.keys() | self._last_words)
-            raise NotFound(f"There is no log {name!r}. Logs: {', '.join(names) or 'none yet'}.")
-        data = b""
-        if (pod := known.get(name)) is not None:
-            try:
-                data = await self._server.read_log(pod["metadata"]["name"])
-            except NotFound:
-                pass  # it went a moment ago
-            except Refused:
-                if not pods.has_ended(pod):
-                    return "", after  # its container has not begun yet
-            data += _last_words(pod).encode()
-        if not data:
-            data = self._last_words.get(name, "").encode()
-        begin = after if after <= len(data) else 0
-        part = data[begin : begin + LOG_AT_ONCE]
-        return part.decode(errors="replace"), begin + len(part)
+        return await self._logs.read(self._server, self._pods.objects.values(), name, after)
 
     def _log_name(self, pod: Object) -> str:
         whose = self._name(pod)
@@ -393,16 +345,6 @@ def _name_of(spec: Spec) -> str:
 
 def _ends(pod: Object) -> float:
     return OVER if pods.has_ended(pod) else pods.ends(pod)
-
-
-def _last_words(pod: Object) -> str:
-    """ "" as long as it goes on."""
-    return _end(*pods.last_end(pod)) if pods.has_ended(pod) else ""
-
-
-def _end(exit_code: int | None, last_words: str) -> str:
-    how = "" if exit_code in (None, -1) else f" with exit code {exit_code}"
-    return f"It ended{how}. Its last words: {last_words}\n"
 
 
 def _uid(found: Object) -> str:
