@@ -313,7 +313,7 @@ class KubernetesContainerManager:
         known = {self._log_name(pod): pod for pod in self._pods.objects.values()}
         if name not in known and name not in self._last_words:
             names = sorted(known.keys() | self._last_words)
-            raise NotFound(f"There is no log {name!r}. Logs: {', '.join(names) or 'none yet'}.")
+            raise NotFound(f"There is no log {name[:100]!r}. Logs: {', '.join(names) or 'none yet'}.")
         data = b""
         if (pod := known.get(name)) is not None:
             try:
