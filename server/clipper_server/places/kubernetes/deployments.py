@@ -45,11 +45,17 @@ def image_of(runtime: Runtime, registry: str) -> str:
     return runtime.image or image.tag(kind, python=python, registry=registry)
 
 
+def secret_name(spec: Spec) -> str:
+    """Of the secret with its credential. Nothing else has that name, so that none is ever changed."""
+    digest = hashlib.sha256(spec.environment["CLIPPER_TOKEN"].encode()).hexdigest()[:12]
+    return f"{_metadata(spec)['name']}-{digest}"
+
+
 def secret(spec: Spec) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": _metadata(spec),
+        "metadata": {**_metadata(spec), "name": secret_name(spec)},
         "stringData": {"token": spec.environment["CLIPPER_TOKEN"]},
     }
 
@@ -162,7 +168,7 @@ def _pod(spec: Spec, registry: str) -> Manifest:
 def _environment(spec: Spec) -> list[Manifest]:
     threads = str(max(1, int(spec.resources.cpus or 1)))
     plain = {"OMP_NUM_THREADS": threads, **spec.environment, "CLIPPER_LAST_WORDS": "/dev/termination-log"}
-    secret_key = {"name": name_of(spec.labels["model"], spec.labels["version"]), "key": "token"}
+    secret_key = {"name": secret_name(spec), "key": "token"}
     return [
         {"name": "CLIPPER_REPLICA", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "CLIPPER_TOKEN", "valueFrom": {"secretKeyRef": secret_key}},
