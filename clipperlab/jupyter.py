@@ -15,7 +15,7 @@ import asyncio
 import json
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 import httpx2
 from jupyter_server.base.handlers import APIHandler
@@ -165,10 +165,11 @@ class _Forwarding(_Handler):
     def build(self, record: ClusterRecord, path: str) -> httpx2.Request:
         there, ours = self.target(record)
         url = there + quote(path)  # it came unquoted: a ? in a name begins no query
+        query = "&".join(part for part in self.request.query.split("&") if _is_forwarded(part))
         theirs = [(k, v) for k, v in self.request.headers.get_all() if k.lower() not in _NOT_FORWARDED]
         return self.client().build_request(
             self.request.method or "GET",
-            f"{url}?{self.request.query}" if self.request.query else url,
+            f"{url}?{query}" if query else url,
             headers=[*theirs, *ours.items()],
             content=self.request.body or None,
             # A stream of events says something every 15 s.
@@ -225,6 +226,11 @@ class Query(_Forwarding):
 
     def target(self, record: ClusterRecord) -> tuple[str, dict[str, str]]:
         return f"http://{record.query}/", {}
+
+
+def _is_forwarded(parameter: str) -> bool:
+    """Unless it is how a browser shows this server who it is."""
+    return unquote_plus(parameter.partition("=")[0]) not in ("token", "_xsrf")
 
 
 def _silent(name: str, error: Exception) -> ClusterError:

@@ -615,7 +615,7 @@ async def test_a_new_version_does_not_answer_with_the_old_ones_outputs(
 
 
 def request_of(body: bytes, *headers: str, path: str = "/sum/predict") -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "host: x", f"content-length: {len(body)}", *headers, "", ""]
+    lines = [f"POST {path} HTTP/1.1", "host: localhost", f"content-length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
@@ -634,7 +634,7 @@ async def test_requests_that_follow_without_waiting_are_answered_in_order(
     configuration.apply(snapshot(2, versions=[version_spec(batching=BatchingSpec("off"))]))
     attach(configuration)
     reader, writer = await asyncio.open_connection(*address)
-    health = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+    health = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"
     predictions = [request_of(b'{"input": [%b]}' % b",".join([b"1"] * n)) for n in range(1, 200)]
     writer.write(predictions[0] + health + request_of(b"{]") + b"".join(predictions[1:]))
     assert (await read_response(reader))[1]["output"] == [1]
@@ -862,6 +862,26 @@ async def test_a_policy_that_fails_costs_its_own_query(
     assert late.status_code == 500
     monkeypatch.undo()
     assert (await client.post("/sum/predict", json={"input": [1, 2]})).json()["output"] == [2]
+
+
+async def test_a_page_that_has_pointed_its_name_at_this_machine_is_refused(
+    configuration: Configuration, client: httpx2.AsyncClient
+) -> None:
+    attach(configuration)
+    its = {"Host": "evil.example:1337"}
+    answers = [
+        await client.post("/sum/predict", json={"input": [1]}, headers=its),
+        await client.post("/v2/models/sum/infer", json={}, headers=its),
+        await client.get("/health", headers=its),
+        await client.get("/metrics", headers=its),
+        await client.post("/nowhere", content=b"x" * 100_000, headers=its),
+    ]
+    assert {answer.status_code for answer in answers} == {421}
+    assert "not called 'evil.example:1337'. Ask it at 127.0.0.1" in answers[0].json()["cause"]
+    assert configuration.applications["sum"].metrics.answered == 0
+    for good in ("localhost:1337", "127.0.0.1", "[::1]"):
+        response = await client.post("/sum/predict", json={"input": [1]}, headers={"Host": good})
+        assert response.json()["output"] == [1]
 
 
 # What is told of it

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx2
 import psutil
 import pytest
 
@@ -16,10 +17,12 @@ pytest.importorskip("pytest_jupyter", reason="needs pytest-jupyter, which is not
 from _pytest.fixtures import FixtureFunctionDefinition
 from pytest_jupyter import jupyter_core, jupyter_server, pytest_tornasync
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
+from tornado.httputil import HTTPHeaders
 
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
-from clipperlab.jupyter import MAX_BODY
+from clipperlab.jupyter import MAX_BODY, Query
+from clipperlab.places import ClusterRecord
 from tests.support.clusters import Attach, constant, kill, pid_of
 from tests.support.waiting import wait_for
 
@@ -305,3 +308,24 @@ def test_a_token_that_is_wrong_is_told(cluster: ClipperConnection, fetch: Fetch)
     finally:
         record.write_text(right)
     assert (response.code, body(response)["error"]) == (401, "Unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("asked", "forwarded"),
+    [
+        ("token=secret", ""),
+        ("after=1&token=secret&limit=2", "?after=1&limit=2"),
+        ("%74oken=secret&_xsrf=2", ""),
+        ("tokens=3&q=token%3D4", "?tokens=3&q=token%3D4"),
+        ("", ""),
+    ],
+)
+def test_what_shows_a_browser_to_this_server_is_for_it_alone(asked: str, forwarded: str) -> None:
+    class Asked:
+        method, body, query, headers = "GET", b"", asked, HTTPHeaders()
+
+    handler = Query.__new__(Query)
+    handler.request = Asked()  # type: ignore[assignment]
+    handler.client = lambda: httpx2.AsyncClient(trust_env=False)  # type: ignore[method-assign]
+    record = ClusterRecord("c", "127.0.0.1:1", "127.0.0.1:2", "t")
+    assert str(handler.build(record, "metrics").url) == f"http://127.0.0.1:1/metrics{forwarded}"

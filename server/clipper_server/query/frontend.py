@@ -24,6 +24,7 @@ from ..changes import Changes
 from ..snapshot import Complaint
 from ..supervisor import Supervisor
 from .configuration import Configuration
+from .hosts import Hosts
 from .http import protocol_class
 from .limits import DEFAULT, Limits
 from .listener import Listener, bind
@@ -163,10 +164,11 @@ class Server(uvicorn.Server):
         token: str,
         private: tuple[str, str] = ("127.0.0.1", "127.0.0.1"),
     ) -> None:
-        self._make_protocol: Any = protocol_class(configuration, listener.count)
+        hosts = Hosts(listener.host)
+        self._make_protocol: Any = protocol_class(configuration, listener.count, hosts)
         super().__init__(
             uvicorn.Config(
-                rest(configuration, supervisor, token),
+                rest(configuration, supervisor, token, hosts),
                 http=self._make_protocol,
                 ws="none",
                 lifespan="off",

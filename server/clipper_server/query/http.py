@@ -18,6 +18,7 @@ from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.wire import Fault
 
 from .application import BROKEN, Answer, Query, Request
+from .hosts import Hosts
 from .limits import too_long
 from .protocols import Adapter, Response
 from .slices import SMALL, Steps, let_go
@@ -183,9 +184,12 @@ class Exchange:
 class HTTPProtocol(HttpToolsProtocol):
     """A connection. `routes` tells the predictions' paths from all others."""
 
-    def __init__(self, *args: Any, routes: Routes, count: Callable[[int], None], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, routes: Routes, count: Callable[[int], None], hosts: Hosts, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._routes = routes
+        self._hosts = hosts
         self._count = count
         self._in_request = False
         self._heard_at = 0.0
@@ -245,7 +249,8 @@ class HTTPProtocol(HttpToolsProtocol):
             path = self.url.partition(b"?")[0]
             routes = self._routes.routes
             adapter = routes.get(path) or routes.get(_in_our_spelling(path))
-        if adapter is None:
+        found = dict(self.headers)
+        if adapter is None or not self._hosts.welcome(found.get(b"host")):
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expects
@@ -254,7 +259,6 @@ class HTTPProtocol(HttpToolsProtocol):
             return
         before: Any = self.cycle
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        found = dict(self.headers)
         exchange = Exchange(self, adapter, found, keep_alive)
         self.cycle = exchange  # type: ignore[assignment]
         if before is None or before.response_complete:
@@ -376,11 +380,14 @@ def _in_our_spelling(path: bytes) -> bytes:
     return unquote_to_bytes(path)
 
 
-def protocol_class(routes: Routes, count: Callable[[int], None]) -> type[asyncio.Protocol]:
-    """The class that uvicorn makes its connections with. `count` is told of each that comes and goes."""
+def protocol_class(routes: Routes, count: Callable[[int], None], hosts: Hosts) -> type[asyncio.Protocol]:
+    """The class that uvicorn makes its connections with. `count` is told of each that comes and goes.
+
+    What has a Host that is not welcome goes to the ASGI application, which refuses it.
+    """
 
     class Bound(HTTPProtocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, routes=routes, count=count, **kwargs)
+            super().__init__(*args, routes=routes, count=count, hosts=hosts, **kwargs)
 
     return Bound

@@ -59,6 +59,11 @@ class Listener:
         self._tasks: set[asyncio.Task[object]] = set()
         self._told_at = -TELL_AGAIN_S
 
+    @property
+    def host(self) -> str:
+        """The address that the port is, or is to be, bound to."""
+        return self._address.rpartition(":")[0]
+
     async def start(self, make_protocol: Callable[[], asyncio.Protocol]) -> None:
         """Accept connections from now on. Raises OSError where the port is somebody else's."""
         loop = asyncio.get_running_loop()

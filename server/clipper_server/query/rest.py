@@ -8,16 +8,18 @@ from fastapi.responses import JSONResponse
 from ..methods import HeadAsGet, allowed
 from ..supervisor import Supervisor
 from .configuration import Configuration
+from .hosts import Hosts, OnlyWelcome
 from .private import ManagementOnly, private
 from .protocols.open_inference_metadata import open_inference_metadata
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def rest(configuration: Configuration, supervisor: Supervisor, token: str) -> fastapi.FastAPI:
+def rest(configuration: Configuration, supervisor: Supervisor, token: str, hosts: Hosts) -> fastapi.FastAPI:
     """The ASGI application. What tells of single queries is at the frontend's private address only."""
     app = fastapi.FastAPI(title="Clipper Lab query frontend")
     app.add_middleware(HeadAsGet)
+    app.add_middleware(OnlyWelcome, hosts=hosts)
     app.include_router(open_inference_metadata(configuration))
     management = ManagementOnly(configuration, token)
     app.include_router(private(configuration, management))

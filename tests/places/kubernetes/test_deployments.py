@@ -69,7 +69,17 @@ def test_the_credential_is_in_the_secret_only() -> None:
     names = [variable["name"] for variable in environment]
     assert len(names) == len(set(names))
     (reference,) = [v for v in environment if v["name"] == "CLIPPER_TOKEN"]
-    assert reference["valueFrom"]["secretKeyRef"]["name"] == deployment["metadata"]["name"]
+    assert reference["valueFrom"]["secretKeyRef"]["name"] == deployments.secret(spec())["metadata"]["name"]
+
+
+def test_a_version_that_comes_again_has_a_secret_of_its_own() -> None:
+    first, again = spec(), spec()
+    again.environment["CLIPPER_TOKEN"] = "another-secret"
+    secrets = [deployments.secret(each)["metadata"]["name"] for each in (first, again)]
+    assert secrets[0] != secrets[1]
+    before, after = (deployments.deployment(each, 1, "")["metadata"] for each in (first, again))
+    assert before["name"] == after["name"]
+    assert before["annotations"] != after["annotations"], "its pods are replaced"
 
 
 def test_the_owners_variables_are_in_the_secret_only_and_new_ones_roll_out() -> None:

@@ -127,3 +127,17 @@ def test_choices_change_what_they_say_and_nothing_else() -> None:
     volumes = one(found, "Deployment", "management")["spec"]["template"]["spec"]["volumes"]
     assert {"name": "state", "emptyDir": {"sizeLimit": "2Gi"}} in volumes
     assert not [m for m in found if m["kind"] == "PersistentVolumeClaim"]
+
+
+def test_management_changes_no_secret_and_reads_one() -> None:
+    role = one(manifests.base(), "Role", "management")
+    rules = [rule for rule in role["rules"] if "secrets" in rule["resources"]]
+    free = [rule["verbs"] for rule in rules if "resourceNames" not in rule]
+    named = {tuple(rule["resourceNames"]): rule["verbs"] for rule in rules if "resourceNames" in rule}
+    assert free == [["create"]]
+    assert named == {("clipper-token",): ["get"]}
+
+
+def test_a_replica_without_resources_does_not_take_a_whole_node() -> None:
+    (limit,) = one(manifests.base(), "LimitRange", "replicas")["spec"]["limits"]
+    assert limit == {"type": "Container", "default": {"memory": "4Gi"}, "defaultRequest": {"memory": "64Mi"}}

@@ -189,7 +189,7 @@ async def test_a_log_is_read_on_from_where_one_was_and_also_where_it_was_cut(tmp
     with log.open("ab") as file:
         file.write(b"later\n")
     assert (await manager.log(LOST.name, position))[0] == "later\n"
-    for name in ("nonsuch", "../logs/m.1.0"):
+    for name in ("nonsuch", "../logs/m.1.0", "x" * 5000, "é" * 200, "m.1.0\0", "", "*"):
         with pytest.raises(NotFound, match=r"There is no log .* Logs: m\.1\.0"):
             await manager.log(name, 0)
 

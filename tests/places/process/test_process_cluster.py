@@ -91,7 +91,12 @@ def test_garbage_from_a_would_be_replica_harms_nobody(conn: ClipperConnection, g
 def test_no_secret_is_in_the_process_list_and_the_folder_is_private(conn: ClipperConnection) -> None:
     folder: Path = ProcessContainerManager("shared").folder
     record = json.loads((folder / "cluster.json").read_text())
-    assert folder.stat().st_mode & 0o077 == 0
+    deploy_python_closure(conn, "private", 1, "doubles", writes_a_file())
+    conn.register_application("private", "doubles", -1, 20_000_000)
+    conn.link_model_to_app("private", "private")
+    assert output(conn, "private") == "it was written"
+    mine = [folder, *folder.rglob("*")]  # also what query frontends and models write
+    assert [path for path in mine if not path.is_symlink() and path.stat().st_mode & 0o077] == []
     commands = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
     assert not any(record["token"] in command for command in commands)
     assert not any(record["token"] in log.read_text() for log in (folder / "logs").glob("*.log"))
@@ -147,6 +152,16 @@ def test_a_replica_that_answers_garbage_is_left_and_its_queries_go_to_another(
         assert impostor.answered == 1
     finally:
         impostor.close()
+
+
+def writes_a_file() -> Any:
+    def write(inputs: list[Any]) -> list[str]:
+        with open("a-file", "w") as file:  # noqa: PTH123
+            file.write("x")
+        return ["it was written" for _ in inputs]
+
+    write.__module__ = "__main__"
+    return write
 
 
 class Impostor:

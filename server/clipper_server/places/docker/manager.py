@@ -232,9 +232,9 @@ class DockerContainerManager:
                 break
         else:
             path = self._logs / f"{name}.log"
-            if "/" in name or not path.is_file():
-                running = [c.labels.get(NAME) or c.labels[KIND] for c in self._containers()]
-                raise NotFound(f"There is no log {name!r}. Logs: {', '.join(sorted(running)) or 'none yet'}.")
+            if name not in {kept.stem for kept in self._logs.glob("*.log")}:
+                running = sorted(c.labels.get(NAME) or c.labels[KIND] for c in self._containers())
+                raise NotFound(f"There is no log {name[:100]!r}. Logs: {', '.join(running) or 'none yet'}.")
             data = path.read_bytes()
         begin = after if after <= len(data) else 0
         part = data[begin : begin + LOG_AT_ONCE]

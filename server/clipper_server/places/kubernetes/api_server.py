@@ -71,6 +71,12 @@ class APIServer:
         options = {**_APPLY, "field_manager": who, "_request_timeout": ANSWER_S}
         return _object(await self._do(lambda: patch(name, self._namespace, manifest, **options)))
 
+    async def create(self, manifest: Manifest) -> None:
+        """See that there is one of that name, which nobody else gives."""
+        create = self._call("create", manifest["kind"])
+        options = {"_request_timeout": ANSWER_S}
+        await self._do(lambda: create(self._namespace, manifest, **options), there_is_well=True)
+
     async def delete(self, kind: str, name: str, **options: Any) -> None:
         delete = self._call("delete", kind)
         options["_request_timeout"] = ANSWER_S
@@ -96,7 +102,9 @@ class APIServer:
         )
         return call
 
-    async def _do(self, call: Callable[[], Awaitable[Any]], *, patient: bool = False) -> bytes:
+    async def _do(
+        self, call: Callable[[], Awaitable[Any]], *, patient: bool = False, there_is_well: bool = False
+    ) -> bytes:
         time = asyncio.get_running_loop().time
         if not patient and (left_s := self._not_before - time()) > 0:
             raise ClusterError(unreachable(f"it has too much to do, and wants to be asked in {left_s:.0f} s"))
@@ -109,6 +117,8 @@ class APIServer:
                     raise NotFound(reason(error)) from error
                 if status in (400, 401, 403, 413, 415, 422):
                     raise Refused(reason(error)) from error
+                if status == 409 and there_is_well:
+                    return b""
                 if attempt == TRIES - 1 or status not in (409, 429):
                     raise ClusterError(unreachable(reason(error))) from error
                 pause_s = max(0.05 * 2**attempt, retry_after_s(error))

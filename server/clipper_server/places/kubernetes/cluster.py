@@ -35,6 +35,7 @@ _PATHS = {
     "Role": f"{_RBAC}/namespaces/{{}}/roles",
     "RoleBinding": f"{_RBAC}/namespaces/{{}}/rolebindings",
     "PersistentVolumeClaim": f"{_CORE}/namespaces/{{}}/persistentvolumeclaims",
+    "LimitRange": f"{_CORE}/namespaces/{{}}/limitranges",
     "Service": f"{_CORE}/namespaces/{{}}/services",
     "Secret": f"{_CORE}/namespaces/{{}}/secrets",
     "Deployment": f"{_APPS}/namespaces/{{}}/deployments",

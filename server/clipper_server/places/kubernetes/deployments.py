@@ -49,11 +49,17 @@ def image_of(runtime: Runtime, registry: str) -> str:
     return runtime.image or image.tag(kind, python=python, registry=registry)
 
 
+def secret_name(spec: Spec) -> str:
+    """Of the secret with its credential. Nothing else has that name, so that none is ever changed."""
+    digest = hashlib.sha256(spec.environment["CLIPPER_TOKEN"].encode()).hexdigest()[:12]
+    return f"{_metadata(spec)['name']}-{digest}"
+
+
 def secret(spec: Spec) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": _metadata(spec),
+        "metadata": {**_metadata(spec), "name": secret_name(spec)},
         "stringData": {
             "token": spec.environment["CLIPPER_TOKEN"],
             **{_key(name): value for name, value in _given(spec).items()},
@@ -186,11 +192,10 @@ def _environment(spec: Spec) -> list[Manifest]:
     if "OMP_NUM_THREADS" not in given:
         plain["OMP_NUM_THREADS"] = str(max(1, int(spec.resources.cpus or 1)))
     secrets = {"CLIPPER_TOKEN": "token", **{name: _key(name) for name in given}}
-    secret_name = name_of(spec.labels["model"], spec.labels["version"])
     return [
         {"name": "CLIPPER_REPLICA", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         *(
-            {"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": key}}}
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name(spec), "key": key}}}
             for name, key in secrets.items()
         ),
         *({"name": name, "value": value} for name, value in plain.items()),

@@ -50,7 +50,7 @@ class Logs:
         known = {self._name_of(pod): pod for pod in there}
         if name not in known and name not in self._last_words:
             names = sorted(known.keys() | self._last_words)
-            raise NotFound(f"There is no log {name!r}. Logs: {', '.join(names) or 'none yet'}.")
+            raise NotFound(f"There is no log {name[:100]!r}. Logs: {', '.join(names) or 'none yet'}.")
         data = b""
         if (pod := known.get(name)) is not None:
             try:

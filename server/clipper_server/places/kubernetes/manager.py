@@ -185,27 +185,36 @@ class KubernetesContainerManager:
         manifest = deployments.deployment(spec, count, self._registry)
         name = manifest["metadata"]["name"]
         found = there.get(name)
-        if found is None or not _has_digest(found, manifest):
-            # First: a pod that looks for its secret in vain looks again after a while only.
-            await self._server.apply(deployments.secret(spec))
-            self._budgeted.discard(_uid(found) if found else "")  # it has no owner now
-        if found is not None and count is None and not _agrees(found, manifest):
-            # What nobody applies any more goes back to 1: so somebody else does, before we no longer do.
-            await self._hand_over(manifest, int(found["spec"].get("replicas", 1)))
+        if found is None:
+            # Without pods, which would look for their secret in vain, and then again after a while only. The
+            # secret is the Deployment's, and ends with it.
+            empty = deployments.deployment(spec, 0, self._registry)
+            await self._add_credential(spec, _owned_by(await self._server.apply(empty)))
+        elif not _agrees(found, manifest):
+            await self._add_credential(spec, _owned_by(found))
+            if count is None:
+                # What nobody applies any more goes back to 1: so somebody else does, before we no longer do.
+                await self._hand_over(manifest, int(found["spec"].get("replicas", 1)) or wanted.num_replicas)
         if found is None or not _agrees(found, manifest):
             is_new = found is None
             found = await self._server.apply(manifest)
             if is_new and count is None and wanted.num_replicas > 1:
                 found = await self._hand_over(manifest, wanted.num_replicas)
             self._deployments.objects[name] = found  # the watch will say so too
-        owner = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": _uid(found)}]
+        owner = _owned_by(found)
         await self._autoscale(wanted, name, owner)
         if _uid(found) in self._budgeted:
             return
-        for part in (deployments.secret(spec), deployments.budget(spec)):
-            part["metadata"]["ownerReferences"] = owner
-            await self._server.apply(part)
+        await self._add_credential(spec, owner)  # which a management before this one may have left out
+        budget = deployments.budget(spec)
+        budget["metadata"]["ownerReferences"] = owner
+        await self._server.apply(budget)
         self._budgeted.add(_uid(found))
+
+    async def _add_credential(self, spec: Spec, owner: list[dict[str, str]]) -> None:
+        secret = deployments.secret(spec)
+        secret["metadata"]["ownerReferences"] = owner
+        await self._server.create(secret)
 
     async def _hand_over(self, manifest: Manifest, num_replicas: int) -> Object:
         """The number of replicas, to a name of its own, from which the autoscaler takes it."""
@@ -337,6 +346,11 @@ def _has_digest(found: Object, manifest: Manifest) -> bool:
     return bool(
         annotations.get(deployments.DIGEST) == manifest["metadata"]["annotations"][deployments.DIGEST]
     )
+
+
+def _owned_by(deployment: Object) -> list[dict[str, str]]:
+    name = deployment["metadata"]["name"]
+    return [{"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": _uid(deployment)}]
 
 
 def _name_of(spec: Spec) -> str:

@@ -217,9 +217,9 @@ class ProcessContainerManager:
 
     async def log(self, name: str, after: int) -> tuple[str, int]:
         path = self._log(name)
-        if "/" in name or not path.is_file():
-            known = ", ".join(sorted(p.stem for p in (self._folder / "logs").glob("*.log"))) or "none yet"
-            raise NotFound(f"There is no log {name!r}. Logs: {known}.")
+        known = sorted(p.stem for p in (self._folder / "logs").glob("*.log"))
+        if name not in known:
+            raise NotFound(f"There is no log {name[:100]!r}. Logs: {', '.join(known) or 'none yet'}.")
         cut = self._cut.get(name, 0)
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
