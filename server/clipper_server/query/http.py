@@ -18,6 +18,7 @@ from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.wire import Fault
 
 from .application import BROKEN, Answer, Query, Request
+from .cors import CORS
 from .limits import too_long
 from .protocols import Adapter, Response
 from .slices import SMALL, Steps, let_go
@@ -30,6 +31,8 @@ BAD, TOO_LARGE = "Query processing error", "Request too large"
 
 class Routes(Protocol):
     """Where the HTTP side finds the applications: by path, without the query string."""
+
+    cors: CORS | None
 
     @property
     def routes(self) -> Mapping[bytes, Adapter]: ...
@@ -169,6 +172,9 @@ class Exchange:
 
     def _respond(self, response: Response) -> None:
         if not self.disconnected and not self.response_complete:
+            if (cors := self._protocol.routes.cors) is not None:
+                headers = [*response.headers, *cors.headers(self._headers.get(b"origin"))]
+                response = response._replace(headers=headers)
             self._protocol.write_response(self, response)
         # The connection goes on, and need not keep them.
         self._request = self._query = None
@@ -185,7 +191,7 @@ class HTTPProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, routes: Routes, count: Callable[[int], None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._routes = routes
+        self.routes = routes
         self._count = count
         self._in_request = False
         self._heard_at = 0.0
@@ -243,7 +249,7 @@ class HTTPProtocol(HttpToolsProtocol):
         adapter = None
         if self.parser.get_method() == b"POST":
             path = self.url.partition(b"?")[0]
-            routes = self._routes.routes
+            routes = self.routes.routes
             adapter = routes.get(path) or routes.get(_in_our_spelling(path))
         if adapter is None:
             url, headers, expects = self.url, self.headers, self.expect_100_continue

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from ..methods import HeadAsGet, allowed
 from .configuration import Configuration
+from .cors import WithCORS
 from .private import is_private, private
 from .protocols.open_inference_metadata import open_inference_metadata
 
@@ -17,6 +18,7 @@ def rest(configuration: Configuration) -> fastapi.FastAPI:
     """The ASGI application. What tells of single queries is at the frontend's private address only."""
     app = fastapi.FastAPI(title="Clipper Lab query frontend")
     app.add_middleware(HeadAsGet)
+    app.add_middleware(WithCORS, allows=configuration)
     app.include_router(open_inference_metadata(configuration))
     app.include_router(private(configuration))
 

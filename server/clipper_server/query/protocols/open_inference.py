@@ -102,7 +102,7 @@ class OpenInferenceProtocol:
     def __init__(self, application: Application, version: str | None, limits: Limits = DEFAULT) -> None:
         self.application = application
         self.max_body = limits.body
-        self._limits = limits
+        self.limits = limits
         self._version = version
         # Datatype and shape, as a model last answered. Until one does, those of the default output.
         self.output = describe_output(application.default_output)
@@ -113,7 +113,7 @@ class OpenInferenceProtocol:
             whole = memoryview(body)
             if length == 0:
                 return self._request(headers, self._bare(whole), _Form(None, OUTPUT, True), None)
-            self._limits.check_json(len(body) if length is None else length)
+            self.limits.check_json(len(body) if length is None else length)
             asked = read(_decode, body if length is None else whole[:length])
             if len(asked.inputs) != 1:
                 raise ValueError(f"it has {len(asked.inputs)} inputs, and an application takes one tensor")
@@ -165,7 +165,7 @@ class OpenInferenceProtocol:
         if (datatype == "BYTES") != (kind in _TEXTS):
             raise ValueError(f"the datatype is {datatype}")
         if shape and (len(shape) > 1 or not kind or datatype == "BYTES"):
-            self._limits.check_inputs(shape[0])
+            self.limits.check_inputs(shape[0])
         if datatype == "BYTES":
             if len(shape) not in (1, 2) or shape[1:] not in ([], [1]):
                 raise ValueError(f"the shape is {shape}")
