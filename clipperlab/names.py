@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from clipper_container.errors import BadRequest
 
+_ORIGIN = re.compile(r"[a-z][-+.a-z0-9]*://[^/\\s,?#]+")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -19,6 +20,19 @@ def check_name(what: str, name: object) -> str:
             "63 of them, with a letter or a digit at both ends."
         )
     return text
+
+
+def check_origins(origins: Sequence[str]) -> list[str]:
+    """Origins of web pages. Raises BadRequest where one is none."""
+    if isinstance(origins, str):
+        origins = [origins]
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise BadRequest(
+                f"The origin {origin!r} is none: it has a scheme, a host and perhaps a port, as in "
+                "https://example.com or http://localhost:8000."
+            )
+    return list(origins)
 
 
 def check_labels(labels: Iterable[object] | None) -> list[str]:

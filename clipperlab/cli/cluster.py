@@ -9,9 +9,30 @@ import typer
 from clipper_container.errors import ClusterError
 
 from ..management import Management
+from ..names import check_origins
 from ..places.kubernetes import KubernetesContainerManager
 from .app import DEFAULT, AsJson, ClusterName, app, console, manager, on, print_json
 from .summary import summarise
+
+MaxInputs = Annotated[int | None, typer.Option(help="Of one request.")]
+MaxJson = Annotated[int | None, typer.Option(help="Bytes of JSON, of one request.")]
+CorsOrigin = Annotated[list[str] | None, typer.Option(help="Of web pages that may ask; * are all.")]
+
+
+def _given(
+    cache_size: int | None,
+    num_frontends: int | None,
+    max_inputs: int | None,
+    max_json: int | None,
+    cors_origins: list[str] | None,
+) -> dict[str, int | str]:
+    """The settings that were given: the others stay as they were."""
+    numbers = {"cache_size": cache_size, "num_frontends": num_frontends}
+    numbers |= {"max_inputs": max_inputs, "max_json": max_json}
+    given: dict[str, int | str] = {name: value for name, value in numbers.items() if value is not None}
+    if cors_origins:
+        given["cors_origins"] = ",".join(check_origins(cors_origins))
+    return given
 
 
 @app.command()
@@ -19,13 +40,16 @@ def start(
     cluster_name: ClusterName = DEFAULT,
     cache_size: Annotated[int | None, typer.Option(help="Of the prediction cache, in bytes.")] = None,
     num_frontends: Annotated[int | None, typer.Option(help="Query frontends that share the port.")] = None,
+    max_inputs: MaxInputs = None,
+    max_json: MaxJson = None,
+    cors_origin: CorsOrigin = None,
 ) -> None:
     """Start a cluster, or find it running."""
     place = manager(cluster_name)
     terminal = console()
-    given = {"cache_size": cache_size, "num_frontends": num_frontends}
+    given = _given(cache_size, num_frontends, max_inputs, max_json, cors_origin)
     with terminal.status(f"Starting {cluster_name} ..."):
-        started = place.up(fresh=False, settings={k: v for k, v in given.items() if v is not None})
+        started = place.up(fresh=False, settings=given)
     record = place.record()
     if record is None:
         raise ClusterError(f"Cluster {cluster_name!r} was stopped as soon as it had started.")
@@ -83,10 +107,13 @@ def manifests(
     registry: Annotated[str, typer.Option(help="Where the images are.")] = "",
     cache_size: Annotated[int | None, typer.Option(help="Of the prediction cache, in bytes.")] = None,
     num_frontends: Annotated[int | None, typer.Option(help="Query frontends.")] = None,
+    max_inputs: MaxInputs = None,
+    max_json: MaxJson = None,
+    cors_origin: CorsOrigin = None,
 ) -> None:
     """Print a cluster on Kubernetes as YAML, for `kubectl apply` and GitOps: as it runs, or as it would."""
     place = KubernetesContainerManager(cluster_name, namespace=namespace or None, registry=registry)
-    given = {"cache_size": cache_size, "num_frontends": num_frontends}
-    text, running = place.manifests({k: v for k, v in given.items() if v is not None})
+    given = _given(cache_size, num_frontends, max_inputs, max_json, cors_origin)
+    text, running = place.manifests(given)
     said = "As it runs" if running else "As it would be, for it does not run"
     typer.echo(f"# {cluster_name}. {said}. Management makes its secrets.\n{text}", nl=False)

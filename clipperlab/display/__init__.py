@@ -23,6 +23,10 @@ class Displayed:
         """A new view of it. Raises ClusterError where widgets are not installed."""
         raise NotImplementedError
 
+    def _repr_html_(self) -> str:
+        """What it is at the moment, as a table."""
+        raise NotImplementedError
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         if not in_notebook():
             return {}  # IPython asks for the text then
@@ -30,7 +34,12 @@ class Displayed:
             view = self._view()
         except ClusterError:
             return {}
-        return {**view._repr_mimebundle_(), "text/plain": repr(self)}
+        # A saved notebook has no kernel, and often no widgets: it shows the table.
+        return {
+            **view._repr_mimebundle_(),
+            "text/html": self._repr_html_(),
+            "text/plain": repr(self),
+        }
 
 
 def workbench(module: str) -> ModuleType:

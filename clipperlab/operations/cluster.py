@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipper_container.errors import BadRequest, ClipperException, ClusterError
 
+from ..names import check_origins
 from .attached import Attached
 from .refusals import refuse_start_arguments
 
@@ -24,14 +26,19 @@ class Cluster(Attached):
         *,
         cache_size: int = 33_554_432,
         num_frontend_replicas: int = 1,
+        max_inputs: int = 20_000,
+        max_json: int = 1_048_576,
+        cors_origins: Sequence[str] = (),
         fresh: bool = False,
         **of_clipper: Any,
     ) -> None:
         """Start the cluster and attach to it. It finds the applications and models of its last run again.
 
         `cache_size` is that of the prediction cache, in bytes, in each query frontend; 0 switches it off.
-        `num_frontend_replicas` query frontends (at most 64) share the query port. `fresh` first ends and
-        removes what an earlier run left. Raises BadRequest (also for Clipper's arguments for images and
+        `num_frontend_replicas` query frontends (at most 64) share the query port. A request has `max_inputs`
+        inputs and `max_json` bytes of JSON at most. `cors_origins` are those of web pages that may ask, such
+        as `["https://example.com"]`; `["*"]` are all, and none may otherwise. `fresh` first ends and removes
+        what an earlier run left. Raises BadRequest (also for Clipper's arguments for images and
         timeouts, saying what there is instead), or ClusterError where the cluster runs already: `connect`
         is for that.
         """
@@ -42,7 +49,15 @@ class Cluster(Attached):
             raise BadRequest(
                 f"num_frontend_replicas must be from 1 to {MAX_FRONTENDS}, not {num_frontend_replicas}."
             )
-        settings = {"cache_size": cache_size, "num_frontends": num_frontend_replicas}
+        if max_inputs < 1 or max_json < 1:
+            raise BadRequest(f"max_inputs and max_json are at least 1, not {max_inputs} and {max_json}.")
+        settings: dict[str, int | str] = {
+            "cache_size": cache_size,
+            "num_frontends": num_frontend_replicas,
+            "max_inputs": max_inputs,
+            "max_json": max_json,
+            "cors_origins": ",".join(check_origins(cors_origins)),
+        }
         if not self.cm.up(fresh=fresh, settings=settings):
             raise ClusterError(
                 f"Cluster {self.cm.cluster_name!r} is already running: connect() attaches to it, and "

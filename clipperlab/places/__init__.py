@@ -26,11 +26,12 @@ class ContainerManager(Protocol):
 
     cluster_name: str
 
-    def up(self, *, fresh: bool, settings: Mapping[str, int] | None = None) -> bool:
+    def up(self, *, fresh: bool, settings: Mapping[str, int | str] | None = None) -> bool:
         """Bring the cluster up, or restart what is dead of it; True unless it was running and well.
 
         `fresh` first ends and removes everything that an earlier run left. `settings` may have a
-        `cache_size` and `num_frontends`; what is left out stays as it was. Raises ClusterError.
+        `cache_size`, `num_frontends`, `max_inputs`, `max_json` and `cors_origins`; what is left out stays as
+        it was. Raises ClusterError.
         """
 
     def down(self, *, purge: bool, graceful: bool = True) -> int:

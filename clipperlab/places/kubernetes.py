@@ -127,7 +127,7 @@ class KubernetesContainerManager(BroughtUp):
                 ) from None
         return self._forwards[service].address
 
-    def manifests(self, settings: Mapping[str, int] | None = None) -> tuple[str, bool]:
+    def manifests(self, settings: Mapping[str, int | str] | None = None) -> tuple[str, bool]:
         """The cluster as YAML, and whether it runs: with its models then, and as it would be otherwise."""
         given = {**self._wishes, **(settings or {})}
         options = [

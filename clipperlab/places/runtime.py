@@ -33,7 +33,7 @@ class BroughtUp:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.cluster_name!r})"
 
-    def up(self, *, fresh: bool, settings: Mapping[str, int] | None = None) -> bool:
+    def up(self, *, fresh: bool, settings: Mapping[str, int | str] | None = None) -> bool:
         given: dict[str, int | str] = {**self._wishes, **(settings or {})}
         options = [
             part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))

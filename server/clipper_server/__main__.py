@@ -21,6 +21,7 @@ from clipper_container.errors import ClipperException
 
 from .cluster import ClusterFolder
 from .places import Answer, Place
+from .places.arguments import KEPT
 from .places.docker import commands as docker
 from .places.kubernetes import commands as kubernetes
 from .places.process import commands as process
@@ -51,7 +52,7 @@ def _manage(place: Place, arguments: Namespace) -> None:
     ground = partial(place.ground, arguments)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(server.serve(folder, ground, arguments.cache_size, arguments.num_frontends))
+            runner.run(server.serve(folder, ground, {name: getattr(arguments, name) for name in KEPT}))
     except (ClipperException, OSError, sqlite3.Error) as error:
         server.tell_starter(sentence(error))  # whose log may be on a disk that is full
         raise
@@ -83,6 +84,9 @@ def _add_arguments(command: ArgumentParser, word: str) -> None:
     if word in ("up", "manifests", "management"):
         command.add_argument("--cache-size", type=_at_least(0), help="bytes, in each query frontend")
         command.add_argument("--num-frontends", type=_at_least(1), help="query frontend processes")
+        command.add_argument("--max-inputs", type=_at_least(1), help="of one request")
+        command.add_argument("--max-json", type=_at_least(1), help="bytes of JSON, of one request")
+        command.add_argument("--cors-origins", help="of web pages that may ask, with commas; * are all")
     if word == "up":
         command.add_argument("--fresh", action="store_true")
     if word == "down":

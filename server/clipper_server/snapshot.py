@@ -62,6 +62,17 @@ class VersionSpec(msgspec.Struct, frozen=True):
     wakes: bool = False
 
 
+class RequestSpec(msgspec.Struct, frozen=True):
+    """What comes in at the query port: a request has `max_inputs` and `max_json` bytes of JSON at most.
+
+    Web pages of `cors_origins` may ask; `*` are all.
+    """
+
+    max_inputs: int = 20_000
+    max_json: int = 1 << 20
+    cors_origins: list[str] = []
+
+
 class Snapshot(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT):
     """All that a query frontend needs. `current` maps a model to the version that answers for it.
 
@@ -73,6 +84,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT):
     versions: list[VersionSpec]
     current: dict[str, str]
     cache_size: int = 0
+    requests: RequestSpec = RequestSpec()
 
     @classmethod
     def decode(cls, text: bytes) -> Snapshot:

@@ -10,7 +10,6 @@ import tempfile
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -18,19 +17,17 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from clipper_container.errors import ClusterError, TooLarge
-from clipper_container.inputs import INPUT_TYPES
+from clipper_container.errors import ClusterError
 from clipper_container.wire import Fault
 from clipper_server.changes import Changes
 from clipper_server.query.application import Answer
 from clipper_server.query.configuration import Configuration
-from clipper_server.query.frontend import Server, Settings
+from clipper_server.query.frontend import Server
 from clipper_server.query.http import HTTPProtocol
-from clipper_server.query.limits import Limits
 from clipper_server.query.listener import Listener
 from clipper_server.query.protocols.clipper import ClipperProtocol
 from clipper_server.query.task import Outcome
-from clipper_server.snapshot import ApplicationSpec, BatchingSpec, Snapshot
+from clipper_server.snapshot import ApplicationSpec, BatchingSpec, RequestSpec, Snapshot
 from clipper_server.supervisor import Supervisor
 from tests.support.fakes import FakeReplica, version_spec
 
@@ -376,18 +373,54 @@ async def test_a_request_has_not_too_many_inputs(
     assert (response.status_code, "binary tensors" in response.text) == (413, True)
 
 
-def test_what_one_request_may_cost_is_a_setting() -> None:
-    environment = {f"CLIPPER_{name.upper()}": "x" for name in Settings.__struct_fields__}
-    with pytest.raises(msgspec.ValidationError):
-        Settings.read(environment)
-    found = Settings.read({**environment, "CLIPPER_MAX_INPUTS": "5", "CLIPPER_MAX_JSON": "1000"})
-    assert (found.max_inputs, found.max_json) == (5, 1000)
-    application = SimpleNamespace(default_output=b"0", input_type=INPUT_TYPES["doubles"])
-    protocol = ClipperProtocol(application, Limits(5, 1000))  # type: ignore[arg-type]
-    assert protocol.max_body == 1000
-    assert len(protocol.parse({}, b'{"input_batch":[[],[],[],[],[]]}').tensors) == 5
-    with pytest.raises(TooLarge, match="5 is the most"):
-        protocol.parse({}, b'{"input_batch":[[],[],[],[],[],[]]}')
+async def test_what_one_request_may_cost_is_a_setting(
+    configuration: Configuration, client: httpx2.AsyncClient
+) -> None:
+    configuration.apply(snapshot(2, requests=RequestSpec(max_inputs=5, max_json=100)))
+    tensor = {"name": "x", "shape": [6, 1], "datatype": "FP64", "data": [0] * 6}
+    for path, body, wanted in (
+        ("/sum/predict", {"input_batch": [[]] * 5}, 200),
+        ("/sum/predict", {"input_batch": [[]] * 6}, 413),
+        ("/sum/predict", {"input": [1] * 50}, 413),
+        ("/v2/models/sum/infer", {"inputs": [{**tensor, "name": "x" * 40}]}, 413),
+    ):
+        response = await client.post(path, json=body)
+        assert response.status_code == wanted
+        assert wanted == 200 or "started with max_" in response.text
+    configuration.apply(snapshot(3, requests=RequestSpec(max_inputs=50_000)))
+    assert (await client.post("/v2/models/sum/infer", json={"inputs": [tensor]})).status_code == 200
+    assert configuration.queues["m", "1"].admission.most == 50_000
+
+
+ORIGIN = "https://example.com"
+
+
+@pytest.mark.parametrize("path", ["/sum/predict", "/health", "/no/predict"])
+@pytest.mark.parametrize("allowed", [[ORIGIN, "http://other"], ["*"]])
+async def test_web_pages_may_ask_where_it_is_said(
+    configuration: Configuration, client: httpx2.AsyncClient, path: str, allowed: list[str]
+) -> None:
+    attach(configuration)
+    asking = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+
+    async def answers(origin: str) -> tuple[httpx2.Response, httpx2.Response]:
+        method = "GET" if path == "/health" else "POST"
+        headers = {"Origin": origin}
+        answer = await client.request(method, path, headers=headers, content=b'{"input": [1]}')
+        return await client.options(path, headers={**headers, **asking}), answer
+
+    for response in await answers(ORIGIN):
+        assert "access-control-allow-origin" not in response.headers
+    configuration.apply(snapshot(2, requests=RequestSpec(cors_origins=allowed)))
+    preflight, answer = await answers(ORIGIN)
+    assert preflight.status_code == 204
+    assert "POST" in preflight.headers["access-control-allow-methods"]
+    assert preflight.headers["access-control-allow-headers"] == "content-type"
+    for response in (preflight, answer):
+        assert response.headers["access-control-allow-origin"] == ("*" if "*" in allowed else ORIGIN)
+    for response in await answers("https://elsewhere.example"):
+        assert ("access-control-allow-origin" in response.headers) == ("*" in allowed)
+        assert response.headers.get("vary") == (None if "*" in allowed else "Origin")
 
 
 async def test_an_unknown_application_is_told_which_there_are(client: httpx2.AsyncClient) -> None:
@@ -528,9 +561,9 @@ async def test_outputs_are_told_from_the_start_and_then_as_the_model_has_them(
 
 
 async def test_where_there_is_no_room_the_application_says_how(
-    configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    configuration: Configuration, client: httpx2.AsyncClient
 ) -> None:
-    monkeypatch.setattr("clipper_server.query.admission.MAX_WAITING", 2)
+    configuration.queues["m", "1"].admission.most = 2
     waiting = [asyncio.create_task(client.post("/sum/predict", json={"input": [1]})) for _ in range(2)]
     await waits(configuration, 2)
     default = await client.post("/sum/predict", json={"input": [1]})

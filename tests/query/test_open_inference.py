@@ -58,6 +58,7 @@ def adapter(
         spec=SimpleNamespace(name="m"),
         input_type=INPUT_TYPES[input_type],
         default_output=msgspec.json.encode(default),
+        example=lambda _version: None,
     )
     return OpenInferenceProtocol(cast(Application, application), version)
 
@@ -468,6 +469,20 @@ def test_the_answer_to_no_inputs_has_no_outputs() -> None:
     answer = told()
     assert (answer.shape, answer.data, answer.body["model_version"]) == ([0], [], "")
     assert told(binary=True).data == b""
+
+
+@pytest.mark.parametrize(
+    ("example", "datatype", "shape"),
+    [(None, "INT64", [0]), (("<f4", (3, 2)), "FP32", [0, 3, 2]), (b'"text"', "BYTES", [0])],
+)
+def test_the_answer_to_no_inputs_is_of_the_known_datatype(
+    example: object, datatype: str, shape: list[int]
+) -> None:
+    protocol = adapter()
+    protocol.application.example = lambda _version: example  # type: ignore[method-assign, return-value, assignment]
+    for binary in (False, True):
+        answer = read(protocol.encode(asked(protocol, binary), []))
+        assert (answer.datatype, answer.shape, len(answer.data)) == (datatype, shape, 0)
 
 
 # Text
@@ -986,7 +1001,7 @@ def test_a_binary_round_trip_is_exact(array: Array) -> None:
     assert (answer.datatype, answer.shape, answer.data) == (name, [*array.shape], array.tobytes())
 
 
-@given(st.lists(st.binary(max_size=8), max_size=5))
+@given(st.lists(st.binary(max_size=8), min_size=1, max_size=5))
 def test_a_binary_round_trip_of_bytes_is_exact(texts: list[bytes]) -> None:
     protocol = adapter("bytes")
     more = {"parameters": {"binary_data_output": True}}

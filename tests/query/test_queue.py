@@ -332,11 +332,10 @@ def test_what_fits_into_the_next_batch_is_never_too_much() -> None:
     run(main())
 
 
-def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clipper_server.query.admission.MAX_WAITING", 10)
-
+def test_the_queue_is_bounded() -> None:
     async def main() -> None:
         queue = new_queue()
+        queue.admission.most = 10
         askers = [Asker(queue, str(i), 9) for i in range(12)]
         assert [asker.fault.reason for asker in askers if asker.done.done()] == ["overload"] * 2
 

@@ -78,7 +78,7 @@ class FakeManager:
         self.calls: list[str] = []
         self.after_up: ClusterRecord | None = self.found
 
-    def up(self, *, fresh: bool, settings: Mapping[str, int] | None = None) -> bool:
+    def up(self, *, fresh: bool, settings: Mapping[str, int | str] | None = None) -> bool:
         self.calls.append(f"up fresh={fresh}")
         self.settings = dict(settings or {})
         started, self.runs, self.found = fresh or not self.runs, True, self.after_up

@@ -272,6 +272,16 @@ def test_handles_are_text_where_there_is_no_notebook(cluster: ClipperConnection,
     assert "app" in cluster.application("app")._repr_html_()
 
 
+def test_a_saved_notebook_shows_handles_as_tables(
+    cluster: ClipperConnection, panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipperlab.display.in_notebook", lambda: True)
+    for shown in (cluster, cluster.application("app"), cluster.model("m")):
+        bundle = shown._repr_mimebundle_()
+        assert bundle.keys() >= {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
+        assert "<table" in bundle["text/html"]
+
+
 def test_what_can_be_deployed() -> None:
     sklearn = pytest.importorskip("sklearn.dummy")
 

@@ -8,7 +8,7 @@ import os
 import secrets
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -36,19 +36,18 @@ from .specs import Specs
 from .state import State
 
 START_S = 30.0
-DEFAULT_CACHE_SIZE = 32 << 20
+DEFAULTS = {"cache_size": 32 << 20, "num_frontends": 1, "max_inputs": 20_000, "max_json": 1 << 20}
 
 
 async def serve(
     folder: ClusterFolder,
     place: Callable[[ClusterFolder, Settings, str], Ground],
-    cache_size: int | None,
-    num_frontends: int | None,
+    wishes: Mapping[str, int | str | None],
 ) -> None:
     """Manage the cluster in `folder` until SIGTERM. Its frontends and replicas run on after that.
 
-    `place` gives what it stands on. Writes one line to standard output when the cluster serves. What is None
-    stays as it was.
+    `place` gives what it stands on. Writes one line to standard output when the cluster serves. Of the wishes
+    what is None stays as it was.
     """
     lock = folder.lock("management", wait=False)  # held until the process ends
     if lock is None:
@@ -58,8 +57,7 @@ async def serve(
     state.set("token", ground.token)
     specs = Specs(ground.cluster_name, ground.token, ground.addresses)
     manager = ground.manager
-    cache_size = _keep(state, "cache_size", cache_size, DEFAULT_CACHE_SIZE)
-    num_frontends = _keep(state, "num_frontends", num_frontends, 1)
+    kept = {name: _keep(state, name, wish, DEFAULTS.get(name, "")) for name, wish in wishes.items()}
 
     changes = Changes()
     events = Events(state, changes)
@@ -78,7 +76,7 @@ async def serve(
         control.versions.came_up,
         control.versions.did_not_come_up,
         control.scaling.scaled,
-        num_frontends,
+        int(kept["num_frontends"]),
     )
     supervisor = Supervisor(partial(events.add, "error"))
     observations = Observations(frontends, running, ground.token)
@@ -202,12 +200,12 @@ def _state(path: Path) -> State:
         ) from error
 
 
-def _keep(state: State, key: str, given: int | None, default: int) -> int:
+def _keep(state: State, key: str, given: int | str | None, default: int | str) -> str:
     """The setting that was given, or else the one that was kept."""
     kept = state.get(key)
-    value = given if given is not None else int(kept) if kept is not None else default
-    if str(value) != kept:
-        state.set(key, str(value))
+    value = str(given) if given is not None else kept if kept is not None else str(default)
+    if value != kept:
+        state.set(key, value)
         state.next_revision()  # the frontends that outlived the last management must learn of it
     return value
 

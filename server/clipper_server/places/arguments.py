@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 PORTS = ("query_port", "management_port")
-KEPT = ("cache_size", "num_frontends")
+KEPT = ("cache_size", "num_frontends", "max_inputs", "max_json", "cors_origins")
 
 
 def add_ports(command: ArgumentParser) -> None:

@@ -29,6 +29,7 @@ class Admission:
     """Looks at what waits and at what serves it. Both change under its eyes."""
 
     def __init__(self, waiting: Waiting, servers: Sequence[Server]) -> None:
+        self.most = MAX_WAITING
         self._waiting = waiting
         self._servers = servers
         self._room: dict[int, float] = {}  # by patience: with so much waiting, no closer look is needed
@@ -36,7 +37,7 @@ class Admission:
     def refusal(self, task: Task, now: float) -> str | None:
         """Why the task would wait in vain; None where it would not."""
         waiting = self._waiting
-        if waiting.count >= MAX_WAITING or waiting.bytes >= MAX_WAITING_BYTES:
+        if waiting.count >= self.most or waiting.bytes >= MAX_WAITING_BYTES:
             return f"has {waiting.count} queries waiting, and takes no more"
         if waiting.cost < self._room.get(task.patience, 0.0):
             return None

@@ -121,6 +121,12 @@ class Application:
                 )
         return queues
 
+    def example(self, version: str | None) -> tuple[str, tuple[int, ...]] | bytes | None:
+        """What its model answered to its example input, as its replicas told; None where they did not."""
+        models = self.policy.select(self.spec.linked_models)
+        queues = [self._models.queue(model, version) for model in models]
+        return next((q.example for q in queues if q is not None and q.example is not None), None)
+
     def rejects(self, fault: Fault) -> bool:
         """Such a query is refused, and does not get the default output."""
         return fault.reason == BROKEN or (fault.reason == "overload" and self.spec.on_overload == "reject")

@@ -21,8 +21,10 @@ from ..snapshot import (
     VersionReport,
     VersionSpec,
 )
+from .admission import MAX_WAITING
 from .application import Application, Parts
 from .cache import Cache
+from .cors import CORS
 from .deadlines import Deadlines
 from .limits import DEFAULT, Limits
 from .metrics import Metrics
@@ -48,7 +50,6 @@ class Configuration:
         changed: Callable[[], None],
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float] = time.monotonic,
-        limits: Limits = DEFAULT,
     ) -> None:
         self.frontend = frontend
         self.serving = False
@@ -68,7 +69,8 @@ class Configuration:
         self._loop = loop
         self.clock = clock
         self._began = clock()
-        self._limits = limits
+        self.cors: CORS | None = None
+        self._limits = DEFAULT
         # The seconds since an epoch, then a counter, then the frontend in six bits: unique over restarts and
         # frontends, up to 65,536 queries a second at each, and safe as a JavaScript number until 2094.
         ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), MAX_FRONTENDS)
@@ -83,6 +85,9 @@ class Configuration:
         """
         self.snapshot = snapshot
         self.cache.resize(snapshot.cache_size)
+        requests = snapshot.requests
+        self.cors = CORS(requests.cors_origins) if requests.cors_origins else None
+        self._limits = Limits(requests.max_inputs, requests.max_json)
         credentials = {(spec.model, spec.version): spec.credential for spec in snapshot.versions}
         gone = [key for key, queue in self.queues.items() if queue.spec.credential != credentials.get(key)]
         for key in gone:
@@ -126,6 +131,8 @@ class Configuration:
             self.queues[key] = ModelQueue(
                 version, self._loop, self.clock, self.cache, self.metrics.version(*key), self._changed
             )
+        # A request that is allowed has room in a queue where nothing waits.
+        self.queues[key].admission.most = max(MAX_WAITING, self._limits.inputs)
 
     def _application(self, spec: ApplicationSpec) -> Application:
         return Application(spec, self, self._parts, self.metrics.application(spec.name))
@@ -139,7 +146,11 @@ class Configuration:
             for version in (None, *self.versions_of(application)):
                 url = infer_path(name, version).encode()
                 adapter = before.get(url)  # it remembers what the model's outputs are like
-                if adapter is None or adapter.application is not application:
+                if (
+                    adapter is None
+                    or adapter.application is not application
+                    or adapter.limits != self._limits
+                ):
                     adapter = OpenInferenceProtocol(application, version, self._limits)
                 self.routes[url] = adapter
 

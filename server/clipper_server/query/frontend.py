@@ -26,7 +26,6 @@ from ..supervisor import Supervisor
 from .configuration import Configuration
 from .hosts import Hosts
 from .http import protocol_class
-from .limits import DEFAULT, Limits
 from .listener import Listener, bind
 from .management import Management
 from .number import number
@@ -44,8 +43,7 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
     """The environment, read once. `frontend` is its number, or a name for which management has one.
 
     `address` is where HTTP is served; `replicas` is where replicas dial in, a socket's path or host:port. At
-    a port of `private` it answers management alone, which knows that host as `private_name`. A request has
-    `max_inputs` at most, and `max_json` bytes of JSON.
+    a port of `private` it answers management alone, which knows that host as `private_name`.
     """
 
     frontend: str
@@ -56,8 +54,6 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
     snapshot: str
     private: str
     private_name: str
-    max_inputs: int = DEFAULT.inputs
-    max_json: int = DEFAULT.json
 
     @property
     def folder(self) -> Path:
@@ -94,8 +90,7 @@ async def serve(settings: Settings) -> None:
     frontend = await number(
         settings.frontend, settings.management, settings.token, settings.folder / "number"
     )
-    limits = Limits(settings.max_inputs, settings.max_json)
-    configuration = Configuration(frontend, changes.notify, loop, limits=limits)
+    configuration = Configuration(frontend, changes.notify, loop)
     management = Management(settings.management, settings.token, Path(settings.snapshot), configuration)
     management.restore()
     replicas = await _listen_for_replicas(

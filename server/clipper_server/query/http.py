@@ -18,6 +18,7 @@ from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.wire import Fault
 
 from .application import BROKEN, Answer, Query, Request
+from .cors import CORS
 from .hosts import Hosts
 from .limits import too_long
 from .protocols import Adapter, Response
@@ -31,6 +32,8 @@ BAD, TOO_LARGE = "Query processing error", "Request too large"
 
 class Routes(Protocol):
     """Where the HTTP side finds the applications: by path, without the query string."""
+
+    cors: CORS | None
 
     @property
     def routes(self) -> Mapping[bytes, Adapter]: ...
@@ -170,6 +173,9 @@ class Exchange:
 
     def _respond(self, response: Response) -> None:
         if not self.disconnected and not self.response_complete:
+            if (cors := self._protocol.routes.cors) is not None:
+                headers = [*response.headers, *cors.headers(self._headers.get(b"origin"))]
+                response = response._replace(headers=headers)
             self._protocol.write_response(self, response)
         # The connection goes on, and need not keep them.
         self._request = self._query = None
@@ -188,7 +194,7 @@ class HTTPProtocol(HttpToolsProtocol):
         self, *args: Any, routes: Routes, count: Callable[[int], None], hosts: Hosts, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._routes = routes
+        self.routes = routes
         self._hosts = hosts
         self._count = count
         self._in_request = False
@@ -247,7 +253,7 @@ class HTTPProtocol(HttpToolsProtocol):
         adapter = None
         if self.parser.get_method() == b"POST":
             path = self.url.partition(b"?")[0]
-            routes = self._routes.routes
+            routes = self.routes.routes
             adapter = routes.get(path) or routes.get(_in_our_spelling(path))
         found = dict(self.headers)
         if adapter is None or not self._hosts.welcome(found.get(b"host")):

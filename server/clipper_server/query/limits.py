@@ -18,7 +18,8 @@ class Limits(NamedTuple):
         """Raises TooLarge."""
         if count > self.inputs:
             raise TooLarge(
-                f"The request has {count} inputs; {self.inputs} is the most. Send them in several requests."
+                f"The request has {count} inputs; {self.inputs} is the most. Send them in several requests. "
+                "A cluster that is started with max_inputs= takes more."
             )
 
     def check_json(self, size: int) -> None:
@@ -35,6 +36,6 @@ def too_long(size: int | None, most: int) -> str:
     has = "is larger" if size is None else f"has {size} bytes, more"
     return (
         f"The body {has} than the {most} bytes that it may have. Send the inputs in several requests, or as "
-        "binary tensors by the Open Inference Protocol, which may be larger. CLIPPER_MAX_JSON, in the query "
-        "frontend's environment, is how many bytes of JSON it takes."
+        "binary tensors by the Open Inference Protocol, which may be larger. A cluster that is "
+        "started with max_json= takes more bytes of JSON."
     )

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from ..methods import HeadAsGet, allowed
 from ..supervisor import Supervisor
 from .configuration import Configuration
+from .cors import WithCORS
 from .hosts import Hosts, OnlyWelcome
 from .private import ManagementOnly, private
 from .protocols.open_inference_metadata import open_inference_metadata
@@ -19,6 +20,7 @@ def rest(configuration: Configuration, supervisor: Supervisor, token: str, hosts
     """The ASGI application. What tells of single queries is at the frontend's private address only."""
     app = fastapi.FastAPI(title="Clipper Lab query frontend")
     app.add_middleware(HeadAsGet)
+    app.add_middleware(WithCORS, allows=configuration)
     app.add_middleware(OnlyWelcome, hosts=hosts)
     app.include_router(open_inference_metadata(configuration))
     management = ManagementOnly(configuration, token)

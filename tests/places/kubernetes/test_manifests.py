@@ -114,7 +114,9 @@ def test_only_management_may_ask_the_api_server() -> None:
 
 
 def test_choices_change_what_they_say_and_nothing_else() -> None:
-    choices = Choices("c", "n", "r.example.com", 3, 0, {"query": "NodePort"}, False, ("pull",))
+    choices = Choices(
+        *("c", "n", "r.example.com", 3, 0, {"query": "NodePort"}, False, ("pull",)), cors_origins="*"
+    )
     found = manifests.cluster(choices)
     assert {m["metadata"].get("namespace", "n") for m in found} == {"n"}
     assert one(found, "Namespace", "n")
@@ -123,7 +125,8 @@ def test_choices_change_what_they_say_and_nothing_else() -> None:
     assert one(found, "ServiceAccount", "serving")["imagePullSecrets"] == [{"name": "pull"}]
     assert container(found, "query")["image"] == image.tag("server", registry="r.example.com")
     arguments = container(found, "management")["args"]
-    assert arguments[-5:] == ["--registry", "r.example.com", "--cache-size", "0", "--no-storage"]
+    assert arguments[-3:] == ["--cors-origins", "*", "--no-storage"]
+    assert arguments[-7:-3] == ["--registry", "r.example.com", "--cache-size", "0"]
     volumes = one(found, "Deployment", "management")["spec"]["template"]["spec"]["volumes"]
     assert {"name": "state", "emptyDir": {"sizeLimit": "2Gi"}} in volumes
     assert not [m for m in found if m["kind"] == "PersistentVolumeClaim"]

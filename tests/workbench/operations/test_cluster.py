@@ -11,8 +11,14 @@ from tests.support.fake_management import TOKEN, FakeManagement, FakeManager
 
 def test_start_attaches(fake: FakeManagement, manager: FakeManager) -> None:
     conn = ClipperConnection(manager)
-    conn.start_clipper(cache_size=7, num_frontend_replicas=2)
-    assert manager.settings == {"cache_size": 7, "num_frontends": 2}
+    conn.start_clipper(cache_size=7, num_frontend_replicas=2, cors_origins=["https://a.example", "*"])
+    assert manager.settings == {
+        "cache_size": 7,
+        "num_frontends": 2,
+        "max_inputs": 20_000,
+        "max_json": 1 << 20,
+        "cors_origins": "https://a.example,*",
+    }
     assert conn.get_query_addr() == "127.0.0.1:1337"
     assert conn.get_management_addr() == fake.address
     assert conn.status() == {"cluster_name": "fake"}
@@ -61,6 +67,10 @@ def test_stop_detaches(conn: ClipperConnection, manager: FakeManager) -> None:
 def test_settings_that_cannot_be_are_refused(conn: ClipperConnection) -> None:
     with pytest.raises(BadRequest, match="from 1 to 64"):
         conn.start_clipper(num_frontend_replicas=0)
+    with pytest.raises(BadRequest, match="max_inputs"):
+        conn.start_clipper(max_inputs=0)
+    with pytest.raises(BadRequest, match="a scheme, a host"):
+        conn.start_clipper(cors_origins=["example.com"])
     with pytest.raises(BadRequest, match="cache_size"):
         conn.start_clipper(cache_size=-1)
 

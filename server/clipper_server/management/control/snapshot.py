@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from ...snapshot import Snapshot, VersionSpec
+from ...snapshot import RequestSpec, Snapshot, VersionSpec
 from ..state import State, Version
 
 
@@ -33,4 +33,9 @@ def of(state: State, replica_token: Callable[[Version], str]) -> Snapshot:
         versions,
         state.current(),
         int(state.get("cache_size") or 0),
+        RequestSpec(
+            int(state.get("max_inputs") or RequestSpec().max_inputs),
+            int(state.get("max_json") or RequestSpec().max_json),
+            [origin for origin in (state.get("cors_origins") or "").split(",") if origin],
+        ),
     )

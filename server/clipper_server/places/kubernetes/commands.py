@@ -79,6 +79,9 @@ def choices_of(arguments: Namespace) -> Choices:
         getattr(arguments, "cache_size", None),
         dict(pair.split("=", 1) for pair in arguments.service_type),
         image_pull_secrets=tuple(arguments.image_pull_secret),
+        max_inputs=getattr(arguments, "max_inputs", None),
+        max_json=getattr(arguments, "max_json", None),
+        cors_origins=getattr(arguments, "cors_origins", None),
     )
 
 

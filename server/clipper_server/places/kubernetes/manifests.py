@@ -34,6 +34,9 @@ class Choices:
     storage: bool = True
     image_pull_secrets: tuple[str, ...] = ()
     management: str = ""
+    max_inputs: int | None = None
+    max_json: int | None = None
+    cors_origins: str | None = None
 
 
 def base() -> list[Manifest]:
@@ -89,8 +92,9 @@ def _choose_deployment(manifest: Manifest, choices: Choices) -> None:
         arguments += ["--registry", choices.registry]
     if choices.management:
         arguments += ["--address", choices.management]
-    if choices.cache_size is not None:
-        arguments += ["--cache-size", str(choices.cache_size)]
+    for name in ("cache_size", "max_inputs", "max_json", "cors_origins"):
+        if (value := getattr(choices, name)) is not None:
+            arguments += [f"--{name.replace('_', '-')}", str(value)]
     if not choices.storage:
         arguments.append("--no-storage")
         for volume in pod["volumes"]:

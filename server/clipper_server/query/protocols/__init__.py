@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from clipper_container.errors import BadRequest
 
 from ..application import Answer, Application, Request
+from ..limits import Limits
 from ..slices import Steps
 
 Headers = Mapping[bytes, bytes]
@@ -30,6 +31,7 @@ class Response(NamedTuple):
 
 class Adapter(Protocol):
     application: Application
+    limits: Limits
     max_body: int  # bytes
 
     def parse(self, headers: Headers, body: bytes | bytearray) -> Request:

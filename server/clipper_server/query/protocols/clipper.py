@@ -23,7 +23,7 @@ class ClipperProtocol:
     def __init__(self, application: Application, limits: Limits = DEFAULT) -> None:
         self.application = application
         self.max_body = limits.json
-        self._limits = limits
+        self.limits = limits
         self._type = kind = application.input_type
         request: Any = msgspec.defstruct(
             "Request",
@@ -48,7 +48,7 @@ class ClipperProtocol:
             if is_batch == (request.input_batch is msgspec.UNSET):
                 raise BadRequest(f'Give either "input" or "input_batch". {self._expected()}')
             if is_batch:
-                self._limits.check_inputs(len(request.input_batch))
+                self.limits.check_inputs(len(request.input_batch))
             encode = self._type.encode
             tensors = [encode(v) for v in request.input_batch] if is_batch else [encode(request.input)]
         except msgspec.ValidationError as error:

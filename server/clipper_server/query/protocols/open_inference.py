@@ -102,7 +102,7 @@ class OpenInferenceProtocol:
     def __init__(self, application: Application, version: str | None, limits: Limits = DEFAULT) -> None:
         self.application = application
         self.max_body = limits.body
-        self._limits = limits
+        self.limits = limits
         self._version = version
         # Datatype and shape, as a model last answered. Until one does, those of the default output.
         self.output = describe_output(application.default_output)
@@ -113,7 +113,7 @@ class OpenInferenceProtocol:
             whole = memoryview(body)
             if length == 0:
                 return self._request(headers, self._bare(whole), _Form(None, OUTPUT, True), None)
-            self._limits.check_json(len(body) if length is None else length)
+            self.limits.check_json(len(body) if length is None else length)
             asked = read(_decode, body if length is None else whole[:length])
             if len(asked.inputs) != 1:
                 raise ValueError(f"it has {len(asked.inputs)} inputs, and an application takes one tensor")
@@ -165,7 +165,7 @@ class OpenInferenceProtocol:
         if (datatype == "BYTES") != (kind in _TEXTS):
             raise ValueError(f"the datatype is {datatype}")
         if shape and (len(shape) > 1 or not kind or datatype == "BYTES"):
-            self._limits.check_inputs(shape[0])
+            self.limits.check_inputs(shape[0])
         if datatype == "BYTES":
             if len(shape) not in (1, 2) or shape[1:] not in ([], [1]):
                 raise ValueError(f"the shape is {shape}")
@@ -201,6 +201,11 @@ class OpenInferenceProtocol:
             f'"{wants["datatype"]}", "shape": {wants["shape"]}, "data": [...]}}.'
         )
 
+    def described_output(self) -> tuple[str, list[int]]:
+        """As the model answered its example; without one, as it last answered, or the default output is."""
+        example = self.application.example(self._version)
+        return self.output if example is None else describe_output(example)
+
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         return at_once(self.encode_in_steps(request, answers))
 
@@ -220,8 +225,12 @@ class OpenInferenceProtocol:
                 default = default or _as_tensor(self.application.default_output)
                 outputs.append(default)
             yield
-        tensor = yield from _join(outputs)
-        datatype = NAMES.get(tensor.dtype, "BYTES")
+        if answers:
+            tensor = yield from _join(outputs)
+            datatype = NAMES.get(tensor.dtype, "BYTES")
+        else:
+            datatype, shape = self.described_output()
+            tensor = Tensor(b"", (0, *shape[1:]), DATATYPES.get(datatype, "bytes"))
         if answers and not defaults:
             self.output = datatype, [-1, *tensor.shape[1:]]
         data = None if form.binary else (yield from _as_json(tensor))
@@ -389,8 +398,6 @@ def describe_output(example: tuple[str, tuple[int, ...]] | bytes) -> tuple[str, 
 
 def _join(outputs: list[Tensor]) -> Steps[Tensor]:
     """One tensor of all outputs: of numbers where all are of one shape, else of BYTES."""
-    if not outputs:
-        return Tensor(b"", (0,), "bytes")
     first = outputs[0]
     count = len(outputs)
     if first.dtype in NAMES and all(o.shape == first.shape and o.dtype in NAMES for o in outputs):

@@ -13,7 +13,7 @@ import clipper_server
 from ..application import Application
 from ..queue import ModelQueue
 from . import Adapter
-from .open_inference import OUTPUT, OpenInferenceProtocol, describe_input, describe_output, infer_path
+from .open_inference import OUTPUT, OpenInferenceProtocol, describe_input, infer_path
 
 
 class Served(Protocol):
@@ -41,12 +41,9 @@ def open_inference_metadata(served: Served) -> fastapi.APIRouter:
             raise _Missing(f"Model with name {name} and version {version} does not exist.")
         return found
 
-    def queues_of(found: Application, version: str | None) -> list[ModelQueue | None]:
-        models = found.policy.select(found.spec.linked_models)
-        return [served.queue(model, version) for model in models]
-
     def ready(found: Application, version: str | None) -> bool:
-        queues = queues_of(found, version)
+        models = found.policy.select(found.spec.linked_models)
+        queues = [served.queue(model, version) for model in models]
         return bool(queues) and all(queue is not None and queue.ready for queue in queues)
 
     @router.get("")
@@ -78,10 +75,7 @@ def open_inference_metadata(served: Served) -> fastapi.APIRouter:
             return JSONResponse({"error": str(error)}, 404)
         adapter = served.routes[infer_path(name, version).encode()]
         assert isinstance(adapter, OpenInferenceProtocol)
-        # As the model answered its example; without one, as it last answered, or the default output is.
-        examples = [queue.example for queue in queues_of(found, version) if queue is not None]
-        told = next((example for example in examples if example is not None), None)
-        datatype, shape = adapter.output if told is None else describe_output(told)
+        datatype, shape = adapter.described_output()
         return JSONResponse(
             {
                 "name": name,
