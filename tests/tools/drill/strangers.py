@@ -128,14 +128,14 @@ def scrape(target: Target, seconds: float) -> str:
 
 
 def upload_bombs(target: Target, seconds: float) -> str:
-    """Artifacts whose manifest unpacks to a quarter of a gigabyte. Each of them is of another digest."""
+    """Artifacts whose manifest unpacks to 128 MiB. Each of them is of another digest."""
     statuses: Counter[int] = Counter()
     packed = io.BytesIO()
     with (
         zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         archive.open("manifest.json", "w") as file,
     ):
-        for _ in range(256):
+        for _ in range(128):
             file.write(bytes(MIB))
     for number in rounds(seconds, 0.5):
         bomb = packed.getvalue()[:-2] + struct.pack("<H", 4) + number.to_bytes(4, "little")  # its comment
