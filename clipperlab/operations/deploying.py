@@ -82,8 +82,10 @@ class Deploying(Models):
                 f"There is no artifact at {path}. The deployers, such as deployers.python, package a model "
                 "and deploy it."
             )
-        variables.read(options.get("env"))  # which says what is wrong with it
+        env = variables.read(options.get("env"))
         fields: dict[str, Any] = {**options, "batching": batching, **({"image": image} if image else {})}
+        if env:
+            fields["env"] = env
         wait = fields.pop("wait", True)
         timeout_s = fields.pop("timeout_s", READY_TIMEOUT_S)
         digest = artifacts.digest(path)

@@ -117,7 +117,8 @@ class Operator:
         self._number = 1
 
     def steps(self) -> list[Callable[[], None]]:
-        return [self._deploy, self._roll_back, self._scale, self._kill]
+        # Each minute another version is hit: one that ends every minute is called a crash loop.
+        return [self._deploy, self._scale, self._kill, self._roll_back]
 
     def _deploy(self) -> None:
         self._number += 1

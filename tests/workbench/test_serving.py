@@ -68,3 +68,5 @@ def test_what_cannot_be_served_is_refused(conn: ClipperConnection, registered: s
         conn.register_model("x", 1, "doubles", "image:1")  # type: ignore[arg-type]
     with pytest.raises(BadRequest, match="resources: leave out"):
         conn.register_model("x", 1, "doubles", resources={"cpus": 1})
+    with pytest.raises(BadRequest, match="env: leave out"):
+        conn.register_model("x", 1, "doubles", env={"KEY": "x"})

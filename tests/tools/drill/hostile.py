@@ -38,7 +38,7 @@ from .target import VICTIM, Target, rounds
 RATE = 100
 OBJECTIVE_MICROS = 1_000_000
 VICTIM_MICROS = 200_000  # for those who ask it wait so long
-APPLICATIONS = 200
+APPLICATIONS = 200  # that make metrics; fewer in a short drill
 DISK = "512m"
 SPARE_DESCRIPTORS = 20
 DEAF_S = 5.0  # management may not be silent for so long
@@ -117,7 +117,7 @@ def run(seconds: float) -> tuple[Table, list[str]]:
             time.sleep(seconds)  # not for an event: this is the load's time
         for name, neighbour in NEIGHBOURS.items():
             if neighbour is strangers.scrape:
-                for number in range(APPLICATIONS):
+                for number in range(min(APPLICATIONS, int(20 * seconds))):
                     conn.register_application(f"other-{number}", "doubles", -1, OBJECTIVE_MICROS)
             with drill.beside(name) as did:
                 did.append(neighbours.submit(neighbour, target, seconds).result(seconds + 60))

@@ -60,7 +60,7 @@ def _ask(target: Target, asked: list[tuple[str, bytes, str]], seconds: float) ->
 def break_pipelines(target: Target, seconds: float) -> str:
     """Several predictions in one go, and what is no HTTP behind them."""
     body = b'{"input":[1.0]}'
-    head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
     head += "Cache-Control: no-cache\r\n\r\n"
     query = head.encode() + body
     endings = [b"\0\r\n\r\n", b"GET", b"", b"\xff" * 1000, head.encode(), b"POST / HTTP/9\r\n\r\n"]
@@ -92,7 +92,7 @@ def keep_silent(target: Target, seconds: float) -> str:
 def never_read(target: Target, seconds: float) -> str:
     """Each asks for answers of megabytes, and reads none."""
     inputs = b'{"input_batch": [' + b",".join([b"[1]"] * MOST_INPUTS) + b"]}"
-    head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(inputs)}\r\n\r\n".encode()
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(inputs)}\r\n\r\n".encode()
     clients: list[socket.socket] = []
     for _ in rounds(seconds, 0.5):
         client = target.dial()
@@ -128,14 +128,14 @@ def scrape(target: Target, seconds: float) -> str:
 
 
 def upload_bombs(target: Target, seconds: float) -> str:
-    """Artifacts whose manifest unpacks to a quarter of a gigabyte. Each of them is of another digest."""
+    """Artifacts whose manifest unpacks to 128 MiB. Each of them is of another digest."""
     statuses: Counter[int] = Counter()
     packed = io.BytesIO()
     with (
         zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         archive.open("manifest.json", "w") as file,
     ):
-        for _ in range(256):
+        for _ in range(128):
             file.write(bytes(MIB))
     for number in rounds(seconds, 0.5):
         bomb = packed.getvalue()[:-2] + struct.pack("<H", 4) + number.to_bytes(4, "little")  # its comment

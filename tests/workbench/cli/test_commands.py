@@ -120,6 +120,7 @@ def test_what_goes_wrong_is_one_sentence_and_exit_code_1(run: Run, tmp_path: Pat
         (["deploy", "nofile.py", *options], "There is no file nofile.py."),
         (["deploy", str(file), *options], "has no function 'predict', but: answer"),
         (["deploy", str(file), *options, "--function", "answer", "--cpus", "0.5"], "whole cores"),
+        (["deploy", str(file), *options, "--function", "answer", "--env", "KEY"], "--env is NAME=VALUE"),
         (["predict", "nonsuch", "[1]"], "There is no application 'nonsuch'"),
         (["predict", "nonsuch", "one"], "is no JSON"),
         (["rollback", "nonsuch"], "There is no model 'nonsuch'"),

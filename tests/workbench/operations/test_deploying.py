@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -104,4 +105,16 @@ def test_labels_are_refused_before_anything_is_sent(
         conn.deploy_model("m", 1, "doubles", labels=labels, artifact=packed)
     with pytest.raises(BadRequest, match=r"label name .* cannot be used|labels must be a list"):
         conn.register_model("m", 1, "doubles", labels=labels)
+    assert fake.requests == []
+
+
+def test_variables_reach_management_and_what_is_none_is_refused_before_anything_is_sent(
+    conn: ClipperConnection, fake: FakeManagement, packed: Path
+) -> None:
+    _scripted_deploy(fake, a_version())
+    conn.deploy_model("digits", 1, "doubles", artifact=packed, env=MappingProxyType({"KEY": "x"}))
+    assert fake.requests[-2][1]["env"] == {"KEY": "x"}
+    fake.requests.clear()
+    with pytest.raises(BadRequest, match="the value of KEY must be a text"):
+        conn.deploy_model("digits", 1, "doubles", artifact=packed, env={"KEY": 1})  # type: ignore[dict-item]
     assert fake.requests == []
