@@ -151,7 +151,9 @@ async def test_bad_input_is_told_what_was_expected(
     assert cause in response.json()["cause"]
 
 
-@pytest.mark.parametrize("path", ["/s%75m/predict", "/sum%2Fpredict?a=b", "http://{}:{}/sum/predict"])
+@pytest.mark.parametrize(
+    "path", ["/s%75m/predict", "/sum%2Fpredict?a=b", "/sum/predict#c", "http://{}:{}/sum/predict"]
+)
 async def test_a_path_may_be_spelled_otherwise(
     configuration: Configuration, address: tuple[str, int], path: str
 ) -> None:
