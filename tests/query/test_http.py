@@ -160,13 +160,15 @@ async def test_bad_input_is_told_what_was_expected(
     assert cause in response.json()["cause"]
 
 
-@pytest.mark.parametrize("path", ["/s%75m/predict", "/sum%2Fpredict?a=b", "http://{}:{}/sum/predict"])
+@pytest.mark.parametrize(
+    "path", ["/s%75m/predict", "/sum%2Fpredict?a=b", "/sum/predict#c", "http://{}:{}/sum/predict"]
+)
 async def test_a_path_may_be_spelled_otherwise(
     configuration: Configuration, address: tuple[str, int], path: str
 ) -> None:
     attach(configuration)
     reader, writer = await asyncio.open_connection(*address)
-    head = f"POST {path.format(*address)} HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n"
+    head = f"POST {path.format(*address)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 14\r\n\r\n"
     writer.write(head.encode() + b'{"input": [1]}')
     assert b'"output":[1]' in await reader.readuntil(b"}")
     writer.close()

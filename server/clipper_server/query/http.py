@@ -380,10 +380,10 @@ def _not_unpacked(encoding: bytes) -> str:
 
 
 def _in_our_spelling(path: bytes) -> bytes:
-    """Of a path that may have percent-encoding, or be in absolute form (RFC 9112)."""
+    """Of a path that may have percent-encoding and a fragment, or be in absolute form (RFC 9112)."""
     if not path.startswith(b"/"):
         path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
-    return unquote_to_bytes(path)
+    return unquote_to_bytes(path.partition(b"#")[0])
 
 
 def protocol_class(routes: Routes, count: Callable[[int], None], hosts: Hosts) -> type[asyncio.Protocol]:

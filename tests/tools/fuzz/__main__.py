@@ -1,4 +1,4 @@
-"""What may come from outside, made up by the million: `python -m tests.tools.fuzz wire 1000000`."""
+"""What may come from outside, made up by the million: `python -m tests.tools.fuzz http 1000000`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import argparse
 import sys
 import time
 
-from . import wire
+from . import http, wire
 
-FUZZERS = {"wire": wire.run}
+FUZZERS = {"http": http.run, "wire": wire.run}
 
 
 def main() -> None:

@@ -1,0 +1,214 @@
+"""Requests as nobody should send them, from a seed: what has a good frame, and what has none.
+
+One with a good frame is HTTP, whatever its body and its headers say, and has one answer.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from random import Random
+from typing import Any, NamedTuple
+
+KINDS = ("integers", "floats", "doubles", "bytes", "strings", "json", "ndarray")
+_DATATYPES = ("BOOL", "UINT8", "INT32", "INT64", "UINT64", "FP16", "FP32", "FP64", "BYTES", "FP65", "", "é")
+_GOOD = {"integers": ("INT32", 4), "floats": ("FP32", 4), "doubles": ("FP64", 8), "ndarray": ("UINT8", 1)}
+_METHODS = (*["POST"] * 30, "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+_ODD: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 1.5, 1e308, 2**31, 2**53 + 1, 2**63, 2**64, -(2**70), 10**400),
+    *("", "x", "AA==", "\0", "é\u2028", "\ud800", "NaN", [], [[]], [None], {}, {"": 0}, [[1], [1, 2]]),
+    *({"dtype": "uint8", "shape": [2], "data": "AAE="}, {"dtype": "f8", "shape": [2**62], "data": ""}),
+)
+_TOKENS = (
+    *(
+        b"NaN",
+        b"Infinity",
+        b"-Infinity",
+        b"1e999",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b'"\\ud800"',
+        b"\0",
+        b"null",
+    ),
+    *(b"[" * 2000, b"{" * 2000, b'{"":' * 500, b"9" * 5000, b",,", b"\r\n\r\n", b"true", b"-", b'"\\u00'),
+)
+_VALUES = (
+    *(
+        b"",
+        b"0",
+        b"-1",
+        b"nan",
+        b"inf",
+        b"1e-9",
+        b"0.000001",
+        b"99999999999999999999",
+        b"x" * 3000,
+        b"\xff\xfe",
+    ),
+    *(
+        b"no-cache",
+        b"gzip",
+        b"deflate",
+        b"br",
+        b"identity",
+        b"chunked",
+        b"100-continue",
+        b"close",
+        b"a, b;q=0",
+    ),
+)
+_HEADERS = (
+    *(b"X-Request-Timeout-Seconds", b"Cache-Control", b"Content-Type", b"Content-Encoding", b"Accept"),
+    *(
+        b"Inference-Header-Content-Length",
+        b"Origin",
+        b"Cookie",
+        b"X-Forwarded-For",
+        b"Te",
+        b"X",
+        b"Expect",
+        b"Connection",
+    ),
+)
+_FIELDS = (
+    "input",
+    "input_batch",
+    "version",
+    "timeout_micros",
+    "inputs",
+    "id",
+    "parameters",
+    "outputs",
+    "shape",
+)
+
+
+class Sent(NamedTuple):
+    method: str
+    data: bytes
+    framed: bool
+
+
+def request(random: Random) -> Sent:
+    """The next one."""
+    kind = random.choice(KINDS)
+    if random.random() < 0.5:
+        path, headers, body = f"/{kind}/predict", {}, _clippers(random, kind)
+    else:
+        path, headers, body = f"/v2/models/{kind}/infer", *_open_inference(random, kind)
+    if random.random() < 0.3:
+        body = _broken(random, body)
+    if random.random() < 0.1:
+        headers[b"Content-Encoding"], body = _packed(random, body)
+    for _ in range(random.choice((0, 0, 0, 1, 3))):
+        headers[random.choice(_HEADERS)] = random.choice(_VALUES)
+    method = random.choice(_METHODS)
+    head = f"{method} {_path(random, path)} HTTP/1.1\r\nHost: 127.0.0.1\r\n".encode()
+    head += b"".join(b"%b: %b\r\n" % header for header in headers.items())
+    if random.random() < 0.15:
+        data = head + b"Transfer-Encoding: chunked\r\n\r\n" + _chunks(random, body)
+    else:
+        data = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    if random.random() < 0.15:
+        return Sent(method, _broken(random, data), False)
+    return Sent(method, data, True)
+
+
+def _clippers(random: Random, kind: str) -> bytes:
+    fields: dict[str, Any] = {"input": _value(random, kind)}
+    if random.random() < 0.3:
+        fields = {"input_batch": [_value(random, kind) for _ in range(random.choice((0, 1, 3, 80)))]}
+    if random.random() < 0.1:
+        fields[random.choice(_FIELDS)] = random.choice(_ODD)
+    return json.dumps(fields).encode()
+
+
+def _value(random: Random, kind: str) -> Any:
+    if random.random() < 0.03:
+        return random.choice(_ODD)
+    numbers = [random.choice((0, 1, 255, 7)) for _ in range(random.choice((0, 1, 5, 60)))]
+    if kind in ("bytes", "strings"):
+        return random.choice(("", "AAE=", "aGVsbG8="))
+    return {"a": numbers} if kind == "json" else numbers
+
+
+def _open_inference(random: Random, kind: str) -> tuple[dict[bytes, bytes], bytes]:
+    datatype, size = _GOOD.get(kind, ("BYTES", 4))
+    if random.random() < 0.1:
+        datatype = random.choice(_DATATYPES)
+    rows, width = random.choice((0, 1, 2, 80)), random.choice((1, 1, 5)) if datatype != "BYTES" else 1
+    tensor: dict[str, Any] = {"name": "x", "shape": [rows, width], "datatype": datatype}
+    body: dict[str, Any] = {"inputs": [tensor]}
+    if random.random() < 0.2:
+        random.choice((tensor, body))[random.choice((*_FIELDS, "datatype", "data", "name"))] = random.choice(
+            _ODD
+        )
+    if random.random() < 0.3:
+        body["parameters"] = {
+            random.choice(("binary_data_output", "timeout")): random.choice((True, 1000, *_ODD))
+        }
+    if random.random() < 0.5:
+        element = "[1]" if datatype == "BYTES" else random.choice((0, 1, 255))
+        tensor.setdefault("data", [element] * (rows * width))
+        return {}, json.dumps(body).encode()
+    data = bytes(rows * width * (size if random.random() < 0.9 else 3))
+    if random.random() < 0.3:
+        data = random.randbytes(len(data))
+    tensor["parameters"] = {"binary_data_size": len(data)}
+    text = json.dumps(body).encode()
+    length = (
+        len(text)
+        if random.random() < 0.9
+        else random.choice((0, 1, len(text) - 1, len(text) + len(data) + 1))
+    )
+    return {b"Inference-Header-Content-Length": b"%d" % length}, text + data
+
+
+def _packed(random: Random, body: bytes) -> tuple[bytes, bytes]:
+    name, data = random.choice(((b"gzip", gzip.compress(body)), (b"deflate", zlib.compress(body))))
+    if random.random() < 0.05:
+        data = zlib.compress(bytes(1 << 24))
+    return name, _broken(random, data) if random.random() < 0.3 else data
+
+
+def _path(random: Random, path: str) -> str:
+    change = random.random()
+    if change < 0.9:
+        return path
+    if change < 0.93:
+        return f"http://127.0.0.1:1{path}"
+    at = random.randrange(len(path))
+    odd = random.choice(
+        (f"%{ord(path[at]):02x}", "%", "%00", "%ff", "..", "?", "#", "%2e%2e/", "é", "//", "*")
+    )
+    return (path[:at] + odd + path[at + 1 :]).encode().decode("latin-1")
+
+
+def _chunks(random: Random, body: bytes) -> bytes:
+    parts = []
+    while body:
+        size = random.randint(1, max(1, len(body)))
+        parts.append(b"%x\r\n%b\r\n" % (size, body[:size]))
+        body = body[size:]
+    return b"".join([*parts, b"0\r\n\r\n"])
+
+
+def _broken(random: Random, data: bytes) -> bytes:
+    """With a few bytes changed, left out, repeated or put in."""
+    found = bytearray(data)
+    for _ in range(random.choice((1, 1, 2, 8))):
+        at = random.randrange(len(found) + 1)
+        change = random.randrange(5)
+        if change == 0:
+            found[at : at + 1] = random.randbytes(1)
+        elif change == 1:
+            del found[at : at + random.choice((1, 4, 100))]
+        elif change == 2:
+            found[at:at] = found[at : at + random.choice((1, 20, 300))]
+        elif change == 3:
+            found[at:at] = random.choice(_TOKENS)
+        else:
+            found[at:at] = random.choice(_VALUES)
+    return bytes(found)

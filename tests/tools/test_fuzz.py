@@ -1,0 +1,22 @@
+"""A short run of the fuzzer: nothing that comes in may cost the neighbour an answer."""
+
+from __future__ import annotations
+
+from random import Random
+
+from clipperlab import ClipperConnection
+from tests.tools.fuzz.http import fuzz
+from tests.tools.fuzz.requests import request
+
+
+def test_a_seed_gives_the_same_requests() -> None:
+    first, second, other = Random(1), Random(1), Random(2)
+    several = [request(first) for _ in range(100)]
+    assert several == [request(second) for _ in range(100)]
+    assert several != [request(other) for _ in range(100)]
+
+
+def test_no_request_costs_the_neighbour_an_answer(conn: ClipperConnection) -> None:
+    seen = fuzz(conn, 3000, seed=16)
+    assert not seen.faults
+    assert seen.statuses.keys() >= {200, 400, 404, 405}
