@@ -41,6 +41,7 @@ VICTIM_MICROS = 200_000  # for those who ask it wait so long
 APPLICATIONS = 200  # that make metrics; fewer in a short drill
 DISK = "512m"
 SPARE_DESCRIPTORS = 20
+ATTACK_S = 60.0  # beyond its time, for an attack to end
 DEAF_S = 5.0  # management may not be silent for so long
 LOOK_EVERY_S = 0.2
 
@@ -120,7 +121,14 @@ def run(seconds: float) -> tuple[Table, list[str]]:
                 for number in range(min(APPLICATIONS, int(20 * seconds))):
                     conn.register_application(f"other-{number}", "doubles", -1, OBJECTIVE_MICROS)
             with drill.beside(name) as did:
-                did.append(neighbours.submit(neighbour, target, seconds).result(seconds + 60))
+                attack = neighbours.submit(neighbour, target, seconds)
+                try:
+                    did.append(attack.result(seconds + ATTACK_S))
+                except (
+                    Exception
+                ) as error:  # such as that the cluster was not there
+                    did.append(f"ended by {type(error).__name__}")
+                    drill.broken.append(f"{name}: it came to no end: {error}")
         with drill.beside("few descriptors") as did:
             did.append(drill.few_descriptors())
         if small is not None:
