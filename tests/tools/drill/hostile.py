@@ -124,9 +124,7 @@ def run(seconds: float) -> tuple[Table, list[str]]:
                 attack = neighbours.submit(neighbour, target, seconds)
                 try:
                     did.append(attack.result(seconds + ATTACK_S))
-                except (
-                    Exception
-                ) as error:  # such as that the cluster was not there
+                except Exception as error:  # such as that the cluster was not there
                     did.append(f"ended by {type(error).__name__}")
                     drill.broken.append(f"{name}: it came to no end: {error}")
         with drill.beside("few descriptors") as did:

@@ -55,12 +55,16 @@ def run(count: int, seed: int) -> str:
         conn = ClipperConnection(ProcessContainerManager("fuzz", **ports))
         try:
             conn.start_clipper(fresh=True)
-            seen = fuzz(conn, count, seed, lambda text: print(text, file=sys.stderr, flush=True))
+            seen = fuzz(conn, count, seed, _tell)
         finally:
             conn.stop_all(purge=True)
     if seen.faults:
         raise AssertionError("\n".join([f"seed {seed}: {seen}", *seen.faults[:20]]))
     return str(seen)
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def fuzz(conn: ClipperConnection, count: int, seed: int, say: Callable[[str], None] = lambda _: None) -> Seen:
