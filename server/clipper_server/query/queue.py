@@ -7,10 +7,7 @@ that the backlog stays where it can be reordered. Everything runs on the event l
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import NamedTuple, Protocol
 
 from clipper_container import inputs
 from clipper_container.size import compile_size
@@ -18,51 +15,16 @@ from clipper_container.wire import Fault
 
 from ..snapshot import VersionSpec
 from .admission import Admission
-from .batching import MAX_BATCH, MAX_BATCH_BYTES, Way, way_of
+from .batching import MAX_BATCH, way_of
 from .cache import Cache
 from .claims import Claims
-from .crowd import Crowd, worth_holding
+from .crowd import Crowd
+from .formation import Formation, Plan, Puller
 from .history import History
-from .isolation import ISOLATES, Isolation
-from .latency import LatencyTable
 from .metrics import VersionMetrics
-from .task import GONE, Dispatch, Outcome, Search, Task
+from .retries import Retries
+from .task import GONE, Dispatch, Outcome, Task
 from .waiting import Waiting
-
-PREFETCH_S = 1e-3  # a busy replica gets its next batch so long before it is free, and ...
-PREFETCH_SHARE = 0.15  # ... this part of its batch's time, for predictions are not exact
-TIMER_S = 1e-4  # timers are no better than this: what is due so soon is due now
-ENOUGH = 0.75  # of the best size: a batch that is not much smaller serves about as many a second
-EQUALLY = 0.3  # replicas whose answers would come within this share of one another, ...
-EQUALLY_S = 5e-4  # ... or within this time, are as quick as one another
-COMPARED = 64  # replicas at most, for each batch
-LATE_AT_ONCE = 128
-
-
-class Puller(Protocol):
-    """What the queue needs of a replica."""
-
-    name: str
-    credits: int
-    asking: bool  # for a credit that has not come yet
-    in_flight: deque[Dispatch]
-    free_at: float
-    replied_at: float
-    table: LatencyTable
-    way: Way
-
-    def send(self, dispatch: Dispatch) -> None:
-        """Spend a credit on one batch."""
-
-    def ask_for_credit(self) -> None:
-        """There is work, and no credit for it. Says so once."""
-
-
-class _Retry(NamedTuple):
-    """Tasks to be run again: in search of a bad input, or each alone after a replica died with it."""
-
-    tasks: list[Task]
-    search: Search | None
 
 
 class ModelQueue:
@@ -91,7 +53,7 @@ class ModelQueue:
         self.starting = 0  # replicas that have said hello and still load their model
         self.waiting = Waiting()
         self.crowd = Crowd()
-        self._held = False
+        self._formation = Formation(self.waiting, self.ready, self.crowd, self._too_late)
         self._claims = Claims()
         self.admission = Admission(self.waiting, self.ready)
         self._size = compile_size(spec.size) if spec.size else None
@@ -99,8 +61,7 @@ class ModelQueue:
         self._clock = clock
         self._cache = cache
         self._wake = wake
-        self._retries: deque[_Retry] = deque()
-        self._retry_is_next = False
+        self._retries = Retries(self.settle)
         self._pump_is_due = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -163,14 +124,14 @@ class ModelQueue:
         now = self._clock()
         sent = 0
         while self.waiting.head() is not None or self._retries:
-            replica = self._next_replica(now)
+            replica = self._formation.next_replica(now)
             if replica is None:
                 more_at = self._claims.ask(self.ready, now)
                 if more_at is not None:
                     self._timer = self._loop.call_at(more_at, self._pump)
                 return
-            if self._retries and (self._retry_is_next or self.waiting.head() is None):
-                self._retry_is_next = False
+            if self._retries and (self._retries.are_next or self.waiting.head() is None):
+                self._retries.are_next = False
                 if self._retry(replica, now):
                     continue
             if self.waiting.head() is None:
@@ -179,135 +140,23 @@ class ModelQueue:
             if until is not None:
                 self._timer = self._loop.call_at(until, self._pump)
                 return
-            self._retry_is_next = True  # they stay behind healthy traffic, but are not starved by it
+            self._retries.are_next = True  # they stay behind healthy traffic, but are not starved by it
             sent += replica.in_flight[-1].size
             if sent >= MAX_BATCH:
                 self.pump_soon()  # others have their turn before the next one
                 return
 
-    def _next_replica(self, now: float) -> Puller | None:
-        """The one that would answer first what waits; of several as quick, the one that has waited longest.
-
-        Of very many with a credit, those are compared that have waited longest.
-        It may be a quick one that is still busy, for which it is better to wait than to ask a slow one.
-        """
-        able = list(islice((replica for replica in self.ready if replica.credits), COMPARED))
-        if len(able) > 1:
-            done = [self._done_at(replica, now) for replica in able]
-            soon = min(done)
-            soon += EQUALLY_S + EQUALLY * (soon - now)
-            able = [replica for replica, at in zip(able, done, strict=True) if at <= soon]
-            idle = [replica for replica in able if not replica.in_flight]
-            able = idle or able
-        # A query that may have killed a replica has one for itself.
-        return next((r for r in able if not r.in_flight or not r.in_flight[-1].alone), None)
-
-    def _done_at(self, replica: Puller, now: float) -> float:
-        start = max(now, replica.free_at) if replica.in_flight else now
-        return start + (replica.table.mean(max(1.0, self.waiting.cost)) or 0.0)
-
     def _form(self, replica: Puller, now: float) -> float | None:
         """Send the most urgent tasks; or return until when it is better to wait for more of them."""
-        start = now
-        until = now
-        if replica.in_flight:
-            start = max(now, replica.free_at)
-            running_s = replica.in_flight[0].predicted_s or 0.0
-            until = replica.free_at - PREFETCH_S - PREFETCH_SHARE * running_s
-        found = self._limit(replica, start)
-        head = self.waiting.head()
-        if found is None or head is None:
-            return now
-        limit, why = found
-        if self.waiting.cost < limit:
-            why = "crowd" if self._held else "idle"
-            delay_s = self.spec.batching.delay_micros / 1e6
-            if delay_s:
-                last_chance = self._last_chance(replica, self.waiting.cost, head)
-                until = max(until, min(head.entered_at + delay_s, last_chance))
-                why = "timer" if head.entered_at + delay_s <= last_chance else "deadline"
-            hold_s = self._hold_s(replica, limit, start, head)
-            if hold_s:
-                until = max(until, start + hold_s)
-        if until - now > TIMER_S:
-            self._held = until > start
-            return until
-        self._held = False
-        self._send(replica, self._take(limit), limit, why)
+        plan = self._formation.plan(replica, now, self.spec.batching.delay_micros / 1e6)
+        if not isinstance(plan, Plan):
+            return plan
+        self._send(replica, self._formation.take(plan.limit), plan.limit, plan.why)
         return None
 
-    def _hold_s(self, replica: Puller, limit: float, start: float, head: Task) -> float:
-        """How long after `start` it is worth waiting for those that come back with the answers."""
-        crowd, waiting, table = self.crowd, self.waiting, replica.table
-        alone_s = table.mean(waiting.cost)
-        if alone_s is None or crowd.back_s >= alone_s:
-            return 0.0
-        if replica.in_flight:
-            missing, back_in_s = crowd.after(replica.in_flight[0].size)
-        else:
-            missing, back_in_s = crowd.missing(start)
-        if missing < 0.5 or back_in_s <= 0:
-            return 0.0
-        missing = min(missing * waiting.cost / waiting.count, limit - waiting.cost)
-        all_s = table.mean(waiting.cost + missing) or 0.0
-        hold_s = min(back_in_s, head.deadline - all_s - table.overhead_s - PREFETCH_S - start)
-        if worth_holding(table.mean, waiting.cost, missing, hold_s):
-            return hold_s
-        return 0.0
-
-    def _last_chance(self, replica: Puller, cost: float, head: Task) -> float:
-        """When a batch of this cost has to go, if its most urgent task is to be answered in time."""
-        table = replica.table
-        return head.deadline - 1.2 * (table.p99(cost) or 0.0) - table.overhead_s - PREFETCH_S
-
-    def _limit(self, replica: Puller, start: float) -> tuple[float, str] | None:
-        """The limit of a batch that begins at `start`, and the reason of one that reaches it.
-
-        None where there are so many that come too late that it is better to look again in a while.
-
-        Under overload the most urgent tasks would have but small batches, in which fewer tasks are answered
-        in time. Then those that may still make it in a large batch take that risk, and those that cannot get
-        their answer at once.
-        """
-        table, waiting = replica.table, self.waiting
-        limit, why = 1.0, "full"
-        late = 0
-        while (head := waiting.head()) is not None:
-            slack = head.latest - start - table.overhead_s
-            limit, why = replica.way.limit(table, slack)
-            alone_s, limit_s = table.mean(1.0), table.mean(limit)
-            if limit >= waiting.cost or waiting.count == 1 or alone_s is None or limit_s is None:
-                break
-            if alone_s <= slack:
-                steady = min(replica.way.steady(table, head.objective_s), waiting.cost)
-                drain_s = waiting.cost / limit * limit_s / len(self.ready)
-                if limit >= ENOUGH * steady:
-                    break
-                # What may be in time, and not what surely is: the queue is longer than that.
-                risky = min(steady, table.largest_on_average(slack))
-                if risky >= ENOUGH * steady:
-                    return risky, "overload"
-                if drain_s <= head.objective_s:
-                    break
-            message = f"{self} is overloaded: {waiting.count} queries wait, and this one came too late."
-            self.settle(head, Fault("overload", message))
-            late += 1
-            if late == LATE_AT_ONCE:
-                return None
-        return limit, why
-
-    def _take(self, limit: float) -> list[Task]:
-        batch: list[Task] = []
-        cost = 0.0
-        size = 0
-        while len(batch) < MAX_BATCH and (task := self.waiting.head()) is not None:
-            cost += task.cost
-            size += len(task.tensor.data)
-            if batch and (cost > limit or size > MAX_BATCH_BYTES):
-                break
-            self.waiting.remove(task)
-            batch.append(task)
-        return batch
+    def _too_late(self, task: Task) -> None:
+        message = f"{self} is overloaded: {self.waiting.count} queries wait, and this one came too late."
+        self.settle(task, Fault("overload", message))
 
     def _send(self, replica: Puller, tasks: list[Task], limit: float, reason: str) -> Dispatch:
         cost = sum(task.cost for task in tasks)
@@ -334,13 +183,12 @@ class ModelQueue:
 
     def _retry(self, replica: Puller, now: float) -> bool:
         """Run the first of the retries; whether anything could be done."""
-        tasks, search = self._retries[0]
-        wanted = [task for task in tasks if task.waiters]
-        if search is None and replica.in_flight and wanted:
+        found = self._retries.take(idle=not replica.in_flight)
+        if found is None:
             return False
-        self._retries.popleft()
+        tasks, search = found
         cost = sum(task.cost for task in tasks)
-        latest = max((task.latest for task in wanted), default=now)
+        latest = max((task.latest for task in tasks if task.waiters), default=now)
         if now + (replica.table.mean(cost) or 0.0) >= latest:
             for task in tasks:
                 self.settle(task, search.fault if search else self._lost())
@@ -367,7 +215,7 @@ class ModelQueue:
         self.history.add(dispatch)
         self.admission.changed()
         if isinstance(outcomes, Fault):
-            self._failed(dispatch, outcomes)
+            self._retries.failed(dispatch, outcomes)
         else:
             replica.table.observe(dispatch.cost, dispatch.compute_s)
             # A prefetched batch began when the one before it was answered. All are observed: an overhead that
@@ -377,27 +225,10 @@ class ModelQueue:
             replica.way.observe(replica.table, dispatch.cost, dispatch.compute_s, objective_s)
             for task, outcome in zip(dispatch.tasks, outcomes, strict=True):
                 self.settle(task, outcome)
-            if dispatch.search is not None:
-                dispatch.search.passed()
-                self._search_on(dispatch.search)
+            self._retries.passed(dispatch)
         replica.replied_at = now
         dispatch.tasks = ()  # it lives on in traces, and they need not
         self.pump_soon()
-
-    def _failed(self, dispatch: Dispatch, fault: Fault) -> None:
-        if dispatch.search is not None:
-            dispatch.search.failed(fault)
-            self._search_on(dispatch.search)
-        elif len(dispatch.tasks) > 1 and fault.reason in ISOLATES:
-            self._search_on(Isolation(dispatch.tasks, fault))
-        else:
-            for task in dispatch.tasks:
-                self.settle(task, fault)
-
-    def _search_on(self, search: Search) -> None:
-        if tasks := search.next():
-            self._retries.append(_Retry(tasks, search))
-            self.pump_soon()
 
     def lost(self, dispatches: Sequence[Dispatch]) -> None:
         """A replica died with these batches. The first was being computed, the others had not begun.
@@ -413,13 +244,11 @@ class ModelQueue:
                 if task.losses > 1 or not task.waiters:
                     self.settle(task, self._lost())
                 elif task.losses:
-                    self._retries.append(_Retry([task], None))
+                    self._retries.alone(task)
                 else:
                     self.waiting.push(task)
             dispatch.tasks = ()
-            if dispatch.search is not None:
-                dispatch.search.passed()
-                self._search_on(dispatch.search)
+            self._retries.passed(dispatch)
         self.pump_soon()
 
     def settle(self, task: Task, outcome: Outcome) -> None:
@@ -451,12 +280,7 @@ class ModelQueue:
         fault = Fault("no_replicas", why)
         for task in self.waiting.clear():
             self.settle(task, fault)
-        for tasks, search in self._retries:
-            for task in tasks:
-                self.settle(task, fault)
-            if search is not None:
-                search.give_up()
-        self._retries.clear()
+        self._retries.close(fault)
         self._cache.drop(self.id)
 
     # In words
