@@ -27,7 +27,7 @@ from rich.table import Table
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.home import own_home
-from tests.support.usage import is_of, memory_of
+from tests.support.usage import is_of
 from tests.support.waiting import wait_for
 
 from .drill.bad_hour import version
@@ -87,7 +87,8 @@ class Watch:
                     continue  # it has just ended
 
     def _note(self, process: psutil.Process, now: float) -> None:
-        descriptors, memory = process.num_fds(), memory_of(process)
+        # Its own pages alone: what it shares is divided among ever others, which come and go here.
+        descriptors, memory = process.num_fds(), process.memory_full_info().uss
         life = self.lives.get(process)
         if life is None:
             life = self.lives[process] = Life(_kind(process))
