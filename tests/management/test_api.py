@@ -424,9 +424,9 @@ def test_the_token_is_in_no_log_and_in_no_error(
         client.get("/api/v1/events"),
         client.get("/openapi.json"),
     ]
-    broken = "DROP TABLE links"
+    broken = "DROP TABLE events"
     management.do(lambda: management.state._db.execute(broken))
-    answers.append(client.get("/api/v1/applications"))
+    answers.append(client.get("/api/v1/events"))
     assert answers[-1].status_code == 503
     assert "Registered application a." in caplog.text
     for text in [caplog.text, *(answer.text for answer in answers)]:

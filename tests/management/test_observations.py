@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -34,6 +35,10 @@ def metrics() -> Metrics:
     return found
 
 
+def named(text: str) -> dict[str, Any]:
+    return asyncio.run(clipper_names([text.encode()]))
+
+
 def text_of(metrics: Metrics) -> str:
     return asyncio.run(metrics.text()).decode()
 
@@ -58,7 +63,7 @@ def test_a_histogram_counts_each_observation_once() -> None:
 
 def test_the_same_under_clippers_names() -> None:
     two = text_of(metrics()) + text_of(metrics()).replace('frontend="0"', 'frontend="1"')
-    found = clipper_names(two)
+    found = named(two)
     assert found["app:digits:num_predictions"] == 400
     assert found["app:digits:default_prediction_ratio"] == 0.1
     latency = found["app:digits:prediction_latency"]
@@ -75,7 +80,7 @@ def test_nothing_yet_is_zero_and_no_error() -> None:
     empty = Metrics("0")
     empty.application("digits")
     empty.version("digits", "1")
-    found = clipper_names(text_of(empty))
+    found = named(text_of(empty))
     assert found["app:digits:default_prediction_ratio"] == 0
     assert found["app:digits:prediction_latency"]["p99_ms"] is None
 
@@ -109,15 +114,15 @@ async def asked(tmp_path: Path) -> AsyncIterator[Observations]:
 
 @pytest.mark.anyio
 async def test_a_frontend_that_could_not_be_asked_is_named(asked: Observations) -> None:
-    text = await asked.metrics()
+    parts = await asked.metrics()
     values = {
         s.labels["frontend"]: s.value
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(b"".join(parts).decode())
         for s in family.samples
         if s.name == "clipper_frontend_asked"
     }
     assert values == {"0": 1.0, "1": 0.0, "2": 0.0}
-    found = clipper_names(text)
+    found = await clipper_names(parts)
     assert found["app:digits:num_predictions"] == 200
     assert found["internal:frontends_not_asked"] == ["1", "2"]
     for query_id in (64 + 1, 64 + 2):
@@ -126,3 +131,32 @@ async def test_a_frontend_that_could_not_be_asked_is_named(asked: Observations) 
     for nobodys in (64, 64 + 3):
         with pytest.raises(NotFound, match="no trace"):
             await asked.why(nobodys)
+
+
+@pytest.mark.anyio
+async def test_what_takes_long_is_done_in_slices(
+    asked: Observations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipper_server.slices.SLICE_S", 0.0)
+    parts = await asked.metrics()
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    await clipper_names(parts)
+    beside.cancel()
+    assert turns > b"".join(parts).count(b"\n")
+
+
+def test_a_label_may_hold_anything() -> None:
+    text = (
+        b"# HELP clipper_replica_predictions_total x\n# TYPE clipper_replica_predictions_total counter\n"
+        b'clipper_replica_predictions_total{model="m",replica="a\\"b\\\\c\\nd",version="1"} 3.0\n'
+    )
+    found = asyncio.run(clipper_names([text]))
+    assert 'container:m:1:a"b\\c\nd:prediction_latency' in found

@@ -116,3 +116,48 @@ def test_a_transaction_that_cannot_be_committed_does_not_swallow_those_after_it(
     again = State(path)
     assert [found.name for found in again.applications()] == ["a"]
     again.close()
+
+
+def test_what_is_remembered_is_what_is_there(path: Path) -> None:
+    state = State(path)
+
+    def told() -> list[object]:
+        found: list[object] = [
+            [(a.name, a.default_output, a.linked_models) for a in state.applications()],
+            [(v.version, v.state, v.num_replicas) for v in state.versions()],
+            state.current(),
+        ]
+        again = State(path)
+        assert again.applications() == state.applications()
+        assert again.versions() == state.versions()
+        assert again.current() == state.current()
+        again.close()
+        return found
+
+    assert told() == [[], [], {}]
+    state.add_application(ApplicationSpec("a", "doubles", 0, 1000, []))
+    state.add_version(version("1"))
+    assert told() == [[("a", 0, [])], [("1", "starting", 1)], {}]
+    state.link("a", "m", "n")
+    state.came_up(version("1"))
+    state.set_num_replicas("m", "1", 7)
+    assert told() == [[("a", 0, ["m", "n"])], [("1", "ready", 7)], {"m": "1"}]
+    state.applications().clear()
+    state.versions().clear()
+    state.current().clear()
+    before = told()
+
+    def undone() -> None:
+        with state._change():
+            state.remove_version("m", "1")
+            assert state.versions() == []
+            assert state.current() == {}
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        undone()
+    assert told() == before
+    state.unlink("a", "m")  # which has the revision that was undone
+    state.remove_version("m", "1")
+    assert told() == [[("a", 0, ["n"])], [], {}]
+    state.close()

@@ -69,9 +69,10 @@ class Served:
             num_frontends=0,
         )
         self.supervisor = Supervisor()
+        self.series = Series(self.frontends, self.changes)
         api = API(
             *(self.specs, self.control, reconciler, self.frontends, self.running, self.manager, self.changes),
-            *(self.events, self.observations, Series(self.frontends, self.changes)),
+            *(self.events, self.observations, self.series),
             self.supervisor,
         )
         self.app = api.build()

@@ -28,16 +28,23 @@ class _Heard:
     state: object
     ready: dict[Key, frozenset[str]]
     answered: dict[tuple[str, str, str], int]
+    warnings: dict[Key, frozenset[str]]
+    gpus: dict[tuple[str, str, str], GPU]
 
     @classmethod
     def of(cls, at: float, report: Report) -> _Heard:
         ready: defaultdict[Key, set[str]] = defaultdict(set)
+        warnings: defaultdict[Key, set[str]] = defaultdict(set)
         for replica in report.replicas:
             if replica.ready:
                 ready[replica.model, replica.version].add(replica.replica)
+            if replica.warnings:
+                warnings[replica.model, replica.version].update(replica.warnings)
         answered = {(r.model, r.version, r.replica): r.answered for r in report.replicas}
         sets = {key: frozenset(names) for key, names in ready.items()}
-        return cls(at, report, _state(report), sets, answered)
+        warned = {key: frozenset(texts) for key, texts in warnings.items()}
+        gpus = {(r.model, r.version, r.replica): r.gpu for r in report.replicas if r.gpu is not None}
+        return cls(at, report, _state(report), sets, answered, warned, gpus)
 
     def news(self, before: _Heard | None) -> bool:
         """Whether somebody may have waited for it. Those who look at rates look now and then."""
@@ -89,8 +96,11 @@ class Frontends:
 
     def heard(self) -> list[tuple[float, Report]]:
         """The same, each with the time at which it came."""
+        return [(heard.at, heard.report) for heard in self._live()]
+
+    def _live(self) -> list[_Heard]:
         now = self._clock()
-        return [(heard.at, heard.report) for heard in self._heard.values() if now - heard.at <= LIVE_S]
+        return [heard for heard in self._heard.values() if now - heard.at <= LIVE_S]
 
     def silent_s(self, frontend: str) -> float:
         """For how long it has said nothing; from now on where it is new to us."""
@@ -133,8 +143,8 @@ class Frontends:
 
     def warnings(self, model: str, version: str) -> list[str]:
         """What its replicas said of their model."""
-        replicas = [r for report in self.live() for r in report.replicas]
-        return sorted({w for r in replicas if (r.model, r.version) == (model, version) for w in r.warnings})
+        key = model, version
+        return sorted({text for heard in self._live() for text in heard.warnings.get(key, ())})
 
     def hanging(self) -> dict[tuple[str, str, str], str]:
         """The replicas that a frontend has given up, and why."""
@@ -150,13 +160,8 @@ class Frontends:
 
     def gpu(self, model: str, version: str, replica: str) -> GPU | None:
         """What the replica tells of its GPUs; it tells one frontend only."""
-        told = [
-            r.gpu
-            for report in self.live()
-            for r in report.replicas
-            if (r.model, r.version, r.replica) == (model, version, replica) and r.gpu is not None
-        ]
-        return told[0] if told else None
+        told = (heard.gpus.get((model, version, replica)) for heard in self._live())
+        return next((gpu for gpu in told if gpu is not None), None)
 
     def load(self, model: str, version: str) -> Load:
         """What the live frontends together report of this version."""

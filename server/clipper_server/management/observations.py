@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpx2
-from prometheus_client.parser import text_string_to_metric_families
 
 from clipper_container.errors import ClusterError, NotFound
 
+from ..slices import Slices
 from ..snapshot import MAX_FRONTENDS, Report
 from .frontends import Frontends
 from .running import Running
@@ -20,6 +22,16 @@ from .running import Running
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 ASKED = "clipper_frontend_asked"
 ANSWER_S = 2.0
+_NEEDED = (  # by Clipper's names
+    *(b"clipper_app_predictions_total", b"clipper_app_default_predictions_total"),
+    *(b"clipper_app_prediction_latency_seconds", b"clipper_model_predictions_total"),
+    *(b"clipper_model_cache_lookups_total", b"clipper_model_cache_hits_total", b"clipper_model_batch_size_"),
+    *(b"clipper_model_prediction_latency_seconds", b"clipper_replica_predictions_total"),
+    *(b"clipper_replica_prediction_latency_seconds", ASKED.encode()),
+)
+_HEAD = b"# HELP "
+_SERIES = re.compile(rb"(\w+)(?:\{(.*)\})? (\S+)")
+_LABEL = re.compile(rb'(\w+)="((?:[^"\\]|\\.)*)"')
 
 log = logging.getLogger(__name__)
 
@@ -30,39 +42,47 @@ class Observations:
     def __init__(self, frontends: Frontends, running: Running, token: str) -> None:
         self._frontends = frontends
         self._running = running
+        self._one_at_a_time = asyncio.Lock()
         headers = {"Authorization": f"Bearer {token}"}
         self._client = httpx2.AsyncClient(timeout=ANSWER_S, trust_env=False, headers=headers)
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def metrics(self) -> str:
-        """The metrics of all, in Prometheus's format: each series says whose it is.
+    async def metrics(self) -> list[memoryview]:
+        """The metrics of all, in Prometheus's format, as parts of whole lines: each series says whose it is.
 
         `clipper_frontend_asked` is 0 for a query frontend that runs, and could not be asked.
         """
         reports = self._frontends.live()
-        texts = await asyncio.gather(*(self._get(r, "/metrics") for r in reports))
+        texts = await asyncio.gather(*map(self._metrics, reports))
         asked = dict.fromkeys((status.labels["frontend"] for status in self._running.frontends()), False)
-        families: defaultdict[str, list[str]] = defaultdict(list)
-        heads: dict[str, list[str]] = {}
+        families: dict[bytes, list[memoryview]] = {}
+        slices = Slices()
         for report, text in zip(reports, texts, strict=True):
-            asked[report.frontend] = text is not None and text.status_code == 200
-            if text is None or not asked[report.frontend]:
-                continue
-            for block in re.split(r"(?m)^(?=# HELP )", text.text):
-                lines = block.rstrip("\n").split("\n")
-                if len(lines) > 1:
-                    name = lines[0].split(" ", 3)[2]
-                    heads.setdefault(name, lines[:2])
-                    families[name] += lines[2:]
+            asked[report.frontend] = text is not None
+            for name, head, series in _families(text or b""):
+                families.setdefault(name, [head]).append(series)
+                await slices.pause()
         if asked:
-            heads[ASKED] = [
-                f"# HELP {ASKED} Whether this tells of it",
-                f"# TYPE {ASKED} gauge",
-            ]
-            families[ASKED] = [f'{ASKED}{{frontend="{who}"}} {was:.1f}' for who, was in sorted(asked.items())]
-        return "".join("\n".join([*head, *families[name]]) + "\n" for name, head in heads.items())
+            lines = [f"# HELP {ASKED} Whether this tells of it", f"# TYPE {ASKED} gauge"]
+            lines += [f'{ASKED}{{frontend="{who}"}} {was:.1f}' for who, was in sorted(asked.items())]
+            families[ASKED.encode()] = [memoryview("\n".join([*lines, ""]).encode())]
+        return [part for parts in families.values() for part in parts]
+
+    async def _metrics(self, report: Report) -> bytes | None:
+        """Those of one; None where it could not be asked."""
+        if not report.private:
+            return None
+        try:
+            async with self._client.stream("GET", f"http://{report.private}/metrics") as response:
+                parts = [part async for part in response.aiter_bytes()]
+        except httpx2.HTTPError as error:
+            log.warning("query frontend %s could not be asked: %r", report.frontend, error)
+            return None
+        async with self._one_at_a_time:  # it may be megabytes
+            await asyncio.sleep(0)
+            return b"".join(parts) if response.status_code == 200 else None
 
     async def why(self, query_id: int) -> dict[str, Any]:
         """The trace of a query. Raises NotFound, or ClusterError where its frontend cannot be asked."""
@@ -100,7 +120,21 @@ class Observations:
             return None
 
 
-def clipper_names(text: str) -> dict[str, Any]:
+def _families(text: bytes) -> Iterator[tuple[bytes, memoryview, memoryview]]:
+    """The name, the head of two lines and the series of each family in it; nothing is copied."""
+    view = memoryview(text)
+    begin = text.find(_HEAD)
+    while begin >= 0:
+        after = text.find(b"\n" + _HEAD, begin) + 1
+        end = after or len(text)
+        series = text.find(b"\n", text.find(b"\n", begin, end) + 1, end) + 1
+        if series:
+            name = bytes(view[begin + len(_HEAD) : series]).partition(b" ")[0]
+            yield name, view[begin:series], view[series:end]
+        begin = after or -1
+
+
+async def clipper_names(parts: Iterable[bytes | memoryview]) -> dict[str, Any]:
     """Metrics in Prometheus's format, summed over frontends, under the names that Clipper gives them.
 
     Latencies in milliseconds: mean, and percentiles as the upper bounds of the buckets in which they lie.
@@ -109,18 +143,24 @@ def clipper_names(text: str) -> dict[str, Any]:
     counts: defaultdict[tuple[str, ...], float] = defaultdict(float)
     buckets: defaultdict[tuple[str, ...], defaultdict[float, float]] = defaultdict(lambda: defaultdict(float))
     lacking: list[str] = []
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            labels = sample.labels
-            if sample.name == ASKED and not sample.value:
-                lacking.append(labels["frontend"])
-            whose = tuple(labels[k] for k in ("application", "model", "version", "replica") if k in labels)
-            if "le" in labels:
-                buckets[family.name, *whose][float(labels["le"])] += sample.value
-            else:
-                counts[sample.name, *whose] += sample.value
+    slices = Slices()
+    for line in (line for part in parts for line in io.BytesIO(part)):
+        await slices.pause()
+        found_series = _SERIES.match(line) if line.startswith(_NEEDED) else None
+        if found_series is None:
+            continue
+        name, value = found_series[1].decode(), float(found_series[3])
+        labels = {key.decode(): _unescaped(said) for key, said in _LABEL.findall(found_series[2] or b"")}
+        whose = tuple(labels[k] for k in ("application", "model", "version", "replica") if k in labels)
+        if "le" in labels:
+            buckets[name.removesuffix("_bucket"), *whose][float(labels["le"])] += value
+        else:
+            counts[name, *whose] += value
+        if name == ASKED and not value:
+            lacking.append(labels["frontend"])
     found: dict[str, Any] = {}
     for key in list(counts):
+        await slices.pause()
         name, whose = key[0], key[1:]
         if name == "clipper_app_predictions_total":
             prefix = f"app:{whose[0]}:"
@@ -155,6 +195,13 @@ def clipper_names(text: str) -> dict[str, Any]:
     if lacking:
         found["internal:frontends_not_asked"] = lacking
     return found
+
+
+def _unescaped(value: bytes) -> str:
+    text = value.decode()
+    return (
+        re.sub(r"\\(.)", lambda found: "\n" if found[1] == "n" else found[1], text) if "\\" in text else text
+    )
 
 
 def _ratio(part: float, whole: float) -> float:

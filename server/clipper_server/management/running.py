@@ -14,6 +14,7 @@ class Running:
     def __init__(self, frontends: Frontends) -> None:
         self._frontends = frontends
         self._seen: list[Status] = []
+        self._replicas: dict[tuple[str, str], list[Status]] = {}  # of those, by version
         self._stopping: set[str] = set()
 
     def see(self, statuses: Sequence[Status]) -> bool:
@@ -21,6 +22,11 @@ class Running:
         seen = list(statuses)
         is_news = seen != self._seen
         self._seen = seen
+        self._replicas = {}
+        for status in seen:
+            if status.kind == "replica":
+                key = status.labels["model"], status.labels["version"]
+                self._replicas.setdefault(key, []).append(status)
         return is_news
 
     def stop(self, name: str) -> None:
@@ -39,32 +45,22 @@ class Running:
 
     def replicas(self) -> list[tuple[Status, str]]:
         """Each running replica, and its state: starting, ready or stopping."""
-        everywhere: dict[tuple[str, str], set[str]] = {}  # of a version, those that are ready
-        found = []
-        for status in self._seen:
-            if status.kind == "replica":
-                key = status.labels["model"], status.labels["version"]
-                if key not in everywhere:
-                    everywhere[key] = self._frontends.ready_replicas(*key)
-                found.append((status, self._state_of(status, everywhere[key])))
-        return found
+        everywhere = {key: self._frontends.ready_replicas(*key) for key in self._replicas}
+        return [
+            (status, self._state_of(status, everywhere[status.labels["model"], status.labels["version"]]))
+            for status in self._seen
+            if status.kind == "replica"
+        ]
 
     def ready(self, model: str, version: str) -> int:
         """How many replicas of this version run, are not asked to stop, and are ready everywhere."""
-        return sum(
-            state == "ready"
-            for status, state in self.replicas()
-            if (status.labels["model"], status.labels["version"]) == (model, version)
-        )
+        ready = self._frontends.ready_replicas(model, version)
+        found = self._replicas.get((model, version), [])
+        return sum(self._state_of(status, ready) == "ready" for status in found)
 
     def counted(self, model: str, version: str) -> int:
         """How many replicas of this version run, and are not asked to stop."""
-        return sum(
-            not self.is_stopping(status)
-            for status in self._seen
-            if status.kind == "replica"
-            and (status.labels["model"], status.labels["version"]) == (model, version)
-        )
+        return sum(not self.is_stopping(status) for status in self._replicas.get((model, version), []))
 
     def _state_of(self, status: Status, ready: Container[str]) -> str:
         if self.is_stopping(status):

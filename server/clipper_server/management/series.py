@@ -77,6 +77,7 @@ class Series:
         self._clock = clock
         self._now = now
         self._points: deque[Point] = deque(maxlen=KEPT)
+        self._written: deque[msgspec.Raw] = deque(maxlen=KEPT)  # the same
         self._before: dict[str, _Sample] = {}
         self._due: float | None = None  # the next point
 
@@ -94,6 +95,11 @@ class Series:
         """The points that came after that one; all that are kept where it is None."""
         return [point for point in self._points if id_ is None or point.id > id_]
 
+    def written_after(self, id_: int | None) -> list[msgspec.Raw]:
+        """The same in JSON, as it was written once for all who ask."""
+        points = zip(self._points, self._written, strict=True)
+        return [written for point, written in points if id_ is None or point.id > id_]
+
     def add(self) -> None:
         grown: list[tuple[float, Report | None, Report]] = []
         samples = {}
@@ -110,9 +116,9 @@ class Series:
         self._before = samples
         at = self._now()
         newest = self._points[-1].id if self._points else 0
-        self._points.append(
-            Point(max(int(at * 1000), newest + 1), at, _applications(grown), self._versions(grown))
-        )
+        point = Point(max(int(at * 1000), newest + 1), at, _applications(grown), self._versions(grown))
+        self._points.append(point)
+        self._written.append(msgspec.Raw(msgspec.json.encode(point)))
 
     def _versions(self, grown: Iterable[tuple[float, Report | None, Report]]) -> dict[str, VersionPoint]:
         rates: defaultdict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0] * 4)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
 
 from ..observations import PROMETHEUS, Observations, clipper_names
 from . import openapi
+
+CHUNK = 64 << 10
 
 
 class Measured:
@@ -25,10 +30,17 @@ class Measured:
         """The path of one of the last queries, with times."""
         return await self._observations.why(query_id)
 
-    async def metrics(self) -> Response:
+    async def metrics(self) -> StreamingResponse:
         """The metrics of all live query frontends, in Prometheus's format."""
-        return Response(await self._observations.metrics(), media_type=PROMETHEUS)
+        return StreamingResponse(_in_chunks(await self._observations.metrics()), media_type=PROMETHEUS)
 
     async def inspect(self) -> dict[str, Any]:
         """The same, summed up under Clipper's names."""
-        return clipper_names(await self._observations.metrics())
+        return await clipper_names(await self._observations.metrics())
+
+
+async def _in_chunks(parts: Iterable[memoryview]) -> AsyncIterator[bytes]:
+    for part in parts:
+        for begin in range(0, len(part), CHUNK):
+            yield bytes(part[begin : begin + CHUNK])
+            await asyncio.sleep(0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import fastapi
+import msgspec
 from fastapi import params
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from fastapi.security import HTTPBearer
@@ -82,8 +84,23 @@ def router(*routes: Route, dependencies: Sequence[params.Depends] = ()) -> fasta
     found = fastapi.APIRouter(dependencies=dependencies)
     for method, path, endpoint, status in routes:
         described = _of_route(method, path, endpoint)
-        found.add_api_route(path, endpoint, methods=[method], status_code=status, **described)
+        found.add_api_route(
+            path, _in_json(endpoint, status), methods=[method], status_code=status, **described
+        )
     return found
+
+
+def _in_json(endpoint: Callable[..., Awaitable[Any]], status: int) -> Callable[..., Awaitable[Any]]:
+    """Its answer as JSON, without a second look: the types of answers are checked before anything runs."""
+
+    @functools.wraps(endpoint)
+    async def answered(*args: Any, **kwargs: Any) -> Any:
+        answer = await endpoint(*args, **kwargs)
+        if answer is None or isinstance(answer, fastapi.Response):
+            return answer
+        return fastapi.Response(msgspec.json.encode(answer), status, media_type="application/json")
+
+    return answered
 
 
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}

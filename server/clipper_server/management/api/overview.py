@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import cast
+
 from fastapi import APIRouter
 
 from ...changes import Changes
+from ...slices import Slices
 from ..events import Events
 from ..series import Series
 from . import answers, openapi
@@ -62,11 +64,17 @@ class Overview:
 
         if wait_s:
             await self._changes.wait_for(is_newer, wait_s)
+        slices = Slices()
         events = await self._log.events(after_event)
-        points: list[Point] = msgspec.to_builtins(self._series.after(after_point))
+        await slices.pause()
+        points = cast(list[Point], self._series.written_after(after_point))
+        cluster = await self._cluster.cluster()
+        await slices.pause()
+        applications = await self._applications.applications()
+        await slices.pause()
         return {
-            "cluster": await self._cluster.cluster(),
-            "applications": await self._applications.applications(),
+            "cluster": cluster,
+            "applications": applications,
             "models": await self._versions.models(),
             "replicas": await self._replicas.replicas(),
             "events": events,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from fastapi import APIRouter
 
+from ...slices import Slices
 from ..frontends import Frontends
 from ..running import Running
 from ..state import State
@@ -24,28 +25,32 @@ class Replicas:
 
     async def replicas(self) -> list[answers.Replica]:
         """Every replica that runs here, and those that run elsewhere and have dialled in."""
-        found = [
-            self._replica(**status.labels, state=state, pid=status.pid or None)
-            for status, state in self._running.replicas()
-        ]
+        input_types = {(v.model, v.version): v.input_type for v in self._state.versions()}
+        found, slices = [], Slices()
+        for status, state in self._running.replicas():
+            key = status.labels["model"], status.labels["version"]
+            replica = status.labels["replica"]
+            found.append(self._replica(*key, replica, input_types.get(key), state, status.pid or None))
+            await slices.pause()
         for version in self._state.versions():
             if version.artifact is None:
-                ready = self._frontends.ready_replicas(version.model, version.version)
-                for name in self._frontends.seen(version.model, version.version):
+                key = version.model, version.version
+                ready = self._frontends.ready_replicas(*key)
+                for name in self._frontends.seen(*key):
                     state = "ready" if name in ready else "starting"
-                    found.append(self._replica(version.model, version.version, name, state, None))
+                    found.append(self._replica(*key, name, version.input_type, state, None))
+                await slices.pause()
         return found
 
     def _replica(
-        self, model: str, version: str, replica: str, state: str, pid: int | None
+        self, model: str, version: str, replica: str, input_type: str | None, state: str, pid: int | None
     ) -> answers.Replica:
-        deployed = self._state.version(model, version)
         return {
             "model_id": f"{model}:{version}",
             "model_name": model,
             "model_version": version,
             "model_replica_id": replica,
-            "input_type": deployed.input_type if deployed else None,
+            "input_type": input_type,
             "state": state,
             "pid": pid,
             "num_predictions": self._frontends.answered(model, version, replica),

@@ -9,6 +9,7 @@ from clipper_container import inputs, variables
 from clipper_container.resources import Resources
 
 from ...places import Runtime
+from ...slices import Slices
 from ...snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT
 from ..control import Control, find
 from ..running import Running
@@ -68,7 +69,11 @@ class Versions:
 
     async def models(self) -> list[answers.Version]:
         """Every version of every model."""
-        return [self._describe(version) for version in self._state.versions()]
+        found, slices = [], Slices()
+        for version in self._state.versions():
+            found.append(self._describe(version))
+            await slices.pause()
+        return found
 
     async def deploy(self, model: str, new: NewVersion, x_clipper_who: Who = "") -> answers.Version:
         """Start a version. Ask for it with `wait_s` to learn what became of it."""

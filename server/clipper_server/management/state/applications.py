@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import msgspec
 
 from ...snapshot import ApplicationSpec
@@ -10,13 +12,19 @@ from .database import Database
 
 class Applications(Database):
     def applications(self) -> list[ApplicationSpec]:
+        return list(self._remember("applications", self._applications))
+
+    def _applications(self) -> list[ApplicationSpec]:
+        links: defaultdict[str, list[str]] = defaultdict(list)
+        for row in self._db.execute("SELECT application, model FROM links ORDER BY position"):
+            links[row["application"]].append(row["model"])
         return [
             ApplicationSpec(
                 row["name"],
                 row["input_type"],
                 msgspec.json.decode(row["default_output"]),
                 row["latency_slo_micros"],
-                self.links(row["name"]),
+                links[row["name"]],
                 row["on_overload"],
             )
             for row in self._db.execute("SELECT * FROM applications ORDER BY name")

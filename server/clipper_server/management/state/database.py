@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar, cast
 
 from clipper_container.errors import ClusterError
 
@@ -40,15 +41,21 @@ CREATE TABLE events (
 """
 
 
+T = TypeVar("T")
+
+
 class Database:
     """What all tables share.
 
-    `revision` grows with, and in, every change that query frontends must learn of.
+    `revision` grows with, and in, every change that query frontends must learn of. Until the next one, what
+    they change is remembered as it was read last.
     """
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.row_factory = sqlite3.Row
+        self._remembered: dict[str, object] = {}
+        self._remembered_at = (-1, -1)  # changes of this connection, and the revision then
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA busy_timeout = 5000")
@@ -83,6 +90,19 @@ class Database:
     def next_revision(self) -> int:
         self.set("revision", str(self.revision + 1))
         return self.revision
+
+    def _remember(self, what: str, read: Callable[[], T]) -> T:
+        """What `read()` gives, or gave since the last revision. Nobody may change it."""
+        if self._db.in_transaction:  # which may be undone
+            return read()
+        changes, revision = self._remembered_at
+        if self._db.total_changes != changes:
+            self._remembered_at = self._db.total_changes, self.revision
+            if self._remembered_at[1] != revision:
+                self._remembered.clear()
+        if what not in self._remembered:
+            self._remembered[what] = read()
+        return cast(T, self._remembered[what])
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._db)

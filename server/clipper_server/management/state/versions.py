@@ -25,6 +25,9 @@ _JSON_FIELDS: dict[str, Any] = {
 
 class Versions(Database):
     def versions(self) -> list[Version]:
+        return list(self._remember("versions", self._versions))
+
+    def _versions(self) -> list[Version]:
         rows = self._db.execute("SELECT * FROM versions ORDER BY model, rowid")
         return [self._version(row) for row in rows]
 

@@ -100,7 +100,7 @@ class Admin:
 
     async def metrics(self) -> dict[str, Any]:
         """The metrics of all live query frontends, under Clipper's names."""
-        return clipper_names(await self._observations.metrics())
+        return await clipper_names(await self._observations.metrics())
 
 
 _FAILURES: dict[int | str, dict[str, Any]] = {
