@@ -273,16 +273,18 @@ class Query:
 
     def _finish(self) -> None:
         self.finished = True
-        if self._inputs == 1:
-            try:
-                now = self.application.parts.clock()
-                answers = [self._answer_to(0, now)]
-                self._count(now)
-            except Exception:  # those that wait for the same outputs have no part in it
-                answers = [self.application.broken()]
-            self._give(answers)
-        else:
+        if self._inputs != 1:
             self._at_once_or_in_slices(self._answer())
+            return
+        application = self.application
+        try:
+            now = application.parts.clock()
+            answers = [self._answer_to(0, now)]
+            self._count(now)
+        except Exception:  # those that wait for the same outputs have no part in it
+            answers = [application.broken()]
+        reply, self._reply = self._reply, _no_reply
+        reply(answers)
 
     def _at_once_or_in_slices(self, work: Steps[None]) -> None:
         if self._inputs <= SMALL:

@@ -99,7 +99,8 @@ class Exchange:
         parts = self._parts
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         parts.clear()
-        if (encoding := self._headers.get(b"content-encoding", b"identity").lower()) == b"identity":
+        encoding = self._headers.get(b"content-encoding")
+        if encoding is None or (encoding := encoding.lower()) == b"identity":
             self._ask(body)
         elif encoding in ENCODINGS:
             self._adapter.application.parts.slices.add(self._unpack(encoding, body))

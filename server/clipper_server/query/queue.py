@@ -141,8 +141,7 @@ class ModelQueue:
                 self._timer = self._loop.call_at(until, self._pump)
                 return
             self._retries.are_next = True  # they stay behind healthy traffic, but are not starved by it
-            sent += replica.in_flight[-1].size
-            if sent >= MAX_BATCH:
+            if self.waiting.count and (sent := sent + replica.in_flight[-1].size) >= MAX_BATCH:
                 self.pump_soon()  # others have their turn before the next one
                 return
 

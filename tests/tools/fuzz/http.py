@@ -79,6 +79,8 @@ def fuzz(conn: ClipperConnection, count: int, seed: int, say: Callable[[str], No
         asyncio.run(
             _all(host, int(port), count, seed, seen, lambda: say(f"{time.monotonic() - begun:.0f} s: {seen}"))
         )
+    except KeyboardInterrupt:
+        pass  # enough: tell what was seen
     finally:
         load.stop()
     result = load.result()

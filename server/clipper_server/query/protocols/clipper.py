@@ -13,7 +13,7 @@ from ..application import Answer, Application, Request
 from ..limits import DEFAULT, Limits
 from ..slices import SMALL, Steps
 from . import JSON, Headers, Response, may_be_cached, timeout_s
-from .json_body import mistake, read
+from .json_body import mistake, unmarked
 
 _HEADERS = (JSON,)
 _BATCH, _END = b'{"batch_predictions":[', b"]}"
@@ -43,7 +43,10 @@ class ClipperProtocol:
 
     def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
         try:
-            request = read(self._decode, body)
+            try:
+                request = self._decode(body)
+            except msgspec.DecodeError as error:
+                request = self._decode(unmarked(body, error))
             is_batch = request.input is msgspec.UNSET
             if is_batch == (request.input_batch is msgspec.UNSET):
                 raise BadRequest(f'Give either "input" or "input_batch". {self._expected()}')

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TypeVar
 
 import msgspec
 
@@ -14,18 +12,14 @@ _PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}
 _HALF = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
-T = TypeVar("T")
 Body = bytes | bytearray | memoryview
 
 
-def read(decode: Callable[[Body], T], body: Body) -> T:
-    """What `decode` makes of the body, which may begin with a byte order mark. Raises what it raises."""
-    try:
-        return decode(body)
-    except msgspec.DecodeError:
-        if bytes(body[:3]) != _BOM:
-            raise
-        return decode(body[3:])
+def unmarked(body: Body, error: msgspec.DecodeError) -> Body:
+    """The body without the byte order mark at its beginning. Raises the error where there is none."""
+    if bytes(body[:3]) != _BOM:
+        raise error
+    return body[3:]
 
 
 def mistake(error: Exception, body: Body) -> str:

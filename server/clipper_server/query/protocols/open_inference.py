@@ -28,7 +28,7 @@ from ..limits import DEFAULT, Limits
 from ..slices import SMALL, Steps, at_once
 from ..task import Output
 from . import JSON, Headers, Response, may_be_cached, timeout_s
-from .json_body import mistake, read
+from .json_body import mistake, unmarked
 
 DATATYPES = {
     "BOOL": "|b1",
@@ -114,7 +114,11 @@ class OpenInferenceProtocol:
             if length == 0:
                 return self._request(headers, self._bare(whole), _Form(None, OUTPUT, True), None)
             self.limits.check_json(len(body) if length is None else length)
-            asked = read(_decode, body if length is None else whole[:length])
+            text = body if length is None else whole[:length]
+            try:
+                asked = _decode(text)
+            except msgspec.DecodeError as error:
+                asked = _decode(unmarked(text, error))
             if len(asked.inputs) != 1:
                 raise ValueError(f"it has {len(asked.inputs)} inputs, and an application takes one tensor")
             outputs = asked.outputs or [_Output(OUTPUT)]
@@ -207,64 +211,84 @@ class OpenInferenceProtocol:
         return self.output if example is None else describe_output(example)
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
-        return at_once(self.encode_in_steps(request, answers))
+        form: _Form = request.form
+        default = self.application.default_output
+        outputs = [_as_tensor(default if a.output is None else a.output) for a in answers]
+        tensor = self._of_none() if not outputs else _stacked(outputs) or at_once(_as_texts(outputs))
+        defaults = {str(i): answer.fault for i, answer in enumerate(answers) if answer.fault is not None}
+        described = self._described(form, tensor, learn=bool(answers) and not defaults)
+        data = None if form.binary else _elements(tensor)
+        if data is None:
+            described["parameters"] = {"binary_data_size": len(tensor.data)}
+        else:
+            described["data"] = data
+        parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
+        if defaults:
+            parameters["defaults"] = {i: [fault.reason, fault.message] for i, fault in defaults.items()}
+        body = {**self._about(form, answers), "parameters": parameters, "outputs": [described]}
+        text = msgspec.json.encode(body)
+        marks = _marks({fault.reason for fault in defaults.values()})
+        if data is not None:
+            return Response(200, [JSON, *marks], text)
+        length = _HEADER_LENGTH, b"%d" % len(text)
+        return Response(200, [_BINARY, length, *marks], b"".join((text, tensor.data)))
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
         form: _Form = request.form
         outputs = []
         defaults: list[bytes] = []
         reasons: set[str] = set()
-        default: Tensor | None = None
+        default = _as_tensor(self.application.default_output)
         for i, answer in enumerate(answers):
             if (fault := answer.fault) is not None:
                 defaults.append(b'"%d":%b' % (i, msgspec.json.encode([fault.reason, fault.message])))
                 reasons.add(fault.reason)
-            if answer.output is not None:
-                outputs.append(_as_tensor(answer.output))
-            else:
-                default = default or _as_tensor(self.application.default_output)
-                outputs.append(default)
+            outputs.append(default if answer.output is None else _as_tensor(answer.output))
             yield
-        if answers:
-            tensor = yield from _join(outputs)
-            datatype = NAMES.get(tensor.dtype, "BYTES")
-        else:
-            datatype, shape = self.described_output()
-            tensor = Tensor(b"", (0, *shape[1:]), DATATYPES.get(datatype, "bytes"))
-        if answers and not defaults:
-            self.output = datatype, [-1, *tensor.shape[1:]]
+        tensor = _stacked(outputs) or (yield from _as_texts(outputs))
+        described = self._described(form, tensor, learn=not defaults)
         data = None if form.binary else (yield from _as_json(tensor))
-        described: dict[str, Any] = {"name": form.output, "shape": tensor.shape, "datatype": datatype}
         if data is None:
             described["parameters"] = {"binary_data_size": len(tensor.data)}
-        about = {"model_name": self.application.spec.name}
-        about["model_version"] = answers[0].version if answers else ""
-        if form.id is not None:
-            about["id"] = form.id
         query_ids = msgspec.json.encode([answer.query_id for answer in answers])
-        # Text by text, for those of many answers are large.
-        parts = [msgspec.json.encode(about)[:-1], b',"parameters":{"query_ids":', query_ids]
-        marks: list[tuple[bytes, bytes]] = []
+        # In parts, which nobody joins.
+        parts = [
+            msgspec.json.encode(self._about(form, answers))[:-1],
+            b',"parameters":{"query_ids":',
+            query_ids,
+        ]
         if defaults:
-            marks.append((b"x-default-answer", ", ".join(sorted(reasons)).encode()))
             parts += [b',"defaults":{', *(yield from _with_commas(defaults)), b"}"]
         parts += [b'},"outputs":[', msgspec.json.encode(described)[:-1]]
         if data is not None:
             parts += [b',"data":[', *data, b"]}]}"]
-            return _response([JSON, *marks], parts, len(answers) > SMALL)
+            return Response(200, [JSON, *_marks(reasons)], parts[0], parts[1:])
         parts.append(b"}]}")
         length = _HEADER_LENGTH, b"%d" % sum(map(len, parts))
         parts.append(bytes(tensor.data))
-        return _response([_BINARY, length, *marks], parts, len(answers) > SMALL)
+        return Response(200, [_BINARY, length, *_marks(reasons)], parts[0], parts[1:])
+
+    def _of_none(self) -> Tensor:
+        datatype, shape = self.described_output()
+        return Tensor(b"", (0, *shape[1:]), DATATYPES.get(datatype, "bytes"))
+
+    def _described(self, form: _Form, tensor: Tensor, *, learn: bool) -> dict[str, Any]:
+        datatype = NAMES.get(tensor.dtype, "BYTES")
+        if learn:
+            self.output = datatype, [-1, *tensor.shape[1:]]
+        return {"name": form.output, "shape": tensor.shape, "datatype": datatype}
+
+    def _about(self, form: _Form, answers: Sequence[Answer]) -> dict[str, Any]:
+        about = {"model_name": self.application.spec.name}
+        about["model_version"] = answers[0].version if answers else ""
+        return about if form.id is None else {**about, "id": form.id}
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         return Response(status, [JSON], msgspec.json.encode({"error": cause}))
 
 
-def _response(headers: list[tuple[bytes, bytes]], parts: list[bytes], is_large: bool) -> Response:
-    return (
-        Response(200, headers, parts[0], parts[1:]) if is_large else Response(200, headers, b"".join(parts))
-    )
+def _marks(reasons: set[str]) -> list[tuple[bytes, bytes]]:
+    return [(b"x-default-answer", ", ".join(sorted(reasons)).encode())] if reasons else []
 
 
 def infer_path(name: str, version: str | None) -> str:
@@ -396,26 +420,28 @@ def describe_output(example: tuple[str, tuple[int, ...]] | bytes) -> tuple[str, 
     return (NAMES[dtype], [-1, *shape]) if dtype in NAMES else ("BYTES", [-1])
 
 
-def _join(outputs: list[Tensor]) -> Steps[Tensor]:
-    """One tensor of all outputs: of numbers where all are of one shape, else of BYTES."""
+def _stacked(outputs: list[Tensor]) -> Tensor | None:
+    """One tensor of all outputs, where all are numbers of one shape."""
     first = outputs[0]
     count = len(outputs)
-    if first.dtype in NAMES and all(o.shape == first.shape and o.dtype in NAMES for o in outputs):
-        if all(o.dtype == first.dtype for o in outputs):
-            data = first.data if count == 1 else b"".join(o.data for o in outputs)
-            return Tensor(data, (count, *first.shape), first.dtype)
-        dtype = np.result_type(*{o.dtype for o in outputs})
-        parts = []
-        for output in outputs:
-            parts.append(np.frombuffer(output.data, output.dtype).astype(dtype).tobytes())
-            yield
-        return Tensor(b"".join(parts), (count, *first.shape), dtype.str)
+    if first.dtype not in NAMES or any(o.shape != first.shape or o.dtype not in NAMES for o in outputs):
+        return None
+    if all(o.dtype == first.dtype for o in outputs):
+        data = first.data if count == 1 else b"".join(o.data for o in outputs)
+        return Tensor(data, (count, *first.shape), first.dtype)
+    dtype = np.result_type(*{o.dtype for o in outputs})
+    data = b"".join(np.frombuffer(o.data, o.dtype).astype(dtype).tobytes() for o in outputs)
+    return Tensor(data, (count, *first.shape), dtype.str)
+
+
+def _as_texts(outputs: list[Tensor]) -> Steps[Tensor]:
+    """One tensor of BYTES: of all outputs' texts."""
     parts = []
     for output in outputs:
         text = _as_text(output)
         parts.append(struct.pack("<I", len(text)) + text)
         yield
-    return Tensor(b"".join(parts), (count,), "bytes")
+    return Tensor(b"".join(parts), (len(outputs),), "bytes")
 
 
 def _as_tensor(output: Output) -> Tensor:
@@ -443,15 +469,29 @@ def _as_text(output: Tensor) -> bytes:
     return bytes(output.data)
 
 
-def _as_json(tensor: Tensor) -> Steps[list[bytes] | None]:
-    """The elements of an output, as a JSON array has them; or None where JSON cannot have them."""
+def _elements(tensor: Tensor) -> list[Any] | None:
+    """The elements of an output, or None where JSON cannot have them."""
     if tensor.dtype == DATATYPES["FP16"]:
         return None
-    texts = []
     if tensor.dtype in NAMES:
-        numbers = np.frombuffer(tensor.data, tensor.dtype)
-        for start in range(0, len(numbers), _AT_ONCE):
-            texts.append(msgspec.json.encode(numbers[start : start + _AT_ONCE].tolist())[1:-1])
+        numbers: list[Any] = np.frombuffer(tensor.data, tensor.dtype).tolist()
+        return numbers
+    try:
+        return [text.decode() for text in _split(memoryview(tensor.data))]
+    except UnicodeDecodeError:
+        return None
+
+
+def _as_json(tensor: Tensor) -> Steps[list[bytes] | None]:
+    """The same as an array of JSON has them, in parts."""
+    texts: list[bytes] = []
+    if tensor.dtype in NAMES:
+        size = _AT_ONCE * np.dtype(tensor.dtype).itemsize
+        for start in range(0, len(tensor.data), size):
+            numbers = _elements(Tensor(tensor.data[start : start + size], (), tensor.dtype))
+            if numbers is None:
+                return None
+            texts.append(msgspec.json.encode(numbers)[1:-1])
             yield
     else:
         try:
@@ -465,7 +505,7 @@ def _as_json(tensor: Tensor) -> Steps[list[bytes] | None]:
 
 def _with_commas(texts: list[bytes]) -> Steps[list[bytes]]:
     """What stands between the brackets, in parts that are neither many nor large."""
-    parts = []
+    parts: list[bytes] = []
     for start in range(0, len(texts), SMALL):
         if start:
             parts.append(b",")
