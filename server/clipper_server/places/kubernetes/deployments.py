@@ -17,7 +17,6 @@ MODEL, VERSION = "clipperlab.org/model", "clipperlab.org/version"
 OWNER = "clipper-management"  # of the fields that management writes
 HANDS_OVER = "clipper-hands-over"  # of the number of replicas, until an autoscaler has taken it
 DIGEST = "clipperlab.org/digest"
-ENV_DIGEST = "clipperlab.org/env-digest"  # with the credential in it: nobody can guess values by it
 COUNTED_BY = "clipperlab.org/replicas-counted-by"
 QUERYABLE = "clipperlab.org/queryable"
 """A condition of a replica's pod: every query frontend has it, and its model is warm. Management sets it."""
@@ -80,11 +79,7 @@ def budget(spec: Spec) -> Manifest:
 def deployment(spec: Spec, num_replicas: int | None, registry: str) -> Manifest:
     """Its annotation has a digest of all but the number of replicas, which None leaves to somebody else."""
     labels = _labels(spec)
-    template: Manifest = {"metadata": {"labels": labels}, "spec": _pod(spec, registry)}
-    if _given(spec):
-        content = json.dumps(secret(spec)["stringData"], sort_keys=True)
-        digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-        template["metadata"]["annotations"] = {ENV_DIGEST: digest}
+    template = {"metadata": {"labels": labels}, "spec": _pod(spec, registry)}
     metadata = _metadata(spec)
     metadata["annotations"] = {
         DIGEST: hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
