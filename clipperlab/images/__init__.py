@@ -26,6 +26,7 @@ _SERVER = (
     "httptools",
     "httpx2",
     "kubernetes",
+    "packaging",
     "prometheus-client",
     "psutil",
     "uvicorn",

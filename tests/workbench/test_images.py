@@ -1,0 +1,19 @@
+"""Images have what their programs need: the same packages as an installation."""
+
+from __future__ import annotations
+
+from importlib.metadata import requires
+
+import pytest
+from packaging.requirements import Requirement
+
+from clipperlab.images import PACKAGES
+
+EXTRAS = {"server": "server", "sklearn": "sklearn", "pytorch": "torch", "onnx": "onnx"}
+
+
+@pytest.mark.parametrize(("image", "extra"), EXTRAS.items())
+def test_an_image_has_the_packages_of_its_extra(image: str, extra: str) -> None:
+    wanted = [Requirement(text) for text in requires("clipperlab") or []]
+    names = {each.name for each in wanted if each.marker is None or each.marker.evaluate({"extra": extra})}
+    assert set(PACKAGES[image]) == names
