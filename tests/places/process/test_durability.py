@@ -268,6 +268,25 @@ def test_management_that_starts_without_room_says_what_to_do(attach: Attach) -> 
         conn.stop_all(purge=True)
 
 
+@only_linux
+def test_management_that_cannot_start_again_leaves_alone_what_serves(attach: Attach) -> None:
+    conn = attach("serves-on")
+    conn.start_clipper(fresh=True)
+    try:
+        conn.register_application("app", "doubles", -1, 20_000_000)
+        deploy_python_closure(conn, "m", 1, "doubles", constant(1))
+        conn.link_model_to_app("app", "m")
+        frontend = pid_of(conn, "query-0")
+        kill(pid_of(conn, "management"))
+        with no_room(os.getpid()), pytest.raises(ClusterError, match=r"did not start.*disk has room"):
+            conn.start_clipper()
+        assert output(conn) == 1
+        conn.start_clipper()
+        assert pid_of(conn, "query-0") == frontend
+    finally:
+        conn.stop_all(purge=True)
+
+
 def test_a_database_from_the_future_is_refused_and_left_as_it_is(attach: Attach) -> None:
     conn = attach("future")
     conn.start_clipper(fresh=True)

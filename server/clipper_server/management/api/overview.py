@@ -72,11 +72,15 @@ class Overview:
         await slices.pause()
         applications = await self._applications.applications()
         await slices.pause()
+        models = await self._versions.models()
+        await slices.pause()
+        replicas = await self._replicas.replicas()
+        await slices.pause()
         return {
             "cluster": cluster,
             "applications": applications,
-            "models": await self._versions.models(),
-            "replicas": await self._replicas.replicas(),
+            "models": models,
+            "replicas": replicas,
             "events": events,
             "points": points,
         }
