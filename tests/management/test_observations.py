@@ -137,7 +137,7 @@ async def test_a_frontend_that_could_not_be_asked_is_named(asked: Observations) 
 async def test_what_takes_long_is_done_in_slices(
     asked: Observations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipper_server.slices.SLICE_S", 0.0)
+    monkeypatch.setattr("clipper_server.turns.TURN_S", 0.0)
     parts = await asked.metrics()
     turns = 0
 

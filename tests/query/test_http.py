@@ -1006,7 +1006,7 @@ async def test_management_gets_the_metrics_as_they_are_and_others_those_of_a_sec
 async def test_metrics_are_written_in_slices_and_kept_for_a_second(
     configuration: Configuration, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipper_server.query.metrics.SLICE_S", 0.0)
+    monkeypatch.setattr("clipper_server.turns.TURN_S", 0.0)
     for i in range(30):
         configuration.metrics.application(f"app-{i}")
     turns = 0

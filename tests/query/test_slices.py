@@ -9,7 +9,8 @@ from itertools import pairwise
 import pytest
 
 from clipper_server.query import slices
-from clipper_server.query.slices import SLICE_S, Slices, Steps, at_once, let_go
+from clipper_server.query.slices import Slices, Steps, at_once, let_go
+from clipper_server.turns import TURN_S
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +22,7 @@ async def test_others_have_their_turn_between_two_slices() -> None:
 
     def work(name: str) -> Steps[None]:
         for _ in range(3):
-            until = time.perf_counter() + SLICE_S
+            until = time.perf_counter() + TURN_S
             while time.perf_counter() <= until:
                 pass
             turns.append(name)

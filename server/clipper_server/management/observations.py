@@ -14,8 +14,8 @@ import httpx2
 
 from clipper_container.errors import ClusterError, NotFound
 
-from ..slices import Slices
 from ..snapshot import MAX_FRONTENDS, Report
+from ..turns import Turn
 from .frontends import Frontends
 from .running import Running
 
@@ -58,12 +58,12 @@ class Observations:
         texts = await asyncio.gather(*map(self._metrics, reports))
         asked = dict.fromkeys((status.labels["frontend"] for status in self._running.frontends()), False)
         families: dict[bytes, list[memoryview]] = {}
-        slices = Slices()
+        turn = Turn()
         for report, text in zip(reports, texts, strict=True):
             asked[report.frontend] = text is not None
             for name, head, series in _families(text or b""):
                 families.setdefault(name, [head]).append(series)
-                await slices.pause()
+                await turn.pause()
         if asked:
             lines = [f"# HELP {ASKED} Whether this tells of it", f"# TYPE {ASKED} gauge"]
             lines += [f'{ASKED}{{frontend="{who}"}} {was:.1f}' for who, was in sorted(asked.items())]
@@ -143,9 +143,9 @@ async def clipper_names(parts: Iterable[bytes | memoryview]) -> dict[str, Any]:
     counts: defaultdict[tuple[str, ...], float] = defaultdict(float)
     buckets: defaultdict[tuple[str, ...], defaultdict[float, float]] = defaultdict(lambda: defaultdict(float))
     lacking: list[str] = []
-    slices = Slices()
+    turn = Turn()
     for line in (line for part in parts for line in io.BytesIO(part)):
-        await slices.pause()
+        await turn.pause()
         found_series = _SERIES.match(line) if line.startswith(_NEEDED) else None
         if found_series is None:
             continue
@@ -160,7 +160,7 @@ async def clipper_names(parts: Iterable[bytes | memoryview]) -> dict[str, Any]:
             lacking.append(labels["frontend"])
     found: dict[str, Any] = {}
     for key in list(counts):
-        await slices.pause()
+        await turn.pause()
         name, whose = key[0], key[1:]
         if name == "clipper_app_predictions_total":
             prefix = f"app:{whose[0]}:"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +25,7 @@ from prometheus_client.registry import Collector
 from clipper_container import gpus, wire
 
 from ..snapshot import GPU, LATENCIES_S
+from ..turns import Turn
 
 _KINDS = {
     "Counter": CounterMetricFamily,
@@ -34,7 +34,6 @@ _KINDS = {
     "Summary": SummaryMetricFamily,
 }
 KEPT_S = 1.0
-SLICE_S = 1e-3
 SAMPLES = 20  # are written in one go
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
@@ -168,12 +167,10 @@ class Metrics:
         try:
             families = _Families(self._frontend)
             parts: list[bytes] = []
+            turn = Turn()
             for steps in (families.of(self), families.written(parts)):
-                began = time.perf_counter()
                 for _ in steps:
-                    if time.perf_counter() - began > SLICE_S:
-                        await asyncio.sleep(0)
-                        began = time.perf_counter()
+                    await turn.pause()
             return b"".join(parts)
         finally:
             self._keep_until = loop.time() + KEPT_S

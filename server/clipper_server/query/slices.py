@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Generator
 from typing import Any, TypeVar
 
-SLICE_S = 1e-3
+from ..turns import TURN_S
+
 SMALL = 64  # inputs: with so many a request is done at once
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ class Slices:
             self._loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        until = time.perf_counter() + SLICE_S
+        until = time.perf_counter() + TURN_S
         works = self._works
         for _ in works[0]:
             if time.perf_counter() > until:

@@ -7,7 +7,7 @@ from typing import cast
 from fastapi import APIRouter
 
 from ...changes import Changes
-from ...slices import Slices
+from ...turns import Turn
 from ..events import Events
 from ..series import Series
 from . import answers, openapi
@@ -64,18 +64,18 @@ class Overview:
 
         if wait_s:
             await self._changes.wait_for(is_newer, wait_s)
-        slices = Slices()
+        turn = Turn()
         events = await self._log.events(after_event)
-        await slices.pause()
+        await turn.pause()
         points = cast(list[Point], self._series.written_after(after_point))
         cluster = await self._cluster.cluster()
-        await slices.pause()
+        await turn.pause()
         applications = await self._applications.applications()
-        await slices.pause()
+        await turn.pause()
         models = await self._versions.models()
-        await slices.pause()
+        await turn.pause()
         replicas = await self._replicas.replicas()
-        await slices.pause()
+        await turn.pause()
         return {
             "cluster": cluster,
             "applications": applications,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from fastapi import APIRouter
 
-from ...slices import Slices
+from ...turns import Turn
 from ..frontends import Frontends
 from ..running import Running
 from ..state import State
@@ -26,12 +26,12 @@ class Replicas:
     async def replicas(self) -> list[answers.Replica]:
         """Every replica that runs here, and those that run elsewhere and have dialled in."""
         input_types = {(v.model, v.version): v.input_type for v in self._state.versions()}
-        found, slices = [], Slices()
+        found, turn = [], Turn()
         for status, state in self._running.replicas():
             key = status.labels["model"], status.labels["version"]
             replica = status.labels["replica"]
             found.append(self._replica(*key, replica, input_types.get(key), state, status.pid or None))
-            await slices.pause()
+            await turn.pause()
         for version in self._state.versions():
             if version.artifact is None:
                 key = version.model, version.version
@@ -39,7 +39,7 @@ class Replicas:
                 for name in self._frontends.seen(*key):
                     state = "ready" if name in ready else "starting"
                     found.append(self._replica(*key, name, version.input_type, state, None))
-                await slices.pause()
+                await turn.pause()
         return found
 
     def _replica(

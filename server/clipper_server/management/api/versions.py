@@ -9,8 +9,8 @@ from clipper_container import inputs, variables
 from clipper_container.resources import Resources
 
 from ...places import Runtime
-from ...slices import Slices
 from ...snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT
+from ...turns import Turn
 from ..control import Control, find
 from ..running import Running
 from ..specs import parse_batching
@@ -69,10 +69,10 @@ class Versions:
 
     async def models(self) -> list[answers.Version]:
         """Every version of every model."""
-        found, slices = [], Slices()
+        found, turn = [], Turn()
         for version in self._state.versions():
             found.append(self._describe(version))
-            await slices.pause()
+            await turn.pause()
         return found
 
     async def deploy(self, model: str, new: NewVersion, x_clipper_who: Who = "") -> answers.Version:
