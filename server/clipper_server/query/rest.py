@@ -11,7 +11,7 @@ from .configuration import Configuration
 from .cors import WithCORS
 from .hosts import Hosts, OnlyWelcome
 from .private import ManagementOnly, private
-from .protocols.open_inference_metadata import open_inference_metadata
+from .protocols.open_inference.metadata import open_inference_metadata
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -23,12 +23,12 @@ import numpy as np
 from clipper_container.errors import BadRequest
 from clipper_container.inputs import MAX_DIMENSIONS, Tensor, sized_tensor
 
-from ..application import Answer, Application, Request
-from ..limits import DEFAULT, Limits
-from ..slices import SMALL, Steps, at_once
-from ..task import Output
-from . import JSON, Headers, Response, may_be_cached, timeout_s
-from .json_body import mistake, unmarked
+from ...application import Answer, Application, Request
+from ...limits import DEFAULT, Limits
+from ...slices import SMALL, Steps, at_once
+from ...task import Output
+from .. import JSON, Headers, Response, may_be_cached, timeout_s
+from ..json_body import mistake, unmarked
 
 DATATYPES = {
     "BOOL": "|b1",

@@ -10,10 +10,10 @@ from fastapi.responses import JSONResponse
 
 import clipper_server
 
-from ..application import Application
-from ..queue import ModelQueue
-from . import Adapter
-from .open_inference import OUTPUT, OpenInferenceProtocol, describe_input, infer_path
+from ...application import Application
+from ...queue import ModelQueue
+from .. import Adapter
+from . import OUTPUT, OpenInferenceProtocol, describe_input, infer_path
 
 
 class Served(Protocol):
