@@ -22,12 +22,8 @@ from clipper_container.inputs import INPUT_TYPES, Tensor, array_tensor
 from clipper_container.wire import Fault
 from clipper_server.query.application import Answer, Application, Request
 from clipper_server.query.protocols import Response
-from clipper_server.query.protocols.open_inference import (
-    DATATYPES,
-    OpenInferenceProtocol,
-    describe_input,
-    infer_path,
-)
+from clipper_server.query.protocols.open_inference import OpenInferenceProtocol, describe_input, infer_path
+from clipper_server.query.protocols.open_inference.tensors import DATATYPES
 
 Array = np.ndarray[Any, Any]
 LENGTH = b"inference-header-content-length"
