@@ -28,7 +28,7 @@ LASTING := $(wildcard notebooks/11_*.ipynb)
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test set-up lint types unit drill screenshots map notebooks first-lessons lessons-twice exercises benchmarks format hooks clean parts curl wrk
+.PHONY: help lab demo stop test set-up lint types unit drill screenshots map notebooks first-lessons lessons-twice exercises benchmarks lock format hooks clean parts curl wrk
 .NOTPARALLEL:
 
 help: ## list the chores
@@ -85,6 +85,12 @@ exercises: $(DEV) ## make the exercises from their solutions, and the table of t
 
 benchmarks: $(DEV) wrk ## measure the query path: rates, batching, overload and more (takes 20 minutes)
 	$(BIN)/python -m tests.tools.benchmarks $(BENCHMARKS)
+
+lock: $(DEV) ## take the newest versions of all packages but torch, and pin them in constraints.txt
+	grep '^#' constraints.txt >.lock && grep '^torch==' constraints.txt >.torch
+	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -c .torch -e '.[dev]'
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/^\(torch==[^+]*\)+.*/\1/' >>.lock
+	mv .lock constraints.txt && rm .torch
 
 format: $(DEV) ## put code in form and take outputs out of notebooks
 	$(BIN)/ruff check --fix
