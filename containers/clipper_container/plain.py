@@ -13,11 +13,14 @@ _AS_THEY_ARE = {int, str, bool, type(None)}
 
 def as_json(value: object) -> bytes:
     """`value` as JSON. Raises TypeError or ValueError where there is no JSON for it, such as infinity."""
-    return msgspec.json.encode(plain(value), enc_hook=_refuse)
+    return msgspec.json.encode(plain(value))
 
 
 def plain(value: Any) -> Any:
-    """`value` without numpy, and with None for NaN. Raises ValueError where it holds an infinity."""
+    """`value` without numpy, and with None for NaN.
+
+    Raises ValueError where it holds an infinity, and TypeError where it holds what JSON does not have.
+    """
     if isinstance(value, np.ndarray | np.generic):
         return plain(_item(value))
     if isinstance(value, float):
@@ -25,6 +28,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {plain(key): plain(each) for key, each in value.items()}
     if not isinstance(value, list | tuple):
+        if not isinstance(value, str | int | None):
+            raise TypeError(f"it holds a {type(value).__name__}")
         return value
     kinds = set(map(type, value))
     if kinds <= _AS_THEY_ARE or (kinds == {float} and all(map(math.isfinite, value))):
@@ -42,7 +47,3 @@ def _number(value: float) -> float | None:
     if math.isinf(value):
         raise ValueError("JSON has no infinity: send it as a binary tensor, by the Open Inference Protocol")
     return None if math.isnan(value) else float(value)
-
-
-def _refuse(value: object) -> object:
-    raise TypeError(f"it holds a {type(value).__name__}")

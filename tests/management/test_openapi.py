@@ -46,13 +46,18 @@ def management(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def fill(management: Served, client: httpx2.Client) -> None:
-    """See to it that what `NAMES` names is there, has a history, and a replica that dialled in."""
+    """See to it that what `NAMES` names is there, has a history, and a replica that dialled in.
+
+    Its query frontend is where management is, which can be asked, and has no trace of any query.
+    """
     app = {"name": "app", "input_type": "doubles", "default_output": "", "latency_slo_micros": 1000}
     client.post("/admin/add_app", json=app)
     model = {"model_name": "m", "model_version": "1", "input_type": "doubles"}
     client.post("/admin/add_model", json=model)
     client.post("/admin/add_model_links", json={"app_name": "app", "model_names": ["m"]})
-    report = Report("0", 1, True, 10**9, "", [ReplicaReport("m", "1", "elsewhere", True, 7)], [])
+    report = Report(
+        "0", 1, True, 10**9, management.address, [ReplicaReport("m", "1", "elsewhere", True, 7)], []
+    )
     management.do(lambda: management.frontends.on_report(report))
 
 

@@ -24,6 +24,7 @@ from clipper_server.snapshot import ApplicationSpec, Report, Snapshot, VersionSp
 from .replicas import MODEL, TOKEN, VERSION
 
 START_S = 60.0
+SNAPSHOTS = "snapshots"  # frontends find one another there
 OBJECTIVE_MICROS = 10_000_000  # so long that no query fails because this machine is busy
 MIB = 1 << 20
 
@@ -110,11 +111,11 @@ async def simulated(folder: Path, frontends: int, replicas: int, work_ms: float)
     port = int(runner.addresses[0][1])
     sockets = folder / "s"
     sockets.mkdir()
+    (folder / SNAPSHOTS).mkdir()
     processes: list[asyncio.subprocess.Process] = []
     address = f"127.0.0.1:{_free_port()}"
     try:
         for i in range(frontends):
-            (folder / f"f{i}").mkdir()
             processes.append(await _frontend(i, address, folder, sockets, f"127.0.0.1:{port}"))
         async with asyncio.timeout(START_S):
             await management.wait_for(lambda: len(management.reports) == frontends)
@@ -150,11 +151,11 @@ async def _frontend(
         "CLIPPER_REPLICAS": str(sockets / f"{number}.sock"),
         "CLIPPER_MANAGEMENT": management,
         "CLIPPER_TOKEN": "none",
-        "CLIPPER_SNAPSHOT": str(folder / f"f{number}" / "snapshot"),
+        "CLIPPER_SNAPSHOT": str(folder / SNAPSHOTS / str(number)),
         "CLIPPER_PRIVATE": "127.0.0.1",
         "CLIPPER_PRIVATE_NAME": "127.0.0.1",
     }
-    with (folder / f"f{number}" / "log").open("wb") as log:
+    with (folder / f"{number}.log").open("wb") as log:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "clipper_server.query.frontend"),
             env={**os.environ, **environment},

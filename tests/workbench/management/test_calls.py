@@ -59,7 +59,7 @@ def test_names_are_checked_before_they_are_sent(
     assert fake.requests == []
 
 
-@pytest.mark.parametrize("output", [{1, 2}, float("nan")])
+@pytest.mark.parametrize("output", [{1, 2}, b"text", float("inf")])
 def test_what_is_no_json_is_refused(output: object, conn: ClipperConnection) -> None:
     with pytest.raises(BadRequest, match="cannot be sent as JSON"):
         conn.register_application("digits", "doubles", output, 1000)
