@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import sqlite3
 from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+import requests
 
 from clipper_container.errors import ClusterError
 from clipper_server.supervisor import BACK_OFF_S, TELL_AGAIN_S, Supervisor, sentence
@@ -119,3 +121,8 @@ def test_a_group_of_failures_is_told_as_its_sentences() -> None:
     assert sentence(group) == (
         "No engine. A file cannot be written or read: disk is full. See that the disk has room."
     )
+
+
+def test_an_error_of_http_is_none_of_files() -> None:
+    assert "disk" in sentence(OSError(errno.ENOSPC, "No space left on device"))
+    assert sentence(requests.ConnectionError("refused")) == "ConnectionError: refused"

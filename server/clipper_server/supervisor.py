@@ -75,7 +75,7 @@ def sentence(error: BaseException) -> str:
         return " ".join(dict.fromkeys(map(sentence, error.exceptions)))
     if isinstance(error, ClipperException):
         return str(error)
-    if isinstance(error, OSError | sqlite3.Error):
+    if _is_of_files(error):
         return f"A file cannot be written or read: {error}. See that the disk has room."
     return f"{type(error).__name__}: {error}"
 
@@ -84,4 +84,9 @@ def _is_told(error: BaseException) -> bool:
     """Whether its sentence says all that there is to say."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(_is_told, error.exceptions))
-    return isinstance(error, ClipperException | OSError | sqlite3.Error)
+    return isinstance(error, ClipperException) or _is_of_files(error)
+
+
+def _is_of_files(error: BaseException) -> bool:
+    """Errors of HTTP are OSErrors too, in some libraries; they have no number."""
+    return isinstance(error, sqlite3.Error) or (isinstance(error, OSError) and error.errno is not None)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sklearn import linear_model
 
 pytest.importorskip("docker", reason="needs docker's client, which is not installed here")
 
+from clipper_server.places.docker.parts import remove
 from clipperlab import (
     BadRequest,
     ClipperConnection,
@@ -343,6 +345,15 @@ def _is_open(address: str) -> bool:
         socket.create_connection((host, int(port)), timeout=1).close()
         return True
     return False
+
+
+def test_who_removes_what_somebody_else_removes_waits_until_it_is_gone(engine: Any) -> None:
+    sleep = ["python3", "-c", "import time; time.sleep(1000)"]
+    container = engine.containers.run("python:3.11-slim", sleep, detach=True, network_mode="none")
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(remove, container) for _ in range(4)]:
+            done.result()
+    assert engine.containers.list(all=True, filters={"id": container.id}) == []
 
 
 # What a place on Docker may be asked for

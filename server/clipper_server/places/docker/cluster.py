@@ -33,6 +33,7 @@ from .parts import (
     confined,
     full_name,
     mount,
+    remove,
 )
 
 HOLD = "clipper_server.places.docker.hold"
@@ -181,7 +182,7 @@ class DockerCluster:
             try:
                 container.start()
             except APIError as error:
-                container.remove(force=True)
+                remove(container)
                 if "port is already allocated" in str(error) or "address already in use" in str(error):
                     continue
                 raise
@@ -226,7 +227,7 @@ class DockerCluster:
         """Management first, for it would start the others again; then all others at the same time."""
         management = self._container(MANAGEMENT)
         if management is not None:
-            management.remove(force=True)
+            remove(management)
         containers = self._engine.containers.list(
             all=True, filters={"label": f"{CLUSTER}={self._name}"}, ignore_removed=True
         )
@@ -237,8 +238,7 @@ class DockerCluster:
         for container in containers:
             with suppress(APIError, OSError):
                 container.wait(timeout=max(1, give_up - time.monotonic()))
-            with suppress(NotFound):
-                container.remove(force=True, v=True)
+            remove(container)
         for network in self._engine.networks.list(filters={"label": f"{CLUSTER}={self._name}"}):
             with suppress(APIError):
                 network.remove()
@@ -270,7 +270,7 @@ class DockerCluster:
     def _remove_container(self, part: str) -> None:
         container = self._container(part)
         if container is not None:
-            container.remove(force=True)
+            remove(container)
 
     def _container(self, part: str) -> Any:
         try:

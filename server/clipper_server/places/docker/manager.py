@@ -38,6 +38,7 @@ from .parts import (
     confined,
     full_name,
     mount,
+    remove,
 )
 
 GRACE_S = 10
@@ -107,7 +108,7 @@ class DockerContainerManager:
         try:
             container.start()
         except APIError:
-            container.remove(force=True)
+            remove(container)
             raise
 
     def _query(self, spec: Spec) -> dict[str, Any]:
@@ -210,7 +211,7 @@ class DockerContainerManager:
         old = sorted(self._logs.glob("*.log"), key=lambda path: path.stat().st_mtime)[:-LOGS_KEPT]
         for path in old:
             path.unlink(missing_ok=True)
-        container.remove(force=True, v=True)
+        remove(container)
 
     async def logs(self) -> dict[str, str]:
         return await self._do(self._all_logs)
