@@ -142,13 +142,13 @@ def test_query_ids_are_unique_over_frontends_and_safe_as_javascript_numbers() ->
 def test_the_deadline_may_come_before_all_inputs_are_asked() -> None:
     async def main() -> None:
         configuration, application, _ = ensemble("a", "b")
-        texts = [str(i) for i in range(100)]
+        texts = [str(i) for i in range(300)]
         tensors = [Tensor(text.encode(), (len(text),), "str") for text in texts]
         answered: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
         query = application.ask(Request("test", tensors), answered.set_result)
         query.expire()  # before its first slice
         answers = await answered
-        assert [answer.fault and answer.fault.reason for answer in answers] == ["no_replicas"] * 100
+        assert [answer.fault and answer.fault.reason for answer in answers] == ["no_replicas"] * 300
         assert configuration.queue("a", "1").waiting.count == 0  # type: ignore[union-attr]
 
     run(main())
@@ -157,7 +157,7 @@ def test_the_deadline_may_come_before_all_inputs_are_asked() -> None:
 def test_what_fails_while_many_inputs_are_asked_is_one_answer() -> None:
     async def main() -> None:
         _, application, _ = ensemble("a")
-        texts = [str(i) for i in range(100)]
+        texts = [str(i) for i in range(300)]
         tensors = [Tensor(text.encode(), (len(text),), "str") for text in texts]
         answered: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
         application.parts.cache.key = broken  # type: ignore[method-assign, assignment]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ..turns import TURN_S
 
-SMALL = 64  # inputs: with so many a request is done at once
+SMALL = 256  # inputs: with so many a request is done at once, and its inputs share a batch
 
 T = TypeVar("T")
 Steps = Generator[None, None, T]
