@@ -167,7 +167,7 @@ def _open_inference(random: Random, kind: str) -> tuple[dict[bytes, bytes], byte
 
 
 def _packed(random: Random, body: bytes) -> tuple[bytes, bytes]:
-    name, data = random.choice(((b"gzip", gzip.compress(body)), (b"deflate", zlib.compress(body))))
+    name, data = random.choice(((b"gzip", gzip.compress(body, mtime=0)), (b"deflate", zlib.compress(body))))
     if random.random() < 0.05:
         data = zlib.compress(bytes(1 << 24))
     return name, _broken(random, data) if random.random() < 0.3 else data
