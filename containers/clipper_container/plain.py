@@ -37,6 +37,15 @@ def plain(value: Any) -> Any:
     return [plain(each) for each in value]
 
 
+def is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8: half a character, a lone surrogate, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _item(value: Any) -> Any:
     item = value.tolist()
     # A longdouble gives itself, for Python has no such number.

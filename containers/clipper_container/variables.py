@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import BadRequest
+from .plain import is_text
 
 MOST = 100
 MOST_CHARACTERS = 32_768  # names and values together: what a process is given has an end
@@ -30,7 +31,7 @@ def read(env: Any) -> dict[str, str]:
                 f"env: {name} is Clipper Lab's own to set. resources= gives a replica its GPUs; yours needs "
                 "another name."
             )
-        if not isinstance(value, str) or "\0" in value or not _is_whole(value):
+        if not isinstance(value, str) or "\0" in value or not is_text(value):
             raise BadRequest(f"env: the value of {name} must be a text that can be written as UTF-8.")
     size = sum(len(name) + len(value) for name, value in env.items())
     if len(env) > MOST or size > MOST_CHARACTERS:
@@ -39,11 +40,3 @@ def read(env: Any) -> dict[str, str]:
             "What is larger belongs into a file of the model."
         )
     return dict(env)
-
-
-def _is_whole(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

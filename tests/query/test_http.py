@@ -26,6 +26,7 @@ from clipper_server.query.frontend import Server
 from clipper_server.query.http import HTTPProtocol
 from clipper_server.query.listener import Listener
 from clipper_server.query.protocols.clipper import ClipperProtocol
+from clipper_server.query.slices import Steps
 from clipper_server.query.task import Outcome
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, RequestSpec, Snapshot
 from clipper_server.supervisor import Supervisor
@@ -263,6 +264,23 @@ async def test_a_body_may_be_packed(
     assert response.json()["output"] == [100_000]
     plain = {"content-encoding": "identity"}
     assert (await client.post("/sum/predict", content=body, headers=plain)).status_code == 200
+
+
+async def test_what_goes_wrong_in_unpacking_is_an_answer(
+    client: httpx2.AsyncClient, configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> Steps[bytes]:
+        yield
+        raise MemoryError
+
+    attach(configuration)
+    monkeypatch.setattr("clipper_server.query.http.unpacked", fails)
+    body = packed(b'{"input": [1]}', 31)
+    response = await client.post(
+        "/sum/predict", content=body, headers={"content-encoding": "gzip"}, timeout=10
+    )
+    assert response.status_code == 500
+    assert (await client.post("/sum/predict", json={"input": [1]})).json()["output"] == [1]
 
 
 @pytest.mark.parametrize(

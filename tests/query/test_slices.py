@@ -61,6 +61,26 @@ async def test_work_that_comes_while_other_work_is_done_follows_it() -> None:
     await done.wait()
 
 
+async def test_work_that_fails_is_logged_and_keeps_no_other_from_being_done(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done = asyncio.Event()
+    all_slices = Slices(asyncio.get_running_loop())
+
+    def fails() -> Steps[None]:
+        yield
+        raise ZeroDivisionError
+
+    def other() -> Steps[None]:
+        done.set()
+        yield
+
+    all_slices.add(fails())
+    all_slices.add(other())
+    await asyncio.wait_for(done.wait(), 10)
+    assert "left half done" in caplog.text
+
+
 def test_work_may_be_done_at_once() -> None:
     def work() -> Steps[int]:
         yield

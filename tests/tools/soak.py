@@ -15,7 +15,6 @@ import argparse
 import os
 import statistics
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from rich.table import Table
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.home import own_home
+from tests.support.looking import looking
 from tests.support.usage import is_of
 from tests.support.waiting import wait_for
 
@@ -59,32 +59,21 @@ class Life:
 
 
 class Watch:
-    """Looks at all processes of a cluster, on a thread of its own."""
+    """All processes of a cluster, as they were each time that one looked."""
 
     def __init__(self, home: str) -> None:
         self.lives: dict[psutil.Process, Life] = {}
         self.began = time.monotonic()
         self._home = home
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch")
 
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(LOOK_EVERY_S):
-            now = time.monotonic() - self.began
-            for process in psutil.process_iter():
-                try:
-                    if is_of(process, self._home):
-                        self._note(process, now)
-                except psutil.Error:
-                    continue  # it has just ended
+    def look(self) -> None:
+        now = time.monotonic() - self.began
+        for process in psutil.process_iter():
+            try:
+                if is_of(process, self._home):
+                    self._note(process, now)
+            except psutil.Error:
+                continue  # it has just ended
 
     def _note(self, process: psutil.Process, now: float) -> None:
         # Its own pages alone: what it shares is divided among ever others, which come and go here.
@@ -170,7 +159,8 @@ def run(minutes: float, rate: float, home: str) -> tuple[list[Load], Operator, W
         url, operator = f"http://{conn.get_query_addr()}", Operator(conn)
         rates = {"moving": rate * (1 - STEADY_SHARE), "steady": rate * STEADY_SHARE}
         loads = [Load(f"{url}/{name}/predict", each) for name, each in rates.items()]
-        with Watch(home) as watch:
+        watch = Watch(home)
+        with looking(watch.look, LOOK_EVERY_S):
             for load in loads:
                 load.step = "all"
                 load.start()

@@ -116,6 +116,8 @@ class Exchange:
             self._bad(413, TOO_LARGE, str(error))
         except BadRequest as error:
             self._bad(400, BAD, str(error))
+        except Exception:
+            self._refuse(self._adapter.application.broken().fault)
         else:
             if not self.disconnected:
                 self._ask(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Generator
@@ -11,6 +12,8 @@ from typing import Any, TypeVar
 from ..turns import TURN_S
 
 SMALL = 256  # inputs: with so many a request is done at once, and its inputs share a batch
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Steps = Generator[None, None, T]
@@ -28,7 +31,7 @@ class Slices:
         self._works: deque[Steps[None]] = deque()
 
     def add(self, work: Steps[None]) -> None:
-        """Begin it soon. It raises nothing."""
+        """Begin it soon. What it raises is logged, and keeps no other from being done."""
         self._works.append(work)
         if len(self._works) == 1:
             self._loop.call_soon(self._go_on)
@@ -36,11 +39,15 @@ class Slices:
     def _go_on(self) -> None:
         until = time.perf_counter() + TURN_S
         works = self._works
-        for _ in works[0]:
-            if time.perf_counter() > until:
-                break
-        else:
+        try:
+            for _ in works[0]:
+                if time.perf_counter() > until:
+                    break
+            else:
+                works.popleft()
+        except Exception:
             works.popleft()
+            log.exception("something large was left half done")
         if works:
             self._loop.call_soon(self._go_on)
 

@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import subprocess
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from rich.table import Table
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.home import end_clusters, own_home
+from tests.support.looking import looking
 from tests.support.waiting import wait_for
 
 from . import liar, strangers
@@ -62,29 +62,18 @@ NEIGHBOURS: dict[str, Neighbour] = {
 
 
 class Health:
-    """Asks management how it is, all the time."""
+    """How long management takes to say how it is, at worst, in each step."""
 
     def __init__(self, target: Target) -> None:
         self.worst_s: Counter[str] = Counter()
         self.step = ""
         self._target = target
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="health")
 
-    def __enter__(self) -> Health:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(LOOK_EVERY_S):
-            step, began = self.step, time.monotonic()
-            with suppress(OSError):
-                self._target.manage("GET", "/health", patience_s=2 * DEAF_S)
-            self.worst_s[step] = max(self.worst_s[step], time.monotonic() - began)  # type: ignore[assignment]
+    def look(self) -> None:
+        step, began = self.step, time.monotonic()
+        with suppress(OSError):
+            self._target.manage("GET", "/health", patience_s=2 * DEAF_S)
+        self.worst_s[step] = max(self.worst_s[step], time.monotonic() - began)  # type: ignore[assignment]
 
 
 def run(seconds: float) -> tuple[Table, list[str]]:
@@ -110,7 +99,9 @@ def run(seconds: float) -> tuple[Table, list[str]]:
         neighbours = stack.enter_context(ProcessPoolExecutor(1, spawn))
         neighbours.submit(time.sleep, 0).result()  # it has started before anything is measured
         load = Load(f"http://{conn.get_query_addr()}/honest/predict", RATE)
-        drill = _Drill(conn, target, load, stack.enter_context(Health(target)), seconds)
+        health = Health(target)
+        stack.enter_context(looking(health.look, LOOK_EVERY_S))
+        drill = _Drill(conn, target, load, health, seconds)
         load.start()
         stack.callback(load.stop)
         with drill.beside("nobody") as did:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, model_validator
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from clipper_container.plain import is_text
+
 MAX_BODY = 4 << 20  # bytes: the report of a frontend that has thousands of replicas has room
 MAX_DEPTH = 64
 _BIG = 2**63  # SQLite's whole numbers
@@ -81,17 +83,9 @@ def check_value(value: Any) -> None:
                 raise ValueError("whole numbers may have 64 bits at most")
             elif isinstance(item, float) and not math.isfinite(item):
                 raise ValueError("NaN and Infinity are no numbers in JSON")
-            elif isinstance(item, str) and not _is_whole(item):
+            elif isinstance(item, str) and not is_text(item):
                 raise ValueError("a text has half a character in it (a lone surrogate)")
         level = below
         if not level:
             return
     raise ValueError(f"values may be nested {MAX_DEPTH} deep at most")
-
-
-def _is_whole(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

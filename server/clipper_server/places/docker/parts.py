@@ -1,4 +1,4 @@
-"""The parts of a cluster on an engine: their names and labels, and where what is in them lies."""
+"""The parts of a cluster on an engine: their names and labels, where what is in them lies, and their end."""
 
 from __future__ import annotations
 
