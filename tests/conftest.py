@@ -29,16 +29,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         on_kubernetes = [item for item in items if item.get_closest_marker("kubernetes")]
         config.hook.pytest_deselected(items=on_kubernetes)
         items[:] = [item for item in items if not item.get_closest_marker("kubernetes")]
+    for item in items:
+        given = (
+            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        )
+        if given.get("place") == "docker":
+            assert _group(item.nodeid) == "docker", f"{item.nodeid} might run beside others on Docker"
     if config.getoption("--reversed"):
         items.reverse()
 
 
+def _group(nodeid: str) -> str:
+    """One group's tests run one after the other: a module's, which share fixtures, and all on Docker."""
+    module, _, test = nodeid.partition("::")
+    return "docker" if "/docker/" in module or re.search(r"[\[-]docker[\]-]|\[11_", test) else module
+
+
 class _ByModule(LoadScopeScheduling):  # type: ignore[misc]
-    """Modules beside each other, for their tests share fixtures; but there is only one Docker engine."""
+    """Groups beside each other, but there is only one Docker engine."""
 
     def _split_scope(self, nodeid: str) -> str:
-        module, _, test = nodeid.partition("::")
-        return "docker" if "/docker/" in module or re.search(r"\[docker|\[11_", test) else module
+        return _group(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByModule:

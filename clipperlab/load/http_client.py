@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol, cast
 
 LENGTH = b"\r\ncontent-length:"
+LAST = b"\r\nconnection: close\r\n"
 
 
 class Owner(Protocol):
@@ -18,7 +19,7 @@ class Owner(Protocol):
         """The answer to a request, by the number that it was sent under."""
 
     def lost(self, connection: Connection, number: int) -> None:
-        """The connection was closed, and the request of that number not answered; -1 where it was idle."""
+        """The connection was closed, and the request of that number not answered; -1 where there was none."""
 
 
 class Connection(asyncio.Protocol):
@@ -54,7 +55,8 @@ class Connection(asyncio.Protocol):
             if len(received) - end >= int(head[at : head.index(b"\r", at)]):
                 self._received = b""
                 number, self._number = self._number, -1
-                self._owner.free(self)
+                if LAST not in head:  # else the server is about to close it
+                    self._owner.free(self)
                 self._owner.answered(number, int(head[9:12]), received[end:])
                 return
         self._received = received

@@ -161,8 +161,10 @@ class Load:
         self._room += 1
         if number >= 0:
             self._settle(number, LOST)
-        elif connection in self._idle:
+            return
+        if connection in self._idle:
             self._idle.remove(connection)
+        self._pump()  # somebody may have waited for it
 
     def _settle(self, number: int, kind: str) -> None:
         now = time.monotonic() - self.begins

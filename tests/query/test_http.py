@@ -65,16 +65,21 @@ def supervisor() -> Supervisor:
 
 
 @pytest.fixture
-async def address(configuration: Configuration, supervisor: Supervisor) -> AsyncIterator[tuple[str, int]]:
+async def server(configuration: Configuration, supervisor: Supervisor) -> AsyncIterator[Server]:
     with tempfile.TemporaryDirectory(prefix="clipper-", dir="/tmp") as folder:
         changes = Changes()
         listener = Listener("0", "127.0.0.1:0", Path(folder))
         server = Server(configuration, listener, changes, supervisor, TOKEN)
         serving = asyncio.create_task(server._serve())
         assert await changes.wait_for(lambda: configuration.serving, DEADLINE_S)
-        yield listener.address
+        yield server
         server.should_exit = server.force_exit = True
         await serving
+
+
+@pytest.fixture
+def address(server: Server) -> tuple[str, int]:
+    return server.listener.address
 
 
 @pytest.fixture
@@ -672,6 +677,20 @@ def request_of(body: bytes, *headers: str, path: str = "/sum/predict") -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
+PREDICTION = request_of(b'{"input": [1]}')
+HEALTH = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+
+async def connected(server: Server) -> None:
+    """Return when the frontend has taken a connection."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(DEADLINE_S):
+        while not server.server_state.connections:
+            turn = loop.create_future()
+            loop.call_soon(turn.set_result, None)
+            await turn
+
+
 async def read_response(reader: asyncio.StreamReader) -> tuple[int, Any]:
     async with asyncio.timeout(DEADLINE_S):
         head = await reader.readuntil(b"\r\n\r\n")
@@ -767,6 +786,58 @@ async def test_a_connection_that_was_opened_ahead_waits_longer_than_one_that_has
         assert (await ahead.readline()).startswith(b"HTTP/1.1 200")
     writer.close()
     writes_ahead.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "answers"),
+    [
+        (b"", PREDICTION, 1),
+        (PREDICTION, PREDICTION, 1),
+        (PREDICTION, HEALTH, 1),
+        (HEALTH, PREDICTION, 1),
+        (PREDICTION + PREDICTION[:20], PREDICTION[20:], 1),
+        (PREDICTION, PREDICTION + PREDICTION, 2),
+    ],
+)
+async def test_a_frontend_that_ends_answers_what_is_on_its_way_and_asks_its_clients_to_go(
+    before: bytes,
+    after: bytes,
+    answers: int,
+    configuration: Configuration,
+    server: Server,
+    address: tuple[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("clipper_server.query.http.LINGER_S", DEADLINE_S)
+    attach(configuration)
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(before)
+    if before:
+        assert (await read_response(reader))[0] == 200
+    await connected(server)
+    for connection in list(server.server_state.connections):
+        connection.shutdown()
+    writer.write(after)
+    async with asyncio.timeout(DEADLINE_S):
+        said = await reader.read()  # until it is closed
+    assert said.count(b"HTTP/1.1 200 ") == answers
+    assert said.lower().count(b"connection: close") == 1
+    writer.close()
+
+
+async def test_a_frontend_that_ends_closes_who_is_silent(
+    configuration: Configuration, server: Server, address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipper_server.query.http.LINGER_S", 0.05)
+    attach(configuration)
+    connections = [await asyncio.open_connection(*address) for _ in range(2)]
+    connections[0][1].write(PREDICTION)
+    await read_response(connections[0][0])
+    server.should_exit = True
+    for reader, writer in connections:
+        async with asyncio.timeout(DEADLINE_S):
+            assert await reader.read() == b""
+        writer.close()
 
 
 @ON_UVLOOP

@@ -175,7 +175,7 @@ class Server(uvicorn.Server):
             )
         )
         self._configuration = configuration
-        self._listener = listener
+        self.listener = listener
         self._changes = changes
         self._private = private
 
@@ -191,8 +191,8 @@ class Server(uvicorn.Server):
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
-        await self._listener.start(make_protocol)
-        self.servers.append(self._listener)  # type: ignore[arg-type]
+        await self.listener.start(make_protocol)
+        self.servers.append(self.listener)  # type: ignore[arg-type]
         self._configuration.serving = True
         self._changes.notify()
 

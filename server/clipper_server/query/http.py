@@ -12,7 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
-from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE, STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.wire import Fault
@@ -26,7 +31,8 @@ from .slices import SMALL, Steps, let_go
 from .unpacking import ENCODINGS, unpacked
 
 SILENT_S = 30.0  # a client that says nothing for so long, before its first request or amid one, is left
-IDLE_S = 5.0  # ... and so long between two requests
+IDLE_S = 75.0  # ... and so long between two requests, for clients keep theirs for up to a minute
+LINGER_S = 1.0  # ... and so long, where the frontend is about to end
 BAD, TOO_LARGE = "Query processing error", "Request too large"
 
 
@@ -201,6 +207,7 @@ class HTTPProtocol(HttpToolsProtocol):
         self._hosts = hosts
         self._count = count
         self._in_request = False
+        self._leaving = False
         self._heard_at = 0.0
         self._head: tuple[int, object, object, bytes] | None = None
         self._response_waits = False  # for a client that does not read
@@ -232,11 +239,27 @@ class HTTPProtocol(HttpToolsProtocol):
             return
         cycle: Any = self.cycle
         waits = cycle is not None and not cycle.response_complete and not self._in_request
-        allowed_s = SILENT_S if self._in_request or cycle is None else IDLE_S
+        if self._leaving:
+            allowed_s = SILENT_S if self._in_request else LINGER_S
+        else:
+            allowed_s = SILENT_S if self._in_request or cycle is None else IDLE_S
         left_s = self._heard_at + allowed_s - self.loop.time()
         if left_s <= 0 and not waits and not self.transport.is_closing():
             self.transport.close()  # ... once all is read that was written
-        self._look_again(max(left_s, min(IDLE_S, SILENT_S) / 2))
+        self._look_again(max(left_s, (LINGER_S if self._leaving else min(IDLE_S, SILENT_S)) / 4))
+
+    def shutdown(self) -> None:
+        """Have the client go elsewhere: its next answer says so, and it loses none that way.
+
+        Closing at once would lose the request that is on its way here; only who has been silent is closed.
+        """
+        self._leaving = True
+        cycle: Any = self.cycle
+        if isinstance(cycle, RequestResponseCycle):
+            cycle.keep_alive = False
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+        self.timeout_keep_alive_handler()
 
     def _is_stuck(self) -> bool:
         """Whether the client has read nothing for so long of what waits for it."""
@@ -265,6 +288,8 @@ class HTTPProtocol(HttpToolsProtocol):
             self.url, self.expect_100_continue = url, expects
             self.headers.extend(headers)
             super().on_headers_complete()
+            if self._leaving and isinstance(self.cycle, RequestResponseCycle):
+                self.cycle.keep_alive = False
             return
         before: Any = self.cycle
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
@@ -316,12 +341,13 @@ class HTTPProtocol(HttpToolsProtocol):
             # The same for all good answers of a second.
             self._head = head = status, headers, dated, b"".join(lines)
         exchange.response_complete = True
-        ending = b"\r\n\r\n" if exchange.keep_alive else b"\r\nconnection: close\r\n\r\n"
+        keep_alive = exchange.keep_alive and (not self._leaving or bool(self.pipeline))
+        ending = b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n"
         length = len(body) + sum(map(len, rest)) if rest else len(body)
         self.transport.write(b"%b%d%b%b" % (head[3], length, ending, body))
         if rest:
             self.transport.writelines(rest)
-        if not exchange.keep_alive:
+        if not keep_alive:
             self.transport.close()
         if self.flow.write_paused:
             self._response_waits = True

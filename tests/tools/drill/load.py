@@ -14,8 +14,6 @@ from clipperlab.load.http_request import post
 
 CONNECTIONS = 256  # a second of queries, should the clients themselves be held up
 LATE_S = 5.0  # for the last answers
-SPARE_S = 3.0  # of queries: connections that are used more seldom than that are closed by the server
-SPARE = 8
 
 
 class Load:
@@ -28,7 +26,7 @@ class Load:
         self.versions: dict[str, Counter[int]] = {}
         self.worst_s: dict[str, float] = {}
         self.rate = rate
-        self._connections = min(connections, max(SPARE, int(SPARE_S * rate)))
+        self._connections = connections
         self._parts = urlsplit(url)
         self._request = post(url, b'{"input": [1.0]}')
         self._idle: deque[Connection] = deque()
@@ -59,7 +57,7 @@ class Load:
             self.sent[self.step] += 1
             if self._idle:
                 self._of[number] = self.step, loop.time()
-                # Each in its turn: the server closes one that is not used for long, maybe as it is asked.
+                # Each in its turn: a server closes one that is not used for long, maybe as it is asked.
                 self._idle.popleft().send(number, self._request)
             else:
                 self._note(self.step, "no connection")
