@@ -60,7 +60,7 @@ types: $(DEV) ## check types
 	$(BIN)/mypy
 
 unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),parts) ## run the tests in tests/; EVERYTHING=1: also the slow ones
-	$(BIN)/pytest $(BESIDE) $(PYTEST_ARGS)
+	$(BIN)/pytest -p no:nbval $(BESIDE) $(PYTEST_ARGS)
 
 drill: $(DEV) ## see what clients see in a bad hour
 	$(BIN)/python -m tests.tools.drill $(DRILL)

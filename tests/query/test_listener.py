@@ -43,11 +43,10 @@ class Frontend:
 
         class Greeter(asyncio.Protocol):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                frontend.listener.count(1)
                 cast(asyncio.Transport, transport).write(frontend.name.encode())  # uvloop's is none of these
 
             def connection_lost(self, exc: Exception | None) -> None:
-                frontend.listener.count(-1)
+                frontend.listener.lost()
 
         await self.listener.start(Greeter)
 
@@ -69,6 +68,13 @@ class Clients:
                 reader, writer = await asyncio.open_connection(*address)
                 self._open.append(((await reader.read(1)).decode(), writer))
         return [name for name, _ in self._open[-count:]]
+
+    async def greeted(self, connection: socket.socket) -> str:
+        """Which frontend answers it."""
+        async with asyncio.timeout(DEADLINE_S):
+            reader, writer = await asyncio.open_connection(sock=connection)
+            self._open.append(((await reader.read(1)).decode(), writer))
+        return self._open[-1][0]
 
     async def close(self, names: str = "0123456789") -> None:
         for name, writer in self._open:
@@ -101,6 +107,22 @@ async def test_connections_are_dealt_out_to_the_frontend_with_the_fewest(
         while others[0].listener.connections:  # noqa: ASYNC110 - the other end has yet to notice
             await asyncio.sleep(0)
     assert await clients.connect(address, 4) == ["1"] * 4
+    for frontend in (first, *others):
+        await frontend.end()
+
+
+async def test_many_at_once_are_dealt_out_evenly(folder: Path, clients: Clients) -> None:
+    first = Frontend("0", "127.0.0.1:0", folder)
+    await first.start()
+    host, port = first.listener.address
+    others = [Frontend(name, f"{host}:{port}", folder) for name in ("1", "2")]
+    for other in others:
+        await other.start()
+    connections = [
+        socket.create_connection((host, port), DEADLINE_S) for _ in range(12)
+    ]  # none is served yet
+    names = await asyncio.gather(*(clients.greeted(connection) for connection in connections))
+    assert sorted(map(names.count, "012")) == [4, 4, 4]
     for frontend in (first, *others):
         await frontend.end()
 

@@ -25,7 +25,7 @@ from ..snapshot import Complaint
 from ..supervisor import Supervisor
 from .configuration import Configuration
 from .hosts import Hosts
-from .http import protocol_class
+from .http import HTTPProtocol
 from .listener import Listener, bind
 from .management import Management
 from .number import number
@@ -160,11 +160,11 @@ class Server(uvicorn.Server):
         private: tuple[str, str] = ("127.0.0.1", "127.0.0.1"),
     ) -> None:
         hosts = Hosts(listener.host)
-        self._make_protocol: Any = protocol_class(configuration, listener.count, hosts)
+        self._make_protocol: Any = partial(HTTPProtocol, routes=configuration, hosts=hosts)
         super().__init__(
             uvicorn.Config(
                 rest(configuration, supervisor, token, hosts),
-                http=self._make_protocol,
+                http=self._make_protocol,  # type: ignore[arg-type] # uvicorn only calls it
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -187,6 +187,7 @@ class Server(uvicorn.Server):
         self._configuration.private = f"{name}:{port}"
         make_protocol: Callable[[], asyncio.Protocol] = partial(
             self._make_protocol,
+            lost=self.listener.lost,
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,

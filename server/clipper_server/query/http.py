@@ -7,7 +7,6 @@ kinds may follow one another on one connection, in order.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
@@ -197,15 +196,18 @@ class Exchange:
 
 
 class HTTPProtocol(HttpToolsProtocol):
-    """A connection. `routes` tells the predictions' paths from all others."""
+    """A connection. `routes` tells the predictions' paths from all others; `lost` is told of its end.
+
+    What has a Host that is not welcome goes to the ASGI application, which refuses it.
+    """
 
     def __init__(
-        self, *args: Any, routes: Routes, count: Callable[[int], None], hosts: Hosts, **kwargs: Any
+        self, *args: Any, routes: Routes, hosts: Hosts, lost: Callable[[], None] = lambda: None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self.routes = routes
         self._hosts = hosts
-        self._count = count
+        self._lost = lost
         self._in_request = False
         self._leaving = False
         self._heard_at = 0.0
@@ -218,7 +220,6 @@ class HTTPProtocol(HttpToolsProtocol):
     # In
 
     def connection_made(self, transport: Any) -> None:
-        self._count(1)
         super().connection_made(transport)
         self._heard_at = self.loop.time()
         self._look_again(min(IDLE_S, SILENT_S))
@@ -382,7 +383,7 @@ class HTTPProtocol(HttpToolsProtocol):
     # The end
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._count(-1)
+        self._lost()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
         for cycle in (self._turn, *(waiting for waiting, _ in self.pipeline)):
@@ -413,16 +414,3 @@ def _in_our_spelling(path: bytes) -> bytes:
     if not path.startswith(b"/"):
         path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
     return unquote_to_bytes(path.partition(b"#")[0])
-
-
-def protocol_class(routes: Routes, count: Callable[[int], None], hosts: Hosts) -> type[asyncio.Protocol]:
-    """The class that uvicorn makes its connections with. `count` is told of each that comes and goes.
-
-    What has a Host that is not welcome goes to the ASGI application, which refuses it.
-    """
-
-    class Bound(HTTPProtocol):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, routes=routes, count=count, hosts=hosts, **kwargs)
-
-    return Bound

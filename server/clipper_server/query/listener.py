@@ -70,7 +70,7 @@ class Listener:
         self._make_protocol = make_protocol
         self._path.unlink(missing_ok=True)
         self._counts = self._map_counts()
-        self.count(0)
+        self._count(0)
         self._mail = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._mail.bind(str(self._path))
         self._mail.setblocking(False)
@@ -179,10 +179,10 @@ class Listener:
                 if self._send(peers[slot], _CONNECTION, connection):
                     break
                 del peers[slot]  # it is dead, or has too much to do
-            self._dealt[slot] = self._dealt.get(slot, 0) + 1
             if slot == self._slot:
                 self._serve(connection)
             else:
+                self._dealt[slot] = self._dealt.get(slot, 0) + 1
                 connection.close()
 
     def _pause(self, error: OSError) -> None:
@@ -207,10 +207,13 @@ class Listener:
     def _load(self, slot: int) -> int:
         assert self._counts is not None
         (count,) = _COUNT.unpack_from(self._counts, slot * _COUNT.size)
-        return int(count) + self._dealt.get(slot, 0) * (slot != self._slot)
+        return int(count) + self._dealt.get(slot, 0)
 
-    def count(self, by: int) -> None:
-        """So many connections came, or went."""
+    def lost(self) -> None:
+        """A connection that came by here has ended."""
+        self._count(-1)
+
+    def _count(self, by: int) -> None:
         self.connections += by
         if self._counts is not None:
             _COUNT.pack_into(self._counts, self._slot * _COUNT.size, self.connections)
@@ -223,13 +226,20 @@ class Listener:
             return mmap.mmap(file.fileno(), size)
 
     def _serve(self, connection: socket.socket) -> None:
+        """Its protocol tells of its end, by `lost`."""
         assert self._make_protocol is not None
+        self._count(1)
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop = asyncio.get_running_loop()
         task = loop.create_task(loop.connect_accepted_socket(self._make_protocol, connection))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._begun)
+
+    def _begun(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is not None:
+            self.lost()  # it was gone before it had a protocol
 
     def close(self) -> None:
         """Accept no more."""
