@@ -245,7 +245,9 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
     app = server.web_app
     # None is kept alive: clusters come and go, and nobody would close it when this server ends.
     app.settings["clipperlab_client"] = httpx2.AsyncClient(
-        trust_env=False, limits=httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=0)
+        trust_env=False,
+        verify=False,
+        limits=httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=0),
     )
     base = url_path_join(app.settings["base_url"], "clipperlab", "clusters")
     name = "(?P<name>[a-z0-9-]+)"

@@ -36,13 +36,15 @@ class Calls:
     def __init__(self, record: ClusterRecord) -> None:
         self._cluster_name = record.cluster_name
         # Calls are rare, so each has its own connection: none goes stale when management restarts.
-        # The proxies of the environment are for the outside, not for this machine.
+        # The proxies of the environment are for the outside, not for this machine. And it is plain HTTP, with
+        # nothing to verify: the machine's certificates take 50 ms to read.
         self._http = httpx2.Client(
             base_url=f"http://{record.management}/api/v1",
             headers=credentials(record),
             timeout=httpx2.Timeout(ANSWER_S, connect=5.0),
             limits=httpx2.Limits(max_keepalive_connections=0),
             trust_env=False,
+            verify=False,
         )
 
     def _call(

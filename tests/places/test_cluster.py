@@ -122,6 +122,7 @@ def test_arrays_arrive_as_numpy_and_outputs_may_be_of_any_kind(conn: ClipperConn
         content=body,
         headers={"Inference-Header-Content-Length": str(len(text))},
         trust_env=False,
+        verify=False,
     )
     answered = [json.loads(text) for text in response.json()["outputs"][0]["data"]]
     assert [a[:4] for a in answered] == [["ndarray", "float32", [3], 3.0], ["ndarray", "float32", [3], 12.0]]
@@ -189,7 +190,7 @@ def test_roll_back_and_forward_under_load_loses_nothing(conn: ClipperConnection)
     stop = threading.Event()
 
     def client() -> None:
-        with httpx2.Client(trust_env=False, timeout=60) as http:
+        with httpx2.Client(trust_env=False, verify=False, timeout=60) as http:
             while not stop.is_set():
                 response = http.post(
                     f"http://{conn.get_query_addr()}/rolled/predict", json={"input_batch": [[1], [2]]}
@@ -433,8 +434,8 @@ def test_a_cluster_whose_ports_were_taken_while_it_was_stopped_starts_at_others(
 
 def test_the_management_api_wants_its_token(conn: ClipperConnection) -> None:
     address = f"http://{conn.get_management_addr()}/api/v1"
-    assert httpx2.get(f"{address}/health", trust_env=False).status_code == 200
+    assert httpx2.get(f"{address}/health", trust_env=False, verify=False).status_code == 200
     for headers in ({}, {"Authorization": "Bearer wrong"}):
-        response = httpx2.get(f"{address}/models", headers=headers, trust_env=False)
+        response = httpx2.get(f"{address}/models", headers=headers, trust_env=False, verify=False)
         assert response.status_code == 401
         assert response.json()["error"] == "Unauthorized"

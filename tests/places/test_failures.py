@@ -272,7 +272,7 @@ def test_several_frontends_share_the_port_evenly_and_survive_one_another(
     try:
         deploy(cluster, sleeps(0), slo_ms=20_000, num_replicas=2)
         url = f"http://{cluster.get_query_addr()}/m/predict"
-        clients = [httpx2.Client(trust_env=False, timeout=10) for _ in range(12)]
+        clients = [httpx2.Client(trust_env=False, verify=False, timeout=10) for _ in range(12)]
 
         def frontend_of(client: httpx2.Client) -> int:
             answer = client.post(url, json={"input": [1]}).json()
@@ -295,7 +295,7 @@ def test_several_frontends_share_the_port_evenly_and_survive_one_another(
             "the killed one to serve again",
             lambda: any(f["id"] == "1" and f["state"] == "serving" for f in cluster.status()["frontends"]),
         )
-        fresh = [httpx2.Client(trust_env=False, timeout=10) for _ in range(4)]
+        fresh = [httpx2.Client(trust_env=False, verify=False, timeout=10) for _ in range(4)]
         assert [frontend_of(client) for client in fresh] == [1, 1, 1, 1]
         for client in [*clients, *fresh]:
             client.close()
@@ -313,7 +313,7 @@ def test_frontends_share_a_busy_replicas_credits(attach: Attach) -> None:
 
         def client(_: int) -> None:
             for _ in range(10):  # connections, for whoever shares them out to be fair
-                with httpx2.Client(trust_env=False, timeout=10) as http:
+                with httpx2.Client(trust_env=False, verify=False, timeout=10) as http:
                     for _ in range(3):
                         answer = http.post(url, json={"input": [1]}).json()
                         assert not answer["default"], answer

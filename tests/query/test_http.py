@@ -85,7 +85,7 @@ def address(server: Server) -> tuple[str, int]:
 @pytest.fixture
 async def client(address: tuple[str, int]) -> AsyncIterator[httpx2.AsyncClient]:
     host, port = address
-    async with httpx2.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=f"http://{host}:{port}", trust_env=False, verify=False) as client:
         yield client
 
 

@@ -58,7 +58,7 @@ def jupyter(folder: Path) -> Iterator[str]:
     def answers() -> bool:
         assert server.poll() is None, log.read_text()
         try:
-            return httpx2.get(f"{url}/api/status", trust_env=False).status_code == 200
+            return httpx2.get(f"{url}/api/status", trust_env=False, verify=False).status_code == 200
         except httpx2.HTTPError:
             return False
 

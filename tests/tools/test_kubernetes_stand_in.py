@@ -440,8 +440,8 @@ def test_while_nobody_reaches_the_server_what_runs_goes_on(space: Namespace) -> 
     host = space.core.api_client.configuration.host
     with space.k8s.unreachable():
         with pytest.raises(httpx2.ConnectError):
-            httpx2.get(f"{host}/version", trust_env=False)
-        assert httpx2.get(f"http://{address}:8000/", trust_env=False).status_code == 200
+            httpx2.get(f"{host}/version", trust_env=False, verify=False)
+        assert httpx2.get(f"http://{address}:8000/", trust_env=False, verify=False).status_code == 200
     assert len(space.pods("web")) == 1
 
 
@@ -1021,7 +1021,7 @@ def test_a_node_port_leads_to_the_pods(space: Namespace) -> None:
 
     def answers() -> bool:
         try:
-            return httpx2.get(f"http://127.0.0.1:{port}/", trust_env=False).status_code == 200
+            return httpx2.get(f"http://127.0.0.1:{port}/", trust_env=False, verify=False).status_code == 200
         except httpx2.TransportError:
             return False
 

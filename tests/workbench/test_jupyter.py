@@ -326,6 +326,6 @@ def test_what_shows_a_browser_to_this_server_is_for_it_alone(asked: str, forward
 
     handler = Query.__new__(Query)
     handler.request = Asked()  # type: ignore[assignment]
-    handler.client = lambda: httpx2.AsyncClient(trust_env=False)  # type: ignore[method-assign]
+    handler.client = lambda: httpx2.AsyncClient(trust_env=False, verify=False)  # type: ignore[method-assign]
     record = ClusterRecord("c", "127.0.0.1:1", "127.0.0.1:2", "t")
     assert str(handler.build(record, "metrics").url) == f"http://127.0.0.1:1/metrics{forwarded}"

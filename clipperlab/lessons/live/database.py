@@ -114,7 +114,7 @@ class DatabaseConsumer:
 
 async def consume(options: argparse.Namespace) -> None:
     conn = await psycopg.AsyncConnection.connect(options.database, autocommit=True)
-    async with conn, httpx2.AsyncClient(trust_env=False) as http:
+    async with conn, httpx2.AsyncClient(trust_env=False, verify=False) as http:
         await DatabaseConsumer(conn, Asker(options.ask, http), at_once=options.at_once).run()
 
 

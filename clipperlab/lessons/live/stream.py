@@ -154,7 +154,7 @@ class StreamConsumer:
 async def consume(options: argparse.Namespace) -> None:
     async with (
         redis.asyncio.Redis.from_url(options.redis, decode_responses=True) as server,
-        httpx2.AsyncClient(trust_env=False) as http,
+        httpx2.AsyncClient(trust_env=False, verify=False) as http,
     ):
         consumer = StreamConsumer(
             *(server, Asker(options.ask, http), options.stream, options.name),

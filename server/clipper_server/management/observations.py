@@ -44,7 +44,7 @@ class Observations:
         self._running = running
         self._one_at_a_time = asyncio.Lock()
         headers = {"Authorization": f"Bearer {token}"}
-        self._client = httpx2.AsyncClient(timeout=ANSWER_S, trust_env=False, headers=headers)
+        self._client = httpx2.AsyncClient(timeout=ANSWER_S, trust_env=False, verify=False, headers=headers)
 
     async def close(self) -> None:
         await self._client.aclose()

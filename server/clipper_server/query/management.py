@@ -43,6 +43,7 @@ class Management:
             headers={"Authorization": f"Bearer {token}"},
             timeout=httpx2.Timeout(5, read=LONG_POLL_S + 10),
             trust_env=False,
+            verify=False,
             transport=transport,
         )
         self._refused_at = -TELL_AGAIN_S

@@ -62,7 +62,10 @@ def stream(connection: ClipperConnection) -> None:
     """Server-sent events come as they happen, through both proxies."""
     url = f"http://{connection.get_management_addr()}/api/v1/events/stream?after=0"
     headers = {"X-Clipper-Token": connection._record.token}
-    with httpx2.Client(trust_env=False) as http, http.stream("GET", url, headers=headers) as answer:
+    with (
+        httpx2.Client(trust_env=False, verify=False) as http,
+        http.stream("GET", url, headers=headers) as answer,
+    ):
         assert answer.status_code == 200
         for line in answer.iter_lines():
             if line.startswith("data: "):
@@ -75,7 +78,7 @@ def test_the_token_is_wanted_there_too(cluster: ClipperConnection, kubernetes: A
     with kubernetes.proxy() as address:
         url = f"http://{address}/api/v1/namespaces/{NAMESPACE}/services/management:1338/proxy/api/v1/cluster"
         for headers in ({}, {"X-Clipper-Token": "wrong"}, {"Authorization": "Bearer x"}):
-            assert httpx2.get(url, headers=headers, trust_env=False).status_code == 401
+            assert httpx2.get(url, headers=headers, trust_env=False, verify=False).status_code == 401
 
 
 def test_a_proxy_that_is_not_there_is_told_of(cluster: ClipperConnection, kubernetes: Any) -> None:
@@ -203,7 +206,7 @@ def test_a_forward_may_begin_before_a_pod_is_ready(cluster: ClipperConnection, k
     forward = Forward("default", "query")
     try:
         with pytest.raises(httpx2.HTTPError):
-            httpx2.get(f"http://{forward.address}/health", trust_env=False)
+            httpx2.get(f"http://{forward.address}/health", trust_env=False, verify=False)
     finally:
         forward.close()
     assert wait_for("an answer of the cluster's own", lambda: cluster.get_all_models())

@@ -57,6 +57,7 @@ async def _measure(management: Served, frontends: int, replicas: int) -> Cost:
         limits=httpx2.Limits(max_connections=None),
         timeout=60,
         trust_env=False,
+        verify=False,
     ) as http:
         revision = management.do(lambda: management.state.revision)
         parameters = {"after": revision, "wait_s": 25}
