@@ -14,6 +14,10 @@ LESSONS ?= notebooks/*.ipynb exercises/solutions/*.ipynb
 # Of the first lessons those that measure nothing: 02 compares loads, which wants a machine that has time for them.
 FIRST_LESSONS := notebooks/0[013]_*.ipynb
 
+# Where the environment forbids bytecode (images of containers like to), each of the thousands of processes that the
+# checks start would compile all that it imports, for most of its time.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt

@@ -41,6 +41,17 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "onnx": (*_BASE, "onnxruntime"),
 }
 """What is installed in each image, in the versions that are installed here."""
+_NUMBERS = "numpy, msgspec, cloudpickle"
+_SERVING = "docker, fastapi, httpx2, kubernetes.aio.client, prometheus_client, psutil, uvicorn, uvloop"
+IMPORTS = {
+    "server": f"{_NUMBERS}, {_SERVING}",
+    "python": _NUMBERS,
+    "sklearn": f"{_NUMBERS}, sklearn.ensemble, sklearn.linear_model, sklearn.pipeline",
+    "pytorch": f"{_NUMBERS}, torch",
+    "pytorch-cuda": f"{_NUMBERS}, torch",
+    "onnx": f"{_NUMBERS}, onnxruntime",
+}
+"""Of that, what is compiled when an image is built, because it is imported by most of what starts in it."""
 
 
 def build(
@@ -70,6 +81,7 @@ def build(
                 "BASE": base or f"python:{PYTHON}-slim",
                 "PACKAGES": " ".join(map(_pinned, PACKAGES[name])),
                 "PIP_OPTIONS": pip_options,
+                "IMPORTS": IMPORTS[name],
                 "CUDA": "1" if name.endswith("-cuda") else "",
             }
             make_image(docker, _context(name), found, {"org.clipperlab.image": name}, say, arguments)

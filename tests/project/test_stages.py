@@ -18,7 +18,7 @@ from tests.tools.left_overs import left_overs
 ROOT = Path(__file__).parents[2]
 CHORES = """#!/bin/sh
 [ "$1" = --no-print-directory ] && shift
-echo "chore $*"
+echo "chore $*${PYTHONDONTWRITEBYTECODE+-without-bytecode}"
 [ "$1" != "$FAILS" ]
 """
 
@@ -91,6 +91,17 @@ def test_an_engine_that_does_not_start_is_left_out_and_one_that_did_is_stopped(
     status, chores, end = stages.run(ENGINE=str(engine))
     assert (status, chores[0], chores[-1] == "engine--stop") == (0, "engine", starts)
     assert f"engine      {verdict}" in end
+
+
+def test_bytecode_is_kept_where_the_environment_forbids_it(
+    stages: Stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert stages.run()[1] == ["set-up", "lint", "types", "unit", "first-lessons"]
+    show = ["make", "--no-print-directory", "--eval", "show: ; @env", "show"]
+    assert (
+        "PYTHONDONTWRITEBYTECODE" not in subprocess.run(show, cwd=ROOT, capture_output=True, text=True).stdout
+    )
 
 
 def test_left_overs_are_named() -> None:

@@ -20,6 +20,7 @@ from sklearn import linear_model
 
 pytest.importorskip("docker", reason="needs docker's client, which is not installed here")
 
+from clipper_container.image import tag
 from clipper_server.places.docker.parts import remove
 from clipperlab import (
     BadRequest,
@@ -173,6 +174,26 @@ def test_only_loopback_is_published_and_management_alone_has_the_engine(
         assert container.attrs["Config"]["User"] == "1000:1000"
         assert container.attrs["HostConfig"]["ReadonlyRootfs"]
         assert cluster._record.token not in str(container.attrs["Config"]["Cmd"])
+
+
+@pytest.mark.parametrize(
+    ("image", "starts"),
+    [
+        ("server", "clipper_server.__main__, clipper_server.management.server"),
+        ("server", "clipper_server.query.frontend"),
+        ("python", "clipper_container.__main__"),
+    ],
+)
+def test_what_a_container_starts_with_is_compiled(engine: Any, image: str, starts: str) -> None:
+    program = (
+        f"import {starts}, os, sys\n"
+        "found = [m.__spec__.cached for m in sys.modules.values() if getattr(m, '__spec__', None)]\n"
+        "print([path for path in found if path and not os.path.exists(path)])"
+    )
+    said = engine.containers.run(
+        tag(image), ["-P", "-c", program], entrypoint="python", network_mode="none", remove=True
+    )
+    assert said.decode().strip() == "[]"
 
 
 def test_a_missing_engine_is_told(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
