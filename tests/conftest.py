@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import uvicorn.server
 from xdist.scheduler import LoadScopeScheduling
 
-from clipperlab import ClipperConnection
+from clipperlab import ClipperConnection, ClipperException
 from tests.support import places
 from tests.support.clusters import Attach, deploy_who
 
@@ -104,23 +105,53 @@ def conn(attach: Attach, place: places.Place) -> Iterator[ClipperConnection]:
     assert place.left("shared") == []
 
 
+def _empty(connection: ClipperConnection) -> None:
+    try:
+        connection.status()
+    except ClipperException:
+        connection.connect()  # which starts what a test that failed half-way has killed
+    for name in connection.get_all_apps():
+        connection.unregister_application(name)
+    connection.stop_models(sorted({v["model_name"] for v in connection.get_all_models(verbose=True)}))
+
+
 @pytest.fixture
 def cluster(conn: ClipperConnection) -> Iterator[ClipperConnection]:
     """The shared cluster, empty again at the end, however the test went."""
     yield conn
-    conn.connect()  # which starts what a test that failed half-way has killed
-    for name in conn.get_all_apps():
-        conn.unregister_application(name)
-    conn.stop_models(sorted({v["model_name"] for v in conn.get_all_models(verbose=True)}))
+    _empty(conn)
+
+
+@pytest.fixture(scope="module")
+def mended(attach: Attach) -> Iterator[list[ClipperConnection]]:
+    """The cluster that a test has broken and that is whole and empty again, if there is one."""
+    found: list[ClipperConnection] = []
+    yield found
+    for connection in found:
+        connection.stop_all(graceful=False, purge=True)
 
 
 @pytest.fixture
-def breakable(attach: Attach, request: pytest.FixtureRequest) -> Iterator[ClipperConnection]:
-    """A cluster of the test's own, with the model `who`, which answers its replica's number, behind `app`."""
-    connection = attach(f"b{abs(hash(request.node.name)) % 10**6}")
+def breakable(attach: Attach, mended: list[ClipperConnection]) -> Iterator[ClipperConnection]:
+    """A cluster to break, with the model `who`, which answers its replica's number, behind `app`.
+
+    The next test has it too, or a new one where it could not be mended.
+    """
+    new = not mended
+    connection = attach(f"b{next(_numbers)}") if new else mended.pop()
+    whole = False
     try:
-        connection.start_clipper(cache_size=0, fresh=True)
+        if new:
+            connection.start_clipper(cache_size=0, fresh=True)
         deploy_who(connection, "app", "who")
         yield connection
+        _empty(connection)
+        whole = True
     finally:
-        connection.stop_all(graceful=False, purge=True)
+        if whole:
+            mended.append(connection)
+        else:
+            connection.stop_all(graceful=False, purge=True)
+
+
+_numbers = itertools.count()

@@ -65,7 +65,7 @@ class Server:
         self.script = deque(script)
         self.asked: list[tuple[float, Object]] = []
 
-    async def ask(self, **options: Any) -> Any:
+    async def ask(self, _timeout_s: float, **options: Any) -> Any:
         self.asked.append((asyncio.get_running_loop().time(), options))
         if not self.script:
             raise aiohttp.ClientConnectionError("nobody listens")
@@ -77,7 +77,7 @@ class Server:
     @property
     def versions(self) -> list[str | None]:
         """Of each watch, where it began; None for a list."""
-        return [options.get("resource_version") for _, options in self.asked]
+        return [options.get("resourceVersion") for _, options in self.asked]
 
 
 def listed(version: int, *names: str) -> Answer:
@@ -115,7 +115,7 @@ def test_what_is_there_is_listed_and_then_followed_in_whatever_pieces_it_comes()
         await asyncio.sleep(1)
         assert watched.objects == {"a": thing("a", 7, x=1)}
         assert list(watched.gone) == [thing("b", 8)]
-        assert server.asked[0][1]["label_selector"] == "app=x"
+        assert server.asked[0][1]["labelSelector"] == "app=x"
 
     watching(server, test)
 

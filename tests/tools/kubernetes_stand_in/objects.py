@@ -6,7 +6,6 @@ The controllers of this stand-in ask here too. All raise Refusal.
 from __future__ import annotations
 
 import contextlib
-import copy
 import datetime
 import random
 import uuid
@@ -15,7 +14,7 @@ from collections.abc import Callable
 from . import admission, merge
 from .refusals import Refusal, already_exists, bad_request, conflict, forbidden, invalid, not_found
 from .resources import DEPLOYMENTS, EVENTS, NAMESPACES, NODES, PODS, REPLICA_SETS, SECRETS, Object, Resource
-from .store import Store
+from .store import Store, copied
 
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _WITHOUT_GENERATION = (SECRETS, EVENTS, NAMESPACES, NODES)
@@ -39,7 +38,7 @@ class Objects:
     def create(
         self, resource: Resource, namespace: str, body: Object, *, manager: str = "", dry_run: bool = False
     ) -> Object:
-        thing = copy.deepcopy(body)
+        thing = copied(body)
         thing["apiVersion"], thing["kind"] = resource.api_version, resource.kind
         meta = thing.setdefault("metadata", {})
         if not meta.get("name"):
@@ -126,10 +125,10 @@ class Objects:
                 f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
             )
         if status:
-            after = {**before, "status": copy.deepcopy(body.get("status") or {})}
+            after = {**before, "status": copied(body.get("status") or {})}
         else:
-            after = {**copy.deepcopy(body), "apiVersion": before["apiVersion"], "kind": before["kind"]}
-            after["metadata"] = copy.deepcopy(meta)
+            after = {**copied(body), "apiVersion": before["apiVersion"], "kind": before["kind"]}
+            after["metadata"] = copied(meta)
             for key in ("uid", "creationTimestamp", "generation", "name", "namespace", "deletionTimestamp"):
                 after["metadata"].pop(key, None)
                 if key in old:
@@ -206,7 +205,7 @@ class Objects:
             raise Refusal(
                 409, "Conflict", f"Apply failed with {count} conflict{'s' if count > 1 else ''}: {said}"
             )
-        after = copy.deepcopy(before)
+        after = copied(before)
         others = {path for other, paths in owners.items() if other != manager for path in paths}
         for path in owners.get(manager, set()) - wanted.keys() - others:
             merge.without(after, path)

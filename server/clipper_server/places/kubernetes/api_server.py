@@ -1,10 +1,13 @@
-"""The API server of the cluster that this pod is in, as management asks it: in plain objects."""
+"""The API server of the cluster that this pod is in, as management asks it: in plain objects.
+
+By paths, for what the client library has for each kind takes seconds to load, all its models with it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 from kubernetes.aio import client, config
@@ -13,12 +16,13 @@ from clipper_container.errors import ClusterError, NotFound
 
 from . import deployments
 from .manifests import NAME, Manifest
+from .paths import PATHS
 from .watched import UNREACHABLE, Watched, body_of, reason, retry_after_s
 
 ANSWER_S = 10.0
 TRIES = 5
 WAITS_S = 1.0
-_APPLY: dict[str, Any] = {"_content_type": "application/apply-patch+yaml", "force": True}
+_JSON = "application/json"
 _SELECTOR = ",".join(f"{key}={value}" for key, value in NAME.items())
 
 Object = dict[str, Any]
@@ -43,74 +47,81 @@ class APIServer:
         self._namespace = namespace
         self._not_before = 0.0  # by the loop's clock
         self._client = client.ApiClient(settings)
-        self._core = client.CoreV1Api(self._client)
-        self._apis: dict[str, tuple[Any, str]] = {  # by kind: where its calls are, and their name for it
-            "Pod": (self._core, "pod"),
-            "Event": (self._core, "event"),
-            "Secret": (self._core, "secret"),
-            "Deployment": (client.AppsV1Api(self._client), "deployment"),
-            "PodDisruptionBudget": (client.PolicyV1Api(self._client), "pod_disruption_budget"),
-            "HorizontalPodAutoscaler": (client.AutoscalingV2Api(self._client), "horizontal_pod_autoscaler"),
-        }
 
     async def close(self) -> None:
         await self._client.close()  # type: ignore[no-untyped-call]
 
     def watched(self, kind: str, selector: str = _SELECTOR, **only: str) -> Watched:
         """Those of the kind with these labels, by default the cluster's own; `run` it."""
-        ask = self._call("list", kind)
 
-        def of_the_namespace(**options: Any) -> Awaitable[Any]:
-            return ask(self._namespace, **options, **only)
+        def ask(timeout_s: float, **query: str) -> Awaitable[Any]:
+            return self._ask("GET", self._path(kind), timeout_s=timeout_s, query={**query, **only})
 
-        return Watched(of_the_namespace, selector)
+        return Watched(ask, selector)
 
     async def apply(self, manifest: Manifest, who: str = deployments.OWNER) -> Object:
         """The object as it is then. The fields of the manifest belong to `who` from now on."""
-        patch, name = self._call("patch", manifest["kind"]), manifest["metadata"]["name"]
-        options = {**_APPLY, "field_manager": who, "_request_timeout": ANSWER_S}
-        return _object(await self._do(lambda: patch(name, self._namespace, manifest, **options)))
+        path = self._path(manifest["kind"], manifest["metadata"]["name"])
+        query = {"fieldManager": who, "force": "true"}
+        return _object(await self._do("PATCH", path, manifest, "application/apply-patch+yaml", query))
 
     async def create(self, manifest: Manifest) -> None:
         """See that there is one of that name, which nobody else gives."""
-        create = self._call("create", manifest["kind"])
-        options = {"_request_timeout": ANSWER_S}
-        await self._do(lambda: create(self._namespace, manifest, **options), there_is_well=True)
+        await self._do("POST", self._path(manifest["kind"]), manifest, there_is_well=True)
 
-    async def delete(self, kind: str, name: str, **options: Any) -> None:
-        delete = self._call("delete", kind)
-        options["_request_timeout"] = ANSWER_S
-        await self._do(lambda: delete(name, self._namespace, **options))
+    async def delete(self, kind: str, name: str, **options: str | int) -> None:
+        """`options` are those of a DELETE, as the API names them."""
+        await self._do("DELETE", self._path(kind, name), options or None)
 
     async def set_condition(self, pod: str, condition: dict[str, str]) -> Object:
-        patch = self._core.patch_namespaced_pod_status_without_preload_content
         body = {"status": {"conditions": [condition]}}
-        kind = "application/strategic-merge-patch+json"
-        given = (pod, self._namespace, body)
-        answer = await self._do(lambda: patch(*given, _content_type=kind, _request_timeout=ANSWER_S))
-        return _object(answer)
+        path = f"{self._path('Pod', pod)}/status"
+        return _object(await self._do("PATCH", path, body, "application/strategic-merge-patch+json"))
 
-    async def read_log(self, pod: str, **options: Any) -> bytes:
-        read = self._core.read_namespaced_pod_log_without_preload_content
-        options["_request_timeout"] = ANSWER_S
-        return await self._do(lambda: read(pod, self._namespace, **options), patient=True)
+    async def read_log(self, pod: str, **query: str) -> bytes:
+        return await self._do("GET", f"{self._path('Pod', pod)}/log", query=query, patient=True)
 
-    def _call(self, verb: str, kind: str) -> Callable[..., Awaitable[Any]]:
-        api, name = self._apis[kind]
-        call: Callable[..., Awaitable[Any]] = getattr(
-            api, f"{verb}_namespaced_{name}_without_preload_content"
+    def _path(self, kind: str, name: str = "") -> str:
+        path = PATHS[kind].format(self._namespace)
+        return f"{path}/{name}" if name else path
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        content_type: str = _JSON,
+        query: dict[str, str] | None = None,
+        timeout_s: float = ANSWER_S,
+    ) -> Any:
+        """The response, as it begins."""
+        request = await self._client.param_serialize(
+            method=method,
+            resource_path=path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json, */*", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
         )
-        return call
+        return (await self._client.call_api(*request, _request_timeout=timeout_s)).response
 
     async def _do(
-        self, call: Callable[[], Awaitable[Any]], *, patient: bool = False, there_is_well: bool = False
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        content_type: str = _JSON,
+        query: dict[str, str] | None = None,
+        *,
+        patient: bool = False,
+        there_is_well: bool = False,
     ) -> bytes:
         time = asyncio.get_running_loop().time
         if not patient and (left_s := self._not_before - time()) > 0:
             raise ClusterError(unreachable(f"it has too much to do, and wants to be asked in {left_s:.0f} s"))
         for attempt in range(TRIES):
             try:
-                return await body_of(await call())
+                return await body_of(await self._ask(method, path, body, content_type, query))
             except UNREACHABLE as error:
                 status = getattr(error, "status", None)
                 if status == 404:

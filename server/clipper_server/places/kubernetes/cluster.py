@@ -16,6 +16,7 @@ from .api import Forbidden, KubernetesAPI, Missing, Taken
 from .declared import declared
 from .deployments import OWNER
 from .manifests import COMPONENT, NAME, Choices, Manifest
+from .paths import PATHS
 from .reach import Reach, reach
 from .token import SECRET
 
@@ -28,21 +29,6 @@ OURS = ",".join(f"{key}={value}" for key, value in NAME.items())
 INSTANCE = "app.kubernetes.io/instance"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 DNS = "k8s-app=kube-dns"
-_CORE, _APPS, _RBAC = "/api/v1", "/apis/apps/v1", "/apis/rbac.authorization.k8s.io/v1"
-_PATHS = {
-    "Namespace": "/api/v1/namespaces",
-    "ServiceAccount": f"{_CORE}/namespaces/{{}}/serviceaccounts",
-    "Role": f"{_RBAC}/namespaces/{{}}/roles",
-    "RoleBinding": f"{_RBAC}/namespaces/{{}}/rolebindings",
-    "PersistentVolumeClaim": f"{_CORE}/namespaces/{{}}/persistentvolumeclaims",
-    "LimitRange": f"{_CORE}/namespaces/{{}}/limitranges",
-    "Service": f"{_CORE}/namespaces/{{}}/services",
-    "Secret": f"{_CORE}/namespaces/{{}}/secrets",
-    "Deployment": f"{_APPS}/namespaces/{{}}/deployments",
-    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
-    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
-    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
-}
 _OF_MODELS = {
     "Deployment": "apps/v1",
     "PodDisruptionBudget": "policy/v1",
@@ -144,18 +130,18 @@ class KubernetesCluster:
         found = []
         for manifest in manifests.base():
             kind, name = manifest["kind"], manifest["metadata"]["name"]
-            path = f"{_PATHS[kind]}/{self._namespace}" if kind == "Namespace" else self._path(kind, name)
+            path = f"{PATHS[kind]}/{self._namespace}" if kind == "Namespace" else self._path(kind, name)
             with suppress(Missing):
                 found.append({**_head(manifest), **self._api.ask("GET", path)})
         parts = [declared(one, MANAGER) for one in found]
-        autoscalers = self._api.ask("GET", _PATHS["HorizontalPodAutoscaler"].format(self._namespace))["items"]
+        autoscalers = self._api.ask("GET", PATHS["HorizontalPodAutoscaler"].format(self._namespace))["items"]
         scaled = {autoscaler["spec"]["scaleTargetRef"]["name"] for autoscaler in autoscalers}
         for part, one in zip(parts, found, strict=True):
             # Whoever scales it takes this field away from those who applied the rest.
             if part["kind"] == "Deployment" and part["metadata"]["name"] not in scaled:
                 part["spec"] = {"replicas": one["spec"]["replicas"], **part["spec"]}
         for kind, version in _OF_MODELS.items():
-            path = _PATHS[kind].format(self._namespace)
+            path = PATHS[kind].format(self._namespace)
             listed = self._api.ask("GET", path, query={"labelSelector": f"{OURS},{COMPONENT}=model"})
             head = {"apiVersion": version, "kind": kind}  # which a list leaves out of its items
             parts += [declared({**head, **one}, OWNER) for one in listed["items"]]
@@ -183,7 +169,7 @@ class KubernetesCluster:
             # Again and again, for management makes models' Deployments until it has ended.
             self._api.ask(
                 "DELETE",
-                _PATHS["Deployment"].format(self._namespace),
+                PATHS["Deployment"].format(self._namespace),
                 query={"labelSelector": f"{OURS},{COMPONENT}=model"},
             )
             if not (left := self._pods()):
@@ -192,7 +178,7 @@ class KubernetesCluster:
             for pod in left:
                 if at_once or _serves_on(pod):
                     with suppress(Missing):
-                        path = f"{_CORE}/namespaces/{self._namespace}/pods/{pod['metadata']['name']}"
+                        path = self._path("Pod", pod["metadata"]["name"])
                         self._api.ask("DELETE", path, {"gracePeriodSeconds": 0 if at_once else FAREWELL_S})
             if time.monotonic() > give_up + 5:
                 raise ClusterError(f"Some pods of namespace {self._namespace} do not end. {self._troubles()}")
@@ -205,7 +191,7 @@ class KubernetesCluster:
         """All that was made, and the namespace where it was made for this."""
         namespace = self._namespace_object()
         if namespace is not None and (namespace["metadata"].get("labels") or {}).items() >= NAME.items():
-            self._api.ask("DELETE", f"{_PATHS['Namespace']}/{self._namespace}")
+            self._api.ask("DELETE", f"{PATHS['Namespace']}/{self._namespace}")
             give_up = time.monotonic() + STOP_S
             while self._namespace_object() is not None:
                 if time.monotonic() > give_up:
@@ -268,7 +254,7 @@ class KubernetesCluster:
         return " ".join(dict.fromkeys(found)) or f"`kubectl get pods -n {self._namespace}` tells more."
 
     def _found_troubles(self) -> list[Trouble]:
-        events = f"{_CORE}/namespaces/{self._namespace}/events"
+        events = self._path("Event", "")
         warnings: list[Manifest] = []
         with suppress(Missing, Forbidden):
             warnings = self._api.ask("GET", events, query={"fieldSelector": pods.WARNINGS})["items"]
@@ -284,7 +270,7 @@ class KubernetesCluster:
         return found
 
     def _pods(self) -> list[Manifest]:
-        path = f"{_CORE}/namespaces/{self._namespace}/pods"
+        path = self._path("Pod", "")
         with suppress(Missing):
             found: list[Manifest] = self._api.ask("GET", path, query={"labelSelector": OURS})["items"]
             return found
@@ -300,7 +286,7 @@ class KubernetesCluster:
 
     def _namespace_object(self) -> Manifest | None:
         with suppress(Missing):
-            return self._api.ask("GET", f"{_PATHS['Namespace']}/{self._namespace}")
+            return self._api.ask("GET", f"{PATHS['Namespace']}/{self._namespace}")
         return None
 
     def _deployment(self, name: str) -> Manifest | None:
@@ -314,7 +300,7 @@ class KubernetesCluster:
         return self._api.ask("PATCH", path, manifest, "application/apply-patch+yaml", query)
 
     def _path(self, kind: str, name: str) -> str:
-        return f"{_PATHS[kind].format(self._namespace)}/{name}".removesuffix("/")
+        return f"{PATHS[kind].format(self._namespace)}/{name}".removesuffix("/")
 
 
 def _serves_on(pod: Manifest) -> bool:

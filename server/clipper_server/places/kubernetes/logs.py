@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Any
 
 from clipper_container.errors import ClusterError, NotFound
 
@@ -73,12 +72,12 @@ async def _before(server: APIServer, pod: Object) -> str:
     if not pods.ends(pod):
         return ""
     with suppress(NotFound, Refused):
-        return f"{await _tail(server, pod, previous=True)}--- It ended, and was started again. ---\n"
+        return f"{await _tail(server, pod, previous='true')}--- It ended, and was started again. ---\n"
     return ""
 
 
-async def _tail(server: APIServer, pod: Object, **options: Any) -> str:
-    data = await server.read_log(pod["metadata"]["name"], tail_lines=LINES, **options)
+async def _tail(server: APIServer, pod: Object, **query: str) -> str:
+    data = await server.read_log(pod["metadata"]["name"], tailLines=str(LINES), **query)
     return data.decode(errors="replace")
 
 

@@ -78,7 +78,8 @@ class KubernetesContainerManager:
     async def stop(self, name: str, *, at_once: bool = False) -> None:
         await self._connect()
         with suppress(NotFound):
-            await self._server.delete("Pod", self._pod(name), grace_period_seconds=0 if at_once else None)
+            options = {"gracePeriodSeconds": 0} if at_once else {}
+            await self._server.delete("Pod", self._pod(name), **options)
 
     async def poll(self) -> list[Status]:
         await self._connect()
@@ -155,7 +156,7 @@ class KubernetesContainerManager:
         for name in there.keys() - names:
             if not pods.stopping(there[name]):
                 with suppress(NotFound):
-                    await self._server.delete("Deployment", name, propagation_policy="Background")
+                    await self._server.delete("Deployment", name, propagationPolicy="Background")
         await self._remove_ended()
         for one in wanted:
             try:
@@ -311,7 +312,7 @@ class KubernetesContainerManager:
             self._pods = self._server.watched("Pod")
             self._deployments = self._server.watched("Deployment")
             self._autoscalers = self._server.watched("HorizontalPodAutoscaler")
-            self._warnings = self._server.watched("Event", "", field_selector=pods.WARNINGS)
+            self._warnings = self._server.watched("Event", "", fieldSelector=pods.WARNINGS)
             supervisor = Supervisor()
             self._tasks = [
                 asyncio.create_task(supervisor.keep("watch", watched.run), name="watch")

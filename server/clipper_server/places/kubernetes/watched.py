@@ -13,6 +13,7 @@ import aiohttp
 from kubernetes.aio.client import ApiException
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+LIST_S = 30
 WATCH_S = 50  # after that the server ends a watch, and another one begins where it ended
 SILENT_S = 60  # one that is not ended by then is dead
 LASTED_S = 1.0  # one that ends sooner is a failure, and the next one waits longer
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Watched:
-    """`ask` is a list call of the client library, which takes `watch` and gives the raw response.
+    """`ask` lists them, with a timeout in seconds and a query as the API has it, and gives the raw response.
 
     `objects` are by name, and stay as they were last seen while the API server cannot be reached: `trouble`
     says why then. `gone` are those that went, as they were at their end, the last thousand; who reads them
@@ -66,7 +67,7 @@ class Watched:
         return self._opened_at is not None and now - self._opened_at >= LASTED_S
 
     async def _list(self) -> None:
-        response = await self._ask(label_selector=self._selector, _request_timeout=30)
+        response = await self._ask(LIST_S, labelSelector=self._selector)
         found = _parsed(await body_of(response))
         try:
             objects = {one["metadata"]["name"]: one for one in found["items"]}
@@ -79,12 +80,12 @@ class Watched:
 
     async def _watch(self) -> None:
         response = await self._ask(
-            label_selector=self._selector,
-            watch=True,
-            allow_watch_bookmarks=True,
-            resource_version=self._version,
-            timeout_seconds=WATCH_S,
-            _request_timeout=SILENT_S,
+            SILENT_S,
+            labelSelector=self._selector,
+            watch="true",
+            allowWatchBookmarks="true",
+            resourceVersion=self._version,
+            timeoutSeconds=str(WATCH_S),
         )
         try:
             if response.status >= 400:
