@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clipper_container.errors import TooLarge
 from clipperlab import BadRequest, ClipperConnection, NotFound
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import constant
@@ -38,8 +39,14 @@ def test_an_application_is_asked_and_shown(conn: ClipperConnection, model: str) 
         app.predict([float("inf")])
     with pytest.raises(BadRequest, match=r"a list of numbers"):
         app.predict("no list")
-    with pytest.raises(BadRequest, match="Send plain lists"):
+    with pytest.raises(BadRequest, match=r"it holds a object\. Give numbers"):
         app.predict([object()])
+    for several in (np.array([[1.0], [2.0]]), [[1.0], [2.0]]):
+        assert [answer["output"] for answer in app.predict(several)] == ["three", "three"]
+    answers = app.predict_batch([np.array([1.0])], version="one", timeout_micros=900_000)
+    assert [answer["output"] for answer in answers] == ["one"]
+    with pytest.raises(TooLarge, match="20000"):
+        app.predict([[1]] * 20_001)
     with pytest.raises(NotFound, match="Applications:"):
         conn.application("nonsuch")
 
