@@ -41,7 +41,8 @@ class _Shared(Model):
     name
         The model's name: lower-case letters, digits and hyphens.
     version
-        Of the model: any string or number. A version is never overwritten.
+        Of the model: any string or number, or "next" for the number after the largest. A version is never
+        overwritten; one that is deployed again from the very same model stays as it is.
     input_type
         What an input is, such as "doubles", "strings", "json" or "ndarray".
     base_image
