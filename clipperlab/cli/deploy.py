@@ -81,7 +81,7 @@ def deploy(
     if app_name is None:
         deployed = deploy_it()
     elif found is None:
-        conn.register_application(app_name, input_type, default_output, round(1000 * slo_ms))
+        conn.register_application(app_name, input_type, default_output, slo_ms=slo_ms)
         try:
             deployed = deploy_it()
             conn.link_model_to_app(app_name, name)

@@ -61,7 +61,7 @@ def deploy_endpoint(call: Endpoint) -> ApplicationHandle:
     Where the deploy fails the application is removed again, and the error raised.
     """
     conn = call.clipper_conn
-    conn.register_application(call.name, call.input_type, call.default_output, call.slo_micros)
+    conn.register_application(call.name, call.input_type, call.default_output, call.objective)
     try:
         pack_and_deploy(call)
         conn.link_model_to_app(call.name, call.name)

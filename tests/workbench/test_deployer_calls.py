@@ -68,7 +68,7 @@ def test_a_deployer_has_clippers_names_in_clippers_order(call: Call, own: str) -
 def test_an_endpoint_has_clippers_names_in_clippers_order(call: Call, own: str) -> None:
     names, keywords = _arguments(call)
     assert names == f"clipper_conn name input_type {own} {ENDPOINT}".split()
-    assert keywords == KEYWORDS
+    assert keywords == KEYWORDS | {"slo_ms"}
 
 
 def _arguments(call: Call) -> tuple[list[str], set[str]]:
@@ -175,6 +175,9 @@ def test_an_endpoint_is_whole_or_is_not() -> None:
         ("deploy", "counted", 3, "integers", "our/image"),
         ("link", "counted", "counted"),
     ]
+    conn = _Recorder()
+    create_endpoint(conn, "counted", "integers", [10], slo_ms=20)
+    assert conn.asked[0] == ("register", "counted", "integers", "None", 20_000)
     conn = _Recorder()
     wrong: Any = "ten"
     with pytest.raises(BadRequest, match="must be a list"):
