@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from clipper_container.counting import NEXT
+
+from .deployers.kinds import need_kind
 from .display import Displayed, Shown, workbench
 from .handles import ApplicationHandle, ModelHandle
 from .operations import Operations
@@ -24,7 +27,10 @@ class ClipperConnection(Operations, Displayed):
     anything with a `str()`. A cluster outlives the connection: `stop_all` ends it.
     """
 
-    def __init__(self, container_manager: ContainerManager | None = None) -> None:
+    def __init__(self, container_manager: ContainerManager | str | None = None) -> None:
+        """`container_manager` says where the cluster is; a name is that of a cluster of processes here."""
+        if isinstance(container_manager, str):
+            container_manager = ProcessContainerManager(container_manager)
         super().__init__(container_manager or ProcessContainerManager())
 
     def __repr__(self) -> str:
@@ -42,6 +48,20 @@ class ClipperConnection(Operations, Displayed):
         handle = ModelHandle(self, name)
         _ = handle.versions
         return handle
+
+    def deploy(
+        self, model: Any, name: str, version: object = NEXT, input_type: str | None = None, **options: Any
+    ) -> ModelHandle:
+        """Deploy whatever a deployer takes: a function, an estimator, a module, an ONNX model, a class.
+
+        `version` is by default the next number, and `input_type` that of the versions before, or "doubles".
+        `options` are those of the deployer that is found. Raises BadRequest where none is, and what it
+        raises.
+        """
+        if input_type is None:
+            before = [v["input_type"] for v in self._management.models() if v["model_name"] == name]
+            input_type = before[-1] if before else "doubles"
+        return need_kind(model).deploy(self, model, name, version, input_type, options)
 
     @staticmethod
     def test_predict_function(query: dict[str, Any], func: Callable[[Any], Any], input_type: str) -> Any:

@@ -12,11 +12,10 @@ from typing import Any, NoReturn
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
+from clipper_container.counting import NEXT
 from clipper_container.errors import BadRequest, ClipperException, NotFound
 
 from .connection import ClipperConnection
-from .deployers.python import deploy_python_closure
-from .workbench.namespace import next_version
 
 CLUSTER = "CLIPPERLAB_CLUSTER"
 
@@ -68,11 +67,12 @@ class ClipperMagics(Magics):
 
         %%deploy digits --version 2 --type doubles --staged --replicas 2 --message "why"
 
-        `--version` is by default the next number, `--type` that of the versions before, or doubles.
+        `--version` is by default "next", the number after the largest, `--type` that of the versions before,
+        or doubles.
         """
         parser = _Parser(prog="%%deploy", add_help=False)
         parser.add_argument("model")
-        parser.add_argument("--version")
+        parser.add_argument("--version", default=NEXT)
         parser.add_argument("--type")
         parser.add_argument("--function", default="predict")
         parser.add_argument("--staged", action="store_true")
@@ -99,18 +99,15 @@ class ClipperMagics(Magics):
         function = self._shell.user_ns.get(options.function)
         if not inspect.isfunction(function):
             raise _no_function(options.function)
-        versions = [v for v in conn.get_all_models(verbose=True) if v["model_name"] == options.model]
-        taken = [v["model_version"] for v in versions if v["state"] != "failed"]
-        version = options.version or next_version(taken)
-        kind = options.type or (versions[-1]["input_type"] if versions else "doubles")
-        deploy_python_closure(
-            *(conn, options.model, version, kind, function),
+        handle = conn.deploy(
+            *(function, options.model, options.version, options.type),
             num_replicas=options.replicas,
             make_current=not options.staged,
             message=options.message,
         )
-        what = "staged: %clipper set-version makes it current" if options.staged else "current"
-        _say(f"{options.model}:{version} is ready, and {what}.")
+        _say(handle.deployed)
+        if handle.deployed is not None and handle.deployed.state == "not current":
+            _say(f"%clipper set-version {options.model} {handle.deployed.version} makes it current.")
 
     @property
     def _shell(self) -> Any:

@@ -30,6 +30,7 @@ class Progress:
         self._what = what
         self._began = time.monotonic()
         self._said = ""
+        self._end = "done"
         self._handle: Any = None
         self._listener = _listener.get()
         self._terminal = self._listener is None and sys.stderr.isatty()
@@ -45,9 +46,13 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.say("done" if kind is None else "not done")
+        self.say(self._end if kind is None else "not done")
         if self._terminal:
             sys.stderr.write("\n")
+
+    def ends(self, how: str) -> None:
+        """What to say at the end, where it is not "done"."""
+        self._end = how.rstrip(".")
 
     def say(self, how_far: str) -> None:
         line = f"{self._what}: {how_far}, {time.monotonic() - self._began:.1f} s"

@@ -1,9 +1,14 @@
-"""Inputs, as people have them."""
+"""Inputs, as people have them: arrays, series, tables, rows of those, tensors and lists."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from clipper_container import inputs
+
+# How many dimensions one input has. Of JSON and of arrays it may have any.
+_DIMENSIONS = {"integers": 1, "floats": 1, "doubles": 1, "bytes": 0, "strings": 0}
 
 
 def rows(values: Any) -> Sequence[Any]:
@@ -14,3 +19,47 @@ def rows(values: Any) -> Sequence[Any]:
         return found
     several: Iterable[Any] = values
     return [value.tolist() if hasattr(value, "tolist") else value for value in several]
+
+
+def is_plain(value: Any) -> bool:
+    """Whether it is what JSON has, and one input of any type that it may be."""
+    if isinstance(value, list | tuple):
+        return all(isinstance(each, int | float | None) for each in value)
+    return isinstance(value, str | int | float | dict | None)
+
+
+def is_several(input_type: str, value: Any) -> bool:
+    """Whether it is more than one input: a table, or what has more dimensions than one input has."""
+    if _is_table(value):
+        return True
+    dimensions = _DIMENSIONS.get(input_type)
+    return dimensions is not None and _dimensions(value) > dimensions
+
+
+def one(input_type: str, value: Any) -> Any:
+    """One input, as this input type has it in JSON. Raises BadRequest."""
+    if hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    elif hasattr(value, "detach"):  # a tensor of torch
+        value = value.detach().cpu().numpy()
+    return inputs.to_json(input_type, value)
+
+
+def several(input_type: str, values: Any) -> list[Any]:
+    """Each row of a table, or each of several inputs, as `one` has it. Raises BadRequest."""
+    if _is_table(values):
+        values = values.to_dict("records") if input_type == "json" else values.to_numpy()
+    elif hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    return [one(input_type, value) for value in values]
+
+
+def _is_table(value: Any) -> bool:
+    return hasattr(value, "to_numpy") and hasattr(value, "columns")
+
+
+def _dimensions(value: Any) -> int:
+    if isinstance(value, list | tuple):
+        return 1 + (_dimensions(value[0]) if value else 0)
+    found = getattr(value, "ndim", 0)
+    return found if isinstance(found, int) else 0

@@ -58,6 +58,12 @@ def on() -> str:
     return _on
 
 
+def said(*words: str) -> str:
+    """A command as somebody types it here, on what this one runs."""
+    on = [] if _on == "process" else ["--on", _on]
+    return " ".join(["clipperlab", *on, *words])
+
+
 def connect(cluster_name: str) -> ClipperConnection:
     conn = ClipperConnection(manager(cluster_name))
     conn.connect()

@@ -8,20 +8,22 @@ from typing import Annotated, Any
 
 import typer
 
+from clipper_container.counting import NEXT
 from clipper_container.errors import BadRequest
 from clipper_container.inputs import canonical
 
 from ..deployers.python import deploy_python_closure
 from ..deployers.source_file import function_in
-from .app import DEFAULT, ClusterName, Message, app, connect, console, parse
+from ..operations import Deployed
+from .app import DEFAULT, ClusterName, Message, app, connect, console, parse, said
 
 
 @app.command()
 def deploy(
     file: Annotated[Path, typer.Argument(help="A Python file with a function, or an artifact.")],
     name: Annotated[str, typer.Option(help="The model's name.")],
-    version: Annotated[str, typer.Option(help="Of the model.")],
     input_type: Annotated[str, typer.Option(help="Such as doubles, strings or json.")],
+    version: Annotated[str, typer.Option(help="Of the model; by default the next number.")] = NEXT,
     function: Annotated[str, typer.Option(help="The function's name in the file.")] = "predict",
     app_name: Annotated[
         str | None, typer.Option("--app", help="Also make an application of this name, and link it.")
@@ -62,25 +64,26 @@ def deploy(
     conn = connect(cluster_name)
     began = time.monotonic()
 
-    def deploy_it() -> None:
+    def deploy_it() -> Deployed:
         if func is None:
-            conn.deploy_model(name, version, input_type, artifact=file, **options)
-        else:
-            deploy_python_closure(
-                *(conn, name, version, input_type, func),
-                pkgs_to_install=requirement,
-                requirements=requirements,
-                example_input=example,
-                **options,
-            )
+            return conn.deploy_model(name, version, input_type, artifact=file, **options)
+        handle = deploy_python_closure(
+            *(conn, name, version, input_type, func),
+            pkgs_to_install=requirement,
+            requirements=requirements,
+            example_input=example,
+            **options,
+        )
+        assert handle.deployed is not None
+        return handle.deployed
 
     found = None if app_name is None else conn.get_app_info(app_name)
     if app_name is None:
-        deploy_it()
+        deployed = deploy_it()
     elif found is None:
-        conn.register_application(app_name, input_type, default_output, int(1000 * slo_ms))
+        conn.register_application(app_name, input_type, default_output, slo_ms=slo_ms)
         try:
-            deploy_it()
+            deployed = deploy_it()
             conn.link_model_to_app(app_name, name)
         except BaseException:
             conn.unregister_application(app_name)
@@ -91,13 +94,14 @@ def deploy(
                 f"The application {app_name} takes {found['input_type']}, and the model "
                 f"{canonical(input_type)}. Choose another application, or none."
             )
-        deploy_it()
+        deployed = deploy_it()
         if name not in conn.get_linked_models(app_name):
             conn.link_model_to_app(app_name, name)
+    console().print(f"{deployed} It took {time.monotonic() - began:.1f} s.")
+    if deployed.state == "not current":
+        console().print(f"`{said('set-version', name, deployed.version)}` makes it current.")
     if app_name is not None:
         console().print(f"It answers at {conn.application(app_name).url}")
-    state = "staged" if stage else "current"
-    console().print(f"[bold]{name}:{version}[/] is {state}, after {time.monotonic() - began:.1f} s.")
 
 
 def _variables(given: list[str]) -> dict[str, str]:

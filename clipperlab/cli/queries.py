@@ -13,20 +13,25 @@ from .app import DEFAULT, AsJson, ClusterName, app, connect, parse, print_json
 @app.command()
 def predict(
     application: str,
-    value: Annotated[str, typer.Argument(help="The input as JSON, or - to read it from stdin.")],
+    value: Annotated[str, typer.Argument(help="The input, or several, as JSON; - reads it from stdin.")],
     version: Annotated[str | None, typer.Option(help="By default the current one.")] = None,
     timeout_ms: Annotated[float | None, typer.Option(help="Less than the objective.")] = None,
     cluster_name: ClusterName = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Ask an application, and print the output. Exit code 3 where it is the default one."""
+    """Ask an application, and print the output; of several inputs a list of them.
+
+    Exit code 3 where one is the default output.
+    """
     given = parse(sys.stdin.read() if value == "-" else value)
     asked = connect(cluster_name).application(application)
     timeout_micros = None if timeout_ms is None else int(1000 * timeout_ms)
     answer = asked.predict(given, version=version, timeout_micros=timeout_micros)
-    print_json(answer if as_json else answer["output"])
-    if answer["default"]:
-        sys.stderr.write(f"{answer['default_reason']}: {answer['default_explanation']}\n")
+    answers = answer if isinstance(answer, list) else [answer]
+    outputs = [each["output"] for each in answers]
+    print_json(answer if as_json else outputs if isinstance(answer, list) else outputs[0])
+    if defaults := [each for each in answers if each["default"]]:
+        sys.stderr.write(f"{defaults[0]['default_reason']}: {defaults[0]['default_explanation']}\n")
         raise typer.Exit(3)
 
 

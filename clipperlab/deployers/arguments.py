@@ -17,8 +17,11 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+from ..objectives import objective
 from ..operations import Operations
 from ..options import DeployOptions
+
+DEFAULT_SLO_MICROS = 3_000_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class _Shared(Model):
     name
         The model's name: lower-case letters, digits and hyphens.
     version
-        Of the model: any string or number. A version is never overwritten.
+        Of the model: any string or number, or "next" for the number after the largest. A version is never
+        overwritten; one that is deployed again from the very same model stays as it is.
     input_type
         What an input is, such as "doubles", "strings", "json" or "ndarray".
     base_image
@@ -136,14 +140,24 @@ class Endpoint(_Options, EndpointHead):
         What the application answers where the model does not, or not in time.
     slo_micros
         The application's latency objective, in microseconds.
+    slo_ms
+        The same in milliseconds, in its place.
     """
 
     default_output: object = "None"
     version: object = 1
-    slo_micros: int = 3_000_000
+    slo_micros: int = DEFAULT_SLO_MICROS
     labels: Sequence[str] | None = None
     registry: str | None = None
     base_image: str = "default"
     num_replicas: int = 1
     batch_size: int = -1
     pkgs_to_install: Sequence[str] | None = None
+    _: KW_ONLY
+    slo_ms: float | None = None
+
+    @property
+    def objective(self) -> int:
+        """In microseconds. Raises BadRequest."""
+        left_out = self.slo_ms is not None and self.slo_micros == DEFAULT_SLO_MICROS
+        return objective(None if left_out else self.slo_micros, self.slo_ms)

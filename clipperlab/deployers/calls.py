@@ -10,9 +10,10 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 Record = TypeVar("Record")
+Result = TypeVar("Result")
 
 
-def called_with(record: Callable[P, Record]) -> Callable[[Callable[[Record], None]], Callable[P, None]]:
+def called_with(record: Callable[P, Record]) -> Callable[[Callable[[Record], Result]], Callable[P, Result]]:
     """A decorator: the function takes the arguments that `record`, a dataclass, has, and is given a record.
 
     For type checkers, `inspect.signature` and `help()` it is a function with these arguments. Its docstring
@@ -22,14 +23,14 @@ def called_with(record: Callable[P, Record]) -> Callable[[Callable[[Record], Non
     told = _told(record)
     arguments = "\n".join(told[name] for name in signature.parameters if name in told)
 
-    def decorate(function: Callable[[Record], None]) -> Callable[P, None]:
+    def decorate(function: Callable[[Record], Result]) -> Callable[P, Result]:
         @functools.wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> None:
+        def call(*args: P.args, **kwargs: P.kwargs) -> Result:
             try:
                 signature.bind(*args, **kwargs)
             except TypeError as error:  # the record's own would name the record, which nobody knows
                 raise TypeError(f"{function.__name__}(): {error}") from None
-            function(record(*args, **kwargs))
+            return function(record(*args, **kwargs))
 
         call.__doc__ = f"{inspect.getdoc(function)}\n\n{arguments}\n"
         call.__signature__ = signature  # type: ignore[attr-defined]

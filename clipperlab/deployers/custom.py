@@ -10,6 +10,7 @@ from typing import Any
 
 from clipper_container.errors import BadRequest
 
+from ..handles import ApplicationHandle, ModelHandle
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
 from .packaging import deploy_endpoint, pack_and_deploy, pickle
@@ -50,19 +51,19 @@ class _Endpoint(Endpoint, ModelClass, EndpointHead): ...
 
 
 @called_with(_Deployment)
-def deploy_model_class(call: _Deployment) -> None:
+def deploy_model_class(call: _Deployment) -> ModelHandle:
     """Deploy a class, or the name of one, "package.module:Class", an object of which answers in each replica.
 
     Raises BadRequest, ArtifactError where the class or its arguments cannot be pickled, and what
     `ClipperConnection.deploy_model` raises.
     """
-    pack_and_deploy(call)
+    return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
-def create_endpoint(call: _Endpoint) -> None:
+def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy a class and link them: all under one name, or nothing."""
-    deploy_endpoint(call)
+    return deploy_endpoint(call)
 
 
 def _named_or_pickled(model_class: object) -> dict[str, bytes]:

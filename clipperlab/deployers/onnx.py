@@ -8,6 +8,7 @@ from typing import Any
 
 from clipper_container.errors import BadRequest
 
+from ..handles import ApplicationHandle, ModelHandle
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
 from .onnx_models import exported, model_bytes
@@ -84,19 +85,19 @@ class _Endpoint(Endpoint, OnnxModel, EndpointHead): ...
 
 
 @called_with(_Deployment)
-def deploy_onnx_model(call: _Deployment) -> None:
+def deploy_onnx_model(call: _Deployment) -> ModelHandle:
     """Deploy an ONNX model: its bytes, the path of its file, or an onnx.ModelProto.
 
     It is answered by onnxruntime, or by `func(session, inputs)`. Raises BadRequest, ArtifactError where the
     function cannot be pickled, and what `ClipperConnection.deploy_model` raises.
     """
-    pack_and_deploy(call)
+    return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
-def create_endpoint(call: _Endpoint) -> None:
+def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy an ONNX model and link them: all under one name, or nothing."""
-    deploy_endpoint(call)
+    return deploy_endpoint(call)
 
 
 @dataclass(frozen=True)
@@ -108,15 +109,15 @@ class _ExportedEndpoint(Endpoint, Exported, EndpointHead): ...
 
 
 @called_with(_ExportedDeployment)
-def deploy_pytorch_model(call: _ExportedDeployment) -> None:
+def deploy_pytorch_model(call: _ExportedDeployment) -> ModelHandle:
     """Export a PyTorch module to ONNX, and deploy that as `deploy_onnx_model` does.
 
     Raises BadRequest, also where a package for the export is missing, and what `deploy_onnx_model` raises.
     """
-    pack_and_deploy(call)
+    return pack_and_deploy(call)
 
 
 @called_with(_ExportedEndpoint)
-def create_pytorch_endpoint(call: _ExportedEndpoint) -> None:
+def create_pytorch_endpoint(call: _ExportedEndpoint) -> ApplicationHandle:
     """Register an application, deploy a module as ONNX and link them: all under one name, or nothing."""
-    deploy_endpoint(call)
+    return deploy_endpoint(call)

@@ -9,6 +9,7 @@ from pathlib import Path
 from clipper_container import artifact
 from clipper_container.errors import ArtifactError, BadRequest
 
+from ..handles import ApplicationHandle, ModelHandle
 from ..names import check_labels
 from .arguments import Deployment, Endpoint
 from .culprits import find_culprit
@@ -17,9 +18,11 @@ from .pickling import dumps
 from .shapes import check_function
 
 
-def pack_and_deploy(call: Deployment | Endpoint) -> None:
-    """Raises BadRequest, also where the example input is not of the input type, and what packing the model
-    and `ClipperConnection.deploy_model` raise.
+def pack_and_deploy(call: Deployment | Endpoint) -> ModelHandle:
+    """The model's handle.
+
+    Raises BadRequest, also where the example input is not of the input type, and what packing the model and
+    `ClipperConnection.deploy_model` raise.
     """
     if call.registry is not None:
         raise BadRequest(
@@ -38,7 +41,7 @@ def pack_and_deploy(call: Deployment | Endpoint) -> None:
             example_input=call.example_input,
             size=call.size,
         )
-        call.clipper_conn.deploy_model(
+        deployed = call.clipper_conn.deploy_model(
             call.name,
             call.version,
             call.input_type,
@@ -49,21 +52,23 @@ def pack_and_deploy(call: Deployment | Endpoint) -> None:
             artifact=path,
             **call.options(),
         )
+    return ModelHandle(call.clipper_conn, call.name, deployed)
 
 
-def deploy_endpoint(call: Endpoint) -> None:
-    """Register an application, deploy a model and link them, all under one name.
+def deploy_endpoint(call: Endpoint) -> ApplicationHandle:
+    """Register an application, deploy a model and link them, all under one name; the application's handle.
 
     Where the deploy fails the application is removed again, and the error raised.
     """
     conn = call.clipper_conn
-    conn.register_application(call.name, call.input_type, call.default_output, call.slo_micros)
+    conn.register_application(call.name, call.input_type, call.default_output, call.objective)
     try:
         pack_and_deploy(call)
         conn.link_model_to_app(call.name, call.name)
     except BaseException:
         conn.unregister_application(call.name)
         raise
+    return ApplicationHandle(conn, call.name)
 
 
 def pickle(what: str, value: object) -> bytes:

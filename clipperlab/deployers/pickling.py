@@ -6,13 +6,16 @@ import functools
 import io
 import pickle
 import sys
-from types import FunctionType, ModuleType
-from typing import Any
+from types import CodeType, FunctionType, ModuleType
+from typing import IO, Any
 
 import cloudpickle
 
-from clipper_container import decorated
+from clipper_container import decorated, sources
 
+from .sources import Sources
+
+_NOWHERE = "<dynamic-code>"  # cloudpickle's name for where all code comes from
 _Cached = type(functools.lru_cache(len))
 _SINGLE_DISPATCH = functools.singledispatch(len).__code__  # type: ignore[attr-defined]
 
@@ -25,8 +28,14 @@ def dumps(value: object) -> bytes:
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self._sources = Sources()
+
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
+        if kind is CodeType:
+            return self._code(value)
         if kind is _Cached and not travels_by_name(value):
             parameters = value.cache_parameters()
             return decorated.cached, (value.__wrapped__, parameters["maxsize"], parameters["typed"])
@@ -43,6 +52,14 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
                     "only this process knows that"
                 )
         return found
+
+    def _code(self, value: CodeType) -> Any:
+        """As cloudpickle does it, but that it keeps where it was written."""
+        _, args = self.dispatch_table[CodeType](value)
+        name = self._sources.name(value)
+        named = tuple(name if arg == _NOWHERE else arg for arg in args)
+        lines = self._sources.lines(value)
+        return sources.code, (named, name, value.co_firstlineno, lines)
 
 
 def _implementations(dispatched: Any) -> list[tuple[type, Any]]:

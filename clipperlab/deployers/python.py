@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..handles import ApplicationHandle, ModelHandle
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
 from .packaging import deploy_endpoint, pack_and_deploy, pickled_function
@@ -37,16 +38,16 @@ class _Endpoint(Endpoint, Function, EndpointHead): ...
 
 
 @called_with(_Deployment)
-def deploy_python_closure(call: _Deployment) -> None:
+def deploy_python_closure(call: _Deployment) -> ModelHandle:
     """Deploy `func`, which takes a list of inputs and returns a list of the same length.
 
     The function travels with the variables and the modules beside the notebook that it uses. Raises
     ArtifactError where it cannot be pickled, and what `ClipperConnection.deploy_model` raises.
     """
-    pack_and_deploy(call)
+    return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
-def create_endpoint(call: _Endpoint) -> None:
+def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy a function and link them: all under one name, or nothing."""
-    deploy_endpoint(call)
+    return deploy_endpoint(call)

@@ -9,6 +9,7 @@ from typing import Any
 
 from clipper_container.errors import ArtifactError, BadRequest
 
+from ..handles import ApplicationHandle, ModelHandle
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
 from .packaging import deploy_endpoint, pack_and_deploy, pickle, pickled_function
@@ -52,17 +53,17 @@ class _Endpoint(Endpoint, Module, EndpointHead): ...
 
 
 @called_with(_Deployment)
-def deploy_pytorch_model(call: _Deployment) -> None:
+def deploy_pytorch_model(call: _Deployment) -> ModelHandle:
     """Deploy a module, answered by itself or by `func(model, inputs)`.
 
     It runs in eval mode and without gradients, on CUDA where its container has a GPU and on the CPU
     elsewhere. Raises ArtifactError where they cannot be pickled, and what `ClipperConnection.deploy_model`
     raises.
     """
-    pack_and_deploy(call)
+    return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
-def create_endpoint(call: _Endpoint) -> None:
+def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy a module and link them: all under one name, or nothing."""
-    deploy_endpoint(call)
+    return deploy_endpoint(call)

@@ -8,6 +8,7 @@ from typing import Any
 
 from clipper_container.errors import BadRequest
 
+from ..handles import ApplicationHandle, ModelHandle
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
 from .packaging import deploy_endpoint, pack_and_deploy, pickle, pickled_function
@@ -50,15 +51,15 @@ class _Endpoint(Endpoint, Estimator, EndpointHead): ...
 
 
 @called_with(_Deployment)
-def deploy_sklearn_model(call: _Deployment) -> None:
+def deploy_sklearn_model(call: _Deployment) -> ModelHandle:
     """Deploy a fitted estimator (or pipeline), answered by its `predict` or by `func(model, inputs)`.
 
     Raises ArtifactError where they cannot be pickled, and what `ClipperConnection.deploy_model` raises.
     """
-    pack_and_deploy(call)
+    return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
-def create_endpoint(call: _Endpoint) -> None:
+def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy an estimator and link them: all under one name, or nothing."""
-    deploy_endpoint(call)
+    return deploy_endpoint(call)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipper_container.errors import ClipperException
 
+from .. import rows
 from ..display import Displayed, Shown, workbench
 from ..display.table import table
 from ..display.trace import Trace
@@ -32,16 +33,40 @@ class ApplicationHandle(Displayed):
     def url(self) -> str:
         return self._conn._url(self.name)
 
-    def predict(
-        self, input: Any, *, version: object = None, timeout_micros: int | None = None
-    ) -> dict[str, Any]:
-        """Ask it one input; its answer, a dictionary as the endpoint gives it.
+    def predict(self, input: Any, *, version: object = None, timeout_micros: int | None = None) -> Any:
+        """Ask it one input: its answer, a dictionary as the endpoint gives it.
 
-        Raises BadRequest where the input is not of its type, NotFound, or ClusterError.
+        An input is a list, an array, a series, a tensor, or whatever else its input type has. A table, or an
+        array or list with one dimension more than an input has, is several inputs: the list of their answers
+        comes back. Raises BadRequest where the input is not of its type, TooLarge, NotFound, or
+        ClusterError.
         """
+        if rows.is_plain(input):
+            return self._ask({"input": input}, version, timeout_micros)
+        kind = self.info["input_type"]
+        if rows.is_several(kind, input):
+            return self._batch(kind, input, version, timeout_micros)
+        return self._ask({"input": rows.one(kind, input)}, version, timeout_micros)
+
+    def predict_batch(
+        self, inputs: Any, *, version: object = None, timeout_micros: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Ask it several inputs in one request: the rows of a table or of an array, or a list of inputs.
+
+        Their answers, in order, each a dictionary as `predict` has it. Raises what that raises.
+        """
+        return self._batch(self.info["input_type"], inputs, version, timeout_micros)
+
+    def _batch(
+        self, kind: str, inputs: Any, version: object, timeout_micros: int | None
+    ) -> list[dict[str, Any]]:
+        answer = self._ask({"input_batch": rows.several(kind, inputs)}, version, timeout_micros)
+        found: list[dict[str, Any]] = answer["batch_predictions"]
+        return found
+
+    def _ask(self, fields: dict[str, Any], version: object, timeout_micros: int | None) -> dict[str, Any]:
         from .query import predict
 
-        fields: dict[str, Any] = {"input": input}
         if version is not None:
             fields["version"] = str(version)
         if timeout_micros is not None:

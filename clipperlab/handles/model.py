@@ -12,18 +12,22 @@ from ..display import Displayed, Shown, workbench
 from ..display.batching import BatchingView
 from ..display.history import History
 from ..display.table import table
-from ..operations import Operations
+from ..operations import Deployed, Operations
 
 if TYPE_CHECKING:
     from ..management import Version
 
 
 class ModelHandle(Displayed):
-    """A model: `conn.model("digits")`. Shows its versions as they are."""
+    """A model: `conn.model("digits")`. Shows its versions as they are.
 
-    def __init__(self, conn: Operations, name: str) -> None:
+    `deployed` is what became of the deploy that returned it; None for others.
+    """
+
+    def __init__(self, conn: Operations, name: str, deployed: Deployed | None = None) -> None:
         self._conn = conn
         self.name = name
+        self.deployed = deployed
 
     @property
     def versions(self) -> list[Version]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 
-from clipper_container.errors import BadRequest, ClipperException, ClusterError, NotFound
+from clipper_container.errors import BadRequest, ClipperException, ClusterError, NotFound, TooLarge
 from clipper_container.plain import as_json
 
 ANSWER_S = 60.0
@@ -14,7 +14,10 @@ _HEADERS = {"Content-Type": "application/json"}
 
 
 def predict(url: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """POST `fields` as JSON, where NaN is null; the answer. Raises BadRequest, NotFound or ClusterError."""
+    """POST `fields` as JSON, where NaN is null; the answer.
+
+    Raises BadRequest, TooLarge, NotFound or ClusterError.
+    """
     try:
         # Plain HTTP, so there is nothing to verify: to read the machine's certificates takes long.
         body = as_json(fields)
@@ -27,13 +30,13 @@ def predict(url: str, fields: dict[str, Any]) -> dict[str, Any]:
             "tells what runs."
         ) from error
     except (TypeError, ValueError) as error:
-        raise BadRequest(f"The input cannot be sent as JSON: {error}. Send plain lists.") from error
+        raise BadRequest(f"The question cannot be written as JSON: {error}.") from error
     if response.is_error:
         try:
             cause = str(response.json()["cause"])
         except (ValueError, KeyError, TypeError):
             cause = response.text[:300]
-        kinds: dict[int, type[ClipperException]] = {400: BadRequest, 404: NotFound}
+        kinds: dict[int, type[ClipperException]] = {400: BadRequest, 404: NotFound, 413: TooLarge}
         raise kinds.get(response.status_code, ClusterError)(cause)
     answer: dict[str, Any] = response.json()
     return answer

@@ -9,12 +9,13 @@ from __future__ import annotations
 from .applications import Applications
 from .batching import Batching
 from .cluster import Cluster
+from .deployed import Deployed
 from .images import Images
 from .measured import Measured
 from .versions import Versions
 from .views import Views
 
-__all__ = ["Operations"]
+__all__ = ["Deployed", "Operations"]
 
 
 class Operations(Cluster, Measured, Applications, Images, Versions, Batching, Views):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from clipper_container.errors import NotFound
 
+from ..objectives import objective
 from .attached import Attached
 
 if TYPE_CHECKING:
@@ -20,22 +21,31 @@ class Applications(Attached):
         name: str,
         input_type: str,
         default_output: object,
-        slo_micros: int,
+        slo_micros: int | None = None,
         *,
+        slo_ms: float | None = None,
         on_overload: Literal["default", "reject"] = "default",
     ) -> None:
         """Make the endpoint /{name}/predict. It answers `default_output` until a model is linked.
 
-        `slo_micros` is the latency objective in microseconds: a query that is not answered in time gets
-        the default output. One that cannot be, with all the work that is ahead of it, gets the default
-        output at once, or HTTP 429 with a Retry-After header where `on_overload` is "reject".
-        Raises AlreadyExists, or BadRequest.
+        The latency objective is given in microseconds or, as `slo_ms`, in milliseconds; below one there is a
+        warning. A query that is not answered in time gets the default output. One that cannot be, with all
+        the work that is ahead of it, gets the default output at once, or HTTP 429 with a Retry-After header
+        where `on_overload` is "reject". Raises AlreadyExists, or BadRequest.
         """
-        self._management.register_application(name, input_type, default_output, slo_micros, on_overload)
+        management = self._management
+        micros = objective(slo_micros, slo_ms)
+        management.register_application(name, input_type, default_output, micros, on_overload)
 
-    def set_latency_objective(self, name: str, slo_micros: int) -> None:
-        """Give the application another latency objective, in microseconds. Raises NotFound or BadRequest."""
-        self._management.update_application(name, {"latency_slo_micros": slo_micros})
+    def set_latency_objective(
+        self, name: str, slo_micros: int | None = None, *, slo_ms: float | None = None
+    ) -> None:
+        """Give the application another latency objective, in microseconds or in milliseconds.
+
+        Raises NotFound or BadRequest.
+        """
+        management = self._management
+        management.update_application(name, {"latency_slo_micros": objective(slo_micros, slo_ms)})
 
     def set_default_output(self, name: str, default_output: object) -> None:
         """Give the application another default output. Raises NotFound or BadRequest."""

@@ -30,6 +30,7 @@ class Cluster(Attached):
         max_json: int = 1_048_576,
         cors_origins: Sequence[str] = (),
         fresh: bool = False,
+        exist_ok: bool = False,
         **of_clipper: Any,
     ) -> None:
         """Start the cluster and attach to it. It finds the applications and models of its last run again.
@@ -38,9 +39,9 @@ class Cluster(Attached):
         `num_frontend_replicas` query frontends (at most 64) share the query port. A request has `max_inputs`
         inputs and `max_json` bytes of JSON at most. `cors_origins` are those of web pages that may ask, such
         as `["https://example.com"]`; `["*"]` are all, and none may otherwise. `fresh` first ends and removes
-        what an earlier run left. Raises BadRequest (also for Clipper's arguments for images and
-        timeouts, saying what there is instead), or ClusterError where the cluster runs already: `connect`
-        is for that.
+        what an earlier run left. Where the cluster runs already it is attached to as it is with `exist_ok`.
+        Raises BadRequest (also for Clipper's arguments for images and timeouts, saying what there is
+        instead), or ClusterError where the cluster runs already otherwise.
         """
         refuse_start_arguments(of_clipper)
         if cache_size < 0:
@@ -58,10 +59,11 @@ class Cluster(Attached):
             "max_json": max_json,
             "cors_origins": ",".join(check_origins(cors_origins)),
         }
-        if not self.cm.up(fresh=fresh, settings=settings):
+        if not self.cm.up(fresh=fresh, settings=settings) and not exist_ok:
             raise ClusterError(
-                f"Cluster {self.cm.cluster_name!r} is already running: connect() attaches to it, and "
-                "start_clipper(fresh=True) replaces it."
+                f"Cluster {self.cm.cluster_name!r} is already running: connect() attaches to it, "
+                "start_clipper(exist_ok=True) starts it only where it is not, and start_clipper(fresh=True) "
+                "replaces it and forgets what was deployed."
             )
         self._attach()
 

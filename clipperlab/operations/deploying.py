@@ -5,17 +5,22 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from clipper_container import artifact as artifacts
 from clipper_container import variables
-from clipper_container.errors import ArtifactError, BadRequest
+from clipper_container.counting import NEXT, next_version
+from clipper_container.errors import AlreadyExists, ArtifactError, BadRequest
 
 from ..names import check_labels
 from ..options import DeployOptions
 from ..progress import Progress
+from .deployed import Deployed, State, is_same, state_of
 from .models import Models
 from .replicas import READY_TIMEOUT_S
+
+if TYPE_CHECKING:
+    from ..management import Version
 
 LOOK_EVERY_S = 1.0  # while somebody watches
 
@@ -37,8 +42,11 @@ class Deploying(Models):
         example_input: object | None = None,
         size: str | None = None,
         **options: Unpack[DeployOptions],
-    ) -> None:
+    ) -> Deployed:
         """Deploy a version, and return when all its replicas are ready: it is then the current one.
+
+        The version "next", or None, is the number after the largest. Nothing is deployed where the version
+        (or, with "next", the current one) was deployed from the same artifact in the same way.
 
         `image` is a container image with Clipper Lab's entry point and a model in it, as `build_model` makes
         them, where the cluster runs containers. `artifact` is the path of a packaged model, which the
@@ -67,12 +75,11 @@ class Deploying(Models):
                     example_input=example_input,
                     size=size,
                 )
-                self.deploy_model(
+                return self.deploy_model(
                     *(name, version, input_type, image, labels, num_replicas, batch_size),
                     artifact=path,
                     **options,
                 )
-            return
         if example_input is not None or size is not None:
             raise BadRequest("example_input and size are for an image alone: the artifact has its own.")
         batching, kept = _batching(batch_size, options), check_labels(labels)
@@ -88,19 +95,43 @@ class Deploying(Models):
             fields["env"] = env
         wait = fields.pop("wait", True)
         timeout_s = fields.pop("timeout_s", READY_TIMEOUT_S)
-        digest = artifacts.digest(path)
+        fields |= {
+            "input_type": input_type,
+            "artifact": artifacts.digest(path),
+            "labels": kept,
+            "num_replicas": num_replicas,
+        }
+        version, same = self._numbered(name, version, fields)
         with Progress(f"Deploying {name}:{version}") as progress:
-            progress.say("uploading")
-            management.upload(digest, path)
-            fields |= {
-                "input_type": input_type,
-                "artifact": digest,
-                "labels": kept,
-                "num_replicas": num_replicas,
-            }
-            management.deploy(name, version, fields)
-            if wait:
+            if same is None:
+                progress.say("uploading")
+                management.upload(fields["artifact"], path)
+                try:
+                    management.deploy(name, version, fields)
+                except AlreadyExists:
+                    same = management.version(name, version)
+                    if not is_same(same, fields):
+                        raise
+            if wait and (same is None or same["state"] == "starting"):
                 self._wait_ready(name, version, timeout_s, progress)
+            if same is not None:
+                deployed = Deployed(name, str(version), False, state_of(same))
+                progress.ends(str(deployed))
+                return deployed
+        current: State = "current" if options.get("make_current", True) else "not current"
+        return Deployed(name, str(version), True, current if wait else "starting")
+
+    def _numbered(self, name: str, version: object, fields: dict[str, Any]) -> tuple[object, Version | None]:
+        """The version that is meant; and, where it counts by itself, the one that is the same already."""
+        if version is not None and str(version) != NEXT:
+            return version, None
+        staged = not fields.get("make_current", True)
+        there = [v for v in self._management.models() if v["model_name"] == name and v["state"] != "failed"]
+        for found in reversed(there):
+            may_be = staged or found["is_current_version"] or found["state"] == "starting"
+            if may_be and is_same(found, fields):
+                return found["model_version"], found
+        return next_version(v["model_version"] for v in there), None
 
     def register_model(
         self,
@@ -115,7 +146,8 @@ class Deploying(Models):
         """Register a version of a model that runs elsewhere on this machine, and dials in.
 
         It is current at once, and answers as soon as something runs it: `clipperlab.serve` does, in this
-        process. Raises AlreadyExists or BadRequest.
+        process. The version "next", or None, is the number after the largest. Raises AlreadyExists or
+        BadRequest.
         """
         if image is not None:
             raise BadRequest("register_model() is for a model that runs elsewhere: leave out the image.")
@@ -129,6 +161,7 @@ class Deploying(Models):
             "labels": check_labels(labels),
             "batching": _batching(batch_size, options),
         }
+        version, _ = self._numbered(name, version, fields)
         self._management.deploy(name, version, fields)
 
     def wait_until_ready(

@@ -9,6 +9,7 @@ from typing import Unpack
 from ..names import check_name
 from ..options import DeployOptions
 from ..progress import Progress
+from .deployed import Deployed
 from .deploying import Deploying
 
 
@@ -66,13 +67,13 @@ class Images(Deploying):
         example_input: object | None = None,
         size: str | None = None,
         **options: Unpack[DeployOptions],
-    ) -> None:
+    ) -> Deployed:
         """`build_model` and `deploy_model`. Raises what the two raise."""
         image = self.build_model(
             *(name, version, model_data_path, base_image, container_registry, pkgs_to_install),
             model_class=model_class,
         )
-        self.deploy_model(
+        return self.deploy_model(
             *(name, version, input_type, image, labels, num_replicas, batch_size),
             example_input=example_input,
             size=size,

@@ -137,6 +137,8 @@ class Lens(widgets.VBox):
 
         def ask() -> None:
             answer = ApplicationHandle(self._conn, name).predict(input, version=version)
+            if isinstance(answer, list):
+                raise BadRequest("These are several inputs, and the lens asks one.")
             self.answer.value = _answer(answer)
             self.timeline.trace, self.path.value = {}, ""
             try:

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import deployers
+from ..deployers.kinds import Kind, kind_of
 from ..operations import Operations
 
 
 @dataclass(frozen=True)
 class Deployable:
-    """A variable `name`, whose value `kind` of model is, deployed by `call` with `before` it."""
+    """A variable `name`, and what kind of model its value is."""
 
     name: str
     value: Any
-    kind: str
-    call: str
-    before: tuple[Any, ...] = ()
+    kind: Kind
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.kind})"
+        return f"{self.name} ({self.kind.words})"
 
     def line(self, model: str, version: str, input_type: str, options: Mapping[str, Any]) -> str:
         """The Python that deploys it, with `conn` for the connection."""
-        parts = ["conn", repr(model), repr(version), repr(input_type), *map(repr, self.before), self.name]
+        parts = [
+            "conn",
+            repr(model),
+            repr(version),
+            repr(input_type),
+            *map(repr, self.kind.before),
+            self.name,
+        ]
         parts += [f"{name}={value!r}" for name, value in options.items()]
-        return f"clipperlab.deployers.{self.call}({', '.join(parts)})"
+        return f"clipperlab.deployers.{self.kind.call}({', '.join(parts)})"
 
     def deploy(
         self,
@@ -39,9 +44,7 @@ class Deployable:
         options: Mapping[str, Any],
     ) -> None:
         """Raises what the deployer raises."""
-        module, _, name = self.call.partition(".")
-        deploy: Callable[..., None] = getattr(getattr(deployers, module), name)
-        deploy(conn, model, version, input_type, *self.before, self.value, **options)
+        self.kind.deploy(conn, self.value, model, version, input_type, options)
 
 
 def deployables(namespace: Mapping[str, Any]) -> list[Deployable]:
@@ -50,25 +53,19 @@ def deployables(namespace: Mapping[str, Any]) -> list[Deployable]:
     for name, value in list(namespace.items()):
         if name.startswith("_"):
             continue
-        if inspect.isfunction(value) and value.__module__ == "__main__":
-            found.append(Deployable(name, value, "function", "python.deploy_python_closure"))
-        elif inspect.isclass(value):
-            if value.__module__ == "__main__" and any(map(_is_predict, dir(value))):
-                found.append(Deployable(name, value, "class", "custom.deploy_model_class"))
-        elif any(base.__module__.startswith("torch.nn") for base in type(value).__mro__):
-            found.append(Deployable(name, value, "PyTorch module", "pytorch.deploy_pytorch_model", (None,)))
-        elif hasattr(value, "predict") and hasattr(value, "get_params"):
-            found.append(Deployable(name, value, "scikit-learn model", "sklearn.deploy_sklearn_model"))
+        kind = kind_of(value)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            meant = value.__module__ == "__main__"
+            meant = meant and (inspect.isfunction(value) or any(map(_is_predict, dir(value))))
+        else:
+            meant = kind is not None and kind.words in ("PyTorch module", "scikit-learn model")
+        if kind is not None and meant:
+            found.append(Deployable(name, value, kind))
     return found
 
 
 def _is_predict(name: str) -> bool:
     return name == "predict" or name.startswith("predict_")
-
-
-def next_version(versions: list[str]) -> str:
-    """One more than the largest number among them."""
-    return str(max([int(v) for v in versions if v.isdecimal()], default=0) + 1)
 
 
 def notebook() -> Mapping[str, Any]:

@@ -223,7 +223,10 @@ def to_json(input_type: str, value: object) -> object:
             return {"dtype": str(np.dtype(tensor.dtype)), "shape": list(tensor.shape), "data": text}
         return msgspec.json.decode(as_json(value))
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
-        raise BadRequest(f"The example input cannot be written as JSON: {error}.") from None
+        raise BadRequest(
+            f"The input cannot be written as JSON: {error}. Give numbers, texts, or lists, arrays or "
+            "dictionaries of them."
+        ) from None
 
 
 def example_tensor(input_type: str, example: object) -> Tensor:

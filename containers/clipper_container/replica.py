@@ -12,6 +12,7 @@ from . import children, faults, inputs, wire
 from .artifact import Manifest
 from .links import Links, Work
 from .loaders import Predict
+from .loaders.python import Function
 from .outputs import Outputs, encode_outputs
 from .size import compile_size
 from .wire import MAX_BODY, Buffer, Fault, Reply
@@ -92,14 +93,19 @@ def warm_up(predict: Predict, manifest: Manifest, largest: int) -> Warm:
         children.end_if_child()
         return took, outputs
 
-    _, outputs = batch_of(1)
-    encoded = encode_outputs(outputs, 1, ())
-    fault = encoded if isinstance(encoded, Fault) else encoded.faults.get(0)
-    if fault is not None:
-        raise RuntimeError(f"The model cannot answer its example input: {fault.message}")
-    cost = (
-        compile_size(manifest.size)(inputs.decode(1, dtypes, shapes, tensor.data)[0]) if manifest.size else 1
-    )
+    example_input = inputs.decode(1, dtypes, shapes, tensor.data)[0]
+    try:
+        _, outputs = batch_of(1)
+        encoded = encode_outputs(outputs, 1, ())
+        fault = encoded if isinstance(encoded, Fault) else encoded.faults.get(0)
+        if fault is not None:
+            raise RuntimeError(f"The model cannot answer its example input: {fault.message}")
+    except BaseException as error:
+        children.end_if_child(error)
+        if isinstance(predict, Function) and (advice := predict.advice(example_input)):
+            error.add_note(advice)
+        raise
+    cost = compile_size(manifest.size)(example_input) if manifest.size else 1
     example = _form_of(encode_outputs(outputs, 1, (0,)))
     measured: list[tuple[float, float]] = []
     end = time.perf_counter() + WARM_UP_S

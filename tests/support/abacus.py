@@ -8,6 +8,7 @@ from clipper_container.errors import BadRequest
 from clipperlab.deployers.arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from clipperlab.deployers.calls import called_with
 from clipperlab.deployers.packaging import deploy_endpoint, pack_and_deploy
+from clipperlab.handles import ApplicationHandle, ModelHandle
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,12 @@ class _Endpoint(Endpoint, Abacus, EndpointHead): ...
 
 
 @called_with(_Deployment)
-def deploy_abacus_model(call: _Deployment) -> None:
+def deploy_abacus_model(call: _Deployment) -> ModelHandle:
     """Deploy an abacus."""
-    pack_and_deploy(call)
+    return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
-def create_endpoint(call: _Endpoint) -> None:
+def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy an abacus and link them."""
-    deploy_endpoint(call)
+    return deploy_endpoint(call)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clipperlab import ClipperConnection, UnconnectedException
+from clipperlab import BadRequest, ClipperConnection, ProcessContainerManager, UnconnectedException
 
 
 def _call(method: Callable[..., Any]) -> object:
@@ -46,3 +46,11 @@ def test_stopping_models_needs_a_cluster() -> None:
         ClipperConnection().stop_versioned_models({"x": ["1"]})
     with pytest.raises(UnconnectedException):
         ClipperConnection().stop_inactive_model_versions(["x"])
+
+
+def test_a_name_is_that_of_a_cluster_of_processes_here() -> None:
+    conn = ClipperConnection("shop")
+    assert isinstance(conn.cm, ProcessContainerManager)
+    assert conn.cm.cluster_name == "shop"
+    with pytest.raises(BadRequest, match="cluster name"):
+        ClipperConnection("My shop")

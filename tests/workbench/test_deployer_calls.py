@@ -16,6 +16,7 @@ from clipper_container import artifact
 from clipper_container.errors import BadRequest
 from clipperlab import ClipperConnection, deployers
 from clipperlab.deployers.arguments import Deployment
+from clipperlab.operations import Deployed
 from clipperlab.options import DeployOptions
 from tests.support import abacus
 from tests.support.abacus import create_endpoint, deploy_abacus_model
@@ -25,7 +26,7 @@ ENDPOINT = (
     "default_output version slo_micros labels registry base_image num_replicas batch_size pkgs_to_install"
 )
 KEYWORDS = {"requirements", "example_input", "size", *DeployOptions.__annotations__}
-Call = Callable[..., None]
+Call = Callable[..., object]
 
 
 # What all have
@@ -67,7 +68,7 @@ def test_a_deployer_has_clippers_names_in_clippers_order(call: Call, own: str) -
 def test_an_endpoint_has_clippers_names_in_clippers_order(call: Call, own: str) -> None:
     names, keywords = _arguments(call)
     assert names == f"clipper_conn name input_type {own} {ENDPOINT}".split()
-    assert keywords == KEYWORDS
+    assert keywords == KEYWORDS | {"slo_ms"}
 
 
 def _arguments(call: Call) -> tuple[list[str], set[str]]:
@@ -147,28 +148,36 @@ class _Recorder(ClipperConnection):
     def link_model_to_app(self, app_name: str, model_name: str) -> None:
         self.asked.append(("link", app_name, model_name))
 
-    def deploy_model(self, *args: Any, **options: Any) -> None:
+    def deploy_model(self, *args: Any, **options: Any) -> Deployed:
         path = options.pop("artifact")
         manifest, parts = artifact.read(path, artifact.digest(path))
         self.asked.append(("deploy", *args, options, manifest.loader, parts))
+        return Deployed(args[0], str(args[1]), True, "current")
 
 
 def test_a_framework_is_a_small_module() -> None:
     assert len(Path(abacus.__file__).read_text().splitlines()) < 60
     conn = _Recorder()
-    deploy_abacus_model(conn, "counted", 2, "integers", [10, 7], labels=["new"], make_current=False)
+    model = deploy_abacus_model(conn, "counted", 2, "integers", [10, 7], labels=["new"], make_current=False)
+    assert (model.name, str(model.deployed)) == ("counted", "counted:2 is ready, and current.")
     version = ("counted", 2, "integers", None, ["new"], 1, -1)
     assert conn.asked == [("deploy", *version, {"make_current": False}, "abacus", {"beads": b"\n\x07"})]
 
 
 def test_an_endpoint_is_whole_or_is_not() -> None:
     conn = _Recorder()
-    create_endpoint(conn, "counted", "integers", [10], 0, 3, 100_000, num_replicas=2, base_image="our/image")
+    endpoint = create_endpoint(
+        *(conn, "counted", "integers", [10], 0, 3, 100_000), num_replicas=2, base_image="our/image"
+    )
+    assert endpoint.name == "counted"
     assert [asked[:5] for asked in conn.asked] == [
         ("register", "counted", "integers", 0, 100_000),
         ("deploy", "counted", 3, "integers", "our/image"),
         ("link", "counted", "counted"),
     ]
+    conn = _Recorder()
+    create_endpoint(conn, "counted", "integers", [10], slo_ms=20)
+    assert conn.asked[0] == ("register", "counted", "integers", "None", 20_000)
     conn = _Recorder()
     wrong: Any = "ten"
     with pytest.raises(BadRequest, match="must be a list"):

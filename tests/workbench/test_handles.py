@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clipperlab import BadRequest, ClipperConnection, NotFound
+from clipper_container.errors import TooLarge
+from clipperlab import AlreadyExists, BadRequest, ClipperConnection, NotFound
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.operations import Deployed
 from tests.support.clusters import constant
 
 
@@ -38,8 +40,14 @@ def test_an_application_is_asked_and_shown(conn: ClipperConnection, model: str) 
         app.predict([float("inf")])
     with pytest.raises(BadRequest, match=r"a list of numbers"):
         app.predict("no list")
-    with pytest.raises(BadRequest, match="Send plain lists"):
+    with pytest.raises(BadRequest, match=r"it holds a object\. Give numbers"):
         app.predict([object()])
+    for several in (np.array([[1.0], [2.0]]), [[1.0], [2.0]]):
+        assert [answer["output"] for answer in app.predict(several)] == ["three", "three"]
+    answers = app.predict_batch([np.array([1.0])], version="one", timeout_micros=900_000)
+    assert [answer["output"] for answer in answers] == ["one"]
+    with pytest.raises(TooLarge, match="20000"):
+        app.predict([[1]] * 20_001)
     with pytest.raises(NotFound, match="Applications:"):
         conn.application("nonsuch")
 
@@ -84,3 +92,19 @@ def test_a_deploy_that_is_not_waited_for_is_waited_for_later(conn: ClipperConnec
     conn.wait_until_ready("later", 1)
     assert conn.get_current_model_version("later") == "1"
     conn.stop_models(["later"])
+
+
+def test_whatever_can_be_deployed_is_and_the_same_again_is_not(cluster: ClipperConnection) -> None:
+    first = cluster.deploy(constant(1), "again", input_type="strings")
+    assert str(first.deployed) == "again:1 is ready, and current."
+    assert first.versions[0]["input_type"] == "strings"
+    again = cluster.deploy(constant(1), "again")
+    assert str(again.deployed) == "again:1 is this very model already, and current: nothing was deployed."
+    named = deploy_python_closure(cluster, "again", 1, "strings", constant(1))
+    assert named.deployed == again.deployed
+    with pytest.raises(AlreadyExists, match=r'2 is free, and the version "next" counts by itself'):
+        deploy_python_closure(cluster, "again", 1, "strings", constant(2))
+    second = cluster.deploy(constant(2), "again", None, make_current=False)
+    assert second.deployed == Deployed("again", "2", True, "not current")
+    assert second.current_version == "1"
+    assert [v["model_version"] for v in second.versions] == ["1", "2"]

@@ -36,7 +36,10 @@ def test_a_cell_is_deployed_and_the_next_version_after_it(
     assert "magic:1 is ready, and current." in capsys.readouterr().out
     conn.link_model_to_app("magic", "magic")
     shell.run_cell_magic("deploy", "magic --staged", PREDICT.format(2))
-    assert "magic:2 is ready, and staged" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "magic:2 is ready, and staged.\n%clipper set-version magic 2 makes it current." in said
+    shell.run_cell_magic("deploy", "magic --staged", PREDICT.format(2))
+    assert "magic:2 is this very model already, and not current" in capsys.readouterr().out
     assert ask(conn, "magic", {"input": [1.0]}).json()["output"] == 1
     assert ask(conn, "magic", {"input": [1.0], "version": "2"}).json()["output"] == 2
     shell.run_line_magic("clipper", "set-version magic 2")

@@ -17,6 +17,7 @@ from clipperlab.deployers.packaging import pickle
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.deployers.sklearn import deploy_sklearn_model
 from clipperlab.deployers.trial import BAD_FUNCTION, try_function
+from clipperlab.operations import Deployed
 
 
 def _notebook(source: str, name: str) -> Any:
@@ -123,10 +124,12 @@ def test_nothing_is_deployed_without_a_cluster() -> None:
 class _Recorder(ClipperConnection):
     """Keeps what would be deployed."""
 
-    def deploy_model(self, *args: Any, **kwargs: Any) -> None:
+    def deploy_model(self, *args: Any, **kwargs: Any) -> Deployed:
         path = kwargs.pop("artifact")
         self.arguments, self.options = args, kwargs
-        self.manifest, self.parts = artifact.read(path, artifact.digest(path))
+        self.digest = artifact.digest(path)
+        self.manifest, self.parts = artifact.read(path, self.digest)
+        return Deployed(args[0], str(args[1]), True, "current")
 
 
 class Estimator:
@@ -253,3 +256,13 @@ def test_an_estimator_that_is_not_fitted_is_refused() -> None:
 
 def _double(xs: list[Any]) -> list[Any]:
     return [2 * x for x in xs]
+
+
+def test_the_same_cell_run_again_makes_the_same_artifact() -> None:
+    source = "FACTOR = 2\ndef f(inputs): return [len({'a', 'b', 'c'}) + FACTOR for x in inputs]"
+    conn = _Recorder()
+    digests = set()
+    for _ in range(2):
+        deploy_python_closure(conn, "m", 1, "doubles", _notebook(source, "f"), example_input=[1.0])
+        digests.add(conn.digest)
+    assert len(digests) == 1

@@ -17,7 +17,7 @@ import numpy as np
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.workbench.actions import Action, Console
-from clipperlab.workbench.namespace import deployables, next_version
+from clipperlab.workbench.namespace import deployables
 from clipperlab.workbench.panel import Panel
 from clipperlab.workbench.pictures import STATIC, esm
 from clipperlab.workbench.view import LIVE, Viewing
@@ -297,10 +297,8 @@ def test_what_can_be_deployed() -> None:
         "_g": constant(1),
         "x": 1,
     }
-    found = {deployable.name: deployable.kind for deployable in deployables(namespace)}
+    found = {deployable.name: deployable.kind.words for deployable in deployables(namespace)}
     assert found == {"f": "function", "fitted": "scikit-learn model", "Model": "class"}
-    assert next_version(["1", "9", "10", "beta"]) == "11"
-    assert next_version([]) == "1"
 
 
 @pytest.mark.parametrize("path", sorted(STATIC.glob("*.js")), ids=lambda path: path.stem)

@@ -7,11 +7,12 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from clipper_container.counting import next_version
 from clipper_container.inputs import INPUT_TYPES
 
 from ...operations import Operations
 from ..actions import Action, Console, Do, choose
-from ..namespace import Deployable, deployables, next_version
+from ..namespace import Deployable, deployables
 from ..watch import Seen
 from .sizes import MOST_REPLICAS, WIDE
 

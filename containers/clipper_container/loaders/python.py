@@ -6,15 +6,44 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..imports import check_imports
 from . import Predict
 
 
 def load(parts: dict[str, bytes], input_type: str) -> Predict:
-    function: Callable[[Any], Any] = load_function(parts["function.pickle"])
-    if input_type == "ndarray":
-        return function  # whole, where the shapes agree: taking it apart and together again costs
-    return lambda inputs: function(list(inputs))
+    # Whole, where the shapes agree: taking an array apart and together again costs.
+    return Function(load_function(parts["function.pickle"]), whole=input_type == "ndarray")
+
+
+class Function:
+    """A function of a list of inputs, or of what they came as where that is `whole`."""
+
+    def __init__(self, function: Callable[[Any], Any], *, whole: bool) -> None:
+        self._function = function
+        self._whole = whole
+
+    def __call__(self, inputs: Any) -> Any:
+        return self._function(inputs if self._whole else list(inputs))
+
+    def advice(self, input: Any) -> str:
+        """What to say where it could not answer a list of this one input; "" where nothing is known.
+
+        It is asked the input alone: who wrote it for one input is told what it gets.
+        """
+        try:
+            output = self._function(input)
+        except BaseException:
+            return ""
+        if isinstance(output, list | tuple) or np.ndim(output):
+            return ""  # it may be meant as the outputs of several
+        named = getattr(self._function, "func", self._function)
+        name = getattr(named, "__name__", "func")
+        return (
+            f"{name} answers one input, and a model is asked several at once: it gets a list of inputs, and "
+            f"returns a list as long. [{name}(x) for x in inputs] does that."
+        )
 
 
 def load_function(pickled: bytes) -> Callable[..., Any]:

@@ -27,6 +27,9 @@ def test_applications(conn: ClipperConnection, fake: FakeManagement) -> None:
     with pytest.raises(AlreadyExists):
         conn.register_application("digits", "doubles", "-1", 500_000, on_overload="reject")
     assert fake.requests[-1][1]["on_overload"] == "reject"
+    fake.answers["PATCH /applications/digits"] = [(200, app)]
+    conn.set_latency_objective("digits", slo_ms=2.5)
+    assert fake.requests[-1][1] == {"latency_slo_micros": 2500}
     conn.link_model_to_app("digits", "digits")
     assert conn.get_all_apps() == ["digits"]
     assert conn.get_all_apps(verbose=True) == [app]

@@ -34,6 +34,10 @@ def test_start_does_not_take_a_running_cluster(manager: FakeManager) -> None:
         conn.status()
     conn.start_clipper(fresh=True)
     assert manager.calls[-1] == "up fresh=True"
+    again = ClipperConnection(manager)
+    again.start_clipper(exist_ok=True)
+    assert manager.calls[-1] == "up fresh=False"
+    assert again.status() == {"cluster_name": "fake"}
 
 
 def test_connect_says_where_nothing_was_started(manager: FakeManager) -> None:

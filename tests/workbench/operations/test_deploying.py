@@ -5,8 +5,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import pytest
 
+from clipper_container.resources import Resources
 from clipperlab import ArtifactError, BadRequest, ClipperConnection, ClusterError, DeployError
 from tests.support.fake_management import FakeManagement, a_version
 
@@ -118,3 +120,58 @@ def test_variables_reach_management_and_what_is_none_is_refused_before_anything_
     with pytest.raises(BadRequest, match="the value of KEY must be a text"):
         conn.deploy_model("digits", 1, "doubles", artifact=packed, env={"KEY": 1})  # type: ignore[dict-item]
     assert fake.requests == []
+
+
+def _digits(version: str, digest: str, **changes: Any) -> dict[str, Any]:
+    as_it_was = {
+        "artifact": digest,
+        "input_type": "doubles",
+        "env": [],
+        "resources": msgspec.to_builtins(Resources()),
+        "labels": [],
+        "batching": "learned",
+        "batch_delay_micros": 0,
+        "hang_after_s": 10.0,
+        "max_cached_input": 16_384,
+        "python": "/bin/python",
+        "image": "",
+    }
+    return a_version(model_version=version, **as_it_was) | changes
+
+
+@pytest.mark.parametrize(
+    ("there", "options", "deployed"),
+    [
+        ([], {}, ("1", True, "current")),
+        ([{"model_version": "1", "artifact": "another"}], {}, ("2", True, "current")),
+        ([{"model_version": "9"}], {}, ("9", False, "current")),
+        ([{"model_version": "9", "state": "failed"}], {}, ("1", True, "current")),
+        ([{"model_version": "9", "is_current_version": False}], {}, ("10", True, "current")),
+        (
+            [{"model_version": "9", "is_current_version": False}],
+            {"make_current": False},
+            ("9", False, "not current"),
+        ),
+        ([{"model_version": "9", "hang_after_s": 2.0}], {}, ("10", True, "current")),
+        ([{"model_version": "9"}], {"python": "/bin/python3"}, ("10", True, "current")),
+        ([{"model_version": "9"}], {"batching": "aimd"}, ("10", True, "current")),
+        ([{"model_version": "9"}], {"resources": {"memory": "1Gi"}}, ("10", True, "current")),
+        ([{"model_version": "9"}], {"env": {"KEY": "x"}}, ("10", True, "current")),
+        ([{"model_version": "9", "num_replicas": 3}], {}, ("9", False, "current")),
+        ([{"model_version": "9", "model_name": "other"}], {}, ("1", True, "current")),
+    ],
+)
+def test_a_version_counts_by_itself_and_the_same_model_is_not_deployed_again(
+    conn: ClipperConnection,
+    fake: FakeManagement,
+    packed: Path,
+    there: list[dict[str, Any]],
+    options: Any,
+    deployed: tuple[Any, ...],
+) -> None:
+    digest = "sha256:" + hashlib.sha256(b"packed").hexdigest()
+    fake.answers["GET /models"] = [(200, [_digits("1", digest) | version for version in there])]
+    fake.answers["POST /models/digits/versions"] = [(202, a_version(state="starting"))]
+    fake.answers[f"GET /models/digits/versions/{deployed[0]}"] = [(200, a_version())]
+    assert conn.deploy_model("digits", "next", "d", artifact=packed, **options) == ("digits", *deployed)
+    assert any(path.startswith("POST") for path, _ in fake.requests) == deployed[1]

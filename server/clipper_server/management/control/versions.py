@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from clipper_container import artifact
+from clipper_container.counting import next_version
 from clipper_container.errors import AlreadyExists, BadRequest
 from clipper_container.size import compile_size
 
@@ -87,9 +88,11 @@ class Versions:
         check_num_replicas(version.num_replicas)
         before = self._state.version(version.model, version.version)
         if before is not None and before.state != "failed":
+            taken = [v.version for v in self._state.versions() if v.model == version.model]
             raise AlreadyExists(
                 f"Version {version.version} of model {version.model} exists, and versions are never "
-                "overwritten. Deploy under a new version."
+                f"overwritten. Deploy under a new version: {next_version(taken)} is free, and the version "
+                '"next" counts by itself.'
             )
         if version.make_current:
             check_fits(self._state, version)

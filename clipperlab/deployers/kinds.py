@@ -1,0 +1,68 @@
+"""Which deployer an object has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clipper_container.errors import BadRequest
+
+from ..operations import Operations
+from . import custom, onnx, python, pytorch, sklearn
+
+if TYPE_CHECKING:
+    from ..handles import ModelHandle
+
+_MODULES = {"custom": custom, "onnx": onnx, "python": python, "pytorch": pytorch, "sklearn": sklearn}
+
+
+class Kind(NamedTuple):
+    """What an object is, and the call that deploys it: with `before` it, after Clipper's four arguments."""
+
+    words: str
+    call: str
+    before: tuple[Any, ...] = ()
+
+    def deploy(
+        self,
+        conn: Operations,
+        value: Any,
+        model: str,
+        version: object,
+        input_type: str,
+        options: Mapping[str, Any],
+    ) -> ModelHandle:
+        """Raises what the deployer raises."""
+        module, _, name = self.call.partition(".")
+        deploy: Callable[..., ModelHandle] = getattr(_MODULES[module], name)
+        return deploy(conn, model, version, input_type, *self.before, value, **options)
+
+
+def kind_of(value: Any) -> Kind | None:
+    """None where no deployer takes it."""
+    if isinstance(value, type):
+        return Kind("class", "custom.deploy_model_class")
+    if any(base.__module__.startswith("torch.nn") for base in type(value).__mro__):
+        return Kind("PyTorch module", "pytorch.deploy_pytorch_model", (None,))
+    if hasattr(value, "predict") and hasattr(value, "get_params"):
+        return Kind("scikit-learn model", "sklearn.deploy_sklearn_model")
+    if isinstance(value, bytes) or hasattr(value, "SerializeToString") or str(value).endswith(".onnx"):
+        return Kind("ONNX model", "onnx.deploy_onnx_model")
+    if isinstance(value, str) and ":" in value:
+        return Kind("class", "custom.deploy_model_class")
+    if callable(value):
+        return Kind("function", "python.deploy_python_closure")
+    return None
+
+
+def need_kind(value: Any) -> Kind:
+    """Raises BadRequest where no deployer takes it."""
+    found = kind_of(value)
+    if found is None:
+        what = repr(value) if isinstance(value, str | Path) else f"A {type(value).__name__}"
+        raise BadRequest(
+            f"{what} is nothing that can be deployed: a function of a list of inputs is, a fitted "
+            'scikit-learn estimator, a PyTorch module, an ONNX model or its file, a class or "module:Class".'
+        )
+    return found
