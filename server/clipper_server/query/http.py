@@ -24,8 +24,10 @@ from clipper_container.wire import Fault
 from .application import BROKEN, Answer, Query, Request
 from .cors import CORS
 from .hosts import Hosts
+from .incoming import Incoming
 from .limits import too_long
 from .protocols import Adapter, Response
+from .protocols.json_body import Body
 from .slices import SMALL, Steps, let_go
 from .unpacking import ENCODINGS, unpacked
 
@@ -55,8 +57,8 @@ class Exchange:
     """One prediction's request and response, in the place of uvicorn's RequestResponseCycle."""
 
     __slots__ = (
-        *("keep_alive", "response_complete", "disconnected", "begun", "size"),
-        *("_protocol", "_adapter", "_headers", "_parts", "_complete", "_request", "_query"),
+        *("keep_alive", "response_complete", "disconnected", "begun"),
+        *("_protocol", "_adapter", "_headers", "_body", "_complete", "_request", "_query"),
     )
     message_event = _Event()
 
@@ -67,11 +69,10 @@ class Exchange:
         self.response_complete = False
         self.disconnected = False
         self.begun = False  # it is this exchange's turn on its connection
-        self.size = 0
         self._protocol = protocol
         self._adapter = adapter
         self._headers = headers
-        self._parts: list[bytes] = []
+        self._body = Incoming(adapter.max_body, adapter.application.parts.slices)
         self._complete = False
         self._request: Request | None = None
         self._query: Query | None = None
@@ -82,11 +83,10 @@ class Exchange:
             self._answer()
 
     def receive(self, part: bytes) -> None:
-        self.size += len(part)
-        if self.size > self._adapter.max_body:
+        if self._body.size + len(part) > self._adapter.max_body:
             self.too_large()
         elif not self.response_complete:
-            self._parts.append(part)
+            self._body.add(part)
 
     def complete(self) -> None:
         self._complete = True
@@ -94,16 +94,14 @@ class Exchange:
             self._answer()
 
     def too_large(self) -> None:
-        self._parts.clear()
+        self._body.clear()
         self.keep_alive = False  # what still comes of it is not read
         if not self.response_complete:
             cause = too_long(None, self._adapter.max_body)
             self._respond(self._adapter.refuse(413, TOO_LARGE, cause))
 
     def _answer(self) -> None:
-        parts = self._parts
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
-        parts.clear()
+        body = self._body.take()
         encoding = self._headers.get(b"content-encoding")
         if encoding is None or (encoding := encoding.lower()) == b"identity":
             self._ask(body)
@@ -112,11 +110,13 @@ class Exchange:
         else:
             self._bad(415, "Unsupported media type", _not_unpacked(encoding))
 
-    def _unpack(self, encoding: bytes, packed: bytes) -> Steps[None]:
-        body = b""
+    def _unpack(self, encoding: bytes, packed: Body) -> Steps[None]:
+        body: Body = b""
         try:
             if not self.disconnected:
-                body = yield from unpacked(encoding, packed, self._adapter.max_body)
+                body = yield from unpacked(
+                    encoding, packed, self._adapter.max_body, self._adapter.application.parts.slices
+                )
         except TooLarge as error:
             self._bad(413, TOO_LARGE, str(error))
         except BadRequest as error:
@@ -127,7 +127,7 @@ class Exchange:
             if not self.disconnected:
                 self._ask(body)
 
-    def _ask(self, body: bytes) -> None:
+    def _ask(self, body: Body) -> None:
         adapter = self._adapter
         try:
             self._request = adapter.parse(self._headers, body)

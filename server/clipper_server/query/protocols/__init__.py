@@ -14,6 +14,7 @@ from clipper_container.errors import BadRequest
 from ..application import Answer, Application, Request
 from ..limits import Limits
 from ..slices import Steps
+from .json_body import Body
 
 Headers = Mapping[bytes, bytes]
 """A request's headers, with names in lower case. Of several of one name the last counts."""
@@ -34,7 +35,7 @@ class Adapter(Protocol):
     limits: Limits
     max_body: int  # bytes
 
-    def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
+    def parse(self, headers: Headers, body: Body) -> Request:
         """The request. Raises BadRequest with what was expected, or TooLarge."""
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:

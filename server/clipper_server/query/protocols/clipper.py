@@ -13,7 +13,7 @@ from ..application import Answer, Application, Request
 from ..limits import DEFAULT, Limits
 from ..slices import SMALL, Steps
 from . import JSON, Headers, Response, may_be_cached, timeout_s
-from .json_body import mistake, unmarked
+from .json_body import Body, mistake, unmarked
 
 _HEADERS = (JSON,)
 _BATCH, _END = b'{"batch_predictions":[', b"]}"
@@ -41,7 +41,7 @@ class ClipperProtocol:
     def paths(application: str) -> list[str]:
         return [f"/{application}/predict", f"/{application}/predict/"]
 
-    def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
+    def parse(self, headers: Headers, body: Body) -> Request:
         try:
             try:
                 request = self._decode(body)

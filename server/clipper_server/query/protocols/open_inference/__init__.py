@@ -25,7 +25,7 @@ from ...application import Answer, Application, Request
 from ...limits import DEFAULT, Limits
 from ...slices import Steps, at_once
 from .. import JSON, Headers, Response, may_be_cached, timeout_s
-from ..json_body import mistake, unmarked
+from ..json_body import Body, mistake, unmarked
 from .bodies import Form, Input, Output, OutputParameters, Parameters, decode
 from .inputs import array, rows, strings
 from .outputs import as_json, as_tensor, as_texts, describe_output, elements, stacked, with_commas
@@ -46,7 +46,7 @@ class OpenInferenceProtocol:
         # Datatype and shape, as a model last answered. Until one does, those of the default output.
         self.output = describe_output(application.default_output)
 
-    def parse(self, headers: Headers, body: bytes | bytearray) -> Request:
+    def parse(self, headers: Headers, body: Body) -> Request:
         try:
             length = _header_length(headers, len(body))
             whole = memoryview(body)
