@@ -30,8 +30,9 @@ class FrontendHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self._is_built():
             return
-        for command in (["npm", "ci", "--no-audit", "--no-fund"], ["npm", "run", "build"]):
-            self._run(command)
+        if not self._is_installed():
+            self._run(["npm", "ci", "--no-audit", "--no-fund"])
+        self._run(["npm", "run", "build"])
         self._output.touch()
 
     def _is_built(self) -> bool:
@@ -43,6 +44,12 @@ class FrontendHook(BuildHookInterface):
         if not self._output.exists():
             return False
         return self._output.stat().st_mtime >= max(source.stat().st_mtime for source in sources)
+
+    def _is_installed(self) -> bool:
+        """Whether what it is built with is there, as it is asked for now. npm writes its own list last."""
+        installed = self._frontend / "node_modules" / ".package-lock.json"
+        asked_for = [self._frontend / name for name in ("package.json", "package-lock.json")]
+        return installed.exists() and installed.stat().st_mtime >= max(p.stat().st_mtime for p in asked_for)
 
     def _run(self, command: list[str]) -> None:
         # Here are the scripts of what was installed to build with: jupyter-builder, and perhaps npm.

@@ -1,15 +1,17 @@
-"""The wheel: built with the machine's Node, with an old one and with none; installed where nothing is."""
+"""The wheel: built with the machine's Node, and with PyPI's; installed where nothing is."""
 
 from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -20,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 DATA = r"clipperlab-[^/]+\.data/data/"
 PANEL = f"{DATA}share/jupyter/labextensions/clipperlab/"
 MOST_JAVASCRIPT = 60_000  # bytes
+FRONTEND = Path("clipperlab/frontend")
 OF_NODE = ("node", "nodejs", "npm", "npx", "corepack")
 
 
@@ -58,14 +61,24 @@ def build(checkout: Path, folder: Path, path: str) -> Path:
     return wheel
 
 
-def without_node(folder: Path) -> str:
-    """A PATH with all programs but Node's."""
+def link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # on another disk
+        shutil.copy2(source, target)
+
+
+def with_node(folder: Path, version: str) -> str:
+    """A PATH with all programs but Node's, and a Node that only tells its version, if it has one."""
     folder.mkdir()
     for place in os.environ["PATH"].split(os.pathsep):
         for program in Path(place).iterdir() if Path(place).is_dir() else ():
             link = folder / program.name
             if program.name not in OF_NODE and not link.is_symlink():
                 link.symlink_to(program)
+    for name, script in {"node": f"echo {version}", "npm": "exit 1"}.items() if version else ():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
     return str(folder)
 
 
@@ -94,35 +107,45 @@ def test_the_machines_node_builds_the_panel_once_for_each_change(checkout: Path,
     npm = shutil.which("npm") is not None
     parts.need("npm", npm, "On Debian: apt install npm, where it comes with Node 20.19 or newer.")
     path = os.environ["PATH"]
+    modules = FRONTEND / "node_modules"
+    if (ROOT / modules).exists():  # the machine's npm has installed them for this environment
+        shutil.copytree(ROOT / modules, checkout / modules, symlinks=True, copy_function=link)
     check_contents(build(checkout, tmp_path / "first", path))
 
     built = checkout / "clipperlab" / "labextension" / "package.json"
-    before = built.stat().st_mtime_ns
+    installed = checkout / modules / ".package-lock.json"
+    before = built.stat().st_mtime_ns, installed.stat().st_mtime_ns
     build(checkout, tmp_path / "second", path)
-    assert built.stat().st_mtime_ns == before
+    assert (built.stat().st_mtime_ns, installed.stat().st_mtime_ns) == before
 
     drawing = checkout / "clipperlab" / "static" / "drawing.js"
     drawing.write_text(drawing.read_text().replace("clipper-picture", "clipper-drawing"))
     wheel = build(checkout, tmp_path / "third", path)
     check_contents(wheel)
+    assert installed.stat().st_mtime_ns == before[1]
     with zipfile.ZipFile(wheel) as archive:
         scripts = [archive.read(name) for name in archive.namelist() if re.match(f"{PANEL}static/", name)]
     assert any(b"clipper-drawing" in script for script in scripts)
 
 
-def test_an_old_node_is_left_alone(checkout: Path, tmp_path: Path) -> None:
-    path = without_node(tmp_path / "programs")
-    for name, script in {"node": "echo v18.19.0", "npm": "exit 1"}.items():
-        program = Path(path) / name
-        program.write_text(f"#!/bin/sh\n{script}\n")
-        program.chmod(0o755)
-    check_contents(build(checkout, tmp_path / "wheel", path))
+@pytest.mark.parametrize(
+    ("node", "from_pypi"), [("", True), ("v18.19.0", True), ("v21.7.3", True), ("v22.12.0", False)]
+)
+def test_node_comes_from_pypi_where_there_is_none_or_an_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, node: str, from_pypi: bool
+) -> None:
+    monkeypatch.setenv("PATH", with_node(tmp_path / "programs", node))
+    interface = ModuleType("hatchling.builders.hooks.plugin.interface")
+    monkeypatch.setattr(interface, "BuildHookInterface", SimpleNamespace, raising=False)
+    monkeypatch.setitem(sys.modules, interface.__name__, interface)  # it is where wheels are built
+    hook = runpy.run_path(str(ROOT / "hatch_build.py"))["FrontendHook"](root=tmp_path)
+    assert any("nodejs" in package for package in hook.dependencies()) == from_pypi
 
 
-def test_without_node_it_builds_and_where_nothing_is_it_installs_enabled(
+def test_beside_an_old_node_it_builds_and_where_nothing_is_it_installs_enabled(
     checkout: Path, tmp_path: Path
 ) -> None:
-    path = without_node(tmp_path / "programs")
+    path = with_node(tmp_path / "programs", "v18.19.0")
     wheel = build(checkout, tmp_path / "wheel", path)
     check_contents(wheel)
 
