@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,9 @@ from xdist.scheduler import LoadScopeScheduling
 from clipperlab import ClipperConnection, ClipperException
 from tests.support import places
 from tests.support.clusters import Attach, deploy_who
+
+# jsonschema takes two seconds to make its grammar, for a format that no schema here has.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -22,8 +22,8 @@ pytestmark = ON_THE_STAND_IN
 
 @pytest.mark.parametrize(
     ("folder", "options"),
-    [(NOTEBOOKS, KIND), (NOTEBOOKS, BARE), (SOLUTIONS, BARE)],
-    ids=["lesson-kind", "lesson-bare", "solution-bare"],
+    [(NOTEBOOKS, KIND), (SOLUTIONS, BARE)],
+    ids=["lesson-kind", "solution-bare"],
 )
 def test_it_runs_from_top_to_bottom_and_leaves_nothing(folder: Path, options: dict[str, Any]) -> None:
     """On a cluster as kind makes it, and on one node without DNS and storage."""

@@ -12,7 +12,7 @@ import pytest
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import ask
-from tests.support.places import EVERYWHERE
+from tests.support.places import BY_PROCESSES, EVERYWHERE
 from tests.support.waiting import wait_for
 from tests.tools.drill.bad_hour import RATE
 from tests.tools.drill.load import Load
@@ -75,7 +75,7 @@ def test_replicas_come_with_the_load_and_wake_for_a_query(cluster: ClipperConnec
     assert conn.get_num_replicas("scaled") == 1
 
 
-@pytest.mark.parametrize("place", ["process"], indirect=True, scope="module")
+@BY_PROCESSES
 def test_replicas_go_without_load(cluster: ClipperConnection) -> None:
     conn = cluster
     load = make(conn)

@@ -1,4 +1,7 @@
-"""The promises about failure on the query path, in every place, each with the failure itself."""
+"""The promises about failure on the query path, each with the failure itself.
+
+In every place where the place has a part in it; a model that fails does so in the same code everywhere.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ import pytest
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import Attach, ask, output
-from tests.support.places import EVERYWHERE, Place
+from tests.support.places import BY_PROCESSES, EVERYWHERE, Place
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.slow, EVERYWHERE, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def deploy(
@@ -75,6 +78,7 @@ def replicas(cluster: ClipperConnection, app: str = "m") -> list[str]:
 # Replicas that die
 
 
+@EVERYWHERE
 def test_a_replica_killed_in_mid_batch_costs_no_default_while_another_lives(
     cluster: ClipperConnection, place: Place
 ) -> None:
@@ -96,6 +100,7 @@ def _busy(cluster: ClipperConnection) -> str:
     return replicas(cluster)[0] if sent else ""
 
 
+@EVERYWHERE
 def test_without_another_replica_nobody_waits_longer_than_the_objective(
     cluster: ClipperConnection, place: Place
 ) -> None:
@@ -113,6 +118,7 @@ def test_without_another_replica_nobody_waits_longer_than_the_objective(
     assert trace["models"][0]["replicas_lost"] == 1
 
 
+@EVERYWHERE
 def test_a_query_of_death_kills_two_replicas_at_most_and_takes_no_other_query_with_it(
     cluster: ClipperConnection,
 ) -> None:
@@ -135,6 +141,7 @@ def test_a_query_of_death_kills_two_replicas_at_most_and_takes_no_other_query_wi
 # Models that fail
 
 
+@BY_PROCESSES
 def test_one_bad_input_of_a_batch_costs_one_answer(cluster: ClipperConnection) -> None:
     def model(inputs: list[Any]) -> list[float]:
         import time
@@ -156,6 +163,7 @@ def test_one_bad_input_of_a_batch_costs_one_answer(cluster: ClipperConnection) -
     assert sum(cluster.batching("m").dispatches.values()) <= 2 + 2 * 14
 
 
+@BY_PROCESSES
 def test_an_exception_in_an_outputs_place_fails_that_input_alone(cluster: ClipperConnection) -> None:
     def model(inputs: list[Any]) -> list[Any]:
         return [ValueError("no") if x[0] == 1 else float(x[0]) for x in inputs]
@@ -166,6 +174,7 @@ def test_an_exception_in_an_outputs_place_fails_that_input_alone(cluster: Clippe
     assert (answers[1]["default_reason"], cluster.batching("m").dispatches) == ("model_error", {"idle": 1})
 
 
+@BY_PROCESSES
 @pytest.mark.parametrize(
     ("outputs", "reason"),
     [(lambda n: [1] * (n + 1), "wrong_output_length"), (lambda n: {1: n}, "bad_output")],
@@ -187,6 +196,7 @@ def test_outputs_of_the_wrong_length_or_kind_are_told(
 # Replicas that hang, or are slow
 
 
+@EVERYWHERE
 def test_a_replica_that_hangs_is_ended_and_another_one_started(cluster: ClipperConnection) -> None:
     def model(inputs: list[Any]) -> list[str]:
         import os
@@ -207,6 +217,7 @@ def test_a_replica_that_hangs_is_ended_and_another_one_started(cluster: ClipperC
     assert any("hangs" in event["text"] for event in cluster.status()["events"])
 
 
+@EVERYWHERE
 def test_a_stopped_replica_is_taken_for_one_that_hangs_and_its_queries_go_to_another(
     cluster: ClipperConnection, place: Place
 ) -> None:
@@ -224,6 +235,7 @@ def test_a_stopped_replica_is_taken_for_one_that_hangs_and_its_queries_go_to_ano
         go_on()
 
 
+@BY_PROCESSES
 def test_of_two_replicas_the_slower_gets_less(cluster: ClipperConnection) -> None:
     def model(inputs: list[Any]) -> list[str]:
         """Its inputs name the replica that is slow."""
@@ -253,6 +265,7 @@ def test_of_two_replicas_the_slower_gets_less(cluster: ClipperConnection) -> Non
 # Query frontends
 
 
+@EVERYWHERE
 def test_replicas_find_a_frontend_that_was_killed_and_came_back(
     cluster: ClipperConnection, place: Place
 ) -> None:
@@ -262,6 +275,7 @@ def test_replicas_find_a_frontend_that_was_killed_and_came_back(
     assert wait_for("the model to answer", lambda: output(cluster, "m")) == before
 
 
+@EVERYWHERE
 def test_several_frontends_share_the_port_evenly_and_survive_one_another(
     attach: Attach, place: Place
 ) -> None:
@@ -303,6 +317,7 @@ def test_several_frontends_share_the_port_evenly_and_survive_one_another(
         cluster.stop_all(purge=True)
 
 
+@EVERYWHERE
 def test_frontends_share_a_busy_replicas_credits(attach: Attach) -> None:
     cluster = attach("credits")
     cluster.start_clipper(cache_size=0, num_frontend_replicas=2, fresh=True)

@@ -37,6 +37,8 @@ EVERYWHERE = pytest.mark.parametrize(
     indirect=True,
     scope="module",
 )
+BY_PROCESSES = pytest.mark.parametrize("place", ["process"], indirect=True, scope="module")
+"""For what is the same code everywhere, beside tests that run EVERYWHERE."""
 ON_THE_STAND_IN = [
     pytest.mark.slow,
     pytest.mark.timeout(900),

@@ -6,12 +6,14 @@ import asyncio
 import functools
 import gc
 import json
+import socket
 import ssl
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -30,6 +32,7 @@ from kubernetes.stream import portforward
 
 from tests.support.waiting import wait_for
 from tests.tools.kubernetes_stand_in import StandIn
+from tests.tools.kubernetes_stand_in.network import Network
 
 pytestmark = [
     pytest.mark.slow,
@@ -1026,6 +1029,51 @@ def test_a_node_port_leads_to_the_pods(space: Namespace) -> None:
             return False
 
     wait_for("an answer at the node's port", answers)
+
+
+def test_a_pod_that_is_about_to_end_gets_no_new_connection_while_it_still_serves(space: Namespace) -> None:
+    pause = {"preStop": {"sleep": {"seconds": 60}}}
+    whole = {"terminationGracePeriodSeconds": 90}
+    space.deploy("web", 2, whole, command=python(SERVER), readinessProbe=PROBE, lifecycle=pause)
+    spec = {"type": "NodePort", "selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8000}]}
+    made = space.core.create_namespaced_service(space.name, {"metadata": {"name": "web"}, "spec": spec})
+    space.available("web", 2)
+    url = f"http://127.0.0.1:{made.spec.ports[0].node_port}/"
+
+    def who() -> str:
+        return str(httpx2.get(url, trust_env=False).json()["pod"])
+
+    names = {pod.metadata.name for pod in space.pods("web")}
+    wait_for("answers of both", lambda: {who() for _ in range(10)} == names)
+    gone = min(names)
+    pod = next(pod for pod in space.pods("web") if pod.metadata.name == gone)
+    space.core.delete_namespaced_pod(gone, space.name)
+    wait_for("its pause to begin", lambda: space.events("Killing"))
+    assert gone not in {who() for _ in range(20)}
+    assert httpx2.get(f"http://{pod.status.pod_ip}:8000/", trust_env=False).json()["pod"] == gone
+    space.apps.patch_namespaced_deployment_scale("web", space.name, {"spec": {"replicas": 0}})
+    wait_for("both to end", lambda: all(pod.metadata.deletion_timestamp for pod in space.pods("web")))
+    for each in space.pods("web"):
+        space.core.delete_namespaced_pod(each.metadata.name, space.name, grace_period_seconds=0)
+
+
+@pytest.mark.anyio
+async def test_what_a_pod_said_arrives_though_it_broke_the_connection_off(tmp_path: Path) -> None:
+    network = Network(tmp_path, dns=False)
+    place = network.service_address(), 8000
+    with socket.create_server((network.pod_address(), 8000)) as server:
+        server.setblocking(False)
+        await network.forward({place: [server.getsockname()]})
+        loop = asyncio.get_running_loop()
+        reader, writer = await asyncio.open_connection(*place)
+        writer.write(b"what it does not read, so that it ends with a reset")
+        pod, _ = await loop.sock_accept(server)
+        await loop.sock_recv(pod, 1)
+        pod.sendall(b"its answer")
+        pod.close()
+        assert await asyncio.wait_for(reader.read(), 60) == b"its answer"
+        writer.close()
+        network.close()
 
 
 def test_nothing_that_ran_is_left() -> None:

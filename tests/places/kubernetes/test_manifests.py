@@ -9,14 +9,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
 from clipper_container import image
 from clipper_server.places.kubernetes import manifests
 from clipper_server.places.kubernetes.manifests import Choices, Manifest
-from tests.support import parts
+from tests.support import parts, schemas
 
 VERSIONS = [f"1.{minor}" for minor in range(30, 38)]
 FOLDER = Path(str(resources.files("clipper_container"))) / "kubernetes"
@@ -25,7 +24,7 @@ FOLDER = Path(str(resources.files("clipper_container"))) / "kubernetes"
 def validated(found: list[Manifest], version: str) -> None:
     assert found
     for manifest in found:
-        assert kubernetes_validate.validate(manifest, version, strict=True) == version
+        schemas.validate(manifest, version)
 
 
 @functools.cache

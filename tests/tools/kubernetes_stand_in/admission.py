@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-import functools
 import re
 from typing import Any
+
+from tests.support import schemas
 
 from .refusals import bad_request, forbidden, invalid
 from .resources import (
@@ -89,7 +90,7 @@ def check_form(resource: Resource, thing: Object, *, is_part: bool = False) -> N
 
     Raises Refusal (400).
     """
-    validator = _validator(resource)
+    validator = schemas.validator(resource.kind, resource.api_version, VERSION)
     if validator is None:
         return
     for error in validator.iter_errors(thing):
@@ -100,30 +101,6 @@ def check_form(resource: Resource, thing: Object, *, is_part: bool = False) -> N
             f"{resource.kind} in version {resource.version!r} cannot be handled as a {resource.kind}: strict "
             f"decoding error: {path}: {error.message[:500]}"
         )
-
-
-@functools.cache
-def _validator(resource: Resource) -> Any:
-    import jsonschema  # late: it takes a second and a half
-    from kubernetes_validate import utils as schemas
-
-    known = [version for version in schemas.all_versions() if schemas.major_minor(version) == VERSION]
-    folder = f"kubernetes-json-schema/v{known[-1]}-local-strict"
-    group = re.sub(r"^([^./]*)(?:\.[^/]*)?/", r"\1-", resource.api_version)
-    try:
-        schema = schemas.schema_contents(f"{folder}/{resource.kind.lower()}-{group}.json", VERSION)
-    except FileNotFoundError:
-        return None
-    definitions = _definitions(folder)
-    registry = schemas.Resource.from_contents(definitions) @ schemas.Registry()
-    return jsonschema.Draft202012Validator(schema, registry=registry)
-
-
-@functools.cache
-def _definitions(folder: str) -> Any:
-    from kubernetes_validate import utils as schemas
-
-    return schemas.schema_contents(f"{folder}/_definitions.json", VERSION)
 
 
 def check(resource: Resource, thing: Object, before: Object | None) -> None:

@@ -26,6 +26,7 @@ from .resources import (
     STORAGE_CLASSES,
     VOLUMES,
     Object,
+    Resource,
 )
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -37,6 +38,7 @@ class Services:
     def __init__(self, objects: Objects, network: Network) -> None:
         self._objects = objects
         self._network = network
+        self._last: dict[tuple[Resource, str, str], Object] = {}  # what was put of each kind, by name
 
     def amend(self, resource: object, service: Object, before: Object | None) -> None:
         """On create and update: the address and node ports stay, and come where they are missing."""
@@ -137,7 +139,10 @@ class Services:
         reference = {"apiVersion": "v1", "kind": "Service", "name": meta["name"], "uid": meta["uid"]}
         body["metadata"]["ownerReferences"] = [{**reference, "controller": True}]
         name, namespace = body["metadata"]["name"], meta["namespace"]
-        before = self._objects.store.get(kind, namespace, name)
+        before = self._objects.store.look(kind, namespace, name)
+        if before is not None and self._last.get((kind, namespace, name)) == body:
+            return
+        self._last[kind, namespace, name] = body
         try:
             if before is None:
                 self._objects.create(kind, namespace, body)
@@ -226,7 +231,7 @@ class Budgets:
         self._objects = objects
 
     def look(self) -> None:
-        for budget in self._objects.store.all(BUDGETS):
+        for budget in self._objects.store.view(BUDGETS):
             self._objects.set_status(BUDGETS, budget, budget_status(self._objects, budget))
 
 
@@ -282,9 +287,9 @@ class Namespaces:
         for namespace in store.view(NAMESPACES):
             name = namespace["metadata"]["name"]
             if not namespace["metadata"].get("deletionTimestamp"):
-                if store.get(SERVICE_ACCOUNTS, name, "default") is None:
+                if store.look(SERVICE_ACCOUNTS, name, "default") is None:
                     self._objects.create(SERVICE_ACCOUNTS, name, {"metadata": {"name": "default"}})
-                if store.get(CONFIG_MAPS, name, "kube-root-ca.crt") is None:
+                if store.look(CONFIG_MAPS, name, "kube-root-ca.crt") is None:
                     body = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": self._ca}}
                     self._objects.create(CONFIG_MAPS, name, body)
                 continue

@@ -19,13 +19,13 @@ class Deployments:
         self._objects = objects
 
     def look(self) -> None:
-        for deployment in self._objects.store.all(DEPLOYMENTS):
+        for deployment in self._objects.store.view(DEPLOYMENTS):
             if not deployment["metadata"].get("deletionTimestamp"):
                 self._reconcile(deployment)
 
     def _reconcile(self, deployment: Object) -> None:
         store, meta, spec = self._objects.store, deployment["metadata"], deployment["spec"]
-        sets = [s for s in store.all(REPLICA_SETS, meta["namespace"]) if owned_by(s, meta["uid"])]
+        sets = [s for s in store.view(REPLICA_SETS, meta["namespace"]) if owned_by(s, meta["uid"])]
         name = f"{meta['name']}-{_hash(spec['template'])}"
         new = next((s for s in sets if s["metadata"]["name"] == name), None)
         old = [s for s in sets if s["metadata"]["name"] != name]
@@ -63,16 +63,14 @@ class Deployments:
         }
         missing = new["spec"]["replicas"] - available[new["metadata"]["name"]]
         may_go = others + new["spec"]["replicas"] - (wanted - unavailable) - missing
+        left = []
         for each in old:  # those that do not work go first
             broken = each["spec"]["replicas"] - available[each["metadata"]["name"]]
             count = max(0, min(broken, may_go))
             may_go -= count
-            if count:
-                each["spec"]["replicas"] = self._scale(each, each["spec"]["replicas"] - count)["spec"][
-                    "replicas"
-                ]
+            left.append(self._scale(each, each["spec"]["replicas"] - count))
         spare = sum(available.values()) - (wanted - unavailable)
-        for each in old:
+        for each in left:
             count = max(0, min(each["spec"]["replicas"], spare, may_go))
             spare, may_go = spare - count, may_go - count
             if count:
@@ -104,15 +102,15 @@ class Deployments:
 
     def _pods(self, replica_set: Object) -> list[Object]:
         meta = replica_set["metadata"]
-        pods = self._objects.store.all(PODS, meta["namespace"])
+        pods = self._objects.store.view(PODS, meta["namespace"])
         return [p for p in pods if owned_by(p, meta["uid"]) and p["status"].get("phase") not in _ENDED]
 
     def _status(self, deployment: Object, name: str) -> None:
         meta, spec = deployment["metadata"], deployment["spec"]
-        current = self._objects.store.get(DEPLOYMENTS, meta["namespace"], meta["name"]) or deployment
+        current = self._objects.store.look(DEPLOYMENTS, meta["namespace"], meta["name"]) or deployment
         before = current.get("status") or {}
         sets = [
-            s for s in self._objects.store.all(REPLICA_SETS, meta["namespace"]) if owned_by(s, meta["uid"])
+            s for s in self._objects.store.view(REPLICA_SETS, meta["namespace"]) if owned_by(s, meta["uid"])
         ]
         counted = {
             field: sum((s.get("status") or {}).get(field, 0) for s in sets)
@@ -195,12 +193,12 @@ class ReplicaSets:
         self._objects = objects
 
     def look(self) -> None:
-        for replica_set in self._objects.store.all(REPLICA_SETS):
+        for replica_set in self._objects.store.view(REPLICA_SETS):
             self._reconcile(replica_set)
 
     def _reconcile(self, replica_set: Object) -> None:
         store, meta, spec = self._objects.store, replica_set["metadata"], replica_set["spec"]
-        mine = [p for p in store.all(PODS, meta["namespace"]) if owned_by(p, meta["uid"])]
+        mine = [p for p in store.view(PODS, meta["namespace"]) if owned_by(p, meta["uid"])]
         active = [p for p in mine if _active(p)]
         failure = ""
         for _ in range(spec["replicas"] - len(active)):
@@ -211,7 +209,7 @@ class ReplicaSets:
             self._objects.delete(PODS, meta["namespace"], pod["metadata"]["name"])
             message = f"Deleted pod: {pod['metadata']['name']}"
             self._objects.event(REPLICA_SETS, replica_set, "Normal", "SuccessfulDelete", message, _WHO)
-        active = [p for p in store.all(PODS, meta["namespace"]) if owned_by(p, meta["uid"]) and _active(p)]
+        active = [p for p in store.view(PODS, meta["namespace"]) if owned_by(p, meta["uid"]) and _active(p)]
         ready = [p for p in active if is_ready(p)]
         available = [p for p in ready if _for_long_enough(p, spec.get("minReadySeconds", 0))]
         status: Object = {

@@ -10,6 +10,7 @@ from .network import Network
 from .objects import Objects
 from .pod import Pod
 from .resources import CONFIG_MAPS, PODS, SECRETS
+from .store import copied
 from .volumes import Volumes
 
 UNPULLABLE = (
@@ -44,7 +45,7 @@ class Kubelet:
 
     def look(self) -> None:
         store = self._objects.store
-        there = {pod["metadata"]["uid"]: pod for pod in store.all(PODS) if pod["spec"].get("nodeName")}
+        there = {pod["metadata"]["uid"]: pod for pod in store.view(PODS) if pod["spec"].get("nodeName")}
         for uid in self.pods.keys() - there.keys():
             self._close(self.pods.pop(uid))
         for uid, pod in there.items():
@@ -57,7 +58,13 @@ class Kubelet:
                     continue
                 self._number += 1
                 self.pods[uid] = Pod(
-                    *(pod, self._objects, self._folder / f"{self._number}", self._network, self._volumes),
+                    *(
+                        copied(pod),
+                        self._objects,
+                        self._folder / f"{self._number}",
+                        self._network,
+                        self._volumes,
+                    ),
                     *(self._why_unpullable, self.api, self._back_off_s),
                 )
             elif uid in self.pods:

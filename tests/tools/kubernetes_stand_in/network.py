@@ -7,12 +7,12 @@ import contextlib
 import json
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from .resources import Object
 
 NODE_PORTS = range(30_000, 32_768)
-PIECE = 64 << 10
 
 
 class Network:
@@ -37,7 +37,7 @@ class Network:
         self._forwarders: dict[tuple[str, int], asyncio.Server] = {}
         self._behind: dict[tuple[str, int], list[tuple[str, int]]] = {}
         self._written = ""
-        self._busy: set[asyncio.Task[None]] = set()
+        self._busy: set[_Near] = set()
         self.write_names({})
 
     def pod_address(self) -> str:
@@ -63,55 +63,100 @@ class Network:
         self._behind = wanted
         for place in self._forwarders.keys() - {place for place, there in wanted.items() if there}:
             self._forwarders.pop(place).close()
+        loop = asyncio.get_running_loop()
         for place, there in wanted.items():
             if there and place not in self._forwarders:
+                accept = partial(_Near, self._busy, partial(self._choose, place))
                 with contextlib.suppress(OSError):  # the port is taken: nobody answers
-                    self._forwarders[place] = await asyncio.start_server(self._accept(place), *place)
+                    self._forwarders[place] = await loop.create_server(accept, *place)
 
-    def _accept(self, place: tuple[str, int]) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
-        async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            there = self._behind.get(place) or []
-            try:
-                far = await asyncio.open_connection(*random.choice(there))
-            except (OSError, IndexError):
-                writer.transport.abort()
-                return
-            await both_ways((reader, writer), far)
-
-        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.create_task(pass_on(reader, writer))
-            self._busy.add(task)
-            task.add_done_callback(self._busy.discard)
-
-        return accept
+    def _choose(self, place: tuple[str, int]) -> tuple[str, int] | None:
+        """A pod that is ready now."""
+        there = self._behind.get(place)
+        return random.choice(there) if there else None
 
     def close(self) -> None:
         for server in self._forwarders.values():
             server.close()
         self._forwarders.clear()
-        for task in self._busy:
-            task.cancel()
+        for near in list(self._busy):
+            near.abort()
 
 
-Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+class _End(asyncio.Protocol):
+    """One end of a connection: what comes goes to the other end, also when this one is lost after it."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport
+        self.other: _End | None = None
+        self.said_all = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            self.other.transport.write(data)
+
+    def eof_received(self) -> bool:
+        self.said_all = True
+        if self.other is not None:
+            self.other.transport.write_eof()
+        return self.other is not None and not self.other.said_all
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if self.other is not None:
+            self.other.transport.close()
+
+    def pause_writing(self) -> None:
+        if self.other is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None:
+            self.other.transport.resume_reading()
 
 
-async def both_ways(near: Stream, far: Stream) -> None:
-    """Pass bytes on until both sides have said all."""
-    await asyncio.gather(_pump(near[0], far[1]), _pump(far[0], near[1]))
-    for _, writer in (near, far):
-        writer.close()
+class _Near(_End):
+    """A client's end. It is read when there is a pod's: one that `choose` names."""
 
+    def __init__(self, busy: set[_Near], choose: Callable[[], tuple[str, int] | None]) -> None:
+        super().__init__()
+        self._busy, self._choose = busy, choose
+        self._reaching: asyncio.Task[None] | None = None
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(PIECE):
-            writer.write(data)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-    except OSError:
-        writer.transport.abort()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._busy.add(self)
+        self.transport.pause_reading()
+        self._reaching = asyncio.create_task(self._reach(), name="a connection to a pod")
+
+    async def _reach(self) -> None:
+        chosen = self._choose()
+        try:
+            if chosen is None:
+                raise ConnectionRefusedError
+            _, far = await asyncio.get_running_loop().create_connection(_End, *chosen)
+        except OSError:
+            self.transport.abort()
+            return
+        self.other, far.other = far, self
+        if self.transport.is_closing():
+            far.transport.abort()
+        else:
+            self.transport.resume_reading()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._busy.discard(self)
+        super().connection_lost(error)
+
+    def abort(self) -> None:
+        if self._reaching is not None:
+            self._reaching.cancel()
+        for end in (self, self.other):
+            if end is not None:
+                end.transport.abort()
 
 
 def port_of(pod: Object, wanted: object) -> int | None:

@@ -56,7 +56,7 @@ class Objects:
             meta.pop("namespace", None)
         if meta.get("resourceVersion"):
             raise bad_request("resourceVersion should not be set on objects to be created")
-        if self.store.get(resource, meta.get("namespace", ""), meta["name"]):
+        if self.store.look(resource, meta.get("namespace", ""), meta["name"]):
             raise already_exists(resource, meta["name"])
         admission.set_defaults(resource, thing)
         admission.check(resource, thing, None)
@@ -86,7 +86,7 @@ class Objects:
         return self.store.put(resource, thing)
 
     def _check_namespace(self, resource: Resource, namespace: str, name: str) -> None:
-        found = self.store.get(NAMESPACES, "", namespace)
+        found = self.store.look(NAMESPACES, "", namespace)
         if found is None:
             raise not_found(NAMESPACES, namespace)
         if found["metadata"].get("deletionTimestamp") and resource != EVENTS:
@@ -167,7 +167,7 @@ class Objects:
     def set_status(self, resource: Resource, thing: Object, status: Object) -> None:
         """For controllers: nothing happens where it is the same, or the object is gone."""
         meta = thing["metadata"]
-        found = self.store.get(resource, meta.get("namespace", ""), meta["name"])
+        found = self.store.look(resource, meta.get("namespace", ""), meta["name"])
         if found is not None and found["metadata"]["uid"] == meta["uid"] and found.get("status") != status:
             self.store.put(resource, {**found, "status": status})
 

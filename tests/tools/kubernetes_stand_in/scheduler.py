@@ -8,6 +8,7 @@ from . import selectors
 from .admission import counts, requests
 from .objects import Objects, now
 from .resources import CLAIMS, NODES, PODS, Object, quantity
+from .store import copied
 
 _HELPS_NOT = "Preemption is not helpful for scheduling"
 _NO_VICTIMS = "No preemption victims found for incoming pod"
@@ -19,8 +20,8 @@ class Scheduler:
 
     def look(self) -> None:
         waiting = [
-            pod
-            for pod in self._objects.store.all(PODS)
+            copied(pod)
+            for pod in self._objects.store.view(PODS)
             if not pod["spec"].get("nodeName") and not pod["metadata"].get("deletionTimestamp")
         ]
         for pod in sorted(waiting, key=lambda pod: -_priority(pod)):

@@ -54,6 +54,10 @@ class Store:
         found = self._objects.get(resource, {}).get((namespace, name))
         return None if found is None else copied(found)
 
+    def look(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """The same without a copy: nobody may change it."""
+        return self._objects.get(resource, {}).get((namespace, name))
+
     def all(self, resource: Resource, namespace: str = "") -> list[Object]:
         """Copies, by namespace and name; of all namespaces where none is given."""
         found = self._objects.get(resource, {})

@@ -15,12 +15,13 @@ from . import logs, selectors
 from .authorization import Authorization
 from .controllers import budget_status
 from .kubelet import Kubelet
-from .network import PIECE, port_of
+from .network import port_of
 from .objects import Objects, now
 from .refusals import Refusal, bad_request, too_many
 from .resources import BUDGETS, ENDPOINTS, PODS, SERVICE_ACCOUNTS, Object
 from .target import Target
 
+PIECE = 64 << 10
 FOLLOW_S = 0.1
 PORT_FORWARD = ("v4.channel.k8s.io", "portforward.k8s.io")
 _NOT_PASSED_ON = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import secrets
 import time
 from contextlib import suppress
@@ -25,6 +26,7 @@ START_S = 110.0
 STOP_S = 50.0
 FAREWELL_S = 1
 LOOK_S = 0.2
+LOOKS_FOR_TROUBLE = 5  # so many looks to see whether it serves are one for what keeps it from that
 OURS = ",".join(f"{key}={value}" for key, value in NAME.items())
 INSTANCE = "app.kubernetes.io/instance"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -229,10 +231,12 @@ class KubernetesCluster:
 
     def _wait(self) -> None:
         give_up = time.monotonic() + START_S
+        looks = itertools.count(1)
         while not self._serves():
-            hopeless = [trouble.text for trouble in self._found_troubles() if trouble.hopeless]
-            if hopeless:
-                raise ClusterError(f"The cluster did not start. {hopeless[0]}")
+            if next(looks) % LOOKS_FOR_TROUBLE == 0:
+                hopeless = [trouble.text for trouble in self._found_troubles() if trouble.hopeless]
+                if hopeless:
+                    raise ClusterError(f"The cluster did not start. {hopeless[0]}")
             if time.monotonic() > give_up:
                 raise ClusterError(
                     f"The cluster does not serve after {START_S:.0f} s. {self._troubles()} It goes on "
@@ -258,8 +262,9 @@ class KubernetesCluster:
         warnings: list[Manifest] = []
         with suppress(Missing, Forbidden):
             warnings = self._api.ask("GET", events, query={"fieldSelector": pods.WARNINGS})["items"]
-        found = [trouble for pod in self._pods() for trouble in pods.troubles(pod, warnings)]
-        for pod in self._pods():
+        there = self._pods()
+        found = [trouble for pod in there for trouble in pods.troubles(pod, warnings)]
+        for pod in there:
             if pods.ends(pod) > 1:
                 code, said = pods.last_end(pod)
                 text = f"Pod {pod['metadata']['name']} ends with exit code {code}: {said}"
