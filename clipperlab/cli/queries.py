@@ -36,6 +36,9 @@ def predict(
 
 
 @command("why")
-def why(query_id: int, cluster_name: ClusterName = DEFAULT) -> None:
-    """Tell the path of one of the last queries, with times."""
+def why(
+    query_id: Annotated[int | None, typer.Argument(help="By default that of the last query.")] = None,
+    cluster_name: ClusterName = DEFAULT,
+) -> None:
+    """Tell the path of a query, with times: of the last one, or of another by its id."""
     typer.echo(str(connect(cluster_name).why(query_id)))

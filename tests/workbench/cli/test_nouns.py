@@ -42,12 +42,14 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
     shown = run("apps").stdout.split()
     assert shown[-5:] == ["doubles", "5000", "ms", "-1", "digits"]
 
+    assert "to digits (clipper), at query frontend 0: answered" in run("why").stdout
     told = run("status").stdout
     assert "1 query frontend, serving (pid " in told
     result = json.loads(run("load", "digits", "--rate", "40", "--seconds", "0.2", "--json").stdout)
     assert result["answers"]["model"] == result["sent"]
     assert "good" in run("load", "digits", "--rate", "40", "--seconds", "0.2", "--input", "[5]").stdout
 
+    assert "HTTP Request" not in run("logs", "management", "-n", "1000").stdout, "of what it was asked"
     for name in ("digits:2", "digits:2:0", "digits.2.0"):
         assert "digits.2.0: " not in run("logs", name).stdout
     assert {line.partition(": ")[0] for line in run("logs", "digits").stdout.splitlines()} <= {
