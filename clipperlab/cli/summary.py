@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +14,7 @@ from ..handles import ModelHandle
 from ..management import Application, Management, Replica, Version
 
 EVENTS = 8
+WIDEST = 10_000
 
 
 def summarise(management: Management) -> RenderableType:
@@ -109,9 +110,24 @@ def _events(events: list[dict[str, object]]) -> RenderableType:
     return Text("\n" + "\n".join(lines), style="dim")
 
 
+class Rows(Table):
+    """A table; where its words do not fit beside one another, each row is lines of its own."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        least = self.__rich_measure__(console, options.update(width=WIDEST)).minimum
+        if least <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        heads = [str(column.header) for column in self.columns]
+        for cells in zip(*(column.cells for column in self.columns), strict=True):
+            yield Text()
+            for head, cell in zip(heads, cells, strict=True):
+                yield Text.from_markup(f"[bold]{head}[/] {cell}")
+
+
 def table(*columns: str) -> Table:
     """An empty table, which stands off from what is above it."""
-    found = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    found = Rows(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     for column in columns:
         found.add_column(column)
     found.title = ""
