@@ -9,7 +9,7 @@ from clipper_container.counting import NEXT
 
 from .deployers.kinds import need_kind
 from .display import Displayed, Shown, workbench
-from .handles import ApplicationHandle, ModelHandle
+from .handles import ApplicationHandle, ModelHandle, Named
 from .operations import Operations
 from .places import ContainerManager
 from .places.process import ProcessContainerManager
@@ -24,7 +24,8 @@ class ClipperConnection(Operations, Displayed):
 
     All other methods but `stop_all` raise UnconnectedException before that, and ClusterError where the
     cluster does not answer. Methods block, and may be called from any thread. Versions may be given as
-    anything with a `str()`. A cluster outlives the connection: `stop_all` ends it.
+    anything with a `str()`. A cluster outlives the connection: `stop_all` ends it. `applications["name"]` and
+    `models["name"]` are handles, whose names a notebook completes by Tab.
     """
 
     def __init__(self, container_manager: ContainerManager | str | None = None) -> None:
@@ -32,6 +33,9 @@ class ClipperConnection(Operations, Displayed):
         if isinstance(container_manager, str):
             container_manager = ProcessContainerManager(container_manager)
         super().__init__(container_manager or ProcessContainerManager())
+        # Attributes, and no properties: a notebook completes the names in the brackets of no others.
+        self.applications: Named[ApplicationHandle] = Named(self.get_all_apps, self.application)
+        self.models: Named[ModelHandle] = Named(self._model_names, self.model)
 
     def __repr__(self) -> str:
         where = f"at {self._attached[0].query}" if self._attached else "unconnected"
@@ -90,6 +94,9 @@ class ClipperConnection(Operations, Displayed):
         lens: Lens = workbench("lens").Lens(self, app_name, rows)
         lens.show(self._viewing.watch.look())
         return lens
+
+    def _model_names(self) -> list[str]:
+        return list(dict.fromkeys(v["model_name"] for v in self._management.models()))
 
     def _view(self) -> Shown:
         view: Shown = self._viewing.begin(workbench("views").ConnectionView(self))

@@ -6,10 +6,13 @@ import sys
 
 from clipper_container.errors import ClipperException
 
+from .words import translated
+
 
 def main() -> int:
     """Run the command line's command. Returns 1 after a ClipperException; exits by itself otherwise."""
     try:
+        from .app import on
         from .commands import app
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
@@ -19,7 +22,7 @@ def main() -> int:
     try:
         app()
     except ClipperException as error:
-        return _fail(str(error))
+        return _fail(translated(str(error), on()))
     return 0
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from importlib.metadata import version
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -12,15 +13,16 @@ from rich.console import Console
 from clipper_container.errors import BadRequest
 
 from ..connection import ClipperConnection
+from ..management import Management
 from ..places import ContainerManager
 from ..places.docker import DockerContainerManager
 from ..places.kubernetes import KubernetesContainerManager
 from ..places.process import ProcessContainerManager
+from .words import typed
 
 app = typer.Typer(
     help="Clipper Lab: model serving where models are made.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -28,8 +30,36 @@ ClusterName = Annotated[str, typer.Option(help="Which cluster.", envvar="CLIPPER
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")]
 Message = Annotated[str, typer.Option("--message", "-m", help="Why, for the history.")]
+InputType = Annotated[str, typer.Option(help="Such as doubles, strings or json.")]
 DEFAULT = "default-cluster"
 
+
+def _names(of: Callable[[Management], list[str]]) -> Callable[[typer.Context, str], list[str]]:
+    """Completes the names that a cluster has; where it does not answer there are none to complete."""
+
+    def complete(context: typer.Context, incomplete: str) -> list[str]:
+        try:
+            record = manager(context.params.get("cluster_name") or DEFAULT).record()
+            found = [] if record is None else of(Management(record))
+        except Exception:
+            return []
+        return sorted({name for name in found if name.startswith(incomplete)})
+
+    return complete
+
+
+Application = Annotated[
+    str,
+    typer.Argument(
+        help="Its name.", autocompletion=_names(lambda m: [each["name"] for each in m.applications()])
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="Its name.", autocompletion=_names(lambda m: [each["model_name"] for each in m.models()])
+    ),
+]
 
 On = Annotated[
     Literal["process", "docker", "kubernetes"],
@@ -43,10 +73,31 @@ _MANAGERS: dict[str, Callable[[str], ContainerManager]] = {
 _on = "process"
 
 
-@app.callback()
-def common(on: On = "process") -> None:
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"clipperlab {version('clipperlab')}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Begin with `clipperlab start`, or see everything at work: `clipperlab demo`.")
+def common(
+    on: On = "process",
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which this is.")
+    ] = False,
+) -> None:
     global _on
     _on = on
+
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+def command(
+    example: str, *, of: typer.Typer = app, name: str | None = None
+) -> Callable[[Function], Function]:
+    """Adds a function to the commands, with an example in its help."""
+    return of.command(name, epilog=f"Example: clipperlab {example}")
 
 
 def manager(cluster_name: str) -> ContainerManager:
@@ -60,8 +111,7 @@ def on() -> str:
 
 def said(*words: str) -> str:
     """A command as somebody types it here, on what this one runs."""
-    on = [] if _on == "process" else ["--on", _on]
-    return " ".join(["clipperlab", *on, *words])
+    return typed(*words, on=_on)
 
 
 def connect(cluster_name: str) -> ClipperConnection:

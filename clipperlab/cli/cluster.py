@@ -10,12 +10,18 @@ from clipper_container.errors import ClusterError
 
 from ..management import Management
 from ..names import check_origins
+from ..operations.cluster import MAX_FRONTENDS
 from ..places.kubernetes import KubernetesContainerManager
-from .app import DEFAULT, AsJson, ClusterName, app, console, manager, on, print_json
+from .app import DEFAULT, AsJson, ClusterName, command, console, manager, on, print_json
+from .clusters import running
 from .summary import summarise
 
-MaxInputs = Annotated[int | None, typer.Option(help="Of one request.")]
-MaxJson = Annotated[int | None, typer.Option(help="Bytes of JSON, of one request.")]
+CacheSize = Annotated[int | None, typer.Option(min=0, help="Of the prediction cache, in bytes.")]
+NumFrontends = Annotated[
+    int | None, typer.Option(min=1, max=MAX_FRONTENDS, help="Query frontends that share the port.")
+]
+MaxInputs = Annotated[int | None, typer.Option(min=1, help="Of one request.")]
+MaxJson = Annotated[int | None, typer.Option(min=1, help="Bytes of JSON, of one request.")]
 CorsOrigin = Annotated[list[str] | None, typer.Option(help="Of web pages that may ask; * are all.")]
 
 
@@ -35,11 +41,11 @@ def _given(
     return given
 
 
-@app.command()
+@command("start --num-frontends 2")
 def start(
     cluster_name: ClusterName = DEFAULT,
-    cache_size: Annotated[int | None, typer.Option(help="Of the prediction cache, in bytes.")] = None,
-    num_frontends: Annotated[int | None, typer.Option(help="Query frontends that share the port.")] = None,
+    cache_size: CacheSize = None,
+    num_frontends: NumFrontends = None,
     max_inputs: MaxInputs = None,
     max_json: MaxJson = None,
     cors_origin: CorsOrigin = None,
@@ -63,7 +69,7 @@ def start(
     terminal.print(f"In Python: conn = ClipperConnection({manager_code}); conn.connect()", soft_wrap=True)
 
 
-@app.command()
+@command("stop --purge")
 def stop(
     cluster_name: ClusterName = DEFAULT,
     purge: Annotated[bool, typer.Option("--purge", help="Remove its applications and models too.")] = False,
@@ -76,15 +82,16 @@ def stop(
     console().print(f"[bold]{cluster_name}[/] is stopped: {ended}{removed}.")
 
 
-@app.command()
+@command("status")
 def status(cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None:
     """Say what runs in a cluster. Exit code 1 where it does not run."""
     # Only looks: unlike connect(), it does not bring dead management back.
     record = manager(cluster_name).record()
     if record is None:
+        others = running() if on() == "process" else []
         raise ClusterError(
             f"Cluster {cluster_name!r} is not running. `clipperlab start --cluster-name {cluster_name}` "
-            "starts it."
+            "starts it." + (f" Clusters that run: {', '.join(others)}." if others else "")
         )
     management = Management(record)
     if as_json:
@@ -100,13 +107,13 @@ def status(cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None
         console().print(summarise(management))
 
 
-@app.command()
+@command("manifests --namespace shop > shop.yaml")
 def manifests(
     cluster_name: ClusterName = DEFAULT,
     namespace: Annotated[str, typer.Option(help="By default clipper-<cluster name>.")] = "",
     registry: Annotated[str, typer.Option(help="Where the images are.")] = "",
-    cache_size: Annotated[int | None, typer.Option(help="Of the prediction cache, in bytes.")] = None,
-    num_frontends: Annotated[int | None, typer.Option(help="Query frontends.")] = None,
+    cache_size: CacheSize = None,
+    num_frontends: NumFrontends = None,
     max_inputs: MaxInputs = None,
     max_json: MaxJson = None,
     cors_origin: CorsOrigin = None,

@@ -3,7 +3,21 @@
 A module of commands adds them to `app` when it is imported; `clipperlab --help` shows them in this order.
 """
 
-from . import cluster, images, doctor, demo, deploy, models, queries, logs  # isort: skip
+from . import cluster, clusters, images, doctor, demo  # isort: skip
+from . import deploy, applications, models, queries, load, logs  # isort: skip
 from .app import app
 
-__all__ = ["app", "cluster", "demo", "deploy", "doctor", "images", "logs", "models", "queries"]
+__all__ = [
+    "app",
+    "applications",
+    "cluster",
+    "clusters",
+    "demo",
+    "deploy",
+    "doctor",
+    "images",
+    "load",
+    "logs",
+    "models",
+    "queries",
+]

@@ -22,7 +22,7 @@ from clipper_container.errors import ClipperException, ClusterError
 from ..connection import ClipperConnection
 from ..deployers.sklearn import deploy_sklearn_model
 from ..places.process import ProcessContainerManager
-from .app import app, console
+from .app import command, console
 
 NAME = "digits"
 DEFAULT_OUTPUT = -1
@@ -61,7 +61,7 @@ class Answers:
         return 1000 * percentiles[percent - 1]
 
 
-@app.command()
+@command("demo")
 def demo() -> None:
     """Serve a model of handwritten digits: deploy, roll forward, roll back, scale out. Under a minute."""
     raise typer.Exit(run(console()))

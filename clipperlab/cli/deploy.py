@@ -15,14 +15,14 @@ from clipper_container.inputs import canonical
 from ..deployers.python import deploy_python_closure
 from ..deployers.source_file import function_in
 from ..operations import Deployed
-from .app import DEFAULT, ClusterName, Message, app, connect, console, parse, said
+from .app import DEFAULT, ClusterName, InputType, Message, command, connect, console, parse, said
 
 
-@app.command()
+@command("deploy model.py --name digits --input-type doubles --app digits")
 def deploy(
     file: Annotated[Path, typer.Argument(help="A Python file with a function, or an artifact.")],
     name: Annotated[str, typer.Option(help="The model's name.")],
-    input_type: Annotated[str, typer.Option(help="Such as doubles, strings or json.")],
+    input_type: InputType,
     version: Annotated[str, typer.Option(help="Of the model; by default the next number.")] = NEXT,
     function: Annotated[str, typer.Option(help="The function's name in the file.")] = "predict",
     app_name: Annotated[

@@ -6,10 +6,10 @@ import typer
 
 from ..doctor import examine
 from ..places.process import ProcessContainerManager
-from .app import DEFAULT, ClusterName, app, console
+from .app import DEFAULT, ClusterName, command, console
 
 
-@app.command()
+@command("doctor")
 def doctor(cluster_name: ClusterName = DEFAULT) -> None:
     """Say what is wrong with this machine, and what to do about it. Exit code 1 where something is."""
     marks = {"good": "[green]good[/]", "note": "[yellow]note[/]", "bad": "[red]bad [/]"}

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from ..images import PACKAGES, build
-from .app import app, console
+from .app import app, command, console
 
 images = typer.Typer(help="Container images, for clusters on Docker.", no_args_is_help=True)
 app.add_typer(images, name="images")
 
 
-@images.command("build")
+@command("images build sklearn", of=images, name="build")
 def build_images(
     names: Annotated[list[str] | None, typer.Argument(help="Which; by default all for CPUs.")] = None,
     base: Annotated[str, typer.Option(help="The image to build upon; by default Python's slim one.")] = "",

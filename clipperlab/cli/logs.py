@@ -15,15 +15,17 @@ from clipper_container.errors import ClusterError
 
 from ..connection import ClipperConnection
 from ..management import Event
-from .app import DEFAULT, AsJson, ClusterName, Follow, app, connect
+from .app import DEFAULT, AsJson, ClusterName, Follow, command, connect
 
 FOLLOW_S = 20.0  # a long poll of `events -f`
 LOOK_S = 0.5  # between two looks of `logs -f`
 
 
-@app.command()
+@command("logs digits -f")
 def logs(
-    name: Annotated[str | None, typer.Argument(help="Such as query-0 or digits.1.0; all without it.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="query-0, or of a model: digits, digits:1, digits:1:0; or else all.")
+    ] = None,
     follow: Follow = False,
     lines: Annotated[int, typer.Option("--lines", "-n", help="Only the last so many of each.")] = 20,
     cluster_name: ClusterName = DEFAULT,
@@ -31,9 +33,11 @@ def logs(
     """Print the logs of the cluster's processes."""
     conn = connect(cluster_name)
     seen: dict[str, int] = {}
+    there = of(name, sorted(conn._management.logs()))
+    alone = there[0] if name and len(there) == 1 else ""
 
     def look() -> None:
-        for each in [name] if name else sorted(conn._management.logs()):
+        for each in of(name, sorted(conn._management.logs())):
             text, after = conn.log(each, seen.get(each, 0))
             while True:
                 more, position = conn.log(each, after)
@@ -42,7 +46,7 @@ def logs(
                 text, after = text + more, position
             told = text.splitlines()
             for line in told if each in seen else told[-lines:]:
-                typer.echo(line if name else f"{each}: {line}")
+                typer.echo(line if each == alone else f"{each}: {line}")
             seen[each] = after
 
     look()
@@ -50,7 +54,7 @@ def logs(
         _follow(conn, look, pause_s=LOOK_S)
 
 
-@app.command()
+@command("events -f")
 def events(
     follow: Follow = False,
     lines: Annotated[int, typer.Option("--lines", "-n", help="Only the last so many.")] = 20,
@@ -74,6 +78,14 @@ def events(
 
     if follow:
         _follow(conn, look, pause_s=0.0)
+
+
+def of(name: str | None, logs: list[str]) -> list[str]:
+    """The logs that somebody means: all, one by its name, or those of a model's replicas by any of theirs."""
+    if name is None or name in logs:
+        return logs if name is None else [name]
+    dotted = name.replace(":", ".")
+    return [log for log in logs if log == dotted or log.startswith(f"{dotted}.")] or [name]
 
 
 def _tell(found: Iterable[Event], as_json: bool) -> None:

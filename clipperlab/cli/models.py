@@ -1,4 +1,4 @@
-"""`clipperlab versions`, `rollback`, `set-version` and `scale`."""
+"""`clipperlab versions`, `rollback`, `set-version`, `scale` and `remove`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import typer
 
 from clipper_container.errors import BadRequest
 
-from .app import DEFAULT, AsJson, ClusterName, Message, app, connect, console, print_json
+from .app import DEFAULT, AsJson, ClusterName, Message, Model, command, connect, console, print_json
 from .summary import versions_of
 
 
-@app.command()
-def versions(model: str, cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None:
+@command("versions digits")
+def versions(model: Model, cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None:
     """Show a model's versions, and who made which one current, when and why."""
     conn = connect(cluster_name)
     handle = conn.model(model)
@@ -23,23 +23,25 @@ def versions(model: str, cluster_name: ClusterName = DEFAULT, as_json: AsJson = 
         console().print(versions_of(handle))
 
 
-@app.command()
-def rollback(model: str, message: Message = "", cluster_name: ClusterName = DEFAULT) -> None:
+@command("rollback digits -m 'it confuses 3 and 8'")
+def rollback(model: Model, message: Message = "", cluster_name: ClusterName = DEFAULT) -> None:
     """Go back to the version before the current one, at once."""
     version = connect(cluster_name).rollback(model, message=message)
     console().print(f"[bold]{model}:{version}[/] is current.")
 
 
-@app.command()
-def set_version(model: str, version: str, message: Message = "", cluster_name: ClusterName = DEFAULT) -> None:
+@command("set-version digits 2")
+def set_version(
+    model: Model, version: str, message: Message = "", cluster_name: ClusterName = DEFAULT
+) -> None:
     """Make a deployed version the current one."""
     connect(cluster_name).set_model_version(model, version, message=message)
     console().print(f"[bold]{model}:{version}[/] is current.")
 
 
-@app.command()
+@command("scale digits 3")
 def scale(
-    model: str,
+    model: Model,
     replicas: Annotated[int | None, typer.Argument(help="How many.")] = None,
     least: Annotated[int | None, typer.Option("--min", help="Scale by the load, not below this.")] = None,
     most: Annotated[int | None, typer.Option("--max", help="Scale by the load, not above this.")] = None,
@@ -64,3 +66,30 @@ def scale(
         raise BadRequest(
             "Give either a number of replicas, or both --min and --max, and --cpu-percent with them."
         )
+
+
+@command("remove digits --version 2")
+def remove(
+    model: Model,
+    version: Annotated[list[str] | None, typer.Option(help="Only this one. Repeatable.")] = None,
+    inactive: Annotated[bool, typer.Option("--inactive", help="All but the current version.")] = False,
+    cluster_name: ClusterName = DEFAULT,
+) -> None:
+    """Stop a model and forget it: all of its versions, or those that are named."""
+    conn = connect(cluster_name)
+    if version and inactive:
+        raise BadRequest("Give either --version or --inactive.")
+    if version:
+        conn.stop_versioned_models({model: version})
+    elif inactive:
+        conn.stop_inactive_model_versions([model])
+    else:
+        conn.stop_models([model])
+    left = [v["model_version"] for v in conn.get_all_models(verbose=True) if v["model_name"] == model]
+    console().print(f"[bold]{model}[/] has {_versions(left)}.")
+
+
+def _versions(names: list[str]) -> str:
+    if not names:
+        return "no version any more"
+    return f"version{'' if len(names) == 1 else 's'} {', '.join(names)} left"

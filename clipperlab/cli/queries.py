@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from .app import DEFAULT, AsJson, ClusterName, app, connect, parse, print_json
+from .app import DEFAULT, Application, AsJson, ClusterName, command, connect, parse, print_json
 
 
-@app.command()
+@command("predict digits '[0, 0, 5, 13]'")
 def predict(
-    application: str,
+    application: Application,
     value: Annotated[str, typer.Argument(help="The input, or several, as JSON; - reads it from stdin.")],
     version: Annotated[str | None, typer.Option(help="By default the current one.")] = None,
     timeout_ms: Annotated[float | None, typer.Option(help="Less than the objective.")] = None,
@@ -35,7 +35,10 @@ def predict(
         raise typer.Exit(3)
 
 
-@app.command()
-def why(query_id: int, cluster_name: ClusterName = DEFAULT) -> None:
-    """Tell the path of one of the last queries, with times."""
+@command("why")
+def why(
+    query_id: Annotated[int | None, typer.Argument(help="By default that of the last query.")] = None,
+    cluster_name: ClusterName = DEFAULT,
+) -> None:
+    """Tell the path of a query, with times: of the last one, or of another by its id."""
     typer.echo(str(connect(cluster_name).why(query_id)))

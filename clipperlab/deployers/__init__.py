@@ -2,7 +2,8 @@
 
 A function that a deployer takes gets a list of inputs and returns a list of the same length. Each module has
 `create_endpoint`, which registers the application and links the model too, all under one name.
-One more framework is one more module like `sklearn`: what `arguments.Model` asks for, and two calls.
+One more framework is one more module like `sklearn`: what `arguments.Model` asks for, and two calls; and a
+line in `kinds`, by which `conn.deploy` finds it.
 """
 
 from . import custom, onnx, python, pytorch, sklearn

@@ -2,5 +2,6 @@
 
 from .application import ApplicationHandle
 from .model import ModelHandle
+from .named import Named
 
-__all__ = ["ApplicationHandle", "ModelHandle"]
+__all__ = ["ApplicationHandle", "ModelHandle", "Named"]

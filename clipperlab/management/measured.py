@@ -51,8 +51,9 @@ class Measured(Calls):
         overview: Overview = self._call("GET", "/overview", wait_s=wait_s, query=known)
         return overview
 
-    def why(self, query_id: int) -> dict[str, Any]:
-        trace: dict[str, Any] = self._call("GET", f"/queries/{int(query_id)}")
+    def why(self, query_id: int | None) -> dict[str, Any]:
+        which = "last" if query_id is None else int(query_id)
+        trace: dict[str, Any] = self._call("GET", f"/queries/{which}")
         return trace
 
     def instance(self) -> dict[str, Any]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clipper_container.errors import BadRequest, ClipperException, ClusterError
 
+from ..display.events import Events
 from ..names import check_origins
 from .attached import Attached
 from .refusals import refuse_start_arguments
-
-if TYPE_CHECKING:
-    from ..management import Event
 
 MAX_FRONTENDS = 64
 
@@ -111,13 +109,13 @@ class Cluster(Attached):
             raise ClusterError("No query frontend serves at the moment. status() tells what runs.")
         return str(addresses[0])
 
-    def events(self, after: int | None = None, *, wait_s: float = 0) -> list[Event]:
+    def events(self, after: int | None = None, *, wait_s: float = 0) -> Events:
         """The last 100 things that happened in the cluster, the oldest first.
 
         With `after`, the first 100 after the event of that id; where there are none, waits up to `wait_s`
         seconds (at most 30) for one. Ten thousand are kept.
         """
-        return self._management.events(after, wait_s=wait_s)
+        return Events(self._management.events(after, wait_s=wait_s))
 
     def log(self, name: str, after: int = 0) -> tuple[str, int]:
         """One process's log from a position on, and the position to go on from.

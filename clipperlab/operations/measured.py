@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Measured(Applications, Models):
     """Operations that tell how it goes."""
 
-    def why(self, query_id: int) -> Trace:
-        """The path of one of the last queries, with times, and why its answer is what it is.
+    def why(self, query_id: int | None = None) -> Trace:
+        """The path of a query, with times, and why its answer is what it is; by default of the last one.
 
         Query frontends remember their last 16,384 queries each. Raises NotFound for others.
         """

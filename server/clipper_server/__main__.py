@@ -47,6 +47,7 @@ def _manage(place: Place, arguments: Namespace) -> None:
     from .management import server  # late: the other commands need no web framework
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # else each look of a panel is a line
     arguments.folder.mkdir(parents=True, exist_ok=True)  # a pod's new volume is empty
     folder = ClusterFolder(arguments.folder)
     ground = partial(place.ground, arguments)

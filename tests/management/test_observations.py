@@ -91,8 +91,12 @@ async def asked(tmp_path: Path) -> AsyncIterator[Observations]:
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        known = b"/metrics" in head and b"authorization: bearer the-token" in head.lower()
-        status, body = (b"200 OK", await metrics().text()) if known else (b"404 Not Found", b"null")
+        ours = b"authorization: bearer the-token" in head.lower()
+        status, body = b"404 Not Found", b"null"
+        if ours and b"/metrics" in head:
+            status, body = b"200 OK", await metrics().text()
+        elif ours and b"/queries/last" in head:
+            status, body = b"200 OK", b'{"query_id": 64, "ago_ms": 1.5}'
         writer.write(b"HTTP/1.1 %b\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body))
         await writer.drain()
         writer.close()
@@ -128,6 +132,7 @@ async def test_a_frontend_that_could_not_be_asked_is_named(asked: Observations) 
     for query_id in (64 + 1, 64 + 2):
         with pytest.raises(ClusterError, match=f"frontend {query_id % 64}.*could not be asked"):
             await asked.why(query_id)
+    assert (await asked.last())["query_id"] == 64
     for nobodys in (64, 64 + 3):
         with pytest.raises(NotFound, match="no trace"):
             await asked.why(nobodys)

@@ -1045,6 +1045,9 @@ async def test_why_and_the_metrics_agree_with_what_the_client_saw(
     assert (trace["answer"], trace["reason"]) == ("default", "no_model_linked")
     assert trace["explanation"] == bad["default_explanation"]
     assert (await client.get(f"{private}/1", headers=AS_MANAGEMENT)).status_code == 404
+    last = (await client.get(f"{private}/last", headers=AS_MANAGEMENT)).json()
+    assert last.pop("ago_ms") >= 0
+    assert last == trace
     # ... which only management may ask.
     assert (await client.get(f"{private}/{good['query_id']}")).status_code == 401
     strangers = {"Authorization": "Bearer of another cluster"}

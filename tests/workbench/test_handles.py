@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+
+pytest.importorskip("IPython", reason="names complete in a notebook")
+
+from IPython.core.completer import IPCompleter, provisionalcompleter
 
 from clipper_container.errors import TooLarge
 from clipperlab import AlreadyExists, BadRequest, ClipperConnection, NotFound
@@ -73,6 +79,24 @@ def test_a_model_moves_back_and_forth_and_tells_who_moved_it(conn: ClipperConnec
     assert "learned" in str(handle.batching())
     with pytest.raises(NotFound, match="Models:"):
         conn.model("nonsuch")
+
+
+def test_names_complete_by_tab(conn: ClipperConnection, model: str) -> None:
+    complete: Any = IPCompleter
+    for line in ('conn.models["', 'conn.applications["ha'):
+        with provisionalcompleter():
+            completer = complete(namespace={"conn": conn}, use_jedi=False)
+            assert {found.text for found in completer.completions(line, len(line))} == {model}
+    assert conn.models[model].current_version == "three"
+    assert conn.applications[model].predict([1.0])["output"] == "three"
+    assert list(conn.models) == [model]
+    assert (len(conn.applications), repr(conn.applications)) == (1, f"<{model}>")
+    assert "nonsuch" not in conn.models
+    with pytest.raises(NotFound, match="Models: handled"):
+        conn.models["nonsuch"]
+    alone = ClipperConnection()
+    assert alone.models._ipython_key_completions_() == []
+    assert "not attached" in repr(alone.applications)
 
 
 def test_a_staged_version_answers_those_who_ask_for_it(conn: ClipperConnection, model: str) -> None:

@@ -103,6 +103,16 @@ class Observations:
             "until they are restarted."
         )
 
+    async def last(self) -> dict[str, Any]:
+        """The trace of the query that ended last, of all that can be asked. Raises NotFound."""
+        reports = self._frontends.live()
+        responses = await asyncio.gather(*(self._get(report, "/private/queries/last") for report in reports))
+        found = [r.json() for r in responses if r is not None and r.status_code == 200]
+        if not found:
+            raise NotFound("No query has come yet: ask an application, and then ask why.")
+        trace: dict[str, Any] = min(found, key=lambda trace: trace["ago_ms"])
+        return trace
+
     async def batching(self, model: str, version: str) -> list[dict[str, Any]]:
         """How each frontend forms the version's batches."""
         path = f"/private/batching/{model}/{version}"

@@ -46,6 +46,14 @@ def private(configuration: Configuration, management: ManagementOnly) -> fastapi
         prefix="/private", dependencies=[fastapi.Depends(management.check)], include_in_schema=False
     )
 
+    @router.get("/queries/last")
+    async def last() -> fastapi.Response:
+        found = configuration.traces.last
+        if found is None:
+            return JSONResponse(None, 404)
+        ago_ms = 1000 * (configuration.clock() - found.finished_at)
+        return JSONResponse({**traces.describe(found, configuration.frontend), "ago_ms": ago_ms})
+
     @router.get("/queries/{query_id}")
     async def query(query_id: int) -> fastapi.Response:
         found = configuration.traces.find(query_id)

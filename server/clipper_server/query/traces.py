@@ -49,8 +49,10 @@ class Traces:
     def __init__(self, step: int) -> None:
         self._step = step
         self._kept: list[Trace | None] = [None] * KEPT
+        self.last: Trace | None = None
 
     def keep(self, trace: Trace) -> None:
+        self.last = trace
         self._kept[trace.query_id // self._step % KEPT] = trace
 
     def find(self, query_id: int) -> Trace | None:

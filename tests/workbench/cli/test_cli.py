@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from clipper_container.errors import BadRequest, ClusterError
-from clipperlab import cli
+from clipperlab import __version__, cli
+from clipperlab.cli import words
 from clipperlab.cli.commands import app
+from clipperlab.cli.images import images
 
 
 @pytest.fixture(autouse=True)
@@ -20,11 +23,81 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", ["start", "stop", "status", "demo"])
-def test_every_command_has_help(command: str) -> None:
-    result = CliRunner().invoke(app, [command, "--help"])
+def _all_commands() -> list[list[str]]:
+    named = [*app.registered_commands, *images.registered_commands]
+    return [
+        ([] if command in app.registered_commands else ["images"])
+        + [command.name or (command.callback.__name__ if command.callback else "").replace("_", "-")]
+        for command in named
+    ]
+
+
+@pytest.mark.parametrize("command", _all_commands(), ids=" ".join)
+def test_every_command_has_help_with_an_example(command: list[str]) -> None:
+    result = CliRunner().invoke(app, [*command, "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.output
+    assert f"Example: clipperlab {' '.join(command)}" in result.output
+
+
+def test_says_its_version() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"clipperlab {__version__}\n"
+
+
+def test_a_shell_completes_commands() -> None:
+    words = {"_CLIPPERLAB_COMPLETE": "complete_bash", "COMP_WORDS": "clipperlab un", "COMP_CWORD": "1"}
+    result = CliRunner().invoke(app, [], prog_name="clipperlab", env=words)
+    assert result.output.split() == ["unregister", "unlink"]
+
+
+def test_a_misspelt_command_is_suggested() -> None:
+    assert "Did you mean 'status'" in CliRunner().invoke(app, ["statu"]).output
+
+
+@pytest.mark.parametrize(
+    ("said", "translated"),
+    [
+        (
+            "`clipperlab start --cluster-name x` starts it.",
+            "`clipperlab --on docker start --cluster-name x` starts it.",
+        ),
+        (
+            "connect(), or `clipperlab start --cluster-name x`, starts it again.",
+            "`clipperlab --on docker start --cluster-name x` starts it again.",
+        ),
+        ("status() tells what runs.", "`clipperlab --on docker status` tells what runs."),
+        ("staged: set_model_version makes it", "staged: `clipperlab --on docker set-version` makes it"),
+        ("Deploy with pkgs_to_install=['pandas']; or", "Deploy with --requirement pandas; or"),
+    ],
+)
+def test_advice_is_in_the_words_of_the_place(said: str, translated: str) -> None:
+    assert words.translated(said, "docker") == translated
+    assert words.translated(translated) == translated
+
+
+@pytest.mark.parametrize("option", ["--num-frontends", "--max-inputs", "--max-json"])
+def test_a_setting_that_cannot_be_is_refused_by_its_name(option: str) -> None:
+    result = CliRunner().invoke(app, ["start", option, "0"])
+    assert result.exit_code == 2
+    assert option in result.output
+
+
+def test_clusters_on_an_engine_are_the_engines_to_list() -> None:
+    result = CliRunner().invoke(app, ["--on", "docker", "clusters"])
+    assert "docker ps" in str(result.exception)
+    assert "No clusters yet" in CliRunner().invoke(app, ["clusters"]).output
+
+
+def test_a_cluster_that_is_stopped_or_dead_is_called_so(home: Path) -> None:
+    for name in ("dead", "stopped", "torn"):
+        (home / name).mkdir()
+        (home / name / "state.db").touch()
+    record = '{"cluster_name":"dead","query":"127.0.0.1:1","management":"127.0.0.1:1","token":"t"}'
+    (home / "dead" / "cluster.json").write_text(record)
+    (home / "torn" / "cluster.json").write_text("{")
+    found = json.loads(CliRunner().invoke(app, ["clusters", "--json"]).stdout)
+    states = {each["name"]: each["state"] for each in found}
+    assert states == {"dead": "does not answer", "stopped": "stopped", "torn": "unreadable"}
 
 
 @pytest.mark.parametrize("command", ["start", "stop", "status"])

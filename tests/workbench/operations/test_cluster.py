@@ -79,6 +79,17 @@ def test_settings_that_cannot_be_are_refused(conn: ClipperConnection) -> None:
         conn.start_clipper(cache_size=-1)
 
 
+def test_events_show_themselves_as_a_table(conn: ClipperConnection, fake: FakeManagement) -> None:
+    event = {"id": 1, "at": 0.0, "kind": "note", "subject": {}, "text": "<It> happened."}
+    fake.answers["GET /events"] = [(200, [event]), (200, [])]
+    found = conn.events()
+    assert found == [event]
+    assert repr(found).endswith("  <It> happened.")
+    assert "<th>when</th>" in found._repr_html_()
+    assert "&lt;It&gt; happened." in found._repr_html_()
+    assert repr(conn.events()) == "nothing yet"
+
+
 def test_logs_become_files(conn: ClipperConnection, fake: FakeManagement, tmp_path: Path) -> None:
     fake.answers["GET /logs"] = [(200, {"management": "up\n", "../query-00": "é\n"})]
     paths = [Path(p) for p in conn.get_clipper_logs(tmp_path / "logs")]

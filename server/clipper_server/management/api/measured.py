@@ -21,6 +21,7 @@ class Measured:
 
     def router(self) -> APIRouter:
         return openapi.router(
+            ("GET", "/queries/last", self.why_last, 200),
             ("GET", "/queries/{query_id}", self.why, 200),
             ("GET", "/metrics", self.metrics, 200),
             ("GET", "/instance", self.inspect, 200),
@@ -29,6 +30,10 @@ class Measured:
     async def why(self, query_id: int) -> dict[str, Any]:
         """The path of one of the last queries, with times."""
         return await self._observations.why(query_id)
+
+    async def why_last(self) -> dict[str, Any]:
+        """The path of the query that ended last."""
+        return await self._observations.last()
 
     async def metrics(self) -> StreamingResponse:
         """The metrics of all live query frontends, in Prometheus's format."""

@@ -1,0 +1,34 @@
+"""Advice in the words of the command line: what to type here, where a sentence names a call of Python."""
+
+from __future__ import annotations
+
+import re
+
+# A sentence is read from the top: what is longer comes first.
+_CALLS = [
+    (r"(?:start_clipper|connect)\(\), or (`clipperlab start[^`]*`),", r"\1"),
+    (r"start_clipper\(fresh=True\) removes it and starts anew", "`clipperlab stop --purge` removes it"),
+    (r"(?<!`)\bstart_clipper\(\)", "`clipperlab start`"),
+    (r"(?<!`)\bconnect\(\)", "`clipperlab start`"),
+    (r"(?<!`)\bstatus\(\)", "`clipperlab status`"),
+    (r"(?<!`)\bget_clipper_logs\(\)", "`clipperlab logs`"),
+    (r"(?<!`)\bget_model_info\(\)", "`clipperlab versions`"),
+    (r"(?<!`)\bstop_versioned_models(?:\(\))?", "`clipperlab remove`"),
+    (r"(?<!`)\bset_model_version(?:\(\))?", "`clipperlab set-version`"),
+    (r"(?<!`)\bset_num_replicas(?:\(\))?", "`clipperlab scale`"),
+    (r"(?<!`)\bregister_application\(\)", "`clipperlab register`"),
+    (r"(?<!`)\blink_model_to_app(?:\(\))?", "`clipperlab link`"),
+    (r"(?<!`)\bpkgs_to_install=\['([^']+)'\]", r"--requirement \1"),
+]
+
+
+def typed(*words: str, on: str = "process") -> str:
+    """A command as somebody types it, for a cluster on what this one is on."""
+    return " ".join(["clipperlab", *([] if on == "process" else ["--on", on]), *words])
+
+
+def translated(sentence: str, on: str = "process") -> str:
+    """The sentence, with commands in the place of Python's calls."""
+    for call, command in _CALLS:
+        sentence = re.sub(call, command, sentence)
+    return sentence.replace("`clipperlab ", f"`{typed('', on=on)}")

@@ -1,0 +1,80 @@
+"""Applications, models, loads and logs by the command line, run in this process, which is quicker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from clipperlab import ClipperConnection
+from clipperlab.cli.commands import app
+from tests.support.clusters import constant
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(cluster: ClipperConnection, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("CLIPPERLAB_CLUSTER", cluster.cm.cluster_name)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == code, (words, result.output, result.exception)
+        return result
+
+    return run
+
+
+def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) -> None:
+    assert "No applications yet: `clipperlab register` makes one." in run("apps").stdout
+    said = run("register", "digits", "--input-type", "doubles", "--slo-ms", "5000", "--default", "-1").stdout
+    assert "digits answers at http://" in said
+    assert run("predict", "digits", "[1]", code=3).stdout == "-1\n"
+    for value in (1, 2):
+        cluster.deploy(constant(value), "digits", example_input=[1.0])
+    assert run("link", "digits", "digits").stdout == "digits answers digits.\n"
+    assert run("predict", "digits", "[[1], [2]]").stdout == "[2, 2]\n"
+    (listed,) = json.loads(run("apps", "--json").stdout)
+    assert (listed["name"], listed["linked_models"], listed["default_output"]) == ("digits", ["digits"], -1)
+    shown = run("apps").stdout.split()
+    assert shown[-5:] == ["doubles", "5000", "ms", "-1", "digits"]
+
+    assert "to digits (clipper), at query frontend 0: answered" in run("why").stdout
+    told = run("status").stdout
+    assert "1 query frontend, serving (pid " in told
+    result = json.loads(run("load", "digits", "--rate", "40", "--seconds", "0.2", "--json").stdout)
+    assert result["answers"]["model"] == result["sent"]
+    assert "good" in run("load", "digits", "--rate", "40", "--seconds", "0.2", "--input", "[5]").stdout
+
+    assert "HTTP Request" not in run("logs", "management", "-n", "1000").stdout, "of what it was asked"
+    for name in ("digits:2", "digits:2:0", "digits.2.0"):
+        assert "digits.2.0: " not in run("logs", name).stdout
+    assert {line.partition(": ")[0] for line in run("logs", "digits").stdout.splitlines()} <= {
+        "digits.1.0",
+        "digits.2.0",
+    }
+    assert "There is no log 'nobody'" in str(run("logs", "nobody", code=1).exception)
+
+    assert run("unlink", "digits", "digits").stdout == "digits answers digits no more.\n"
+    assert run("remove", "digits", "--inactive").stdout == "digits has version 2 left.\n"
+    assert "Give either" in str(run("remove", "digits", "--inactive", "--version", "2", code=1).exception)
+    assert run("remove", "digits", "--version", "2").stdout == "digits has no version any more.\n"
+    assert run("unregister", "digits").stdout == "digits is removed.\n"
+    assert cluster.get_all_apps() == []
+
+
+def test_clusters_are_listed_and_told_of_where_another_is_meant(cluster: ClipperConnection, run: Run) -> None:
+    name = cluster.cm.cluster_name
+    (found,) = json.loads(run("clusters", "--json").stdout)
+    assert found == {
+        "name": name,
+        "state": "running",
+        "query": cluster.get_query_addr(),
+        "management": cluster.get_management_addr(),
+    }
+    assert run("clusters").stdout.split()[4:6] == [name, "running"]
+    failed = run("status", "--cluster-name", "other", code=1)
+    assert str(failed.exception).endswith(f"Clusters that run: {name}.")
