@@ -26,7 +26,7 @@ from ..supervisor import Supervisor
 from .configuration import Configuration
 from .hosts import Hosts
 from .http import HTTPProtocol
-from .listener import Listener, bind
+from .listener import Listener, bind, listens
 from .management import Management
 from .number import number
 from .replicas import Replica
@@ -42,8 +42,9 @@ log = logging.getLogger(__name__)
 class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{field.upper()}"):
     """The environment, read once. `frontend` is its number, or a name for which management has one.
 
-    `address` is where HTTP is served; `replicas` is where replicas dial in, a socket's path or host:port. At
-    a port of `private` it answers management alone, which knows that host as `private_name`.
+    `address` is where HTTP is served, and `listening` a descriptor that listens there, if any; `replicas` is
+    where replicas dial in, a socket's path or host:port. At a port of `private` it answers management alone,
+    which knows that host as `private_name`.
     """
 
     frontend: str
@@ -54,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
     snapshot: str
     private: str
     private_name: str
+    listening: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -105,7 +107,8 @@ async def serve(settings: Settings) -> None:
         cap_s = WAIT_FOR_REPLICAS_S if "/" in settings.replicas else WAIT_OVER_NAMES_S
         await _until_complete(configuration, changes, cap_s)
         _quiet_garbage_collector()
-        listener = Listener(frontend, settings.address, settings.folder)
+        given = None if settings.listening is None else listens(settings.listening)
+        listener = Listener(frontend, settings.address, settings.folder, given)
         private = settings.private, settings.private_name
         await Server(configuration, listener, changes, supervisor, settings.token, private).serve()
     finally:

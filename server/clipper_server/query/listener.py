@@ -1,10 +1,10 @@
 """One port for several query frontends: the listening socket is shared, and connections are dealt out.
 
-The first frontend binds the port; those that come later get the listening socket from one that has it. So
-the port lives as long as any of them, and what waits in it is lost with none. Whoever accepts a connection
-hands it to the frontend that has the fewest, so that clients who keep their connections are spread evenly.
-Each frontend tells its number in a small file that all of them map. Only that, and descriptors over Unix
-sockets, are needed for it, which Linux and macOS have alike.
+The first frontend binds the port, or has it from who started it; those that come later get the listening
+socket from one that has it. So the port lives as long as any of them, and what waits in it is lost with none.
+Whoever accepts a connection hands it to the frontend that has the fewest, so that clients who keep their
+connections are spread evenly. Each frontend tells its number in a small file that all of them map. Only that,
+and descriptors over Unix sockets, are needed for it, which Linux and macOS have alike.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..snapshot import MAX_FRONTENDS
 
 BACKLOG = 2048
 BIND_AGAIN_S = 0.05
-BIND_FOR_S = 5.0
+BIND_FOR_S = 15.0  # the one that has the port from management may be slow to start
 ACCEPT_AT_ONCE = 64
 NO_DESCRIPTORS_S = 0.5  # before connections are accepted again
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -42,11 +42,13 @@ log = logging.getLogger(__name__)
 class Listener:
     """This frontend's share of the port at `address`. `folder` is where the frontends meet, and nobody else.
 
-    Looks enough like an asyncio server for uvicorn: `close` and `wait_closed`.
+    `given` listens at that address already: nobody could take the port meanwhile. Looks enough like an
+    asyncio server for uvicorn: `close` and `wait_closed`.
     """
 
-    def __init__(self, frontend: str, address: str, folder: Path) -> None:
+    def __init__(self, frontend: str, address: str, folder: Path, given: socket.socket | None = None) -> None:
         self._address = address
+        self._given = given
         self._folder = folder
         self._path = folder / f"{frontend}.peer"
         self._slot = int(frontend)
@@ -76,7 +78,7 @@ class Listener:
         self._mail.setblocking(False)
         if _CREDENTIALS is not None:
             self._mail.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self._listening = await self._bind_or_get()
+        self._listening = self._given or await self._bind_or_get()
         loop.add_reader(self._mail.fileno(), self._on_mail)
         loop.add_reader(self._listening.fileno(), self._accept)
 
@@ -283,4 +285,12 @@ def bind(address: str) -> socket.socket:
     except OSError:
         listener.close()
         raise
+    return listener
+
+
+def listens(descriptor: int) -> socket.socket:
+    """One that whoever started this process has bound."""
+    listener = socket.socket(fileno=descriptor)
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
     return listener

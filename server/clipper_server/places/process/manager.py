@@ -11,6 +11,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -61,6 +62,7 @@ class ProcessContainerManager:
         self._cut: dict[str, int] = {}  # bytes that logs have lost at their beginnings
         self._environments = Environments(folder / "environments")
         self._adopted = False
+        self.query_listener: socket.socket | None = None  # for the first query frontend
         for part in ("processes", "logs", "words", "work"):
             (folder / part).mkdir(exist_ok=True)
 
@@ -81,6 +83,10 @@ class ProcessContainerManager:
         record = self._allocate(spec)
         command = [self._environments.python(spec.runtime), "-P", "-m", _MODULES[spec.kind]]
         child: subprocess.Popen[bytes] | None = None
+        environment = self._environment(spec, record)
+        listener = self.query_listener if spec.kind == "query" else None
+        if listener is not None:
+            environment["CLIPPER_LISTENING"] = str(listener.fileno())
         try:
             # First the intent: management may die before it can note what it has started.
             self._write(record)
@@ -89,11 +95,12 @@ class ProcessContainerManager:
                 child = subprocess.Popen(
                     command,
                     cwd=self._work(spec.name),
-                    env=self._environment(spec, record),
+                    env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    pass_fds=[listener.fileno()] if listener is not None else [],
                 )
             if record.cores:
                 psutil.Process(child.pid).cpu_affinity(record.cores)
@@ -109,6 +116,9 @@ class ProcessContainerManager:
                 "See that the disk has room."
             ) from error
         self._children[spec.name] = child
+        if listener is not None:
+            listener.close()
+            self.query_listener = None
 
     def _allocate(self, spec: Spec) -> _Record:
         """Its record so far, with the cores and GPUs that it may use."""
