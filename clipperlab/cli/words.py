@@ -16,7 +16,8 @@ _CALLS = [
     (r"(?<!`)\bstop_versioned_models(?:\(\))?", "`clipperlab remove`"),
     (r"(?<!`)\bset_model_version(?:\(\))?", "`clipperlab set-version`"),
     (r"(?<!`)\bset_num_replicas(?:\(\))?", "`clipperlab scale`"),
-    (r"(?<!`)\bregister_application\(\)", "`clipperlab register`"),
+    (r"(?<!`)\bunregister_application(?:\(\))?", "`clipperlab unregister`"),
+    (r"(?<!`)\bregister_application(?:\(\))?", "`clipperlab register`"),
     (r"(?<!`)\blink_model_to_app(?:\(\))?", "`clipperlab link`"),
     (r"(?<!`)\bpkgs_to_install=\['([^']+)'\]", r"--requirement \1"),
 ]

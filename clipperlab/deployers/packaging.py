@@ -5,9 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipper_container import artifact
-from clipper_container.errors import ArtifactError, BadRequest
+from clipper_container.errors import AlreadyExists, ArtifactError, BadRequest
+from clipper_container.inputs import canonical
+from clipper_container.plain import plain
 
 from ..handles import ApplicationHandle, ModelHandle
 from ..names import check_labels
@@ -16,6 +19,9 @@ from .culprits import find_culprit
 from .local_modules import by_value
 from .pickling import dumps
 from .shapes import check_function
+
+if TYPE_CHECKING:
+    from ..management import Application
 
 
 def pack_and_deploy(call: Deployment | Endpoint) -> ModelHandle:
@@ -58,17 +64,34 @@ def pack_and_deploy(call: Deployment | Endpoint) -> ModelHandle:
 def deploy_endpoint(call: Endpoint) -> ApplicationHandle:
     """Register an application, deploy a model and link them, all under one name; the application's handle.
 
-    Where the deploy fails the application is removed again, and the error raised.
+    Where the deploy fails the application is removed again, and the error raised. One that is there
+    already, and is as it is asked for, stays.
     """
     conn = call.clipper_conn
-    conn.register_application(call.name, call.input_type, call.default_output, call.objective)
+    there = False
+    try:
+        conn.register_application(call.name, call.input_type, call.default_output, call.objective)
+    except AlreadyExists:
+        there = _is_as_asked(conn.get_app_info(call.name), call)
+        if not there:
+            raise
     try:
         pack_and_deploy(call)
-        conn.link_model_to_app(call.name, call.name)
+        if not there or call.name not in conn.get_linked_models(call.name):
+            conn.link_model_to_app(call.name, call.name)
     except BaseException:
-        conn.unregister_application(call.name)
+        if not there:
+            conn.unregister_application(call.name)
         raise
     return ApplicationHandle(conn, call.name)
+
+
+def _is_as_asked(found: Application | None, call: Endpoint) -> bool:
+    return found is not None and (
+        found["input_type"],
+        found["default_output"],
+        found["latency_slo_micros"],
+    ) == (canonical(call.input_type), plain(call.default_output), call.objective)
 
 
 def pickle(what: str, value: object) -> bytes:

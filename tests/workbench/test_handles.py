@@ -11,7 +11,7 @@ from IPython.core.completer import IPCompleter, provisionalcompleter
 
 from clipper_container.errors import TooLarge
 from clipperlab import AlreadyExists, BadRequest, ClipperConnection, NotFound
-from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.deployers.python import create_endpoint, deploy_python_closure
 from clipperlab.operations import Deployed
 from tests.support.clusters import constant
 
@@ -132,3 +132,18 @@ def test_whatever_can_be_deployed_is_and_the_same_again_is_not(cluster: ClipperC
     assert second.deployed == Deployed("again", "2", True, "not current")
     assert second.current_version == "1"
     assert [v["model_version"] for v in second.versions] == ["1", "2"]
+
+
+def test_an_endpoint_that_is_made_again_stays_as_it_is(cluster: ClipperConnection) -> None:
+    def make(value: int, slo_ms: float = 5000) -> Any:
+        return create_endpoint(cluster, "whole", "d", constant(value), default_output=-1, slo_ms=slo_ms)
+
+    assert make(1).predict([1.0])["output"] == 1
+    cluster.unlink_model_from_app("whole", "whole")
+    assert make(1).predict([1.0])["output"] == 1
+    with pytest.raises(AlreadyExists, match="Version 1 of model whole exists"):
+        make(2)
+    with pytest.raises(AlreadyExists, match="whole"):
+        make(1, slo_ms=1000)
+    assert cluster.application("whole").predict([1.0])["output"] == 1
+    assert cluster.get_all_models() == ["whole:1"]

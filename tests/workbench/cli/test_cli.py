@@ -67,6 +67,7 @@ def test_a_misspelt_command_is_suggested() -> None:
         ),
         ("status() tells what runs.", "`clipperlab --on docker status` tells what runs."),
         ("staged: set_model_version makes it", "staged: `clipperlab --on docker set-version` makes it"),
+        ("unregister_application removes it", "`clipperlab --on docker unregister` removes it"),
         ("Deploy with pkgs_to_install=['pandas']; or", "Deploy with --requirement pandas; or"),
     ],
 )
