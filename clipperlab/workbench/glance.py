@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import html
+import textwrap
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import zip_longest
 
 from ..management import GPU, Application, Replica, Version
 from .watch import Seen
 
 _COLOURS = {"ready": "#2fa37c", "starting": "#e08a2e", "failed": "#d1584f", "crashing": "#d1584f"}
+_NUMBERS = {"answers /s", "defaults", "p99", "inputs /s", "waiting", "busy", "process", "predictions"}
+_CELL = "padding:1px 12px 1px 0;white-space:nowrap"
+# Wide enough for what comes, with digits of one width: a table that changes does not move what is below.
+_NUMBER = f"{_CELL};text-align:right;min-width:4.5em;font-variant-numeric:tabular-nums"
 NOTHING = "-"
 
 
@@ -26,10 +34,13 @@ def head(seen: Seen) -> str:
     if seen.overview is None:
         return ""
     cluster = seen.overview["cluster"]
-    frontends = ", ".join(f"{f['id']} {f['state']}" for f in cluster["frontends"]) or "none"
+    states = Counter(str(frontend["state"]) for frontend in cluster["frontends"])
+    frontends = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
+    plural = "" if states.total() == 1 else "s"
     return (
         f"<b>{html.escape(cluster['cluster_name'])}</b> &nbsp; queries at <code>{cluster['query']}</code>, "
-        f"management at <code>{cluster['management']}</code>, query frontends: {html.escape(frontends)}"
+        f"management at <code>{cluster['management']}</code>, "
+        f"query frontend{plural}: {html.escape(frontends)}"
         + "".join(
             f'<div role="status">{_dot("failed", "")}{html.escape(w)}</div>' for w in cluster["warnings"]
         )
@@ -59,11 +70,11 @@ def applications(seen: Seen, chosen: Iterable[Application] | None = None) -> str
     if not rows:
         return "<p>No applications yet: register_application() makes one.</p>"
     names = ("application", "asked at", "input type", "objective", "default output", "linked models")
-    return _table((*names, "answers /s", "defaults", "p99"), rows)
+    return _table(seen, (*names, "answers /s", "defaults", "p99"), rows)
 
 
 def versions(seen: Seen, chosen: Iterable[Version] | None = None) -> str:
-    rows = []
+    rows, below = [], []
     for version in seen.versions if chosen is None else chosen:
         name = f"{version['model_name']}:{version['model_version']}"
         point = seen.points[-1]["versions"].get(name) if seen.points else None
@@ -72,7 +83,7 @@ def versions(seen: Seen, chosen: Iterable[Version] | None = None) -> str:
         rows.append(
             [
                 f"{html.escape(name)}{current}",
-                state(version),
+                _dot(version["state"]),
                 f"{version['ready_replicas']} of {version['num_replicas']} ready"
                 + (f", scaled from {bounds[0]} to {bounds[1]}" if bounds else "")
                 + (f" at {cpu} % CPU" if cpu else ""),
@@ -82,20 +93,20 @@ def versions(seen: Seen, chosen: Iterable[Version] | None = None) -> str:
                 NOTHING if point is None or point["utilisation"] is None else f"{point['utilisation']:.0%}",
             ]
         )
+        below.append(_told(version))
     if not rows:
         return "<p>No models yet: a deployer deploys one.</p>"
     head = ("version", "state", "replicas", "batching", "inputs /s", "waiting", "busy")
-    return _table(head, rows)
+    return _table(seen, head, rows, below)
 
 
-def state(version: Version) -> str:
-    """Its state as a word with a colour; the last line of what is wrong, with all of it to unfold."""
-    found = _dot(version["state"])
-    told = "\n".join(filter(None, [version["error"], *version["warnings"]]))
-    if told:
-        last = html.escape(told.strip().splitlines()[-1][:200])
-        found += f"<details><summary>{last}</summary><pre>{html.escape(told)}</pre></details>"
-    return found
+def _told(version: Version) -> str:
+    """What is wrong with it: the last line, with all of it to unfold; "" where nothing is."""
+    told = "\n".join(filter(None, [version["error"], *version["warnings"]])).strip()
+    if not told:
+        return ""
+    last = html.escape(textwrap.shorten(told.splitlines()[-1], 200, placeholder=" ..."))
+    return f"<details><summary>{last}</summary><pre>{html.escape(told)}</pre></details>"
 
 
 def replicas(seen: Seen, chosen: Iterable[Replica]) -> str:
@@ -113,7 +124,7 @@ def replicas(seen: Seen, chosen: Iterable[Replica]) -> str:
     if any(replica["gpu"] for replica in chosen):
         head.append("GPU")
         rows = [[*row, _gpu(replica["gpu"])] for row, replica in zip(rows, chosen, strict=True)]
-    return _table(head, rows) if rows else "<p>No replica.</p>"
+    return _table(seen, head, rows) if rows else "<p>No replica.</p>"
 
 
 def _gpu(gpu: GPU | None) -> str:
@@ -129,10 +140,19 @@ def _dot(word: str, said: str | None = None) -> str:
     return f"{dot} {html.escape(word if said is None else said)}"
 
 
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f'<th scope="col" style="text-align:left;padding:1px 10px 1px 0">{n}</th>' for n in names)
-    cells = "".join(
-        "<tr>" + "".join(f'<td style="padding:1px 10px 1px 0">{cell}</td>' for cell in row) + "</tr>"
-        for row in rows
-    )
-    return f'<table style="line-height:1.5"><thead><tr>{top}</tr></thead><tbody>{cells}</tbody></table>'
+def _table(seen: Seen, names: Sequence[str], rows: Sequence[Sequence[str]], below: Sequence[str] = ()) -> str:
+    """`below` is what stands below each row, across all of it. What is old looks old, and says from when."""
+    styles = [_NUMBER if name in _NUMBERS else f"{_CELL};text-align:left" for name in names]
+    top = [f'<th scope="col" style="{style}">{name}</th>' for style, name in zip(styles, names, strict=True)]
+    lines = []
+    for row, told in zip_longest(rows, below, fillvalue=""):
+        cells = [f'<td style="{style}">{cell}</td>' for style, cell in zip(styles, row, strict=True)]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+        if told:
+            lines.append(f'<tr><td colspan="{len(names)}" style="padding-left:1.2em">{told}</td></tr>')
+    body = f"<thead><tr>{''.join(top)}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    whole = f'<div style="overflow-x:auto"><table style="line-height:1.5">{body}</table></div>'
+    if not seen.trouble:
+        return whole
+    since = f"{datetime.fromtimestamp(seen.at):%H:%M:%S}"
+    return f'<div><small>as it was at {since}</small></div><div style="opacity:0.5">{whole}</div>'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ class Seen:
     overview: Overview | None = None
     points: list[Point] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    at: float = 0.0  # when it answered last, in seconds since 1970
 
     @property
     def applications(self) -> list[Application]:
@@ -127,15 +129,16 @@ class Watch:
                     return Seen(
                         f"Cluster {name!r} is not running. start_clipper(), or `clipperlab start "
                         f"--cluster-name {name}`, starts it.",
-                        *(before.overview, before.points, before.events),
+                        *(before.overview, before.points, before.events, before.at),
                     )
                 self._management = Management(record)
-                before = Seen("", before.overview)  # whoever restarted it may have purged it too
+                # Whoever restarted it may have purged it, too.
+                before = Seen("", before.overview, at=before.at)
             last_event = before.events[-1]["id"] if before.events else None
             last_point = before.points[-1]["id"] if before.points else None
             overview = self._management.overview(last_event, last_point, wait_s=wait_s)
         except ClipperException as error:
-            return Seen(str(error), before.overview, before.points, before.events)
+            return Seen(str(error), before.overview, before.points, before.events, before.at)
         points = [*before.points, *overview["points"]][-POINTS:]
         events = [*before.events, *overview["events"]][-EVENTS:]
-        return Seen("", overview, points, events)
+        return Seen("", overview, points, events, time.time())

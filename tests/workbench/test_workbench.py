@@ -73,11 +73,14 @@ def test_the_panel_moves_between_versions_and_shows_the_python(
     panel.model.message.value = "better"
     assert panel.model.make_current.line.code == "conn.set_model_version('m', '2', message='better')"
     assert "done" in press(panel.model.make_current, panel.console)
+    assert panel.model.message.value == ""  # it was the reason of that move alone
     assert output(cluster) == "two"
     assert cluster.get_model_history("m")[-1]["message"] == "better"
     wait_for("the current version in the table", lambda: "m:2 <b>(current)</b>" in panel.versions.value)
-    assert panel.model.roll_back.line.code == "conn.rollback('m', message='better')"
+    panel.model.message.value = "worse"
+    assert panel.model.roll_back.line.code == "conn.rollback('m', message='worse')"
     assert "m:1 is current" in press(panel.model.roll_back, panel.console)
+    wait_for("the controls to be those of the current version", lambda: panel.model.version.value == "1")
     assert output(cluster) == "one"
 
 
@@ -228,9 +231,11 @@ def test_every_view_says_what_is_wrong_and_recovers(cluster: ClipperConnection, 
     wait_for("the sentence to go", lambda: panel.banner.value == "")
     cluster.stop_all()
     wait_for("the sentence", lambda: "is not running" in panel.banner.value)
+    wait_for("what is old to look old", lambda: "as it was at" in panel.versions.value)
     cluster.start_clipper()
     wait_for("the sentence to go", lambda: panel.banner.value == "")
     assert "m:1" in panel.versions.value
+    assert "as it was at" not in panel.versions.value
 
 
 def test_a_wrong_token_is_said_and_recovered_from(cluster: ClipperConnection) -> None:

@@ -102,10 +102,13 @@ class ModelControls(widgets.VBox):
         self.message.observe(lambda _: self.roll_back.renew(), "value")
 
     def show(self, seen: Seen) -> None:
-        self._seen = seen
+        before, self._seen = self._seen, seen
         if not self._alone:
             choose(self.model, sorted({version["model_name"] for version in seen.versions}))
         self._on_model()
+        current = seen.current_version(self.model.value)
+        if current != before.current_version(self.model.value) and current in self.version.options:
+            self.version.value = current  # whoever moves it goes on with the one that answers now
 
     def _on_model(self) -> None:
         versions = [version["model_version"] for version in self._seen.versions_of(self.model.value)]
@@ -122,12 +125,17 @@ class ModelControls(widgets.VBox):
             action.renew()
 
     def _move(self) -> Do:
-        model, version, message = self.model.value, self.version.value, self.message.value
+        model, version, message = self.model.value, self.version.value, self._reason()
         return lambda: self._conn.set_model_version(model, version, message=message)
 
     def _roll_back(self) -> Do:
-        model, message = self.model.value, self.message.value
+        model, message = self.model.value, self._reason()
         return lambda: f"{model}:{self._conn.rollback(model, message=message)} is current."
+
+    def _reason(self) -> str:
+        """What was typed, which is the reason of this move and of no other."""
+        message, self.message.value = self.message.value, ""
+        return str(message)
 
     def _scale(self) -> Do:
         model, version, replicas = self.model.value, self.version.value, self.replicas.value

@@ -94,7 +94,7 @@ def told(looking: Looking) -> Callable[..., None]:
 
         def shown(seen: Seen) -> bool:
             version = seen.version(model, "1") if model else None
-            text = glance.head(seen) if version is None else glance.state(version)
+            text = glance.head(seen) if version is None else glance.versions(seen, [version])
             return all(word in text for word in words)
 
         epoch = time.time() - (time.monotonic() - since) - 1
