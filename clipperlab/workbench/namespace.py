@@ -24,16 +24,9 @@ class Deployable:
 
     def line(self, model: str, version: str, input_type: str, options: Mapping[str, Any]) -> str:
         """The Python that deploys it, with `conn` for the connection."""
-        parts = [
-            "conn",
-            repr(model),
-            repr(version),
-            repr(input_type),
-            *map(repr, self.kind.before),
-            self.name,
-        ]
+        parts = [self.name, repr(model), repr(version), repr(input_type)]
         parts += [f"{name}={value!r}" for name, value in options.items()]
-        return f"clipperlab.deployers.{self.kind.call}({', '.join(parts)})"
+        return f"conn.deploy({', '.join(parts)})"
 
     def deploy(
         self,

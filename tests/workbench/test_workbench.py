@@ -150,9 +150,12 @@ def test_the_panel_deploys_what_the_notebook_made(cluster: ClipperConnection, pa
     assert deploy.what.options == ("three (function)",)
     deploy.model.value = "m"
     wait_for("the next version", lambda: deploy.version.value == "3")
+    deploy.model.value = "new"
+    assert deploy.version.value == "1"
+    deploy.model.value = "m"
+    assert deploy.version.value == "3"
     deploy.staged.value = True
-    arguments = "conn, 'm', '3', 'doubles', three, make_current=False"
-    assert deploy.deploy.line.code == f"clipperlab.deployers.python.deploy_python_closure({arguments})"
+    assert deploy.deploy.line.code == "conn.deploy(three, 'm', '3', 'doubles', make_current=False)"
     press(deploy.deploy, panel.console)
     assert output(cluster) == "one"
     assert ask(cluster, "app", {"input": [1.0], "version": "3"}).json()["output"] == "three"

@@ -25,6 +25,7 @@ class DeployControls(widgets.VBox):
         self._seen = Seen()
         self._namespace = namespace
         self._found: list[Deployable] = []
+        self._suggested = "1"  # a version that nobody typed
         self.what = widgets.Dropdown(description="What", layout={"width": "24em"})
         self.model = widgets.Text("", placeholder="model name", description="Model")
         self.version = widgets.Text("1", description="Version", layout=WIDE)
@@ -33,7 +34,6 @@ class DeployControls(widgets.VBox):
         )
         self.replicas = widgets.IntSlider(1, 1, MOST_REPLICAS, description="Replicas")
         self.staged = widgets.Checkbox(False, description="staged: not current yet", indent=False)
-        self.application = widgets.Dropdown(description="Link to")
         controls = [self.what, self.model, self.version, self.input_type, self.replicas, self.staged]
         self.deploy = Action(
             "Deploy",
@@ -76,8 +76,10 @@ class DeployControls(widgets.VBox):
             for version in self._seen.versions_of(self.model.value)
             if version["state"] != "failed"
         ]
-        if self.version.value in taken:
-            self.version.value = next_version(taken)
+        suggested = next_version(taken)
+        if self.version.value in (*taken, self._suggested):
+            self.version.value = suggested
+        self._suggested = suggested
         if taken:
             self.input_type.value = self._seen.versions_of(self.model.value)[0]["input_type"]
 
