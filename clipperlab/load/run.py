@@ -39,7 +39,8 @@ class LoadResult(dict[str, Any]):
 
     @property
     def name(self) -> str:
-        return f"{self['application']}, {self['rate']:g} /s, {self['arrivals']}"
+        """As it was given, or what was asked, how much and how."""
+        return self["name"] or f"{self['application']}, {self['rate']:g} /s, {self['arrivals']}"
 
     def compare(self, *others: LoadResult) -> Comparison:
         """This run beside others, the earlier ones first."""
@@ -116,6 +117,7 @@ class LoadRun:
         objective_ms: float,
         cache: bool,
         connections: int = CONNECTIONS,
+        name: str = "",
     ) -> None:
         if not (rate > 0 and seconds > 0):
             raise BadRequest("rate, in requests a second, and seconds must be above 0.")
@@ -135,7 +137,7 @@ class LoadRun:
             bodies = [as_json({"input": value}).decode() for value in values]
         except (TypeError, ValueError) as error:
             raise BadRequest(f"The inputs cannot be sent as JSON: {error}. Give plain lists.") from None
-        self.application = application
+        self.application, self.name = application, name
         self.rate, self.seconds, self.arrivals = rate, seconds, arrivals
         self.objective_ms = objective_ms
         self.points: list[dict[str, Any]] = []  # the last ones, every half second, as charts want them
@@ -237,6 +239,7 @@ class LoadRun:
         everything = phase["all"]
         return LoadResult(
             application=self.application,
+            name=self.name,
             rate=self.rate,
             arrivals=self.arrivals,
             objective_ms=self.objective_ms,

@@ -46,6 +46,7 @@ class Measured(Applications, Models):
         arrivals: Arrivals = "poisson",
         inputs: Any = None,
         cache: bool = False,
+        name: str = "",
     ) -> LoadRun:
         """Send the application queries for a while; return at once, with a handle that shows how it goes.
 
@@ -54,8 +55,8 @@ class Measured(Applications, Models):
         ("constant"), or each second's within a tenth of it ("burst"). `inputs`, a list, an array or a
         dataframe, are sent in turn; by default the example input that came with the model. As they repeat,
         they leave the prediction cache out, unless `cache` lets them use it. Latencies count from when a
-        query was to be sent. `result()` of the handle waits for the end, `stop()` ends it. Raises NotFound
-        or BadRequest.
+        query was to be sent. `name` is what the run is called beside others. `result()` of the handle waits
+        for the end, `stop()` ends it. Raises NotFound or BadRequest.
         """
         from ..load import LoadRun
         from ..load.run import CONNECTIONS, FORWARDED_CONNECTIONS
@@ -71,6 +72,7 @@ class Measured(Applications, Models):
             objective_ms=info["latency_slo_micros"] / 1000,
             cache=cache,
             connections=FORWARDED_CONNECTIONS if getattr(self.cm, "forwards", False) else CONNECTIONS,
+            name=name,
         )
 
     def _example_inputs(self, application: Application) -> list[Any]:

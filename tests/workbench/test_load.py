@@ -173,13 +173,13 @@ def test_runs_are_compared() -> None:
         "good_share": 1.0, "answers": {"model": 10}, "p50_ms": 1.0, "p95_ms": 2.0, "p99_ms": None,
         "max_ms": None, "lag_p99_ms": 0.1, "percents": [50], "distribution_ms": [1.0],
     }  # fmt: skip
-    slow, quick = LoadResult(fields, rate=10.0), LoadResult(fields, rate=20.0)
+    slow, quick = LoadResult(fields, rate=10.0, name="before"), LoadResult(fields, rate=20.0, name="")
     both = quick.compare(slow)
     assert [run["rate"] for run in both.runs] == [10, 20]
     assert "never answered" in repr(both)
     data = both._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
-    assert "20 /s" in data["text/plain"]
+    assert re.search(r"before +app, 20 /s, poisson", data["text/plain"])
 
 
 @pytest.mark.anyio
