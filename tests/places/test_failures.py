@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import httpx2
@@ -276,6 +277,12 @@ def test_replicas_find_a_frontend_that_was_killed_and_came_back(
 
 
 @EVERYWHERE
+def staying() -> httpx2.Client:
+    """A client that keeps its connection, however long a machine takes over what comes between."""
+    limits = httpx2.Limits(keepalive_expiry=None)
+    return httpx2.Client(trust_env=False, verify=False, timeout=10, limits=limits)
+
+
 def test_several_frontends_share_the_port_evenly_and_survive_one_another(
     attach: Attach, place: Place
 ) -> None:
@@ -283,10 +290,11 @@ def test_several_frontends_share_the_port_evenly_and_survive_one_another(
         pytest.skip("on Kubernetes its proxies share connections out")
     cluster = attach("several")
     cluster.start_clipper(cache_size=0, num_frontend_replicas=3, fresh=True)
+    open_clients = ExitStack()
     try:
         deploy(cluster, sleeps(0), slo_ms=20_000, num_replicas=2)
         url = f"http://{cluster.get_query_addr()}/m/predict"
-        clients = [httpx2.Client(trust_env=False, verify=False, timeout=10) for _ in range(12)]
+        clients = [open_clients.enter_context(staying()) for _ in range(12)]
 
         def frontend_of(client: httpx2.Client) -> int:
             answer = client.post(url, json={"input": [1]}).json()
@@ -309,11 +317,10 @@ def test_several_frontends_share_the_port_evenly_and_survive_one_another(
             "the killed one to serve again",
             lambda: any(f["id"] == "1" and f["state"] == "serving" for f in cluster.status()["frontends"]),
         )
-        fresh = [httpx2.Client(trust_env=False, verify=False, timeout=10) for _ in range(4)]
+        fresh = [open_clients.enter_context(staying()) for _ in range(4)]
         assert [frontend_of(client) for client in fresh] == [1, 1, 1, 1]
-        for client in [*clients, *fresh]:
-            client.close()
     finally:
+        open_clients.close()
         cluster.stop_all(purge=True)
 
 
