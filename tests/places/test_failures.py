@@ -276,13 +276,13 @@ def test_replicas_find_a_frontend_that_was_killed_and_came_back(
     assert wait_for("the model to answer", lambda: output(cluster, "m")) == before
 
 
-@EVERYWHERE
 def staying() -> httpx2.Client:
     """A client that keeps its connection, however long a machine takes over what comes between."""
     limits = httpx2.Limits(keepalive_expiry=None)
     return httpx2.Client(trust_env=False, verify=False, timeout=10, limits=limits)
 
 
+@EVERYWHERE
 def test_several_frontends_share_the_port_evenly_and_survive_one_another(
     attach: Attach, place: Place
 ) -> None:
