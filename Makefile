@@ -25,6 +25,8 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no
 # these files when its set-up has to be done again.
 LAB := $(VENV)/.lab
 DEV := $(VENV)/.dev
+# What JupyterLab shows at first; later it shows what one left there.
+WORKSPACE := $(VENV)/.workspace
 SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/package-lock.json \
   $(wildcard clipperlab/frontend/src/*.ts clipperlab/static/*.js)
 
@@ -39,10 +41,10 @@ RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.le
 help: ## list the chores
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf 'make %-13s %s\n' "$$name" "$$what"; done
 
-lab: $(LAB) curl ## start a cluster and open the lessons in JupyterLab
+lab: $(LAB) $(WORKSPACE) curl ## start a cluster and open the lessons in JupyterLab
 	@$(BIN)/clipperlab start
 	@printf '\nJupyterLab runs until you press Ctrl+C here, twice.\nThe cluster outlives it, and ends with: make stop\n\n'
-	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(JUPYTER_ARGS)
+	@$(BIN)/jupyter lab --LabApp.default_url=/lab/workspaces/clipper-lab $(if $(filter 0,$(shell id -u)),--allow-root) $(JUPYTER_ARGS)
 
 demo: $(LAB) ## serve a real model without a browser, and print what was seen
 	@$(BIN)/clipperlab demo
@@ -117,6 +119,10 @@ $(LAB): $(BIN)/python $(SETUP)
 $(DEV): $(BIN)/python $(SETUP)
 	$(PIP) -e '.[dev]'
 	@touch $@ $(LAB)
+
+$(WORKSPACE): binder/workspace.json $(LAB)
+	@$(BIN)/jupyter lab workspaces import --name clipper-lab $< >/dev/null
+	@touch $@
 
 # `install` says what is missing, and installs it where we may: $(call install,package,what needs it).
 # RUNLEVEL=1 keeps Debian from starting what it installs.

@@ -21,8 +21,12 @@ def test_opens_on_a_lesson_that_is_there() -> None:
     workspace = json.loads((BINDER / "workspace.json").read_text())
     data = workspace["data"]
     shown = data["layout-restorer:data"]["main"]["current"]
-    assert data[shown]["data"]["path"] == shown.partition(":")[2]
-    assert (ROOT / data[shown]["data"]["path"]).exists()
+    areas = data["layout-restorer:data"]["main"]["dock"]["children"]
+    widgets = [widget for area in areas for widget in area["widgets"]]
+    assert shown in widgets
+    for widget in widgets:
+        assert data[widget]["data"]["path"] == widget.partition(":")[2]
+        assert (ROOT / data[widget]["data"]["path"]).exists()
     panel = re.search(r"panel\.id = '(.*)'", (ROOT / "clipperlab/frontend/src/index.ts").read_text())
     assert panel
     assert data["layout-restorer:data"]["left"]["current"] == panel[1]
