@@ -48,8 +48,8 @@ _PARTS: list[tuple[str, str, Callable[[], bool], str]] = [
         "torch",
         "08",
         _library("torch"),
-        'Install it into this environment: `pip install "clipperlab[torch]"`. Without a GPU the build for CPUs '
-        "is enough, and much smaller: PyTorch's own page says how to get it.",
+        'Install it into this environment: `pip install "clipperlab[torch]"`. Without a GPU the build for '
+        "CPUs is enough, and much smaller: PyTorch's own page says how to get it.",
     ),
     (
         "gpu",
