@@ -23,6 +23,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from clipper_server.query.frontend import raise_limit_of_descriptors
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.home import own_home
@@ -31,7 +32,7 @@ from tests.support.usage import is_of
 from tests.support.waiting import wait_for
 
 from .drill.bad_hour import version
-from .drill.load import Load
+from .drill.load import CONNECTIONS, Load
 
 OBJECTIVE_MICROS = 1_000_000
 LOOK_EVERY_S = 2.0
@@ -158,7 +159,12 @@ def run(minutes: float, rate: float, home: str) -> tuple[list[Load], Operator, W
             conn.link_model_to_app(name, name)
         url, operator = f"http://{conn.get_query_addr()}", Operator(conn)
         rates = {"moving": rate * (1 - STEADY_SHARE), "steady": rate * STEADY_SHARE}
-        loads = [Load(f"{url}/{name}/predict", each) for name, each in rates.items()]
+        raise_limit_of_descriptors()
+        # As many clients as may ask within an objective: a wait of less than that costs no query.
+        loads = [
+            Load(f"{url}/{name}/predict", each, max(CONNECTIONS, round(each * OBJECTIVE_MICROS / 1e6)))
+            for name, each in rates.items()
+        ]
         watch = Watch(home)
         with looking(watch.look, LOOK_EVERY_S):
             for load in loads:
