@@ -10,6 +10,7 @@ import os
 import site
 import sys
 import sysconfig
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,21 +19,26 @@ from types import ModuleType
 import cloudpickle
 
 HOMES: list[Path] = []  # folders of scripts that were run without being the main one
+_one_at_a_time = threading.RLock()
 _OURS = ("clipperlab", "clipper_server", "clipper_container")  # replicas have them, wherever they lie
 
 
 @contextmanager
 def by_value() -> Iterator[None]:
-    """Within the block cloudpickle takes local modules, and what they define, by value."""
-    known = cloudpickle.list_registry_pickle_by_value()
-    modules = [m for m in local_modules() if m.__name__ not in known]
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
+    """Within the block cloudpickle takes local modules, and what they define, by value.
+
+    One thread at a time, for cloudpickle has one list of them.
+    """
+    with _one_at_a_time:
+        known = cloudpickle.list_registry_pickle_by_value()
+        modules = [m for m in local_modules() if m.__name__ not in known]
         for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            for module in modules:
+                cloudpickle.unregister_pickle_by_value(module)
 
 
 def local_modules() -> list[ModuleType]:

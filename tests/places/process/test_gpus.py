@@ -19,6 +19,7 @@ from clipper_container.metrics import Metrics
 from clipperlab import BadRequest, ClipperConnection, DeployError
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.workbench import glance
+from clipperlab.workbench.watch import Seen
 from tests.support import places
 from tests.support.clusters import ask
 from tests.support.waiting import wait_for
@@ -76,7 +77,7 @@ def test_replicas_get_gpus_of_their_own_tell_of_them_and_are_refused_when_none_i
         return {gpu["utilisation"]: gpu["memory_used"] for gpu in found if gpu is not None}
 
     wait_for("both replicas' figures", lambda: told() == {0.25: 512 << 20, 0.75: 1024 << 20})
-    table = glance.replicas(None, conn.get_all_model_replicas(verbose=True))  # type: ignore[arg-type]
+    table = glance.replicas(Seen(), conn.get_all_model_replicas(verbose=True))
     assert "75 %, 1.0 of 8 GiB" in table
     assert "clipper_custom_gpu_utilisation" in conn.get_metrics()
     assert {ask(conn, "app", {"input": [i]}).json()["output"] for i in range(20)} <= {"0", "1"}
