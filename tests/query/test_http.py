@@ -825,6 +825,24 @@ async def test_a_frontend_that_ends_answers_what_is_on_its_way_and_asks_its_clie
     writer.close()
 
 
+async def test_a_frontend_that_ends_asks_those_to_go_whose_connection_it_is_just_making(
+    configuration: Configuration, server: Server, address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipper_server.query.http.LINGER_S", DEADLINE_S)
+    attach(configuration)
+    with socket.create_connection(address, DEADLINE_S) as client:
+        server.listener._accept()
+        assert not server.server_state.connections
+        ending = asyncio.create_task(server.shutdown())
+        await connected(server)
+        reader, writer = await asyncio.open_connection(sock=client)
+        writer.write(PREDICTION)
+        async with asyncio.timeout(DEADLINE_S):
+            assert b"\r\nconnection: close\r\n" in await reader.read()
+        writer.close()
+    await ending
+
+
 async def test_a_frontend_that_ends_closes_who_is_silent(
     configuration: Configuration, server: Server, address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,20 @@ async def test_many_at_once_are_dealt_out_evenly(folder: Path, clients: Clients)
         await frontend.end()
 
 
+async def test_what_was_dealt_to_one_that_ends_is_served(folder: Path, clients: Clients) -> None:
+    first = Frontend("0", "127.0.0.1:0", folder)
+    await first.start()
+    host, port = first.listener.address
+    assert await clients.connect((host, port), 1) == ["0"]
+    second = Frontend("1", f"{host}:{port}", folder)
+    await second.start()
+    connection = socket.create_connection((host, port), DEADLINE_S)
+    first.listener._accept()  # which deals it to the second, who has fewer
+    await second.end()  # before it has looked into its mail
+    assert await clients.greeted(connection) == "1"
+    await first.end()
+
+
 async def test_the_port_lives_as_long_as_any_of_them(folder: Path, clients: Clients) -> None:
     first = Frontend("0", "127.0.0.1:0", folder)
     await first.start()

@@ -200,6 +200,12 @@ class Server(uvicorn.Server):
         self._configuration.serving = True
         self._changes.notify()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Connections that were accepted and are not made yet are asked to go like all others."""
+        self.listener.close()
+        await self.listener.wait_closed()
+        await super().shutdown(sockets)
+
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):

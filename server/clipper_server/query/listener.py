@@ -35,6 +35,7 @@ _CONNECTION, _WANTED, _LISTENER = b"c", b"w", b"l"  # the second one with the nu
 _SENDER = struct.Struct("iii")  # Linux says who has sent a letter: process, user and group
 _CREDENTIALS = getattr(socket, "SCM_CREDENTIALS", 2) if hasattr(socket, "SO_PASSCRED") else None
 MAIL = 64  # bytes of a letter
+MOST_LETTERS = 100_000  # more than a mailbox holds
 
 log = logging.getLogger(__name__)
 
@@ -147,8 +148,8 @@ class Listener:
             return False
         return True
 
-    def _on_mail(self) -> None:
-        for _ in range(ACCEPT_AT_ONCE):
+    def _on_mail(self, most: int = ACCEPT_AT_ONCE) -> None:
+        for _ in range(most):
             try:
                 data, received = self._receive()
             except OSError:
@@ -244,9 +245,11 @@ class Listener:
             self.lost()  # it was gone before it had a protocol
 
     def close(self) -> None:
-        """Accept no more."""
+        """Accept no more. What was dealt to this frontend already is served."""
         loop = asyncio.get_running_loop()
         self._path.unlink(missing_ok=True)
+        if self._mail is not None:
+            self._on_mail(MOST_LETTERS)
         for shared in (self._listening, self._mail):
             if shared is not None:
                 loop.remove_reader(shared.fileno())
