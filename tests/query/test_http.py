@@ -279,7 +279,7 @@ async def test_what_goes_wrong_in_unpacking_is_an_answer(
         raise MemoryError
 
     attach(configuration)
-    monkeypatch.setattr("clipper_server.query.http.unpacked", fails)
+    monkeypatch.setattr("clipper_server.query.exchange.unpacked", fails)
     body = packed(b'{"input": [1]}', 31)
     response = await client.post(
         "/sum/predict", content=body, headers={"content-encoding": "gzip"}, timeout=10

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import pickle as stdlib_pickle
+import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from types import ModuleType
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from clipper_container import artifact
 from clipper_container.errors import ArtifactError, BadRequest
 from clipperlab import ClipperConnection, UnconnectedException
+from clipperlab.deployers import local_modules
 from clipperlab.deployers.packaging import pickle
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.deployers.sklearn import deploy_sklearn_model
@@ -266,3 +271,28 @@ def test_the_same_cell_run_again_makes_the_same_artifact() -> None:
         deploy_python_closure(conn, "m", 1, "doubles", _notebook(source, "f"), example_input=[1.0])
         digests.add(conn.digest)
     assert len(digests) == 1
+
+
+def test_threads_that_pickle_at_once_do_not_take_modules_from_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = ModuleType("beside_the_notebook")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(local_modules, "local_modules", lambda: [module])
+
+    def pickle_often(_: int) -> list[bool]:
+        found = []
+        for _ in range(500):
+            with local_modules.by_value():
+                found.append(module.__name__ in cloudpickle.list_registry_pickle_by_value())
+        return found
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = [each for some in threads.map(pickle_often, range(4)) for each in some]
+    finally:
+        sys.setswitchinterval(before)
+    assert all(found)
+    assert module.__name__ not in cloudpickle.list_registry_pickle_by_value()
