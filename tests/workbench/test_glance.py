@@ -39,7 +39,7 @@ def test_what_is_wrong_with_a_version_has_a_row_of_its_own_and_is_cut_at_a_word(
 def test_what_is_old_is_faint_and_says_from_when() -> None:
     fresh, old = (glance.versions(seen(version("m", "ready"), trouble=trouble)) for trouble in ("", "Gone."))
     assert "opacity" not in fresh
-    assert re.search(r"as it was at \d\d:\d\d:\d\d.*opacity", old)
+    assert re.search(r"as it was at \d\d:\d\d:\d\d.*opacity:0.5", old)
 
 
 def test_query_frontends_are_counted() -> None:
