@@ -1,9 +1,9 @@
 """HTTP in and out: uvicorn's protocol, with a way of its own for the predictions.
 
 A prediction's request is an exchange (`exchange.py`), read, answered and written in callbacks, with no
-coroutine, task or ASGI message: that is most of what uvicorn spends on a request. Everything else goes through
-ASGI as it always does. Both kinds may follow one another on one connection, in order. Here is what a connection
-is: how it begins, how long it may be silent, whose turn it is, and how it ends.
+coroutine, task or ASGI message: that is most of what uvicorn spends on a request. Everything else goes
+through ASGI as it always does. Both kinds may follow one another on one connection, in order. Here is what a
+connection is: how it begins, how long it may be silent, whose turn it is, and how it ends.
 """
 
 from __future__ import annotations
