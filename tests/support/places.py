@@ -5,8 +5,10 @@ A part is named as in the cluster: "management", "query-0", or "<model>.<version
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
@@ -298,9 +300,13 @@ def engine() -> Any:
     """The client of the engine, with the images that the tests need; skips where there is none."""
     docker = pytest.importorskip("docker", reason="needs docker's client, which is not installed here")
     client = None
-    with suppress(docker.errors.DockerException):
-        client = docker.from_env()
-        client.ping()
+    with warnings.catch_warnings():
+        # Where no engine answers, the client leaves a socket open, in what cannot be reached any more.
+        warnings.simplefilter("ignore", ResourceWarning)
+        with suppress(docker.errors.DockerException):
+            client = docker.from_env()
+            client.ping()
+        gc.collect()
     parts.need("docker", client is not None, "Start an engine, or set DOCKER_HOST.")
     from clipperlab.images import build
 
