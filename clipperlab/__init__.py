@@ -22,7 +22,7 @@ from clipper_container.errors import (
     WireError,
 )
 
-from . import deployers
+from . import deployers, draw
 from .connection import ClipperConnection
 from .places.docker import DockerContainerManager
 from .places.kubernetes import KubernetesContainerManager
@@ -68,5 +68,6 @@ __all__ = [
     "WireError",
     "__version__",
     "deployers",
+    "draw",
     "serve",
 ]
