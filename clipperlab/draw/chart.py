@@ -8,10 +8,25 @@ from typing import Any
 
 from clipper_container.errors import BadRequest
 
-from .drawing import BAD, COLOURS, GREY, INK, MARGIN, WIDTH, Drawing, Markup, element, legend, line, text
+from .drawing import (
+    BAD,
+    COLOURS,
+    GREY,
+    INK,
+    LETTER,
+    MARGIN,
+    WIDTH,
+    Drawing,
+    Markup,
+    element,
+    legend,
+    line,
+    text,
+)
 from .numbers import known, length, round_up, said, short, ticks
 
 _LEFT, _HEIGHT, _DOTS = 54, 130, 24
+_MARK, _ROWS = 12, 3  # what marks say stands above the lines, neighbours below each other
 _Points = list[tuple[float, float | None]]
 
 
@@ -26,7 +41,6 @@ def lines(
     limit: float | None = None,
     log: bool = False,
     stacked: bool = False,
-    height: float = _HEIGHT,
 ) -> Drawing:
     """A line for each name, through its points (x, y). What x and y are stands beside the axes.
 
@@ -41,13 +55,14 @@ def lines(
         raise BadRequest(f"There is nothing to draw for {title!r}: give a point at least.")
     named = any(isinstance(at, str) for at in places)
     where = _where(places, title, named=named, log=log)
+    limit = known(limit, what=f"The limit of {title}")
     number = length if stacked else known
     drawn: dict[str, _Points] = {
         name: sorted(((where(at), number(value, what=f"{name} of {title}")) for at, value in points),
                      key=lambda point: point[0])
         for name, points in given.items()
     }  # fmt: skip
-    uprights = [(where(at), word) for at, word in marks]
+    uprights = sorted((where(at), word) for at, word in marks)
     ends = [at for points in drawn.values() for at, _ in points] + [at for at, _ in uprights]
     low, high = min(ends), max(ends)
     if stacked:
@@ -61,7 +76,8 @@ def lines(
     if y:
         nodes.append(text(MARGIN, begins, y))
         begins += 8
-    ends_y = begins + height
+    words_y, begins = begins, begins + _MARK * min(_ROWS, len(uprights))
+    ends_y = begins + _HEIGHT
 
     def px(at: float) -> float:
         return (
@@ -69,13 +85,14 @@ def lines(
         )
 
     def py(value: float) -> float:
-        return ends_y - (value - bottom) / (top - bottom) * height
+        return ends_y - (value - bottom) / (top - bottom) * _HEIGHT
 
     for value in (bottom, (bottom + top) / 2, top):
         nodes.append(line(_LEFT, py(value), WIDTH - MARGIN, py(value), GREY))
         nodes.append(text(_LEFT - 5, py(value) + 3, said(value, unit), anchor="end"))
     for at, word in _labels(places, where, low, high, named=named, log=log):
-        nodes.append(text(px(at), ends_y + 14, word, anchor="middle"))
+        inside = min(px(at), WIDTH - LETTER * len(word) / 2)
+        nodes.append(text(inside, ends_y + 14, word, anchor="middle"))
     if x:
         nodes.append(text(WIDTH - MARGIN, ends_y + 28, x, anchor="end"))
     below = [(at, 0.0) for at in dict.fromkeys(at for points in drawn.values() for at, _ in points)]
@@ -92,10 +109,10 @@ def lines(
         nodes.append(line(_LEFT, py(limit), WIDTH - MARGIN, py(limit), BAD, "5 3"))
         nodes.append(text(WIDTH - MARGIN, py(limit) - 3, f"limit {said(limit, unit)}", anchor="end"))
     for i, (at, word) in enumerate(uprights):
-        nodes.append(line(px(at), begins, px(at), ends_y, INK, "2 2"))
+        nodes.append(line(px(at), words_y, px(at), ends_y, INK, "2 2"))
         right = px(at) > WIDTH / 2
         beside = (px(at) - 3, "end") if right else (px(at) + 3, "start")
-        nodes.append(text(beside[0], begins + 9 + 12 * (i % 3), word, anchor=beside[1]))
+        nodes.append(text(beside[0], words_y + 9 + _MARK * (i % _ROWS), word, anchor=beside[1]))
     words = _words(given, unit, marks, limit)
     return Drawing(title, words, ends_y + (34 if x else 20), nodes)
 
@@ -111,7 +128,7 @@ def _where(places: list[Any], title: str, *, named: bool, log: bool) -> Callable
         number = known(at, what=f"A place on the axis of {title}")
         if number is None or (log and number <= 0):
             raise BadRequest(
-                f"{at!r} is no place on the axis of {title!r}: give a number above 0, or no log."
+                f"{at!r} is no place on the axis of {title!r}: give a number{' above 0' if log else ''}."
             )
         return math.log2(number) if log else number
 
@@ -122,7 +139,7 @@ def _labels(
     places: list[Any], where: Callable[[Any], float], low: float, high: float, *, named: bool, log: bool
 ) -> list[tuple[float, str]]:
     if named:
-        return [(where(at), str(at)) for at in places]
+        return [(where(at), str(at)) for at in places[:: math.ceil(len(places) / 10)]]
     if log or len(places) <= 6:
         apart = sorted(dict.fromkeys(float(at) for at in places))
         return [(where(at), short(at)) for at in apart[:: math.ceil(len(apart) / 10)]]

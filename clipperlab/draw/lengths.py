@@ -11,6 +11,7 @@ from .drawing import BAD, COLOURS, INK, LETTER, MARGIN, WIDTH, Drawing, Markup, 
 from .numbers import length, said
 
 _BAR, _STEP, _VALUE = 14, 22, 70
+_LETTERS = 38  # of a name; its words have all of them
 
 
 def bars(values: Mapping[Any, Any], *, title: str, unit: str = "", limit: float | None = None) -> Drawing:
@@ -39,9 +40,10 @@ def _draw(
     }
     if not any(rows.values()):
         raise BadRequest(f"There is nothing to draw for {title!r}: give a number at least.")
+    limit = length(limit, what=f"The limit of {title}")
     sums = {name: sum(value or 0 for value in row.values()) for name, row in rows.items()}
     top = max([*sums.values(), limit or 0, 1 if unit == "%" and max(sums.values()) > 0.5 else 0]) or 1
-    left = MARGIN + 8 + min(200, LETTER * max(map(len, rows)))
+    left = MARGIN + 8 + LETTER * min(_LETTERS, max(map(len, rows)))
     scale = (WIDTH - left - _VALUE) / top
     names = list(dict.fromkeys(part for row in rows.values() for part in row))
     colours = {name: COLOURS[i % len(COLOURS)] if parts else COLOURS[0] for i, name in enumerate(names)}
@@ -57,7 +59,7 @@ def _draw(
         y -= 6
     first = y
     for name, row in rows.items():
-        nodes.append(text(left - 8, y + 11, name, anchor="end"))
+        nodes.append(text(left - 8, y + 11, _fitting(name), anchor="end"))
         x = left
         for part, value in row.items():
             wide = (value or 0) * scale
@@ -75,6 +77,10 @@ def _draw(
         ]
         y += 12
     return Drawing(title, _words(rows, sums, unit, limit, parts), y, nodes)
+
+
+def _fitting(name: str) -> str:
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
 
 
 def _words(

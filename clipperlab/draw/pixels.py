@@ -60,8 +60,10 @@ def images(
 
 
 def _pixels(row: Any) -> list[list[float]]:
-    values = row.tolist() if hasattr(row, "tolist") else list(row)
-    if values and not isinstance(values[0], list | tuple):
+    values = _plain(row)
+    if values and hasattr(values[0], "__len__") and not isinstance(values[0], str):
+        values = [_plain(line) for line in values]
+    if values and not isinstance(values[0], list):
         side = math.isqrt(len(values))
         if side * side != len(values):
             raise BadRequest(f"{len(values)} pixels are no square: give a list for each line of them.")
@@ -69,6 +71,10 @@ def _pixels(row: Any) -> list[list[float]]:
     if not values:
         raise BadRequest("A picture without pixels cannot be drawn.")
     return [[known(value, what="A pixel") or 0.0 for value in line] for line in values]
+
+
+def _plain(row: Any) -> list[Any]:
+    return row.tolist() if hasattr(row, "tolist") else list(row)
 
 
 def _captions(i: int, truth: list[str], said: Mapping[str, list[str]]) -> list[tuple[str, str]]:

@@ -7,10 +7,13 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from clipper_container.errors import BadRequest
 from clipperlab import draw
+from clipperlab.draw import drawing as colours
+from clipperlab.workbench.pictures import STATIC
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -69,6 +72,8 @@ def test_parts_lie_one_after_the_other() -> None:
     drawing = draw.stacked({"a query": {"queue": 1, "model": 3}}, title="Stages", unit="ms")
     *_, queue, model = widths(drawing)
     assert model == pytest.approx(3 * queue, rel=0.01)
+    *_, first, second = [float(node.attrib["x"]) for node in read(drawing).iter(f"{SVG}rect")]
+    assert second == pytest.approx(first + queue, abs=0.2)
     assert repr(drawing) == "Stages: a query 4 ms (queue 1 ms, model 3 ms)"
     assert "model 3 ms" in texts(drawing)
 
@@ -108,6 +113,41 @@ def test_areas_lie_upon_another() -> None:
     assert upper[1][1] == lower[1][1]  # where 2 has no point it adds nothing
 
 
+def test_words_of_marks_stand_above_the_lines_and_neighbours_below_each_other() -> None:
+    drawing = draw.lines({"a": [(0, 1), (4, 1)]}, title="t", marks=[(2, "two"), (1, "one")])
+    heights = {node.text: float(node.attrib["y"]) for node in read(drawing).iter(f"{SVG}text")}
+    ((line, _),) = points(drawing)
+    assert heights["one"] < heights["two"] < line[1]
+
+
+def test_names_stay_inside_the_picture() -> None:
+    bars = draw.bars({"a" * 100: 1}, title="t")
+    assert texts(bars)[1] == "a" * 37 + "…"
+    assert repr(bars) == f"t: {'a' * 100} 1"
+    many = draw.lines({"a": [(f"day {i} of the week", 1) for i in range(20)]}, title="t")
+    days = [node for node in read(many).iter(f"{SVG}text") if (node.text or "").startswith("day")]
+    assert len(days) == 10
+    last = draw.lines({"a": [("Monday", 1), ("a long word", 1)]}, title="t")
+    (word,) = [node for node in read(last).iter(f"{SVG}text") if node.text == "a long word"]
+    assert float(word.attrib["x"]) + colours.LETTER * len("a long word") / 2 <= colours.WIDTH + 0.1
+
+
+def test_colours_are_those_of_the_live_pictures() -> None:
+    live = (STATIC / "drawing.js").read_text(encoding="utf-8")
+    said = {
+        name: re.findall(r"#[0-9a-f]{6}", line)
+        for name, line in re.findall(r"export const (\w+) = (.*);", live)
+    }
+    assert said["COLOURS"] == list(colours.COLOURS)
+    assert (said["GOOD"], said["BAD"]) == ([colours.GOOD], [colours.BAD])
+
+
+@pytest.mark.parametrize("row", [[0, 1, 2, 3], [[0, 1], [2, 3]], np.arange(4), np.arange(4).reshape(2, 2),
+                                 list(np.arange(4).reshape(2, 2)), ((0, 1), (2, 3))])  # fmt: skip
+def test_pixels_come_as_a_row_or_as_lines(row: Any) -> None:
+    assert draw.images([row]).svg == draw.images([[0, 1, 2, 3]]).svg
+
+
 def test_long_lines_are_said_in_short() -> None:
     said = repr(draw.lines({"a": [(i, i) for i in range(100)]}, title="t"))
     assert said == "t: a from 0 to 99, between 0 and 99"
@@ -128,7 +168,10 @@ def test_right_and_wrong_answers_differ_by_more_than_colour() -> None:
         (lambda: draw.bars({"a": math.inf}, title="t"), "infinite"),
         (lambda: draw.bars({"a": "much"}, title="t"), "is to be a number"),
         (lambda: draw.lines({"a": []}, title="t"), "nothing to draw"),
-        (lambda: draw.lines({"a": [(0, 1)]}, title="t", log=True), "above 0"),
+        (lambda: draw.lines({"a": [(0, 1)]}, title="t", log=True), "give a number above 0"),
+        (lambda: draw.lines({"a": [(None, 1)]}, title="t"), "give a number\\.$"),
+        (lambda: draw.lines({"a": [(0, 1)]}, title="t", limit=math.inf), "The limit of t is infinite"),
+        (lambda: draw.bars({"a": 1}, title="t", limit=-1), "The limit of t is -1"),
         (lambda: draw.images([]), "nothing to draw"),
         (lambda: draw.images([[1, 2, 3]]), "no square"),
         (lambda: draw.images([[1]], [1, 2]), "1 pictures and 2 of labels"),
