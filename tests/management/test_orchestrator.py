@@ -313,7 +313,7 @@ def test_one_that_somebody_else_ends_is_no_crash(tmp_path: Path) -> None:
         manager.running[name] = Status(name, "replica", labels, 0, -1, "drained", stopping=True)
         await asyncio.sleep(1)
         texts = [e.text for e in world.events.last(100)]
-        assert f"Stopped {name}." in texts
+        assert f"Stopped replica {labels['replica']} of m:1." in texts
         assert not any("ended by itself" in text for text in texts)
 
     in_world(tmp_path, test)

@@ -350,7 +350,9 @@ def test_a_crashed_replica_comes_back_under_another_number(in_world: InWorld) ->
         await world.deploy("1", num_replicas=2)
         world.manager.exit("m.1.0", -9, "killed")
         assert await world.changes.wait_for(lambda: world.replicas() == ["m.1.1", "m.1.2"], 5)
-        assert any("m.1.0 ended by itself" in event.text for event in world.events.last(5))
+        texts = [event.text for event in world.events.last(9)]
+        assert "Starting replica 0 of m:1." in texts
+        assert any(text.startswith("Replica 0 of m:1 ended by itself with exit code -9.") for text in texts)
 
     in_world(test)
 

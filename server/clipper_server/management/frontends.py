@@ -120,7 +120,7 @@ class Frontends:
 
         if not await self._changes.wait_for(all_have_it, ACKNOWLEDGE_S) and not self._changes.closed:
             late = ", ".join(r.frontend for r in self.live() if r.revision < revision)
-            text = f"Query frontend {late} has not taken over revision {revision} yet."
+            text = f"Query frontend {late} does not know of the last change yet."
             self._events.add("frontend", text, frontend=late)
 
     def ready_replicas(self, model: str, version: str) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -314,14 +314,14 @@ class Reconciler:
                 await self._manager.stop(status.name, at_once=True)
 
     async def _start(self, spec: Spec) -> None:
-        self._events.add("start", f"Starting {spec.name}.", **spec.labels)
+        self._events.add("start", f"Starting {_called(spec.labels)}.", **spec.labels)
         await self._manager.start(spec)
         self._changes.notify()
 
     async def _stop(self, statuses: Sequence[Status]) -> None:
         for status in statuses:
             if not self._running.is_stopping(status):
-                self._events.add("stop", f"Stopping {status.name}.", **status.labels)
+                self._events.add("stop", f"Stopping {_called(status.labels)}.", **status.labels)
                 self._running.stop(status.name)
             await self._manager.stop(status.name)
 
@@ -329,9 +329,11 @@ class Reconciler:
         asked = self._running.is_stopping(status)
         self._running.end(status.name)
         if asked:
-            self._events.add("stop", f"Stopped {status.name}.", **status.labels)
+            self._events.add("stop", f"Stopped {_called(status.labels)}.", **status.labels)
         else:
-            text = f"{status.name} ended by itself{_how(status)}. Its last words: {status.last_words}"
+            what = _called(status.labels)
+            how = f"ended by itself{_how(status)}. Its last words: {status.last_words}"
+            text = f"{what[0].upper()}{what[1:]} {how}"
             self._events.add("crash", text, **status.labels)
             if status.kind == "replica":
                 self._on_crash(status)
@@ -377,6 +379,13 @@ class _Parts:
         """Raises what they raised."""
         if self._errors:
             raise ExceptionGroup("parts of a step of the reconciler failed", self._errors)
+
+
+def _called(labels: Mapping[str, str]) -> str:
+    """A replica or a query frontend in words, for people: its name is one for programs."""
+    if "frontend" in labels:
+        return f"query frontend {labels['frontend']}"
+    return f"replica {labels['replica']} of {labels['model']}:{labels['version']}"
 
 
 def _how(status: Status) -> str:

@@ -106,7 +106,7 @@ async def serve(
         ),
     )
     control.versions.collect()
-    events.add("management", f"Management of {specs.cluster_name} starts at revision {state.revision}.")
+    events.add("management", f"Management of {specs.cluster_name} has started.")
     serving = asyncio.create_task(server.serve(sockets=[ground.listener]), name="api")
     turns = {"reconciler": reconciler.turn, "series": series.turn}
     beside = [
