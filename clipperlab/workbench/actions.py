@@ -81,7 +81,7 @@ def _failed(what: str, why: str) -> str:
     first, _, rest = why.strip().partition("\n")
     more = f"<pre tabindex='0'>{html.escape(rest)}</pre>" if rest else ""
     return (
-        f'<div role="alert" class="clipper-trouble"><b>{html.escape(what)} failed.</b> '
+        f'<div role="alert" class="clipper-failed"><b>{html.escape(what)} failed.</b> '
         f"{html.escape(first)}{more}</div>"
     )
 

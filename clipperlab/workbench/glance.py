@@ -22,7 +22,7 @@ def trouble(seen: Seen) -> str:
     if not seen.trouble:
         return ""
     return (
-        f'<div role="alert" class="clipper-trouble">{html.escape(seen.trouble)}<br>'
+        f'<div role="alert" class="clipper-failed">{html.escape(seen.trouble)}<br>'
         "<small>It is looked for again every second.</small></div>"
     )
 
@@ -35,12 +35,14 @@ def head(seen: Seen) -> str:
     frontends = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
     plural = "" if states.total() == 1 else "s"
     return (
-        f"<b>{html.escape(cluster['cluster_name'])}</b> &nbsp; queries at <code>{cluster['query']}</code>, "
+        f'<div class="clipper-head"><b>{html.escape(cluster["cluster_name"])}</b> &nbsp; '
+        f"queries at <code>{cluster['query']}</code>, "
         f"management at <code>{cluster['management']}</code>, "
         f"query frontend{plural}: {html.escape(frontends)}"
         + "".join(
             f'<div role="status">{_dot("failed", "")}{html.escape(w)}</div>' for w in cluster["warnings"]
         )
+        + "</div>"
     )
 
 

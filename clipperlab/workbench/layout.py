@@ -9,8 +9,9 @@ WIDE = {"width": "16em"}
 LABEL = {"description_width": "initial"}  # as wide as its words, where it stands in a row
 
 _STYLE = """
-.clipper-trouble { border-left: 4px solid #d1584f; padding: 4px 8px; margin: 2px 0; line-height: 1.4; }
-.clipper-trouble pre { max-height: 20em; overflow: auto; }
+.clipper-failed { border-left: 4px solid #d1584f; padding: 4px 8px; margin: 2px 0; line-height: 1.4; }
+.clipper-failed pre { max-height: 20em; overflow: auto; }
+.clipper-head { line-height: 1.5; }
 .clipper-glance { container-type: inline-size; }
 .clipper-glance table { line-height: 1.5; }
 .clipper-glance :is(td, th) { padding: 1px 12px 1px 0; text-align: left; white-space: nowrap; }
@@ -21,7 +22,7 @@ _STYLE = """
 @container (max-width: 640px) {
   .clipper-glance table, .clipper-glance tbody { display: block; }
   .clipper-glance thead { display: none; }
-  .clipper-glance tr { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 0 8px;
+  .clipper-glance tr { display: grid; gap: 0 8px; grid-template-columns: repeat(auto-fill, minmax(8em, 1fr));
     border-top: 1px solid var(--jp-border-color2, #8886); padding: 4px 0; }
   .clipper-glance tr.below { border-top: none; padding-top: 0; }
   .clipper-glance td { padding: 0; text-align: left; white-space: normal; overflow-wrap: anywhere; }
@@ -33,7 +34,7 @@ _STYLE = """
 }
 .clipper-tabs > .lm-TabBar > .lm-TabBar-content { flex-wrap: wrap; }
 .clipper-tabs.jupyter-widget-tab > .lm-TabBar .lm-TabBar-tab {
-  flex: 0 0 auto; min-width: 0; padding: 0 12px; }
+  flex: 0 0 auto; min-width: 0; padding: 0 8px; }
 .clipper-tabs.jupyter-widget-tab > .lm-TabBar .lm-TabBar-tabLabel { overflow: visible; }
 """
 

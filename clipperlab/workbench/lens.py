@@ -71,7 +71,9 @@ class Lens(widgets.VBox):
             16, description="Black is sent as 0, white as", layout={"width": "20em"}, style=LABEL
         )
         self.row = widgets.BoundedIntText(0, min=0, max=0, description="Row")
-        self.fresh = widgets.Checkbox(False, description="without the cache", indent=False, layout=SHORT)
+        self.fresh = widgets.Checkbox(
+            False, description="without the cache", indent=False, layout={"width": "auto"}
+        )
         self._drawn = widgets.VBox([row(self.width, self.height, self.top), self.sketch])
         self._input = widgets.VBox([self.text])
         self.timeline = Timeline()

@@ -30,6 +30,7 @@ class View(widgets.VBox):
         self.conn = conn
         self.banner = widgets.HTML()
         super().__init__([style(), self.banner, *children])
+        self.add_class("clipper-view")
 
     def begin(self, seen: Seen) -> None:
         """Called once, before the first `show`: for what depends on what there is."""

@@ -32,7 +32,7 @@ class DeployControls(widgets.VBox):
         self._found: list[Deployable] = []
         self._suggested = "1"  # a version that nobody typed
         self.what = widgets.Dropdown(description="What", layout={"width": "24em"})
-        self.model = widgets.Text("", placeholder="model name", description="Model")
+        self.model = widgets.Text("", placeholder="model name", description="Model", layout={"width": "24em"})
         self.version = widgets.Text("1", description="Version", layout=WIDE)
         self.input_type = widgets.Dropdown(
             options=list(INPUT_TYPES), value="doubles", description="Input type"
