@@ -15,6 +15,7 @@ from .watch import Seen
 _COLOURS = {"ready": "#2fa37c", "starting": "#e08a2e", "failed": "#d1584f", "crashing": "#d1584f"}
 _NUMBERS = {"answers /s", "defaults", "p99", "inputs /s", "waiting", "busy", "process", "predictions"}
 NOTHING = "-"
+LONGEST = 60  # characters of a default output
 
 
 def trouble(seen: Seen) -> str:
@@ -59,7 +60,7 @@ def applications(seen: Seen, chosen: Iterable[Application] | None = None) -> str
                 f"<code>/{html.escape(name)}/predict</code>",
                 application["input_type"],
                 f"{application['latency_slo_micros'] / 1000:g} ms",
-                f"<code>{html.escape(repr(application['default_output']))}</code>",
+                f"<code>{html.escape(_shortened(repr(application['default_output'])))}</code>",
                 html.escape(", ".join(application["linked_models"])) or "none: only default outputs",
                 NOTHING if rate is None else f"{rate:,.0f}",
                 NOTHING if not rate else f"{100 * (1 - model / rate):.0f} %",
@@ -124,6 +125,10 @@ def replicas(seen: Seen, chosen: Iterable[Replica]) -> str:
         head.append("GPU")
         rows = [[*row, _gpu(replica["gpu"])] for row, replica in zip(rows, chosen, strict=True)]
     return _table(seen, head, rows) if rows else "<p>No replica.</p>"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _gpu(gpu: GPU | None) -> str:

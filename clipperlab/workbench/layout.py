@@ -14,19 +14,20 @@ _STYLE = """
 .clipper-head { line-height: 1.5; }
 .clipper-glance { container-type: inline-size; }
 .clipper-glance table { line-height: 1.5; }
-.clipper-glance :is(td, th) { padding: 1px 12px 1px 0; text-align: left; white-space: nowrap; }
+.clipper-glance :is(td, th) { padding: 1px 12px 1px 0; text-align: left; vertical-align: top; }
 /* Wide enough for what comes, with digits of one width: a table that changes moves nothing below it. */
-.clipper-glance .number { text-align: right; min-width: 4.5em; font-variant-numeric: tabular-nums; }
-.clipper-glance .told { padding-left: 1.2em; white-space: normal; }
+.clipper-glance .number { text-align: right; min-width: 4.5em; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+.clipper-glance .told { padding-left: 1.2em; }
 .clipper-glance .told pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-@container (max-width: 640px) {
+@container (max-width: 700px) {
   .clipper-glance table, .clipper-glance tbody { display: block; }
   .clipper-glance thead { display: none; }
   .clipper-glance tr { display: grid; gap: 0 8px; grid-template-columns: repeat(auto-fill, minmax(8em, 1fr));
     border-top: 1px solid var(--jp-border-color2, #8886); padding: 4px 0; }
   .clipper-glance tr.below { border-top: none; padding-top: 0; }
-  .clipper-glance td { padding: 0; text-align: left; white-space: normal; overflow-wrap: anywhere; }
-  .clipper-glance td.number { text-align: left; min-width: 0; white-space: nowrap; }
+  .clipper-glance td { padding: 0; text-align: left; overflow-wrap: anywhere; }
+  .clipper-glance td.number { text-align: left; min-width: 0; }
   .clipper-glance td::before { content: attr(data-name); display: block; line-height: 1.2; font-size: 11px;
     color: var(--jp-ui-font-color2, inherit); }
   .clipper-glance td:first-child { grid-column: 1 / -1; padding: 0; }
