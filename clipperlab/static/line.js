@@ -17,6 +17,7 @@ function render({ model, el }) {
   const style = document.createElement("style");
   style.textContent = STYLE;
   const code = document.createElement("code");
+  code.tabIndex = 0; // it scrolls where there is little room
   const button = document.createElement("button");
   button.type = "button";
   line.append(style, code, button);

@@ -15,6 +15,7 @@ from .watch import Seen
 _COLOURS = {"ready": "#2fa37c", "starting": "#e08a2e", "failed": "#d1584f", "crashing": "#d1584f"}
 _NUMBERS = {"answers /s", "defaults", "p99", "inputs /s", "waiting", "busy", "process", "predictions"}
 NOTHING = "-"
+OLD = ' style="opacity:0.5"'
 LONGEST = 60  # characters of a default output
 
 
@@ -36,8 +37,8 @@ def head(seen: Seen) -> str:
     frontends = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
     plural = "" if states.total() == 1 else "s"
     return (
-        f'<div class="clipper-head"><b>{html.escape(cluster["cluster_name"])}</b> &nbsp; '
-        f"queries at <code>{cluster['query']}</code>, "
+        f'<div class="clipper-head"{OLD if seen.trouble else ""}>'
+        f"<b>{html.escape(cluster['cluster_name'])}</b> &nbsp; queries at <code>{cluster['query']}</code>, "
         f"management at <code>{cluster['management']}</code>, "
         f"query frontend{plural}: {html.escape(frontends)}"
         + "".join(
@@ -164,4 +165,4 @@ def _table(seen: Seen, names: Sequence[str], rows: Sequence[Sequence[str]], belo
     if not seen.trouble:
         return whole
     since = f"{datetime.fromtimestamp(seen.at):%H:%M:%S}"
-    return f'<div><small>as it was at {since}</small></div><div style="opacity:0.5">{whole}</div>'
+    return f"<div><small>as it was at {since}</small></div><div{OLD}>{whole}</div>"

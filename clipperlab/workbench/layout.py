@@ -11,6 +11,7 @@ LABEL = {"description_width": "initial"}  # as wide as its words, where it stand
 _STYLE = """
 .clipper-failed { border-left: 4px solid #d1584f; padding: 4px 8px; margin: 2px 0; line-height: 1.4; }
 .clipper-failed pre { max-height: 20em; overflow: auto; }
+.clipper-path { white-space: pre-wrap; word-break: normal; overflow-wrap: break-word; line-height: 1.4; }
 .clipper-head { line-height: 1.5; }
 .clipper-glance { container-type: inline-size; }
 .clipper-glance table { line-height: 1.5; }
@@ -23,8 +24,8 @@ _STYLE = """
 @container (max-width: 700px) {
   .clipper-glance table, .clipper-glance tbody { display: block; }
   .clipper-glance thead { display: none; }
-  .clipper-glance tr { display: grid; gap: 0 8px; grid-template-columns: repeat(auto-fill, minmax(8em, 1fr));
-    border-top: 1px solid var(--jp-border-color2, #8886); padding: 4px 0; }
+  .clipper-glance tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5em, 1fr));
+    gap: 0 8px; border-top: 1px solid var(--jp-border-color2, #8886); padding: 4px 0; }
   .clipper-glance tr.below { border-top: none; padding-top: 0; }
   .clipper-glance td { padding: 0; text-align: left; overflow-wrap: anywhere; }
   .clipper-glance td.number { text-align: left; min-width: 0; }

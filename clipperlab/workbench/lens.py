@@ -157,7 +157,7 @@ class Lens(widgets.VBox):
                 self.path.value = html.escape(str(error))
             else:
                 self.timeline.trace = dict(trace)
-                self.path.value = f"<pre>{html.escape(str(trace))}</pre>"
+                self.path.value = f'<pre class="clipper-path">{html.escape(str(trace))}</pre>'
             return Answer(_answer(answer))
 
         return ask

@@ -28,7 +28,7 @@ conn.connect()
 conn.panel()"""
 TABS = ("Model", "Deploy", "Application", "Ask", "Pictures", "Replicas", "Logs")
 WIDTHS = (1280, 1920, 560)
-UPDATES = 60  # of the tables, of which there is one a second at most
+UPDATES = 6  # of the tables, of which there is one a second at most
 # Where the tab bar and the next cell are, below the panel's top, whenever the tables have changed.
 PLACES = """async ([updates]) => {
   const panel = document.querySelector('.clipper-view');
@@ -88,19 +88,21 @@ def lab(cluster: ClipperConnection, tmp_path_factory: pytest.TempPathFactory) ->
         page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
         lab.run(SHOW)
         expect(page.get_by_role("tab", name="Model", exact=True)).to_be_visible(timeout=60_000)
+        lab.run("conn.lens('asked', [[1.0], [2.0]])")
         yield lab
         browser.close()
 
 
 def test_nothing_below_the_panel_moves_under_load(lab: Notebook) -> None:
     open_tab(lab.page, "Pictures")
-    picture = lab.page.get_by_role("img", name="asked: answers a second")
+    panel = lab.page.locator(".clipper-view")
+    picture = panel.get_by_role("img", name="asked: answers a second")
     for width in WIDTHS:
         lab.page.set_viewport_size({"width": width, "height": 2400})
         # Each picture has something to show, in its new width.
         expect(picture).to_be_visible(timeout=60_000)
         for name in ("m:2: replicas at work", "m:2: time of a batch, by its size"):
-            expect(lab.page.get_by_role("img", name=name)).to_be_visible(timeout=60_000)
+            expect(panel.get_by_role("img", name=name)).to_be_visible(timeout=60_000)
         lab.page.evaluate(PLACES, [2])
         places = lab.page.evaluate(PLACES, [UPDATES])
         assert len(places) == 1, (width, places)
@@ -124,19 +126,20 @@ def test_nothing_is_cut_off(lab: Notebook, width: int) -> None:
         assert beyond == [], name
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_everybody_can_use_the_panel(lab: Notebook, theme: str) -> None:
-    page = lab.page
-    page.set_viewport_size({"width": 1280, "height": 2400})
+@pytest.mark.parametrize(("theme", "width"), [("Light", 1280), ("Dark", 560)])
+def test_everybody_can_use_the_panel(lab: Notebook, theme: str, width: int) -> None:
+    page, panel = lab.page, lab.page.locator(".clipper-view")
+    page.set_viewport_size({"width": width, "height": 2400})
     change = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
     page.evaluate(change, f"JupyterLab {theme}")
     expect(page.locator(f"body[data-jp-theme-name='JupyterLab {theme}']")).to_be_attached(timeout=60_000)
     for name in TABS:
         open_tab(page, name)
         if name == "Ask":
-            page.get_by_role("button", name="an image", exact=True).click()
-            expect(page.get_by_role("img", name="What is sent: 8 by 8 numbers")).to_be_visible()
+            panel.get_by_role("button", name="an image", exact=True).click()
+            expect(panel.get_by_role("img", name="What is sent: 8 by 8 numbers")).to_be_visible()
         assert violations(page, ".clipper-view") == [], name
+    assert violations(page, ".jp-OutputArea-output") == []  # also the lens below
     assert lab.errors == []
 
 
