@@ -28,9 +28,10 @@ conn.connect()
 conn.panel()"""
 TABS = ("Model", "Deploy", "Application", "Ask", "Pictures", "Replicas", "Logs")
 WIDTHS = (1280, 1920, 560)
-UPDATES = 6  # of the tables, of which there is one a second at most
+UPDATES = 20  # of the tables, at least
+SECONDS = 60  # for which they are watched, at least
 # Where the tab bar and the next cell are, below the panel's top, whenever the tables have changed.
-PLACES = """async ([updates]) => {
+PLACES = """async ([updates, seconds]) => {
   const panel = document.querySelector('.clipper-view');
   const below = panel.closest('.jp-Cell').nextElementSibling;
   const nodes = [panel.querySelector('.lm-TabBar'), below];
@@ -41,9 +42,10 @@ PLACES = """async ([updates]) => {
   resized.observe(panel);
   await new Promise((resolve) => {
     let count = 0;
+    const began = performance.now();
     const changed = new MutationObserver(() => requestAnimationFrame(() => {
       look();
-      if (++count < updates) return;
+      if (++count < updates || performance.now() - began < 1000 * seconds) return;
       changed.disconnect();
       resolve();
     }));
@@ -103,8 +105,8 @@ def test_nothing_below_the_panel_moves_under_load(lab: Notebook) -> None:
         expect(picture).to_be_visible(timeout=60_000)
         for name in ("m:2: replicas at work", "m:2: time of a batch, by its size"):
             expect(panel.get_by_role("img", name=name)).to_be_visible(timeout=60_000)
-        lab.page.evaluate(PLACES, [2])
-        places = lab.page.evaluate(PLACES, [UPDATES])
+        lab.page.evaluate(PLACES, [2, 0])
+        places = lab.page.evaluate(PLACES, [UPDATES, SECONDS])
         assert len(places) == 1, (width, places)
         lab.shoot(f"panel-{width}")
 
