@@ -130,7 +130,7 @@ class Action(widgets.VBox):
         try:
             self.line.code, why_not = self._line(), self._worker.trouble
         except BadRequest as error:
-            self.line.code, why_not = "", str(error)
+            self.line.code, why_not = "", self._worker.trouble or str(error)
         said = f"<small>{html.escape(why_not)}</small>" if why_not else ""
         if self.why_not.value != said:
             self.why_not.value = said

@@ -350,6 +350,7 @@ def test_every_view_says_what_is_wrong_and_recovers(cluster: ClipperConnection, 
     for action in (panel.model.scale, panel.application.link, panel.application.register):
         wait_for("what cannot work to say so", lambda action=action: action.button.disabled)  # type: ignore[misc]
     assert "the cluster does not answer" in panel.model.scale.why_not.value
+    assert "the cluster does not answer" in panel.application.register.why_not.value  # and not only a name
     assert not panel.reconnect.button.disabled
     press(panel.reconnect, panel.reconnect._worker)
     wait_for("the sentence to go", lambda: panel.banner.value == "")
