@@ -33,45 +33,59 @@ class ApplicationHandle(Displayed):
     def url(self) -> str:
         return self._conn._url(self.name)
 
-    def predict(self, input: Any, *, version: object = None, timeout_micros: int | None = None) -> Any:
+    def predict(
+        self,
+        input: Any,
+        *,
+        version: object = None,
+        timeout_micros: int | None = None,
+        cache: bool = True,
+    ) -> Any:
         """Ask it one input: its answer, a dictionary as the endpoint gives it.
 
         An input is a list, an array, a series, a tensor, or whatever else its input type has. A table, or an
         array or list with one dimension more than an input has, is several inputs: the list of their answers
-        comes back. Raises BadRequest where the input is not of its type, TooLarge, NotFound, or
-        ClusterError.
+        comes back. Without `cache` the model computes it, also where the answer is known. Raises BadRequest
+        where the input is not of its type, TooLarge, NotFound, or ClusterError.
         """
         if rows.is_plain(input):
-            return self._ask({"input": input}, version, timeout_micros)
+            return self._ask({"input": input}, version, timeout_micros, cache)
         kind = self.info["input_type"]
         if rows.is_several(kind, input):
-            return self._batch(kind, input, version, timeout_micros)
-        return self._ask({"input": rows.one(kind, input)}, version, timeout_micros)
+            return self._batch(kind, input, version, timeout_micros, cache)
+        return self._ask({"input": rows.one(kind, input)}, version, timeout_micros, cache)
 
     def predict_batch(
-        self, inputs: Any, *, version: object = None, timeout_micros: int | None = None
+        self,
+        inputs: Any,
+        *,
+        version: object = None,
+        timeout_micros: int | None = None,
+        cache: bool = True,
     ) -> list[dict[str, Any]]:
         """Ask it several inputs in one request: the rows of a table or of an array, or a list of inputs.
 
         Their answers, in order, each a dictionary as `predict` has it. Raises what that raises.
         """
-        return self._batch(self.info["input_type"], inputs, version, timeout_micros)
+        return self._batch(self.info["input_type"], inputs, version, timeout_micros, cache)
 
     def _batch(
-        self, kind: str, inputs: Any, version: object, timeout_micros: int | None
+        self, kind: str, inputs: Any, version: object, timeout_micros: int | None, cache: bool
     ) -> list[dict[str, Any]]:
-        answer = self._ask({"input_batch": rows.several(kind, inputs)}, version, timeout_micros)
+        answer = self._ask({"input_batch": rows.several(kind, inputs)}, version, timeout_micros, cache)
         found: list[dict[str, Any]] = answer["batch_predictions"]
         return found
 
-    def _ask(self, fields: dict[str, Any], version: object, timeout_micros: int | None) -> dict[str, Any]:
+    def _ask(
+        self, fields: dict[str, Any], version: object, timeout_micros: int | None, cache: bool
+    ) -> dict[str, Any]:
         from .query import predict
 
         if version is not None:
             fields["version"] = str(version)
         if timeout_micros is not None:
             fields["timeout_micros"] = timeout_micros
-        return predict(self.url, fields)
+        return predict(self.url, fields, cache=cache)
 
     def link(self, model_name: str) -> None:
         self._conn.link_model_to_app(self.name, model_name)

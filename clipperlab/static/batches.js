@@ -30,7 +30,7 @@ function render({ model, el }) {
       where: (/** @type {number} */ size) => `batches of ${short(size)}`, empty: "No batch yet.",
     };
   };
-  return draw({ model, el, title: "Time of a batch, by its size", traits: ["batching", "objective_ms"], read });
+  return draw({ model, el, title: "Time of a batch, by its size", traits: ["batching", "name", "objective_ms"], read });
 }
 
 export default { render };

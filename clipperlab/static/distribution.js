@@ -22,7 +22,7 @@ function render({ model, el }) {
     const rules = objective ? [[objective, `objective ${milliseconds(objective)}`]] : [];
     return {
       x, lines, ticks, rules, format: milliseconds, empty: "No request was answered.",
-      where: (/** @type {number} */ nines) => `${(100 * (1 - 10 ** -nines)).toPrecision(3)} % are quicker than`,
+      where: (/** @type {number} */ nines) => `${(100 * (1 - 10 ** -nines)).toPrecision(3)} % are quicker`,
     };
   };
   return draw({ model, el, title: "Latency, by how many are quicker", traits: ["runs", "objective_ms"], read });

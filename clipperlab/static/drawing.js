@@ -3,10 +3,11 @@
 // theme, with a text for those who cannot see it, and a cursor for the keyboard as for the mouse.
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 520;
+const WIDTH = 520; // until it is known how wide it is
 const HEIGHT = 170;
-const LEFT = 46;
-const RIGHT = 12;
+const LEFT = 54;
+const APART = 52; // of two ticks, at least
+const RIGHT = 16;
 const TOP = 10;
 const BOTTOM = 22;
 
@@ -14,6 +15,7 @@ const BOTTOM = 22;
 export const COLOURS = ["#3d85d6", "#e08a2e", "#2fa37c", "#b767c9", "#d1584f", "#8c8f3a", "#5aa7b8", "#8a8f98"];
 export const GOOD = "#2fa37c";
 export const BAD = "#d1584f";
+export const IDLE = "Not asked in the last minutes.";
 
 const STYLE = `
 .clipper-picture { margin: 0; max-width: 640px; color: var(--jp-ui-font-color1, currentColor);
@@ -21,21 +23,25 @@ const STYLE = `
 .clipper-picture figcaption { display: flex; flex-wrap: wrap; gap: 2px 12px; align-items: baseline; }
 .clipper-picture figcaption b { font-weight: 600; }
 .clipper-picture i { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 4px; }
-.clipper-picture svg { display: block; width: 100%; height: auto; outline-offset: 2px; }
-.clipper-picture text { fill: var(--jp-ui-font-color2, currentColor); font-size: 10px; }
+.clipper-picture svg { display: block; width: 100%; height: ${HEIGHT}px; outline-offset: 2px; }
+.clipper-picture text { fill: var(--jp-ui-font-color2, currentColor); font-size: 11px; }
 .clipper-picture .grid { stroke: var(--jp-border-color2, #8886); stroke-width: 1; }
 .clipper-picture .rule { stroke: ${BAD}; stroke-dasharray: 5 3; }
 .clipper-picture .mark { stroke: var(--jp-ui-font-color2, currentColor); stroke-dasharray: 2 2; }
 .clipper-picture .cursor { stroke: var(--jp-ui-font-color2, currentColor); }
+/* Of one width, whatever the number: a caption that changes moves nothing below it. */
+.clipper-picture .value { display: inline-block; min-width: 4.5em; font-variant-numeric: tabular-nums; }
+.clipper-picture .where { color: var(--jp-ui-font-color2, currentColor); }
 .clipper-picture output { display: block; min-height: 1.4em; color: var(--jp-ui-font-color2, currentColor); }
 `;
 
 /**
- * What a picture shows at one moment. Values that are not known are null.
+ * What a picture shows at one moment. Values that are not known are null; where none is known, or all that is stacked
+ * is zero, the sentence `empty` stands in place of the picture.
  * @typedef {{name: string, colour: string, values: (number | null)[], dots?: boolean}} Line
  * @typedef {{x: number[], lines: Line[], stacked?: boolean, scale?: "linear" | "log", top?: number,
  *   ticks: [number, string][], rules?: [number, string][], uprights?: [number, string][],
- *   format: (y: number) => string, where: (x: number) => string, empty?: string}} Picture
+ *   format: (y: number) => string, unit?: string, where: (x: number) => string, empty?: string}} Picture
  */
 
 /** @param {string} tag @param {Record<string, string | number>} attributes @param {...(Node | string)} children */
@@ -95,15 +101,45 @@ export function timeAxis(points) {
 }
 
 /**
- * Draw what `read` gives, again whenever one of the traits changes.
+ * Call `change` whenever the width of `node` is another one: what is drawn is drawn at its real width, and never scaled,
+ * so that letters have one size everywhere.
+ * @param {Element} node @param {() => void} change @returns {() => void} to be called when it is no longer wanted
+ */
+export function onWidth(node, change) {
+  let width = node.clientWidth;
+  const observer = new ResizeObserver(() => {
+    if (node.clientWidth === width) return;
+    width = node.clientWidth;
+    change();
+  });
+  observer.observe(node);
+  return () => observer.disconnect();
+}
+
+/** What it is a picture of, if it has a name, and what of that. @param {any} model @param {string} title */
+function titled(model, title) {
+  const name = model.get("name");
+  return name ? `${name}: ${title[0].toLowerCase()}${title.slice(1)}` : title;
+}
+
+/** @param {Picture} picture */
+function isEmpty(picture) {
+  const there = (/** @type {number | null | undefined} */ value) =>
+    value !== null && value !== undefined && (!picture.stacked || value !== 0);
+  return !picture.x.length || !picture.lines.some((line) => line.values.some(there));
+}
+
+/**
+ * Draw what `read` gives, again whenever one of the traits changes. The trait `name`, where there is one, begins the title.
  * @param {{model: any, el: HTMLElement, title: string, traits: string[], read: () => Picture}} what
  * @returns {() => void} to be called when the picture is no longer wanted
  */
 export function draw({ model, el, title, traits, read }) {
   const caption = html("figcaption", {});
-  const canvas = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", tabindex: 0 });
+  const canvas = svg("svg", { role: "img", tabindex: 0 });
   const told = html("output", { "aria-live": "polite" });
-  el.append(html("figure", { class: "clipper-picture" }, html("style", {}, STYLE), caption, canvas, told));
+  const figure = html("figure", { class: "clipper-picture" }, html("style", {}, STYLE), caption, canvas, told);
+  el.append(figure);
   /** @type {number | null} */
   let cursor = null;
   let picture = read();
@@ -114,11 +150,13 @@ export function draw({ model, el, title, traits, read }) {
     picture = read();
     const count = picture.x.length;
     if (cursor !== null && cursor >= count) cursor = count ? count - 1 : null;
-    paint(canvas, picture, cursor);
-    const at = cursor ?? count - 1;
-    caption.replaceChildren(html("b", {}, title), ...picture.lines.map((line) => legend(line, picture, at)));
-    canvas.setAttribute("aria-label", describe(title, picture, count - 1));
-    told.textContent = cursor === null ? (count ? "" : (picture.empty ?? "")) : describe("", picture, cursor);
+    const empty = isEmpty(picture);
+    const whole = titled(model, title);
+    canvas.style.display = empty ? "none" : "";
+    caption.replaceChildren(html("b", {}, whole), ...(empty ? [] : legends(picture, cursor)));
+    if (!empty) paint(canvas, picture, cursor, figure.clientWidth || WIDTH);
+    canvas.setAttribute("aria-label", describe(whole, picture, count - 1));
+    told.textContent = empty ? (picture.empty ?? "") : cursor === null ? "" : describe("", picture, cursor);
   }
   function later() {
     frame ||= requestAnimationFrame(redraw);
@@ -141,8 +179,8 @@ export function draw({ model, el, title, traits, read }) {
   });
   canvas.addEventListener("pointermove", (event) => {
     const box = canvas.getBoundingClientRect();
-    const px = ((/** @type {PointerEvent} */ (event).clientX - box.left) / box.width) * WIDTH;
-    const scale = scaleOf(picture);
+    const px = /** @type {PointerEvent} */ (event).clientX - box.left;
+    const scale = scaleOf(picture, box.width);
     const nearest = picture.x.reduce(
       (best, x, i) => (Math.abs(scale(x) - px) < Math.abs(scale(picture.x[best]) - px) ? i : best), 0);
     move(nearest);
@@ -151,56 +189,68 @@ export function draw({ model, el, title, traits, read }) {
   canvas.addEventListener("blur", () => move(null));
   for (const trait of traits) model.on(`change:${trait}`, later);
   redraw();
+  const forget = onWidth(figure, later);
   return () => {
+    forget();
     cancelAnimationFrame(frame);
     for (const trait of traits) model.off(`change:${trait}`, later);
   };
 }
 
-/** @param {Line} line @param {Picture} picture @param {number} at */
-function legend(line, picture, at) {
+/** Each line's colour, name and value; and where that is its value, unless that is now, or said below. */
+function legends(/** @type {Picture} */ picture, /** @type {number | null} */ cursor) {
+  const at = cursor ?? picture.x.length - 1;
+  const lines = picture.lines.map((line) =>
+    html("span", {}, html("i", { style: `background:${line.colour}` }), `${line.name}: `,
+      html("span", { class: "value" }, said(line, picture, at) ?? "–")));
+  const where = picture.where(picture.x[at]);
+  return where === "now" || cursor !== null ? lines : [...lines, html("span", { class: "where" }, `(${where})`)];
+}
+
+/** A line's value, with its unit; null where it is not known. */
+function said(/** @type {Line} */ line, /** @type {Picture} */ picture, /** @type {number} */ at) {
   const value = line.values[at];
-  const text = value === null || value === undefined ? "–" : picture.format(value);
-  return html("span", {}, html("i", { style: `background:${line.colour}` }), `${line.name} ${text}`);
+  if (value === null || value === undefined) return null;
+  return picture.unit ? `${picture.format(value)} ${picture.unit}` : picture.format(value);
 }
 
 /** @param {string} title @param {Picture} picture @param {number} at */
 function describe(title, picture, at) {
   const head = title ? `${title}: ` : "";
   if (!picture.x.length) return head + (picture.empty ?? "nothing yet");
-  const values = picture.lines.map((line) => {
-    const value = line.values[at];
-    return `${line.name} ${value === null || value === undefined ? "unknown" : picture.format(value)}`;
-  });
+  const values = picture.lines.map((line) => `${line.name}: ${said(line, picture, at) ?? "unknown"}`);
   const rules = (picture.rules ?? []).map(([, text]) => text);
   return `${head}${picture.where(picture.x[at])}: ${[...values, ...rules].join(", ") || "nothing"}`;
 }
 
-/** @param {Picture} picture */
-function scaleOf(picture) {
+/** @param {Picture} picture @param {number} width */
+function scaleOf(picture, width) {
   const f = picture.scale === "log" ? Math.log2 : (/** @param {number} v */ (v) => v);
   const ends = [...picture.ticks.map(([x]) => x), ...picture.x, ...(picture.uprights ?? []).map(([x]) => x)];
   const low = f(Math.min(...ends));
   const high = f(Math.max(...ends));
-  return (/** @param {number} x */ (x) => LEFT + ((f(x) - low) / (high - low || 1)) * (WIDTH - LEFT - RIGHT));
+  return (/** @param {number} x */ (x) => LEFT + ((f(x) - low) / (high - low || 1)) * (width - LEFT - RIGHT));
 }
 
-/** @param {Element} canvas @param {Picture} picture @param {number | null} cursor */
-function paint(canvas, picture, cursor) {
+/** @param {Element} canvas @param {Picture} picture @param {number | null} cursor @param {number} width */
+function paint(canvas, picture, cursor, width) {
   const count = picture.x.length;
   const sums = picture.x.map((_, i) => picture.lines.reduce((sum, line) => sum + (line.values[i] ?? 0), 0));
   const all = picture.stacked ? sums : picture.lines.flatMap((line) => line.values.filter((v) => v !== null));
   const rules = picture.rules ?? [];
   const top = picture.top ?? roundUp(Math.max(0, .../** @type {number[]} */ (all), ...rules.map(([y]) => y)));
-  const x = scaleOf(picture);
+  const x = scaleOf(picture, width);
   const y = (/** @type {number} */ value) => TOP + (1 - Math.min(value, top) / top) * (HEIGHT - TOP - BOTTOM);
   const nodes = [];
   for (const part of [0, 0.5, 1]) {
-    nodes.push(svg("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(part * top), y2: y(part * top) }));
+    nodes.push(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(part * top), y2: y(part * top) }));
     const at = { x: LEFT - 5, y: y(part * top) + 3, "text-anchor": "end" };
     nodes.push(svg("text", at, picture.format(part * top)));
   }
-  for (const [value, text] of picture.ticks) {
+  let last = Infinity;
+  for (const [value, text] of [...picture.ticks].reverse()) {
+    if (Math.abs(last - x(value)) < APART) continue;
+    last = x(value);
     nodes.push(svg("text", { x: x(value), y: HEIGHT - 6, "text-anchor": "middle" }, text));
   }
   const base = new Array(count).fill(0);
@@ -217,13 +267,13 @@ function paint(canvas, picture, cursor) {
     }
   }
   for (const [value, text] of rules) {
-    nodes.push(svg("line", { class: "rule", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }));
+    nodes.push(svg("line", { class: "rule", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
     const above = y(value) - 3;
-    nodes.push(svg("text", { x: WIDTH - RIGHT, y: above < 9 ? above + 13 : above, "text-anchor": "end" }, text));
+    nodes.push(svg("text", { x: width - RIGHT, y: above < 9 ? above + 13 : above, "text-anchor": "end" }, text));
   }
   (picture.uprights ?? []).forEach(([value, text], i) => {
     nodes.push(svg("line", { class: "mark", x1: x(value), x2: x(value), y1: TOP, y2: HEIGHT - BOTTOM }));
-    const anchor = x(value) > WIDTH / 2 ? "end" : "start";
+    const anchor = x(value) > width / 2 ? "end" : "start";
     const at = { x: x(value) + (anchor === "end" ? -3 : 3), y: TOP + 9 + 12 * ((i % 3) + (rules.length ? 1 : 0)), "text-anchor": anchor };
     nodes.push(svg("text", at, text));
   });

@@ -1,6 +1,6 @@
 // @ts-check
 // How long requests to an application took, against its objective.
-import { BAD, COLOURS, draw, milliseconds, timeAxis } from "./drawing.js";
+import { BAD, COLOURS, IDLE, draw, milliseconds, timeAxis } from "./drawing.js";
 
 /** @param {{model: any, el: HTMLElement}} context */
 function render({ model, el }) {
@@ -15,7 +15,7 @@ function render({ model, el }) {
     }));
     /** @type {[number, string][]} */
     const rules = objective ? [[objective, `objective ${milliseconds(objective)}`]] : [];
-    return { ...timeAxis(points), lines, rules, format: milliseconds, empty: "No query yet." };
+    return { ...timeAxis(points), lines, rules, format: milliseconds, empty: IDLE };
   };
   return draw({ model, el, title: "Latency", traits: ["points", "name", "objective_ms"], read });
 }

@@ -2,11 +2,11 @@
 // A line of Python, and a button that copies it.
 
 const STYLE = `
-.clipper-line { display: inline-flex; gap: 6px; align-items: center; max-width: 100%;
+.clipper-line { display: flex; gap: 6px; align-items: center; max-width: 100%; padding: 2px;
   color: var(--jp-ui-font-color1, currentColor); }
 .clipper-line code { padding: 2px 6px; border-radius: 3px; overflow-x: auto; min-width: 0; white-space: pre; user-select: all;
   font: 12px var(--jp-code-font-family, monospace); background: var(--jp-layout-color2, #8882); }
-.clipper-line button { font-size: 11px; color: inherit; background: none; cursor: pointer;
+.clipper-line button { flex: none; font-size: 11px; color: inherit; background: none; cursor: pointer;
   border: 1px solid var(--jp-border-color1, #8888); border-radius: 3px; padding: 1px 6px; }
 `;
 
@@ -17,6 +17,7 @@ function render({ model, el }) {
   const style = document.createElement("style");
   style.textContent = STYLE;
   const code = document.createElement("code");
+  code.tabIndex = 0; // it scrolls where there is little room
   const button = document.createElement("button");
   button.type = "button";
   line.append(style, code, button);

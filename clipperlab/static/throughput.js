@@ -1,6 +1,6 @@
 // @ts-check
 // How many inputs an application answers a second, and what answered them: the model, or the default output.
-import { BAD, COLOURS, GOOD, draw, short, timeAxis } from "./drawing.js";
+import { BAD, COLOURS, GOOD, IDLE, draw, short, timeAxis } from "./drawing.js";
 
 const OTHERS = [BAD, COLOURS[1], COLOURS[3], COLOURS[5], COLOURS[7]];
 
@@ -16,7 +16,7 @@ function render({ model, el }) {
       colour: i === 0 ? GOOD : OTHERS[(i - 1) % OTHERS.length],
       values: answers.map((/** @type {any} */ answer) => answer[what] ?? 0),
     }));
-    return { ...timeAxis(points), lines, stacked: true, format: short, empty: "No query yet." };
+    return { ...timeAxis(points), lines, stacked: true, format: short, unit: "/s", empty: IDLE };
   };
   return draw({ model, el, title: "Answers a second", traits: ["points", "name"], read });
 }

@@ -1,14 +1,14 @@
 // @ts-check
 // One query's path: where it waited, when it went to which replica, and what of that was the model's own time.
-import { BAD, COLOURS, GOOD, html, milliseconds, svg } from "./drawing.js";
+import { BAD, COLOURS, GOOD, html, milliseconds, onWidth, svg } from "./drawing.js";
 
-const WIDTH = 520;
+const WIDTH = 520; // until it is known how wide it is
 const ROW = 26;
 const LEFT = 90;
 const STYLE = `
 .clipper-timeline { margin: 0; max-width: 640px; color: var(--jp-ui-font-color1, currentColor);
   font: 12px var(--jp-ui-font-family, system-ui, sans-serif); }
-.clipper-timeline svg { display: block; width: 100%; height: auto; }
+.clipper-timeline svg { display: block; width: 100%; }
 .clipper-timeline text { fill: var(--jp-ui-font-color1, currentColor); font-size: 11px; }
 .clipper-timeline ol { margin: 4px 0; padding-left: 20px; }
 `;
@@ -44,20 +44,21 @@ function render({ model, el }) {
     const rows = bars(trace);
     const longest = Math.max(trace.took_ms, ...rows.map(([, , to]) => to)) || 1;
     const withObjective = trace.objective_ms && trace.objective_ms < 4 * longest;
-    const scale = (WIDTH - LEFT - 70) / (withObjective ? Math.max(longest, trace.objective_ms) : longest);
+    const width = figure.clientWidth || WIDTH;
+    const scale = (width - LEFT - 70) / (withObjective ? Math.max(longest, trace.objective_ms) : longest);
     const height = rows.length * ROW + 18;
     const steps = rows.map(([name, from, to]) => `${name}: from ${milliseconds(from)} to ${milliseconds(to)}`);
     const canvas = svg("svg", {
-      viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": `The query's path. ${steps.join("; ")}`,
+      height, role: "img", "aria-label": `The query's path. ${steps.join("; ")}`,
     });
     rows.forEach(([name, from, to, fill], i) => {
       const y = i * ROW + 4;
-      const width = Math.max(1.5, (to - from) * scale);
+      const long = Math.max(1.5, (to - from) * scale);
       const x = LEFT + from * scale;
       canvas.append(
         svg("text", { x: LEFT - 6, y: y + 13, "text-anchor": "end" }, name),
-        svg("rect", { x, y, width, height: ROW - 9, rx: 2, fill }),
-        svg("text", { x: x + width + 4, y: y + 13 }, milliseconds(to - from)),
+        svg("rect", { x, y, width: long, height: ROW - 9, rx: 2, fill }),
+        svg("text", { x: x + long + 4, y: y + 13 }, milliseconds(to - from)),
       );
     });
     if (withObjective) {
@@ -71,7 +72,11 @@ function render({ model, el }) {
   }
   model.on("change:trace", show);
   show();
-  return () => model.off("change:trace", show);
+  const forget = onWidth(figure, show);
+  return () => {
+    forget();
+    model.off("change:trace", show);
+  };
 }
 
 export default { render };

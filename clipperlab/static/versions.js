@@ -1,6 +1,6 @@
 // @ts-check
 // What each version of a model is asked, and when versions came, went and were rolled back.
-import { COLOURS, draw, short, timeAxis } from "./drawing.js";
+import { COLOURS, IDLE, draw, short, timeAxis } from "./drawing.js";
 
 const KINDS = ["ready", "current", "failed", "removed"];
 
@@ -12,7 +12,7 @@ function render({ model, el }) {
     const seen = points.flatMap((/** @type {any} */ point) => Object.keys(point.versions ?? {}));
     const names = [...new Set(/** @type {string[]} */ (seen))].filter((name) => name.startsWith(prefix)).sort();
     const lines = names.map((name, i) => ({
-      name: name.slice(prefix.length),
+      name: `version ${name.slice(prefix.length)}`,
       colour: COLOURS[i % COLOURS.length],
       values: points.map((/** @type {any} */ point) => point.versions?.[name]?.asked ?? 0),
     }));
@@ -23,7 +23,7 @@ function render({ model, el }) {
       .filter((/** @type {any} */ event) =>
         event.at >= first && event.subject.model === model.get("name") && KINDS.includes(event.kind))
       .map((/** @type {any} */ event) => [Math.min(0, event.at - now), word(event)]);
-    return { ...timeAxis(points), lines, uprights, stacked: true, format: short, empty: "No query yet." };
+    return { ...timeAxis(points), lines, uprights, stacked: true, format: short, unit: "/s", empty: IDLE };
   };
   const traits = ["points", "events", "name"];
   return draw({ model, el, title: "Inputs a second, by version", traits, read });

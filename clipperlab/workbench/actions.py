@@ -1,4 +1,4 @@
-"""Actions: a button, the line of Python that does the same, and what became of it."""
+"""Actions: a button, the line of Python that does the same, and what became of it, all in one place."""
 
 from __future__ import annotations
 
@@ -9,66 +9,88 @@ from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 
-from clipper_container.errors import ClipperException
+from clipper_container.errors import BadRequest, ClipperException
 
 from ..progress import told_to
+from .layout import row
 from .line import Line
 
 Do = Callable[[], object]
 
 
-class Console(widgets.HTML):
-    """Runs one action at a time, in a thread of its own, and says what becomes of it.
+class Answer(str):
+    """HTML that says all that became of an action: nothing is said before it."""
 
-    Buttons' callbacks may come in any thread, and must be short.
+
+class Worker:
+    """Does one thing at a time, in a thread of its own.
+
+    What became of the last one is said where it was asked for, and nowhere else. `trouble` is why nothing can
+    be done at the moment, in a few words. Buttons' callbacks may come in any thread, and must be short.
     """
 
     def __init__(self) -> None:
-        super().__init__("")
         self.busy = False
+        self.trouble = ""
+        self._what = ""
+        self._said: widgets.HTML | None = None
         self._lock = threading.Lock()
 
-    def run(self, what: str, do: Do) -> None:
-        """Call `do`; its value, or else `what` in the past, is said at the end. Refuses while busy."""
+    def run(self, what: str, do: Do, said: widgets.HTML) -> None:
+        """Call `do`, and say in `said` what becomes of it: its value, or else `what` in the past.
+
+        While another thing is being done it says so, and does nothing.
+        """
         with self._lock:
             if self.busy:
+                if said is not self._said:
+                    said.value = _status(f"{self._what} is not done yet: wait for that.")
                 return
-            self.busy = True
-        threading.Thread(target=self._run, args=(what, do), name="clipper action", daemon=True).start()
+            self.busy, self._what = True, what
+            before, self._said = self._said, said
+        if before is not None:
+            before.value = ""
+        threading.Thread(target=self._run, args=(what, do, said), name="clipper action", daemon=True).start()
 
-    def _run(self, what: str, do: Do) -> None:
+    def _run(self, what: str, do: Do, said: widgets.HTML) -> None:
+        def say(text: str) -> None:
+            said.value = _status(text)
+
         began = time.monotonic()
-        self.say(f"{what} …")
+        say(f"{what} …")
         try:
-            with told_to(self.say):
+            with told_to(say):
                 found = do()
         except ClipperException as error:
-            self.value = _failed(what, str(error))
+            said.value = _failed(what, str(error))
         except Exception as error:
-            self.value = _failed(what, f"{type(error).__name__}: {error}")
+            said.value = _failed(what, f"{type(error).__name__}: {error}")
         else:
-            said = f" {found}" if isinstance(found, str) else ""
-            self.say(f"{what}: done in {time.monotonic() - began:.1f} s.{said}")
+            more = f" {found}" if isinstance(found, str) else ""
+            done = f"{what}: done in {time.monotonic() - began:.1f} s.{more}"
+            said.value = f'<div role="status">{found}</div>' if isinstance(found, Answer) else _status(done)
         finally:
             self.busy = False
 
-    def say(self, text: str) -> None:
-        self.value = f'<div role="status">{html.escape(text)}</div>'
+
+def _status(text: str) -> str:
+    return f'<div role="status">{html.escape(text)}</div>'
 
 
 def _failed(what: str, why: str) -> str:
     first, _, rest = why.strip().partition("\n")
-    more = f"<pre style='max-height:20em;overflow:auto'>{html.escape(rest)}</pre>" if rest else ""
+    more = f"<pre tabindex='0'>{html.escape(rest)}</pre>" if rest else ""
     return (
-        '<div role="alert" style="border-left:4px solid #d1584f;padding:4px 8px">'
-        f"<b>{html.escape(what)} failed.</b> {html.escape(first)}{more}</div>"
+        f'<div role="alert" class="clipper-failed"><b>{html.escape(what)} failed.</b> '
+        f"{html.escape(first)}{more}</div>"
     )
 
 
 class Action(widgets.VBox):
-    """Controls, a button, and the line of Python that pressing it stands for.
+    """Controls, a button, the line of Python that pressing it stands for, and below them what became of it.
 
-    `line` gives that line for the controls as they are, `what` what happens in words. Where `asks` gives a
+    `line` gives that line for the controls as they are, and raises BadRequest where nothing can be done with
+    them: its sentence stands beside the button. `what` tells what happens in words. Where `asks` gives a
     question the button asks it first: for what cannot be undone.
     """
 
@@ -77,7 +99,7 @@ class Action(widgets.VBox):
         button: str,
         controls: Sequence[widgets.Widget],
         *,
-        console: Console,
+        worker: Worker,
         line: Callable[[], str],
         what: Callable[[], str],
         do: Callable[[], Do],
@@ -86,26 +108,34 @@ class Action(widgets.VBox):
     ) -> None:
         self.button = widgets.Button(description=button, button_style=style, layout={"width": "auto"})
         self.line = Line()
-        self._console, self._line, self._what, self._do, self._asks = console, line, what, do, asks
-        self._row = widgets.HBox(
-            [*controls, self.button, self.line], layout={"align_items": "center", "flex_flow": "row wrap"}
-        )
+        self.why_not = widgets.HTML()
+        self.said = widgets.HTML()
+        self._worker, self._line, self._what, self._do, self._asks = worker, line, what, do, asks
         self._question = widgets.HTML()
         self.yes = widgets.Button(description="Yes", button_style="danger", layout={"width": "auto"})
         self.no = widgets.Button(description="No", layout={"width": "auto"})
         self._asking = widgets.HBox([self._question, self.yes, self.no], layout={"display": "none"})
-        super().__init__([self._row, self._asking])
+        super().__init__([row(*controls, self.button, self.why_not, self.line), self._asking, self.said])
         self.button.on_click(lambda _: self._press())
         self.yes.on_click(lambda _: self._confirmed())
         self.no.on_click(lambda _: self._close())
         for control in controls:
             control.observe(lambda _: self.renew(), "value")
+        self.said.observe(lambda _: _show_if_any(self.said), "value")
         self.renew()
+        _show_if_any(self.said)
 
     def renew(self) -> None:
-        """The line, for the controls as they are; without one nothing can be done."""
-        self.line.code = self._line()
-        self.button.disabled = not self.line.code
+        """The line for the controls as they are; or why nothing can be done with them."""
+        try:
+            self.line.code, why_not = self._line(), self._worker.trouble
+        except BadRequest as error:
+            self.line.code, why_not = "", self._worker.trouble or str(error)
+        said = f"<small>{html.escape(why_not)}</small>" if why_not else ""
+        if self.why_not.value != said:
+            self.why_not.value = said
+        _show_if_any(self.why_not)
+        self.button.disabled = bool(why_not)
 
     def _press(self) -> None:
         if self._asks is None:
@@ -123,7 +153,14 @@ class Action(widgets.VBox):
 
     def _start(self) -> None:
         # What is chosen now counts, and not what is chosen when the thread runs.
-        self._console.run(self._what(), self._do())
+        self._worker.run(self._what(), self._do(), self.said)
+
+
+def _show_if_any(shown: widgets.HTML) -> None:
+    """An empty one takes no room."""
+    display = None if shown.value else "none"
+    if shown.layout.display != display:
+        shown.layout.display = display
 
 
 def choose(dropdown: widgets.Dropdown, options: Sequence[str], preferred: str | None = None) -> None:

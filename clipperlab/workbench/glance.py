@@ -14,10 +14,9 @@ from .watch import Seen
 
 _COLOURS = {"ready": "#2fa37c", "starting": "#e08a2e", "failed": "#d1584f", "crashing": "#d1584f"}
 _NUMBERS = {"answers /s", "defaults", "p99", "inputs /s", "waiting", "busy", "process", "predictions"}
-_CELL = "padding:1px 12px 1px 0;white-space:nowrap"
-# Wide enough for what comes, with digits of one width: a table that changes does not move what is below.
-_NUMBER = f"{_CELL};text-align:right;min-width:4.5em;font-variant-numeric:tabular-nums"
 NOTHING = "-"
+OLD = ' style="opacity:0.5"'
+LONGEST = 60  # characters of a default output
 
 
 def trouble(seen: Seen) -> str:
@@ -25,8 +24,8 @@ def trouble(seen: Seen) -> str:
     if not seen.trouble:
         return ""
     return (
-        '<div role="alert" style="border-left:4px solid #d1584f;padding:4px 8px;margin:2px 0">'
-        f"{html.escape(seen.trouble)}<br><small>It is looked for again every second.</small></div>"
+        f'<div role="alert" class="clipper-failed">{html.escape(seen.trouble)}<br>'
+        "<small>It is looked for again every second.</small></div>"
     )
 
 
@@ -38,12 +37,14 @@ def head(seen: Seen) -> str:
     frontends = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
     plural = "" if states.total() == 1 else "s"
     return (
+        f'<div class="clipper-head"{OLD if seen.trouble else ""}>'
         f"<b>{html.escape(cluster['cluster_name'])}</b> &nbsp; queries at <code>{cluster['query']}</code>, "
         f"management at <code>{cluster['management']}</code>, "
         f"query frontend{plural}: {html.escape(frontends)}"
         + "".join(
             f'<div role="status">{_dot("failed", "")}{html.escape(w)}</div>' for w in cluster["warnings"]
         )
+        + "</div>"
     )
 
 
@@ -60,7 +61,7 @@ def applications(seen: Seen, chosen: Iterable[Application] | None = None) -> str
                 f"<code>/{html.escape(name)}/predict</code>",
                 application["input_type"],
                 f"{application['latency_slo_micros'] / 1000:g} ms",
-                f"<code>{html.escape(repr(application['default_output']))}</code>",
+                f"<code>{html.escape(_shortened(repr(application['default_output'])))}</code>",
                 html.escape(", ".join(application["linked_models"])) or "none: only default outputs",
                 NOTHING if rate is None else f"{rate:,.0f}",
                 NOTHING if not rate else f"{100 * (1 - model / rate):.0f} %",
@@ -127,6 +128,10 @@ def replicas(seen: Seen, chosen: Iterable[Replica]) -> str:
     return _table(seen, head, rows) if rows else "<p>No replica.</p>"
 
 
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
 def _gpu(gpu: GPU | None) -> str:
     if gpu is None:
         return NOTHING
@@ -141,18 +146,23 @@ def _dot(word: str, said: str | None = None) -> str:
 
 
 def _table(seen: Seen, names: Sequence[str], rows: Sequence[Sequence[str]], below: Sequence[str] = ()) -> str:
-    """`below` is what stands below each row, across all of it. What is old looks old, and says from when."""
-    styles = [_NUMBER if name in _NUMBERS else f"{_CELL};text-align:left" for name in names]
-    top = [f'<th scope="col" style="{style}">{name}</th>' for style, name in zip(styles, names, strict=True)]
+    """`below` is what stands below each row, across all of it. Where there is little room
+    each row is a card. What is old looks old, and says from when.
+    """
+    kinds = ["number" if name in _NUMBERS else "word" for name in names]
+    top = [f'<th scope="col" class="{kind}">{name}</th>' for kind, name in zip(kinds, names, strict=True)]
     lines = []
     for row, told in zip_longest(rows, below, fillvalue=""):
-        cells = [f'<td style="{style}">{cell}</td>' for style, cell in zip(styles, row, strict=True)]
+        cells = [
+            f'<td class="{kind}" data-name="{name}">{cell}</td>'
+            for kind, name, cell in zip(kinds, names, row, strict=True)
+        ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
         if told:
-            lines.append(f'<tr><td colspan="{len(names)}" style="padding-left:1.2em">{told}</td></tr>')
+            lines.append(f'<tr class="below"><td colspan="{len(names)}" class="told">{told}</td></tr>')
     body = f"<thead><tr>{''.join(top)}</tr></thead><tbody>{''.join(lines)}</tbody>"
-    whole = f'<div style="overflow-x:auto"><table style="line-height:1.5">{body}</table></div>'
+    whole = f'<div class="clipper-glance"><table>{body}</table></div>'
     if not seen.trouble:
         return whole
     since = f"{datetime.fromtimestamp(seen.at):%H:%M:%S}"
-    return f'<div><small>as it was at {since}</small></div><div style="opacity:0.5">{whole}</div>'
+    return f"<div><small>as it was at {since}</small></div><div{OLD}>{whole}</div>"

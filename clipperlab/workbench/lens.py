@@ -15,8 +15,10 @@ from clipper_container.errors import BadRequest, ClipperException
 from ..handles import ApplicationHandle
 from ..operations import Operations
 from ..rows import rows as values
-from .actions import Action, Console, Do, choose
+from .actions import Action, Answer, Do, Worker, choose
+from .layout import LABEL, SHORT, row, style
 from .pictures import esm
+from .typed import parse
 from .watch import Seen
 
 LONGEST = 4000  # characters of an input in the line of Python
@@ -49,26 +51,37 @@ class Lens(widgets.VBox):
         self._alone = application is not None
         self._seen = Seen()
         self._rows = None if rows is None else values(rows)
-        self.console = Console()
+        self.worker = Worker()
         options = [application] if application else []
         self.application = widgets.Dropdown(description="Application", options=options, value=application)
         self.version = widgets.Dropdown(description="Version", options=[CURRENT], value=CURRENT)
         self.source = widgets.ToggleButtons(options=[TYPED, DRAWN], value=TYPED)
-        self.text = widgets.Textarea(placeholder="[0.0, 1.5, …] or any JSON", layout={"width": "100%"})
+        self.text = widgets.Textarea(
+            description="Input",
+            style=LABEL,
+            placeholder="[0.0, 1.5, …] or any JSON",
+            layout={"width": "calc(100% - 4px)"},
+        )
         self.sketch = Sketch()
-        self.width = widgets.BoundedIntText(8, min=1, max=512, description="Pixels", layout={"width": "12em"})
-        self.height = widgets.BoundedIntText(8, min=1, max=512, description="by", layout={"width": "12em"})
-        self.top = widgets.FloatText(16, description="White is", layout={"width": "12em"})
-        self.row = widgets.IntSlider(0, 0, 0, description="Row")
-        self._drawn = widgets.VBox([widgets.HBox([self.width, self.height, self.top]), self.sketch])
+        self.width = widgets.BoundedIntText(
+            8, min=1, max=512, description="Pixels", layout=SHORT, style=LABEL
+        )
+        self.height = widgets.BoundedIntText(8, min=1, max=512, description="by", layout=SHORT, style=LABEL)
+        self.top = widgets.FloatText(
+            16, description="Black is sent as 0, white as", layout={"width": "20em"}, style=LABEL
+        )
+        self.row = widgets.BoundedIntText(0, min=0, max=0, description="Row")
+        self.fresh = widgets.Checkbox(
+            False, description="without the cache", indent=False, layout={"width": "auto"}
+        )
+        self._drawn = widgets.VBox([row(self.width, self.height, self.top), self.sketch])
         self._input = widgets.VBox([self.text])
-        self.answer = widgets.HTML()
         self.timeline = Timeline()
         self.path = widgets.HTML()
         self.ask = Action(
             "Ask",
-            [],
-            console=self.console,
+            [self.fresh],
+            worker=self.worker,
             style="primary",
             line=self._line,
             what=lambda: f"Asking {self.application.value}",
@@ -81,9 +94,8 @@ class Lens(widgets.VBox):
         top = [] if self._alone else [self.application]
         super().__init__(
             [
-                widgets.HBox([*top, self.version]),
-                *(self.source, self._input, self.ask, self.console),
-                *(self.answer, self.timeline, self.path),
+                *(style(), row(*top, self.version)),
+                *(self.source, self._input, self.ask, self.timeline, self.path),
             ]
         )
         for control in (self.application, self.version, self.text, self.row, self.source):
@@ -96,9 +108,9 @@ class Lens(widgets.VBox):
 
     def show(self, seen: Seen) -> None:
         """Bring the choices up to date."""
-        self._seen = seen
+        self._seen, self.worker.trouble = seen, seen.why_not
         if not self._alone:
-            choose(self.application, [application["name"] for application in seen.applications])
+            choose(self.application, [a["name"] for a in seen.applications], seen.busiest_application())
         found = seen.application(self.application.value)
         linked = found["linked_models"][:1] if found else []
         versions = [version["model_version"] for model in linked for version in seen.versions_of(model)]
@@ -122,51 +134,33 @@ class Lens(widgets.VBox):
 
     def _line(self) -> str:
         if not self.application.value:
-            return ""
-        try:
-            text = repr(self.input())
-        except BadRequest:
-            return ""
+            raise BadRequest("There is no application yet.")
+        text = repr(self.input())
         version = "" if self.version.value == CURRENT else f", version={self.version.value!r}"
+        cache = ", cache=False" if self.fresh.value else ""
         shown = text if len(text) <= LONGEST else "input"
-        return f"conn.application({self.application.value!r}).predict({shown}{version})"
+        return f"conn.application({self.application.value!r}).predict({shown}{version}{cache})"
 
     def _ask(self) -> Do:
         name, input = self.application.value, self.input()
         version = None if self.version.value == CURRENT else self.version.value
+        cache = not self.fresh.value
 
-        def ask() -> None:
-            answer = ApplicationHandle(self._conn, name).predict(input, version=version)
+        def ask() -> Answer:
+            self.timeline.trace, self.path.value = {}, ""
+            answer = ApplicationHandle(self._conn, name).predict(input, version=version, cache=cache)
             if isinstance(answer, list):
                 raise BadRequest("These are several inputs, and the lens asks one.")
-            self.answer.value = _answer(answer)
-            self.timeline.trace, self.path.value = {}, ""
             try:
                 trace = self._conn.why(answer["query_id"])
             except ClipperException as error:
                 self.path.value = html.escape(str(error))
-                return
-            self.timeline.trace = dict(trace)
-            self.path.value = f"<pre>{html.escape(str(trace))}</pre>"
+            else:
+                self.timeline.trace = dict(trace)
+                self.path.value = f'<pre class="clipper-path">{html.escape(str(trace))}</pre>'
+            return Answer(_answer(answer))
 
         return ask
-
-
-def parse(text: str, input_type: str) -> Any:
-    """An input as people type it: JSON, or numbers with commas or blanks between them, or just text."""
-    stripped = text.strip()
-    if not stripped:
-        raise BadRequest("There is no input yet.")
-    try:
-        return json.loads(stripped)
-    except ValueError:
-        pass
-    if input_type == "strings":
-        return text
-    try:
-        return [float(part) for part in stripped.strip("[]()").replace(",", " ").split()]
-    except ValueError:
-        raise BadRequest(f"{stripped[:60]!r} is neither JSON nor a list of numbers.") from None
 
 
 def _answer(answer: dict[str, Any]) -> str:

@@ -13,3 +13,6 @@ class Line(anywidget.AnyWidget):
 
     _esm = esm("line")
     code = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__(layout={"max_width": "100%", "min_width": "0"})

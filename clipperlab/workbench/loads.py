@@ -12,6 +12,7 @@ import traitlets
 from clipper_container.errors import ClipperException
 
 from ..load.run import Comparison, LoadRun
+from .layout import row
 from .pictures import Latency, Throughput, esm
 
 
@@ -34,7 +35,7 @@ class LoadView(widgets.VBox):
         self.throughput, self.latency = Throughput(name=run.application), Latency(name=run.application)
         self.latency.objective_ms = run.objective_ms
         self.result = widgets.VBox()
-        top = widgets.HBox([self.head, self.progress, self.button], layout={"align_items": "center"})
+        top = row(self.head, self.progress, self.button)
         super().__init__([top, self.throughput, self.latency, self.result])
         self.button.on_click(lambda _: run.stop())
         run.listen(self._renew)

@@ -12,6 +12,7 @@ from ..management import Management
 from ..operations import Operations
 from ..places import ContainerManager
 from . import glance
+from .layout import style
 from .watch import Seen, Watch
 
 LIVE = 12  # views of one connection; the kernel is never told that one was closed in the browser
@@ -28,7 +29,8 @@ class View(widgets.VBox):
     def __init__(self, conn: Operations, children: list[widgets.Widget]) -> None:
         self.conn = conn
         self.banner = widgets.HTML()
-        super().__init__([self.banner, *children])
+        super().__init__([style(), self.banner, *children])
+        self.add_class("clipper-view")
 
     def begin(self, seen: Seen) -> None:
         """Called once, before the first `show`: for what depends on what there is."""

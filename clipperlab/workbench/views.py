@@ -7,7 +7,7 @@ import ipywidgets as widgets
 from ..management import Management
 from ..operations import Operations
 from . import glance
-from .actions import Console
+from .actions import Worker
 from .controls.model import ModelControls
 from .lens import Lens
 from .pictures import Batches, Latency, Queue, Throughput, Versions, set_name
@@ -54,12 +54,12 @@ class ModelView(View):
 
     def __init__(self, conn: Operations, name: str) -> None:
         self._name = name
-        self.table, self.replicas, self.console = widgets.HTML(), widgets.HTML(), Console()
-        self.controls = ModelControls(conn, self.console, name)
+        self.table, self.replicas, self.worker = widgets.HTML(), widgets.HTML(), Worker()
+        self.controls = ModelControls(conn, self.worker, name)
         self.moves, self.queue, self.batches = Versions(name=name), Queue(), Batches()
         pictures = [self.moves, self.queue, self.batches]
         more = widgets.Accordion([self.replicas], titles=["Replicas"])
-        super().__init__(conn, [self.table, self.controls, self.console, *pictures, more])
+        super().__init__(conn, [self.table, self.controls, *pictures, more])
 
     def show(self, seen: Seen, management: Management | None) -> None:
         found = seen.versions_of(self._name)
@@ -67,6 +67,7 @@ class ModelView(View):
         set_value(self.table, glance.versions(seen, found) if found else gone)
         mine = [replica for replica in seen.replicas if replica["model_name"] == self._name]
         set_value(self.replicas, glance.replicas(seen, mine))
+        self.worker.trouble = seen.why_not
         self.controls.show(seen)
         self.moves.show(seen, management)
         version = self.controls.version.value

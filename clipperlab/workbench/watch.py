@@ -32,6 +32,11 @@ class Seen:
     at: float = 0.0  # when it answered last, in seconds since 1970
 
     @property
+    def why_not(self) -> str:
+        """Why nothing can be done now, in a few words; "" where something can."""
+        return "the cluster does not answer" if self.trouble else ""
+
+    @property
     def applications(self) -> list[Application]:
         return self.overview["applications"] if self.overview else []
 
@@ -55,6 +60,28 @@ class Seen:
     def current_version(self, model: str | None) -> str | None:
         current = (v["model_version"] for v in self.versions_of(model) if v["is_current_version"])
         return next(current, None)
+
+    def busiest_application(self) -> str | None:
+        """The one that was asked most in the last minutes; else one that has a model."""
+
+        def asked(application: Application) -> tuple[float, bool]:
+            points = (point["applications"].get(application["name"]) for point in self.points)
+            total = sum(sum(point["answers"].values()) for point in points if point)
+            return total, bool(application["linked_models"])
+
+        return max(self.applications, key=asked)["name"] if self.applications else None
+
+    def busiest_model(self) -> str | None:
+        """The one that was asked most in the last minutes; else one that could answer."""
+        total: dict[str, tuple[float, bool]] = {}
+        for version in self.versions:
+            model = version["model_name"]
+            name = f"{model}:{version['model_version']}"
+            points = (point["versions"].get(name) for point in self.points)
+            asked, ready = total.get(model, (0.0, False))
+            asked += sum(point["asked"] for point in points if point)
+            total[model] = asked, ready or version["state"] == "ready"
+        return max(total, key=lambda model: total[model], default=None)
 
 
 Listener = Callable[[Seen, Management | None], None]

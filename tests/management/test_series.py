@@ -118,6 +118,16 @@ def test_an_application_that_was_made_again_counts_anew(world: World) -> None:
     assert world.series.after(None)[-1].applications["app"].answers == {"model": 30}
 
 
+def test_a_version_that_was_deployed_again_counts_anew(world: World) -> None:
+    world.report(asked=100)
+    world.series.add()
+    world.second()
+    world.report(asked=30)
+    world.series.add()
+    (point,) = world.series.after(world.series.after(None)[0].id)
+    assert point.versions["m:1"].asked == 30
+
+
 def test_versions_tell_their_batches_and_how_busy_their_replicas_are(world: World) -> None:
     world.report(asked=0)
     world.series.add()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Page, Playwright
 
 from tests.support.waiting import wait_for
@@ -120,3 +121,14 @@ def write_notebook(path: Path) -> None:
         '"source": ""}], "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", '
         '"language": "python"}}, "nbformat": 4, "nbformat_minor": 5}'
     )
+
+
+def violations(page: Page, selector: str) -> list[str]:
+    """What axe-core finds wrong with what `selector` chooses: each a rule, and the elements that break it."""
+    page.evaluate(Axe().axe_script)
+    found = page.evaluate("(selector) => axe.run(selector, {resultTypes: ['violations']})", selector)
+    return [
+        f"{rule['id']} ({rule['impact']}): {rule['help']}\n"
+        + "\n".join(f"  {node['html'][:200]} {node['any'][:1]}" for node in rule["nodes"])
+        for rule in found["violations"]
+    ]

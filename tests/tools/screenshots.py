@@ -57,7 +57,7 @@ def main() -> None:
                 lab.page.get_by_text("conn.panel()").first.scroll_into_view_if_needed()
                 page.screenshot(path=DOCS / "panel.png")
                 page.get_by_label("Open the live dashboard").click()
-                seen = page.get_by_role("img", name=re.compile("^Answers a second: now: model"))
+                seen = page.get_by_role("img", name=re.compile("^digits: answers a second: now: model"))
                 expect(seen.last).to_be_visible()
                 page.wait_for_timeout(2000)
                 page.screenshot(path=DOCS / "dashboard.png")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ pytest.importorskip("anywidget", reason="views need anywidget, which is not inst
 
 import numpy as np
 
+from clipper_container.errors import DeployError
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
-from clipperlab.workbench.actions import Action, Console
+from clipperlab.workbench.actions import Action, Worker
 from clipperlab.workbench.namespace import deployables
 from clipperlab.workbench.panel import Panel
 from clipperlab.workbench.pictures import STATIC, esm
@@ -50,14 +52,14 @@ def panel(cluster: ClipperConnection) -> Iterator[Panel]:
     cluster._viewing.end()
 
 
-def press(action: Action, console: Console, *, confirm: bool = False) -> str:
-    """Press its button, and return what was said in the end."""
+def press(action: Action, worker: Worker, *, confirm: bool = False) -> str:
+    """Press its button, and return what was said beside it in the end."""
     assert not action.button.disabled
     action.button.click()
     if confirm:
         action.yes.click()
-    wait_for("the action's end", lambda: not console.busy)
-    return html.unescape(re.sub("<[^>]*>", "", console.value))
+    wait_for("the action's end", lambda: not worker.busy)
+    return html.unescape(re.sub("<[^>]*>", "", action.said.value))
 
 
 def output(connection: ClipperConnection) -> Any:
@@ -72,14 +74,14 @@ def test_the_panel_moves_between_versions_and_shows_the_python(
     panel.model.version.value = "2"
     panel.model.message.value = "better"
     assert panel.model.make_current.line.code == "conn.set_model_version('m', '2', message='better')"
-    assert "done" in press(panel.model.make_current, panel.console)
+    assert "done" in press(panel.model.make_current, panel.worker)
     assert panel.model.message.value == ""  # it was the reason of that move alone
     assert output(cluster) == "two"
     assert cluster.get_model_history("m")[-1]["message"] == "better"
     wait_for("the current version in the table", lambda: "m:2 <b>(current)</b>" in panel.versions.value)
     panel.model.message.value = "worse"
     assert panel.model.roll_back.line.code == "conn.rollback('m', message='worse')"
-    assert "m:1 is current" in press(panel.model.roll_back, panel.console)
+    assert "m:1 is current" in press(panel.model.roll_back, panel.worker)
     wait_for("the controls to be those of the current version", lambda: panel.model.version.value == "1")
     assert output(cluster) == "one"
 
@@ -87,32 +89,81 @@ def test_the_panel_moves_between_versions_and_shows_the_python(
 def test_the_panel_scales(cluster: ClipperConnection, panel: Panel) -> None:
     panel.model.replicas.value = 2
     assert panel.model.scale.line.code == "conn.set_num_replicas('m', 2, '1')"
-    press(panel.model.scale, panel.console)
+    press(panel.model.scale, panel.worker)
     assert cluster.get_num_replicas("m") == 2
     wait_for("both replicas in the table", lambda: "2 of 2 ready" in panel.versions.value)
-    panel.model.bounds.value = (1, 3)
-    press(panel.model.autoscale, panel.console)
+    panel.model.least.value, panel.model.most.value = 1, 3
+    press(panel.model.autoscale, panel.worker)
     wait_for("the bounds in the table", lambda: "scaled from 1 to 3" in panel.versions.value)
-    said = press(panel.model.scale, panel.console)
+    said = press(panel.model.scale, panel.worker)
     assert "failed" in said
     assert "set_autoscaling('m', None)" in said
-    press(panel.model.stop_autoscaling, panel.console)
+    press(panel.model.stop_autoscaling, panel.worker)
     assert cluster.get_all_models(verbose=True)[0]["autoscaling"] is None
+
+
+def test_what_became_of_a_click_is_beside_it_and_nowhere_else(
+    cluster: ClipperConnection, panel: Panel
+) -> None:
+    press(panel.model.scale, panel.worker)
+    assert "Scaling m:1 to 1: done" in panel.model.scale.said.value
+    press(panel.model.roll_back, panel.worker)
+    assert "failed" in panel.model.roll_back.said.value
+    assert panel.model.scale.said.value == ""
+
+
+def test_one_thing_is_done_at_a_time_and_the_other_button_says_so() -> None:
+    worker, going, go_on = Worker(), threading.Event(), threading.Event()
+
+    def slow() -> None:
+        going.set()
+        go_on.wait(60)
+
+    first, second = (
+        Action(name, [], worker=worker, line=lambda: "f()", what=lambda name=name: name, do=lambda: slow)  # type: ignore[misc]
+        for name in ("First", "Second")
+    )
+    first.button.click()
+    assert going.wait(60)
+    second.button.click()
+    assert "First is not done yet" in second.said.value
+    assert "First …" in first.said.value
+    go_on.set()
+    wait_for("the end of the first", lambda: not worker.busy)
+    assert "First: done" in first.said.value
+
+
+def test_a_button_that_cannot_work_says_why(cluster: ClipperConnection, panel: Panel) -> None:
+    def why_not(action: Action) -> str:
+        return action.why_not.value if action.button.disabled else ""
+
+    assert "Give the model a name." in why_not(panel.deploy.deploy)
+    panel.deploy.model.value = "new"
+    assert why_not(panel.deploy.deploy) == ""
+    panel.deploy.example.value = "seven"
+    assert "neither JSON nor a list of numbers" in why_not(panel.deploy.deploy)
+    assert "Give it a name." in why_not(panel.application.register)
+    assert "No other model takes what it is asked." in why_not(panel.application.link)
+    assert "There is no input yet." in why_not(panel.lens.ask)
+    panel.model.least.value = 9
+    assert "From 9 to 4 is no range." in why_not(panel.model.autoscale)
+    empty = Panel(cluster, {})
+    assert "Write a function, or fit a model" in why_not(empty.deploy.deploy)
 
 
 def test_what_destroys_asks_first(cluster: ClipperConnection, panel: Panel) -> None:
     panel.model.stop.button.click()
     assert "which answers for app" in panel.model.stop._question.value
     panel.model.stop.no.click()
-    assert not panel.console.busy
+    assert not panel.worker.busy
     assert cluster.get_all_models() == ["m:1", "m:2"]
     panel.model.version.value = "2"
-    press(panel.model.stop, panel.console, confirm=True)
+    press(panel.model.stop, panel.worker, confirm=True)
     assert cluster.get_all_models() == ["m:1"]
-    press(panel.application.unlink, panel.console, confirm=True)
+    press(panel.application.unlink, panel.worker, confirm=True)
     assert cluster.get_linked_models("app") == []
     wait_for("m to be there to be linked", lambda: panel.application.unlinked.value == "m")
-    press(panel.application.link, panel.console)
+    press(panel.application.link, panel.worker)
     assert cluster.get_linked_models("app") == ["m"]
 
 
@@ -124,7 +175,7 @@ def test_the_panel_makes_and_changes_applications(cluster: ClipperConnection, pa
     controls.new_objective_ms.value = 20
     line = "conn.register_application('new', 'doubles', {'sorry': True}, 20000)"
     assert controls.register.line.code == line
-    press(controls.register, panel.console)
+    press(controls.register, panel.worker)
     info = cluster.get_app_info("new")
     assert info is not None
     assert (info["default_output"], info["latency_slo_micros"]) == ({"sorry": True}, 20_000)
@@ -132,16 +183,16 @@ def test_the_panel_makes_and_changes_applications(cluster: ClipperConnection, pa
     controls.application.value = "new"
     controls.objective_ms.value = 30
     assert controls.set_objective.line.code == "conn.set_latency_objective('new', 30000)"
-    press(controls.set_objective, panel.console)
+    press(controls.set_objective, panel.worker)
     controls.default_output.value = "not JSON"
-    assert "A default output is JSON" in press(controls.set_default, panel.console)
+    assert "A default output is JSON" in press(controls.set_default, panel.worker)
     controls.default_output.value = "0"
-    press(controls.set_default, panel.console)
+    press(controls.set_default, panel.worker)
     assert ask(cluster, "new", {"input": [1.0]}).json()["output"] == 0
     info = cluster.get_app_info("new")
     assert info is not None
     assert info["latency_slo_micros"] == 30_000
-    press(controls.remove, panel.console, confirm=True)
+    press(controls.remove, panel.worker, confirm=True)
     assert cluster.get_all_apps() == ["app"]
 
 
@@ -156,9 +207,30 @@ def test_the_panel_deploys_what_the_notebook_made(cluster: ClipperConnection, pa
     assert deploy.version.value == "3"
     deploy.staged.value = True
     assert deploy.deploy.line.code == "conn.deploy(three, 'm', '3', 'doubles', make_current=False)"
-    press(deploy.deploy, panel.console)
+    press(deploy.deploy, panel.worker)
     assert output(cluster) == "one"
     assert ask(cluster, "app", {"input": [1.0], "version": "3"}).json()["output"] == "three"
+
+
+def test_the_panel_deploys_with_an_example_and_a_reason_and_links(
+    cluster: ClipperConnection, panel: Panel
+) -> None:
+    deploy = panel.deploy
+    cluster.register_application("other", "doubles", -1, 20_000_000)
+    deploy.model.value = "fresh"
+    wait_for("the applications that could ask it", lambda: "other" in deploy.link_to.options)
+    deploy.example.value = "1, 2"
+    deploy.message.value = "for a start"
+    deploy.link_to.value = "other"
+    assert deploy.deploy.line.code == (
+        "conn.deploy(three, 'fresh', '1', 'doubles', example_input=[1.0, 2.0], message='for a start')\n"
+        "conn.link_model_to_app('other', 'fresh')"
+    )
+    assert "other asks it" in press(deploy.deploy, panel.worker)
+    assert cluster.get_linked_models("other") == ["fresh"]
+    assert cluster.get_model_history("fresh")[-1]["message"] == "for a start"
+    assert deploy.message.value == ""
+    wait_for("it to be linked no more", lambda: "other" not in deploy.link_to.options)
 
 
 def test_a_deploy_that_fails_says_why_in_the_panel(cluster: ClipperConnection) -> None:
@@ -170,7 +242,7 @@ def test_a_deploy_that_fails_says_why_in_the_panel(cluster: ClipperConnection) -
     broken.__module__ = "__main__"
     panel = cluster._viewing.begin(Panel(cluster, {"broken": broken}))
     panel.deploy.model.value = "broken"
-    said = press(panel.deploy.deploy, panel.console)
+    said = press(panel.deploy.deploy, panel.worker)
     assert "Deploying broken:1 failed." in said
     assert "no_such_module" in said
     cluster.stop_models(["broken"])
@@ -181,13 +253,17 @@ def test_the_lens_asks_and_tells_the_path(cluster: ClipperConnection, panel: Pan
     assert lens.ask.button.disabled
     lens.text.value = "1, 2.5"
     assert lens.ask.line.code == "conn.application('app').predict([1.0, 2.5])"
-    press(lens.ask, lens.console)
-    assert "one" in lens.answer.value
+    press(lens.ask, lens.worker)
+    assert "one" in lens.ask.said.value
     assert lens.timeline.trace["models"][0]["version"] == "m:1"
     assert "computed for" in lens.path.value
     lens.version.value = "2"
-    press(lens.ask, lens.console)
-    assert "two" in lens.answer.value
+    press(lens.ask, lens.worker)
+    assert "two" in lens.ask.said.value
+    lens.fresh.value = True
+    assert lens.ask.line.code.endswith("predict([1.0, 2.5], version='2', cache=False)")
+    press(lens.ask, lens.worker)
+    assert lens.timeline.trace["models"][0]["batch"] is not None
     lens.text.value = "what?"
     assert lens.ask.button.disabled
     rows = cluster.lens("app", np.array([[1.0], [7.0]]))
@@ -201,28 +277,69 @@ def test_the_lens_asks_and_tells_the_path(cluster: ClipperConnection, panel: Pan
 def test_pictures_and_logs_follow_what_happens(cluster: ClipperConnection, panel: Panel) -> None:
     def asked() -> bool:
         output(cluster)
-        points = [point["applications"].get("app", {"answers": {}}) for point in panel.throughput.points[-5:]]
+        points = [
+            point["applications"].get("app", {"answers": {}})
+            for point in panel.gallery.throughput.points[-5:]
+        ]
         return any(point["answers"].get("model") for point in points)
 
     wait_for("answers in the picture", asked)
-    assert panel.latency.objective_ms == 20_000
+    assert panel.gallery.latency.objective_ms == 20_000
 
     def batches() -> list[object]:
         # Each picture is brought up to date in its turn: this one may have seen nothing yet.
-        replicas = [replica for frontend in panel.batches.batching for replica in frontend["replicas"]]
+        replicas = [
+            replica for frontend in panel.gallery.batches.batching for replica in frontend["replicas"]
+        ]
         return [size for replica in replicas for size in replica["sizes"]]
 
     wait_for("a batch in the picture", batches)
 
     def replicas() -> object:
-        newest = panel.queue.points[-1]["versions"] if panel.queue.points else {}
+        newest = panel.gallery.queue.points[-1]["versions"] if panel.gallery.queue.points else {}
         return newest.get("m:1", {}).get("replicas")
 
     wait_for("a replica", lambda: replicas() == 1)
-    assert any(event["kind"] == "ready" for event in panel.moves.events)
+    assert any(event["kind"] == "ready" for event in panel.gallery.moves.events)
     wait_for("the frontend's log", lambda: panel.logs.process.value == "query-0")
     panel.logs.process.value = next(name for name in panel.logs.process.options if name.startswith("m.1."))
     wait_for("the replica's log", lambda: "It has said nothing" in panel.logs.text.value)
+
+
+def test_pictures_begin_with_what_is_asked_and_are_chosen_beside_them(
+    cluster: ClipperConnection, panel: Panel
+) -> None:
+    cluster.register_application("aaa", "doubles", -1, 20_000_000)
+    output(cluster)
+
+    def counted() -> bool:
+        points = cluster._viewing.watch.seen.points
+        return any(point["applications"].get("app", {"answers": {}})["answers"] for point in points)
+
+    wait_for("the query to be counted", counted)
+    later = cluster._viewing.begin(Panel(cluster, {}))
+    gallery = later.gallery
+    assert (gallery.application.value, gallery.version.value) == ("app", "m:1")
+    assert (gallery.throughput.name, gallery.queue.name, gallery.moves.name) == ("app", "m:1", "m")
+    gallery.version.value = "m:2"
+    gallery.application.value = "aaa"  # which asks no model: the version stays
+    wait_for("the other application's picture", lambda: gallery.throughput.name == "aaa")
+    wait_for("the other version's picture", lambda: gallery.queue.name == "m:2")
+    assert later.model.version.value == "1"
+
+
+def test_a_version_that_failed_has_a_sentence_in_place_of_pictures(cluster: ClipperConnection) -> None:
+    def broken(inputs: list[Any]) -> list[Any]:
+        raise ValueError("no")
+
+    with pytest.raises(DeployError):
+        deploy_python_closure(cluster, "aa", 1, "doubles", broken, example_input=[1.0])
+    panel = cluster._viewing.begin(Panel(cluster, {}))
+    assert panel.model.model.value != "aa"
+    panel.gallery.version.value = "aa:1"
+    wait_for("the sentence", lambda: "aa:1 failed" in panel.gallery.nothing.value)
+    assert panel.gallery.queue.layout.display == "none"
+    cluster.stop_models(["aa"])
 
 
 def test_every_view_says_what_is_wrong_and_recovers(cluster: ClipperConnection, panel: Panel) -> None:
@@ -230,7 +347,12 @@ def test_every_view_says_what_is_wrong_and_recovers(cluster: ClipperConnection, 
     kill(pid_of(cluster, "management"))
     wait_for("the sentence", lambda: "does not answer" in panel.banner.value)
     assert panel.reconnect.layout.display == "flex"
-    press(panel.reconnect, panel.console)
+    for action in (panel.model.scale, panel.application.link, panel.application.register):
+        wait_for("what cannot work to say so", lambda action=action: action.button.disabled)  # type: ignore[misc]
+    assert "the cluster does not answer" in panel.model.scale.why_not.value
+    assert "the cluster does not answer" in panel.application.register.why_not.value  # and not only a name
+    assert not panel.reconnect.button.disabled
+    press(panel.reconnect, panel.reconnect._worker)
     wait_for("the sentence to go", lambda: panel.banner.value == "")
     cluster.stop_all()
     wait_for("the sentence", lambda: "is not running" in panel.banner.value)
@@ -239,6 +361,8 @@ def test_every_view_says_what_is_wrong_and_recovers(cluster: ClipperConnection, 
     wait_for("the sentence to go", lambda: panel.banner.value == "")
     assert "m:1" in panel.versions.value
     assert "as it was at" not in panel.versions.value
+    wait_for("the buttons to work again", lambda: not panel.model.scale.button.disabled)
+    assert panel.model.scale.why_not.value == ""
 
 
 def test_a_wrong_token_is_said_and_recovered_from(cluster: ClipperConnection) -> None:

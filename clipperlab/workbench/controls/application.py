@@ -12,33 +12,41 @@ from clipper_container.errors import BadRequest
 from clipper_container.inputs import INPUT_TYPES
 
 from ...operations import Operations
-from ..actions import Action, Console, Do, choose
+from ..actions import Action, Do, Worker, choose
+from ..layout import LABEL, WIDE
 from ..watch import Seen
-from .sizes import SHORT, WIDE
 
 
 class ApplicationControls(widgets.VBox):
     """What can be done to applications: new ones, their models, their objectives, their end."""
 
-    def __init__(self, conn: Operations, console: Console) -> None:
+    def __init__(self, conn: Operations, worker: Worker) -> None:
         self._conn = conn
         self._seen = Seen()
         self.application = widgets.Dropdown(description="Application")
-        self.unlinked = widgets.Dropdown(layout=SHORT)
-        self.linked = widgets.Dropdown(layout=SHORT)
-        self.objective_ms = widgets.BoundedFloatText(
-            100, min=0.001, max=1e9, step=10, description="ms", layout=WIDE
+        self.unlinked = widgets.Dropdown(description="Another model", layout=WIDE, style=LABEL)
+        self.linked = widgets.Dropdown(description="Linked model", layout=WIDE, style=LABEL)
+        self.objective_ms = _objective()
+        self.default_output = widgets.Text(
+            "", placeholder="JSON", description="Default output", layout=WIDE, style=LABEL
         )
-        self.default_output = widgets.Text("", placeholder="JSON", layout=WIDE)
-        self.new_name = widgets.Text("", placeholder="name", layout=SHORT)
-        self.new_type = widgets.Dropdown(options=list(INPUT_TYPES), value="doubles", layout=SHORT)
-        self.new_default = widgets.Text("-1", placeholder="default output, JSON", layout=SHORT)
-        self.new_objective_ms = widgets.BoundedFloatText(100, min=0.001, max=1e9, step=10, layout=SHORT)
+        self.new_name = widgets.Text("", placeholder="name", description="Name", layout=WIDE, style=LABEL)
+        self.new_type = widgets.Dropdown(
+            options=list(INPUT_TYPES), value="doubles", description="Input type", layout=WIDE, style=LABEL
+        )
+        self.new_default = widgets.Text(
+            "-1", placeholder="JSON", description="Default output", layout=WIDE, style=LABEL
+        )
+        self.new_objective_ms = _objective()
 
-        def of(widget: Any, line: Callable[[str, Any], str]) -> Callable[[], str]:
+        def of(widget: Any, line: Callable[[str, Any], str], lacks: str = "") -> Callable[[], str]:
             def found() -> str:
                 name = self.application.value
-                return line(name, widget.value) if name and widget.value not in (None, "") else ""
+                if not name:
+                    raise BadRequest("There is no application yet.")
+                if widget.value in (None, ""):
+                    raise BadRequest(lacks)
+                return line(name, widget.value)
 
             return found
 
@@ -55,16 +63,24 @@ class ApplicationControls(widgets.VBox):
         self.link = Action(
             "Link",
             [self.unlinked],
-            console=console,
-            line=of(self.unlinked, lambda a, m: f"conn.link_model_to_app({a!r}, {m!r})"),
+            worker=worker,
+            line=of(
+                self.unlinked,
+                lambda a, m: f"conn.link_model_to_app({a!r}, {m!r})",
+                "No other model takes what it is asked.",
+            ),
             what=lambda: f"Linking {self.unlinked.value} to {self.application.value}",
             do=do(self.unlinked, conn.link_model_to_app),
         )
         self.unlink = Action(
             "Unlink",
             [self.linked],
-            console=console,
-            line=of(self.linked, lambda a, m: f"conn.unlink_model_from_app({a!r}, {m!r})"),
+            worker=worker,
+            line=of(
+                self.linked,
+                lambda a, m: f"conn.unlink_model_from_app({a!r}, {m!r})",
+                "No model is linked.",
+            ),
             what=lambda: f"Unlinking {self.linked.value} from {self.application.value}",
             do=do(self.linked, conn.unlink_model_from_app),
             asks=lambda: f"{self.application.value} will no longer ask {self.linked.value}. Unlink it?",
@@ -72,7 +88,7 @@ class ApplicationControls(widgets.VBox):
         self.set_objective = Action(
             "Set the objective",
             [self.objective_ms],
-            console=console,
+            worker=worker,
             line=of(self.objective_ms, lambda a, ms: f"conn.set_latency_objective({a!r}, {micros(ms)})"),
             what=lambda: f"Setting the latency objective of {self.application.value}",
             do=do(self.objective_ms, lambda a, ms: conn.set_latency_objective(a, micros(ms))),
@@ -80,19 +96,21 @@ class ApplicationControls(widgets.VBox):
         self.set_default = Action(
             "Set the default output",
             [self.default_output],
-            console=console,
-            line=of(self.default_output, lambda a, text: f"conn.set_default_output({a!r}, {_python(text)})"),
+            worker=worker,
+            line=of(
+                self.default_output,
+                lambda a, text: f"conn.set_default_output({a!r}, {_python(text)})",
+                "It is empty: null is one, too.",
+            ),
             what=lambda: f"Setting the default output of {self.application.value}",
             do=do(self.default_output, lambda a, text: conn.set_default_output(a, _json(text))),
         )
         self.remove = Action(
             "Remove",
             [],
-            console=console,
+            worker=worker,
             style="danger",
-            line=lambda: (
-                f"conn.unregister_application({self.application.value!r})" if self.application.value else ""
-            ),
+            line=of(self.application, lambda a, _: f"conn.unregister_application({a!r})"),
             what=lambda: f"Removing {self.application.value}",
             do=do(self.application, lambda a, _: conn.unregister_application(a)),
             asks=lambda: f"/{self.application.value}/predict will answer nobody any more. Remove it?",
@@ -100,20 +118,20 @@ class ApplicationControls(widgets.VBox):
         self.register = Action(
             "Register",
             [self.new_name, self.new_type, self.new_default, self.new_objective_ms],
-            console=console,
+            worker=worker,
             style="primary",
             line=self._registering,
             what=lambda: f"Registering {self.new_name.value}",
             do=self._register,
         )
         self._actions = [self.link, self.unlink, self.set_objective, self.set_default, self.remove]
-        new = widgets.HTML("<b>A new application</b>: name, input type, default output, objective in ms")
+        new = widgets.HTML("<b>A new application</b>")
         super().__init__([self.application, *self._actions, new, self.register])
         self.application.observe(lambda _: self._on_application(), "value")
 
     def show(self, seen: Seen) -> None:
         self._seen = seen
-        choose(self.application, [application["name"] for application in seen.applications])
+        choose(self.application, [a["name"] for a in seen.applications], seen.busiest_application())
         self._renew()
 
     def _on_application(self) -> None:
@@ -135,7 +153,7 @@ class ApplicationControls(widgets.VBox):
         )
         choose(self.linked, linked)
         choose(self.unlinked, [model for model in models if model not in linked])
-        for action in self._actions:
+        for action in [*self._actions, self.register]:
             action.renew()
 
     def _registering(self) -> str:
@@ -145,13 +163,19 @@ class ApplicationControls(widgets.VBox):
             round(1000 * self.new_objective_ms.value),
         )
         if not name:
-            return ""
+            raise BadRequest("Give it a name.")
         return f"conn.register_application({name!r}, {kind!r}, {_python(self.new_default.value)}, {micros})"
 
     def _register(self) -> Do:
         name, kind, default = self.new_name.value, self.new_type.value, self.new_default.value
         micros = round(1000 * self.new_objective_ms.value)
         return lambda: self._conn.register_application(name, kind, _json(default), micros)
+
+
+def _objective() -> widgets.BoundedFloatText:
+    return widgets.BoundedFloatText(
+        100, min=0.001, max=1e9, step=10, description="Objective in ms", layout=WIDE, style=LABEL
+    )
 
 
 def _json(text: str) -> Any:

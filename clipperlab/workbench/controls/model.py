@@ -6,29 +6,38 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
+from clipper_container.errors import BadRequest
+
 from ...operations import Operations
-from ..actions import Action, Console, Do, choose
+from ..actions import Action, Do, Worker, choose
+from ..layout import LABEL, SHORT, WIDE, row
 from ..watch import Seen
-from .sizes import MOST_REPLICAS, WIDE
+
+MOST_REPLICAS = 1000
 
 
 class ModelControls(widgets.VBox):
     """What can be done to a model: back and forward, more and fewer replicas, the end."""
 
-    def __init__(self, conn: Operations, console: Console, model: str | None = None) -> None:
+    def __init__(self, conn: Operations, worker: Worker, model: str | None = None) -> None:
         self._conn = conn
         self._seen = Seen()
         self.model = widgets.Dropdown(description="Model", options=[model] if model else [], value=model)
         self.version = widgets.Dropdown(description="Version")
-        self.message = widgets.Text(placeholder="why, for the history", layout=WIDE)
-        self.replicas = widgets.IntSlider(
-            1, 0, MOST_REPLICAS, description="Replicas", continuous_update=False
+        self.message = widgets.Text(
+            description="Reason", placeholder="why, for the history", layout=WIDE, style=LABEL
         )
-        self.bounds = widgets.IntRangeSlider(value=(1, 4), min=0, max=MOST_REPLICAS, description="Between")
+        self.replicas = _count(1, "Replicas")
+        self.least, self.most = _count(1, "From"), _count(4, "to")
         self._alone = model is not None
 
         def known(line: Callable[[str, str], str]) -> Callable[[], str]:
-            return lambda: line(self.model.value, self.version.value) if self.version.value else ""
+            def found() -> str:
+                if not self.version.value:
+                    raise BadRequest("There is no model yet: Deploy makes one.")
+                return line(self.model.value, self.version.value)
+
+            return found
 
         def do(call: Callable[[str, str], object]) -> Callable[[], Do]:
             def chosen() -> Do:
@@ -40,55 +49,56 @@ class ModelControls(widgets.VBox):
         def why() -> str:
             return f", message={self.message.value!r}" if self.message.value else ""
 
+        def name() -> str:
+            return f"{self.model.value}:{self.version.value}"
+
         self.make_current = Action(
             "Make current",
             [self.message],
-            console=console,
+            worker=worker,
             line=known(lambda m, v: f"conn.set_model_version({m!r}, {v!r}{why()})"),
-            what=lambda: f"Making {self.model.value}:{self.version.value} current",
+            what=lambda: f"Making {name()} current",
             do=lambda: self._move(),
         )
         self.roll_back = Action(
             "Roll back",
             [],
-            console=console,
-            line=lambda: f"conn.rollback({self.model.value!r}{why()})" if self.model.value else "",
+            worker=worker,
+            line=known(lambda m, _: f"conn.rollback({m!r}{why()})"),
             what=lambda: f"Rolling back {self.model.value}",
             do=lambda: self._roll_back(),
         )
         self.scale = Action(
             "Scale",
             [self.replicas],
-            console=console,
+            worker=worker,
             line=known(lambda m, v: f"conn.set_num_replicas({m!r}, {self.replicas.value}, {v!r})"),
-            what=lambda: f"Scaling {self.model.value}:{self.version.value} to {self.replicas.value}",
+            what=lambda: f"Scaling {name()} to {self.replicas.value}",
             do=lambda: self._scale(),
         )
         self.autoscale = Action(
             "Scale automatically",
-            [self.bounds],
-            console=console,
-            line=known(
-                lambda m, v: "conn.set_autoscaling({!r}, {}, {}, {!r})".format(m, *self.bounds.value, v)
-            ),
-            what=lambda: f"Letting {self.model.value}:{self.version.value} follow its load",
+            [self.least, self.most],
+            worker=worker,
+            line=known(self._autoscaling),
+            what=lambda: f"Letting {name()} follow its load",
             do=lambda: self._autoscale(),
         )
         self.stop_autoscaling = Action(
             "Stop scaling automatically",
             [],
-            console=console,
+            worker=worker,
             line=known(lambda m, v: f"conn.set_autoscaling({m!r}, None, version={v!r})"),
-            what=lambda: f"Leaving the replicas of {self.model.value}:{self.version.value} as they are",
+            what=lambda: f"Leaving the replicas of {name()} as they are",
             do=do(lambda m, v: self._conn.set_autoscaling(m, None, version=v)),
         )
         self.stop = Action(
             "Stop this version",
             [],
-            console=console,
+            worker=worker,
             style="danger",
             line=known(lambda m, v: f"conn.stop_versioned_models({{{m!r}: [{v!r}]}})"),
-            what=lambda: f"Stopping {self.model.value}:{self.version.value}",
+            what=lambda: f"Stopping {name()}",
             do=do(lambda m, v: self._conn.stop_versioned_models({m: [v]})),
             asks=self._really,
         )
@@ -96,7 +106,7 @@ class ModelControls(widgets.VBox):
             *(self.make_current, self.roll_back, self.scale),
             *(self.autoscale, self.stop_autoscaling, self.stop),
         ]
-        super().__init__([widgets.HBox([self.model, self.version]), *self._actions])
+        super().__init__([row(self.model, self.version), *self._actions])
         self.model.observe(lambda _: self._on_model(), "value")
         self.version.observe(lambda _: self._on_version(), "value")
         self.message.observe(lambda _: self.roll_back.renew(), "value")
@@ -104,7 +114,7 @@ class ModelControls(widgets.VBox):
     def show(self, seen: Seen) -> None:
         before, self._seen = self._seen, seen
         if not self._alone:
-            choose(self.model, sorted({version["model_name"] for version in seen.versions}))
+            choose(self.model, sorted({v["model_name"] for v in seen.versions}), seen.busiest_model())
         self._on_model()
         current = seen.current_version(self.model.value)
         if current != before.current_version(self.model.value) and current in self.version.options:
@@ -120,7 +130,8 @@ class ModelControls(widgets.VBox):
         version = self._seen.version(self.model.value, self.version.value)
         if version is not None:
             self.replicas.value = version["num_replicas"]
-            self.bounds.value = tuple(version["autoscaling"] or self.bounds.value)
+            if version["autoscaling"]:
+                self.least.value, self.most.value = version["autoscaling"]
         for action in self._actions:
             action.renew()
 
@@ -141,8 +152,15 @@ class ModelControls(widgets.VBox):
         model, version, replicas = self.model.value, self.version.value, self.replicas.value
         return lambda: self._conn.set_num_replicas(model, replicas, version)
 
+    def _autoscaling(self, model: str, version: str) -> str:
+        least, most = self.least.value, self.most.value
+        if least > most:
+            raise BadRequest(f"From {least} to {most} is no range.")
+        return f"conn.set_autoscaling({model!r}, {least}, {most}, {version!r})"
+
     def _autoscale(self) -> Do:
-        model, version, (least, most) = self.model.value, self.version.value, self.bounds.value
+        model, version = self.model.value, self.version.value
+        least, most = self.least.value, self.most.value
         return lambda: self._conn.set_autoscaling(model, least, most, version)
 
     def _really(self) -> str:
@@ -153,3 +171,7 @@ class ModelControls(widgets.VBox):
         linked = [a["name"] for a in self._seen.applications if self.model.value in a["linked_models"]]
         asked = f", which answers for {', '.join(linked)}" if linked else ""
         return f"{name} is the current version{asked}. Stop it, and forget it?"
+
+
+def _count(value: int, of: str) -> widgets.BoundedIntText:
+    return widgets.BoundedIntText(value, min=0, max=MOST_REPLICAS, description=of, layout=SHORT, style=LABEL)

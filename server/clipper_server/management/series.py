@@ -126,9 +126,12 @@ class Series:
             old = {(v.model, v.version): v for v in before.versions} if before else {}
             for new in report.versions:
                 key = new.model, new.version
+                then = old.get(key)
+                if then is not None and then.asked > new.asked:
+                    then = None  # it was removed, and deployed again
                 rates[key] = [
-                    rate + (now - then) / seconds
-                    for rate, now, then in zip(rates[key], _counts(new), _counts(old.get(key)), strict=True)
+                    rate + (now - was) / seconds
+                    for rate, now, was in zip(rates[key], _counts(new), _counts(then), strict=True)
                 ]
         found = {}
         for key, (asked, batches, sent, compute_s) in rates.items():

@@ -1,0 +1,158 @@
+"""Tables and pictures in a bare page of a real Chromium: their places, their letters, and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+pytest.importorskip("playwright", reason="needs playwright, which is not installed here")
+pytest.importorskip("anywidget", reason="views need anywidget, which is not installed here")
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from clipperlab.management import Overview
+from clipperlab.workbench import glance
+from clipperlab.workbench.layout import style
+from clipperlab.workbench.pictures import esm
+from clipperlab.workbench.watch import Seen
+from tests.support import parts
+from tests.support.browser import launch, violations
+
+# A widget's module drawn into the page, with the traits that it is given; `set` changes them.
+DRAW = """async ([text, traits, width]) => {
+  document.body.innerHTML = `<main style="width: ${width}px"></main>`;
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+  const listeners = {};
+  const model = {
+    get: (name) => traits[name],
+    set: (name, value) => {
+      traits[name] = value;
+      (listeners[`change:${name}`] ?? []).forEach((each) => each());
+    },
+    on: (name, listener) => { (listeners[name] ??= []).push(listener); },
+    off: () => {}, save_changes: () => {},
+  };
+  window.model = model;
+  (await import(url)).default.render({ model, el: document.querySelector('main') });
+}"""
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    path = parts.chromium()
+    with sync_playwright() as playwright:
+        browser = launch(playwright, path)
+        yield browser.new_page()
+        browser.close()
+
+
+def tables(rate: float) -> str:
+    """Of an application and a version that are asked `rate` times a second, beside a version that failed."""
+    cluster = {"cluster_name": "c", "query": "q", "management": "m", "frontends": [], "warnings": []}
+    application = {"name": "digits", "input_type": "doubles", "latency_slo_micros": 20_000}
+    application |= {
+        "default_output": {"a long": "default output " * 9},
+        "linked_models": ["digits", "others"],
+    }
+    counts = {"ready_replicas": 1, "num_replicas": 1, "autoscaling": None, "cpu_percent": None}
+    names: dict[str, Any] = {"model_name": "digits", "model_version": "1", "batching": "learned"}
+    names |= {**counts, "warnings": []}
+    good = {**names, "is_current_version": True, "state": "ready", "error": None}
+    bad = {**names, "model_version": "2", "is_current_version": False, "state": "failed"}
+    bad["error"] = f"Traceback\nModuleNotFoundError: {'No module is called like that. ' * 5}"
+    overview = {"cluster": cluster, "applications": [application], "models": [good, bad], "replicas": []}
+    point = {
+        "applications": {"digits": {"answers": {"model": 0.9 * rate, "late": 0.1 * rate}, "p99_ms": rate}},
+        "versions": {"digits:1": {"asked": rate, "waiting": int(rate), "utilisation": min(1, rate / 1e4)}},
+    }
+    seen = Seen("", cast(Overview, overview), [cast(Any, point)])
+    return f"<main>{style().value}{glance.applications(seen)}{glance.versions(seen)}</main>"
+
+
+@pytest.mark.parametrize("width", [1280, 1920, 560])
+def test_tables_hold_still_and_nothing_is_cut_off(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    sizes = set()
+    for rate in (0.0, 7.4, 88.8, 4321.0, 99_999.0):
+        page.set_content(tables(rate))
+        sizes.add(page.evaluate("() => document.querySelector('main').getBoundingClientRect().height"))
+        assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+    assert len(sizes) == 1
+
+
+def test_tables_are_cards_where_there_is_little_room_and_are_read_as_tables(page: Page) -> None:
+    shown = "() => getComputedStyle(document.querySelector('td + td'), '::before').content"
+    for width, label in ((1280, "none"), (560, "attr(data-name)")):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.set_content(tables(50.0))
+        assert page.evaluate(shown) in (label, '"asked at"' if width == 560 else label)
+        assert violations(page, "main") == []
+
+
+def test_what_has_no_name_is_found(page: Page) -> None:
+    page.set_content("<main><select><option>1</option></select></main>")
+    (found,) = violations(page, "main")
+    assert found.startswith("select-name (critical)")
+
+
+def draw(page: Page, module: str, space: int, **traits: Any) -> None:
+    page.set_content("")
+    page.evaluate(DRAW, [esm(module), traits, space])
+
+
+def points(*answers: float) -> list[dict[str, Any]]:
+    return [
+        {"at": at, "applications": {"digits": {"answers": {"model": count}}}}
+        for at, count in enumerate(answers)
+    ]
+
+
+def test_letters_have_one_size_however_wide_a_picture_is(page: Page) -> None:
+    heights = set()
+    for width in (280, 640):
+        draw(page, "throughput", width, name="digits", points=points(10, 66.3))
+        text = page.locator("main text").first
+        heights.add(text.evaluate("(node) => Math.round(node.getBoundingClientRect().height)"))
+        assert page.locator("main svg").evaluate("(node) => node.getBoundingClientRect().width") == width
+    assert len(heights) == 1
+    page.evaluate("() => { document.querySelector('main').style.width = '400px'; }")
+    page.wait_for_function("() => document.querySelector('svg .grid').x2.baseVal.value === 400 - 16")
+
+
+def test_a_picture_says_what_it_shows_and_of_what(page: Page) -> None:
+    draw(page, "throughput", 500, name="digits", points=points(10, 66.3))
+    expect(page.get_by_role("img", name="digits: answers a second: now: model: 66.3 /s")).to_be_visible()
+    expect(page.locator("figcaption")).to_contain_text("digits: answers a second")
+    page.evaluate("() => model.set('name', 'others')")
+    expect(page.locator("figcaption")).to_contain_text("others: answers a second")
+
+
+def test_a_picture_of_nothing_is_a_sentence(page: Page) -> None:
+    draw(page, "throughput", 500, name="digits", points=points(0, 0))
+    expect(page.get_by_text("Not asked in the last minutes.")).to_be_visible()
+    expect(page.locator("svg")).to_be_hidden()
+    page.evaluate("(points) => model.set('points', points)", points(0, 5))
+    expect(page.locator("svg")).to_be_visible()
+    expect(page.get_by_text("Not asked in the last minutes.")).to_have_count(0)
+
+
+def test_the_sketch_shows_what_is_sent(page: Page) -> None:
+    draw(page, "sketch", 500, width=8, height=8, top=16, pixels=[])
+    box = page.locator(".drawn").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 20, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 180, box["y"] + 100)
+    page.mouse.up()
+    preview = page.get_by_role("img", name="What is sent: 8 by 8 numbers, from 0 (black) to 16 (white)")
+    expect(preview).to_be_visible()
+    sent = page.evaluate("() => model.get('pixels')")
+    assert len(sent) == 64
+    assert max(sent) > 4
+    greys = preview.evaluate(
+        "(node) => [...node.getContext('2d').getImageData(0, 0, 8, 8).data].filter((_, i) => i % 4 === 0)"
+    )
+    assert [round(grey * 16 / 255) for grey in greys] == [round(value) for value in sent]
+    assert violations(page, "main") == []
