@@ -20,7 +20,7 @@ from .guesses import Guess, Guesses
 from .progress import Progress
 from .quiz import Questions, Quiz
 from .result import Result
-from .shown import GOOD, NEUTRAL, box, marked_up, show
+from .shown import GOOD, NEUTRAL, NOT_YET, box, marked_up, show
 
 if TYPE_CHECKING:
     import httpx2
@@ -144,7 +144,8 @@ class Bench:
         self._http = self._conn = None
         if not self._exercise:
             said = f"{self.progress}."
-            show(box(GOOD if self.progress.tried else NEUTRAL, marked_up(said)), said)
+            colour = NOT_YET if self.progress.missing else GOOD
+            show(box(colour if self.progress.tried else NEUTRAL, marked_up(said)), said)
         if os.environ.get(MUST_PASS):
             assert self.progress.complete, str(self.progress)
 

@@ -11,11 +11,10 @@ const STYLE = `
 .clipper-choice output { display: block; padding-left: 21px; }
 `;
 
-let groups = 0;
-
 /** @param {{model: any, el: HTMLElement}} context */
 function render({ model, el }) {
-  const group = `clipper-choice-${groups++}`;
+  // Of a name that no other question on the page has: each widget has a copy of this module.
+  const group = `clipper-choice-${Math.random()}`;
   const set = document.createElement("fieldset");
   set.className = "clipper-choice";
   const style = document.createElement("style");
