@@ -40,6 +40,11 @@ function render({ model, el }) {
     label.append(input, words);
     return label;
   }
+  /** Arrows go from choice to choice: JupyterLab would go from cell to cell. @param {KeyboardEvent} event */
+  function keep(event) {
+    if (event.target instanceof HTMLInputElement && el.contains(event.target))
+      event.target.toggleAttribute("data-lm-suppress-shortcuts", event.key.startsWith("Arrow"));
+  }
   function show() {
     [...choices.querySelectorAll("input")].forEach((input, i) => (input.checked = i === model.get("chosen")));
     said.textContent = model.get("said");
@@ -51,8 +56,10 @@ function render({ model, el }) {
   }
   model.on("change:question change:options", ask);
   model.on("change:chosen change:said", show);
+  addEventListener("keydown", keep, true);
   ask();
   return () => {
+    removeEventListener("keydown", keep, true);
     model.off("change:question change:options", ask);
     model.off("change:chosen change:said", show);
   };
