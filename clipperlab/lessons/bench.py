@@ -7,7 +7,7 @@ import platform
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,8 +16,11 @@ from clipper_container.errors import ClusterError
 from ..connection import ClipperConnection
 from ..places.process import ProcessContainerManager, clusters
 from .checks import NotYet, checks_of
+from .guesses import Guess, Guesses
 from .progress import Progress
+from .quiz import Questions, Quiz
 from .result import Result
+from .shown import GOOD, NEUTRAL, NOT_YET, box, marked_up, show
 
 if TYPE_CHECKING:
     import httpx2
@@ -31,12 +34,14 @@ LOOK_EVERY_S = 0.05
 
 
 class Bench:
-    """What `lesson` returns. `progress` says which checks have passed."""
+    """What `lesson` returns. `progress` says which checks have passed, and what was tried."""
 
     def __init__(self, number: str, *, exercise: bool, conn: ClipperConnection | None, cluster: bool) -> None:
         self._checks = checks_of(number, exercise=exercise)
-        self.progress = Progress(self._checks)
+        self._guesses, self._quiz = Guesses(), Quiz()
+        self.progress = Progress(self._checks, [self._guesses, self._quiz])
         self.name = f"{'exercise' if exercise else 'lesson'}-{number}"
+        self._exercise = exercise
         self._tries: Counter[str] = Counter()
         self._http: httpx2.Client | None = None
         self._conn = conn
@@ -83,10 +88,39 @@ class Bench:
         else:
             self.progress.add(id)
             done, all_ = len(self.progress.passed), len(self.progress.ids)
-            return Result(id, True, f"{done} of {all_} checks have passed.")
+            # A lesson's own cells do what its checks ask for. An exercise's do not.
+            tried = self._exercise or self.progress.tried
+            by = "" if tried else "The lesson's own cells did it. "
+            return Result(id, True, f"{by}{done} of {all_} checks have passed.", tried=tried)
         hint = min(self._tries[id], len(check.hints) - 1)
         self._tries[id] += 1
         return Result(id, False, what, f"Hint {hint + 1} of {len(check.hints)}: {check.hints[hint]}")
+
+    def guess(self, name: str, unit: str = "") -> None:
+        """Ask for a number before it is measured: `wb.guess("p50", unit="ms")`.
+
+        With the unit "%" it is a share of 1, which is typed and shown in percent. A guess outlives running
+        the cell again.
+        """
+        self._guesses.number(name, unit)
+
+    def choose(self, name: str, options: Sequence[str], question: str = "") -> None:
+        """Ask which of `options` it will be: `wb.choose("slower", ["one", "two"], "Which is slower?")`."""
+        self._guesses.choice(name, options, question or name)
+
+    def measured(self, name: str, value: Any) -> Guess | None:
+        """Show what it was beside what was guessed: `wb.measured("p50", 1.5)`, or one of the options.
+
+        Returns the guess, None where there is none.
+        """
+        return self._guesses.measured(name, value)
+
+    def quiz(self, questions: Questions) -> None:
+        """Ask questions, and say at once what is right and why: `{"2 + 2?": {"4": "Count.", "5": "Why?"}}`.
+
+        Each choice has a sentence. The first one is right; they are shown in another order.
+        """
+        self._quiz.ask(questions)
 
     def wait_for(self, look: Callable[[], _T], what: str) -> _T:
         """The first true value that `look()` returns. Raises TimeoutError after 30 s, naming `what`."""
@@ -98,7 +132,7 @@ class Bench:
         return found
 
     def close(self) -> None:
-        """End the lesson's cluster, and remove what it remembers. A second call does nothing.
+        """End the lesson's cluster, and remove what it remembers; say what was tried.
 
         Where CLIPPERLAB_LESSONS_MUST_PASS is set, as `make notebooks` does, raises AssertionError while a
         check has not passed.
@@ -108,6 +142,10 @@ class Bench:
         if self._conn is not None:
             self._conn.stop_all(purge=True)
         self._http = self._conn = None
+        if not self._exercise:
+            said = f"{self.progress}."
+            colour = NOT_YET if self.progress.missing else GOOD
+            show(box(colour if self.progress.tried else NEUTRAL, marked_up(said)), said)
         if os.environ.get(MUST_PASS):
             assert self.progress.complete, str(self.progress)
 

@@ -51,7 +51,19 @@ def test_a_check_that_passes_says_so_and_counts(wb: Bench, capsys: pytest.Captur
     result = wb.check("a", 1)
     assert (result.ok, result.hint) == (True, "")
     assert wb.progress.passed == ["a"]
-    assert capsys.readouterr().out.startswith("Passed · a\n1 of 3 checks have passed.\n")
+    said = "Shown · a\nThe lesson's own cells did it. 1 of 3 checks have passed.\n"
+    assert capsys.readouterr().out.startswith(said)
+
+
+def test_a_check_is_passed_where_the_learner_tried_something(
+    wb: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Progress, "tried", True)
+    assert str(wb.check("a", 1)) == "Passed · a\n1 of 3 checks have passed."
+    monkeypatch.setattr(Progress, "tried", False)
+    assert wb.check("a", 1)._html().count("--jp-success-color1") == 0
+    exercise = Bench("01", exercise=True, conn=None, cluster=False)
+    assert str(exercise.check("a", 1)).startswith("Passed")
 
 
 def test_each_further_try_gets_the_next_hint_and_the_last_one_stays(wb: Bench) -> None:
