@@ -11,7 +11,8 @@ import traitlets
 
 from clipper_container.errors import ClipperException
 
-from ..load.run import Comparison, LoadRun
+from ..load.result import Comparison
+from ..load.run import LoadRun
 from .pictures import Latency, Throughput, esm
 
 
