@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from clipper_container.errors import ClusterError
-
-from ..display import workbench
+from .. import draw
+from ..display.beside import beside
+from ..draw import Drawing
 
 
 class LoadResult(dict[str, Any]):
     """What a load saw. A dictionary of plain values, which prints as a table. Latencies are in milliseconds.
+    A notebook shows it as a table and pictures that need no kernel.
 
     `answers` counts requests by what became of them: "model", a default output's reason, "status 429",
     "connection lost" or "no answer". They are timed from when they were to be sent, so that what waited
@@ -41,18 +43,41 @@ class LoadResult(dict[str, Any]):
     def __repr__(self) -> str:
         return "\n".join(f"{name:16}{value}" for name, value in [("load", self.name), *self._cells()])
 
+    def _repr_html_(self) -> str:
+        return Comparison([self])._repr_html_()
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return Comparison([self])._repr_mimebundle_()
 
+    def _over_time(self, *path: str) -> list[tuple[float, float | None]]:
+        """What was seen every half second, by the seconds since the first look."""
+        found = []
+        for point in self["points"]:
+            value: Any = point["applications"].get(self["application"], {})
+            for part in path:
+                value = (value or {}).get(part)
+            found.append((point["at"] - self["points"][0]["at"], value))
+        return found
+
 
 class Comparison:
-    """Runs side by side."""
+    """Runs side by side. A notebook shows them as a table and pictures that need no kernel."""
 
     def __init__(self, runs: Sequence[LoadResult]) -> None:
         self.runs = list(runs)
 
+    @property
+    def names(self) -> list[str]:
+        """Of the runs, each its own: where several have one name, they are counted."""
+        often, seen = Counter(run.name for run in self.runs), Counter[str]()
+        found = []
+        for name in (run.name for run in self.runs):
+            seen[name] += 1
+            found.append(f"{name} ({seen[name]})" if often[name] > 1 else name)
+        return found
+
     def _rows(self) -> list[list[str]]:
-        heads = ["", *(run.name for run in self.runs)]
+        heads = ["", *self.names]
         cells = [run._cells() for run in self.runs]
         return [heads, *([row[0][0], *(value for _, value in row)] for row in zip(*cells, strict=True))]
 
@@ -73,15 +98,38 @@ class Comparison:
             + "</tr>"
             for row in rows
         )
-        return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+        table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+        return table + beside(*self._drawings())
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        data: dict[str, Any] = {"text/plain": repr(self), "text/html": self._repr_html_()}
-        try:
-            view = workbench("loads").result_view(self)
-        except ClusterError:
-            return data
-        return {**data, **view._repr_mimebundle_(), "text/plain": repr(self)}
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+    def _drawings(self) -> Iterator[Drawing]:
+        objective = min((run["objective_ms"] for run in self.runs), default=0) or None
+        by_run = dict(zip(self.names, self.runs, strict=True))
+        if any(run["answers"] for run in self.runs):
+            latencies = {
+                name: [
+                    (f"{percent:g}%", ms)
+                    for percent, ms in zip(run["percents"], run["distribution_ms"], strict=True)
+                ]
+                for name, run in by_run.items()
+            }
+            title = "Latency, by how many are quicker"
+            yield draw.lines(latencies, title=title, x="of the requests", unit="ms", limit=objective)
+        if len(self.runs) > 1:
+            if any(run["answers"] for run in self.runs):
+                yield draw.stacked({name: run["answers"] for name, run in by_run.items()}, title="Answers")
+            late = {name: run._over_time("p99_ms") for name, run in by_run.items()}
+            if any(late.values()):
+                yield draw.lines(late, title="p99 over time", x="seconds", unit="ms", limit=objective)
+        elif self.runs and self.runs[0]["points"]:
+            (run,) = self.runs
+            answers = {kind: run._over_time("answers", kind) for kind in run["answers"]}
+            percentiles = {name: run._over_time(f"{name}_ms") for name in ("p50", "p95", "p99")}
+            if answers:
+                yield draw.lines(answers, title="Answers a second", x="seconds", stacked=True)
+            yield draw.lines(percentiles, title="Latency", x="seconds", unit="ms", limit=objective)
 
 
 def _ms(value: float | None) -> str:

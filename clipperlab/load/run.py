@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import IO, Any
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.plain import as_json
 
-from ..display import workbench
+from ..display import in_notebook, live, workbench
 from ..rows import rows
 from . import open_loop
 from .answers import MODEL, PERCENTS
@@ -45,6 +46,7 @@ class LoadRun:
         cache: bool,
         connections: int = CONNECTIONS,
         name: str = "",
+        cluster: str = "",
     ) -> None:
         if not (rate > 0 and seconds > 0):
             raise BadRequest("rate, in requests a second, and seconds must be above 0.")
@@ -64,7 +66,7 @@ class LoadRun:
             bodies = [as_json({"input": value}).decode() for value in values]
         except (TypeError, ValueError) as error:
             raise BadRequest(f"The inputs cannot be sent as JSON: {error}. Give plain lists.") from None
-        self.application, self.name = application, name
+        self.application, self.name, self.cluster = application, name, cluster
         self.rate, self.seconds, self.arrivals = rate, seconds, arrivals
         self.objective_ms = objective_ms
         self.points: list[dict[str, Any]] = []  # the last ones, every half second, as charts want them
@@ -108,18 +110,43 @@ class LoadRun:
         self._listeners.append(listener)
 
     def __repr__(self) -> str:
-        what = f"{self.rate:g} queries a second ({self.arrivals}) to {self.application}"
         if self.running:
-            return f"<load of {what}: {self.sent:,} sent. result() waits for its end, stop() ends it>"
-        return f"<load of {what}: over. result() tells what it saw>"
+            return f"<load of {self._what}: {self.sent:,} sent. result() waits for its end, stop() ends it>"
+        return f"<load of {self._what}: over. result() tells what it saw>"
+
+    def _ipython_display_(self) -> None:
+        """Show how it goes; and in its place, when it has run, what it saw."""
+        if not in_notebook():
+            raise NotImplementedError  # IPython asks for the text then
+        from IPython.display import display
+
+        handle: Any = display(self._repr_mimebundle_(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+
+        def renew() -> None:
+            if not self.running:
+                handle.update(self._repr_mimebundle_(), raw=True)
+
+        self.listen(renew)
+        renew()  # it may have ended meanwhile
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        data: dict[str, Any] = {"text/plain": repr(self)}
+        if not self.running:
+            if self._result is not None:
+                return self._result._repr_mimebundle_()
+            failed = f"The load of {self._what} failed: {self._trouble}"
+            return {"text/plain": failed, "text/html": f'<p role="alert">{html.escape(failed)}</p>'}
+        data = {"text/plain": repr(self)}
         try:
             view = workbench("loads").LoadView(self)
         except ClusterError:
             return data
-        return {**view._repr_mimebundle_(), **data}
+        still = f"<p>A load of {html.escape(self._what)} ran: {self.sent:,} of its queries were sent.</p>"
+        saved = live.saved(self.cluster, "application", self.application, still)
+        return {**saved, **view._repr_mimebundle_(), **data}
+
+    @property
+    def _what(self) -> str:
+        return f"{self.rate:g} queries a second ({self.arrivals}) to {self.application}"
 
     def _follow(self, bodies: list[str]) -> None:
         process = self._process
