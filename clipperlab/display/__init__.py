@@ -34,12 +34,7 @@ class Displayed:
             view = self._view()
         except ClusterError:
             return {}
-        # A saved notebook has no kernel, and often no widgets: it shows the table.
-        return {
-            **view._repr_mimebundle_(),
-            "text/html": self._repr_html_(),
-            "text/plain": repr(self),
-        }
+        return {**view._repr_mimebundle_(), "text/plain": repr(self)}
 
 
 def workbench(module: str) -> ModuleType:

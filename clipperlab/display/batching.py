@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from .. import draw
+from ..draw import Drawing
+from .beside import beside
 from .table import table
 
 
@@ -83,8 +86,39 @@ class BatchingView:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        text = "<br>".join(html.escape(line) for line in self._summary())
-        return f"<p>{text}</p>{table(self._COLUMNS, self._table())}"
+        told = f"<p>{html.escape(self.version)} batches by {html.escape(self.way)}.</p>"
+        rows = f"<details><summary>Each size</summary>{table(self._COLUMNS, self._table())}</details>"
+        return told + beside(*self._drawings()) + (rows if self.rows else "")
+
+    def _drawings(self) -> Iterator[Drawing]:
+        replicas = [replica for frontend in self.frontends for replica in frontend["replicas"]]
+        # One frontend and replica stand for all: they learn the same.
+        most = max(replicas, key=lambda replica: len(replica["sizes"]), default=None)
+        if most and most["sizes"]:
+            costs = {
+                kind: [(row["cost"], row[f"{kind}_ms"]) for row in most["sizes"]] for kind in ("mean", "p99")
+            }
+            limit = max(1, most["limit"])
+            marks = [(limit, f"at most {limit:.0f}")]
+            title = "Time of a batch, by its size"
+            yield draw.lines(costs, title=title, x="inputs", unit="ms", marks=marks, log=True)
+        at: dict[int, list[Mapping[str, Any]]] = {}
+        for frontend in self.frontends:
+            for window in frontend["windows"]:
+                at.setdefault(-10 * round(window["ago_s"] / 10), []).append(window)
+        if at:
+            sizes = {
+                "average": [(ago, _sum(at[ago], "inputs") / _sum(at[ago], "batches")) for ago in sorted(at)],
+                "largest": [(ago, max(window["largest"] for window in at[ago])) for ago in sorted(at)],
+            }
+            title = "Inputs in a batch, in the last five minutes"
+            yield draw.lines(sizes, title=title, x="seconds before now")
+        if self.dispatches:
+            yield draw.bars(dict(sorted(self.dispatches.items())), title="Batches, by why they were sent")
+
+
+def _sum(windows: Sequence[Mapping[str, Any]], field: str) -> float:
+    return float(sum(window[field] for window in windows))
 
 
 def _mean(window: Mapping[str, Any]) -> float:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
+
+from .. import draw
 
 
 class Trace(dict[str, Any]):
-    """One query's path. A dictionary of plain values, which prints as a story. Times are in milliseconds."""
+    """One query's path. A dictionary of plain values, which prints as a story, and
+    is drawn in a notebook. Times are in milliseconds."""
 
     def __str__(self) -> str:
         lines = [
@@ -36,6 +40,22 @@ class Trace(dict[str, Any]):
         return "\n".join(lines)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        story = f"<pre>{html.escape(str(self))}</pre>"
+        took = {leg["version"]: _parts(leg["batch"]) for leg in self["models"] if leg["batch"] is not None}
+        if not any(took.values()):
+            return story
+        return draw.stacked(took, title="Where its time went", unit="ms")._repr_html_() + story
+
+
+def _parts(batch: dict[str, Any]) -> dict[str, float]:
+    """What of the way to a model's answer took how long."""
+    if batch["replied_at_ms"] is None:
+        return {"waited": batch["sent_at_ms"]}
+    away = batch["replied_at_ms"] - batch["sent_at_ms"]
+    computed = min(batch["compute_ms"] or 0.0, away)
+    return {"waited": batch["sent_at_ms"], "on the way": away - computed, "computed": computed}
 
 
 def _ms(value: float | None) -> str:

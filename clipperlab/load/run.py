@@ -1,4 +1,4 @@
-"""A load on an application: a handle while it runs, and what it saw when it has run."""
+"""A load on an application, while it runs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any
 
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.plain import as_json
 
-from ..display import workbench
+from ..display import in_notebook, live, workbench
 from ..rows import rows
 from . import open_loop
 from .answers import MODEL, PERCENTS
+from .result import LoadResult
 from .schedule import ARRIVALS, Arrivals, Phase
 
 MOST_REQUESTS = 1_000_000
@@ -27,79 +28,6 @@ CONNECTIONS = 512
 FORWARDED_CONNECTIONS = 32  # of a port-forward, where each one is a request to the API server
 GRACE_S = 30.0  # the generator ends by itself; this is for the day when it does not
 POINTS = 300
-
-
-class LoadResult(dict[str, Any]):
-    """What a load saw. A dictionary of plain values, which prints as a table. Latencies are in milliseconds.
-
-    `answers` counts requests by what became of them: "model", a default output's reason, "status 429",
-    "connection lost" or "no answer". They are timed from when they were to be sent, so that what waited
-    because the server was slow counts. `good` had the model's answer within the objective.
-    """
-
-    @property
-    def name(self) -> str:
-        """As it was given, or what was asked, how much and how."""
-        return self["name"] or f"{self['application']}, {self['rate']:g} /s, {self['arrivals']}"
-
-    def compare(self, *others: LoadResult) -> Comparison:
-        """This run beside others, the earlier ones first."""
-        return Comparison([*others, self])
-
-    def _cells(self) -> list[tuple[str, str]]:
-        answers = ", ".join(f"{kind} {count:,}" for kind, count in self["answers"].items()) or "none"
-        return [
-            ("sent", f"{self['sent']:,} in {self['seconds']:.1f} s"),
-            ("answers", answers),
-            ("good", f"{self['good_share']:.1%} within {self['objective_ms']:g} ms"),
-            *((name, _ms(self[f"{name}_ms"])) for name in ("p50", "p95", "p99", "max")),
-            ("sent late (p99)", _ms(self["lag_p99_ms"])),
-        ]
-
-    def __repr__(self) -> str:
-        return "\n".join(f"{name:16}{value}" for name, value in [("load", self.name), *self._cells()])
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return Comparison([self])._repr_mimebundle_()
-
-
-class Comparison:
-    """Runs side by side."""
-
-    def __init__(self, runs: Sequence[LoadResult]) -> None:
-        self.runs = list(runs)
-
-    def _rows(self) -> list[list[str]]:
-        heads = ["", *(run.name for run in self.runs)]
-        cells = [run._cells() for run in self.runs]
-        return [heads, *([row[0][0], *(value for _, value in row)] for row in zip(*cells, strict=True))]
-
-    def __repr__(self) -> str:
-        rows = self._rows()
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
-
-    def _repr_html_(self) -> str:
-        head, *rows = self._rows()
-        top = "".join(f'<th scope="col" style="text-align:left">{html.escape(cell)}</th>' for cell in head)
-        body = "".join(
-            "<tr>"
-            + "".join(f'<td style="text-align:left">{html.escape(cell)}</td>' for cell in row)
-            + "</tr>"
-            for row in rows
-        )
-        return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        data: dict[str, Any] = {"text/plain": repr(self), "text/html": self._repr_html_()}
-        try:
-            view = workbench("loads").result_view(self)
-        except ClusterError:
-            return data
-        return {**data, **view._repr_mimebundle_(), "text/plain": repr(self)}
 
 
 class LoadRun:
@@ -118,6 +46,7 @@ class LoadRun:
         cache: bool,
         connections: int = CONNECTIONS,
         name: str = "",
+        cluster: str = "",
     ) -> None:
         if not (rate > 0 and seconds > 0):
             raise BadRequest("rate, in requests a second, and seconds must be above 0.")
@@ -137,7 +66,7 @@ class LoadRun:
             bodies = [as_json({"input": value}).decode() for value in values]
         except (TypeError, ValueError) as error:
             raise BadRequest(f"The inputs cannot be sent as JSON: {error}. Give plain lists.") from None
-        self.application, self.name = application, name
+        self.application, self.name, self.cluster = application, name, cluster
         self.rate, self.seconds, self.arrivals = rate, seconds, arrivals
         self.objective_ms = objective_ms
         self.points: list[dict[str, Any]] = []  # the last ones, every half second, as charts want them
@@ -181,18 +110,43 @@ class LoadRun:
         self._listeners.append(listener)
 
     def __repr__(self) -> str:
-        what = f"{self.rate:g} queries a second ({self.arrivals}) to {self.application}"
         if self.running:
-            return f"<load of {what}: {self.sent:,} sent. result() waits for its end, stop() ends it>"
-        return f"<load of {what}: over. result() tells what it saw>"
+            return f"<load of {self._what}: {self.sent:,} sent. result() waits for its end, stop() ends it>"
+        return f"<load of {self._what}: over. result() tells what it saw>"
+
+    def _ipython_display_(self) -> None:
+        """Show how it goes; and in its place, when it has run, what it saw."""
+        if not in_notebook():
+            raise NotImplementedError  # IPython asks for the text then
+        from IPython.display import display
+
+        handle: Any = display(self._repr_mimebundle_(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+
+        def renew() -> None:
+            if not self.running:
+                handle.update(self._repr_mimebundle_(), raw=True)
+
+        self.listen(renew)
+        renew()  # it may have ended meanwhile
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        data: dict[str, Any] = {"text/plain": repr(self)}
+        if not self.running:
+            if self._result is not None:
+                return self._result._repr_mimebundle_()
+            failed = f"The load of {self._what} failed: {self._trouble}"
+            return {"text/plain": failed, "text/html": f'<p role="alert">{html.escape(failed)}</p>'}
+        data = {"text/plain": repr(self)}
         try:
             view = workbench("loads").LoadView(self)
         except ClusterError:
             return data
-        return {**view._repr_mimebundle_(), **data}
+        still = f"<p>A load of {html.escape(self._what)} ran: {self.sent:,} of its queries were sent.</p>"
+        saved = live.saved(self.cluster, "application", self.application, still)
+        return {**saved, **view._repr_mimebundle_(), **data}
+
+    @property
+    def _what(self) -> str:
+        return f"{self.rate:g} queries a second ({self.arrivals}) to {self.application}"
 
     def _follow(self, bodies: list[str]) -> None:
         process = self._process
@@ -266,7 +220,3 @@ class LoadRun:
 
 def _read(file: IO[str]) -> str:
     return file.read()[-2000:]
-
-
-def _ms(value: float | None) -> str:
-    return "never answered" if value is None else f"{value:,.2f} ms"

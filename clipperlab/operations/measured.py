@@ -73,6 +73,7 @@ class Measured(Applications, Models):
             cache=cache,
             connections=FORWARDED_CONNECTIONS if getattr(self.cm, "forwards", False) else CONNECTIONS,
             name=name,
+            cluster=self.cm.cluster_name,
         )
 
     def _example_inputs(self, application: Application) -> list[Any]:

@@ -12,6 +12,7 @@ import traitlets
 
 from clipper_container.errors import BadRequest, ClipperException
 
+from ..display import live
 from ..handles import ApplicationHandle
 from ..operations import Operations
 from ..rows import rows as values
@@ -105,6 +106,12 @@ class Lens(widgets.VBox):
         for control, name in ((self.width, "width"), (self.height, "height"), (self.top, "top")):
             widgets.dlink((control, "value"), (self.sketch, name))
         self._on_source()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        name = self.application.value or ""
+        still = f"<p>A place to ask {html.escape(name)}.</p>{self.ask.said.value}{self.path.value}"
+        saved = live.saved(self._conn.cm.cluster_name, "application", name, still)
+        return {**super()._repr_mimebundle_(**kwargs), **saved}
 
     def show(self, seen: Seen) -> None:
         """Bring the choices up to date."""

@@ -25,6 +25,8 @@ from .watch import Seen
 class Panel(View):
     """Everything in one place. `namespace` is where models to deploy are looked for."""
 
+    kind = "panel"
+
     def __init__(self, conn: Operations, namespace: Mapping[str, Any] | None = None) -> None:
         self.worker = Worker()
         self.head = widgets.HTML()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import ipywidgets as widgets
 
+from ..display import live
 from ..management import Management
 from ..operations import Operations
 from ..places import ContainerManager
@@ -26,11 +27,20 @@ RESTS = (
 class View(widgets.VBox):
     """A widget that shows a cluster, and says so where there is something wrong with it."""
 
+    kind: ClassVar[live.Kind] = "cluster"
+    _name = ""  # of the application or the model that it shows
+
     def __init__(self, conn: Operations, children: list[widgets.Widget]) -> None:
         self.conn = conn
         self.banner = widgets.HTML()
         super().__init__([style(), self.banner, *children])
         self.add_class("clipper-view")
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        # Of what it shows, the tables stand still: they are what a saved notebook shows elsewhere.
+        still = "".join(child.value for child in self.children if type(child) is widgets.HTML)
+        saved = live.saved(self.conn.cm.cluster_name, self.kind, self._name, still)
+        return {**super()._repr_mimebundle_(**kwargs), **saved}
 
     def begin(self, seen: Seen) -> None:
         """Called once, before the first `show`: for what depends on what there is."""

@@ -32,6 +32,8 @@ class ConnectionView(View):
 class ApplicationView(View):
     """An application: what it answers, how fast, and a place to ask it."""
 
+    kind = "application"
+
     def __init__(self, conn: Operations, name: str) -> None:
         self._name = name
         self.table = widgets.HTML()
@@ -51,6 +53,8 @@ class ApplicationView(View):
 
 class ModelView(View):
     """A model: its versions, what can be done to them, and how they do."""
+
+    kind = "model"
 
     def __init__(self, conn: Operations, name: str) -> None:
         self._name = name

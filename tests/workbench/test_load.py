@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +19,7 @@ pytest.importorskip("uvloop", reason="the load generator needs uvloop, which is 
 
 from clipperlab import BadRequest, ClipperConnection, ClusterError, NotFound
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.display.live import MIME
 from clipperlab.load import LoadResult, LoadRun
 from clipperlab.load.http_client import Connection
 from clipperlab.load.open_loop import UNUSED_S, Load
@@ -167,20 +169,65 @@ def test_arrivals_are_as_many_as_asked_and_in_order(kind: Arrivals) -> None:
         assert (times % 1 <= BURST_S).all()
 
 
-def test_runs_are_compared() -> None:
-    pytest.importorskip("anywidget", reason="pictures need anywidget, which is not installed here")
-    fields = {
+def a_result(**fields: Any) -> LoadResult:
+    given = {
         "application": "app", "arrivals": "poisson", "objective_ms": 20.0, "seconds": 1.0, "sent": 10,
         "good_share": 1.0, "answers": {"model": 10}, "p50_ms": 1.0, "p95_ms": 2.0, "p99_ms": None,
-        "max_ms": None, "lag_p99_ms": 0.1, "percents": [50], "distribution_ms": [1.0],
+        "max_ms": None, "lag_p99_ms": 0.1, "percents": [50, 99.9], "distribution_ms": [1.0, None],
+        "points": [{"at": 7.5, "applications": {"app": {"answers": {"model": 9.0}, "p50_ms": 1.0}}},
+                   {"at": 8.0, "applications": {}}],
+        "rate": 10.0, "name": "",
     }  # fmt: skip
-    slow, quick = LoadResult(fields, rate=10.0, name="before"), LoadResult(fields, rate=20.0, name="")
+    return LoadResult(given | fields)
+
+
+def test_runs_are_compared() -> None:
+    slow, quick = a_result(rate=10.0, name="before"), a_result(rate=20.0)
     both = quick.compare(slow)
     assert [run["rate"] for run in both.runs] == [10, 20]
     assert "never answered" in repr(both)
     data = both._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in data
     assert re.search(r"before +app, 20 /s, poisson", data["text/plain"])
+    again = a_result().compare(a_result(), a_result(name="<last>"))
+    assert again.names == ["app, 10 /s, poisson (1)", "<last>", "app, 10 /s, poisson (2)"]
+    assert "&lt;last&gt;" in again._repr_html_()
+    assert "<last>" not in again._repr_html_()
+
+
+def test_what_a_load_saw_is_read_without_a_kernel() -> None:
+    seen = a_result()
+    for shown, pictures in ((seen, 3), (seen.compare(seen), 3), (a_result(answers={}, points=[]), 0)):
+        data = shown._repr_mimebundle_()
+        assert data.keys() == {"text/plain", "text/html"}
+        assert data["text/html"].count("<svg ") == pictures
+        assert "<table>" in data["text/html"]
+        assert "<script" not in data["text/html"]
+
+
+def test_a_load_that_has_run_shows_what_it_saw_where_it_was(
+    loaded: ClipperConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("anywidget", reason="live views need anywidget, which is not installed here")
+    shown: list[dict[str, Any]] = []
+    over = threading.Event()
+
+    def update(data: dict[str, Any], *, raw: bool) -> None:
+        shown.append(data)
+        over.set()
+
+    def display(data: dict[str, Any], **_: Any) -> Mock:
+        shown.append(data)
+        return Mock(update=update)
+
+    monkeypatch.setattr("clipperlab.load.run.in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", display)
+    run = loaded.load("loaded", rate=50, seconds=SECONDS)
+    run._ipython_display_()
+    assert shown[0][MIME] == {"cluster": loaded.cm.cluster_name, "kind": "application", "name": "loaded"}
+    assert "application/vnd.jupyter.widget-view+json" in shown[0]
+    run.stop()
+    assert over.wait(60)
+    assert shown[-1] == run.result()._repr_mimebundle_()
 
 
 @pytest.mark.anyio

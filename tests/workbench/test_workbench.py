@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import numpy as np
 from clipper_container.errors import DeployError
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.display.live import MIME
 from clipperlab.workbench.actions import Action, Worker
 from clipperlab.workbench.namespace import deployables
 from clipperlab.workbench.panel import Panel
@@ -404,14 +406,30 @@ def test_handles_are_text_where_there_is_no_notebook(cluster: ClipperConnection,
     assert "app" in cluster.application("app")._repr_html_()
 
 
-def test_a_saved_notebook_shows_handles_as_tables(
+def test_a_saved_notebook_says_what_a_live_view_was_and_when(
     cluster: ClipperConnection, panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clipperlab.display.in_notebook", lambda: True)
-    for shown in (cluster, cluster.application("app"), cluster.model("m")):
+    cluster._viewing.watch.look()
+    views: list[tuple[Any, str, str]] = [
+        (cluster, "cluster", ""),
+        (panel, "panel", ""),
+        (cluster.application("app"), "application", "app"),
+        (cluster.lens("app"), "application", "app"),
+        (cluster.model("m"), "model", "m"),
+    ]
+    for shown, kind, name in views:
         bundle = shown._repr_mimebundle_()
-        assert bundle.keys() >= {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
-        assert "<table" in bundle["text/html"]
+        assert "application/vnd.jupyter.widget-view+json" in bundle
+        assert bundle[MIME] == {"cluster": cluster.cm.cluster_name, "kind": kind, "name": name}
+        assert re.search(r"as it was at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", bundle["text/html"])
+        assert name in bundle["text/html"]
+        assert "children=" not in bundle["text/plain"]
+        assert "<script" not in bundle["text/html"]
+        assert cluster._record.token not in json.dumps(bundle)
+    tables = panel._repr_mimebundle_()["text/html"]
+    assert "m:1" in tables
+    assert "app" in tables
 
 
 def test_what_can_be_deployed() -> None:

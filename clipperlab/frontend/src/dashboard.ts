@@ -41,8 +41,18 @@ class Traits {
   private _listeners = new Map<string, (() => void)[]>();
 }
 
+/** Of a cluster, one application or one model. */
+export interface IPart {
+  application?: string;
+  model?: string;
+}
+
 export class Dashboard extends Widget {
-  constructor(readonly cluster: string) {
+  /** Of all that is in the cluster, or of `part` of it alone. */
+  constructor(
+    readonly cluster: string,
+    private _part?: IPart
+  ) {
     super();
     this.addClass('clipper-dashboard');
     this._cluster = Cluster.of(cluster, this);
@@ -66,8 +76,11 @@ export class Dashboard extends Widget {
   private async _update(): Promise<void> {
     const cluster = this._cluster;
     setText(this._trouble, cluster.trouble);
-    const applications = cluster.applications.map(application => application.name);
-    const models = cluster.models.map(model => `${model}:${cluster.current(model)?.model_version ?? ''}`);
+    const part = this._part;
+    const names = cluster.applications.map(application => application.name);
+    const applications = names.filter(name => !part || name === part.application);
+    const mine = cluster.models.filter(model => !part || model === part.model);
+    const models = mine.map(model => `${model}:${cluster.current(model)?.model_version ?? ''}`);
     const shown = JSON.stringify([applications, models]);
     if (shown !== this._shown) {
       this._shown = shown;

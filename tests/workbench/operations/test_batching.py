@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from clipperlab import ClipperConnection, NotFound
+from clipperlab.display.batching import BatchingView
 from tests.support.fake_management import FakeManagement, a_version
 
 
@@ -20,7 +21,10 @@ def test_the_way_of_batching_is_changed_and_shown(conn: ClipperConnection, fake:
                     "way": "fixed(4)",
                     "dispatches": {"full": 3},
                     "replicas": [{"replica": "0", "limit": 4.0, "sizes": sizes}],
-                    "windows": [],
+                    "windows": [
+                        {"ago_s": ago, "batches": 2, "inputs": 8, "largest": 6, "compute_s": 0.01}
+                        for ago in (3.2, 12.9)
+                    ],
                 }
                 for frontend in ("0", "1")
             ],
@@ -32,6 +36,10 @@ def test_the_way_of_batching_is_changed_and_shown(conn: ClipperConnection, fake:
     assert (view.way, view.dispatches) == ("fixed(4)", {"full": 6})
     assert [(row["frontend"], row["cost"]) for row in view.rows] == [("0", 4.0), ("1", 4.0)]
     assert "digits:1 batches by fixed(4)" in str(view)
-    assert "<td>2.50</td>" in view._repr_html_()
+    shown = view._repr_html_()
+    assert "<td>2.50</td>" in shown
+    assert shown.count("<svg ") == 3
+    assert "average at -10 4, at 0 4; largest at -10 6, at 0 6" in shown
+    assert "<svg" not in BatchingView("digits:1", [])._repr_html_()
     with pytest.raises(NotFound):
         conn.set_batching("digits", "off", version=2)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from clipperlab import ClipperConnection, NotFound
+from clipperlab.display.trace import Trace
 from tests.support.fake_management import FakeManagement
 
 
@@ -26,6 +27,24 @@ def test_the_path_of_a_query_is_told_as_a_story(conn: ClipperConnection, fake: F
     assert "timeout: No replica was free in time." in str(conn.why(65))
     with pytest.raises(NotFound):
         conn.why(66)
+
+
+def test_the_path_of_a_query_is_drawn() -> None:
+    batch = {
+        "sent_at_ms": 1.0, "replied_at_ms": 5.0, "compute_ms": 3.0, "predicted_ms": None, "replica": "0",
+        "size": 1, "limit": 4.0, "reason": "idle",
+    }  # fmt: skip
+    leg = {"version": "digits:1", "cache": "miss", "replicas_lost": 0, "batch": batch}
+    trace = Trace(
+        query_id=65, application="<digits>", protocol="clipper", frontend="1", answer="model", took_ms=5.1,
+        objective_ms=20.0, policy="the linked model", models=[leg], reason="", explanation="",
+    )  # fmt: skip
+    shown = trace._repr_html_()
+    assert "digits:1 5 ms (waited 1 ms, on the way 1 ms, computed 3 ms)" in shown
+    assert "&lt;digits&gt;" in shown
+    unanswered = Trace(trace, models=[{**leg, "batch": {**batch, "replied_at_ms": None}}])
+    assert "digits:1 1 ms (waited 1 ms)" in unanswered._repr_html_()
+    assert "<svg" not in Trace(trace, models=[])._repr_html_()
 
 
 def test_metrics_come_as_text_and_under_clippers_names(conn: ClipperConnection, fake: FakeManagement) -> None:
