@@ -56,7 +56,7 @@ class Guesses:
 
         def answered(place: int) -> str:
             self._made[name] = options[place]
-            return NOTED
+            return f"{options[place]}? {NOTED}"
 
         chosen = next((place for place, option in enumerate(options) if option == self._made.get(name)), -1)
         words = "\n".join([question, *(f"- {option}" for option in options)])

@@ -50,7 +50,7 @@ def test_a_choice_is_noted_and_shown_beside_what_was_measured(page: Page) -> Non
     guesses = Guesses()
     guesses.choice("how many", SIZES, "How many are lost?")
     assert page.words[-1] == "How many are lost?\n- none\n- some\n- all"
-    assert page.choose("some").startswith("Noted.")
+    assert page.choose("some").startswith("some? Noted.")
     assert guesses.measured("how many", "none") == "some"
     assert page.words[-1] == "how many: You said some, it was none."
     guesses.measured("how many", "some")

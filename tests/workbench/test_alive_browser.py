@@ -139,6 +139,6 @@ def test_a_notebook_comes_back_alive_without_its_kernel(
     shoot(lab, "alive-stopped")
     cluster.start_clipper()
     expect(page.get_by_text(NO_KERNEL)).to_be_visible(timeout=SOON_MS)
-    assert [
-        error for error in lab.errors if "clipper" in error and "Failed to load resource" not in error
-    ] == []
+    # ipywidgets, asked for a widget that is gone, says so here and, thanks to us, nowhere else.
+    known = "Failed to load resource", "widget model not found"
+    assert [e for e in lab.errors if "clipper" in e and not any(each in e for each in known)] == []

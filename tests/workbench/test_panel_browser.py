@@ -29,7 +29,7 @@ conn.panel()"""
 TABS = ("Model", "Deploy", "Application", "Ask", "Pictures", "Replicas", "Logs")
 WIDTHS = (1280, 1920, 560)
 UPDATES = 20  # of the tables, at least
-SECONDS = 60  # for which they are watched, at least
+SECONDS = 20  # for which they are watched at each width, at least
 # Where the tab bar and the next cell are, below the panel's top, whenever the tables have changed.
 PLACES = """async ([updates, seconds]) => {
   const panel = document.querySelector('.clipper-view');
