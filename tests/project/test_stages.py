@@ -53,13 +53,13 @@ def stages(tmp_path: Path) -> Stages:
 
 def test_a_stage_that_fails_keeps_no_other_from_running_and_is_named_at_the_end(stages: Stages) -> None:
     status, chores, end = stages.run(fails="types")
-    assert (status, chores) == (1, ["set-up", "lint", "types", "unit", "first-lessons"])
+    assert (status, chores) == (1, ["set-up", "lint", "unit", "types", "first-lessons"])
     verdicts = [line.split() for line in end.splitlines() if " s  " in line]
     assert [(name, verdict) for _, _, name, verdict in verdicts[:-1]] == [
         ("set-up", "passed"),
         ("lint", "passed"),
-        ("types", "FAILED"),
         ("unit", "passed"),
+        ("types", "FAILED"),
         ("lessons", "passed"),
     ]
     assert end.endswith("\nFAILED: types\n")
@@ -74,7 +74,7 @@ def test_what_is_left_out_is_told_with_how_to_run_it(stages: Stages) -> None:
 
 def test_everything_leaves_out_nothing(stages: Stages) -> None:
     _, chores, end = stages.run(EVERYTHING="1")
-    assert chores == ["set-up", "lint", "types", "unit", "notebooks", "drill", "drill", "benchmarks"]
+    assert chores == ["set-up", "lint", "unit", "types", "notebooks", "drill", "drill", "benchmarks"]
     assert "Left out" not in end
 
 
@@ -97,7 +97,7 @@ def test_bytecode_is_kept_where_the_environment_forbids_it(
     stages: Stages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    assert stages.run()[1] == ["set-up", "lint", "types", "unit", "first-lessons"]
+    assert stages.run()[1] == ["set-up", "lint", "unit", "types", "first-lessons"]
     show = ["make", "--no-print-directory", "--eval", "show: ; @env", "show"]
     assert (
         "PYTHONDONTWRITEBYTECODE" not in subprocess.run(show, cwd=ROOT, capture_output=True, text=True).stdout
