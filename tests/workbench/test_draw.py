@@ -157,6 +157,12 @@ def test_pixels_come_as_a_row_or_as_lines(row: Any) -> None:
     assert draw.images([row]).svg == draw.images([[0, 1, 2, 3]]).svg
 
 
+def test_places_that_lie_close_to_each_other_are_not_named_upon_each_other() -> None:
+    close = draw.lines({"p99": [(0, 1), (0.5, 2), (1, 3), (1.02, 3), (1.5, 2)]}, title="p99")
+    assert "1" in texts(close)
+    assert "1.02" not in texts(close)
+
+
 def test_long_lines_are_said_in_short() -> None:
     said = repr(draw.lines({"a": [(i, i) for i in range(100)]}, title="t"))
     assert said == "t: a from 0 to 99, between 0 and 99"
