@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from clipper_container.errors import BadRequest
@@ -140,8 +141,9 @@ def _labels(
 ) -> list[tuple[float, str]]:
     if named:
         return [(where(at), str(at)) for at in places[:: math.ceil(len(places) / 10)]]
-    if log or len(places) <= 6:
-        apart = sorted(dict.fromkeys(float(at) for at in places))
+    apart = sorted(dict.fromkeys(float(at) for at in places))
+    near = any(b - a < (high - low) / 12 for a, b in pairwise(apart))
+    if log or (len(apart) <= 6 and not near):
         return [(where(at), short(at)) for at in apart[:: math.ceil(len(apart) / 10)]]
     return [(at, short(at)) for at in ticks(low, high)]
 

@@ -52,7 +52,7 @@ def legend(entries: Sequence[tuple[str, str]], y: float) -> tuple[list[Markup], 
     nodes: list[Markup] = []
     x: float = MARGIN
     for name, colour in entries:
-        wide = 16 + LETTER * len(name) + 12
+        wide = 16 + 1.3 * LETTER * len(name) + 10  # of letters such as m, in a wide font
         if x > MARGIN and x + wide > WIDTH:
             x, y = MARGIN, y + ROW
         nodes.append(element("rect", x=x, y=y - 8, width=9, height=9, rx=2, fill=colour))

@@ -39,6 +39,15 @@ def test_bars_are_as_long_as_their_numbers_and_say_them() -> None:
     assert repr(drawing) == "Accuracy: 1 25%; 2 50%; 3 unknown"
 
 
+def test_names_of_wide_letters_do_not_reach_the_next_colour() -> None:
+    parts = {"management": 1, "mmmmmm": 2, "query": 3}
+    drawing = draw.stacked({"before": parts, "after": parts}, title="Pods")
+    boxes = [r.attrib["x"] for r in read(drawing).iter(f"{SVG}rect") if r.attrib.get("rx") == "2"]
+    management, wide, query = map(float, boxes)
+    assert wide - management >= 13 + 7 * len("management")
+    assert query - wide >= 13 + 7 * len("mmmmmm")
+
+
 def test_a_drawing_has_its_words_in_the_picture_and_as_text() -> None:
     drawing = draw.bars({"1": 1500, "2": 3}, title="Time", unit="ms", limit=100)
     root = read(drawing)
@@ -146,6 +155,12 @@ def test_colours_are_those_of_the_live_pictures() -> None:
                                  list(np.arange(4).reshape(2, 2)), ((0, 1), (2, 3))])  # fmt: skip
 def test_pixels_come_as_a_row_or_as_lines(row: Any) -> None:
     assert draw.images([row]).svg == draw.images([[0, 1, 2, 3]]).svg
+
+
+def test_places_that_lie_close_to_each_other_are_not_named_upon_each_other() -> None:
+    close = draw.lines({"p99": [(0, 1), (0.5, 2), (1, 3), (1.02, 3), (1.5, 2)]}, title="p99")
+    assert "1" in texts(close)
+    assert "1.02" not in texts(close)
 
 
 def test_long_lines_are_said_in_short() -> None:
