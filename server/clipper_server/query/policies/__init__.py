@@ -2,42 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
-from ..snapshot import VersionSpec
-from .task import Outcome
+from clipper_container.wire import Fault
+
+from ..task import Outcome
 
 
-class Asked(Protocol):
-    """One version of one of the models."""
+class Arm(NamedTuple):
+    """What a policy chooses: a model (its current version, where `version` is None), or one version of it."""
 
-    @property
-    def spec(self) -> VersionSpec: ...
+    name: str
+    model: str
+    version: str | None
+
+    @classmethod
+    def of(cls, name: str) -> Arm:
+        model, _, version = name.partition(":")
+        return cls(name, model, version or None)
+
+
+class Decision(NamedTuple):
+    """Which arms a request asks, and with which probability it was these.
+
+    `skipped` are those that have no replica that could answer: others were asked in their place.
+    """
+
+    arms: Sequence[Arm]
+    propensity: float = 1.0
+    skipped: Sequence[Arm] = ()
+
+
+class Combined(NamedTuple):
+    """One outcome of the arms', the part of all the weight that is behind it, and of how many it is."""
+
+    outcome: Outcome
+    confidence: float | None = None
+    used: int = 1
+
+
+Able = Callable[[Arm], bool]
+"""Whether there is a replica that could answer, or one that comes where it is asked for."""
 
 
 class Policy(Protocol):
-    def select(self, models: Sequence[str]) -> Sequence[str]:
-        """Which of the application's linked models get the query; none: the default output."""
+    """`arms` are all that it may choose. Answers tell what was chosen where there is a `choice`.
 
-    def combine(self, outcomes: Sequence[Outcome]) -> Outcome:
-        """One outcome of those of the selected models, in their order.
+    `sticky`: it wants to know for which unit a request is. `early`: `certain` is worth asking.
+    """
+
+    @property
+    def arms(self) -> Sequence[Arm]: ...
+    @property
+    def choice(self) -> bool: ...
+    @property
+    def sticky(self) -> bool: ...
+    @property
+    def early(self) -> bool: ...
+
+    def decide(self, unit: str | None, able: Able) -> Decision:
+        """Which arms a request asks; none: the default output."""
+
+    def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
+        """One outcome for one input, of those of the arms that it was asked of, in their order.
 
         Called when all have come, or at the deadline, with a fault for each that is missing.
         """
 
-    def observe(self, asked: Sequence[Asked], outcomes: Sequence[Outcome], latency_s: float) -> None:
-        """What each of those that were asked said to one input, and how long all of it took."""
+    def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
+        """Whether what has not come yet, None, could not change the answer."""
 
 
-class First:
-    """The first linked model answers."""
-
-    def select(self, models: Sequence[str]) -> Sequence[str]:
-        return models[:1]
-
-    def combine(self, outcomes: Sequence[Outcome]) -> Outcome:
-        return outcomes[0]
-
-    def observe(self, asked: Sequence[Asked], outcomes: Sequence[Outcome], latency_s: float) -> None:
-        pass
+def came(outcome: Outcome | None) -> bool:
+    return outcome is not None and not isinstance(outcome, Fault)
