@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 
-class SplitSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="split"):
+class SplitSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="split"):
     """One of the arms, each with the probability that its weight is.
 
     With `sticky` "unit" all requests of one unit get the same arm, as `salt` and the weights have it.
@@ -21,7 +21,7 @@ class SplitSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="split"):
     salt: str = ""
 
 
-class VoteSpec(msgspec.Struct, frozen=True, tag_field="kind", tag="vote"):
+class VoteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="vote"):
     """All of the arms. Labels: what most of the weight says; numbers: their mean.
 
     An answer on which less than `min_confidence` of the weight agrees is the default output. `early` answers
