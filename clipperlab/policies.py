@@ -76,3 +76,13 @@ def of_plain(plain: Mapping[str, Any] | None) -> Policy:
         return First()
     fields = {name: value for name, value in plain.items() if name not in ("kind", "salt")}
     return Split(**fields) if plain["kind"] == "split" else Vote(**fields)
+
+
+def answered_by(linked: Sequence[str], policy: Mapping[str, Any] | None) -> str:
+    """The linked models, or what the policy makes of them, for a cell of a table; "" where there is none."""
+    if policy is None:
+        return ", ".join(linked)
+    if policy["kind"] == "split":
+        shares = ", ".join(f"{arm} {100 * weight:g} %" for arm, weight in policy["weights"].items())
+        return f"split: {shares}{', by unit' if policy['sticky'] else ''}"
+    return f"vote of {', '.join(policy['arms'])}"

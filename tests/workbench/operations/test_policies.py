@@ -175,3 +175,11 @@ def test_policies_outlive_management(conn: ClipperConnection, app: str) -> None:
     assert conn.get_policy(app) == policy
     answer = ask(conn, app)
     assert (answer["output"], answer["models"]["asked"]) == (1, 2)
+
+
+def test_what_answers_is_seen_at_a_glance(conn: ClipperConnection, app: str) -> None:
+    conn.set_policy(app, P.Split({"a": 0.9, "b": 0.1}, sticky="unit"))
+    assert "split: a 90 %, b 10 %, by unit" in conn._repr_html_()
+    conn.set_policy(app, P.Vote(["a", "b"]))
+    assert "vote of a, b" in conn._repr_html_()
+    assert "a vote of a, b" in repr(conn.application(app))
