@@ -4,7 +4,7 @@ A module of commands adds them to `app` when it is imported; `clipperlab --help`
 """
 
 from . import cluster, clusters, images, doctor, demo  # isort: skip
-from . import deploy, applications, models, queries, load, logs  # isort: skip
+from . import deploy, applications, policies, models, queries, load, logs  # isort: skip
 from .app import app
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "load",
     "logs",
     "models",
+    "policies",
     "queries",
 ]

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..handles import ModelHandle
 from ..management import Application, Management, Replica, Version
+from ..policies import answered_by
 
 EVENTS = 8
 WIDEST = 10_000
@@ -70,7 +71,7 @@ def applications(found: list[Application]) -> RenderableType:
             app["input_type"],
             f"{app['latency_slo_micros'] / 1000:g} ms",
             escape(repr(app["default_output"])),
-            ", ".join(app["linked_models"]) or "none",
+            answered_by(app["linked_models"], app["policy"]) or "none",
         )
     return rows
 

@@ -19,7 +19,7 @@ class Trace(dict[str, Any]):
             f"of {_ms(self['objective_ms'])}"
         ]
         for leg in self["models"]:
-            lines.append(f"  {leg['version']}, chosen by {self['policy']}; cache: {leg['cache']}")
+            lines.append(f"  {leg['version']}, chosen by {self._policy()}; cache: {leg['cache']}")
             batch = leg["batch"]
             if leg["replicas_lost"]:
                 lines.append(f"    {leg['replicas_lost']} replica(s) died with it")
@@ -38,6 +38,19 @@ class Trace(dict[str, Any]):
         if self["explanation"]:
             lines.append(f"  {self['reason']}: {self['explanation']}")
         return "\n".join(lines)
+
+    def _policy(self) -> str:
+        """What chose, and how sure it was."""
+        chosen = self.get("chosen")
+        if chosen is None:
+            return str(self["policy"])
+        if chosen["confidence"] is not None:
+            used = f"{chosen['used']} of {chosen['asked']} in the answer"
+            found = f", {used}, confidence {chosen['confidence']:.0%}"
+        else:
+            found = f" with probability {chosen['propensity']:g}"
+        skipped = f" ({', '.join(chosen['skipped'])} had no replica)" if chosen["skipped"] else ""
+        return f"{self['policy']}{found}{skipped}"
 
     __repr__ = __str__
 

@@ -12,6 +12,7 @@ from ..display import Displayed, Shown, workbench
 from ..display.table import table
 from ..display.trace import Trace
 from ..operations import Operations
+from ..policies import Policy
 
 if TYPE_CHECKING:
     from ..management import Application
@@ -40,20 +41,22 @@ class ApplicationHandle(Displayed):
         version: object = None,
         timeout_micros: int | None = None,
         cache: bool = True,
+        unit: object = None,
     ) -> Any:
         """Ask it one input: its answer, a dictionary as the endpoint gives it.
 
         An input is a list, an array, a series, a tensor, or whatever else its input type has. A table, or an
         array or list with one dimension more than an input has, is several inputs: the list of their answers
-        comes back. Without `cache` the model computes it, also where the answer is known. Raises BadRequest
+        comes back. Without `cache` the model computes it, also where the answer is known. `unit` is whom it
+        is for, to whom a sticky policy sticks. Raises BadRequest
         where the input is not of its type, TooLarge, NotFound, or ClusterError.
         """
         if rows.is_plain(input):
-            return self._ask({"input": input}, version, timeout_micros, cache)
+            return self._ask({"input": input}, version, timeout_micros, cache, unit)
         kind = self.info["input_type"]
         if rows.is_several(kind, input):
-            return self._batch(kind, input, version, timeout_micros, cache)
-        return self._ask({"input": rows.one(kind, input)}, version, timeout_micros, cache)
+            return self._batch(kind, input, version, timeout_micros, cache, unit)
+        return self._ask({"input": rows.one(kind, input)}, version, timeout_micros, cache, unit)
 
     def predict_batch(
         self,
@@ -62,22 +65,23 @@ class ApplicationHandle(Displayed):
         version: object = None,
         timeout_micros: int | None = None,
         cache: bool = True,
+        unit: object = None,
     ) -> list[dict[str, Any]]:
         """Ask it several inputs in one request: the rows of a table or of an array, or a list of inputs.
 
         Their answers, in order, each a dictionary as `predict` has it. Raises what that raises.
         """
-        return self._batch(self.info["input_type"], inputs, version, timeout_micros, cache)
+        return self._batch(self.info["input_type"], inputs, version, timeout_micros, cache, unit)
 
     def _batch(
-        self, kind: str, inputs: Any, version: object, timeout_micros: int | None, cache: bool
+        self, kind: str, inputs: Any, version: object, timeout_micros: int | None, cache: bool, unit: object
     ) -> list[dict[str, Any]]:
-        answer = self._ask({"input_batch": rows.several(kind, inputs)}, version, timeout_micros, cache)
+        answer = self._ask({"input_batch": rows.several(kind, inputs)}, version, timeout_micros, cache, unit)
         found: list[dict[str, Any]] = answer["batch_predictions"]
         return found
 
     def _ask(
-        self, fields: dict[str, Any], version: object, timeout_micros: int | None, cache: bool
+        self, fields: dict[str, Any], version: object, timeout_micros: int | None, cache: bool, unit: object
     ) -> dict[str, Any]:
         from .query import predict
 
@@ -85,6 +89,8 @@ class ApplicationHandle(Displayed):
             fields["version"] = str(version)
         if timeout_micros is not None:
             fields["timeout_micros"] = timeout_micros
+        if unit is not None:
+            fields["unit"] = str(unit)
         return predict(self.url, fields, cache=cache)
 
     def link(self, model_name: str) -> None:
@@ -92,6 +98,15 @@ class ApplicationHandle(Displayed):
 
     def unlink(self, model_name: str) -> None:
         self._conn.unlink_model_from_app(self.name, model_name)
+
+    @property
+    def policy(self) -> Policy:
+        """How it chooses among its linked models. Raises NotFound."""
+        return self._conn.get_policy(self.name)
+
+    def set_policy(self, policy: Policy, message: str = "") -> None:
+        """Let it choose otherwise. See `ClipperConnection.set_policy`."""
+        self._conn.set_policy(self.name, policy, message)
 
     def why(self, query_id: int) -> Trace:
         return self._conn.why(query_id)
@@ -123,4 +138,5 @@ class ApplicationHandle(Displayed):
             ("default output", repr(info["default_output"])),
             ("under overload", info["on_overload"]),
             ("linked models", ", ".join(info["linked_models"]) or "none: it answers the default output"),
+            ("answered by", self._conn._management.policy(self.name)["text"]),
         ]

@@ -6,6 +6,7 @@ from .applications import Application, Applications
 from .calls import credentials
 from .cluster import Cluster, Event
 from .measured import ApplicationPoint, Measured, Overview, Point, VersionPoint
+from .policies import Policies, Policy, PolicyMove
 from .replicas import GPU, Replica, Replicas
 from .versions import Move, Version
 
@@ -18,6 +19,8 @@ __all__ = [
     "Move",
     "Overview",
     "Point",
+    "Policy",
+    "PolicyMove",
     "Replica",
     "Version",
     "VersionPoint",
@@ -25,7 +28,7 @@ __all__ = [
 ]
 
 
-class Management(Cluster, Applications, Replicas, Measured):
+class Management(Cluster, Applications, Policies, Replicas, Measured):
     """The management frontend of one cluster. May be used from any thread, and from a forked process.
 
     Every method raises ClusterError where management does not answer, and the error that management

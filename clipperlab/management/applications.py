@@ -16,6 +16,7 @@ class Application(TypedDict):
     latency_slo_micros: int
     linked_models: list[str]
     on_overload: str  # "default" or "reject"
+    policy: dict[str, Any] | None
 
 
 class Applications(Calls):

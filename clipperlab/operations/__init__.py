@@ -12,11 +12,12 @@ from .cluster import Cluster
 from .deployed import Deployed
 from .images import Images
 from .measured import Measured
+from .policies import Policies
 from .versions import Versions
 from .views import Views
 
 __all__ = ["Deployed", "Operations"]
 
 
-class Operations(Cluster, Measured, Applications, Images, Versions, Batching, Views):
+class Operations(Cluster, Measured, Applications, Policies, Images, Versions, Batching, Views):
     """Everything that can be done to a cluster."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import zip_longest
 
 from ..management import GPU, Application, Replica, Version
+from ..policies import answered_by
 from .watch import Seen
 
 _COLOURS = {"ready": "#2fa37c", "starting": "#e08a2e", "failed": "#d1584f", "crashing": "#d1584f"}
@@ -62,7 +63,8 @@ def applications(seen: Seen, chosen: Iterable[Application] | None = None) -> str
                 application["input_type"],
                 f"{application['latency_slo_micros'] / 1000:g} ms",
                 f"<code>{html.escape(_shortened(repr(application['default_output'])))}</code>",
-                html.escape(", ".join(application["linked_models"])) or "none: only default outputs",
+                html.escape(answered_by(application["linked_models"], application["policy"]))
+                or "none: only default outputs",
                 NOTHING if rate is None else f"{rate:,.0f}",
                 NOTHING if not rate else f"{100 * (1 - model / rate):.0f} %",
                 NOTHING if point is None or point["p99_ms"] is None else f"{point['p99_ms']:.1f} ms",

@@ -173,6 +173,16 @@ class Lens(widgets.VBox):
 def _answer(answer: dict[str, Any]) -> str:
     output = html.escape(json.dumps(answer["output"]))
     if not answer.get("default"):
-        return f"<p>Output: <b><code>{output}</code></b></p>"
+        return f"<p>Output: <b><code>{output}</code></b>{_chosen(answer)}</p>"
     why = html.escape(str(answer.get("default_explanation", "")))
     return f"<p>Default output: <b><code>{output}</code></b>. {why}</p>"
+
+
+def _chosen(answer: dict[str, Any]) -> str:
+    """What a policy chose for it."""
+    if "model" in answer:
+        return f", by {html.escape(answer['model'])}"
+    if "confidence" in answer:
+        used = f"{answer['models']['used']} of {answer['models']['asked']} models"
+        return f", of {used}, with a confidence of {answer['confidence']:.0%}"
+    return ""

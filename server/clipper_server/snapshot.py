@@ -8,7 +8,9 @@ import msgspec
 
 from clipper_container.errors import ClusterError
 
-FORMAT = 2
+from .policies import PolicySpec
+
+FORMAT = 3
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
 DEFAULT_HANG_AFTER_S = 10.0
@@ -21,7 +23,10 @@ LATENCIES_S = (
 
 
 class ApplicationSpec(msgspec.Struct, frozen=True):
-    """`on_overload` says whether a query for which there is no room gets the default output, or HTTP 429."""
+    """`on_overload` says whether a query for which there is no room gets the default output, or HTTP 429.
+
+    Without a `policy` the first linked model answers.
+    """
 
     name: str
     input_type: str
@@ -29,6 +34,7 @@ class ApplicationSpec(msgspec.Struct, frozen=True):
     latency_slo_micros: int
     linked_models: list[str]
     on_overload: Literal["default", "reject"] = "default"
+    policy: PolicySpec | None = None
 
 
 class BatchingSpec(msgspec.Struct, frozen=True):

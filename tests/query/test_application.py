@@ -10,9 +10,10 @@ import pytest
 from clipper_container.errors import BadRequest
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
+from clipper_server.policies import PolicySpec, SplitSpec, VoteSpec
 from clipper_server.query.application import Answer, Application, Request
 from clipper_server.query.configuration import Configuration
-from clipper_server.query.policy import Asked
+from clipper_server.query.policies import Able, Arm, Combined, Decision
 from clipper_server.query.task import Outcome
 from clipper_server.snapshot import ApplicationSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
@@ -22,38 +23,52 @@ from tests.support.virtual_time import run
 class LongestWins:
     """Asks all models, and takes the longest output; a missing one has none."""
 
-    def __init__(self) -> None:
-        self.seen: list[tuple[list[str], list[Outcome], float]] = []
+    choice, sticky, early = True, False, False
 
-    def select(self, models: Sequence[str]) -> Sequence[str]:
-        return models
+    def __init__(self, models: Sequence[str]) -> None:
+        self.arms = [Arm.of(model) for model in models]
+        self.seen: list[tuple[Decision, list[Outcome]]] = []
 
-    def combine(self, outcomes: Sequence[Outcome]) -> Outcome:
+    def decide(self, unit: str | None, able: Able) -> Decision:
+        return Decision(self.arms)
+
+    def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
+        self.seen.append((decision, list(outcomes)))
         there = [outcome for outcome in outcomes if isinstance(outcome, bytes)]
-        return max(there, key=len) if there else outcomes[0]
+        return Combined(max(there, key=len) if there else outcomes[0], 0.5, len(there))
 
-    def observe(self, asked: Sequence[Asked], outcomes: Sequence[Outcome], latency_s: float) -> None:
-        self.seen.append(([queue.spec.model for queue in asked], list(outcomes), latency_s))
+    def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
+        return False
 
 
 def ensemble(*models: str) -> tuple[Configuration, Application, LongestWins]:
-    loop = asyncio.get_running_loop()
-    configuration = Configuration("0", lambda: None, loop, loop.time)
-    spec = ApplicationSpec("app", "strings", "?", 100_000, list(models))
-    versions = [version_spec(model=model, input_type="strings") for model in models]
-    configuration.apply(Snapshot(1, [spec], versions, dict.fromkeys(models, "1")))
-    application = configuration.applications["app"]
-    application.policy = policy = LongestWins()
+    configuration, application = configured(*models)
+    application.policy = policy = LongestWins(models)
     return configuration, application, policy
 
 
-def attach(configuration: Configuration, model: str, output: bytes, cost_s: float = 0.01) -> FakeReplica:
-    queue = configuration.queue(model, "1")
+def configured(*models: str, policy: PolicySpec | None = None) -> tuple[Configuration, Application]:
+    loop = asyncio.get_running_loop()
+    configuration = Configuration("0", lambda: None, loop, loop.time)
+    spec = ApplicationSpec("app", "strings", "?", 100_000, list(models), policy=policy)
+    versions = [
+        version_spec(model=model, version=version, input_type="strings")
+        for model in models
+        for version in "12"
+    ]
+    configuration.apply(Snapshot(1, [spec], versions, dict.fromkeys(models, "1")))
+    return configuration, configuration.applications["app"]
+
+
+def attach(
+    configuration: Configuration, model: str, output: bytes, cost_s: float = 0.01, version: str = "1"
+) -> FakeReplica:
+    queue = configuration.queue(model, version)
     assert queue is not None
     return FakeReplica(queue, cost_s=cost_s, answer=lambda inputs: [output] * len(inputs))
 
 
-async def ask(application: Application, *texts: str, **options: float) -> Sequence[Answer]:
+async def ask(application: Application, *texts: str, **options: object) -> Sequence[Answer]:
     answered: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
     tensors = [Tensor(text.encode(), (len(text),), "str") for text in texts]
     application.ask(Request("test", tensors, **options), answered.set_result)  # type: ignore[arg-type]
@@ -67,8 +82,7 @@ def test_several_models_make_one_answer() -> None:
         attach(configuration, "b", b"22")
         answers = await ask(application, "x", "y")
         assert [answer.output for answer in answers] == [b"22", b"22"]
-        assert policy.seen[0][:2] == (["a", "b"], [b"1", b"22"])
-        assert 0 < policy.seen[0][2] < 1
+        assert policy.seen == [(Decision(policy.arms), [b"1", b"22"])] * 2
         trace = configuration.traces.find(answers[1].query_id)
         assert trace is not None
         assert isinstance(trace.legs, list)
@@ -116,7 +130,7 @@ def test_a_request_without_inputs_is_answered_at_once() -> None:
 def test_a_version_that_is_not_there_is_told() -> None:
     async def main() -> None:
         _, application, _ = ensemble("a")
-        with pytest.raises(BadRequest, match="Its versions: 1"):
+        with pytest.raises(BadRequest, match="Its versions: 1, 2"):
             application.ask(Request("test", [], version="9"), lambda _: None)
 
     run(main())
@@ -168,5 +182,97 @@ def test_what_fails_while_many_inputs_are_asked_is_one_answer() -> None:
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError
+
+    run(main())
+
+
+def test_a_split_asks_one_arm_for_all_inputs_of_a_request_and_says_which() -> None:
+    async def main() -> None:
+        configuration, application = configured("a", "b", policy=SplitSpec({"a": 0.5, "b:2": 0.5}))
+        attach(configuration, "a", b"1")
+        attach(configuration, "b", b"2", version="2")
+        chosen = set()
+        for _ in range(40):
+            answers = await ask(application, "x", "y", "z")
+            (choice,) = {answer.choice for answer in answers}
+            assert choice is not None
+            assert {answer.output for answer in answers} == {b"1" if choice.model == "a:1" else b"2"}
+            assert (choice.asked, choice.used, choice.confidence) == (1, 1, None)
+            chosen.add(choice.model)
+        assert chosen == {"a:1", "b:2"}
+        trace = configuration.traces.find(answers[0].query_id)
+        assert trace is not None
+        assert trace.policy == "Split"
+        assert trace.chosen is not None
+        assert (trace.chosen.propensity, trace.chosen.skipped) == (0.5, [])
+        arms = application.metrics.arms
+        assert arms["a"].chosen + arms["b:2"].chosen == 120
+        assert arms["a"].latency.count == arms["a"].chosen
+
+    run(main())
+
+
+def test_an_arm_whose_replicas_are_gone_is_skipped_and_counted() -> None:
+    async def main() -> None:
+        configuration, application = configured("a", "b", policy=SplitSpec({"a": 0.5, "b": 0.5}))
+        attach(configuration, "a", b"1")
+        answers = [(await ask(application, "x"))[0] for _ in range(20)]
+        assert {answer.output for answer in answers} == {b"1"}
+        assert application.metrics.arms["b"].skipped == 20
+        trace = configuration.traces.find(answers[0].query_id)
+        assert trace is not None
+        assert trace.chosen is not None
+        assert (trace.chosen.propensity, trace.chosen.skipped) == (1.0, ["b"])
+
+    run(main())
+
+
+def test_a_request_for_a_version_is_no_matter_for_the_policy() -> None:
+    async def main() -> None:
+        configuration, application = configured("a", "b", policy=SplitSpec({"a": 0.5, "b": 0.5}))
+        attach(configuration, "a", b"1", version="2")
+        for _ in range(5):
+            (answer,) = await ask(application, "x", version="2")
+            assert (answer.output, answer.version, answer.choice) == (b"1", "2", None)
+        assert not application.metrics.arms
+
+    run(main())
+
+
+def test_a_vote_answers_at_the_deadline_with_what_has_come_and_the_rest_leaves_the_queue() -> None:
+    async def main() -> None:
+        configuration, application = configured("a", "b", "c", policy=VoteSpec(["a", "b", "c"]))
+        attach(configuration, "a", b"1")
+        attach(configuration, "b", b"1")
+        slow = attach(configuration, "c", b"2", cost_s=1.0)
+        slow.credits = 1
+        first = asyncio.ensure_future(ask(application, "x"))
+        await asyncio.sleep(0.01)
+        (answer,) = await ask(application, "y")
+        await first
+        assert answer.output == b"1"
+        assert answer.choice is not None
+        assert (answer.choice.asked, answer.choice.used) == (3, 2)
+        assert answer.choice.confidence == pytest.approx(2 / 3)
+        queue = configuration.queue("c", "1")
+        assert queue is not None
+        assert queue.waiting.count == 0
+        assert queue.metrics.not_begun == 1
+        assert application.metrics.arms["c"].faults == {"deadline": 2}
+
+    run(main())
+
+
+def test_an_early_vote_does_not_wait_for_who_could_not_change_it() -> None:
+    async def main() -> None:
+        spec = VoteSpec(["a", "b", "c"], early=True)
+        configuration, application = configured("a", "b", "c", policy=spec)
+        attach(configuration, "a", b"1")
+        attach(configuration, "b", b"1", cost_s=0.02)
+        attach(configuration, "c", b"2", cost_s=0.05)
+        began = asyncio.get_running_loop().time()
+        (answer,) = await ask(application, "x")
+        assert answer.output == b"1"
+        assert asyncio.get_running_loop().time() - began == pytest.approx(0.02, abs=2e-3)
 
     run(main())

@@ -55,6 +55,7 @@ def tables(rate: float) -> str:
     application |= {
         "default_output": {"a long": "default output " * 9},
         "linked_models": ["digits", "others"],
+        "policy": None,
     }
     counts = {"ready_replicas": 1, "num_replicas": 1, "autoscaling": None, "cpu_percent": None}
     names: dict[str, Any] = {"model_name": "digits", "model_version": "1", "batching": "learned"}

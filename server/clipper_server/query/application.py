@@ -17,11 +17,13 @@ from ..snapshot import ApplicationSpec
 from .cache import Cache
 from .deadlines import Deadlines
 from .metrics import ApplicationMetrics
-from .policy import First, Policy
+from .policies import Arm, Decision, Policy
+from .policies.first import First
+from .policies.kinds import policy_of
 from .queue import ModelQueue
 from .slices import SMALL, Slices, Steps, at_once, let_go
 from .task import GONE, Outcome, Output, Task
-from .traces import Leg, Trace, Traces
+from .traces import Chosen, Leg, Trace, Traces
 
 BROKEN = "internal_error"
 """Why a query is refused that we have not answered by our own fault."""
@@ -33,8 +35,8 @@ class Request(NamedTuple):
     """What every protocol's request comes down to.
 
     `version` asks for one version of the model, `timeout_s` for an answer earlier than the objective, `raw`
-    for outputs as tensors; without `cached` the prediction cache is left out. `form` is how the answer
-    is to be written, which is the protocol's own affair.
+    for outputs as tensors; without `cached` the prediction cache is left out. `unit` is whom a choice among
+    arms sticks to. `form` is how the answer is to be written, which is the protocol's own affair.
     """
 
     protocol: str
@@ -44,18 +46,33 @@ class Request(NamedTuple):
     cached: bool = True
     raw: bool = False
     form: Any = None
+    unit: str | None = None
+
+
+class Choice(NamedTuple):
+    """What a policy that has a choice did for one answer.
+
+    `model` is the version that answered; None where several were combined. `confidence` is the part of the
+    weight that agrees; None where one answered. Of the arms that were `asked`, `used` are in the answer.
+    """
+
+    model: str | None
+    confidence: float | None
+    asked: int
+    used: int
 
 
 class Answer(NamedTuple):
     """`output` is None where it is the default output; `fault` then says why.
 
-    `version` is the model's that answered, or was to answer.
+    `version` is the model's that answered, or was to answer. Without a choice among models `choice` is None.
     """
 
     query_id: int
     output: Output | None
     fault: Fault | None
     version: str
+    choice: Choice | None = None
 
 
 class Models(Protocol):
@@ -91,7 +108,7 @@ class Application:
         self.input_type = INPUT_TYPES[spec.input_type]
         self.default_output = msgspec.json.encode(spec.default_output)
         self.objective_s = spec.latency_slo_micros / 1e6
-        self.policy: Policy = First()
+        self.policy: Policy = policy_of(spec.policy, spec.linked_models)
         self.parts = parts
         self.metrics = metrics
         self._models = models
@@ -105,27 +122,44 @@ class Application:
         objective_s = self.objective_s
         if request.timeout_s is not None:
             objective_s = min(objective_s, request.timeout_s)
-        queues = self._select(request.version)
-        return Query(self, request, queues, now, now + objective_s, reply)
+        policy, version = self.policy, request.version
+        if version is not None:
+            policy = self._only(version)
+        decision = policy.decide(request.unit, self._able)
+        find = self._models.queue
+        queues = [queue for arm in decision.arms if (queue := find(arm.model, arm.version)) is not None]
+        if len(queues) != len(decision.arms):
+            known = [arm for arm in decision.arms if find(arm.model, arm.version) is not None]
+            decision = decision._replace(arms=known)
+        return Query(self, request, policy, decision, queues, now, now + objective_s, reply)
 
-    def _select(self, version: str | None) -> list[ModelQueue]:
-        queues = []
-        for model in self.policy.select(self.spec.linked_models):
-            queue = self._models.queue(model, version)
-            if queue is not None:
-                queues.append(queue)
-            elif version is not None:
-                known = ", ".join(self._models.versions(model)) or "none"
-                raise BadRequest(
-                    f"Requested version: {version} does not exist for model: {model}. Its versions: {known}."
-                )
-        return queues
+    def _only(self, version: str) -> Policy:
+        """The one that asks for this version, of the first model that has it."""
+        models = dict.fromkeys(arm.model for arm in self.policy.arms)
+        for model in models:
+            if self._models.queue(model, version) is not None:
+                return First([f"{model}:{version}"])
+        if not models:
+            return self.policy
+        known = ", ".join(v for model in models for v in self._models.versions(model)) or "none"
+        raise BadRequest(
+            f"Requested version: {version} does not exist for model: {', '.join(models)}. "
+            f"Its versions: {known}."
+        )
+
+    def _able(self, arm: Arm) -> bool:
+        queue = self._models.queue(arm.model, arm.version)
+        return queue is not None and (bool(queue.ready) or queue.spec.wakes)
+
+    def queues(self, version: str | None = None) -> list[ModelQueue]:
+        """Of all arms that it may ask, or of that version of them."""
+        arms = self.policy.arms
+        found = [self._models.queue(arm.model, arm.version if version is None else version) for arm in arms]
+        return [queue for queue in found if queue is not None]
 
     def example(self, version: str | None) -> tuple[str, tuple[int, ...]] | bytes | None:
         """What its model answered to its example input, as its replicas told; None where they did not."""
-        models = self.policy.select(self.spec.linked_models)
-        queues = [self._models.queue(model, version) for model in models]
-        return next((q.example for q in queues if q is not None and q.example is not None), None)
+        return next((queue.example for queue in self.queues(version) if queue.example is not None), None)
 
     def rejects(self, fault: Fault) -> bool:
         """Such a query is refused, and does not get the default output."""
@@ -151,7 +185,7 @@ class Application:
     def retry_after_s(self) -> int:
         """When a query that was refused for overload may be sent again."""
         now = self.parts.clock()
-        waits = [queue.admission.wait_s(self.objective_s, now) or 0.0 for queue in self._select(None)]
+        waits = [queue.admission.wait_s(self.objective_s, now) or 0.0 for queue in self.queues()]
         return math.ceil(max([1.0, *waits]))
 
     def unlinked(self) -> Fault:
@@ -171,13 +205,25 @@ class Query:
 
     __slots__ = (
         *("application", "received_at", "deadline", "finished"),
-        *("_protocol", "_queues", "_inputs", "_tasks", "_missing", "_reply", "_joined"),
+        *(
+            "_protocol",
+            "_policy",
+            "_decision",
+            "_queues",
+            "_inputs",
+            "_tasks",
+            "_missing",
+            "_reply",
+            "_joined",
+        ),
     )
 
     def __init__(
         self,
         application: Application,
         request: Request,
+        policy: Policy,
+        decision: Decision,
         queues: list[ModelQueue],
         received_at: float,
         deadline: float,
@@ -188,6 +234,8 @@ class Query:
         self.deadline = deadline
         self.finished = False
         self._protocol = request.protocol
+        self._policy = policy
+        self._decision = decision
         self._queues = queues
         self._inputs = len(request.tensors)
         self._tasks: list[Task] = []  # for the first input one for each queue, then for the second ...
@@ -256,8 +304,15 @@ class Query:
 
     def settled(self) -> None:
         self._missing -= 1
-        if not self._missing and not self.finished:
+        if self.finished:
+            return
+        if not self._missing or (self._policy.early and self._certain()):
             self._finish()
+
+    def _certain(self) -> bool:
+        """Whether what is missing could not change the answer. It then leaves its queues."""
+        asked_all = self._inputs == 1 and len(self._tasks) == len(self._queues)
+        return asked_all and self._policy.certain(self._decision, [task.outcome for task in self._tasks])
 
     def expire(self) -> None:
         """The deadline has come: answer with what is there."""
@@ -310,7 +365,7 @@ class Query:
         for i in range(self._inputs):
             tasks = self._tasks_of(i)
             outcomes = [self._outcome(task, now) for task in tasks]
-            self._trace(self.application.parts.next_id(), tasks, outcomes, None, now, "cancelled")
+            self._trace(self.application.parts.next_id(), tasks, outcomes, None, None, now, "cancelled")
             yield
 
     def _count(self, now: float) -> None:
@@ -332,20 +387,25 @@ class Query:
 
     def _answer_to(self, i: int, now: float) -> Answer:
         application = self.application
-        policy = application.policy
+        decision = self._decision
         version = self._queues[0].spec.version if self._queues else ""
         tasks = self._tasks_of(i)
         outcomes = [self._outcome(task, now) for task in tasks]
-        outcome = policy.combine(outcomes) if outcomes else application.unlinked()
         query_id = application.parts.next_id()
-        if isinstance(outcome, Fault):
-            self._trace(query_id, tasks, outcomes, outcome, now, application.refused(outcome))
-            answer = Answer(query_id, None, outcome, version)
+        choice = None
+        if not outcomes:
+            outcome: Outcome = application.unlinked()
         else:
-            self._trace(query_id, tasks, outcomes, None, now, "answered")
-            answer = Answer(query_id, outcome, None, version)
-        policy.observe(self._queues, outcomes, now - self.received_at)
-        return answer
+            outcome, confidence, used = self._policy.combine(decision, outcomes)
+            if self._policy.choice:
+                model = self._queues[0].name if len(outcomes) == 1 and confidence is None else None
+                choice = Choice(model, confidence, len(outcomes), used)
+                application.metrics.chose(decision, tasks, outcomes)
+        if isinstance(outcome, Fault):
+            self._trace(query_id, tasks, outcomes, outcome, choice, now, application.refused(outcome))
+            return Answer(query_id, None, outcome, version, choice)
+        self._trace(query_id, tasks, outcomes, None, choice, now, "answered")
+        return Answer(query_id, outcome, None, version, choice)
 
     def _outcome(self, task: Task, now: float) -> Outcome:
         if task.outcome is None:
@@ -353,12 +413,16 @@ class Query:
             return task.queue.why_late(task, now)
         return task.outcome
 
+    def _skipped(self) -> list[str]:
+        return [arm.name for arm in self._decision.skipped]
+
     def _trace(
         self,
         query_id: int,
         tasks: list[Task],
         outcomes: list[Outcome],
         fault: Fault | None,
+        choice: Choice | None,
         now: float,
         ending: str,
     ) -> None:
@@ -379,13 +443,14 @@ class Query:
                 query_id,
                 application.spec.name,
                 self._protocol,
-                type(application.policy).__name__,
+                type(self._policy).__name__,
                 self.received_at,
                 now,
                 self.deadline,
                 legs[0] if len(legs) == 1 else legs,
                 fault,
                 ending,
+                None if choice is None else Chosen(self._decision.propensity, self._skipped(), *choice[1:]),
             )
         )
 

@@ -163,9 +163,9 @@ class Configuration:
         return sorted(version for name, version in self.queues if name == model)
 
     def versions_of(self, application: Application) -> list[str]:
-        """The versions of the model that it is linked to, if any."""
-        models = application.policy.select(application.spec.linked_models)
-        return [version for model in models for version in self.versions(model)]
+        """The versions of the models that it may ask, if any."""
+        models = dict.fromkeys(arm.model for arm in application.policy.arms)
+        return sorted({version for model in models for version in self.versions(model)})
 
     def objective_s(self, model: str) -> float:
         """The shortest of the objectives of the applications that the model is linked to; else a second."""

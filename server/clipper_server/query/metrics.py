@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client.core import (
@@ -23,9 +23,12 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from clipper_container import gpus, wire
+from clipper_container.wire import Fault
 
 from ..snapshot import GPU, LATENCIES_S
 from ..turns import Turn
+from .policies import Decision
+from .task import Outcome, Task
 
 _KINDS = {
     "Counter": CounterMetricFamily,
@@ -73,16 +76,39 @@ class Histogram:
         return found
 
 
+class ArmMetrics:
+    """What one arm of an application's policy did. `latency` is its own, of what the cache did not know."""
+
+    def __init__(self) -> None:
+        self.chosen = 0
+        self.skipped = 0
+        self.faults: Counter[str] = Counter()
+        self.latency = Histogram()
+
+
 class ApplicationMetrics:
     """What one application did, since this frontend began."""
 
     def __init__(self) -> None:
+        self.arms: defaultdict[str, ArmMetrics] = defaultdict(ArmMetrics)
         self.answered = 0
         self.cancelled = 0
         self.rejected = 0
         self.bad_requests = 0
         self.defaults: Counter[str] = Counter()
         self.latency = Histogram()
+
+    def chose(self, decision: Decision, tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> None:
+        """Count what became of one input at each of the arms that were asked."""
+        for arm, task, outcome in zip(decision.arms, tasks, outcomes, strict=True):
+            metrics = self.arms[arm.name]
+            metrics.chosen += 1
+            if isinstance(outcome, Fault):
+                metrics.faults[outcome.reason] += 1
+            elif (batch := task.dispatch) is not None and batch.replied_at is not None:
+                metrics.latency.observe(batch.replied_at - task.entered_at)
+        for arm in decision.skipped:
+            self.arms[arm.name].skipped += 1
 
 
 class ReplicaMetrics:
@@ -197,6 +223,9 @@ class _Families:
             what = "From the request's arrival to its answer"
             self._observe("app_prediction_latency_seconds", what, labels, app.latency)
             yield
+            for arm, did in list(app.arms.items()):
+                self._arm({**labels, "arm": arm}, did)
+                yield
         for (model, number), version in list(metrics.versions.items()):
             yield from self._version({"model": model, "version": number}, version)
         for series in metrics.gauges:
@@ -213,6 +242,17 @@ class _Families:
                 text = generate_latest(_Only(family))
                 parts.append(text if not start else text.split(b"\n", 2)[2])  # its head stands there once
                 yield
+
+    def _arm(self, labels: dict[str, str], arm: ArmMetrics) -> None:
+        self._count("arm_chosen", "Inputs for which the policy asked the arm", labels, arm.chosen)
+        what = "Inputs for which it had no replica, and others were asked in its place"
+        self._count("arm_skipped", what, labels, arm.skipped)
+        for reason, count in arm.faults.items():
+            what = "Inputs without an output of the arm, by reason"
+            self._count("arm_faults", what, {**labels, "reason": reason}, count)
+        self._observe(
+            "arm_latency_seconds", "From an input's queueing to the arm's output", labels, arm.latency
+        )
 
     def _version(self, labels: dict[str, str], version: VersionMetrics) -> Iterator[None]:
         self._count("model_predictions", "Inputs that the model answered", labels, version.answered)

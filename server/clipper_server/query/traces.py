@@ -25,6 +25,16 @@ class Leg(msgspec.Struct, gc=False):
     fault: Fault | None
 
 
+class Chosen(msgspec.Struct, gc=False):
+    """How a policy chose: with which probability these arms, which ones had no replica, and what agreed."""
+
+    propensity: float
+    skipped: list[str]
+    confidence: float | None
+    asked: int
+    used: int
+
+
 class Trace(msgspec.Struct, gc=False):
     """The way of one input. Times are in seconds, on the frontend's clock.
 
@@ -41,6 +51,7 @@ class Trace(msgspec.Struct, gc=False):
     legs: Leg | Sequence[Leg]
     fault: Fault | None
     ending: str  # answered, default, rejected or cancelled
+    chosen: Chosen | None = None
 
 
 class Traces:
@@ -72,6 +83,7 @@ def describe(trace: Trace, frontend: str) -> dict[str, Any]:
         "application": trace.application,
         "protocol": trace.protocol,
         "policy": trace.policy,
+        "chosen": None if trace.chosen is None else msgspec.to_builtins(trace.chosen),
         "answer": trace.ending,
         "reason": trace.fault.reason if trace.fault else None,
         "explanation": trace.fault.message if trace.fault else None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from . import batch, cache, forest, idle, image, noop, overload, replicas, step
+from . import batch, cache, forest, idle, image, noop, overload, policies, replicas, step
 from .bench import Bench, Outcome
 
 WORKLOADS: Mapping[str, Callable[[Bench], Outcome]] = {
     "noop": noop.run,
+    "policies": policies.run,
     "forest": forest.run,
     "image": image.run,
     "batch": batch.run,

@@ -38,6 +38,7 @@ from .frontends import QueryFrontends
 from .logs import Logs
 from .measured import Measured
 from .overview import Overview
+from .policies import Policies
 from .replicas import Replicas
 from .scaling import Scaling
 from .versions import Versions
@@ -80,6 +81,7 @@ class API:
             log,
             self._artifacts,
             applications,
+            Policies(control),
             versions,
             Current(control, describe),
             Scaling(control, specs, describe),

@@ -98,6 +98,24 @@ class Application(TypedDict):
     latency_slo_micros: int
     linked_models: list[str]
     on_overload: Literal["default", "reject"]
+    policy: dict[str, Any] | None
+
+
+class PolicyMove(TypedDict):
+    """`at` is in seconds since 1970."""
+
+    policy: dict[str, Any] | None
+    at: float
+    who: str
+    message: str
+
+
+class Policy(TypedDict):
+    """`policy` is None where the first linked model answers; `text` says in words who does."""
+
+    policy: dict[str, Any] | None
+    text: str
+    history: list[PolicyMove]
 
 
 class Resources(TypedDict):

@@ -18,6 +18,7 @@ from ..state import State, Version
 from . import snapshot
 from .applications import Applications
 from .current import Current
+from .policies import Policies
 from .publisher import Publisher
 from .scaling import Scaling
 from .stopping import Stopping
@@ -44,6 +45,7 @@ class Control:
         publisher = Publisher(state, frontends, changes, events)
         stopping = Stopping(state, running, changes, events)
         self.applications = Applications(state, publisher)
+        self.policies = Policies(state, publisher)
         self.versions = Versions(
             *(state, artifacts, manager, frontends, changes, events, publisher, stopping)
         )

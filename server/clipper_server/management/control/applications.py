@@ -10,6 +10,7 @@ from ...snapshot import ApplicationSpec
 from ..state import State
 from . import find, fit
 from .names import check_name
+from .policies import check_unlink
 from .publisher import Publisher
 
 
@@ -74,10 +75,11 @@ class Applications:
 
     async def unlink(self, application: str, *models: str) -> ApplicationSpec:
         """Unlink all of the models, or none."""
-        linked = find.application(self._state, application).linked_models
+        spec = find.application(self._state, application)
         for model in models:
-            if model not in linked:
+            if model not in spec.linked_models:
                 raise NotFound(f"Cannot remove nonexistent link between app {application} and model {model}.")
+        check_unlink(spec, models)
         self._state.unlink(application, *models)
         for model in models:
             text = f"Unlinked model {model} from application {application}."

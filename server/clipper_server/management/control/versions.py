@@ -23,6 +23,7 @@ from ..state import State, Version
 from . import find
 from .fit import check_fits, fits
 from .names import check_name
+from .policies import check_remove
 from .publisher import Publisher, by, subject
 from .requirements import check_requirements
 from .scaling import check_num_replicas
@@ -155,6 +156,7 @@ class Versions:
     async def remove(self, model: str, version: str, who: str = "") -> None:
         """Stop and forget it. Where it was current, the one before it is: there is nothing else to answer."""
         removed = find.version(self._state, model, version)
+        check_remove(self._state, removed)
         was_current = self._state.current().get(model) == version
         self._state.remove_version(model, version)
         text = f"Removed {removed}."

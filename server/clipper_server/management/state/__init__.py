@@ -9,7 +9,7 @@ from __future__ import annotations
 from .applications import Applications
 from .events import EventLog
 from .history import History
-from .records import Autoscaling, Event, Move, MoveKind, Version
+from .records import Autoscaling, Event, Move, MoveKind, PolicyMove, Version
 from .versions import Versions
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Event",
     "Move",
     "MoveKind",
+    "PolicyMove",
     "State",
     "Version",
 ]

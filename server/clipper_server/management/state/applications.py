@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 
 import msgspec
 
+from ...policies import PolicySpec
 from ...snapshot import ApplicationSpec
 from .database import Database
+from .records import PolicyMove
+
+_POLICY = PolicySpec | None
 
 
 class Applications(Database):
@@ -26,6 +31,7 @@ class Applications(Database):
                 row["latency_slo_micros"],
                 links[row["name"]],
                 row["on_overload"],
+                msgspec.json.decode(row["policy"], type=_POLICY),
             )
             for row in self._db.execute("SELECT * FROM applications ORDER BY name")
         ]
@@ -37,13 +43,14 @@ class Applications(Database):
         default_output = msgspec.json.encode(application.default_output).decode()
         with self._change():
             self._db.execute(
-                "INSERT INTO applications VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO applications VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     application.name,
                     application.input_type,
                     default_output,
                     application.latency_slo_micros,
                     application.on_overload,
+                    msgspec.json.encode(application.policy).decode(),
                 ),
             )
 
@@ -55,6 +62,25 @@ class Applications(Database):
                 "UPDATE applications SET default_output = ?, latency_slo_micros = ? WHERE name = ?",
                 (default_output, application.latency_slo_micros, application.name),
             )
+
+    def set_policy(self, application: str, policy: PolicySpec | None, who: str, message: str) -> None:
+        text = msgspec.json.encode(policy).decode()
+        with self._change():
+            self._db.execute("UPDATE applications SET policy = ? WHERE name = ?", (text, application))
+            self._db.execute(
+                "INSERT INTO policies (application, policy, at, who, message) VALUES (?, ?, ?, ?, ?)",
+                (application, text, time.time(), who, message),
+            )
+
+    def policies(self, application: str) -> list[PolicyMove]:
+        """Those that it has had, the last one at the end."""
+        query = "SELECT policy, at, who, message FROM policies WHERE application = ? ORDER BY id"
+        return [
+            PolicyMove(
+                msgspec.json.decode(row["policy"], type=_POLICY), row["at"], row["who"], row["message"]
+            )
+            for row in self._db.execute(query, (application,))
+        ]
 
     def remove_application(self, name: str) -> None:
         with self._change():

@@ -10,6 +10,7 @@ import msgspec
 from clipper_container.resources import Resources
 
 from ...places import Runtime
+from ...policies import PolicySpec
 from ...snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, BatchingSpec
 
 VersionState = Literal["starting", "ready", "failed"]
@@ -69,6 +70,15 @@ class Move(msgspec.Struct, frozen=True):
     version: str
     at: float
     move: MoveKind
+    who: str
+    message: str
+
+
+class PolicyMove(msgspec.Struct, frozen=True):
+    """An application got another policy, `at` seconds since 1970; None: the first linked model answers."""
+
+    policy: PolicySpec | None
+    at: float
     who: str
     message: str
 

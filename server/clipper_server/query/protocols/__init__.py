@@ -21,6 +21,7 @@ Headers = Mapping[bytes, bytes]
 
 JSON = (b"content-type", b"application/json")
 MAX_TIMEOUT_MICROS = 86_400_000_000
+MAX_UNIT = 256
 
 
 class Response(NamedTuple):
@@ -69,3 +70,16 @@ def timeout_s(headers: Headers, micros: int | None) -> float | None:
 
 def may_be_cached(headers: Headers) -> bool:
     return b"no-cache" not in headers.get(b"cache-control", b"").lower()
+
+
+def unit(headers: Headers, given: str | int | None) -> str | None:
+    """Whom the request is for: a user, a session, a device, by a field or by a header."""
+    if given is None:
+        header = headers.get(b"x-clipper-unit")
+        if header is None:
+            return None
+        given = header.decode("utf-8", "replace")
+    text = str(given)
+    if len(text) > MAX_UNIT:
+        raise BadRequest(f"A unit has {MAX_UNIT} letters at most, and this one {len(text)}.")
+    return text

@@ -9,10 +9,10 @@ import msgspec
 
 from clipper_container.errors import BadRequest
 
-from ..application import Answer, Application, Request
+from ..application import Answer, Application, Choice, Request
 from ..limits import DEFAULT, Limits
 from ..slices import SMALL, Steps
-from . import JSON, Headers, Response, may_be_cached, timeout_s
+from . import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from .json_body import Body, mistake, unmarked
 
 _HEADERS = (JSON,)
@@ -32,6 +32,7 @@ class ClipperProtocol:
                 ("input_batch", list[kind.json] | msgspec.UnsetType, msgspec.UNSET),  # type: ignore[name-defined]
                 ("version", str | int | None, None),
                 ("timeout_micros", int | None, None),
+                ("unit", str | int | None, None),
             ],
             forbid_unknown_fields=True,
         )
@@ -70,12 +71,13 @@ class ClipperProtocol:
             timeout_s(headers, request.timeout_micros),
             may_be_cached(headers),
             form=is_batch,
+            unit=unit(headers, request.unit) if self.application.policy.sticky else None,
         )
 
     def _expected(self) -> str:
         return (
             f'Expected JSON: {{"input": X}} or {{"input_batch": [X, ...]}}, where X is {self._type.expects}; '
-            'optionally "version": "a version" and "timeout_micros": a number.'
+            'optionally "version": "a version", "timeout_micros": a number and "unit": whom it is for.'
         )
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
@@ -94,15 +96,24 @@ class ClipperProtocol:
         return Response(200, _HEADERS, _BATCH, parts)
 
     def _answer(self, answer: Answer) -> bytes:
+        choice = b"" if answer.choice is None else _of(answer.choice)
         if answer.fault is None:
             assert isinstance(answer.output, bytes)  # it did not ask for tensors
-            return b'{"query_id":%d,"output":%b,"default":false}' % (answer.query_id, answer.output)
+            text = b'{"query_id":%d,"output":%b,"default":false%b}'
+            return text % (answer.query_id, answer.output, choice)
         why = msgspec.json.encode(answer.fault.message), msgspec.json.encode(answer.fault.reason)
-        return b'{"query_id":%d,"output":%b,"default":true,"default_explanation":%b,"default_reason":%b}' % (
-            answer.query_id,
-            self.application.default_output,
-            *why,
-        )
+        text = b'{"query_id":%d,"output":%b,"default":true,"default_explanation":%b,"default_reason":%b%b}'
+        return text % (answer.query_id, self.application.default_output, *why, choice)
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         return Response(status, _HEADERS, msgspec.json.encode({"error": error, "cause": cause}))
+
+
+def _of(choice: Choice) -> bytes:
+    """What an answer tells of the choice that was made for it."""
+    if choice.model is not None:
+        return b',"model":%b' % msgspec.json.encode(choice.model)
+    counts = b',"models":{"asked":%d,"used":%d}' % (choice.asked, choice.used)
+    if choice.confidence is None:
+        return counts
+    return b',"confidence":%b%b' % (msgspec.json.encode(round(choice.confidence, 6)), counts)

@@ -4,7 +4,8 @@ A model's name is an application's here, so that its objective, default output a
 is a version of the model that it is linked to. The first dimension of the input tensor counts the inputs.
 
 A default output is an answer like any other, marked by the header X-Default-Answer and by the parameter
-`defaults`, which has the reason for each input, by position.
+`defaults`, which has the reason for each input, by position. Where a policy has a choice, the parameters say
+what it chose: `model`, or `confidence` and `used` for each input, of so many `asked`.
 
 Outputs that JSON cannot have, FP16 and bytes that are no text, are binary even where JSON was asked for.
 """
@@ -24,7 +25,7 @@ from clipper_container.inputs import Tensor, sized_tensor
 from ...application import Answer, Application, Request
 from ...limits import DEFAULT, Limits
 from ...slices import Steps, at_once
-from .. import JSON, Headers, Response, may_be_cached, timeout_s
+from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from ..json_body import Body, mistake, unmarked
 from .bodies import Form, Input, Output, OutputParameters, Parameters, decode
 from .inputs import array, rows, strings
@@ -51,7 +52,7 @@ class OpenInferenceProtocol:
             length = _header_length(headers, len(body))
             whole = memoryview(body)
             if length == 0:
-                return self._request(headers, self._bare(whole), Form(None, OUTPUT, True), None)
+                return self._request(headers, self._bare(whole), Form(None, OUTPUT, True), Parameters())
             self.limits.check_json(len(body) if length is None else length)
             text = body if length is None else whole[:length]
             try:
@@ -70,7 +71,7 @@ class OpenInferenceProtocol:
             binary = parameters.binary_data_output if wanted.binary_data is None else wanted.binary_data
             form = Form(asked.id, outputs[0].name, bool(binary))
             tensors = self._tensors(asked.inputs[0], whole[len(body) if length is None else length :])
-            return self._request(headers, tensors, form, parameters.timeout)
+            return self._request(headers, tensors, form, parameters)
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -80,10 +81,13 @@ class OpenInferenceProtocol:
         except (ValueError, OverflowError) as error:
             raise BadRequest(f"The request does not fit: {error}. {self._expected()}") from None
 
-    def _request(self, headers: Headers, tensors: list[Tensor], form: Form, micros: int | None) -> Request:
-        timeout = timeout_s(headers, micros)
+    def _request(
+        self, headers: Headers, tensors: list[Tensor], form: Form, parameters: Parameters
+    ) -> Request:
+        timeout = timeout_s(headers, parameters.timeout)
         cached = may_be_cached(headers)
-        return Request("open inference", tensors, self._version, timeout, cached, True, form)
+        whom = unit(headers, parameters.unit) if self.application.policy.sticky else None
+        return Request("open inference", tensors, self._version, timeout, cached, True, form, whom)
 
     def _bare(self, body: memoryview) -> list[Tensor]:
         """The body is the one input's bytes, and nothing else."""
@@ -164,6 +168,7 @@ class OpenInferenceProtocol:
         parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
         if defaults:
             parameters["defaults"] = {i: [fault.reason, fault.message] for i, fault in defaults.items()}
+        parameters.update(_chosen(answers))
         body = {**self._about(form, answers), "parameters": parameters, "outputs": [described]}
         text = msgspec.json.encode(body)
         marks = _marks({fault.reason for fault in defaults.values()})
@@ -198,6 +203,8 @@ class OpenInferenceProtocol:
         ]
         if defaults:
             parts += [b',"defaults":{', *(yield from with_commas(defaults)), b"}"]
+        if chosen := _chosen(answers):
+            parts += [b",", msgspec.json.encode(chosen)[1:-1]]
         parts += [b'},"outputs":[', msgspec.json.encode(described)[:-1]]
         if data is not None:
             parts += [b',"data":[', *data, b"]}]}"]
@@ -251,3 +258,14 @@ def _header_length(headers: Headers, size: int) -> int | None:
         text = given.decode("latin-1")
         raise ValueError(f"Inference-Header-Content-Length is {text}, and the body has {size} bytes")
     return int(given)
+
+
+def _chosen(answers: Sequence[Answer]) -> dict[str, Any]:
+    """The parameters that tell of the choice that was made for all inputs of a request."""
+    choices = [answer.choice for answer in answers if answer.choice is not None]
+    if not choices:
+        return {}
+    if choices[0].model is not None:
+        return {"model": choices[0].model}
+    used = [choice.used for choice in choices]
+    return {"confidence": [choice.confidence for choice in choices], "asked": choices[0].asked, "used": used}

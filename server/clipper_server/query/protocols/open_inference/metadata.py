@@ -11,7 +11,6 @@ from fastapi.responses import JSONResponse
 import clipper_server
 
 from ...application import Application
-from ...queue import ModelQueue
 from .. import Adapter
 from . import OUTPUT, OpenInferenceProtocol, describe_input, infer_path
 
@@ -24,8 +23,6 @@ class Served(Protocol):
 
     @property
     def routes(self) -> Mapping[bytes, Adapter]: ...
-
-    def queue(self, model: str, version: str | None) -> ModelQueue | None: ...
 
     def versions_of(self, application: Application) -> list[str]: ...
 
@@ -42,9 +39,7 @@ def open_inference_metadata(served: Served) -> fastapi.APIRouter:
         return found
 
     def ready(found: Application, version: str | None) -> bool:
-        models = found.policy.select(found.spec.linked_models)
-        queues = [served.queue(model, version) for model in models]
-        return bool(queues) and all(queue is not None and queue.ready for queue in queues)
+        return any(queue.ready for queue in found.queues(version))
 
     @router.get("")
     async def server() -> dict[str, Any]:

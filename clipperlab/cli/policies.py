@@ -1,0 +1,66 @@
+"""`clipperlab policy`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from clipper_container.errors import BadRequest
+
+from .. import policies as P
+from .app import DEFAULT, Application, AsJson, ClusterName, Message, command, connect, console, print_json
+
+
+@command("policy digits --split bayes=0.9,svm=0.1 --sticky")
+def policy(
+    application: Application,
+    split: Annotated[str | None, typer.Option(help="Shares, which sum up to 1: bayes=0.9,svm:2=0.1.")] = None,
+    sticky: Annotated[
+        bool, typer.Option("--sticky", help="The same arm for all requests of a unit.")
+    ] = False,
+    vote: Annotated[str | None, typer.Option(help="All of these are asked, and vote: bayes,svm,cnn.")] = None,
+    min_confidence: Annotated[
+        float, typer.Option(help="Below it the default output answers: a share of the vote.")
+    ] = 0.0,
+    early: Annotated[
+        bool, typer.Option("--early", help="Answer when the vote cannot change any more.")
+    ] = False,
+    first: Annotated[bool, typer.Option("--first", help="The first linked model answers.")] = False,
+    message: Message = "",
+    cluster_name: ClusterName = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Show or set how an application chooses among its models: a split, or a vote."""
+    conn = connect(cluster_name)
+    if sum((split is not None, vote is not None, first)) > 1:
+        raise BadRequest("Give one of --split, --vote and --first.")
+    if sticky and split is None:
+        raise BadRequest("--sticky is an option of --split.")
+    if (min_confidence or early) and vote is None:
+        raise BadRequest("--min-confidence and --early are options of --vote.")
+    if split is not None:
+        conn.set_policy(application, P.Split(_weights(split), "unit" if sticky else None), message)
+    elif vote is not None:
+        arms = [arm.strip() for arm in vote.split(",")]
+        conn.set_policy(application, P.Vote(arms, min_confidence=min_confidence, early=early), message)
+    elif first:
+        conn.set_policy(application, P.First(), message)
+    found = conn._management.policy(application)
+    if as_json:
+        print_json(found)
+    else:
+        console().print(f"[bold]{application}[/] is answered by {found['text']}.")
+
+
+def _weights(text: str) -> dict[str, float]:
+    weights = {}
+    for part in text.split(","):
+        arm, _, weight = part.partition("=")
+        try:
+            weights[arm.strip()] = float(weight)
+        except ValueError:
+            raise BadRequest(
+                f"--split is arms with their shares, as bayes=0.9,svm=0.1, and not {text}."
+            ) from None
+    return weights

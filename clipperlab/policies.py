@@ -1,0 +1,88 @@
+"""How an application chooses among its models.
+
+from clipperlab import policies as P
+conn.set_policy("digits", P.Split({"bayes": 0.9, "svm": 0.1}))
+
+An arm is a linked model, which is its current version, or one version of one, as "svm:2".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class First:
+    """The first linked model answers. It is what an application does that was given no policy."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One of the arms answers, each with a share of the queries: a canary, or an A/B test.
+
+    `weights` are shares, which sum up to 1. With `sticky="unit"` all requests of one unit (a user, a session,
+    a device) are answered by the same arm: a request names its unit in its body ("unit"), by the header
+    X-Clipper-Unit, or as the Open Inference parameter `unit`; one that names none is drawn for. Where the
+    weights change, no more units than must change their arm. What an arm without a ready replica would get,
+    the others get.
+    """
+
+    weights: Mapping[str, float]
+    sticky: Literal["unit"] | None = None
+
+
+@dataclass(frozen=True)
+class Vote:
+    """All arms are asked, and vote: an ensemble.
+
+    Of labels (whole numbers, texts, and all that is no number with a fraction) the one with the most weight
+    wins; of numbers the answer is the mean by weight. An answer tells its `confidence`, which is the part of
+    all the weight that is behind it. Where that is below `min_confidence`, the default output answers, with
+    the reason low_confidence. `early` answers as soon as what is missing could not change the vote. A number
+    that is `missing` at the latency objective is left out, or the mean of what its arm has said so far
+    ("mean") stands for it.
+    """
+
+    arms: Sequence[str]
+    weights: Mapping[str, float] = field(default_factory=dict)
+    min_confidence: float = 0.0
+    early: bool = False
+    missing: Literal["leave out", "mean"] = "leave out"
+
+
+Policy = First | Split | Vote
+
+
+def as_plain(policy: Policy) -> dict[str, Any] | None:
+    """As the management API takes it."""
+    match policy:
+        case First():
+            return None
+        case Split():
+            return {"kind": "split", **asdict(policy), "weights": dict(policy.weights)}
+        case Vote():
+            return {
+                "kind": "vote",
+                **asdict(policy),
+                "arms": list(policy.arms),
+                "weights": dict(policy.weights),
+            }
+
+
+def of_plain(plain: Mapping[str, Any] | None) -> Policy:
+    if plain is None:
+        return First()
+    fields = {name: value for name, value in plain.items() if name not in ("kind", "salt")}
+    return Split(**fields) if plain["kind"] == "split" else Vote(**fields)
+
+
+def answered_by(linked: Sequence[str], policy: Mapping[str, Any] | None) -> str:
+    """The linked models, or what the policy makes of them, for a cell of a table; "" where there is none."""
+    if policy is None:
+        return ", ".join(linked)
+    if policy["kind"] == "split":
+        shares = ", ".join(f"{arm} {100 * weight:g} %" for arm, weight in policy["weights"].items())
+        return f"split: {shares}{', by unit' if policy['sticky'] else ''}"
+    return f"vote of {', '.join(policy['arms'])}"

@@ -1,0 +1,135 @@
+"""How an application chooses among its models, checked against what is linked and deployed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import msgspec
+
+from clipper_container.errors import BadRequest
+
+from ...policies import PolicySpec, SplitSpec, VoteSpec, arms_of, in_words, model_of
+from ...snapshot import ApplicationSpec
+from ..state import PolicyMove, State, Version
+from . import find, fit
+from .publisher import Publisher, by
+
+HASH = 1
+"""Of units and arms (`query/policies/sticky.py`). Another way to hash has another number, so another salt."""
+_EXACT = 1e-6  # of weights that people type
+
+
+class Policies:
+    """One an application has, or none."""
+
+    def __init__(self, state: State, publisher: Publisher) -> None:
+        self._state = state
+        self._publisher = publisher
+
+    def history(self, application: str) -> list[PolicyMove]:
+        """Every policy that it has had, the last one at the end. Raises NotFound."""
+        find.application(self._state, application)
+        return self._state.policies(application)
+
+    async def set(
+        self, application: str, policy: PolicySpec | None, who: str, message: str
+    ) -> ApplicationSpec:
+        """For the queries that come from now on. With None the first linked model answers."""
+        found = find.application(self._state, application)
+        if policy is not None:
+            self._check_arms(found, arms_of(policy))
+        if isinstance(policy, SplitSpec):
+            _check_split(policy)
+            policy = msgspec.structs.replace(policy, salt=f"{application}#{HASH}" if policy.sticky else "")
+        elif isinstance(policy, VoteSpec):
+            _check_vote(policy)
+        self._state.set_policy(application, policy, who, message)
+        text = f"Application {application} is answered by {in_words(policy)}{by(who, message)}."
+        await self._publisher.publish("policy", text, application=application)
+        return find.application(self._state, application)
+
+    def _check_arms(self, application: ApplicationSpec, arms: list[str]) -> None:
+        if len(arms) < 2:
+            raise BadRequest(
+                "A policy chooses among two arms or more: linked models, or versions of them as "
+                "model:version. With one there is nothing to choose."
+            )
+        if len(set(arms)) < len(arms):
+            twice = next(arm for arm in arms if arms.count(arm) > 1)
+            raise BadRequest(f"{twice} is an arm twice. Give it more weight, if it is to count for more.")
+        for arm in arms:
+            model, _, version = arm.partition(":")
+            if model not in application.linked_models:
+                linked = ", ".join(application.linked_models) or "none"
+                raise BadRequest(
+                    f"{model} is not linked to {application.name}, and can be no arm of its policy. Linked: "
+                    f"{linked}. link_model_to_app links it."
+                )
+            if version:
+                found = find.version(self._state, model, version)
+                if found.state != "ready":
+                    raise BadRequest(f"{found} cannot answer: it is {found.state}.")
+                if found.input_type != application.input_type:
+                    raise BadRequest(
+                        f"{found} takes {found.input_type}, and application {application.name} "
+                        f"{application.input_type}: their input types must be the same."
+                    )
+            else:
+                fit.deciding(self._state, model)
+
+
+def check_unlink(application: ApplicationSpec, models: Iterable[str]) -> None:
+    """Raises BadRequest where one of the models is an arm of the application's policy."""
+    arms = [] if application.policy is None else arms_of(application.policy)
+    for model in models:
+        if model in map(model_of, arms):
+            raise BadRequest(
+                f"{model} is an arm of the policy of {application.name}: give that another policy first, "
+                "with set_policy."
+            )
+
+
+def check_remove(state: State, version: Version) -> None:
+    """Raises BadRequest where the version itself is an arm of a policy."""
+    for application in state.applications():
+        if application.policy is not None and str(version) in arms_of(application.policy):
+            raise BadRequest(
+                f"{version} is an arm of the policy of {application.name}: give that another policy first, "
+                "with set_policy."
+            )
+
+
+def _check_split(policy: SplitSpec) -> None:
+    _check_weights(policy.weights)
+    whole = sum(policy.weights.values())
+    if abs(whole - 1) > _EXACT:
+        raise BadRequest(f"The weights of a split are shares, which sum up to 1; these make {whole:g}.")
+
+
+def _check_vote(policy: VoteSpec) -> None:
+    _check_weights(policy.weights)
+    unknown = [arm for arm in policy.weights if arm not in policy.arms]
+    if unknown:
+        raise BadRequest(
+            f"There is a weight for {unknown[0]}, which is no arm of the vote: {', '.join(policy.arms)}."
+        )
+    weights = [policy.weights.get(arm, 1.0) for arm in policy.arms]
+    if policy.weights and len(set(weights)) == 1:
+        raise BadRequest("All weights are the same, as they are without any: leave them out.")
+    least, lowest = policy.min_confidence, min(weights) / sum(weights)
+    if not 0 <= least <= 1:
+        raise BadRequest(f"min_confidence is a share from 0 to 1, and not {least:g}.")
+    if 0 < least <= lowest + 1e-9:
+        raise BadRequest(
+            f"min_confidence is {least:g}, and one arm alone has {lowest:.3g} of the weight: it would never "
+            "matter. Raise it, or leave it out."
+        )
+
+
+def _check_weights(weights: dict[str, float]) -> None:
+    for arm, weight in weights.items():
+        if not 0 < weight < math.inf:
+            raise BadRequest(
+                f"The weight of {arm} must be above 0, and is {weight:g}. Leave the arm out instead."
+            )

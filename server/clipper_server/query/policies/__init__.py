@@ -1,0 +1,78 @@
+"""Policies: how an application chooses among its models, and makes one answer of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from clipper_container.wire import Fault
+
+from ..task import Outcome
+
+
+class Arm(NamedTuple):
+    """What a policy chooses: a model (its current version, where `version` is None), or one version of it."""
+
+    name: str
+    model: str
+    version: str | None
+
+    @classmethod
+    def of(cls, name: str) -> Arm:
+        model, _, version = name.partition(":")
+        return cls(name, model, version or None)
+
+
+class Decision(NamedTuple):
+    """Which arms a request asks, and with which probability it was these.
+
+    `skipped` are those that have no replica that could answer: others were asked in their place.
+    """
+
+    arms: Sequence[Arm]
+    propensity: float = 1.0
+    skipped: Sequence[Arm] = ()
+
+
+class Combined(NamedTuple):
+    """One outcome of the arms', the part of all the weight that is behind it, and of how many it is."""
+
+    outcome: Outcome
+    confidence: float | None = None
+    used: int = 1
+
+
+Able = Callable[[Arm], bool]
+"""Whether there is a replica that could answer, or one that comes where it is asked for."""
+
+
+class Policy(Protocol):
+    """`arms` are all that it may choose. Answers tell what was chosen where there is a `choice`.
+
+    `sticky`: it wants to know for which unit a request is. `early`: `certain` is worth asking.
+    """
+
+    @property
+    def arms(self) -> Sequence[Arm]: ...
+    @property
+    def choice(self) -> bool: ...
+    @property
+    def sticky(self) -> bool: ...
+    @property
+    def early(self) -> bool: ...
+
+    def decide(self, unit: str | None, able: Able) -> Decision:
+        """Which arms a request asks; none: the default output."""
+
+    def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
+        """One outcome for one input, of those of the arms that it was asked of, in their order.
+
+        Called when all have come, or at the deadline, with a fault for each that is missing.
+        """
+
+    def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
+        """Whether what has not come yet, None, could not change the answer."""
+
+
+def came(outcome: Outcome | None) -> bool:
+    return outcome is not None and not isinstance(outcome, Fault)
