@@ -56,19 +56,24 @@ class Trace(dict[str, Any]):
 
     def _repr_html_(self) -> str:
         story = f"<pre>{html.escape(str(self))}</pre>"
-        took = {leg["version"]: _parts(leg["batch"]) for leg in self["models"] if leg["batch"] is not None}
+        took = {
+            leg["version"]: _parts(leg["batch"], self["took_ms"])
+            for leg in self["models"]
+            if leg["batch"] is not None
+        }
         if not any(took.values()):
             return story
         return draw.stacked(took, title="Where its time went", unit="ms")._repr_html_() + story
 
 
-def _parts(batch: dict[str, Any]) -> dict[str, float]:
-    """What of the way to a model's answer took how long."""
+def _parts(batch: dict[str, Any], took_ms: float) -> dict[str, float]:
+    """What of the way to a model's answer took how long, or what of it there was until the query ended."""
+    waited = max(0.0, batch["sent_at_ms"])  # whoever joined came after it was sent
     if batch["replied_at_ms"] is None:
-        return {"waited": batch["sent_at_ms"]}
-    away = batch["replied_at_ms"] - batch["sent_at_ms"]
+        return {"waited": waited, "with the replica": max(0.0, took_ms - waited)}
+    away = batch["replied_at_ms"] - waited
     computed = min(batch["compute_ms"] or 0.0, away)
-    return {"waited": batch["sent_at_ms"], "on the way": away - computed, "computed": computed}
+    return {"waited": waited, "on the way": away - computed, "computed": computed}
 
 
 def _ms(value: float | None) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from ..places.process import ProcessContainerManager
 from .clusters import PORTS, cluster, leftovers, one_port
 from .engines import docker, gpu, kubernetes
-from .finding import Finding
+from .finding import Finding, Findings
 from .machine import disk, home, memory, packages, proxies, python
 
 __all__ = [
     "Finding",
+    "Findings",
     "cluster",
     "disk",
     "docker",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 
-def examine(manager: ProcessContainerManager) -> list[Finding]:
+def examine(manager: ProcessContainerManager) -> Findings:
     """All findings, in the order in which to look at them."""
     checks: list[Callable[[], Finding | list[Finding]]] = [
         python,
@@ -44,7 +45,7 @@ def examine(manager: ProcessContainerManager) -> list[Finding]:
         kubernetes,
         gpu,
     ]
-    found: list[Finding] = []
+    found = Findings()
     for check in checks:
         finding = check()
         found += finding if isinstance(finding, list) else [finding]

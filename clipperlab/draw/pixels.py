@@ -81,7 +81,7 @@ def _captions(i: int, truth: list[str], said: Mapping[str, list[str]]) -> list[t
     """What stands below a picture, and the colour beside it."""
     found = [(f"is {truth[i]}" if said else truth[i], "")] if truth else []
     for name, answers in said.items():
-        words = f"{name or 'says'} {answers[i]}"
+        words = f"{name}: {answers[i]}" if name else f"says {answers[i]}"
         right = truth and answers[i] == truth[i]
         found.append((f"{words} {'✓' if right else '✗'}", GOOD if right else BAD) if truth else (words, ""))
     return found

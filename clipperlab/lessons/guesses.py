@@ -72,7 +72,8 @@ class Guesses:
             return None
         if isinstance(guess, str) or isinstance(value, str):
             it_was = "and so it was" if guess == value else f"it was {was}"
-            show(*_page(GOOD, name, f"You said {guess}, {it_was}."))
+            guessed = guess if isinstance(guess, str) else said(guess, unit)
+            show(*_page(GOOD, name, f"You said {guessed}, {it_was}."))
             return guess
         page, words = _page(
             GOOD, name, f"You said {said(guess, unit)}, it was {was}. {how_far(guess, value, unit)}"

@@ -29,6 +29,8 @@ def test_a_number_is_typed_with_its_unit_and_shown_beside_what_was_measured(page
     )
     assert "You said 20 ms, it was 1.5 ms." in page.html[-1]
     assert "you said 20 ms; it was 1.5 ms" in page.html[-1]  # the picture's words
+    guesses.measured("p50", "never answered")
+    assert page.words[-1] == "p50: You said 20 ms, it was never answered."
     assert str(guesses) == "1 of 1 guesses were made"
 
 

@@ -59,7 +59,7 @@ class Run:
         """What the checks in a cell's outputs said."""
         for output in outputs:
             said = str(output.get("data", {}).get("text/plain", "")).splitlines()
-            if said and (check := re.fullmatch(r"(Passed|Not yet) · ([\w-]+)", said[0])):
+            if said and (check := re.fullmatch(r"(Passed|Shown|Not yet) · ([\w-]+)", said[0])):
                 self.not_yet.pop(check[2], None)
                 if check[1] == "Not yet":
                     self.not_yet[check[2]] = " ".join(said[:2])

@@ -61,6 +61,15 @@ def test_other_programs_are_asked_and_not_needed() -> None:
     assert "2 NVIDIA" in doctor.gpu(lambda _: "GPU 0: X\nGPU 1: X").what
 
 
+def test_a_notebook_shows_each_finding_with_its_word_and_its_colour() -> None:
+    found = doctor.Findings([doctor.Finding("good", "a < b"), doctor.Finding("bad", "Too full.")])
+    assert repr(found) == "good  a < b\nbad   Too full."
+    good, bad = found._repr_html_().split("</div>")[:2]
+    assert "--jp-success-color1" in good
+    assert good.endswith("<b>good</b> · a &lt; b")
+    assert "--jp-error-color1" in bad
+
+
 def test_a_cluster_that_runs_is_well_and_one_without_management_is_not(attach: Attach) -> None:
     conn: ClipperConnection = attach("ill")
     manager = ProcessContainerManager("ill")

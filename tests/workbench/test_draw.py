@@ -171,6 +171,8 @@ def test_long_lines_are_said_in_short() -> None:
 def test_right_and_wrong_answers_differ_by_more_than_colour() -> None:
     drawing = draw.images([[0, 1, 2, 3], [[3, 3], [3, 3]]], [1, 2], answers=[1, 3], title="t")
     assert repr(drawing) == "t: is 1, says 1 ✓; is 2, says 3 ✗"
+    named = draw.images([[0, 1, 2, 3]], [1], answers={"version 2": [7]}, title="t")
+    assert repr(named) == "t: is 1, version 2: 7 ✗"
     shades = [node.attrib["fill-opacity"] for node in read(drawing).iter(f"{SVG}path")]
     assert shades == ["0.3125", "0.6875", "1", "1"]
 

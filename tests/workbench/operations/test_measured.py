@@ -43,7 +43,9 @@ def test_the_path_of_a_query_is_drawn() -> None:
     assert "digits:1 5 ms (waited 1 ms, on the way 1 ms, computed 3 ms)" in shown
     assert "&lt;digits&gt;" in shown
     unanswered = Trace(trace, models=[{**leg, "batch": {**batch, "replied_at_ms": None}}])
-    assert "digits:1 1 ms (waited 1 ms)" in unanswered._repr_html_()
+    assert "digits:1 5.1 ms (waited 1 ms, with the replica 4.1 ms)" in unanswered._repr_html_()
+    joined = Trace(trace, models=[{**leg, "batch": {**batch, "sent_at_ms": -9.0}}])  # sent before it came
+    assert "digits:1 5 ms (waited 0 ms, on the way 2 ms, computed 3 ms)" in joined._repr_html_()
     assert "<svg" not in Trace(trace, models=[])._repr_html_()
 
 
