@@ -44,6 +44,7 @@ HEADINGS = [
 ]
 CELLS = 50
 LINES = 25
+LETTERS = 88
 PREDICTIONS = 4
 WITHOUT_EXERCISE = ["00"]  # nothing to solve: it looks at the machine
 
@@ -157,6 +158,24 @@ def test_each_objective_has_a_check_that_the_lesson_calls(path: Path) -> None:
 @lessons
 def test_calls_the_checks_that_are_registered_for_it(path: Path) -> None:
     assert set(checked(path)) == set(checks_of(path.stem[:2]))
+
+
+@lessons
+def test_is_read_at_the_width_of_a_notebook_beside_another_one(path: Path) -> None:
+    lines = [line for cell in read(path)["cells"] for line in source(cell).splitlines()]
+    unbreakable = re.compile(r"^\||https?://|\]\(")  # tables, addresses and links
+    assert [line for line in lines if len(line) > LETTERS and not unbreakable.search(line)] == []
+
+
+@lessons
+def test_is_looked_at_and_answered(path: Path) -> None:
+    cells = code(path)
+    written = "\n".join(map(source, cells))
+    if path.stem[:2] not in WITHOUT_EXERCISE:
+        assert len(re.findall(r"\bdraw\.\w+\(|\.compare\(|\bconn\.(?:batching|why)\(", written)) >= 3
+        assert len(re.findall(r"\bwb\.(?:guess|choose)\(", written)) >= 2
+    (quiz,) = [cell for cell in cells if "wb.quiz(" in source(cell)]
+    assert quiz["metadata"]["jupyter"]["source_hidden"]  # which gives the answers away
 
 
 @lessons
