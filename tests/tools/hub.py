@@ -148,16 +148,19 @@ class Ports:
 
     def _look_on(self) -> None:
         while not self._stop.wait(1.0):
-            ports: Counter[str] = Counter()
-            for learner in self._learners:
-                for path in learner.home.glob("c/*/cluster.json"):
-                    try:
-                        record = json.loads(path.read_text())
-                    except (OSError, ValueError):  # on its way, or away
-                        continue
-                    ports.update([record["query"], record["management"]])
-            self.most = max(self.most, len(ports) // 2)
-            self.clashes.update(port for port, count in ports.items() if count > 1)
+            self.look()
+
+    def look(self) -> None:
+        ports: Counter[str] = Counter()
+        for learner in self._learners:
+            for path in learner.home.glob("c/*/cluster.json"):
+                try:
+                    record = json.loads(path.read_text())
+                except (OSError, ValueError):  # on its way, or away
+                    continue
+                ports.update([record["query"], record["management"]])
+        self.most = max(self.most, ports.total() // 2)
+        self.clashes.update(port for port, count in ports.items() if count > 1)
 
     def end(self) -> None:
         self._stop.set()
