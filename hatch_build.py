@@ -1,12 +1,13 @@
 """Builds JupyterLab's side panel when a wheel is built of a checkout, with the machine's Node or PyPI's.
 
-An sdist carries the panel ready built, and needs neither.
+An sdist carries the panel ready built, and needs neither. The wheel brings the lessons too, as data.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sysconfig
@@ -28,12 +29,20 @@ class FrontendHook(BuildHookInterface):
         return BUILDER if _has_node() else BUILDER + NODE
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if self.target_name == "wheel" and version == "standard":  # an editable one has the checkout's
+            build_data["force_include"].update(self._lessons())
         if self._is_built():
             return
         if not self._is_installed():
             self._run(["npm", "ci", "--no-audit", "--no-fund"])
         self._run(["npm", "run", "build"])
         self._output.touch()
+
+    def _lessons(self) -> dict[str, str]:
+        """Where each of their files is, and where in the wheel it goes."""
+        folder = Path(self.root) / "clipperlab" / "lessons"
+        names = runpy.run_path(str(folder / "contents.py"))["contents"](Path(self.root))
+        return {str(Path(self.root) / name): f"clipperlab/lessons/material/{name}" for name in names}
 
     def _is_built(self) -> bool:
         sources = [

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from clipper_container.errors import BadRequest, ClipperException
+import subprocess
+
+from clipper_container.errors import ClipperException, ClusterError
 
 from ..management import Management
 from ..places.process import ProcessContainerManager
 from ..places.process import clusters as names
-from .app import AsJson, command, console, on, print_json
+from .app import AsJson, command, console, on, print_json, said
 from .summary import table
 
-_ELSEWHERE = {
-    "docker": "`docker ps --filter label=org.clipperlab.cluster` shows the parts of those on Docker.",
-    "kubernetes": "`kubectl get namespaces` shows those on Kubernetes, as clipper-<name>.",
+ANSWER_S = 10.0
+# What lists the management of each cluster, as lines of its name and its state.
+_LISTING = {
+    "docker": [
+        *("docker", "ps", "--all", "--filter", "label=org.clipperlab.kind=management", "--format"),
+        '{{.Label "org.clipperlab.cluster"}} {{.State}}',
+    ],
+    "kubernetes": [
+        *("kubectl", "get", "deployments", "--all-namespaces", "--no-headers", "--request-timeout=5s"),
+        "--selector=app.kubernetes.io/name=clipper,app.kubernetes.io/component=management",
+        "--output=custom-columns=:.metadata.namespace,:.status.readyReplicas",
+    ],
 }
 
 
 @command("clusters")
 def clusters(as_json: AsJson = False) -> None:
-    """List your clusters of processes on this machine, whether they run or not."""
-    if on() != "process":
-        raise BadRequest(f"clusters lists those of processes on this machine. {_ELSEWHERE[on()]}")
-    found = [_looked_at(name) for name in names()]
+    """List your clusters of processes, whether they run or not; with `--on`, those that are up on that."""
+    found = [_looked_at(name) for name in names()] if on() == "process" else _elsewhere(on())
     if as_json:
         print_json(found)
     elif not found:
-        console().print("No clusters yet: `clipperlab start` starts one.")
+        console().print(f"No clusters yet: `{said('start')}` starts one.")
     else:
-        shown = table("cluster", "state", "queries", "management")
+        shown = table(*("cluster", "state", "queries", "management")[: len(found[0])])
         for each in found:
-            shown.add_row(each["name"], each["state"], each["query"], each["management"])
+            shown.add_row(*each.values())
         console().print(shown)
 
 
@@ -52,3 +61,27 @@ def _looked_at(name: str) -> dict[str, str]:
     except ClipperException:
         state = "does not answer"
     return {"name": name, "state": state, "query": record.query, "management": record.management}
+
+
+def _elsewhere(place: str) -> list[dict[str, str]]:
+    """Those on Docker or Kubernetes, as the engine knows them. On Kubernetes one is called by its namespace.
+
+    Raises ClusterError.
+    """
+    program = _LISTING[place][0]
+    try:
+        done = subprocess.run(_LISTING[place], capture_output=True, text=True, timeout=ANSWER_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ClusterError(f"`{program}` lists the clusters on {place}, and does not run: {error}.") from None
+    if done.returncode:
+        told = "".join(done.stderr.strip().splitlines()[-1:])
+        raise ClusterError(f"`{program}` lists the clusters on {place}, and says: {told}")
+    found = []
+    for line in filter(str.strip, done.stdout.splitlines()):
+        name, _, state = line.partition(" ")
+        state = state.strip()
+        if place == "kubernetes":
+            name = name.removeprefix("clipper-")
+            state = "running" if state.isdigit() and int(state) else "not ready"
+        found.append({"name": name, "state": state})
+    return sorted(found, key=lambda each: each["name"])

@@ -3,7 +3,7 @@
 A module of commands adds them to `app` when it is imported; `clipperlab --help` shows them in this order.
 """
 
-from . import cluster, clusters, images, doctor, demo  # isort: skip
+from . import cluster, clusters, images, doctor, demo, lessons  # isort: skip
 from . import deploy, applications, policies, models, queries, load, logs  # isort: skip
 from .app import app
 
@@ -16,6 +16,7 @@ __all__ = [
     "deploy",
     "doctor",
     "images",
+    "lessons",
     "load",
     "logs",
     "models",

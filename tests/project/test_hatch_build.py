@@ -1,4 +1,4 @@
-"""The wheel: built with the machine's Node, and with PyPI's; installed where nothing is."""
+"""The wheel: built with the machine's Node, and with PyPI's; installed where nothing is, with the lessons."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from email import message_from_bytes
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +20,10 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from packaging.requirements import Requirement
 
+from clipperlab.lessons.bench import MUST_PASS
+from clipperlab.lessons.contents import contents
 from tests.support import parts
+from tests.support.home import own_home
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
@@ -27,6 +32,22 @@ PANEL = f"{DATA}share/jupyter/labextensions/clipperlab/"
 MOST_JAVASCRIPT = 60_000  # bytes
 FRONTEND = Path("clipperlab/frontend")
 OF_NODE = ("node", "nodejs", "npm", "npx", "corepack")
+MATERIAL = "clipperlab/lessons/material/"
+# The longest first: they run two at a time.
+TRIED = ("notebooks/09", "notebooks/01", "exercises/solutions/01", "notebooks/00")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A wheel, and an environment that has what the wheel asks for, and no more."""
+
+    wheel: Path
+    bare: Path
+    environment: dict[str, str]
+
+    def run(self, *words: object, folder: Path, **environment: str) -> str:
+        command = [self.bare / "bin" / "python", "-m", *words]
+        return run(command, cwd=folder, env={**self.environment, **environment})
 
 
 def run(command: Sequence[object], **options: object) -> str:
@@ -45,9 +66,12 @@ def run(command: Sequence[object], **options: object) -> str:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """What a clone of this working tree would have: no panel is built in it yet."""
+    return clone(tmp_path / "checkout")
+
+
+def clone(folder: Path) -> Path:
     if not (ROOT / ".git").exists():
         pytest.skip("needs a git checkout, to tell the sources from what was built of them")
-    folder = tmp_path / "checkout"
     files = run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT)
     for name in filter(None, files.split("\0")):
         if (ROOT / name).is_file():
@@ -179,23 +203,52 @@ def test_node_comes_from_pypi_where_there_is_none_or_an_old_one(
     assert any("nodejs" in package for package in hook.dependencies()) == from_pypi
 
 
-def test_beside_an_old_node_it_builds_and_where_nothing_is_it_installs_enabled(
-    checkout: Path, tmp_path: Path
-) -> None:
-    path = with_node(tmp_path / "programs", "v18.19.0")
-    wheel = build(checkout, tmp_path / "wheel", path)
-    check_contents(wheel)
-
-    bare = tmp_path / "bare"
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Built beside an old Node, and installed where nothing is."""
+    folder = tmp_path_factory.mktemp("installed")
+    path = with_node(folder / "programs", "v18.19.0")
+    wheel = build(clone(folder / "checkout"), folder / "wheel", path)
+    bare = folder / "bare"
     run([sys.executable, "-m", "venv", bare])
-    python = bare / "bin" / "python"
     furnish(bare, requirements_of(wheel), ["lab"])
-    run([python, "-m", "pip", "install", "--no-compile", "--no-deps", wheel])
-    run([python, "-m", "pip", "check"])
+    run([bare / "bin" / "python", "-m", "pip", "install", "--no-compile", "--no-deps", wheel])
     # Of this environment only: what the person running the tests has enabled is not asked.
-    alone = {**os.environ, "PATH": path, "HOME": str(tmp_path), "JUPYTER_NO_CONFIG": "1"}
-    panels = run([python, "-m", "jupyter", "labextension", "list"], env=alone, cwd=tmp_path)
+    alone = {**os.environ, "PATH": path, "HOME": str(folder), "JUPYTER_NO_CONFIG": "1"}
+    return Installed(wheel, bare, alone)
+
+
+def test_beside_an_old_node_it_builds_and_where_nothing_is_it_installs_enabled(
+    installed: Installed, tmp_path: Path
+) -> None:
+    check_contents(installed.wheel)
+    installed.run("pip", "check", folder=tmp_path)
+    panels = installed.run("jupyter", "labextension", "list", folder=tmp_path)
     assert re.search(r"clipperlab v\S+ .*enabled.* .*OK", panels), panels
-    extensions = run([python, "-m", "jupyter", "server", "extension", "list"], env=alone, cwd=tmp_path)
+    extensions = installed.run("jupyter", "server", "extension", "list", folder=tmp_path)
     assert re.search(r"clipperlab .*enabled", extensions), extensions
     assert re.search(r"clipperlab \S+ .*OK", extensions), extensions
+
+
+def test_the_wheel_brings_the_lessons_which_run_where_they_are_copied_to(
+    installed: Installed, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(installed.wheel) as archive:
+        brought = [name.removeprefix(MATERIAL) for name in archive.namelist() if name.startswith(MATERIAL)]
+    assert sorted(brought) == contents(ROOT)
+    clipperlab = installed.bare / "bin" / "clipperlab"
+    said = run([clipperlab, "lessons", "--no-open"], cwd=tmp_path, env=installed.environment)
+    assert f"{len(brought)} files, {len(brought)} of them new" in said
+    copied = tmp_path / "clipper-lab"
+
+    def execute(lesson: str) -> None:
+        (path,) = copied.glob(f"{lesson}_*.ipynb")
+        installed.run(
+            *("nbconvert", "--execute", "--inplace", path),
+            folder=path.parent,
+            CLIPPERLAB_HOME=str(home),
+            **{MUST_PASS: "1"},
+        )
+
+    with own_home() as home, ThreadPoolExecutor(2) as pool:
+        list(pool.map(execute, TRIED))

@@ -2,7 +2,8 @@
 
 `python3 -m tests.tools.first_prediction` clones what is committed here, runs `make lab` there with empty
 caches until JupyterLab answers, and then the cells of the lesson up to its first answer. Reading does
-not count.
+not count. `python3 -m tests.tools.first_prediction FILE.whl` does it without a clone: the wheel is installed
+into a new environment, the lessons are copied out, and those cells run there.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ print("".join(said).strip())
 
 
 def main() -> None:
+    if sys.argv[1:]:
+        _from_the_wheel(Path(sys.argv[1]).resolve())
+        return
     with tempfile.TemporaryDirectory(prefix="clipper-", dir="/tmp") as name:
         folder = Path(name)
         environment = {
@@ -61,6 +65,33 @@ def main() -> None:
         _say(f"the first prediction comes {took - opened:.0f} s later: {done.stdout.strip()}")
         _say(f"{took:.0f} s in all, of {PROMISED_S:.0f}")
         assert took < PROMISED_S
+
+
+def _from_the_wheel(wheel: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="clipper-", dir="/tmp") as name:
+        folder = Path(name)
+        environment = {**os.environ, "CLIPPERLAB_HOME": str(folder / "home"), "PIP_NO_CACHE_DIR": "1"}
+        bare, lessons = folder / "bare/bin", folder / "lessons"
+        began = time.monotonic()
+
+        def step(what: str, *command: object, cwd: Path = folder) -> str:
+            since = time.monotonic()
+            done = subprocess.run(
+                list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            _say(f"{what} after {time.monotonic() - since:.0f} s {done.stdout.strip().splitlines()[-1:]}")
+            return done.stdout
+
+        try:
+            step("an environment", sys.executable, "-m", "venv", folder / "bare")
+            step("installed", bare / "pip", "install", "--quiet", f"clipperlab[lab] @ {wheel.as_uri()}")
+            step("the lessons", bare / "clipperlab", "lessons", lessons, "--no-open")
+            step("the first prediction", bare / "python", "-c", RUN_CELLS, cwd=lessons / "notebooks")
+        finally:
+            end = "from clipperlab.lessons import reset; reset()"
+            subprocess.run([bare / "python", "-c", end], env=environment, check=False)
+        _say(f"{time.monotonic() - began:.0f} s in all")
 
 
 @contextmanager

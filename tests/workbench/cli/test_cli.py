@@ -83,10 +83,54 @@ def test_a_setting_that_cannot_be_is_refused_by_its_name(option: str) -> None:
     assert option in result.output
 
 
-def test_clusters_on_an_engine_are_the_engines_to_list() -> None:
-    result = CliRunner().invoke(app, ["--on", "docker", "clusters"])
-    assert "docker ps" in str(result.exception)
-    assert "No clusters yet" in CliRunner().invoke(app, ["clusters"]).output
+@pytest.mark.parametrize(
+    ("place", "program", "listed", "found"),
+    [
+        ("docker", "docker", "b running\na exited\n", [("a", "exited"), ("b", "running")]),
+        (
+            "kubernetes",
+            "kubectl",
+            "clipper-b   1\nshop        <none>\n",
+            [("b", "running"), ("shop", "not ready")],
+        ),
+    ],
+)
+def test_clusters_on_an_engine_are_those_that_the_engine_lists(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    program: str,
+    listed: str,
+    found: list[tuple[str, str]],
+) -> None:
+    monkeypatch.setenv("PATH", str(home))
+    invoke = CliRunner().invoke
+    assert f"`{program}` lists the clusters on" in str(invoke(app, ["--on", place, "clusters"]).exception)
+    engine = home / program
+    engine.write_text(f"#!/bin/sh\necho '{listed}'\n")
+    engine.chmod(0o755)
+    told = json.loads(invoke(app, ["--on", place, "clusters", "--json"]).stdout)
+    assert [(each["name"], each["state"]) for each in told] == found
+    assert invoke(app, ["--on", place, "clusters"]).stdout.split()[:4] == ["cluster", "state", *found[0]]
+    engine.write_text("#!/bin/sh\necho 'nobody there' >&2; exit 1\n")
+    assert "and says: nobody there" in str(invoke(app, ["--on", place, "clusters"]).exception)
+    assert "No clusters yet" in invoke(app, ["clusters"]).output
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        (
+            "There is no model 'digts'. Models: digits, norm. Deploy it first.",
+            "Did you mean 'digits'? Models: ",
+        ),
+        ("There is no log 'digit.1'. Logs: digits.1.0, management.", "Did you mean 'digits.1.0'? Logs: "),
+        ("There is no version '7' of model 'digits'. Its versions: 1, 2.", "'digits'. Its versions: "),
+        ("There is no application 'x'. Applications: none yet.", "'x'. Applications: "),
+    ],
+)
+def test_a_misspelt_name_is_suggested(said: str, meant: str) -> None:
+    assert meant in words.translated(said)
 
 
 def test_a_cluster_that_is_stopped_or_dead_is_called_so(home: Path) -> None:
