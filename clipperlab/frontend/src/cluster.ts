@@ -72,12 +72,12 @@ export class Cluster {
 
   /** Call management; then look what there is. */
   async call(path: string, method: string, body?: unknown): Promise<void> {
-    await ask(`${this.name}/api/${path}`, method, body);
+    await ask(`clusters/${this.name}/api/${path}`, method, body);
     await this._poll.refresh();
   }
 
   batching(model: string, version: string): Promise<unknown[]> {
-    return ask(`${this.name}/api/models/${model}/versions/${version}/batching`);
+    return ask(`clusters/${this.name}/api/models/${model}/versions/${version}/batching`);
   }
 
   /** Look now, where somebody sees it. */
@@ -96,7 +96,7 @@ export class Cluster {
       after.set('after_event', String(this.events[this.events.length - 1].id));
     }
     try {
-      const overview = await ask<IOverview>(`${this.name}/api/overview?${after}`);
+      const overview = await ask<IOverview>(`clusters/${this.name}/api/overview?${after}`);
       this.overview = overview;
       this._seen = Date.now();
       this.points = [...(anew ? [] : this.points), ...overview.points].slice(-POINTS);
