@@ -157,7 +157,7 @@ def test_a_kernel_that_restarts_loses_nothing_and_the_side_panel_needs_none(serv
         page.get_by_label("One replica of digits fewer").click()
         expect(page.get_by_label(f"{count} replicas")).to_be_visible()
     page.get_by_label("Insert the connecting code").click()
-    expect(page.get_by_text('ProcessContainerManager("browser")').first).to_be_visible()
+    expect(page.get_by_text('ClipperConnection("browser")').first).to_be_visible()
     page.get_by_label("Open the live dashboard").click()
     expect(page.get_by_text("digits: answers a second").first).to_be_visible()
     lab.shoot("side-panel")

@@ -18,11 +18,10 @@ export function beginning(cluster: string): string[] {
       `\`${cluster}\`, and starts it where it does not run.`,
     'from clipperlab import ClipperConnection\nfrom clipperlab.deployers.python import create_endpoint\n\n' +
       `conn = ${connection(cluster)}\nconn.start_clipper(exist_ok=True)`,
-    'def total(inputs):  # a list of inputs, each of them a list of numbers\n' +
-      '    return [sum(numbers) for numbers in inputs]\n\n\n' +
-      'create_endpoint(conn, "total", "doubles", func=total, default_output=-1, example_input=[1.0, 2.0])',
-    'conn.application("total").predict([1.0, 2.0, 3.0])',
-    'conn.load("total", rate=20, seconds=60, inputs=[[1.0, 2.0], [3.0, 4.0]])  # somebody asks, for a minute\n' +
-      'conn.panel()'
+    '# It takes a list of inputs, and returns a list as long.\ndef total(inputs):\n' +
+      '    return [sum(numbers) for numbers in inputs]\n\n\ncreate_endpoint(conn, "total", "doubles", func=total)',
+    '# Any program may ask it over HTTP; this asks from here.\nconn.application("total").predict([1.0, 2.0, 3.0])',
+    '# Somebody asks for a minute: look at it at work.\ninputs = [[1.0, 2.0], [3.0, 4.0]]\n' +
+      'conn.load("total", inputs=inputs, rate=20, seconds=60)\nconn.panel()'
   ];
 }

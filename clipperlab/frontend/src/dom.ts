@@ -48,6 +48,7 @@ export const STYLE = `
   color: var(--jp-ui-font-color2); }
 .clipper-panel ul { list-style: none; margin: 0; padding: 0; }
 .clipper-panel li { padding: 5px 0; border-bottom: 1px solid var(--jp-border-color2); }
+.clipper-panel ul + .clipper-button { margin-top: 6px; }
 .clipper-panel p { margin: 0 0 6px; }
 .clipper-panel fieldset { border: none; margin: 0 0 8px; padding: 0; min-width: 0; }
 .clipper-panel [hidden] { display: none; }
@@ -67,7 +68,7 @@ export const STYLE = `
 .clipper-state > details { grid-column: 2 / 4; }
 .clipper-state > .clipper-button { grid-area: 1 / 3; }
 .clipper-state summary { cursor: pointer; }
-.clipper-cut { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
+.clipper-cut { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
 .clipper-panel pre { white-space: pre-wrap; overflow-wrap: anywhere; max-height: 16em; overflow: auto; margin: 4px 0;
   font-size: var(--jp-ui-font-size0); line-height: 1.4; }
 .clipper-dot { width: 8px; height: 8px; border-radius: 50%; background: var(--jp-warn-color1); }

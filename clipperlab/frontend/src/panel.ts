@@ -35,16 +35,16 @@ export class ClipperPanel extends Widget {
       this._trouble,
       this._note,
       this._actions.node,
+      this._begin,
       this._running
     );
     this._begin.append(
-      h('p', {}, 'Nothing is deployed here yet.'),
+      this._nothing,
       h('p', {}, h('b', {}, 'New notebook'), ' has ten lines that deploy a function, ask it, and show it at work.'),
       h('p', {}, this._lesson, ' teaches the same with a real model, in five minutes.')
     );
     this._deployed.append(h('h2', {}, 'Models'), this._models, h('h2', {}, 'Applications'), this._applications);
     this._running.append(
-      this._begin,
       this._deployed,
       h('h2', {}, 'What happened'),
       this._events,
@@ -108,7 +108,8 @@ export class ClipperPanel extends Widget {
     const note = { stopped: `Cluster ${chosen} is not running. ${start}`, none: `There is no cluster yet. ${start}` };
     setText(this._note, (!this._actions.busy && note[info?.state as keyof typeof note]) || '');
     this._running.hidden = !runs;
-    this._begin.hidden = !cluster?.overview || cluster.models.length > 0;
+    this._nothing.hidden = !runs;
+    this._begin.hidden = runs ? !cluster?.overview || cluster.models.length > 0 : info?.state !== 'none';
     this._deployed.hidden = !cluster?.models.length && !cluster?.applications.length;
     this._renderModels();
     this._renderApplications();
@@ -158,7 +159,8 @@ export class ClipperPanel extends Widget {
     }
     if (this._shownEvents !== texts.join()) {
       this._shownEvents = texts.join();
-      this._events.replaceChildren(...texts.map(text => h('li', { class: 'clipper-faint' }, text)));
+      const told = (text: string): HTMLElement => h('div', { class: 'clipper-faint clipper-cut', title: text }, text);
+      this._events.replaceChildren(...texts.map(text => h('li', {}, told(text))));
     }
     this._all.hidden = events.length <= EVENTS;
     setText(this._all, this._isAll ? 'Fewer' : 'All events');
@@ -192,6 +194,7 @@ export class ClipperPanel extends Widget {
   private _where = h('div', { class: 'clipper-faint clipper-where' });
   private _trouble = h('div', { class: 'clipper-trouble', role: 'status' });
   private _note = h('div', { class: 'clipper-note', role: 'status' });
+  private _nothing = h('p', {}, 'Nothing is deployed here yet.');
   private _begin = h('div', { class: 'clipper-note' });
   private _running = h('div');
   private _deployed = h('div');
@@ -205,9 +208,10 @@ export class ClipperPanel extends Widget {
   });
 }
 
-/** The first line of an event; where that only announces a traceback, what went wrong. */
+/** The first line of an event, and where that only announces a traceback, what went wrong. */
 function brief(text: string): string {
   const lines = text.trim().split('\n');
-  const first = lines[0].replace(/ Its last words: Traceback .*:$/, ':');
-  return first.endsWith(':') ? `${first} ${lines[lines.length - 1].trim()}` : first;
+  const announced = /(\. Its last words)?:( Traceback.*:)?$/;
+  const wrong = lines[lines.length - 1].trim();
+  return lines.length > 1 && announced.test(lines[0]) ? lines[0].replace(announced, `: ${wrong}`) : lines[0];
 }
