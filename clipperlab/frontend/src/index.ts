@@ -49,8 +49,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
       app.shell.activateById(widget.id);
     };
     const notebooks = new Notebooks(app, tracker);
-    const openLesson = (number?: string): Promise<unknown> => openLessons(app, number);
-    const panel = new ClipperPanel({ notebooks, openDashboard: open, openLessons: openLesson });
+    const lessons = (number?: string): Promise<unknown> => openLessons(app, number);
+    const panel = new ClipperPanel({ notebooks, openDashboard: open, openLessons: lessons });
     panel.id = 'clipperlab-panel';
     panel.title.icon = clipperIcon;
     panel.title.caption = 'Clipper Lab: clusters and models';
@@ -77,16 +77,15 @@ const plugin: JupyterFrontEndPlugin<void> = {
       label: 'Lessons',
       caption: 'A workshop in model serving: what each lesson teaches, and the lessons themselves',
       icon: clipperIcon,
-      execute: () => openLesson().catch(error => showErrorMessage('No lessons here', error))
+      execute: () => lessons().catch(error => showErrorMessage('No lessons here', error))
     });
     app.commands.addCommand(NOTEBOOK, {
-      label: args => (args.isPalette ? 'New connected notebook' : 'New notebook'),
+      label: 'New notebook',
       caption: 'A notebook that is connected to a cluster: deploy a function, ask it, see it at work',
       icon: notebookIcon,
       execute: async args => {
-        const cells = beginning(await panel.choose());
         const folder = args.cwd === undefined ? undefined : String(args.cwd);
-        return notebooks.create(cells, folder).catch(error => showErrorMessage('No notebook could be made', error));
+        return notebooks.create(beginning(await panel.choose()), folder).catch(error => showErrorMessage('No notebook could be made', error));
       }
     });
     void restorer?.restore(dashboards, {
@@ -95,7 +94,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       name: widget => widget.content.cluster
     });
     for (const command of [SHOW, DASHBOARD, LESSONS, NOTEBOOK]) {
-      palette?.addItem({ command, category: CATEGORY, args: { isPalette: true } });
+      palette?.addItem({ command, category: CATEGORY });
     }
     [LESSONS, NOTEBOOK, DASHBOARD].forEach((command, rank) => {
       launcher?.add({ command, category: CATEGORY, categoryRank: AFTER_NOTEBOOKS, rank });

@@ -23,10 +23,10 @@ export class ClipperPanel extends Widget {
     super();
     this.addClass('clipper-panel');
     this._clusters = new Clusters(this._actions, () => this.isVisible);
-    const dashboard = button('Dashboard', 'Open the live dashboard', () => _options.openDashboard(this._clusters.chosen));
-    const make = button('New notebook', 'A new notebook, connected to this cluster, with lines to begin with', () =>
-      this._make()
-    );
+    const look = (): void => void this.choose().then(_options.openDashboard);
+    const dashboard = button('Dashboard', 'Open the live dashboard', look);
+    const lines = 'New notebook, connected to this cluster, with lines to begin with';
+    const make = button('New notebook', lines, () => void this._make());
     this.node.append(
       h('style', {}, STYLE),
       this._clusters.node,
@@ -167,10 +167,12 @@ export class ClipperPanel extends Widget {
     this._all.setAttribute('aria-expanded', String(this._isAll));
   }
 
-  private _make(): void {
-    void this._options.notebooks.create(beginning(this._clusters.chosen)).catch(error => {
-      this._actions.say(`No notebook could be made. ${error.message}`, '');
-    });
+  private async _make(): Promise<void> {
+    try {
+      await this._options.notebooks.create(beginning(await this.choose()));
+    } catch (error) {
+      this._actions.say(`No notebook could be made. ${(error as Error).message}`, '');
+    }
   }
 
   private _insert(): void {
