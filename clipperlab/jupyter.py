@@ -5,6 +5,8 @@ its XSRF rules; the clusters' tokens stay here. So what works on a laptop works 
 
     GET  clusters                              names, addresses, and which run
     POST clusters/{name}/start, .../stop
+    DELETE clusters/{name}                     ends it, and forgets what was deployed
+    GET  lessons                               where the lessons are, below the server's folder
     any  clusters/{name}/api/{path}            management's /api/v1/{path}
     any  clusters/{name}/query/{path}          the query frontend's /{path}
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
@@ -26,6 +29,7 @@ from tornado.iostream import StreamClosedError
 
 from clipper_container.errors import BadRequest, ClipperException, ClusterError, NotFound
 
+from .lessons.folder import lessons_below
 from .management import credentials
 from .places import ClusterRecord
 from .places.process import ProcessContainerManager, clusters
@@ -125,6 +129,31 @@ class Stop(_Handler):
     async def post(self, name: str) -> None:
         await asyncio.to_thread(self.manager(name).down, purge=False)
         self.finish(json.dumps({"name": name, "state": "stopped"}))
+
+
+class Forget(_Handler):
+    """Ends a cluster's processes, and removes all that is known of it."""
+
+    @web.authenticated
+    async def delete(self, name: str) -> None:
+        await asyncio.to_thread(self.manager(name).down, purge=True)
+        self.set_status(204)
+        self.finish()
+
+
+class Lessons(_Handler):
+    """Where the lessons are, as paths that JupyterLab opens."""
+
+    @web.authenticated
+    def get(self) -> None:
+        root = Path(self.settings.get("server_root_dir", "")).expanduser().resolve()
+        found = lessons_below(root)
+        if found is None:
+            raise NotFound(
+                f"The lessons are not in {root}, which is what JupyterLab shows here. In a terminal, "
+                "`clipperlab lessons` copies them into a folder, and opens them."
+            )
+        self.finish(json.dumps(found))
 
 
 class _Forwarding(_Handler):
@@ -249,12 +278,15 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
         verify=False,
         limits=httpx2.Limits(max_connections=AT_ONCE, max_keepalive_connections=0),
     )
-    base = url_path_join(app.settings["base_url"], "clipperlab", "clusters")
+    ours = url_path_join(app.settings["base_url"], "clipperlab")
+    base = url_path_join(ours, "clusters")
     name = "(?P<name>[a-z0-9-]+)"
     app.add_handlers(  # type: ignore[no-untyped-call]
         ".*$",
         [
             (base, Clusters),
+            (url_path_join(ours, "lessons"), Lessons),
+            (f"{base}/{name}", Forget),
             (f"{base}/{name}/start", Start),
             (f"{base}/{name}/stop", Stop),
             (f"{base}/{name}/api/(?P<path>.*)", Api),

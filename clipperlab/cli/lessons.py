@@ -13,7 +13,7 @@ import typer
 
 from clipper_container.errors import ClipperException
 
-from ..lessons.copies import Copied, copy_out
+from ..lessons.copies import FOLDER, Copied, copy_out
 from .app import command, console
 
 WORKSPACE = "clipper-lab"
@@ -22,7 +22,7 @@ WORKSPACES = ".workspaces"  # the copy's own: one in the home would be of all co
 
 @command("lessons my-lessons")
 def lessons(
-    folder: Annotated[Path, typer.Argument(help="Where to; it is made.")] = Path("clipper-lab"),
+    folder: Annotated[Path, typer.Argument(help="Where to; it is made.")] = Path(FOLDER),
     no_open: Annotated[bool, typer.Option("--no-open", help="Only copy them.")] = False,
 ) -> None:
     """Copy the lessons into a folder, and open them in JupyterLab. What is there already stays as it is."""

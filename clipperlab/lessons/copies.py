@@ -13,6 +13,7 @@ from .contents import contents
 
 BROUGHT = Path(__file__).parent / "material"  # there in a wheel only: hatch_build.py puts it there
 CHECKOUT = Path(__file__).parents[2]
+FOLDER = "clipper-lab"  # where no other is named
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,8 @@ def test_a_model_is_served_and_steered_by_mouse(server: str, page: Page) -> None
         press(page, "Scale", f"Scaling digits:1 to {count}: done")
         expect(other.page.get_by_label(f"{count} replicas")).to_be_visible()
     lab.run("run.stop(); result = run.result(); result")
-    expect(page.get_by_text("Latency, by how many are quicker")).to_be_visible()
+    quicker = page.get_by_role("img", name=re.compile("^Latency, by how many are quicker"))
+    expect(quicker).to_be_visible(timeout=SOON_MS)
     lab.run("assert set(result['answers']) == {'model'}, result\nprint('no query', 'failed')")
     expect(page.get_by_text("no query failed")).to_be_visible(timeout=SOON_MS)
     assert lab.errors == []
@@ -157,7 +158,7 @@ def test_a_kernel_that_restarts_loses_nothing_and_the_side_panel_needs_none(serv
         page.get_by_label("One replica of digits fewer").click()
         expect(page.get_by_label(f"{count} replicas")).to_be_visible()
     page.get_by_label("Insert the connecting code").click()
-    expect(page.get_by_text('ProcessContainerManager("browser")').first).to_be_visible()
+    expect(page.get_by_text('ClipperConnection("browser")').first).to_be_visible()
     page.get_by_label("Open the live dashboard").click()
     expect(page.get_by_text("digits: answers a second").first).to_be_visible()
     lab.shoot("side-panel")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -167,6 +168,7 @@ def test_nobody_gets_in_without_the_servers_token(
 ) -> None:
     assert fetch("GET", *path, headers={"Authorization": "token wrong"}).code == 403
     assert fetch("POST", "clusters", "jupyter", "stop", headers={"Authorization": ""}).code == 403
+    assert fetch("DELETE", "clusters", "jupyter", headers={"Authorization": ""}).code == 403
     assert cluster.status()["cluster_name"] == "jupyter"
 
 
@@ -297,6 +299,31 @@ def test_a_dead_management_and_a_stopped_cluster_are_told_and_started(
     fetch("POST", "clusters", "jupyter", "start")
     cluster.connect()
     wait_for("the model", lambda: cluster.get_all_models(verbose=True)[0]["state"] == "ready")
+
+
+def test_a_cluster_is_forgotten(attach: Attach, fetch: Fetch) -> None:
+    attach("forgotten").start_clipper(fresh=True)
+    record = ProcessContainerManager("forgotten").record()
+    assert record is not None
+    assert fetch("DELETE", "clusters", "forgotten").code == 204
+    assert "forgotten" not in [c["name"] for c in body(fetch("GET", "clusters"))["clusters"]]
+    assert not ProcessContainerManager("forgotten").folder.exists()
+    response = fetch("DELETE", "clusters", "forgotten")
+    assert (response.code, body(response)["error"]) == (404, "NotFound")
+
+
+def test_it_says_where_the_lessons_are(fetch: Fetch, jp_root_dir: Path) -> None:
+    response = fetch("GET", "lessons")
+    assert response.code == 404
+    assert "`clipperlab lessons` copies them" in body(response)["message"]
+    folder = jp_root_dir / "notebooks"
+    folder.mkdir()
+    for name in ("README.md", "01_serve.ipynb"):
+        (folder / name).touch()
+    assert body(fetch("GET", "lessons")) == {
+        "overview": "notebooks/README.md",
+        "lessons": ["notebooks/01_serve.ipynb"],
+    }
 
 
 def test_a_token_that_is_wrong_is_told(cluster: ClipperConnection, fetch: Fetch) -> None:

@@ -5,7 +5,7 @@ import { ServerConnection } from '@jupyterlab/services';
 
 export interface IClusterInfo {
   name: string;
-  state: 'running' | 'stopped' | 'silent' | 'broken';
+  state: 'running' | 'stopped' | 'silent' | 'broken' | 'none';
   message?: string;
   query?: string;
   management?: string;
@@ -58,9 +58,9 @@ export interface IOverview {
 
 export const settings = ServerConnection.makeSettings();
 
-/** The response to a request under `clipperlab/clusters`. Rejects with a sentence that says what to do. */
+/** The response to a request under `clipperlab`. Rejects with a sentence that says what to do. */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
-  const url = URLExt.join(settings.baseUrl, 'clipperlab', 'clusters', path);
+  const url = URLExt.join(settings.baseUrl, 'clipperlab', path);
   let response: Response;
   try {
     response = await ServerConnection.makeRequest(url, init, settings);
@@ -79,13 +79,13 @@ function said(status: number, path: string): string {
   if (status === 403) {
     return 'The Jupyter server lets this page in no more. Reload it, and log in.';
   }
-  if (status === 404 && path === '') {
+  if (status === 404 && path === 'clusters') {
     return (
       'The Jupyter server runs without the extension clipperlab. Where it runs, ' +
       'pip install "clipperlab[lab]", and start it again.'
     );
   }
-  return `The Jupyter server answered ${status} to clusters/${path}. Its log tells more.`;
+  return `The Jupyter server answered ${status} to ${path}. Its log tells more.`;
 }
 
 export async function ask<T>(path: string, method = 'GET', body?: unknown): Promise<T> {
@@ -96,7 +96,7 @@ export async function ask<T>(path: string, method = 'GET', body?: unknown): Prom
 
 /** Call `onEvent` when something happens in the cluster, until `signal` says to stop or the stream ends. */
 export async function follow(cluster: string, signal: AbortSignal, onEvent: () => void): Promise<void> {
-  const response = await request(`${cluster}/api/events/stream`, { signal });
+  const response = await request(`clusters/${cluster}/api/events/stream`, { signal });
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   signal.addEventListener('abort', () => void reader.cancel().catch(() => undefined));
   let rest = '';

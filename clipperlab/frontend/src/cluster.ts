@@ -72,12 +72,12 @@ export class Cluster {
 
   /** Call management; then look what there is. */
   async call(path: string, method: string, body?: unknown): Promise<void> {
-    await ask(`${this.name}/api/${path}`, method, body);
+    await ask(`clusters/${this.name}/api/${path}`, method, body);
     await this._poll.refresh();
   }
 
   batching(model: string, version: string): Promise<unknown[]> {
-    return ask(`${this.name}/api/models/${model}/versions/${version}/batching`);
+    return ask(`clusters/${this.name}/api/models/${model}/versions/${version}/batching`);
   }
 
   /** Look now, where somebody sees it. */
@@ -96,11 +96,11 @@ export class Cluster {
       after.set('after_event', String(this.events[this.events.length - 1].id));
     }
     try {
-      const overview = await ask<IOverview>(`${this.name}/api/overview?${after}`);
+      const overview = await ask<IOverview>(`clusters/${this.name}/api/overview?${after}`);
       this.overview = overview;
       this._seen = Date.now();
-      this.points = [...(anew ? [] : this.points), ...overview.points].slice(-POINTS);
-      this.events = [...(anew ? [] : this.events), ...overview.events].slice(-EVENTS);
+      this.points = anew ? overview.points : longer(this.points, overview.points).slice(-POINTS);
+      this.events = anew ? overview.events : longer(this.events, overview.events).slice(-EVENTS);
       this.trouble = '';
       if (!this._stream && Date.now() >= this._followAt) {
         void this._follow();
@@ -156,4 +156,10 @@ export class Cluster {
   private _stream: AbortController | null = null;
   private _followAt = 0;
   private _changed = new Signal<this, void>(this);
+}
+
+/** With what is newer: two looks at the same time bring the same. */
+function longer<T extends { id: number }>(known: T[], found: T[]): T[] {
+  const last = known[known.length - 1]?.id ?? -1;
+  return [...known, ...found.filter(each => each.id > last)];
 }

@@ -1,16 +1,24 @@
 // What JupyterLab and Notebook load: the side panel, the dashboard, and commands for both.
 
 import { ILabShell, ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { ICommandPalette, MainAreaWidget, WidgetTracker, showErrorMessage } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
-import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { notebookIcon } from '@jupyterlab/ui-components';
 import { alive } from './alive';
 import { Dashboard } from './dashboard';
-import { clipperIcon } from './icon';
+import { beginning } from './code';
+import { chartIcon, clipperIcon } from './icon';
+import { openLessons } from './lessons';
+import { Notebooks } from './notebooks';
 import { ClipperPanel } from './panel';
 
 const SHOW = 'clipperlab:show-panel';
 const DASHBOARD = 'clipperlab:open-dashboard';
+const LESSONS = 'clipperlab:open-lessons';
+const NOTEBOOK = 'clipperlab:new-notebook';
+const CATEGORY = 'Clipper Lab';
+const AFTER_NOTEBOOKS = 10; // the rank of a launcher's section; consoles have 20
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'clipperlab:plugin',
@@ -23,17 +31,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     labShell: ILabShell | null,
     launcher: ILauncher | null,
     restorer: ILayoutRestorer | null,
-    notebooks: INotebookTracker | null
+    tracker: INotebookTracker | null
   ) => {
-    const insert = (code: string): boolean => {
-      const notebook = notebooks?.currentWidget?.content;
-      if (!notebook || notebook.isDisposed) {
-        return false;
-      }
-      NotebookActions.insertBelow(notebook);
-      notebook.activeCell!.model.sharedModel.setSource(code);
-      return true;
-    };
     const dashboards = new WidgetTracker<MainAreaWidget<Dashboard>>({ namespace: 'clipperlab-dashboard' });
     const open = (cluster: string): void => {
       let widget = dashboards.find(each => each.content.cluster === cluster);
@@ -49,10 +48,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
       }
       app.shell.activateById(widget.id);
     };
-    const panel = new ClipperPanel({ openDashboard: open, insert });
-    const look = (): void => panel.setNotebook(!!notebooks?.currentWidget);
-    notebooks?.currentChanged.connect(look);
-    look();
+    const notebooks = new Notebooks(app, tracker);
+    const lessons = (number?: string): Promise<unknown> => openLessons(app, number);
+    const panel = new ClipperPanel({ notebooks, openDashboard: open, openLessons: lessons });
     panel.id = 'clipperlab-panel';
     panel.title.icon = clipperIcon;
     panel.title.caption = 'Clipper Lab: clusters and models';
@@ -70,20 +68,37 @@ const plugin: JupyterFrontEndPlugin<void> = {
       }
     });
     app.commands.addCommand(DASHBOARD, {
-      label: 'Clipper dashboard',
+      label: 'Dashboard',
       caption: 'The live pictures of a cluster',
-      icon: clipperIcon,
+      icon: chartIcon,
       execute: async args => open(String(args.cluster ?? (await panel.choose())))
+    });
+    app.commands.addCommand(LESSONS, {
+      label: 'Lessons',
+      caption: 'A workshop in model serving: what each lesson teaches, and the lessons themselves',
+      icon: clipperIcon,
+      execute: () => lessons().catch(error => showErrorMessage('No lessons here', error))
+    });
+    app.commands.addCommand(NOTEBOOK, {
+      label: 'New notebook',
+      caption: 'A notebook that is connected to a cluster: deploy a function, ask it, see it at work',
+      icon: notebookIcon,
+      execute: async args => {
+        const folder = args.cwd === undefined ? undefined : String(args.cwd);
+        return notebooks.create(beginning(await panel.choose()), folder).catch(error => showErrorMessage('No notebook could be made', error));
+      }
     });
     void restorer?.restore(dashboards, {
       command: DASHBOARD,
       args: widget => ({ cluster: widget.content.cluster }),
       name: widget => widget.content.cluster
     });
-    for (const command of [SHOW, DASHBOARD]) {
-      palette?.addItem({ command, category: 'Clipper Lab' });
+    for (const command of [SHOW, DASHBOARD, LESSONS, NOTEBOOK]) {
+      palette?.addItem({ command, category: CATEGORY });
     }
-    launcher?.add({ command: DASHBOARD, category: 'Other', rank: 1 });
+    [LESSONS, NOTEBOOK, DASHBOARD].forEach((command, rank) => {
+      launcher?.add({ command, category: CATEGORY, categoryRank: AFTER_NOTEBOOKS, rank });
+    });
   }
 };
 

@@ -1,169 +1,119 @@
 // The side panel: clusters, and what of the chosen one is looked at and steered most. Needs no kernel.
 
-import { Clipboard, Dialog, showDialog } from '@jupyterlab/apputils';
-import { Poll } from '@lumino/polling';
 import { Widget } from '@lumino/widgets';
-import { IClusterInfo, ask } from './api';
+import { Actions } from './actions';
 import { Cluster } from './cluster';
-import { STYLE, button, h, setText, sparkline } from './dom';
+import { Clusters } from './clusters';
+import { beginning, connecting } from './code';
+import { STYLE, button, h, setText } from './dom';
+import { ModelRow } from './model';
+import { Notebooks } from './notebooks';
 
-const CLUSTERS_MS = 3000;
-const SPARKS = 60;
 const EVENTS = 6;
-const DEFAULT = 'default-cluster';
 const INSERT = 'Insert the connecting code into the active notebook';
 
 export interface IPanelOptions {
+  notebooks: Notebooks;
   openDashboard: (cluster: string) => void;
-  /** Put code into the active notebook; false where there is none. */
-  insert: (code: string) => boolean;
-}
-
-/** The Python that connects to a cluster. */
-export function connecting(cluster: string): string {
-  if (cluster === DEFAULT) {
-    return 'from clipperlab import ClipperConnection\n\nconn = ClipperConnection()\nconn.connect()\nconn';
-  }
-  return (
-    'from clipperlab import ClipperConnection, ProcessContainerManager\n\n' +
-    `conn = ClipperConnection(ProcessContainerManager("${cluster}"))\nconn.connect()\nconn`
-  );
+  openLessons: (number?: string) => Promise<unknown>;
 }
 
 export class ClipperPanel extends Widget {
   constructor(private _options: IPanelOptions) {
     super();
     this.addClass('clipper-panel');
-    this._choice.setAttribute('aria-label', 'Cluster');
-    this._choice.addEventListener('change', () => this._choose(this._choice.value));
-    this._start = button('Start', 'Start this cluster', () => this._startCluster());
-    this._stop = button('Stop', 'Stop this cluster', () => void this._stopCluster());
-    const dashboard = button('Dashboard', 'Open the live dashboard', () => {
-      if (this._cluster) {
-        this._options.openDashboard(this._cluster.name);
-      }
-    });
-    this._insertion = button('Insert code', INSERT, () => this._insert());
+    this._clusters = new Clusters(this._actions, () => this.isVisible);
+    const look = (): void => void this.choose().then(_options.openDashboard);
+    const dashboard = button('Dashboard', 'Open the live dashboard', look);
+    const lines = 'New notebook, connected to this cluster, with lines to begin with';
+    const make = button('New notebook', lines, () => void this._make());
     this.node.append(
       h('style', {}, STYLE),
-      h('div', { class: 'clipper-row' }, this._choice, this._start, this._stop),
+      this._clusters.node,
       this._where,
-      h('div', { class: 'clipper-row' }, dashboard, this._insertion),
+      h('div', { class: 'clipper-buttons' }, dashboard, make, this._insertion),
       this._trouble,
-      this._said,
+      this._note,
+      this._actions.node,
+      this._begin,
       this._running
     );
-    this._running.append(
-      h('h2', {}, 'Models'),
-      this._models,
-      h('h2', {}, 'Applications'),
-      this._applications,
-      h('h2', {}, 'What happened'),
-      this._events
+    this._begin.append(
+      this._nothing,
+      h('p', {}, h('b', {}, 'New notebook'), ' has ten lines that deploy a function, ask it, and show it at work.'),
+      h('p', {}, this._lesson, ' teaches the same with a real model, in five minutes.')
     );
-    this._poll = new Poll({
-      auto: true,
-      factory: () => this._look(),
-      frequency: { interval: CLUSTERS_MS, backoff: true, max: 30000 },
-      name: 'clipperlab:clusters',
-      standby: () => this.isVisible === false || document.hidden
-    });
+    this._deployed.append(h('h2', {}, 'Models'), this._models, h('h2', {}, 'Applications'), this._applications);
+    this._running.append(
+      this._deployed,
+      h('h2', {}, 'What happened'),
+      this._events,
+      this._all
+    );
+    this._actions.changed.connect(this._render, this);
+    this._clusters.changed.connect(this._watch, this);
+    _options.notebooks.changed.connect(this._render, this);
+    _options.notebooks.connected.connect((_, name) => this._clusters.choose(name));
+    this._render();
   }
 
   /** The name of the cluster that is shown; of one that runs, where there is one and none was shown yet. */
-  async choose(): Promise<string> {
-    if (!this._chosen) {
-      await this._look().catch(() => undefined); // the dashboard says what is wrong
-    }
-    return this._chosen || DEFAULT;
-  }
-
-  /** Say whether there is a notebook to put code into. Where there is none the button still shows the code. */
-  setNotebook(there: boolean): void {
-    this._insertion.setAttribute('aria-disabled', String(!there));
-    this._insertion.title = there ? INSERT : 'Open a notebook first: the connecting code goes into the active one';
+  choose(): Promise<string> {
+    return this._clusters.first();
   }
 
   dispose(): void {
     if (this.isDisposed) {
       return;
     }
-    this._poll.dispose();
+    this._clusters.dispose();
     this._cluster?.letGo(this);
     super.dispose();
   }
 
   protected onAfterShow(): void {
-    void this._poll.refresh();
+    void this._clusters.refresh();
     this._cluster?.refresh();
-  }
-
-  private async _look(): Promise<void> {
-    try {
-      this._clusters = (await ask<{ clusters: IClusterInfo[] }>('')).clusters;
-      this._noServer = '';
-    } catch (error) {
-      this._noServer = (error as Error).message;
-      this._render();
-      throw error;
-    }
-    const names = this._clusters.map(cluster => cluster.name);
-    if (names.length === 0) {
-      names.push(DEFAULT);
-      this._clusters = [{ name: DEFAULT, state: 'stopped' }];
-    }
-    if ([...this._choice.options].map(option => option.value).join() !== names.join()) {
-      this._choice.replaceChildren(...names.map(name => h('option', { value: name }, name)));
-      this._choice.value = this._chosen;
-    }
-    if (!names.includes(this._chosen)) {
-      const running = this._clusters.find(cluster => cluster.state === 'running');
-      this._choose((running ?? this._clusters[0]).name);
-    }
-    this._watch();
-    this._render();
-  }
-
-  private _choose(name: string): void {
-    this._chosen = name;
-    this._choice.value = name;
-    this._watch();
-    this._render();
   }
 
   /** Watch the chosen cluster where it runs. */
   private _watch(): void {
-    const wanted = this._info()?.state !== 'stopped' ? this._chosen : null;
-    if (this._cluster?.name !== (wanted ?? undefined)) {
+    const wanted = this._runs() ? this._clusters.chosen : undefined;
+    if (this._cluster?.name !== wanted) {
       this._cluster?.letGo(this);
       this._cluster = wanted ? Cluster.of(wanted, this) : null;
       this._cluster?.changed.connect(this._render, this);
     }
+    this._render();
   }
 
-  private _info(): IClusterInfo | undefined {
-    return this._clusters.find(cluster => cluster.name === this._chosen);
+  private _runs(): boolean {
+    const state = this._clusters.info?.state;
+    return state === 'running' || state === 'silent';
   }
 
   private _render(): void {
-    const info = this._info();
+    const { info, chosen } = this._clusters;
     const cluster = this._cluster;
-    const runs = info !== undefined && info.state !== 'stopped';
-    this._start.disabled = runs && !cluster?.trouble;
-    this._stop.disabled = !runs;
-    const stopped = `Cluster ${this._chosen} is not running. Start it here, with start_clipper(), or with clipperlab start.`;
-    setText(this._where, info?.query ? `queries at ${info.query}, management at ${info.management}` : '');
-    const wrong = cluster?.trouble || (cluster?.overview?.cluster.warnings ?? []).join(' ');
-    setText(this._trouble, this._noServer || (runs ? wrong : info ? stopped : ''));
+    const runs = this._runs();
+    this._clusters.update(!cluster?.trouble);
+    this._models.disabled = this._actions.busy !== '';
+    this.node.setAttribute('aria-busy', String(this._actions.busy !== ''));
+    this._insertion.hidden = !this._options.notebooks.isOpen;
+    setText(this._where, info?.query ? `queries at ${info.query}\nmanagement at ${info.management}` : '');
+    const warnings = (cluster?.overview?.cluster.warnings ?? []).join(' ');
+    const broken = info?.state === 'broken' ? info.message! : '';
+    setText(this._trouble, this._clusters.trouble || broken || (runs ? cluster?.trouble || warnings : ''));
+    const start = 'Start it here, with start_clipper(), or with clipperlab start.';
+    const note = { stopped: `Cluster ${chosen} is not running. ${start}`, none: `There is no cluster yet. ${start}` };
+    setText(this._note, (!this._actions.busy && note[info?.state as keyof typeof note]) || '');
     this._running.hidden = !runs;
+    this._nothing.hidden = !runs;
+    this._begin.hidden = runs ? !cluster?.overview || cluster.models.length > 0 : info?.state !== 'none';
+    this._deployed.hidden = !cluster?.models.length && !cluster?.applications.length;
     this._renderModels();
     this._renderApplications();
-    const events = (cluster?.events ?? []).slice(-EVENTS).reverse();
-    const texts = events.map(event => `${new Date(1000 * event.at).toLocaleTimeString()}  ${event.text.split('\n')[0]}`);
-    if (this._shownEvents !== texts.join()) {
-      this._shownEvents = texts.join();
-      this._events.replaceChildren(...texts.map(text => h('li', { class: 'clipper-faint' }, text)));
-    }
+    this._renderEvents();
   }
 
   private _renderModels(): void {
@@ -177,15 +127,11 @@ export class ClipperPanel extends Widget {
     for (const name of models) {
       let row = this._rows.get(name);
       if (!row) {
-        row = new ModelRow(this._cluster!, name, (what, code, call) => void this._do(what, code, call));
+        row = new ModelRow(this._cluster!, name, this._actions);
         this._rows.set(name, row);
-        this._models.append(row.node);
+        this._list.append(row.node);
       }
       row.update();
-    }
-    this._none.remove();
-    if (models.length === 0) {
-      this._models.append(this._none);
     }
   }
 
@@ -201,198 +147,73 @@ export class ClipperPanel extends Widget {
       const told = `${linked}; ${Math.round(rate)} answers a second; ${kept}`;
       return h('li', {}, h('b', {}, `/${application.name}/predict`), h('div', { class: 'clipper-faint' }, told));
     });
-    this._applications.replaceChildren(...(items.length ? items : [h('li', {}, 'None yet.')]));
+    this._applications.replaceChildren(...(items.length ? items : [h('li', { class: 'clipper-faint' }, 'None yet.')]));
   }
 
-  /** Do it, and say what became of it, with the Python that does the same. */
-  private async _do(what: string, code: string, call: () => Promise<void>): Promise<void> {
-    this._say(`${what} …`, code);
-    try {
-      await call();
-      this._say(`${what}: done.`, code);
-    } catch (error) {
-      const [first, ...rest] = (error as Error).message.split('\n');
-      this._say(`${what} failed. ${first}`, code, rest.join('\n'));
+  private _renderEvents(): void {
+    const events = this._cluster?.events ?? [];
+    const shown = (this._isAll ? events : events.slice(-EVENTS)).reverse();
+    const texts = shown.map(event => `${new Date(1000 * event.at).toLocaleTimeString()}  ${brief(event.text)}`);
+    if (this._isAll && events[0]?.id > 1) {
+      texts.push('What was before: conn.events(after=0)');
     }
+    if (this._shownEvents !== texts.join()) {
+      this._shownEvents = texts.join();
+      const told = (text: string): HTMLElement => h('div', { class: 'clipper-faint clipper-cut', title: text }, text);
+      this._events.replaceChildren(...texts.map(text => h('li', {}, told(text))));
+    }
+    this._all.hidden = events.length <= EVENTS;
+    setText(this._all, this._isAll ? 'Fewer' : 'All events');
+    this._all.setAttribute('aria-expanded', String(this._isAll));
   }
 
-  private _say(text: string, code: string, more = ''): void {
-    const copy = button('Copy', 'Copy the line of Python', () => {
-      Clipboard.copyToSystem(code); // the browser's own way is closed to pages over plain HTTP
-      copy.textContent = 'Copied';
-    });
-    this._said.replaceChildren(
-      h('div', { role: 'status' }, text),
-      ...(more ? [h('pre', {}, more)] : []),
-      ...(code ? [h('code', {}, code), copy] : [])
-    );
-  }
-
-  private _startCluster(): void {
-    const name = this._chosen;
-    void this._do(`Starting ${name}`, 'conn.start_clipper()', async () => {
-      await ask(`${name}/start`, 'POST');
-      await this._poll.refresh();
-    });
-  }
-
-  private async _stopCluster(): Promise<void> {
-    const name = this._chosen;
-    const { button: pressed } = await showDialog({
-      title: `Stop ${name}?`,
-      body: 'Its applications answer nobody until it is started again. It keeps its applications and models.',
-      buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: 'Stop' })]
-    });
-    if (pressed.accept) {
-      await this._do(`Stopping ${name}`, 'conn.stop_all()', async () => {
-        await ask(`${name}/stop`, 'POST');
-        await this._poll.refresh();
-      });
+  private async _make(): Promise<void> {
+    try {
+      await this._options.notebooks.create(beginning(await this.choose()));
+    } catch (error) {
+      this._actions.say(`No notebook could be made. ${(error as Error).message}`, '');
     }
   }
 
   private _insert(): void {
-    const code = connecting(this._chosen);
-    const inserted = this._options.insert(code);
-    this._say(
-      inserted
-        ? 'The active notebook has the connecting code: run that cell.'
-        : 'Open a notebook first: the code goes into the active one. Or copy it:',
-      inserted ? '' : code
-    );
+    if (this._options.notebooks.insert(connecting(this._clusters.chosen))) {
+      this._actions.say('The active notebook has the connecting code: run that cell.', '');
+    }
   }
 
-  private _clusters: IClusterInfo[] = [];
+  private _open(lesson: string): void {
+    void this._options.openLessons(lesson).catch(error => this._actions.say(error.message, ''));
+  }
+
+  private _actions = new Actions();
+  private _clusters: Clusters;
   private _cluster: Cluster | null = null;
-  private _chosen = '';
-  private _noServer = '';
-  private _poll: Poll;
   private _rows = new Map<string, ModelRow>();
+  private _isAll = false;
   private _shownEvents = '';
-  private _choice = h('select') as HTMLSelectElement;
-  private _insertion: HTMLButtonElement;
-  private _start: HTMLButtonElement;
-  private _stop: HTMLButtonElement;
-  private _where = h('div', { class: 'clipper-faint' });
+  private _insertion = button('Insert code', INSERT, () => this._insert());
+  private _lesson = button('Lesson 01', 'Open lesson 01', () => this._open('01'));
+  private _where = h('div', { class: 'clipper-faint clipper-where' });
   private _trouble = h('div', { class: 'clipper-trouble', role: 'status' });
+  private _note = h('div', { class: 'clipper-note', role: 'status' });
+  private _nothing = h('p', {}, 'Nothing is deployed here yet.');
+  private _begin = h('div', { class: 'clipper-note' });
   private _running = h('div');
-  private _models = h('ul', { 'aria-label': 'Models' });
-  private _none = h('li', {}, 'None yet: a deployer deploys one from a notebook.');
+  private _deployed = h('div');
+  private _list = h('ul', { 'aria-label': 'Models' });
+  private _models = h('fieldset', {}, this._list) as HTMLFieldSetElement;
   private _applications = h('ul', { 'aria-label': 'Applications' });
-  private _said = h('div', { class: 'clipper-said' });
   private _events = h('ul', { 'aria-label': 'What happened' });
+  private _all = button('All events', 'All events that are known here', () => {
+    this._isAll = !this._isAll;
+    this._renderEvents();
+  });
 }
 
-type Do = (what: string, code: string, call: () => Promise<void>) => void;
-
-/** A model: which version is current, how many replicas it has, and how much it is asked. */
-class ModelRow {
-  readonly node: HTMLElement;
-
-  constructor(
-    readonly cluster: Cluster,
-    private _name: string,
-    private _do: Do
-  ) {
-    this._versions.setAttribute('aria-label', `Current version of ${_name}`);
-    this._versions.addEventListener('change', () => this._move(this._versions.value));
-    this._back = button('Roll back', `Roll ${_name} back to the version before`, () => this._rollBack());
-    this._fewer = button('−', `One replica of ${_name} fewer`, () => this._scale(-1));
-    this._more = button('+', `One replica of ${_name} more`, () => this._scale(1));
-    this.node = h(
-      'li',
-      {},
-      h('div', { class: 'clipper-row' }, h('b', {}, _name), this._spark),
-      h('div', { class: 'clipper-row' }, this._versions, this._back, this._fewer, this._replicas, this._more),
-      this._state
-    );
-  }
-
-  update(): void {
-    const { cluster } = this;
-    const versions = cluster.versions(this._name);
-    const current = cluster.current(this._name);
-    const names = versions.map(version => version.model_version);
-    if ([...this._versions.options].map(option => option.value).join() !== names.join()) {
-      this._versions.replaceChildren(...names.map(name => h('option', { value: name }, `version ${name}`)));
-    }
-    if (document.activeElement !== this._versions || this._shown !== current?.model_version) {
-      this._versions.value = this._shown = current?.model_version ?? '';
-    }
-    const steered = current !== undefined && current.artifact !== null && current.autoscaling === null;
-    this._back.disabled = versions.length < 2;
-    this._more.disabled = !steered;
-    this._fewer.disabled = !steered || current.num_replicas === 0;
-    setText(this._replicas, current ? String(current.num_replicas) : '–');
-    this._replicas.setAttribute('aria-label', `${current?.num_replicas ?? 0} replicas`);
-    setText(this._state, versions.map(version => health(version)).filter(Boolean).join(' '));
-    const asked = cluster.points
-      .slice(-SPARKS)
-      .map(point => names.reduce((sum, name) => sum + (point.versions[`${this._name}:${name}`]?.asked ?? 0), 0));
-    this._spark.replaceChildren(sparkline(asked, `Inputs a second of ${this._name}`));
-  }
-
-  private _move(version: string): void {
-    const code = `conn.set_model_version(${JSON.stringify(this._name)}, ${JSON.stringify(version)})`;
-    this._do(`Making ${this._name}:${version} current`, code, () =>
-      this.cluster.call(`models/${this._name}/current`, 'PUT', { version })
-    );
-  }
-
-  private _rollBack(): void {
-    this._do(`Rolling back ${this._name}`, `conn.rollback(${JSON.stringify(this._name)})`, () =>
-      this.cluster.call(`models/${this._name}/rollback`, 'POST', {})
-    );
-  }
-
-  private _scale(by: number): void {
-    const current = this.cluster.current(this._name);
-    if (current) {
-      const count = Math.max(0, current.num_replicas + by);
-      const code = `conn.set_num_replicas(${JSON.stringify(this._name)}, ${count})`;
-      this._do(`Scaling ${this._name} to ${count}`, code, () =>
-        this.cluster.call(`models/${this._name}/versions/${current.model_version}/replicas`, 'PUT', {
-          num_replicas: count
-        })
-      );
-    }
-  }
-
-  private _shown: string | undefined;
-  private _versions = h('select') as HTMLSelectElement;
-  private _back: HTMLButtonElement;
-  private _fewer: HTMLButtonElement;
-  private _more: HTMLButtonElement;
-  private _replicas = h('span', { role: 'status' });
-  private _spark = h('span');
-  private _state = h('div', { class: 'clipper-faint' });
-}
-
-/** In words; of a version that is well and not current there is nothing to say. */
-function health(version: {
-  model_version: string;
-  state: string;
-  error: string | null;
-  warnings: string[];
-  ready_replicas: number;
-  num_replicas: number;
-  autoscaling: number[] | null;
-  cpu_percent: number | null;
-  is_current_version: boolean;
-}): string {
-  const name = `Version ${version.model_version}`;
-  if (version.error) {
-    return `${name} is ${version.state}: ${version.error.trim().split('\n').pop()}`;
-  }
-  if (version.state !== 'ready') {
-    const why = version.warnings.slice(-1).map(warning => ` ${warning.trim()}`);
-    return `${name} is ${version.state}: ${version.ready_replicas} of ${version.num_replicas} ready.${why}`;
-  }
-  if (!version.is_current_version) {
-    return '';
-  }
-  const bounds = version.autoscaling;
-  const by = version.cpu_percent ? ` at ${version.cpu_percent} % CPU` : '';
-  const scaled = bounds ? `, scaled automatically from ${bounds[0]} to ${bounds[1]}${by}` : '';
-  return `${name}: ${version.ready_replicas} of ${version.num_replicas} ready${scaled}.`;
+/** The first line of an event, and where that only announces a traceback, what went wrong. */
+function brief(text: string): string {
+  const lines = text.trim().split('\n');
+  const announced = /\.?( Its last words)?:( Traceback.*:)?$/;
+  const wrong = lines[lines.length - 1].trim();
+  return lines.length > 1 && announced.test(lines[0]) ? lines[0].replace(announced, `: ${wrong}`) : lines[0];
 }
