@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from clipperlab.lessons.folder import CHECKOUT, lessons_below
+from clipperlab.lessons.copies import CHECKOUT
+from clipperlab.lessons.folder import lessons_below
 
 
 def put(folder: Path) -> None:
