@@ -33,6 +33,8 @@ c.ServerApp.open_browser = False
 c.LabServerApp.notebook_starts_kernel = True
 c.JupyterNotebookApp.expose_app_in_browser = True
 """
+# JupyterLab's own, where a kernel restarts while its debugger asks it for its state.
+DEBUGGER = "Could not restore the debugger state"
 IDLE = """() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status
   === 'idle'"""
 
@@ -85,7 +87,7 @@ class Notebook:
         page.wait_for_function(IDLE, timeout=60_000)
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.type == "error" and not message.text.startswith(DEBUGGER):
             self.errors.append(f"{message.text} ({message.location.get('url')})")
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> None:
