@@ -204,7 +204,7 @@ def test_a_split_asks_one_arm_for_all_inputs_of_a_request_and_says_which() -> No
         assert trace is not None
         assert trace.policy == "Split"
         assert trace.chosen is not None
-        assert (trace.chosen.propensity, trace.chosen.skipped) == (0.5, [])
+        assert (trace.chosen.propensity, trace.chosen.skipped) == (0.5, ())
         arms = application.metrics.arms
         assert arms["a"].chosen + arms["b:2"].chosen == 120
         assert arms["a"].latency.count == arms["a"].chosen
@@ -222,7 +222,7 @@ def test_an_arm_whose_replicas_are_gone_is_skipped_and_counted() -> None:
         trace = configuration.traces.find(answers[0].query_id)
         assert trace is not None
         assert trace.chosen is not None
-        assert (trace.chosen.propensity, trace.chosen.skipped) == (1.0, ["b"])
+        assert (trace.chosen.propensity, trace.chosen.skipped) == (1.0, ("b",))
 
     run(main())
 

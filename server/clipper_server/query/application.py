@@ -413,8 +413,9 @@ class Query:
             return task.queue.why_late(task, now)
         return task.outcome
 
-    def _skipped(self) -> list[str]:
-        return [arm.name for arm in self._decision.skipped]
+    def _skipped(self) -> tuple[str, ...]:
+        """A tuple, as traces keep it, and the garbage collector looks through lists."""
+        return tuple(arm.name for arm in self._decision.skipped) if self._decision.skipped else ()
 
     def _trace(
         self,

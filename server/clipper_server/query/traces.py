@@ -29,7 +29,7 @@ class Chosen(msgspec.Struct, gc=False):
     """How a policy chose: with which probability these arms, which ones had no replica, and what agreed."""
 
     propensity: float
-    skipped: list[str]
+    skipped: tuple[str, ...]
     confidence: float | None
     asked: int
     used: int

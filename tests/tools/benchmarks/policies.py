@@ -32,12 +32,17 @@ def run(bench: Bench) -> Outcome:
             "one model": _side(bench, conn, "one", ["a"]),
             "First, two replicas": _side(bench, conn, "first", ["twice"]),
             "Split over two": _side(bench, conn, "split", ["a", "b"], split),
+            # Of which the batches are as large as without a policy: what it costs to choose.
+            "Split over one": _side(bench, conn, "same", ["twice"], P.Split({"twice": 0.5, "twice:1": 0.5})),
             "Split by unit": _side(bench, conn, "sticky", ["a", "b"], P.Split(split.weights, "unit")),
             "Vote of four": _side(bench, conn, "vote", MEMBERS, P.Vote(MEMBERS)),
         }
         found = bench.take_turns(sides)
-        unwanted = sum(defaults(conn, name).total() for name in ("one", "first", "split", "sticky", "vote"))
+        unwanted = sum(
+            defaults(conn, name).total() for name in ("one", "first", "split", "same", "sticky", "vote")
+        )
     split_ratio = ratio(found["Split over two"]["rate"], found["First, two replicas"]["rate"])
+    same_ratio = ratio(found["Split over one"]["rate"], found["First, two replicas"]["rate"])
     vote_ratio = ratio(found["Vote of four"]["rate"], found["one model"]["rate"])
     rows = [[name, side["rate"], side["p50_ms"], side["p99_ms"]] for name, side in found.items()]
     return Outcome(
@@ -45,10 +50,11 @@ def run(bench: Bench) -> Outcome:
         [report.table("policies", ["policy", "answers a second", "p50 ms", "p99 ms"], rows)],
         [
             at_least("Split over two models: rate, as a part of that with two replicas", split_ratio, 0.95),
+            at_least("Split over one model: rate, as a part of that with two replicas", same_ratio, 0.95),
             at_least("Vote of four: rate, as a part of one model's", vote_ratio, 0.3),
             at_most("default answers", unwanted, 0),
         ],
-        {"sides": found, "split": split_ratio, "vote": vote_ratio, "defaults": unwanted},
+        {"sides": found, "split": split_ratio, "same": same_ratio, "vote": vote_ratio, "defaults": unwanted},
     )
 
 
