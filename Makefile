@@ -5,9 +5,9 @@ JUPYTER_ARGS ?=
 # EVERYTHING=1: nothing is left out, however long it takes.
 EVERYTHING ?=
 PYTEST_ARGS ?= $(if $(EVERYTHING),--slow)
-# Modules of tests beside each other, one more than there are cores, as tests wait half of their time; 4 at most.
+# Modules of tests beside each other, one on each core, and 4 at most.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-BESIDE := -n $(or $(word $(CORES),2 3),4) --dist loadscope --no-loadscope-reorder
+BESIDE := -n $(or $(word $(CORES),1 2 3),4) --dist loadscope --no-loadscope-reorder
 BENCHMARKS ?=
 DRILL ?=
 LESSONS ?= notebooks/*.ipynb exercises/solutions/*.ipynb

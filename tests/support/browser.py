@@ -72,7 +72,12 @@ def jupyter(folder: Path) -> Iterator[str]:
             yield url
         finally:
             server.terminate()
-            server.wait(60)
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:
+                # It has ended its kernels and its main thread: seen once, a worker thread of anyio kept it.
+                server.kill()
+                server.wait(30)
 
 
 class Notebook:
