@@ -90,8 +90,14 @@ export class Clusters {
   }
 
   private async _look(): Promise<void> {
+    const look = ++this._looks;
     try {
-      this._all = (await ask<{ clusters: IClusterInfo[] }>('clusters')).clusters;
+      const found = (await ask<{ clusters: IClusterInfo[] }>('clusters')).clusters;
+      if (look < this._newest) {
+        return; // one that began later, perhaps after a change, has answered already
+      }
+      this._newest = look;
+      this._all = found;
       this._trouble = '';
     } catch (error) {
       this._trouble = (error as Error).message;
@@ -157,13 +163,15 @@ export class Clusters {
   private _do(what: string, name: string, code: string, method: string, path: string): Promise<void> {
     return this._actions.do(`${what} ${name}`, code, async () => {
       await ask(`clusters/${path}`, method);
-      await this._poll.refresh();
+      await this._look().catch(() => undefined); // the panel says what is wrong, and the poll looks again
     });
   }
 
   private _all: IClusterInfo[] = [];
   private _chosen = '';
   private _trouble = '';
+  private _looks = 0;
+  private _newest = 0;
   private _poll: Poll;
   private _changed = new Signal<this, void>(this);
   private _choice = h('select', { 'aria-label': 'Cluster' }) as HTMLSelectElement;
