@@ -13,10 +13,12 @@ from typing import Any
 
 import httpx2
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import ConsoleMessage, Page, Playwright
+from playwright.sync_api import ConsoleMessage, Page, Playwright, expect
 
 from tests.support.waiting import wait_for
 
+# For what comes at once, also on a machine that does much else: no test waits in vain.
+expect.set_options(timeout=30_000)
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
