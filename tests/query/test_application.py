@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from clipper_container.errors import BadRequest
@@ -223,6 +224,20 @@ def test_an_arm_whose_replicas_are_gone_is_skipped_and_counted() -> None:
         assert trace is not None
         assert trace.chosen is not None
         assert (trace.chosen.propensity, trace.chosen.skipped) == (1.0, ("b",))
+
+    run(main())
+
+
+def test_what_an_arm_did_is_forgotten_with_the_policy_that_had_it() -> None:
+    async def main() -> None:
+        configuration, application = configured("a", "b", policy=SplitSpec({"a": 0.5, "b": 0.5}))
+        attach(configuration, "a", b"1")
+        await ask(application, "x")
+        assert set(application.metrics.arms) == {"a", "b"}
+        assert configuration.snapshot is not None
+        spec = msgspec.structs.replace(application.spec, policy=VoteSpec(["a", "a:2"]))
+        configuration.apply(msgspec.structs.replace(configuration.snapshot, applications=[spec]))
+        assert set(configuration.applications["app"].metrics.arms) == {"a"}
 
     run(main())
 

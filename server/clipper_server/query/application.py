@@ -111,6 +111,7 @@ class Application:
         self.policy: Policy = policy_of(spec.policy, spec.linked_models)
         self.parts = parts
         self.metrics = metrics
+        metrics.keep_arms(arm.name for arm in self.policy.arms)
         self._models = models
 
     def ask(self, request: Request, reply: Reply) -> Query:
@@ -205,17 +206,8 @@ class Query:
 
     __slots__ = (
         *("application", "received_at", "deadline", "finished"),
-        *(
-            "_protocol",
-            "_policy",
-            "_decision",
-            "_queues",
-            "_inputs",
-            "_tasks",
-            "_missing",
-            "_reply",
-            "_joined",
-        ),
+        *("_protocol", "_policy", "_decision", "_queues", "_inputs"),
+        *("_tasks", "_missing", "_reply", "_joined"),
     )
 
     def __init__(

@@ -110,6 +110,11 @@ class ApplicationMetrics:
         for arm in decision.skipped:
             self.arms[arm.name].skipped += 1
 
+    def keep_arms(self, names: Iterable[str]) -> None:
+        """Forget what others did: policies come and go, and so do the versions that are their arms."""
+        for gone in self.arms.keys() - set(names):
+            del self.arms[gone]
+
 
 class ReplicaMetrics:
     """What one replica did for this frontend."""

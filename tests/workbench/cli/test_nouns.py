@@ -49,6 +49,27 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
     assert result["answers"]["model"] == result["sent"]
     assert "good" in run("load", "digits", "--rate", "40", "--seconds", "0.2", "--input", "[5]").stdout
 
+    cluster.deploy(constant(3), "other", example_input=[1.0])
+    run("link", "digits", "other")
+    assert run("policy", "digits").stdout == "digits is answered by its first linked model.\n"
+    said = run("policy", "digits", "--split", "digits=0.5, other=0.5", "--sticky", "-m", "to compare").stdout
+    assert said == "digits is answered by one of digits 50 %, other 50 %, the same for each unit.\n"
+    told = json.loads(run("policy", "digits", "--json").stdout)
+    assert (told["policy"]["sticky"], told["history"][0]["message"]) == ("unit", "to compare")
+    voting = ("--vote", "digits,other", "--min-confidence", "0.9", "--early")
+    assert "a vote of digits, other, with the default output below" in run("policy", "digits", *voting).stdout
+    assert run("predict", "digits", "[4]", code=3).stdout == "-1\n"
+    for wrong, why in (
+        (("--split", "digits=half"), "arms with their shares"),
+        (("--sticky",), "an option of --split"),
+        (("--early",), "options of --vote"),
+        (("--first", "--vote", "digits,other"), "Give one of"),
+    ):
+        assert why in str(run("policy", "digits", *wrong, code=1).exception)
+    run("policy", "digits", "--first")
+    run("unlink", "digits", "other")
+    run("remove", "other")
+
     assert "HTTP Request" not in run("logs", "management", "-n", "1000").stdout, "of what it was asked"
     for name in ("digits:2", "digits:2:0", "digits.2.0"):
         assert "digits.2.0: " not in run("logs", name).stdout

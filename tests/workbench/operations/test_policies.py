@@ -132,6 +132,8 @@ def test_what_would_do_nothing_or_cannot_be_is_refused_with_a_sentence(
             conn.set_policy(app, policy)
     with pytest.raises(NotFound, match="no version '9' of model 'a'"):
         conn.set_policy(app, P.Split({"a": 0.5, "a:9": 0.5}))
+    with pytest.raises(NotFound, match="no version '' of model 'a'"):
+        conn.set_policy(app, P.Split({"a": 0.5, "a:": 0.5}))
     with pytest.raises(NotFound, match="no application 'none'"):
         conn.set_policy("none", P.First())
     assert conn.get_policy(app) == P.First()
@@ -180,6 +182,6 @@ def test_policies_outlive_management(conn: ClipperConnection, app: str) -> None:
 def test_what_answers_is_seen_at_a_glance(conn: ClipperConnection, app: str) -> None:
     conn.set_policy(app, P.Split({"a": 0.9, "b": 0.1}, sticky="unit"))
     assert "split: a 90 %, b 10 %, by unit" in conn._repr_html_()
-    conn.set_policy(app, P.Vote(["a", "b"]))
+    conn.application(app).set_policy(P.Vote(["a", "b"]))
     assert "vote of a, b" in conn._repr_html_()
     assert "a vote of a, b" in repr(conn.application(app))

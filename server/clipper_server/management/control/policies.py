@@ -59,14 +59,14 @@ class Policies:
             twice = next(arm for arm in arms if arms.count(arm) > 1)
             raise BadRequest(f"{twice} is an arm twice. Give it more weight, if it is to count for more.")
         for arm in arms:
-            model, _, version = arm.partition(":")
+            model, named, version = arm.partition(":")
             if model not in application.linked_models:
                 linked = ", ".join(application.linked_models) or "none"
                 raise BadRequest(
                     f"{model} is not linked to {application.name}, and can be no arm of its policy. Linked: "
                     f"{linked}. link_model_to_app links it."
                 )
-            if version:
+            if named:
                 found = find.version(self._state, model, version)
                 if found.state != "ready":
                     raise BadRequest(f"{found} cannot answer: it is {found.state}.")

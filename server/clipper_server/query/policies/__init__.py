@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from clipper_container.wire import Fault
-
 from ..task import Outcome
 
 
@@ -72,7 +70,3 @@ class Policy(Protocol):
 
     def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
         """Whether what has not come yet, None, could not change the answer."""
-
-
-def came(outcome: Outcome | None) -> bool:
-    return outcome is not None and not isinstance(outcome, Fault)

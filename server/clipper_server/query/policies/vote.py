@@ -13,7 +13,7 @@ from clipper_container.wire import Fault
 
 from ...policies import VoteSpec
 from ..task import Outcome, Output
-from . import Able, Arm, Combined, Decision, came
+from . import Able, Arm, Combined, Decision
 
 LOW_CONFIDENCE = "low_confidence"
 """Why the default output answers where the arms disagree too much."""
@@ -33,21 +33,18 @@ class Vote:
         self._weight = {Arm.of(name): spec.weights.get(name, 1.0) for name in spec.arms}
         self._whole = sum(self._weight.values())
         self._least = spec.min_confidence
+        self._all = Decision(self.arms)
         self._means: dict[Arm, _Mean] | None = None if spec.missing == "leave out" else defaultdict(_Mean)
 
     def decide(self, unit: str | None, able: Able) -> Decision:
         """All that have replicas; where none has, all."""
         there = [arm for arm in self.arms if able(arm)]
         if not there or len(there) == len(self.arms):
-            return Decision(self.arms)
+            return self._all
         return Decision(there, 1.0, [arm for arm in self.arms if arm not in there])
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
-        there = [
-            (arm, output)
-            for arm, output in zip(decision.arms, outcomes, strict=True)
-            if not isinstance(output, Fault)
-        ]
+        there = _there(decision, outcomes)
         if not there:
             return Combined(outcomes[0], 0.0, 0)
         first = there[0][1]
@@ -63,11 +60,11 @@ class Vote:
 
     def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
         """With numbers never: each that comes moves the mean."""
-        there = [(a, o) for a, o in zip(decision.arms, outcomes, strict=True) if came(o)]
-        if not there or _numbers([output for _, output in there]) is not None:  # type: ignore[misc]
+        there = _there(decision, outcomes)
+        if not there or _numbers([output for _, output in there]) is not None:
             return False
         open_ = sum(self._weight[a] for a, o in zip(decision.arms, outcomes, strict=True) if o is None)
-        weights = sorted((weight for weight, _ in self._votes(there).values()), reverse=True)  # type: ignore[arg-type]
+        weights = sorted((weight for weight, _ in self._votes(there).values()), reverse=True)
         first, second = weights[0], sum(weights[1:2])
         if first <= second + open_:
             return False
@@ -113,6 +110,15 @@ class Vote:
             f"{self._least:.0%}. Said: {said}{', ...' if len(there) > 5 else ''}."
         )
         return combined._replace(outcome=Fault(LOW_CONFIDENCE, message))
+
+
+def _there(decision: Decision, outcomes: Sequence[Outcome | None]) -> list[tuple[Arm, Output]]:
+    """What has come, with whose it is."""
+    return [
+        (arm, output)
+        for arm, output in zip(decision.arms, outcomes, strict=True)
+        if output is not None and not isinstance(output, Fault)
+    ]
 
 
 class _Mean:
