@@ -1,0 +1,138 @@
+"""Judges a rollout by what frontends count: it goes on, goes back, or waits, and says why."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from ..rollouts import ArmCounts
+from ..snapshot import LATENCIES_S
+from .evidence import BadEvents
+from .series import percentile
+from .state import Guardrail
+
+ALPHA = 0.01
+"""Of taking back a version that is no worse: the probability, for each guardrail and as long as it runs."""
+LEAST = 50  # inputs of the canary before a step can pass
+LEAST_LATENCIES = 200  # of the control, before its p95 is a measure
+WORDS = {
+    "errors": "errors",
+    "late": "late answers",
+    "defaults": "default answers",
+    "latency_p95": "slow answers",
+}
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """`pass`: the step may end. `fail`: back to the control. `hold`: too little is known, or too short."""
+
+    kind: Literal["pass", "fail", "hold"]
+    text: str
+
+
+class _Rail:
+    """One guardrail, with its evidence."""
+
+    def __init__(self, rail: Guardrail) -> None:
+        self.rail = rail
+        self.events = BadEvents(1.0 if rail.kind == "latency_p95" else rail.tolerance)
+        self._control = [0] * (len(LATENCIES_S) + 1)
+        self.bound: int | None = None  # of LATENCIES_S: what takes longer is slow
+
+    def add(self, control: ArmCounts, canary: ArmCounts, share: float) -> None:
+        if self.rail.kind == "latency_p95":
+            self._add_latencies(control.latencies, canary.latencies, share)
+        else:
+            self.events.add(getattr(canary, self.rail.kind), getattr(control, self.rail.kind), share)
+
+    def _add_latencies(self, control: Sequence[int], canary: Sequence[int], share: float) -> None:
+        """By a bound that was known before: chosen from the same inputs, it would be no test."""
+        if self.bound is not None:
+            slow, slower = sum(control[self.bound + 1 :]), sum(canary[self.bound + 1 :])
+            self.events.add(slower, slow, share)
+            return
+        for i, count in enumerate(control):
+            self._control[i] += count
+        p95_ms = percentile(self._control, 95)
+        if sum(self._control) >= LEAST_LATENCIES and p95_ms is not None:
+            limit = self.rail.tolerance * p95_ms / 1000
+            self.bound = min(bisect_left(LATENCIES_S, limit), len(LATENCIES_S) - 1)
+
+    def __str__(self) -> str:
+        what = WORDS[self.rail.kind]
+        if self.rail.kind == "latency_p95" and self.bound is not None:
+            what = f"answers over {1000 * LATENCIES_S[self.bound]:g} ms"
+        if self.rail.kind != "latency_p95" and self.rail.tolerance != 1:
+            what += f" (up to {self.rail.tolerance:g} times as many are allowed)"
+        return what
+
+
+class Judge:
+    """Of one rollout. Times are in seconds, on any clock that goes on."""
+
+    def __init__(self, guardrails: Sequence[Guardrail], hold_s: float, began_at: float) -> None:
+        self._rails = [_Rail(rail) for rail in guardrails]
+        self._hold_s = hold_s
+        self.control, self.canary = ArmCounts(), ArmCounts()  # of all steps
+        self._step_began_at = began_at
+        self._in_step = 0
+
+    def step(self, now: float) -> None:
+        """Another share begins."""
+        self._step_began_at = now
+        self._in_step = 0
+
+    def add(self, control: ArmCounts, canary: ArmCounts, share: float) -> None:
+        """What has become of more inputs, of which the canary had that share."""
+        self._in_step += canary.chosen
+        for total, more in ((self.control, control), (self.canary, canary)):
+            total.chosen += more.chosen
+            total.errors += more.errors
+            total.late += more.late
+            total.defaults += more.defaults
+        for rail in self._rails:
+            rail.add(control, canary, share)
+
+    def verdict(self, now: float) -> Verdict:
+        worse = next((rail for rail in self._rails if rail.events.worse(ALPHA)), None)
+        return self.without_guardrails(now) if worse is None else Verdict("fail", self._worse(worse))
+
+    def without_guardrails(self, now: float) -> Verdict:
+        """Whether enough was seen, for long enough."""
+        missing = LEAST - self._in_step
+        if missing > 0:
+            return Verdict("hold", f"{missing} more inputs of the new version are to be seen at this share.")
+        left = self._hold_s - (now - self._step_began_at)
+        if left > 0:
+            return Verdict(
+                "hold", f"No worse so far, in {self._in_step} inputs; {left:.0f} s of this step left."
+            )
+        return Verdict("pass", f"No worse in {self._in_step} inputs at this share.")
+
+    def _worse(self, rail: _Rail) -> str:
+        events = rail.events
+        times = _shortened(math.exp(min(700.0, events.log_evidence)))
+        new = f"{events.canary} in {self.canary.chosen} inputs of the new version"
+        before = f"{events.control} in {self.control.chosen} of the one before"
+        return f"Too many {rail}: {new}, {before}. Were they alike, it would be so in 1 of {times} rollouts."
+
+    def evidence(self) -> list[dict[str, object]]:
+        """For each guardrail, how far it is on its way to taking the version back, from 0 to 1."""
+        return [
+            {
+                "kind": rail.rail.kind,
+                "text": str(rail),
+                "canary": rail.events.canary,
+                "control": rail.events.control,
+                "reached": round(rail.events.until_enough(ALPHA), 4),
+            }
+            for rail in self._rails
+        ]
+
+
+def _shortened(number: float) -> str:
+    return f"{number:,.0f}" if number < 1e6 else f"{number:.0e}"
