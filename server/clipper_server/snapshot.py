@@ -9,8 +9,9 @@ import msgspec
 from clipper_container.errors import ClusterError
 
 from .policies import PolicySpec
+from .rollouts import RolloutReport, RolloutSpec
 
-FORMAT = 3
+FORMAT = 4
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
 DEFAULT_HANG_AFTER_S = 10.0
@@ -91,6 +92,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT):
     current: dict[str, str]
     cache_size: int = 0
     requests: RequestSpec = RequestSpec()
+    rollouts: list[RolloutSpec] = []
 
     @classmethod
     def decode(cls, text: bytes) -> Snapshot:
@@ -194,3 +196,4 @@ class Report(msgspec.Struct, frozen=True):
     versions: list[VersionReport] = []
     began: float = 0.0
     complaints: list[Complaint] = []
+    rollouts: list[RolloutReport] = []

@@ -24,6 +24,7 @@ from clipper_server.management.events import Events
 from clipper_server.management.frontends import Frontends
 from clipper_server.management.observations import Observations
 from clipper_server.management.reconciler import Reconciler
+from clipper_server.management.rollouts import Rollouts
 from clipper_server.management.running import Running
 from clipper_server.management.series import Series
 from clipper_server.management.server import _Server
@@ -74,6 +75,7 @@ class Served:
             *(self.specs, self.control, reconciler, self.frontends, self.running, self.manager, self.changes),
             *(self.events, self.observations, self.series),
             self.supervisor,
+            Rollouts(self.state, self.frontends, self.changes, self.events),
         )
         self.app = api.build()
         config = uvicorn.Config(

@@ -30,6 +30,7 @@ from .events import Events
 from .frontends import Frontends
 from .observations import Observations
 from .reconciler import Reconciler
+from .rollouts import Rollouts
 from .running import Running
 from .series import Series
 from .specs import Specs
@@ -81,6 +82,7 @@ async def serve(
     supervisor = Supervisor(partial(events.add, "error"))
     observations = Observations(frontends, running, ground.token)
     series = Series(frontends, changes)
+    rollouts = Rollouts(state, frontends, changes, events)
     api = API(
         specs,
         control,
@@ -93,6 +95,7 @@ async def serve(
         observations,
         series,
         supervisor,
+        rollouts,
     )
     server = _Server(
         changes,
@@ -108,7 +111,7 @@ async def serve(
     control.versions.collect()
     events.add("management", f"Management of {specs.cluster_name} has started.")
     serving = asyncio.create_task(server.serve(sockets=[ground.listener]), name="api")
-    turns = {"reconciler": reconciler.turn, "series": series.turn}
+    turns = {"reconciler": reconciler.turn, "series": series.turn, "rollouts": rollouts.turn}
     beside = [
         asyncio.create_task(supervisor.keep(name, turn, lambda: changes.closed), name=name)
         for name, turn in turns.items()

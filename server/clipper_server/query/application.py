@@ -21,6 +21,7 @@ from .policies import Arm, Decision, Policy
 from .policies.first import First
 from .policies.kinds import policy_of
 from .queue import ModelQueue
+from .rollouts import Rollouts
 from .slices import SMALL, Slices, Steps, at_once, let_go
 from .task import GONE, Outcome, Output, Task
 from .traces import Chosen, Leg, Trace, Traces
@@ -93,6 +94,7 @@ class Parts(NamedTuple):
     traces: Traces
     next_id: Callable[[], int]
     slices: Slices
+    rollouts: Rollouts
 
 
 Reply = Callable[[list[Answer]], None]
@@ -127,11 +129,12 @@ class Application:
         if version is not None:
             policy = self._only(version)
         decision = policy.decide(request.unit, self._able)
+        if self.parts.rollouts.by_model:
+            decision = self.parts.rollouts.resolve(decision, request.unit, self._able)
         find = self._models.queue
         queues = [queue for arm in decision.arms if (queue := find(arm.model, arm.version)) is not None]
         if len(queues) != len(decision.arms):
-            known = [arm for arm in decision.arms if find(arm.model, arm.version) is not None]
-            decision = decision._replace(arms=known)
+            decision = decision.only([find(arm.model, arm.version) is not None for arm in decision.arms])
         return Query(self, request, policy, decision, queues, now, now + objective_s, reply)
 
     def _only(self, version: str) -> Policy:
@@ -151,6 +154,11 @@ class Application:
     def _able(self, arm: Arm) -> bool:
         queue = self._models.queue(arm.model, arm.version)
         return queue is not None and (bool(queue.ready) or queue.spec.wakes)
+
+    @property
+    def asks_for_units(self) -> bool:
+        """Whether it matters for whom a request is."""
+        return self.policy.sticky or self.parts.rollouts.sticky
 
     def queues(self, version: str | None = None) -> list[ModelQueue]:
         """Of all arms that it may ask, or of that version of them."""
@@ -389,10 +397,13 @@ class Query:
             outcome: Outcome = application.unlinked()
         else:
             outcome, confidence, used = self._policy.combine(decision, outcomes)
-            if self._policy.choice:
+            if self._policy.choice or decision.sides:
                 model = self._queues[0].name if len(outcomes) == 1 and confidence is None else None
                 choice = Choice(model, confidence, len(outcomes), used)
                 application.metrics.chose(decision, tasks, outcomes)
+                for side, task, found in zip(decision.sides, tasks, outcomes, strict=False):
+                    if side is not None:
+                        side.add(task, found)
         if isinstance(outcome, Fault):
             self._trace(query_id, tasks, outcomes, outcome, choice, now, application.refused(outcome))
             return Answer(query_id, None, outcome, version, choice)

@@ -33,6 +33,7 @@ from .protocols.clipper import ClipperProtocol
 from .protocols.open_inference import OpenInferenceProtocol, infer_path
 from .queue import ModelQueue
 from .replicas import Replica
+from .rollouts import Rollouts
 from .slices import Slices
 from .traces import Traces
 
@@ -65,6 +66,7 @@ class Configuration:
         self.traces = Traces(MAX_FRONTENDS)
         self.complaints: dict[tuple[str, str], Complaint] = {}  # which management has not heard yet
         self._complained_at: dict[tuple[str, str], float] = {}
+        self._has_lapsed = False
         self._changed = changed
         self._loop = loop
         self.clock = clock
@@ -74,8 +76,10 @@ class Configuration:
         # The seconds since an epoch, then a counter, then the frontend in six bits: unique over restarts and
         # frontends, up to 65,536 queries a second at each, and safe as a JavaScript number until 2094.
         ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), MAX_FRONTENDS)
+        self.rollouts = Rollouts(clock)
         self._parts = Parts(
-            clock, Deadlines(loop, clock), self.cache, self.traces, ids.__next__, Slices(loop)
+            *(clock, Deadlines(loop, clock), self.cache, self.traces, ids.__next__, Slices(loop)),
+            self.rollouts,
         )
 
     def apply(self, snapshot: Snapshot) -> None:
@@ -117,6 +121,7 @@ class Configuration:
             self.applications[spec.name] = application
         for name in before.keys() - self.applications.keys():
             self.metrics.applications.pop(name, None)
+        self.rollouts.configure(snapshot.rollouts)
         self._find_routes()
         self._changed()
 
@@ -201,6 +206,7 @@ class Configuration:
 
     def report(self) -> Report:
         now = self.clock()
+        self._tell_of_lapse()
         replicas = []
         for replica in list(self.replicas):
             replica.look_for_hang(now)
@@ -225,7 +231,17 @@ class Configuration:
         return Report(
             *(self.frontend, os.getpid(), self.serving, revision, self.private),
             *(replicas, applications, versions, self._began, list(self.complaints.values())),
+            self.rollouts.report(),
         )
+
+    def _tell_of_lapse(self) -> None:
+        if self.rollouts.lapsed() and not self._has_lapsed:
+            models = ", ".join(self.rollouts.by_model)
+            text = (
+                f"Management was silent for too long: {models} is answered by the version before the rollout."
+            )
+            self.complain(Complaint("", "", "", text))
+        self._has_lapsed = self.rollouts.lapsed()
 
 
 class _Gauges:

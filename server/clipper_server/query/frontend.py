@@ -101,6 +101,7 @@ async def serve(settings: Settings) -> None:
     supervisor = Supervisor(lambda text: configuration.complain(Complaint("", "", "", text)))
     talk = [
         asyncio.create_task(supervisor.keep("follow", management.follow), name="follow"),
+        asyncio.create_task(supervisor.keep("shares", management.follow_shares), name="shares"),
         asyncio.create_task(supervisor.keep("report", partial(management.report, changes)), name="report"),
     ]
     try:

@@ -16,11 +16,13 @@ import msgspec
 from clipper_container.errors import ClusterError
 
 from ..changes import Changes
+from ..rollouts import Shares
 from ..snapshot import ReplicaReport, Report, Snapshot
 from .configuration import Configuration
 
 REPORT_EVERY_S = 0.5
 LONG_POLL_S = 25
+SHARES_POLL_S = 5  # well within a table's lifetime
 TELL_AGAIN_S = 60.0  # that reports are refused
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,18 @@ class Management:
             temporary.replace(self._stored)
         except OSError as error:
             log.warning("the snapshot cannot be kept on disk: %s", error)
+
+    async def follow_shares(self) -> None:
+        """Wait for the shares of rollouts. What is heard again lives on; silence does not."""
+        rollouts = self._configuration.rollouts
+        parameters = {"after": rollouts.epoch, "wait_s": SHARES_POLL_S}
+        try:
+            response = await self._client.get(f"{self._path}/shares", params=parameters)
+            response.raise_for_status()
+        except httpx2.HTTPError:  # `follow` says so
+            await asyncio.sleep(REPORT_EVERY_S)
+        else:
+            rollouts.hear(msgspec.json.decode(response.content, type=Shares))
 
     async def report(self, changes: Changes) -> None:
         """Report, and wait until something changes, or for half a second."""

@@ -20,6 +20,7 @@ from ..events import Events
 from ..frontends import Frontends
 from ..observations import Observations
 from ..reconciler import Reconciler
+from ..rollouts import Rollouts as Runner
 from ..running import Running
 from ..series import Series
 from ..specs import Specs
@@ -40,6 +41,7 @@ from .measured import Measured
 from .overview import Overview
 from .policies import Policies
 from .replicas import Replicas
+from .rollouts import Rollouts
 from .scaling import Scaling
 from .versions import Versions
 
@@ -62,13 +64,16 @@ class API:
         observations: Observations,
         series: Series,
         supervisor: Supervisor,
+        runner: Runner,
     ) -> None:
         state = control.state
         describe = Describe(state, reconciler, running, heard)
         self._supervisor = supervisor
         self._access = Access(specs, state)
         self._artifacts = ArtifactStore(control.artifacts, self._access)
-        self._frontends = QueryFrontends(control, heard, manager, changes, self._access)
+        self._frontends = QueryFrontends(
+            control, heard, manager, changes, self._access, lambda: runner.shares
+        )
         self._replicas = Replicas(state, running, heard)
         cluster = Cluster(specs, state, reconciler, heard, running, events, supervisor)
         log = EventLog(events, changes)
@@ -84,6 +89,7 @@ class API:
             Policies(control),
             versions,
             Current(control, describe),
+            Rollouts(control, runner),
             Scaling(control, specs, describe),
             Batches(control, observations, describe),
             Measured(observations),

@@ -118,6 +118,31 @@ class Policy(TypedDict):
     history: list[PolicyMove]
 
 
+class Rollout(TypedDict):
+    """`share` is the canary's, from 0 to 1. `evidence` has what both sides did and, for each guardrail, how
+    far it is on its way to taking the canary back; where it ended before management was started, nothing.
+    """
+
+    id: int
+    model: str
+    control: str
+    canary: str
+    steps: list[float]
+    hold_s: float
+    guardrails: list[dict[str, Any]]
+    observe: bool
+    sticky: bool
+    state: Literal["running", "paused", "passed", "failed", "aborted"]
+    step: int
+    verdict: str
+    who: str
+    message: str
+    at: float
+    ended_at: float | None
+    share: float
+    evidence: dict[str, Any]
+
+
 class Resources(TypedDict):
     """Limits of each replica. `memory` is in bytes; what is None is not limited."""
 
@@ -175,7 +200,7 @@ class Move(TypedDict):
 
     version: str
     at: float
-    move: Literal["deploy", "set", "rollback"]
+    move: Literal["deploy", "set", "rollback", "rollout"]
     who: str
     message: str
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -9,6 +11,7 @@ from clipper_container.errors import BadRequest, Unauthorized
 
 from ...changes import Changes
 from ...places import FRONTENDS, ContainerManager, Orchestrator
+from ...rollouts import Shares
 from ...snapshot import Report
 from ..control import Control
 from ..frontends import Frontends
@@ -25,16 +28,19 @@ class QueryFrontends:
         manager: ContainerManager,
         changes: Changes,
         access: Access,
+        shares: Callable[[], Shares],
     ) -> None:
         self._control = control
         self._frontends = frontends
         self._manager = manager
         self._changes = changes
         self._access = access
+        self._shares = shares
 
     def router(self) -> APIRouter:
         return openapi.router(
             ("GET", "/frontends/{frontend}/snapshot", self.snapshot, 200),
+            ("GET", "/frontends/{frontend}/shares", self.shares, 200),
             ("POST", "/frontends/{frontend}/report", self.report, 204),
             ("PUT", "/frontends/{frontend}/number", self.number, 200),
         )
@@ -55,6 +61,11 @@ class QueryFrontends:
         if not newer:
             return Response(status_code=204)
         return Response(msgspec.json.encode(self._control.snapshot()), media_type="application/json")
+
+    async def shares(self, frontend: str, after: int, wait_s: WaitS) -> Response:
+        """For query frontends: the shares of rollouts, at once if they are of another epoch than `after`."""
+        await self._changes.wait_for(lambda: self._shares().epoch != after, wait_s)
+        return Response(msgspec.json.encode(self._shares()), media_type="application/json")
 
     async def report(self, frontend: str, request: Request) -> None:
         """For query frontends: what they see."""

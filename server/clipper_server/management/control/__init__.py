@@ -20,6 +20,7 @@ from .applications import Applications
 from .current import Current
 from .policies import Policies
 from .publisher import Publisher
+from .rollouts import Rollouts
 from .scaling import Scaling
 from .stopping import Stopping
 from .versions import Versions
@@ -49,7 +50,8 @@ class Control:
         self.versions = Versions(
             *(state, artifacts, manager, frontends, changes, events, publisher, stopping)
         )
-        self.current = Current(state, publisher)
+        self.rollouts = Rollouts(state, publisher)
+        self.current = Current(state, publisher, self.rollouts)
         self.scaling = Scaling(state, manager, publisher, stopping)
 
     def snapshot(self) -> Snapshot:

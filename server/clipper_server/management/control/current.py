@@ -9,14 +9,16 @@ from ..state import Move, State, Version
 from . import find
 from .fit import check_fits
 from .publisher import Publisher, by, subject
+from .rollouts import Rollouts, check_no_rollout
 
 
 class Current:
     """Moves the pointer of a model."""
 
-    def __init__(self, state: State, publisher: Publisher) -> None:
+    def __init__(self, state: State, publisher: Publisher, rollouts: Rollouts) -> None:
         self._state = state
         self._publisher = publisher
+        self._rollouts = rollouts
 
     def history(self, model: str) -> list[Move]:
         """Every move of the model's pointer, the last one at the end. Raises NotFound."""
@@ -30,13 +32,17 @@ class Current:
         if found.state != "ready":
             raise BadRequest(f"{found} cannot answer: it is {found.state}.")
         check_fits(self._state, found)
+        check_no_rollout(self._state, model, f"{found} cannot be made current")
         self._state.move(model, version, "set", who, message)
         await self._publisher.publish("current", f"{found} is current{by(who, message)}.", **subject(found))
         return found
 
     async def roll_back(self, model: str, who: str, message: str) -> Version:
-        """Make the version before the current one the current one."""
+        """Make the version before the current one the current one. A rollout that runs is aborted instead."""
         find.versions(self._state, model)
+        if (rollout := self._state.rollout_of(model)) is not None:
+            await self._rollouts.abort(model, who, message)
+            return find.version(self._state, model, rollout.control)
         usable = [v.version for v in self._state.versions() if v.model == model and v.state == "ready"]
         version = moves.before(self._state.history(model), usable)
         if version is None:

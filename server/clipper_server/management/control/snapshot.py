@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
+from ...rollouts import RolloutSpec
 from ...snapshot import RequestSpec, Snapshot, VersionSpec
 from ..state import State, Version
 
@@ -38,4 +39,8 @@ def of(state: State, replica_token: Callable[[Version], str]) -> Snapshot:
             int(state.get("max_json") or RequestSpec().max_json),
             [origin for origin in (state.get("cors_origins") or "").split(",") if origin],
         ),
+        [
+            RolloutSpec(rollout.id, rollout.model, rollout.control, rollout.canary, rollout.sticky)
+            for rollout in state.live_rollouts()
+        ],
     )

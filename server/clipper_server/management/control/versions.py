@@ -20,12 +20,12 @@ from ..artifacts import Artifacts
 from ..events import Events
 from ..frontends import Frontends
 from ..state import State, Version
-from . import find
+from . import find, policies, rollouts
 from .fit import check_fits, fits
 from .names import check_name
-from .policies import check_remove
 from .publisher import Publisher, by, subject
 from .requirements import check_requirements
+from .rollouts import check_no_rollout
 from .scaling import check_num_replicas
 from .stopping import Stopping
 
@@ -97,6 +97,7 @@ class Versions:
             )
         if version.make_current:
             check_fits(self._state, version)
+            check_no_rollout(self._state, version.model, f"{version} cannot become current")
         self._state.add_version(version)
         if version.artifact is None:
             self._state.came_up(version)
@@ -156,7 +157,8 @@ class Versions:
     async def remove(self, model: str, version: str, who: str = "") -> None:
         """Stop and forget it. Where it was current, the one before it is: there is nothing else to answer."""
         removed = find.version(self._state, model, version)
-        check_remove(self._state, removed)
+        policies.check_remove(self._state, removed)
+        rollouts.check_remove(self._state, removed)
         was_current = self._state.current().get(model) == version
         self._state.remove_version(model, version)
         text = f"Removed {removed}."

@@ -9,21 +9,25 @@ from __future__ import annotations
 from .applications import Applications
 from .events import EventLog
 from .history import History
-from .records import Autoscaling, Event, Move, MoveKind, PolicyMove, Version
+from .records import Autoscaling, Event, Guardrail, Move, MoveKind, PolicyMove, Rollout, RolloutState, Version
+from .rollouts import Rollouts
 from .versions import Versions
 
 __all__ = [
     "Autoscaling",
     "Event",
+    "Guardrail",
     "Move",
     "MoveKind",
     "PolicyMove",
+    "Rollout",
+    "RolloutState",
     "State",
     "Version",
 ]
 
 
-class State(Applications, Versions, History, EventLog):
+class State(Applications, Versions, History, Rollouts, EventLog):
     """All tables, of one database."""
 
     def came_up(self, version: Version) -> None:
@@ -32,3 +36,9 @@ class State(Applications, Versions, History, EventLog):
             self.set_version_state(version.model, version.version, "ready", None)
             if version.make_current:
                 self.move(version.model, version.version, "deploy", version.deployed_by, version.message)
+
+    def passed(self, rollout: Rollout, verdict: str, who: str, message: str) -> None:
+        """It has ended, and its canary is current: both or, after a crash, neither."""
+        with self._change():
+            self.end_rollout(rollout, "passed", verdict)
+            self.move(rollout.model, rollout.canary, "rollout", who, message)

@@ -14,7 +14,9 @@ from ...policies import PolicySpec
 from ...snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, BatchingSpec
 
 VersionState = Literal["starting", "ready", "failed"]
-MoveKind = Literal["deploy", "set", "rollback"]
+MoveKind = Literal["deploy", "set", "rollback", "rollout"]
+RolloutState = Literal["running", "paused", "passed", "failed", "aborted"]
+LIVE: tuple[RolloutState, ...] = ("running", "paused")
 
 
 class Autoscaling(msgspec.Struct, frozen=True):
@@ -81,6 +83,53 @@ class PolicyMove(msgspec.Struct, frozen=True):
     at: float
     who: str
     message: str
+
+
+class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a canary may not do more often than the control, or not more than `tolerance` times as often.
+
+    `latency_p95`: answers that take more than `tolerance` times the control's 95th percentile.
+    """
+
+    kind: Literal["errors", "late", "defaults", "latency_p95"]
+    tolerance: float = 1.0
+
+
+class Rollout(msgspec.Struct, frozen=True):
+    """A model's way from one version, the control, to another, the canary, by shares of its queries.
+
+    `step` is the place in `steps` of the share that holds. `verdict` is why it ended, or what is missing.
+    With `observe` guardrails only tell. `at` and `ended_at` are in seconds since 1970.
+    """
+
+    id: int
+    model: str
+    control: str
+    canary: str
+    steps: list[float]
+    hold_s: float
+    guardrails: list[Guardrail]
+    observe: bool
+    sticky: bool
+    state: RolloutState
+    step: int
+    verdict: str
+    who: str
+    message: str
+    at: float
+    ended_at: float | None
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+    @property
+    def share(self) -> float:
+        """The canary's, as it is to be now."""
+        return self.steps[self.step] if self.live else 0.0
+
+    def __str__(self) -> str:
+        return f"the rollout of {self.model}:{self.canary}"
 
 
 class Event(msgspec.Struct, frozen=True):

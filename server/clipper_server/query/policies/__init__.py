@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from ..task import Outcome
+from ..task import Outcome, Task
 
 
 class Arm(NamedTuple):
@@ -21,15 +21,28 @@ class Arm(NamedTuple):
         return cls(name, model, version or None)
 
 
+class Counts(Protocol):
+    def add(self, task: Task, outcome: Outcome) -> None:
+        """Count what became of one input."""
+
+
 class Decision(NamedTuple):
     """Which arms a request asks, and with which probability it was these.
 
-    `skipped` are those that have no replica that could answer: others were asked in their place.
+    `skipped` are those that have no replica that could answer: others were asked in their place. `sides` has
+    for each arm that is a side of a rollout what counts for it; it is empty where none is.
     """
 
     arms: Sequence[Arm]
     propensity: float = 1.0
     skipped: Sequence[Arm] = ()
+    sides: Sequence[Counts | None] = ()
+
+    def only(self, there: Sequence[bool]) -> Decision:
+        """Of those arms that are there."""
+        arms = [arm for arm, is_there in zip(self.arms, there, strict=True) if is_there]
+        sides = [side for side, is_there in zip(self.sides, there, strict=False) if is_there]
+        return self._replace(arms=arms, sides=sides)
 
 
 class Combined(NamedTuple):

@@ -71,7 +71,7 @@ class ClipperProtocol:
             timeout_s(headers, request.timeout_micros),
             may_be_cached(headers),
             form=is_batch,
-            unit=unit(headers, request.unit) if self.application.policy.sticky else None,
+            unit=unit(headers, request.unit) if self.application.asks_for_units else None,
         )
 
     def _expected(self) -> str:

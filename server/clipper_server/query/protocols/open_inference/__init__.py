@@ -86,7 +86,7 @@ class OpenInferenceProtocol:
     ) -> Request:
         timeout = timeout_s(headers, parameters.timeout)
         cached = may_be_cached(headers)
-        whom = unit(headers, parameters.unit) if self.application.policy.sticky else None
+        whom = unit(headers, parameters.unit) if self.application.asks_for_units else None
         return Request("open inference", tensors, self._version, timeout, cached, True, form, whom)
 
     def _bare(self, body: memoryview) -> list[Tensor]:

@@ -1,0 +1,162 @@
+"""Rollouts: begun, paused and ended, and what would contradict one that runs."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from clipper_container.errors import AlreadyExists, BadRequest, NotFound
+
+from ...policies import arms_of
+from ...snapshot import ApplicationSpec
+from ..state import Guardrail, Rollout, State, Version
+from . import find
+from .fit import check_fits
+from .publisher import Publisher, by
+
+GUARDRAILS = [
+    Guardrail("errors"),
+    Guardrail("late", 1.2),
+    Guardrail("defaults"),
+    Guardrail("latency_p95", 1.3),
+]
+"""Where none are given."""
+END = "promote or abort it first: `conn.rollout(model)` has both"
+
+
+class Rollouts:
+    """One a model has at most. A step is management's own affair: `management/rollouts.py`."""
+
+    def __init__(self, state: State, publisher: Publisher) -> None:
+        self._state = state
+        self._publisher = publisher
+
+    def of(self, model: str) -> list[Rollout]:
+        """All of the model, the last one at the end. Raises NotFound."""
+        found = self._state.rollouts(model)
+        if not found:
+            find.versions(self._state, model)
+        return found
+
+    async def start(self, wanted: Rollout, applications: str | None) -> Rollout:
+        """Begin with the first step. Of `wanted` the control is found here."""
+        canary = find.version(self._state, wanted.model, wanted.canary)
+        control = self._state.current().get(wanted.model)
+        if control is None:
+            raise BadRequest(
+                f"Model {wanted.model} has no current version to roll out from: make one current."
+            )
+        if control == wanted.canary:
+            raise BadRequest(f"{canary} is current already.")
+        if canary.state != "ready":
+            raise BadRequest(f"{canary} cannot answer: it is {canary.state}.")
+        check_fits(self._state, canary)
+        if (runs := self._state.rollout_of(wanted.model)) is not None:
+            raise AlreadyExists(f"{runs} runs already, and a model has one at a time: {END}.")
+        coming = [v for v in self._state.versions() if v.model == wanted.model and v.state == "starting"]
+        if any(version.make_current for version in coming):
+            raise BadRequest(
+                f"{coming[0]} is being deployed, and becomes current when it is ready: wait for it."
+            )
+        asking = [a.name for a in self._state.applications() if _asks(a, wanted.model)]
+        if not asking:
+            raise BadRequest(
+                f"No application asks for the current version of {wanted.model}, so nothing would be seen. "
+                "set_model_version makes a version current at once."
+            )
+        if len(asking) > 1 and applications != "all":
+            raise BadRequest(
+                f"{', '.join(asking)} ask for the current version of {wanted.model}, and a rollout is for "
+                'all of them: say so with applications="all".'
+            )
+        _check(wanted)
+        started = self._state.add_rollout(msgspec.structs.replace(wanted, control=control))
+        text = (
+            f"{started.model}:{started.canary} gets {started.steps[0]:.0%} of the queries of {started.model}:"
+            f"{started.control}: a rollout begins{by(started.who, started.message)}."
+        )
+        await self._publisher.publish("rollout", text, model=started.model, version=started.canary)
+        return started
+
+    async def pause(self, model: str) -> Rollout:
+        """Take no step, and do not go back, until it is resumed."""
+        return await self._set(model, "running", "paused")
+
+    async def resume(self, model: str) -> Rollout:
+        return await self._set(model, "paused", "running")
+
+    async def promote(self, model: str, who: str, message: str) -> Rollout:
+        """Make the new version current now."""
+        rollout = self.live(model)
+        self._state.passed(rollout, "Promoted.", who, message)
+        text = f"{model}:{rollout.canary} is current: its rollout was promoted{by(who, message)}."
+        await self._publisher.publish("rollout", text, model=model, version=rollout.canary)
+        return self._state.rollouts(model)[-1]
+
+    async def abort(self, model: str, who: str, message: str) -> Rollout:
+        """Let the version before answer all again."""
+        rollout = self.live(model)
+        self._state.end_rollout(rollout, "aborted", f"Aborted{by(who, message)}.")
+        text = f"{model}:{rollout.control} answers all again: {rollout} was aborted{by(who, message)}."
+        await self._publisher.publish("rollout", text, model=model, version=rollout.canary)
+        return self._state.rollouts(model)[-1]
+
+    def live(self, model: str) -> Rollout:
+        """The one that runs. Raises NotFound."""
+        found = self._state.rollout_of(model)
+        if found is None:
+            find.versions(self._state, model)
+            raise NotFound(f"Model {model} has no rollout that runs. start_rollout begins one.")
+        return found
+
+    async def _set(self, model: str, before: str, after: str) -> Rollout:
+        rollout = self.live(model)
+        if rollout.state != before:
+            raise BadRequest(f"{rollout} is {rollout.state}.")
+        self._state.set_rollout_state(rollout, "paused" if after == "paused" else "running")
+        text = f"{rollout} is {after}."
+        self._publisher.announce("rollout", text[0].upper() + text[1:], model=model, version=rollout.canary)
+        return self.live(model)
+
+
+def check_no_rollout(state: State, model: str, what: str) -> None:
+    """Raises BadRequest where one runs that `what` would contradict."""
+    rollout = state.rollout_of(model)
+    if rollout is not None:
+        raise BadRequest(f"{what}, while {rollout} runs: {END}.")
+
+
+def check_remove(state: State, version: Version) -> None:
+    """Raises BadRequest where a rollout that runs needs the version."""
+    rollout = state.rollout_of(version.model)
+    if rollout is not None and version.version in (rollout.control, rollout.canary):
+        raise BadRequest(f"{version} cannot be removed, while {rollout} runs: {END}.")
+
+
+def _asks(application: ApplicationSpec, model: str) -> bool:
+    """Whether it asks for the model's current version."""
+    if application.policy is None:
+        return application.linked_models[:1] == [model]
+    return model in arms_of(application.policy)
+
+
+def _check(rollout: Rollout) -> None:
+    steps = rollout.steps
+    if not steps or not all(0 < step <= 1 for step in steps) or steps != sorted(set(steps)):
+        raise BadRequest(
+            f"The steps of a rollout are growing shares of the queries, as [0.05, 0.2, 0.5, 1], and not "
+            f"{steps}."
+        )
+    if steps[0] == 1:
+        raise BadRequest("With all queries as its first step it is no rollout: set_model_version does that.")
+    if not 0 <= rollout.hold_s < math.inf:
+        raise BadRequest("hold_s is for how many seconds each step is held at least: 0 or more.")
+    kinds = [rail.kind for rail in rollout.guardrails]
+    if len(set(kinds)) < len(kinds):
+        raise BadRequest("Of each kind there is one guardrail at most.")
+    for rail in rollout.guardrails:
+        if not 1 <= rail.tolerance < math.inf:
+            raise BadRequest(f"The tolerance of {rail.kind} is how many times as much is allowed: 1 or more.")
+    if rollout.observe and not rollout.guardrails:
+        raise BadRequest("Without guardrails there is nothing to observe.")

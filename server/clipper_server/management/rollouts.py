@@ -1,0 +1,169 @@
+"""Steps the rollouts that run: deals the shares, reads what came of them, and acts on the verdicts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from ..changes import Changes
+from ..rollouts import ArmCounts, RolloutReport, Shares
+from .events import Events
+from .frontends import Frontends
+from .judge import Judge, Verdict
+from .state import Rollout, State
+
+EVERY_S = 0.25
+WARM_UP_S = 2.0  # in which the canary answers, and is not judged: caches and replicas are cold
+
+
+class _Seen(msgspec.Struct):
+    control: ArmCounts
+    canary: ArmCounts
+
+
+class Rollouts:
+    """The only one to change `shares`. `clock` is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        state: State,
+        frontends: Frontends,
+        changes: Changes,
+        events: Events,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._state = state
+        self._frontends = frontends
+        self._changes = changes
+        self._events = events
+        self._clock = clock
+        self._judges: dict[int, Judge] = {}
+        self._warm_at: dict[int, float] = {}
+        self._last: dict[str, int] = {}  # by model, whose judge is kept
+        self._told: set[int] = set()  # of those that only observe
+        self._counted: dict[int, dict[int, float]] = {}  # by epoch, the shares of those that are judged by it
+        self._seen: dict[tuple[str, float, int, int], _Seen] = {}
+        self.shares = Shares(0)
+
+    async def turn(self) -> None:
+        await asyncio.sleep(EVERY_S)
+        self.look()
+
+    def look(self) -> None:
+        """Take in what has come, and act on it."""
+        now = self._clock()
+        live = self._state.live_rollouts()
+        for rollout in live:
+            self._judge(rollout)
+        if live:
+            self._take_in({rollout.id for rollout in live})
+        for rollout in live:
+            if rollout.state == "running" and now >= self._warm_at[rollout.id]:
+                self._act(rollout, self._judges[rollout.id].verdict(now), now)
+        self._deal(now)
+
+    def evidence(self, rollout: Rollout) -> dict[str, object]:
+        """What is known of it, in plain values. Of one that ended before management was started: nothing."""
+        judge = self._judge(rollout) if rollout.live else self._judges.get(rollout.id)
+        if judge is None:
+            return {"control": None, "canary": None, "guardrails": []}
+        return {
+            "control": _counts(judge.control),
+            "canary": _counts(judge.canary),
+            "guardrails": judge.evidence(),
+        }
+
+    def _judge(self, rollout: Rollout) -> Judge:
+        """Its own, which stays until the model's next rollout."""
+        found = self._judges.get(rollout.id)
+        if found is None:
+            before = self._last.get(rollout.model)
+            if before is not None:
+                del self._judges[before], self._warm_at[before]
+            self._last[rollout.model] = rollout.id
+            self._warm_at[rollout.id] = warm_at = self._clock() + WARM_UP_S
+            found = self._judges[rollout.id] = Judge(rollout.guardrails, rollout.hold_s, warm_at)
+        return found
+
+    def _deal(self, now: float) -> None:
+        """A new table, where there is anything new in it."""
+        live = self._state.live_rollouts()
+        shares = {rollout.id: rollout.share for rollout in live}
+        counted = {id_: share for id_, share in shares.items() if now >= self._warm_at.get(id_, now + 1)}
+        if self.shares.epoch and (shares, counted) == (self.shares.shares, self._counted[self.shares.epoch]):
+            return
+        self.shares = Shares(self._state.next_epoch(), shares)
+        self._counted[self.shares.epoch] = counted
+        for old in sorted(self._counted)[:-8]:
+            del self._counted[old]
+        self._changes.notify()
+
+    def _take_in(self, live: set[int]) -> None:
+        for report in self._frontends.live():
+            for told in report.rollouts:
+                share = self._counted.get(told.epoch, {}).get(told.id)
+                key = report.frontend, report.began, told.id, told.epoch
+                if told.id in live and share is not None and 0 < share < 1:
+                    seen = self._seen.get(key)
+                    self._judges[told.id].add(*_grown(seen, told), share)
+                self._seen[key] = _Seen(told.control, told.canary)
+        if len(self._seen) > 1000:
+            self._seen = {key: seen for key, seen in self._seen.items() if key[2] in self._judges}
+
+    def _act(self, rollout: Rollout, verdict: Verdict, now: float) -> None:
+        subject = {"model": rollout.model, "version": rollout.canary}
+        if verdict.kind == "fail":
+            if not rollout.observe:
+                self._state.end_rollout(rollout, "failed", verdict.text)
+                back = f"{rollout.model}:{rollout.control} answers all again"
+                text = f"{back}: {rollout} has failed. {verdict.text}"
+                self._events.add("rollout", text, **subject)
+                return
+            if rollout.id not in self._told:
+                self._told.add(rollout.id)
+                self._events.add("rollout", f"{rollout} would have failed. {verdict.text}", **subject)
+            verdict = self._judges[rollout.id].without_guardrails(now)
+        following = rollout.step + 1
+        if verdict.kind == "hold" or following == len(rollout.steps):
+            text = verdict.text
+            if verdict.kind != "hold":
+                text += " It has taken its last step: promote or abort ends it."
+            if text != rollout.verdict:
+                self._state.set_verdict(rollout, text)
+            return
+        if rollout.steps[following] == 1:
+            self._state.passed(rollout, verdict.text, rollout.who, rollout.message)
+            text = f"{rollout.model}:{rollout.canary} is current: its rollout has passed. {verdict.text}"
+        else:
+            self._state.set_step(rollout, following)
+            self._judges[rollout.id].step(now)
+            gets = f"{rollout.model}:{rollout.canary} gets {rollout.steps[following]:.0%} of the queries"
+            text = f"{gets}. {verdict.text}"
+        self._events.add("rollout", text, **subject)
+
+
+def _grown(seen: _Seen | None, told: RolloutReport) -> tuple[ArmCounts, ArmCounts]:
+    """What has come since, at the control and at the canary."""
+    if seen is None:
+        return told.control, told.canary
+    return _difference(told.control, seen.control), _difference(told.canary, seen.canary)
+
+
+def _difference(now: ArmCounts, before: ArmCounts) -> ArmCounts:
+    then = before.latencies or [0] * len(now.latencies)
+    return ArmCounts(
+        now.chosen - before.chosen,
+        now.errors - before.errors,
+        now.late - before.late,
+        now.defaults - before.defaults,
+        [count - was for count, was in zip(now.latencies, then, strict=True)],
+    )
+
+
+def _counts(counts: ArmCounts) -> dict[str, int]:
+    found: dict[str, int] = msgspec.to_builtins(counts)
+    found.pop("latencies")
+    return found

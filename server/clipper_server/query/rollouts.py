@@ -1,0 +1,120 @@
+"""Rollouts as a query frontend has them: which side answers, and what became of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+
+from clipper_container.wire import Fault
+
+from ..rollouts import ArmCounts, RolloutReport, RolloutSpec, Shares
+from ..snapshot import LATENCIES_S
+from .metrics import Histogram
+from .policies import Able, Arm, Decision, sticky
+from .task import Outcome, Task
+
+EPOCHS = 4  # are reported: management may have missed a report, and not four changes
+ELSEWHERE = ("overload", "starting", "no_replicas", "low_confidence")
+"""Reasons for default outputs that are no error of the model: it was not asked, or had no time."""
+
+
+class Side:
+    """Counts what became of the inputs that one version got, while the shares were the same."""
+
+    def __init__(self) -> None:
+        self.counts = ArmCounts()
+        self._latency = Histogram(LATENCIES_S)
+
+    def add(self, task: Task, outcome: Outcome) -> None:
+        counts = self.counts
+        counts.chosen += 1
+        if isinstance(outcome, Fault):
+            counts.defaults += 1
+            if outcome.reason == "deadline":
+                counts.late += 1
+            elif outcome.reason not in ELSEWHERE:
+                counts.errors += 1
+        elif (batch := task.dispatch) is not None and batch.replied_at is not None:
+            self._latency.observe(batch.replied_at - task.entered_at)
+
+    def report(self) -> ArmCounts:
+        self.counts.latencies = self._latency.counts
+        return self.counts
+
+
+class _Rollout:
+    def __init__(self, spec: RolloutSpec) -> None:
+        self.spec = spec
+        self.control = Arm(f"{spec.model}:{spec.control}", spec.model, spec.control)
+        self.canary = Arm(f"{spec.model}:{spec.canary}", spec.model, spec.canary)
+        self.sides: dict[int, tuple[Side, Side]] = {}  # by epoch: the control's and the canary's
+
+    def sides_of(self, epoch: int) -> tuple[Side, Side]:
+        found = self.sides.get(epoch)
+        if found is None:
+            found = self.sides[epoch] = Side(), Side()
+            while len(self.sides) > EPOCHS:
+                del self.sides[min(self.sides)]
+        return found
+
+
+class Rollouts:
+    """Those of one frontend. `chance` draws a number from [0, 1)."""
+
+    def __init__(self, clock: Callable[[], float], chance: Callable[[], float] = random.random) -> None:
+        self.by_model: dict[str, _Rollout] = {}
+        self.sticky = False
+        self._clock = clock
+        self._chance = chance
+        self._table = Shares(0)
+        self._ends_at = 0.0
+
+    @property
+    def epoch(self) -> int:
+        return self._table.epoch
+
+    def configure(self, specs: Iterable[RolloutSpec]) -> None:
+        before = {rollout.spec: rollout for rollout in self.by_model.values()}
+        self.by_model = {spec.model: before.get(spec) or _Rollout(spec) for spec in specs}
+        self.sticky = any(rollout.spec.sticky for rollout in self.by_model.values())
+
+    def hear(self, table: Shares) -> None:
+        """From now on these shares; or the same ones again, which thereby live on."""
+        self._table = table
+        self._ends_at = self._clock() + table.lifetime_s
+
+    def lapsed(self) -> bool:
+        """Whether management has been silent for so long that the controls answer alone."""
+        return bool(self.by_model) and self._table.epoch > 0 and self._clock() > self._ends_at
+
+    def resolve(self, decision: Decision, unit: str | None, able: Able) -> Decision:
+        """The same decision, with the side that answers in the place of each model that is rolled out."""
+        arms: list[Arm] = []
+        sides: list[Side | None] = []
+        propensity = decision.propensity
+        for arm in decision.arms:
+            rollout = self.by_model.get(arm.model) if arm.version is None else None
+            if rollout is None:
+                arms.append(arm)
+                sides.append(None)
+                continue
+            share = 0.0 if self.lapsed() else self._table.shares.get(rollout.spec.id, 0.0)
+            is_canary = share > 0 and self._draw(rollout, unit) < share
+            if is_canary and not able(rollout.canary):
+                is_canary, share = False, 0.0
+            arms.append(rollout.canary if is_canary else rollout.control)
+            sides.append(rollout.sides_of(self._table.epoch)[is_canary] if share else None)
+            propensity *= share if is_canary else 1 - share
+        return Decision(arms, propensity, decision.skipped, sides)
+
+    def _draw(self, rollout: _Rollout, unit: str | None) -> float:
+        if rollout.spec.sticky and unit is not None:
+            return sticky.draw(rollout.spec.salt, unit)
+        return self._chance()
+
+    def report(self) -> list[RolloutReport]:
+        return [
+            RolloutReport(rollout.spec.id, epoch, control.report(), canary.report())
+            for rollout in self.by_model.values()
+            for epoch, (control, canary) in rollout.sides.items()
+        ]

@@ -1,0 +1,282 @@
+"""Rollouts step, wait and go back by what frontends report; a test plays the frontends and the clock."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipper_server.changes import Changes
+from clipper_server.management.events import Events
+from clipper_server.management.rollouts import WARM_UP_S, Rollouts
+from clipper_server.management.state import Guardrail, Rollout, State, Version
+from clipper_server.query.policies import Arm, Decision
+from clipper_server.query.rollouts import Rollouts as Deal
+from clipper_server.rollouts import ArmCounts, RolloutReport, RolloutSpec
+from clipper_server.snapshot import LATENCIES_S, Report
+
+NONE = [0] * (len(LATENCIES_S) + 1)
+RAILS = [Guardrail("errors"), Guardrail("late", 1.2), Guardrail("latency_p95", 1.3)]
+
+
+class World:
+    """A frontend that asks by the shares that it is dealt, and the management that deals them."""
+
+    def __init__(self, folder: Path, seed: int = 1, **options: Any) -> None:
+        self.now = 1000.0
+        self.state = State(folder / "state.db")
+        for number in "12":
+            version = Version("m", number, "doubles", None, [], 1, state="ready")
+            self.state.add_version(version)
+        self.state.move("m", "1", "set", "", "")
+        fields: dict[str, Any] = {"steps": [0.05, 0.5, 1.0], "hold_s": 10.0, "guardrails": RAILS}
+        fields |= options
+        self.rollout = self.state.add_rollout(
+            Rollout(
+                id=0,
+                model="m",
+                control="1",
+                canary="2",
+                observe=fields.pop("observe", False),
+                sticky=False,
+                state="running",
+                step=0,
+                verdict="",
+                who="me",
+                message="better",
+                at=0.0,
+                ended_at=None,
+                **fields,
+            )
+        )
+        self.chance = random.Random(seed)
+        self.counts: dict[int, tuple[ArmCounts, ArmCounts]] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """As management does when it starts, also after a crash."""
+        changes = Changes()
+        self.rollouts = Rollouts(self.state, self, changes, Events(self.state, changes), lambda: self.now)  # type: ignore[arg-type]
+        self.rollouts.look()
+
+    def live(self) -> list[Report]:
+        # A report is a value: what is counted later must not change what was told before.
+        told = [
+            RolloutReport(self.rollout.id, epoch, _copy(control), _copy(canary))
+            for epoch, (control, canary) in self.counts.items()
+        ]
+        return [Report("0", 1, True, 1, "", [], [], rollouts=told)]
+
+    def ask(self, count: int, bad: Callable[[bool], bool], slow: float = 0.0) -> None:
+        """So many queries in a quarter of a second; `bad` says what is an error, of the canary or not."""
+        table = self.rollouts.shares
+        share = table.shares.get(self.rollout.id, 0.0)
+        sides = self.counts.setdefault(
+            table.epoch, (ArmCounts(latencies=[*NONE]), ArmCounts(latencies=[*NONE]))
+        )
+        for _ in range(count):
+            is_canary = self.chance.random() < share
+            side = sides[is_canary]
+            side.chosen += 1
+            is_slow = is_canary and self.chance.random() < slow
+            if bad(is_canary):
+                side.errors += 1
+                side.defaults += 1
+            else:
+                side.latencies[12 if is_slow else 5 if self.chance.random() < 0.5 else 6] += 1
+        self.now += 0.25
+        self.rollouts.look()
+
+    def run(self, bad: Callable[[bool], bool], until: int, slow: float = 0.0, at_once: int = 25) -> int:
+        """Queries until the rollout has ended, at most so many."""
+        asked = 0
+        while self.ended() is None and asked < until:
+            self.ask(at_once, bad, slow)
+            asked += at_once
+        return asked
+
+    def ended(self) -> str | None:
+        state = self.state.rollouts("m")[-1].state
+        return None if state in ("running", "paused") else state
+
+    @property
+    def texts(self) -> list[str]:
+        return [event.text for event in self.state.events(0, 1000) if event.kind == "rollout"]
+
+
+def _copy(counts: ArmCounts) -> ArmCounts:
+    return ArmCounts(counts.chosen, counts.errors, counts.late, counts.defaults, [*counts.latencies])
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    found = World(tmp_path)
+    yield found
+    found.state.close()
+
+
+def none_bad(_canary: bool) -> bool:
+    return False
+
+
+def test_a_version_that_is_no_worse_gets_step_after_step_and_becomes_current(world: World) -> None:
+    assert world.rollouts.shares.shares == {world.rollout.id: 0.05}
+    world.run(none_bad, 100_000)
+    assert world.ended() == "passed"
+    assert world.state.current() == {"m": "2"}
+    assert [(move.move, move.who, move.message) for move in world.state.history("m")][-1] == (
+        "rollout",
+        "me",
+        "better",
+    )
+    assert world.rollouts.shares.shares == {}
+    assert [text.split(" ", 1)[0] for text in world.texts] == ["m:2", "m:2"]
+    assert "gets 50% of the queries" in world.texts[0]
+    assert world.now - 1000 >= WARM_UP_S + 2 * 10
+
+
+def test_a_version_that_is_worse_is_taken_back_with_its_numbers(world: World) -> None:
+    world.run(lambda canary: canary and world.chance.random() < 0.5, 10_000)
+    assert world.ended() == "failed"
+    assert world.state.current() == {"m": "1"}
+    assert world.rollouts.shares.shares == {}
+    (text,) = world.texts
+    assert text.startswith("m:1 answers all again: the rollout of m:2 has failed. Too many errors: ")
+    assert "in 1 of" in text
+
+
+def test_a_slow_version_is_taken_back_for_its_latency(world: World) -> None:
+    world.run(none_bad, 40_000, slow=0.5)
+    assert world.ended() == "failed"
+    assert "Too many answers over 7.5 ms" in world.texts[-1]
+
+
+def test_an_outage_of_both_is_no_reason_to_go_back(world: World) -> None:
+    world.run(lambda _canary: 1010 < world.now < 1014, 100_000)
+    assert world.ended() == "passed"
+
+
+def test_without_queries_it_waits_and_says_what_is_missing(world: World) -> None:
+    for _ in range(400):
+        world.ask(0, none_bad)
+    assert world.ended() is None
+    assert (
+        world.state.rollouts("m")[-1].verdict
+        == "50 more inputs of the new version are to be seen at this share."
+    )
+
+
+def test_one_that_only_observes_tells_once_and_goes_on(tmp_path: Path) -> None:
+    world = World(tmp_path, observe=True)
+    world.run(lambda canary: canary, 100_000)
+    assert world.ended() == "passed"
+    assert sum("would have failed" in text for text in world.texts) == 1
+    world.state.close()
+
+
+def test_without_a_step_to_all_it_goes_on_until_somebody_ends_it(tmp_path: Path) -> None:
+    world = World(tmp_path, steps=[0.5])
+    world.run(none_bad, 20_000)
+    assert world.ended() is None
+    assert "promote or abort ends it" in world.state.rollouts("m")[-1].verdict
+    world.state.close()
+
+
+def test_one_that_is_paused_keeps_its_share_and_does_nothing(world: World) -> None:
+    world.state.set_rollout_state(world.rollout, "paused")
+    for _ in range(200):
+        world.ask(50, lambda canary: canary)
+    assert world.ended() is None
+    assert world.rollouts.shares.shares == {world.rollout.id: 0.05}
+
+
+def test_what_comes_while_it_is_cold_is_not_judged(world: World) -> None:
+    for _ in range(int(WARM_UP_S / 0.25) - 1):
+        world.ask(500, lambda canary: canary)
+    assert world.ended() is None
+    world.run(none_bad, 100_000)
+    assert world.ended() == "passed"
+
+
+def test_a_management_that_is_killed_goes_on_where_it_was(world: World) -> None:
+    while world.rollouts.shares.shares != {world.rollout.id: 0.5}:
+        world.ask(100, none_bad)
+    epoch = world.rollouts.shares.epoch
+    world.begin()
+    assert world.rollouts.shares.epoch > epoch
+    assert world.rollouts.shares.shares == {world.rollout.id: 0.5}
+    world.run(none_bad, 100_000)
+    assert world.ended() == "passed"
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.2])
+def test_a_version_that_is_alike_is_hardly_ever_taken_back(tmp_path: Path, rate: float) -> None:
+    ended = []
+    for seed in range(40):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        world = World(folder, seed, guardrails=[Guardrail("errors")], hold_s=5.0)
+        world.run(lambda _canary, world=world: world.chance.random() < rate, 30_000, at_once=100)  # type: ignore[misc]
+        ended.append(world.ended())
+        world.state.close()
+    assert ended.count("failed") <= 2
+    assert ended.count("passed") >= 38
+
+
+def deal(share: float, *, sticky: bool = False) -> Deal:
+    found = Deal(lambda: CLOCK[0], random.Random(1).random)
+    found.configure([RolloutSpec(1, "m", "1", "2", sticky)])
+    from clipper_server.rollouts import Shares
+
+    found.hear(Shares(1, {1: share}))
+    return found
+
+
+CLOCK = [0.0]
+OF_M = Decision([Arm.of("m")])
+
+
+def test_frontends_ask_both_sides_by_the_share() -> None:
+    deals = deal(0.2)
+    decisions = [deals.resolve(OF_M, None, lambda _: True) for _ in range(5000)]
+    canaries = [decision for decision in decisions if decision.arms[0].name == "m:2"]
+    assert len(canaries) / 5000 == pytest.approx(0.2, abs=0.017)
+    assert {round(decision.propensity, 3) for decision in canaries} == {0.2}
+    assert {d.arms[0].name for d in decisions} == {"m:1", "m:2"}
+
+
+def test_a_version_that_was_asked_for_is_none_of_a_rollouts_affair() -> None:
+    decision = deal(1.0).resolve(Decision([Arm.of("m:1"), Arm.of("other")]), None, lambda _: True)
+    assert [arm.name for arm in decision.arms] == ["m:1", "other"]
+    assert list(decision.sides) == [None, None]
+
+
+def test_where_the_canary_has_no_replica_the_control_answers() -> None:
+    decision = deal(0.9).resolve(OF_M, None, lambda arm: arm.name != "m:2")
+    assert decision.arms[0].name == "m:1"
+    assert decision.propensity == 1.0
+    assert list(decision.sides) == [None]  # which is no evidence for either
+
+
+def test_a_unit_stays_where_it_is_while_the_share_grows() -> None:
+    units = [f"user-{i}" for i in range(500)]
+
+    def canaries(share: float) -> set[str]:
+        deals = deal(share, sticky=True)
+        return {u for u in units if deals.resolve(OF_M, u, lambda _: True).arms[0].name == "m:2"}
+
+    assert canaries(0.1) < canaries(0.3) < canaries(0.7)
+
+
+def test_frontends_go_back_to_the_control_where_management_is_silent_for_too_long() -> None:
+    deals = deal(0.99)
+    assert deals.resolve(OF_M, None, lambda _: True).arms[0].name == "m:2"
+    CLOCK[0] += 15.1
+    try:
+        assert deals.lapsed()
+        assert {deals.resolve(OF_M, None, lambda _: True).arms[0].name for _ in range(50)} == {"m:1"}
+    finally:
+        CLOCK[0] = 0.0
