@@ -55,6 +55,19 @@ class Vote:
 Policy = First | Split | Vote
 
 
+@dataclass(frozen=True)
+class NoMore:
+    """A guardrail of a rollout: what its new version may not do more often than the one before meanwhile.
+
+    `what` is "errors" (of the model), "late" (answers after the objective), "defaults" (default outputs, for
+    any reason) or "latency_p95" (answers that take longer than the 95th percentile of the version before).
+    With a `tolerance` of 1.2 up to 1.2 times as many are allowed; of latency_p95, up to 1.2 times that long.
+    """
+
+    what: Literal["errors", "late", "defaults", "latency_p95"]
+    tolerance: float = 1.0
+
+
 def as_plain(policy: Policy) -> dict[str, Any] | None:
     """As the management API takes it."""
     match policy:

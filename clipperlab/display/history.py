@@ -22,7 +22,12 @@ class History(list["Move"]):
         return table(["when", "what", "who", "why"], self._rows())
 
     def _rows(self) -> list[Sequence[str]]:
-        words = {"deploy": "deployed", "set": "set to", "rollback": "rolled back to"}
+        words = {
+            "deploy": "deployed",
+            "set": "set to",
+            "rollback": "rolled back to",
+            "rollout": "rolled out to",
+        }
         return [
             (
                 f"{datetime.fromtimestamp(move['at']):%Y-%m-%d %H:%M:%S}",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clipper_container.errors import ClipperException
 
 from ..display import Displayed, Shown, workbench
 from ..display.batching import BatchingView
 from ..display.history import History
+from ..display.rollout import Rollout
 from ..display.table import table
 from ..operations import Deployed, Operations
 
@@ -47,6 +48,15 @@ class ModelHandle(Displayed):
 
     def rollback(self, *, message: str = "") -> str:
         return self._conn.rollback(self.name, message=message)
+
+    def start_rollout(self, version: object, **options: Any) -> Rollout:
+        """Move it to another version step by step. See `ClipperConnection.start_rollout`."""
+        return self._conn.start_rollout(self.name, version, **options)
+
+    @property
+    def rollout(self) -> Rollout:
+        """Its last one. Raises NotFound."""
+        return self._conn.rollout(self.name)
 
     def scale(self, num_replicas: int, version: object = None) -> None:
         self._conn.set_num_replicas(self.name, num_replicas, version)

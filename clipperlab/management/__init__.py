@@ -8,6 +8,7 @@ from .cluster import Cluster, Event
 from .measured import ApplicationPoint, Measured, Overview, Point, VersionPoint
 from .policies import Policies, Policy, PolicyMove
 from .replicas import GPU, Replica, Replicas
+from .rollouts import Rollout, Rollouts
 from .versions import Move, Version
 
 __all__ = [
@@ -22,13 +23,14 @@ __all__ = [
     "Policy",
     "PolicyMove",
     "Replica",
+    "Rollout",
     "Version",
     "VersionPoint",
     "credentials",
 ]
 
 
-class Management(Cluster, Applications, Policies, Replicas, Measured):
+class Management(Cluster, Applications, Policies, Rollouts, Replicas, Measured):
     """The management frontend of one cluster. May be used from any thread, and from a forked process.
 
     Every method raises ClusterError where management does not answer, and the error that management

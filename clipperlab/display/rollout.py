@@ -1,0 +1,99 @@
+"""A rollout: how far it is, its evidence, and what can be done to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import draw
+from .beside import beside
+from .table import table
+
+if TYPE_CHECKING:
+    from ..management import Management
+    from ..management import Rollout as Told
+
+
+class Rollout:
+    """The last rollout of a model, as it is whenever it is looked at: `conn.rollout("digits")`."""
+
+    def __init__(self, management: Management, model: str) -> None:
+        self._management = management
+        self.model = model
+
+    @property
+    def all(self) -> list[Told]:
+        """All rollouts of the model, the last one at the end."""
+        return self._management.rollouts(self.model)
+
+    @property
+    def now(self) -> Told:
+        """All about it, in plain values."""
+        return self.all[-1]
+
+    @property
+    def state(self) -> str:
+        """running, paused, passed, failed or aborted."""
+        return self.now["state"]
+
+    @property
+    def share(self) -> float:
+        """The new version's share of the queries, from 0 to 1."""
+        return self.now["share"]
+
+    def verdict(self) -> str:
+        """Why it ended; or, while it runs, what is missing."""
+        return self.now["verdict"]
+
+    def pause(self) -> None:
+        """Take no step, and do not go back, until `resume`. Raises NotFound or BadRequest."""
+        self._management.steer_rollout(self.model, "pause")
+
+    def resume(self) -> None:
+        self._management.steer_rollout(self.model, "resume")
+
+    def promote(self, message: str = "") -> None:
+        """Make the new version current now. Raises NotFound where it has ended."""
+        self._management.steer_rollout(self.model, "promote", message)
+
+    def abort(self, message: str = "") -> None:
+        """Let the version before answer all again. Raises NotFound where it has ended."""
+        self._management.steer_rollout(self.model, "abort", message)
+
+    def __repr__(self) -> str:
+        told = self.now
+        rows = [f"{what}: {value}" for what, value in _rows(told)]
+        rails = [
+            f"  {rail['text']}: {rail['canary']} against {rail['control']}, "
+            f"{rail['reached']:.0%} of what takes it back"
+            for rail in told["evidence"]["guardrails"]
+        ]
+        return "\n".join([*rows, *rails])
+
+    def _repr_html_(self) -> str:
+        told = self.now
+        page = table(["rollout", f"{self.model}:{told['canary']}"], [[a, b] for a, b in _rows(told)])
+        rails = told["evidence"]["guardrails"]
+        if not rails:
+            return page
+        reached = {rail["text"]: rail["reached"] for rail in rails}
+        counts = [[rail["text"], str(rail["canary"]), str(rail["control"])] for rail in rails]
+        page += table(["guardrail", f"{told['canary']}, new", f"{told['control']}, before"], counts)
+        return page + beside(draw.bars(reached, title="Evidence, of what takes it back", unit="%", limit=1.0))
+
+
+def _rows(told: Told) -> list[tuple[str, str]]:
+    steps = ", ".join(f"{share:.0%}" for share in told["steps"])
+    seen = told["evidence"]
+    inputs = ""
+    if seen["canary"] is not None:
+        new, before = seen["canary"]["chosen"], seen["control"]["chosen"]
+        inputs = f"{new:,} inputs of the new version, {before:,} of the one before"
+    rows = [
+        ("from", f"{told['model']}:{told['control']}"),
+        ("to", f"{told['model']}:{told['canary']}"),
+        ("state", told["state"]),
+        ("share", f"{told['share']:.0%} (steps: {steps})"),
+        ("seen", inputs),
+        ("verdict", told["verdict"]),
+    ]
+    return [(what, value) for what, value in rows if value]

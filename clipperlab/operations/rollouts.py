@@ -1,0 +1,63 @@
+"""Rollouts: from one version of a model to another, by steps and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from clipper_container.errors import NotFound
+
+from ..display.rollout import Rollout
+from ..policies import NoMore
+from .attached import Attached
+
+DEFAULT_STEPS = (0.05, 0.2, 0.5, 1.0)
+
+
+class Rollouts(Attached):
+    """Operations on rollouts."""
+
+    def start_rollout(
+        self,
+        name: str,
+        version: object,
+        *,
+        steps: Sequence[float] = DEFAULT_STEPS,
+        hold_s: float = 60.0,
+        guardrails: Sequence[NoMore] | None = None,
+        observe: bool = False,
+        sticky: Literal["unit"] | None = None,
+        applications: Literal["all"] | None = None,
+        message: str = "",
+    ) -> Rollout:
+        """Move the model from its current version to another one, step by step: a canary.
+
+        `steps` are the new version's shares of the queries, each held for `hold_s` seconds at least; the step
+        to 1 makes it current. `guardrails` compare it with the version before at the same time: where one
+        shows that it is worse, that version answers all again at once, and the events have the numbers. By
+        default they are NoMore("errors"), NoMore("late", 1.2), NoMore("defaults") and NoMore("latency_p95",
+        1.3). With `observe` they only tell. Without a step to 1 it goes on until it is promoted or aborted:
+        an A/B test. `sticky` and units are as in `policies.Split`. Where several applications ask for the
+        model's current version, `applications="all"` says that all are meant. Raises NotFound, BadRequest,
+        or AlreadyExists where the model has a rollout that runs.
+        """
+        fields: dict[str, Any] = {
+            "version": str(version),
+            "steps": list(steps),
+            "hold_s": hold_s,
+            "observe": observe,
+            "sticky": sticky,
+            "applications": applications,
+            "message": message,
+        }
+        if guardrails is not None:
+            fields["guardrails"] = [{"kind": rail.what, "tolerance": rail.tolerance} for rail in guardrails]
+        self._management.start_rollout(name, fields)
+        return self.rollout(name)
+
+    def rollout(self, name: str) -> Rollout:
+        """The model's last rollout, which may have ended. Raises NotFound where there was none."""
+        rollout = Rollout(self._management, name)
+        if not rollout.all:
+            raise NotFound(f"Model {name} has had no rollout: start_rollout begins one.")
+        return rollout

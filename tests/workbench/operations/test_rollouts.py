@@ -1,0 +1,166 @@
+"""Rollouts end to end, on processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx2
+import pytest
+
+from clipper_container.errors import AlreadyExists, BadRequest, NotFound
+from clipperlab import ClipperConnection
+from clipperlab import policies as P
+from clipperlab.deployers.python import deploy_python_closure
+from tests.support.clusters import Attach, asking, constant, kill, pid_of
+from tests.support.waiting import wait_for
+
+
+def failing(inputs: list[Any]) -> list[Any]:
+    raise ValueError("This version cannot.")
+
+
+@pytest.fixture(scope="module")
+def conn(attach: Attach) -> Iterator[ClipperConnection]:
+    """m has version 1, which is current and says 1; 2 says 2, and 3 fails with every input."""
+    conn = attach("rollouts")
+    conn.start_clipper(fresh=True)
+    deploy_python_closure(conn, "m", 1, "doubles", constant(1))
+    deploy_python_closure(conn, "m", 2, "doubles", constant(2), make_current=False)
+    deploy_python_closure(conn, "m", 3, "doubles", failing, make_current=False)
+    conn.register_application("app", "doubles", -1, 10_000_000)
+    conn.link_model_to_app("app", "m")
+    yield conn
+    conn.stop_all(purge=True)
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(conn: ClipperConnection) -> Iterator[None]:
+    yield
+    with suppress(NotFound):
+        conn.rollout("m").abort()
+    conn.set_model_version("m", 1)
+
+
+def ask(conn: ClipperConnection, **options: Any) -> dict[str, Any]:
+    """Of the frontend alone: management may be away."""
+    headers = {"Cache-Control": "no-cache"}
+    response = httpx2.post(conn._url("app"), json={"input": [1.0], **options}, headers=headers)
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def test_a_good_version_gets_all_and_no_query_fails(conn: ClipperConnection) -> None:
+    with asking(conn) as said:
+        rollout = conn.start_rollout("m", 2, steps=[0.3, 0.6, 1], hold_s=0.5, message="better")
+        assert rollout.state == "running"
+        wait_for("it to pass", lambda: rollout.state == "passed", 60)
+        wait_for("the new version to answer", lambda: said[-1] == 2)
+    assert set(said) == {1, 2}
+    assert conn.get_current_model_version("m") == "2"
+    move = conn.get_model_history("m")[-1]
+    assert (move["move"], move["version"], move["message"]) == ("rollout", "2", "better")
+    assert "rolled out to 2" in repr(conn.get_model_history("m"))
+    assert conn.rollback("m") == "1"
+
+
+def test_a_bad_version_is_taken_back_and_says_why(conn: ClipperConnection) -> None:
+    with asking(conn):
+        rollout = conn.model("m").start_rollout(3, steps=[0.3, 1], hold_s=30)
+        wait_for("it to fail", lambda: rollout.state == "failed", 60)
+        wait_for("the version before to answer", lambda: "model" not in ask(conn))
+    assert conn.get_current_model_version("m") == "1"
+    assert "Too many" in rollout.verdict()
+    assert rollout.now["evidence"]["canary"]["errors"] > 3, "what was seen stays to be seen"
+    assert any("has failed. Too many" in event["text"] for event in conn.events())
+    assert {ask(conn)["output"] for _ in range(20)} == {1}
+
+
+def test_one_that_runs_is_seen_and_steered(conn: ClipperConnection) -> None:
+    rollout = conn.start_rollout("m", 2, steps=[0.5], hold_s=0)
+    wait_for("the new version to answer", lambda: ask(conn).get("model") == "m:2")
+    answer = ask(conn)
+    assert answer["model"] in ("m:1", "m:2")
+    assert conn.why(answer["query_id"])["chosen"]["propensity"] == 0.5
+    wait_for(
+        "what is seen",
+        lambda: rollout.now["evidence"]["canary"]["chosen"] > 3 or not ask(conn),
+    )
+    assert "errors: 0 against 0" in repr(rollout)
+    assert "<svg" in rollout._repr_html_()
+    rollout.pause()
+    assert rollout.state == "paused"
+    rollout.resume()
+    rollout.promote("good enough")
+    assert rollout.state == "passed"
+    assert conn.get_current_model_version("m") == "2"
+    with pytest.raises(NotFound, match="has no rollout that runs"):
+        rollout.abort()
+
+
+def test_a_roll_back_aborts_it(conn: ClipperConnection) -> None:
+    rollout = conn.start_rollout("m", 2, steps=[0.5])
+    assert conn.rollback("m", message="it is Friday") == "1"
+    assert rollout.state == "aborted"
+    assert "it is Friday" in rollout.verdict()
+
+
+def test_what_would_contradict_it_is_refused_with_the_way_out(conn: ClipperConnection) -> None:
+    conn.start_rollout("m", 2, steps=[0.5])
+    with pytest.raises(AlreadyExists, match="one at a time: promote or abort it first"):
+        conn.start_rollout("m", 3)
+    with pytest.raises(BadRequest, match="m:3 cannot be made current, while the rollout of m:2 runs"):
+        conn.set_model_version("m", 3)
+    with pytest.raises(BadRequest, match="m:4 cannot become current, while the rollout of m:2 runs"):
+        deploy_python_closure(conn, "m", 4, "doubles", constant(4))
+    with pytest.raises(BadRequest, match="m:2 cannot be removed"):
+        conn.stop_versioned_models({"m": [2]})
+
+
+def test_what_makes_no_rollout_is_refused_with_a_sentence(conn: ClipperConnection) -> None:
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"version": 1}, "m:1 is current already"),
+        ({"version": 2, "steps": [0.5, 0.2]}, "growing shares"),
+        ({"version": 2, "steps": [1]}, "set_model_version does that"),
+        ({"version": 2, "steps": [0.5, 1.5]}, "growing shares"),
+        ({"version": 2, "hold_s": -1}, "hold_s is for how many seconds"),
+        ({"version": 2, "guardrails": [P.NoMore("errors", 0.5)]}, "1 or more"),
+        ({"version": 2, "guardrails": [P.NoMore("errors"), P.NoMore("errors", 2)]}, "one guardrail at most"),
+        ({"version": 2, "guardrails": [P.NoMore("fun")]}, "A guardrail has a `kind`"),  # type: ignore[arg-type]
+        ({"version": 2, "guardrails": [], "observe": True}, "nothing to observe"),
+    ]
+    for options, sentence in refused:
+        with pytest.raises(BadRequest, match=sentence):
+            conn.start_rollout("m", **options)
+    with pytest.raises(NotFound, match="no version '9'"):
+        conn.start_rollout("m", 9)
+    conn.register_application("second", "doubles", -1, 10_000_000)
+    try:
+        conn.link_model_to_app("second", "m")
+        with pytest.raises(BadRequest, match=r'app, second ask .* applications="all"'):
+            conn.start_rollout("m", 2)
+        conn.start_rollout("m", 2, applications="all").abort()
+    finally:
+        conn.unregister_application("second")
+
+
+def test_it_outlives_management_and_a_frontend_that_are_killed(conn: ClipperConnection) -> None:
+    rollout = conn.start_rollout("m", 2, steps=[0.5])
+    wait_for("the new version to answer", lambda: ask(conn).get("model") == "m:2")
+    kill(pid_of(conn, "management"))
+    answers = [ask(conn) for _ in range(30)]
+    assert {answer["model"] for answer in answers} == {"m:1", "m:2"}
+    conn.connect()
+    assert rollout.state == "running"
+    kill(pid_of(conn, "query-0"))
+    wait_for("both sides to answer again", lambda: _both(conn), 60)
+    rollout.promote()
+    assert conn.get_current_model_version("m") == "2"
+
+
+def _both(conn: ClipperConnection) -> bool:
+    try:
+        return {ask(conn).get("model") for _ in range(20)} == {"m:1", "m:2"}
+    except httpx2.HTTPError:
+        return False
