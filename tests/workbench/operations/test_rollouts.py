@@ -56,6 +56,7 @@ def test_a_good_version_gets_all_and_no_query_fails(conn: ClipperConnection) -> 
         rollout = conn.start_rollout("m", 2, steps=[0.3, 0.6, 1], hold_s=0.5, message="better")
         assert rollout.state == "running"
         wait_for("it to pass", lambda: rollout.state == "passed", 60)
+        assert rollout.share == 1
         wait_for("the new version to answer", lambda: said[-1] == 2)
     assert set(said) == {1, 2}
     assert conn.get_current_model_version("m") == "2"
@@ -72,6 +73,7 @@ def test_a_bad_version_is_taken_back_and_says_why(conn: ClipperConnection) -> No
         wait_for("the version before to answer", lambda: "model" not in ask(conn))
     assert conn.get_current_model_version("m") == "1"
     assert "Too many" in rollout.verdict()
+    assert rollout.share == 0
     assert rollout.now["evidence"]["canary"]["errors"] > 3, "what was seen stays to be seen"
     assert any("has failed. Too many" in event["text"] for event in conn.events())
     assert {ask(conn)["output"] for _ in range(20)} == {1}

@@ -125,8 +125,8 @@ class Rollout(msgspec.Struct, frozen=True):
 
     @property
     def share(self) -> float:
-        """The canary's, as it is to be now."""
-        return self.steps[self.step] if self.live else 0.0
+        """The canary's, as it is to be now: 1 where it has passed."""
+        return self.steps[self.step] if self.live else float(self.state == "passed")
 
     def __str__(self) -> str:
         return f"the rollout of {self.model}:{self.canary}"
