@@ -52,7 +52,7 @@ def adapter(
 ) -> OpenInferenceProtocol:
     application = SimpleNamespace(
         spec=SimpleNamespace(name="m"),
-        policy=SimpleNamespace(sticky=False),
+        asks_for_units=False,
         input_type=INPUT_TYPES[input_type],
         default_output=msgspec.json.encode(default),
         example=lambda _version: None,
