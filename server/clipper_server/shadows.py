@@ -1,0 +1,14 @@
+"""Shadows: versions that are asked beside the current one, and answer nobody."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ShadowSpec(msgspec.Struct, frozen=True):
+    """`version` of `model` is asked for that fraction, from 0 to 1, of what the current one answers."""
+
+    id: int
+    model: str
+    version: str
+    fraction: float
