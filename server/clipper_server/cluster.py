@@ -54,6 +54,7 @@ class ClusterFolder:
         self.record_path = self.path / "cluster.json"
         self.database = self.path / "state.db"
         self.artifacts = self.path / "artifacts"
+        self.query_log = self.path / "querylog"
         self.sockets = self.path / "sockets"
         self.management_log = self.path / "logs" / "management.log"
 

@@ -10,8 +10,9 @@ from clipper_container.errors import ClusterError
 
 from .policies import PolicySpec
 from .rollouts import RolloutReport, RolloutSpec
+from .shadows import ShadowSpec
 
-FORMAT = 4
+FORMAT = 5
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
 DEFAULT_HANG_AFTER_S = 10.0
@@ -93,6 +94,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT):
     cache_size: int = 0
     requests: RequestSpec = RequestSpec()
     rollouts: list[RolloutSpec] = []
+    shadows: list[ShadowSpec] = []
 
     @classmethod
     def decode(cls, text: bytes) -> Snapshot:

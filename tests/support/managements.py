@@ -23,11 +23,13 @@ from clipper_server.management.control import Control
 from clipper_server.management.events import Events
 from clipper_server.management.frontends import Frontends
 from clipper_server.management.observations import Observations
+from clipper_server.management.querylog import QueryLog
 from clipper_server.management.reconciler import Reconciler
 from clipper_server.management.rollouts import Rollouts
 from clipper_server.management.running import Running
 from clipper_server.management.series import Series
 from clipper_server.management.server import _Server
+from clipper_server.management.shadows import Tallies
 from clipper_server.management.specs import Specs
 from clipper_server.management.state import State
 from clipper_server.places import Addresses
@@ -76,6 +78,7 @@ class Served:
             *(self.events, self.observations, self.series),
             self.supervisor,
             Rollouts(self.state, self.frontends, self.changes, self.events),
+            *(QueryLog(folder / "querylog", self.events), Tallies()),
         )
         self.app = api.build()
         config = uvicorn.Config(

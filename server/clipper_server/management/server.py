@@ -29,10 +29,12 @@ from .control import Control
 from .events import Events
 from .frontends import Frontends
 from .observations import Observations
+from .querylog import QueryLog
 from .reconciler import Reconciler
 from .rollouts import Rollouts
 from .running import Running
 from .series import Series
+from .shadows import Tallies
 from .specs import Specs
 from .state import State
 
@@ -83,6 +85,9 @@ async def serve(
     observations = Observations(frontends, running, ground.token)
     series = Series(frontends, changes)
     rollouts = Rollouts(state, frontends, changes, events)
+    query_log, tallies = QueryLog(folder.query_log, events), Tallies()
+    query_log.listeners.append(tallies.add)
+    query_log.restore()
     api = API(
         specs,
         control,
@@ -96,6 +101,8 @@ async def serve(
         series,
         supervisor,
         rollouts,
+        query_log,
+        tallies,
     )
     server = _Server(
         changes,

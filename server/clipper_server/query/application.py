@@ -22,6 +22,7 @@ from .policies.first import First
 from .policies.kinds import policy_of
 from .queue import ModelQueue
 from .rollouts import Rollouts
+from .shadows import Sample, Shadows
 from .slices import SMALL, Slices, Steps, at_once, let_go
 from .task import GONE, Outcome, Output, Task
 from .traces import Chosen, Leg, Trace, Traces
@@ -95,6 +96,7 @@ class Parts(NamedTuple):
     next_id: Callable[[], int]
     slices: Slices
     rollouts: Rollouts
+    shadows: Shadows
 
 
 Reply = Callable[[list[Answer]], None]
@@ -215,7 +217,7 @@ class Query:
     __slots__ = (
         *("application", "received_at", "deadline", "finished"),
         *("_protocol", "_policy", "_decision", "_queues", "_inputs"),
-        *("_tasks", "_missing", "_reply", "_joined"),
+        *("_tasks", "_missing", "_reply", "_joined", "_samples"),
     )
 
     def __init__(
@@ -242,6 +244,9 @@ class Query:
         self._missing = 1  # no answer before all has been asked
         self._reply = reply
         self._joined: set[Task] | None = None
+        self._samples: list[Sample] | None = None
+        if application.parts.shadows.by_model:
+            self._samples = application.parts.shadows.sample(decision, request.tensors)
         if self._inputs <= SMALL:
             for tensor in request.tensors:
                 for queue in queues:
@@ -338,8 +343,9 @@ class Query:
             self._count(now)
         except Exception:  # those that wait for the same outputs have no part in it
             answers = [application.broken()]
-        reply, self._reply = self._reply, _no_reply
-        reply(answers)
+        self._give(answers)
+        if self._samples is not None:
+            self._show(answers)
 
     def _at_once_or_in_slices(self, work: Steps[None]) -> None:
         if self._inputs <= SMALL:
@@ -358,6 +364,8 @@ class Query:
         except Exception:
             answers = [self.application.broken()]
         self._give(answers)
+        if self._samples is not None:
+            self._show(answers)
         yield from let_go(self._tasks)
 
     def _let_go(self) -> Steps[None]:
@@ -376,6 +384,16 @@ class Query:
     def _give(self, answers: list[Answer]) -> None:
         reply, self._reply = self._reply, _no_reply  # which breaks a cycle
         reply(answers)
+
+    def _show(self, answers: list[Answer]) -> None:
+        """To the shadows, what was answered."""
+        samples, self._samples = self._samples, None
+        if samples and len(answers) == self._inputs:
+            application = self.application
+            said = [answer.query_id for answer in answers]
+            application.parts.shadows.answered(
+                samples, self._tasks, said, application.spec.name, self.deadline - self.received_at
+            )
 
     def _tasks_of(self, i: int) -> list[Task]:
         """What was asked for this input. At the deadline perhaps nothing was, yet."""

@@ -31,9 +31,11 @@ from .metrics import Metrics
 from .protocols import Adapter
 from .protocols.clipper import ClipperProtocol
 from .protocols.open_inference import OpenInferenceProtocol, infer_path
+from .querylog import Records
 from .queue import ModelQueue
 from .replicas import Replica
 from .rollouts import Rollouts
+from .shadows import Shadows
 from .slices import Slices
 from .traces import Traces
 
@@ -77,9 +79,13 @@ class Configuration:
         # frontends, up to 65,536 queries a second at each, and safe as a JavaScript number until 2094.
         ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), MAX_FRONTENDS)
         self.rollouts = Rollouts(clock)
+        deadlines = Deadlines(loop, clock)
+        self.shadows = Shadows(loop, clock, deadlines, self.queue)
+        self.records = Records(self.shadows.shed)
+        self.shadows.keep = self.records.add
         self._parts = Parts(
-            *(clock, Deadlines(loop, clock), self.cache, self.traces, ids.__next__, Slices(loop)),
-            self.rollouts,
+            *(clock, deadlines, self.cache, self.traces, ids.__next__, Slices(loop)),
+            *(self.rollouts, self.shadows),
         )
 
     def apply(self, snapshot: Snapshot) -> None:
@@ -122,6 +128,7 @@ class Configuration:
         for name in before.keys() - self.applications.keys():
             self.metrics.applications.pop(name, None)
         self.rollouts.configure(snapshot.rollouts)
+        self.shadows.configure(snapshot.shadows, snapshot.current)
         self._find_routes()
         self._changed()
 

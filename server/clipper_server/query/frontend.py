@@ -29,6 +29,7 @@ from .http import HTTPProtocol
 from .listener import Listener, bind, listens
 from .management import Management
 from .number import number
+from .querylog import QueryLog
 from .replicas import Replica
 from .rest import rest
 
@@ -99,10 +100,14 @@ async def serve(settings: Settings) -> None:
         settings.replicas, lambda: Replica(configuration, configuration.replicas)
     )
     supervisor = Supervisor(lambda text: configuration.complain(Complaint("", "", "", text)))
+    query_log = QueryLog(settings.folder / "querylog", frontend, configuration.records)
     talk = [
         asyncio.create_task(supervisor.keep("follow", management.follow), name="follow"),
         asyncio.create_task(supervisor.keep("shares", management.follow_shares), name="shares"),
         asyncio.create_task(supervisor.keep("report", partial(management.report, changes)), name="report"),
+        asyncio.create_task(
+            supervisor.keep("query log", partial(query_log.turn, management.take)), name="query log"
+        ),
     ]
     try:
         cap_s = WAIT_FOR_REPLICAS_S if "/" in settings.replicas else WAIT_OVER_NAMES_S
@@ -116,6 +121,7 @@ async def serve(settings: Settings) -> None:
         for task in talk:
             task.cancel()
         await asyncio.gather(*talk, return_exceptions=True)
+        await query_log.write()
         replicas.close()
         for replica in list(configuration.replicas):
             replica.close()

@@ -100,6 +100,18 @@ class Management:
         else:
             rollouts.hear(msgspec.json.decode(response.content, type=Shares))
 
+    async def take(self, batch: bytes) -> bool:
+        """Bring a batch of the query log; whether management has it, or never will."""
+        try:
+            response = await self._client.post(f"{self._path}/querylog", content=batch)
+        except httpx2.HTTPError:  # `follow` says so
+            return False
+        if response.is_client_error:
+            log.warning(
+                "management refuses the query log, with %d: %s", response.status_code, response.text[:500]
+            )
+        return not response.is_server_error
+
     async def report(self, changes: Changes) -> None:
         """Report, and wait until something changes, or for half a second."""
         seen = changes.count

@@ -19,10 +19,12 @@ from ..control import Control
 from ..events import Events
 from ..frontends import Frontends
 from ..observations import Observations
+from ..querylog import QueryLog
 from ..reconciler import Reconciler
 from ..rollouts import Rollouts as Runner
 from ..running import Running
 from ..series import Series
+from ..shadows import Tallies
 from ..specs import Specs
 from . import answers, openapi, refusals
 from .access import Access
@@ -43,6 +45,7 @@ from .policies import Policies
 from .replicas import Replicas
 from .rollouts import Rollouts
 from .scaling import Scaling
+from .shadows import Shadows
 from .versions import Versions
 
 _V1 = "/api/v1"
@@ -65,6 +68,8 @@ class API:
         series: Series,
         supervisor: Supervisor,
         runner: Runner,
+        query_log: QueryLog,
+        tallies: Tallies,
     ) -> None:
         state = control.state
         describe = Describe(state, reconciler, running, heard)
@@ -72,7 +77,7 @@ class API:
         self._access = Access(specs, state)
         self._artifacts = ArtifactStore(control.artifacts, self._access)
         self._frontends = QueryFrontends(
-            control, heard, manager, changes, self._access, lambda: runner.shares
+            control, heard, manager, changes, self._access, lambda: runner.shares, query_log
         )
         self._replicas = Replicas(state, running, heard)
         cluster = Cluster(specs, state, reconciler, heard, running, events, supervisor)
@@ -90,6 +95,7 @@ class API:
             versions,
             Current(control, describe),
             Rollouts(control, runner),
+            Shadows(control, query_log, tallies),
             Scaling(control, specs, describe),
             Batches(control, observations, describe),
             Measured(observations),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from ..shadows import Tally
 from .points import Point
 
 
@@ -116,6 +117,21 @@ class Policy(TypedDict):
     policy: dict[str, Any] | None
     text: str
     history: list[PolicyMove]
+
+
+class Shadow(TypedDict):
+    """`fraction` is that of the inputs, up to 1. `seen` is of the pairs that the query log has had."""
+
+    id: int
+    model: str
+    version: str
+    fraction: float
+    state: Literal["running", "stopped", "promoted"]
+    who: str
+    message: str
+    at: float
+    ended_at: float | None
+    seen: Tally
 
 
 class Rollout(TypedDict):

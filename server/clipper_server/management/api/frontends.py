@@ -15,6 +15,7 @@ from ...rollouts import Shares
 from ...snapshot import Report
 from ..control import Control
 from ..frontends import Frontends
+from ..querylog import QueryLog
 from . import answers, openapi
 from .access import Access
 from .parameters import WaitS
@@ -29,6 +30,7 @@ class QueryFrontends:
         changes: Changes,
         access: Access,
         shares: Callable[[], Shares],
+        log: QueryLog,
     ) -> None:
         self._control = control
         self._frontends = frontends
@@ -36,12 +38,14 @@ class QueryFrontends:
         self._changes = changes
         self._access = access
         self._shares = shares
+        self._log = log
 
     def router(self) -> APIRouter:
         return openapi.router(
             ("GET", "/frontends/{frontend}/snapshot", self.snapshot, 200),
             ("GET", "/frontends/{frontend}/shares", self.shares, 200),
             ("POST", "/frontends/{frontend}/report", self.report, 204),
+            ("POST", "/frontends/{frontend}/querylog", self.querylog, 204),
             ("PUT", "/frontends/{frontend}/number", self.number, 200),
         )
 
@@ -74,6 +78,10 @@ class QueryFrontends:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadRequest(f"This is no report of a query frontend: {error}.") from None
         self._frontends.on_report(report)
+
+    async def querylog(self, frontend: str, request: Request) -> None:
+        """For query frontends: a batch of records of the query log."""
+        self._log.take(frontend, await request.body())
 
     async def number(self, frontend: str) -> answers.Number:
         """For query frontends that know their name alone: the number in their query ids."""

@@ -22,6 +22,7 @@ from .policies import Policies
 from .publisher import Publisher
 from .rollouts import Rollouts
 from .scaling import Scaling
+from .shadows import Shadows
 from .stopping import Stopping
 from .versions import Versions
 
@@ -52,6 +53,7 @@ class Control:
         )
         self.rollouts = Rollouts(state, publisher)
         self.current = Current(state, publisher, self.rollouts)
+        self.shadows = Shadows(state, publisher)
         self.scaling = Scaling(state, manager, publisher, stopping)
 
     def snapshot(self) -> Snapshot:

@@ -14,6 +14,7 @@ from ...snapshot import ApplicationSpec
 from ..state import PolicyMove, State, Version
 from . import find, fit
 from .publisher import Publisher, by
+from .shadows import check_no_shadow
 
 HASH = 1
 """Of units and arms (`query/policies/sticky.py`). Another way to hash has another number, so another salt."""
@@ -70,6 +71,7 @@ class Policies:
                 found = find.version(self._state, model, version)
                 if found.state != "ready":
                     raise BadRequest(f"{found} cannot answer: it is {found.state}.")
+                check_no_shadow(self._state, model, version, f"{found} cannot answer")
                 if found.input_type != application.input_type:
                     raise BadRequest(
                         f"{found} takes {found.input_type}, and application {application.name} "

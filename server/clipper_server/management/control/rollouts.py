@@ -14,6 +14,7 @@ from ..state import Guardrail, Rollout, State, Version
 from . import find
 from .fit import check_fits
 from .publisher import Publisher, by
+from .shadows import check_no_shadow
 
 GUARDRAILS = [
     Guardrail("errors"),
@@ -70,6 +71,7 @@ class Rollouts:
                 f"{', '.join(asking)} ask for the current version of {wanted.model}, and a rollout is for "
                 'all of them: say so with applications="all".'
             )
+        check_no_shadow(self._state, wanted.model, wanted.canary, f"{canary} cannot answer")
         _check(wanted)
         started = self._state.add_rollout(msgspec.structs.replace(wanted, control=control))
         text = (

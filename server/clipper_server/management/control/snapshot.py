@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 
 from ...rollouts import RolloutSpec
+from ...shadows import ShadowSpec
 from ...snapshot import RequestSpec, Snapshot, VersionSpec
 from ..state import State, Version
 
@@ -43,4 +44,5 @@ def of(state: State, replica_token: Callable[[Version], str]) -> Snapshot:
             RolloutSpec(rollout.id, rollout.model, rollout.control, rollout.canary, rollout.sticky)
             for rollout in state.live_rollouts()
         ],
+        [ShadowSpec(s.id, s.model, s.version, s.fraction) for s in state.live_shadows()],
     )

@@ -20,7 +20,7 @@ from ..artifacts import Artifacts
 from ..events import Events
 from ..frontends import Frontends
 from ..state import State, Version
-from . import find, policies, rollouts
+from . import find, policies, rollouts, shadows
 from .fit import check_fits, fits
 from .names import check_name
 from .publisher import Publisher, by, subject
@@ -159,6 +159,7 @@ class Versions:
         removed = find.version(self._state, model, version)
         policies.check_remove(self._state, removed)
         rollouts.check_remove(self._state, removed)
+        shadows.check_remove(self._state, removed)
         was_current = self._state.current().get(model) == version
         self._state.remove_version(model, version)
         text = f"Removed {removed}."

@@ -9,8 +9,20 @@ from __future__ import annotations
 from .applications import Applications
 from .events import EventLog
 from .history import History
-from .records import Autoscaling, Event, Guardrail, Move, MoveKind, PolicyMove, Rollout, RolloutState, Version
+from .records import (
+    Autoscaling,
+    Event,
+    Guardrail,
+    Move,
+    MoveKind,
+    PolicyMove,
+    Rollout,
+    RolloutState,
+    Shadow,
+    Version,
+)
 from .rollouts import Rollouts
+from .shadows import Shadows
 from .versions import Versions
 
 __all__ = [
@@ -22,12 +34,13 @@ __all__ = [
     "PolicyMove",
     "Rollout",
     "RolloutState",
+    "Shadow",
     "State",
     "Version",
 ]
 
 
-class State(Applications, Versions, History, Rollouts, EventLog):
+class State(Applications, Versions, History, Rollouts, Shadows, EventLog):
     """All tables, of one database."""
 
     def came_up(self, version: Version) -> None:

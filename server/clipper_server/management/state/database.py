@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from clipper_container.errors import ClusterError
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE applications (
@@ -43,6 +43,9 @@ CREATE TABLE rollouts (
     steps TEXT NOT NULL, hold_s REAL NOT NULL, guardrails TEXT NOT NULL, observe INTEGER NOT NULL,
     sticky INTEGER NOT NULL, state TEXT NOT NULL, step INTEGER NOT NULL, verdict TEXT NOT NULL,
     who TEXT NOT NULL, message TEXT NOT NULL, at REAL NOT NULL, ended_at REAL) STRICT;
+CREATE TABLE shadows (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, version TEXT NOT NULL, fraction REAL NOT NULL,
+    state TEXT NOT NULL, who TEXT NOT NULL, message TEXT NOT NULL, at REAL NOT NULL, ended_at REAL) STRICT;
 CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
     text TEXT NOT NULL) STRICT;

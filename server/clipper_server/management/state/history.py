@@ -17,12 +17,17 @@ class History(Database):
         return {row["model"]: row["version"] for row in self._db.execute("SELECT * FROM current")}
 
     def move(self, model: str, version: str, move: MoveKind, who: str, message: str) -> None:
-        """Make it the current version."""
+        """Make it the current version, and its shadow no shadow any more."""
         with self._change():
             self._db.execute("INSERT OR REPLACE INTO current VALUES (?, ?)", (model, version))
             self._db.execute(
                 "INSERT INTO history (model, version, at, move, who, message) VALUES (?, ?, ?, ?, ?, ?)",
                 (model, version, time.time(), move, who, message),
+            )
+            self._db.execute(
+                "UPDATE shadows SET state = 'promoted', ended_at = ? "
+                "WHERE state = 'running' AND model = ? AND version = ?",
+                (time.time(), model, version),
             )
 
     def history(self, model: str) -> list[Move]:

@@ -16,6 +16,7 @@ from ...snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, Batching
 VersionState = Literal["starting", "ready", "failed"]
 MoveKind = Literal["deploy", "set", "rollback", "rollout"]
 RolloutState = Literal["running", "paused", "passed", "failed", "aborted"]
+ShadowState = Literal["running", "stopped", "promoted"]
 LIVE: tuple[RolloutState, ...] = ("running", "paused")
 
 
@@ -130,6 +131,26 @@ class Rollout(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"the rollout of {self.model}:{self.canary}"
+
+
+class Shadow(msgspec.Struct, frozen=True):
+    """A version that is asked beside the current one, for a fraction of its inputs.
+
+    `at` and `ended_at` are in seconds since 1970.
+    """
+
+    id: int
+    model: str
+    version: str
+    fraction: float
+    state: ShadowState
+    who: str
+    message: str
+    at: float
+    ended_at: float | None
+
+    def __str__(self) -> str:
+        return f"the shadow {self.model}:{self.version}"
 
 
 class Event(msgspec.Struct, frozen=True):

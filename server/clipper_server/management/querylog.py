@@ -1,0 +1,85 @@
+"""The query log as management keeps it: in segments, of which the oldest go when there is too much."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ..querylog import Batch, Reader, Record
+from .events import Events
+
+SEGMENT = 2 << 20  # bytes
+MAX_BYTES = 32 << 20
+REMEMBERED = 1000  # batches, by name: one that comes again is not taken again
+
+
+class QueryLog:
+    """In a folder. `listeners` get each record: at the start those that are there, then what comes."""
+
+    def __init__(self, folder: Path, events: Events) -> None:
+        self._folder = folder
+        self._events = events
+        self._names: deque[str] = deque(maxlen=REMEMBERED)
+        self._place: Path | None = (
+            None  # a new one at the start: the last one may end in the middle of a record
+        )
+        self.listeners: list[Callable[[Record], None]] = []
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+    def restore(self) -> None:
+        """Tell the listeners of all that is there."""
+        reader = Reader()
+        for record in self._read(reader):
+            self._tell(record)
+        self._complain(reader.torn, "in its files")
+
+    def take(self, frontend: str, data: bytes) -> None:
+        """A batch that a frontend brings. Raises OSError where it cannot be written."""
+        reader = Reader()
+        found = list(reader.frames(data))
+        if found and isinstance(found[0][0], Batch) and found[0][0].name in self._names:
+            return
+        text = b"".join(whole for _, whole in found)
+        if text:
+            self._append(text)
+        for record, _ in found:
+            self._tell(record)
+        self._complain(reader.torn, f"in what query frontend {frontend} brought")
+
+    def records(self) -> Iterator[Record]:
+        """All that is kept, the oldest first. Reads files, so not for the event loop."""
+        return self._read(Reader())
+
+    def _read(self, reader: Reader) -> Iterator[Record]:
+        for segment in self._segments():
+            try:
+                data = segment.read_bytes()
+            except FileNotFoundError:  # it made room meanwhile
+                continue
+            yield from reader.records(data)
+
+    def _tell(self, record: Record) -> None:
+        if isinstance(record, Batch):
+            self._names.append(record.name)
+            return
+        for listener in self.listeners:
+            listener(record)
+
+    def _complain(self, torn: int, where: str) -> None:
+        if torn:
+            self._events.add("error", f"The query log has {torn} torn records {where}: they are left out.")
+
+    def _append(self, text: bytes) -> None:
+        if self._place is None or self._place.stat().st_size + len(text) > SEGMENT:
+            last = self._segments()[-1:]
+            number = int(last[0].stem) + 1 if last else 1
+            self._place = self._folder / f"{number:08d}.log"
+        with self._place.open("ab") as file:
+            file.write(text)
+        sizes = [(segment, segment.stat().st_size) for segment in self._segments()]
+        while len(sizes) > 1 and sum(size for _, size in sizes) > MAX_BYTES:
+            sizes.pop(0)[0].unlink()
+
+    def _segments(self) -> list[Path]:
+        return sorted(self._folder.glob("*.log"))
