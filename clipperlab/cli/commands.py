@@ -4,7 +4,7 @@ A module of commands adds them to `app` when it is imported; `clipperlab --help`
 """
 
 from . import cluster, clusters, images, doctor, demo, lessons  # isort: skip
-from . import deploy, applications, policies, models, rollouts, queries, load, logs  # isort: skip
+from . import deploy, applications, policies, models, rollouts, shadows, queries, load, logs  # isort: skip
 from .app import app
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "policies",
     "queries",
     "rollouts",
+    "shadows",
 ]

@@ -12,6 +12,7 @@ from ..display import Displayed, Shown, workbench
 from ..display.batching import BatchingView
 from ..display.history import History
 from ..display.rollout import Rollout
+from ..display.shadow import Shadow
 from ..display.table import table
 from ..operations import Deployed, Operations
 
@@ -57,6 +58,15 @@ class ModelHandle(Displayed):
     def rollout(self) -> Rollout:
         """Its last one. Raises NotFound."""
         return self._conn.rollout(self.name)
+
+    def start_shadow(self, version: object, *, fraction: float = 0.2, message: str = "") -> Shadow:
+        """Ask that version too, and let it answer nobody. See `ClipperConnection.start_shadow`."""
+        return self._conn.start_shadow(self.name, version, fraction=fraction, message=message)
+
+    @property
+    def shadow(self) -> Shadow:
+        """Its last one. Raises NotFound."""
+        return self._conn.shadow(self.name)
 
     def scale(self, num_replicas: int, version: object = None) -> None:
         self._conn.set_num_replicas(self.name, num_replicas, version)

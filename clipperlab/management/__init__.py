@@ -9,6 +9,7 @@ from .measured import ApplicationPoint, Measured, Overview, Point, VersionPoint
 from .policies import Policies, Policy, PolicyMove
 from .replicas import GPU, Replica, Replicas
 from .rollouts import Rollout, Rollouts
+from .shadows import Shadow, Shadows
 from .versions import Move, Version
 
 __all__ = [
@@ -24,13 +25,14 @@ __all__ = [
     "PolicyMove",
     "Replica",
     "Rollout",
+    "Shadow",
     "Version",
     "VersionPoint",
     "credentials",
 ]
 
 
-class Management(Cluster, Applications, Policies, Rollouts, Replicas, Measured):
+class Management(Cluster, Applications, Policies, Rollouts, Shadows, Replicas, Measured):
     """The management frontend of one cluster. May be used from any thread, and from a forked process.
 
     Every method raises ClusterError where management does not answer, and the error that management

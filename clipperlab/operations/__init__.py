@@ -14,11 +14,14 @@ from .images import Images
 from .measured import Measured
 from .policies import Policies
 from .rollouts import Rollouts
+from .shadows import Shadows
 from .versions import Versions
 from .views import Views
 
 __all__ = ["Deployed", "Operations"]
 
 
-class Operations(Cluster, Measured, Applications, Policies, Rollouts, Images, Versions, Batching, Views):
+class Operations(
+    Cluster, Measured, Applications, Policies, Rollouts, Shadows, Images, Versions, Batching, Views
+):
     """Everything that can be done to a cluster."""

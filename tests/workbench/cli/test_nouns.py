@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-
-import pytest
-from typer.testing import CliRunner, Result
 
 from clipperlab import ClipperConnection
-from clipperlab.cli.commands import app
 from tests.support.clusters import constant
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(cluster: ClipperConnection, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("CLIPPERLAB_CLUSTER", cluster.cm.cluster_name)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*words: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, words)
-        assert result.exit_code == code, (words, result.output, result.exception)
-        return result
-
-    return run
+from tests.workbench.cli.conftest import Run
 
 
 def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) -> None:

@@ -1,0 +1,52 @@
+"""Rollouts and shadows by the command line, run in this process."""
+
+from __future__ import annotations
+
+import json
+
+from clipper_container.errors import BadRequest, NotFound
+from clipperlab import ClipperConnection
+from clipperlab.deployers.python import deploy_python_closure
+from tests.support.clusters import constant
+from tests.support.waiting import wait_for
+from tests.workbench.cli.conftest import Run
+
+
+def test_a_version_is_tried_and_rolled_out(cluster: ClipperConnection, run: Run) -> None:
+    for version in (1, 2):
+        deploy_python_closure(
+            cluster, "digits", version, "doubles", constant(version), make_current=version == 1
+        )
+    cluster.register_application("digits", "doubles", -1, 10_000_000)
+    cluster.link_model_to_app("digits", "digits")
+
+    for command in ("shadow", "rollout"):
+        assert isinstance(run(command, "digits", code=1).exception, NotFound)
+    assert "asked for: 100% of the inputs" in run("shadow", "digits", "2", "--fraction", "1").stdout
+    application = cluster.application("digits")
+    wait_for(
+        "a pair",
+        lambda: (
+            application.predict([1.0])
+            and json.loads(run("shadow", "digits", "--json").stdout)["seen"]["same"] == 0
+            and "after" in run("shadow", "digits", "--diff").stdout
+        ),
+        30,
+    )
+    pair = json.loads(run("shadow", "digits", "--diff").stdout.splitlines()[0])
+    assert (pair["before"]["output"], pair["after"]["output"], pair["input"]) == (1, 2, [1.0])
+    assert isinstance(run("shadow", "digits", "2", "--stop", code=1).exception, BadRequest)
+    assert "state: stopped" in run("shadow", "digits", "--stop", "-m", "seen enough").stdout
+
+    said = run(
+        "rollout", "digits", "2", "--steps", "0.25,0.5", "--hold-s", "0", "--observe", "--sticky"
+    ).stdout
+    assert "share: 25% (steps: 25%, 50%)" in said
+    assert "state: paused" in run("rollout", "digits", "--pause").stdout
+    assert "state: running" in run("rollout", "digits", "--resume").stdout
+    assert "state: aborted" in run("rollout", "digits", "--abort", "-m", "too early").stdout
+    run("rollout", "digits", "2")
+    told = json.loads(run("rollout", "digits", "--promote", "-m", "good", "--json").stdout)
+    assert (told["state"], told["share"]) == ("passed", 1)
+    assert cluster.get_current_model_version("digits") == "2"
+    assert isinstance(run("rollout", "digits", "--steps", "half", "1", code=1).exception, BadRequest)
