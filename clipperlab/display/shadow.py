@@ -56,7 +56,7 @@ class Shadow:
 
         `differs` names the places of an output that differ, such as "label" or "scores.3", or "output";
         numbers within `tolerance` are alike. A version that had no answer has its reason in the place of
-        one. Needs pandas.
+        one, and milliseconds are missing where the cache knew the output. Needs pandas.
         """
         import pandas
 
@@ -84,7 +84,8 @@ class Shadow:
         page = table(["shadow", f"{told['model']}:{told['version']}"], [[*row] for row in _rows(told)])
         became = {"the same": seen["same"], "different": seen["compared"] - seen["same"]}
         became |= {"only the shadow answered": seen["mended"], **seen["failed"]}
-        drawings = [draw.stacked({"pairs": became}, title="What both said")] if any(became.values()) else []
+        became = {what: count for what, count in became.items() if count}
+        drawings = [draw.stacked({"pairs": became}, title="What both said")] if became else []
         waited = {
             f"{which} {name}": ms
             for name in PERCENTILES
