@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipper_container.counting import NEXT
 
+from .deployers.columns import is_named, selected_by_name
 from .deployers.kinds import need_kind
 from .display import Displayed, Shown, workbench
 from .handles import ApplicationHandle, ModelHandle, Named
@@ -58,13 +59,15 @@ class ClipperConnection(Operations, Displayed):
     ) -> ModelHandle:
         """Deploy whatever a deployer takes: a function, an estimator, a module, an ONNX model, a class.
 
-        `version` is by default the next number, and `input_type` that of the versions before, or "doubles".
-        `options` are those of the deployer that is found. Raises BadRequest where none is, and what it
-        raises.
+        `version` is by default the next number, and `input_type` that of the versions before. Without any it
+        is "dataframe" for a pipeline that selects columns by name, or where `example_input` is a DataFrame or
+        a Series with names, and else "doubles". `options` are those of the deployer that is found. Raises
+        BadRequest where none is, and what it raises.
         """
         if input_type is None:
             before = [v["input_type"] for v in self._management.models() if v["model_name"] == name]
-            input_type = before[-1] if before else "doubles"
+            named = is_named(options.get("example_input")) or selected_by_name(model)
+            input_type = before[-1] if before else "dataframe" if named else "doubles"
         return need_kind(model).deploy(self, model, name, version, input_type, options)
 
     @staticmethod

@@ -10,7 +10,7 @@ from clipper_container.errors import ClusterError
 
 from .policies import PolicySpec
 
-FORMAT = 3
+FORMAT = 4
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
 DEFAULT_HANG_AFTER_S = 10.0
@@ -53,7 +53,8 @@ class VersionSpec(msgspec.Struct, frozen=True):
 
     `size` is a size function (`clipper_container.size`), `max_cached_input` in bytes. A batch that runs
     for longer than `hang_after_s`, and much longer than it should, means that its replica hangs. One that
-    `wakes` has no replicas only until somebody asks for it.
+    `wakes` has no replicas only until somebody asks for it. `columns` are those of the data frames that it
+    takes, where they are known (`clipper_container.columns`).
     """
 
     model: str
@@ -66,6 +67,7 @@ class VersionSpec(msgspec.Struct, frozen=True):
     hang_after_s: float = DEFAULT_HANG_AFTER_S
     max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
     wakes: bool = False
+    columns: dict[str, str] | None = None
 
 
 class RequestSpec(msgspec.Struct, frozen=True):

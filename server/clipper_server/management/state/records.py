@@ -44,6 +44,7 @@ class Version(msgspec.Struct, frozen=True):
     num_replicas: int
     batching: BatchingSpec = BatchingSpec()
     size: str | None = None
+    columns: dict[str, str] | None = None
     hang_after_s: float = DEFAULT_HANG_AFTER_S
     max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
     resources: Resources = Resources()

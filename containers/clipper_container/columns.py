@@ -1,0 +1,294 @@
+"""The columns of data frames: what each holds, and how rows with them become inputs.
+
+Columns are names, in a model's order, each with the type of what it holds: one of numpy's types of numbers,
+"bool", "text", or "any" where nobody told.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from .errors import BadRequest
+from .inputs import DTYPES, Tensor
+from .named import Part, dtype_of
+
+MOST = 1000
+MAX_NAMES = 64 << 10  # bytes of all names
+TEXT, ANY = "text", "any"
+CODES = {np.dtype(code).name: code for code in DTYPES}
+"""The dtypes of types that are none of the two: of numbers, and of truth."""
+TYPES = (*CODES, TEXT, ANY)
+_PLAIN = {int, float, bool, str, type(None)}
+
+Spare = Callable[[], AbstractSet[str]]
+
+_json = msgspec.json.Encoder().encode
+
+
+def check(columns: Mapping[str, str]) -> None:
+    """Raises BadRequest where no data frame has such columns."""
+    if not 0 < len(columns) <= MOST or sum(len(name.encode()) for name in columns) > MAX_NAMES:
+        raise BadRequest(
+            f"A data frame has from 1 to {MOST} columns here, with {MAX_NAMES >> 10} KiB of names, and not "
+            f"{len(columns)}. Let the model take an array, as one of ndarray, where there are more."
+        )
+    for name, kind in columns.items():
+        if kind not in TYPES:
+            raise BadRequest(
+                f"The column {name!r} holds {kind}, which does not travel. Columns hold numbers, texts or "
+                "truth: write moments and categories as text or as numbers."
+            )
+
+
+def words(columns: Mapping[str, str]) -> str:
+    """A row with such columns, for a sentence."""
+    told = [f"{_json(name).decode()}: {_WORDS.get(kind, kind)}" for name, kind in columns.items()]
+    return f"an object such as {{{', '.join(told[:_TOLD])}{', ...' if len(told) > _TOLD else ''}}}"
+
+
+_TOLD = 20
+_WORDS = {
+    TEXT: "a text",
+    ANY: "a number or text",
+    "bool": "true",
+    **dict.fromkeys(("float16", "float32", "float64"), "a number"),
+}
+_WORDS |= {name: "a whole number" for name in CODES if name.startswith(("int", "uint"))}
+
+
+class Columns:
+    """Makes inputs of rows that have these columns.
+
+    Where others are there, `spare` gives the names of those that may be, and are left out.
+    """
+
+    def __init__(self, types: Mapping[str, str]) -> None:
+        self.types = types
+        self._numbers = [(name, CODES[kind]) for name, kind in types.items() if kind in CODES]
+        self._cells = [(name, kind) for name, kind in types.items() if kind not in CODES]
+        self.texts = len(self._cells)  # columns whose values are written one by one
+        self._record = np.dtype([(f"f{i}", code) for i, (_, code) in enumerate(self._numbers)])
+        parts = [Part(name, code, 0) for name, code in self._numbers]
+        self._dtype = dtype_of(parts + [Part(name, "json", 1) for name, _ in self._cells])
+
+    def _refuse(self, given: Iterable[str], known: AbstractSet[str]) -> ValueError:
+        """Why a row with the columns `given` is none: some are missing, or are not `known`."""
+        there = set(given)
+        missing = [name for name in self.types if name not in there]
+        unknown = sorted(there - known)
+        if unknown:
+            what = self._listed("no model here takes", unknown)
+            return ValueError(f"{what}: {self._advice(unknown, missing)}")
+        what = self._listed("it lacks", missing)
+        return ValueError(f"{what}: add what is missing, or null where it is not known")
+
+    @staticmethod
+    def _listed(what: str, names: list[str]) -> str:
+        shown = ", ".join(repr(name[:100]) for name in names[:5])
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return f"{what} the column{'s' if len(names) > 1 else ''} {shown}{more}"
+
+    @staticmethod
+    def _advice(unknown: list[str], missing: list[str]) -> str:
+        for name in unknown[:5]:
+            meant = difflib.get_close_matches(name[:100], missing[:100], 1)
+            if meant:
+                return f"{meant[0]!r} is missing, and may be meant"
+        return "leave it out" if len(unknown) == 1 else "leave them out"
+
+    def of_rows(self, rows: Sequence[Any], spare: Spare = frozenset) -> list[Tensor]:
+        """An input for each row, a dictionary of values as JSON has them. Raises ValueError."""
+        names = self.types.keys()
+        known: AbstractSet[str] | None = None
+        for row in rows:
+            if row.__class__ is not dict:
+                raise ValueError(f"{_shown(row)} is not an object that names its columns")
+            if row.keys() != names:
+                known = names | spare() if known is None else known
+                if not names <= row.keys() <= known:
+                    raise self._refuse(row, known)
+        return self._tensors({name: [row[name] for row in rows] for name in names}, len(rows))
+
+    def of_columns(self, columns: Mapping[str, Any], count: int, spare: Spare = frozenset) -> list[Tensor]:
+        """An input for each of `count` rows, from as many values of each column.
+
+        Those are a list of values as JSON has them, or an array of the column's own numbers. Raises
+        ValueError.
+        """
+        names = self.types.keys()
+        if columns.keys() != names:
+            known = names | spare()
+            if not names <= columns.keys() <= known:
+                raise self._refuse(columns, known)
+        return self._tensors(columns, count)
+
+    def _tensors(self, columns: Mapping[str, Any], count: int) -> list[Tensor]:
+        if not count:
+            return []
+        record = np.empty(count, self._record)
+        for i, (name, code) in enumerate(self._numbers):
+            values = columns[name]
+            numbers = values if isinstance(values, np.ndarray) else _numbers(name, code, values)
+            record[f"f{i}"] = numbers
+        heads = memoryview(record.tobytes())
+        size = self._record.itemsize
+        starts = range(0, count * size, size) if size else [0] * count
+        if not self._cells:
+            return [Tensor(heads[start : start + size], (), self._dtype) for start in starts]
+        cells = [_cells(name, kind, columns[name]) for name, kind in self._cells]
+        return [
+            Tensor(b"".join((heads[start : start + size], *texts)), tuple(map(len, texts)), self._dtype)
+            for start, texts in zip(starts, zip(*cells, strict=True), strict=True)
+        ]
+
+
+def _numbers(name: str, code: str, values: Sequence[Any]) -> np.ndarray[Any, Any]:
+    """A column's values, as JSON has them, as an array. Raises ValueError."""
+    dtype = np.dtype(code)
+    kinds = set(map(type, values))
+    if dtype.kind == "b":
+        if kinds != {bool}:
+            raise _mistaken(name, "true or false", values, lambda value: type(value) is bool)
+        return np.array(values, dtype)
+    if dtype.kind == "f":
+        if not kinds <= {int, float, type(None)}:
+            raise _mistaken(name, "numbers", values, _is_number)
+        try:
+            with np.errstate(over="raise"):
+                return np.array(values, np.float64).astype(dtype, copy=False)
+        except (OverflowError, FloatingPointError):
+            raise ValueError(f"a number in the column {name!r} lies outside {dtype}") from None
+    if kinds != {int} and not all(map(_is_whole, values)):
+        raise _mistaken(name, f"whole numbers ({dtype})", values, _is_whole)
+    bounds = np.iinfo(dtype)
+    if min(values) < bounds.min or max(values) > bounds.max:
+        raise ValueError(f"a number in the column {name!r} lies outside {dtype}")
+    return np.array(values if kinds == {int} else list(map(int, values)), dtype)
+
+
+def _cells(name: str, kind: str, values: Sequence[Any]) -> list[bytes]:
+    kinds = set(map(type, values))
+    if kind == TEXT and not kinds <= {str, type(None)}:
+        raise _mistaken(name, "text", values, lambda value: type(value) in (str, type(None)))
+    if not kinds <= _PLAIN:
+        raise _mistaken(name, "one number or text a row", values, lambda value: type(value) in _PLAIN)
+    return [_json(value) for value in values]
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float, type(None))
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and value.is_integer())
+
+
+def _mistaken(name: str, wants: str, values: Sequence[Any], fits: Callable[[Any], bool]) -> ValueError:
+    i, value = next(((i, value) for i, value in enumerate(values) if not fits(value)), (0, None))
+    where = f" of input {i}" if len(values) > 1 else ""
+    return ValueError(f"the column {name!r} holds {wants}, and {_shown(value)}{where} is not that")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, list):
+        return "a list (several rows are an input_batch)"
+    text = repr(value) if isinstance(value, str | int | float | bool) else f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+# From examples
+
+
+def of_model(
+    names: Sequence[str] | None, example: object | None
+) -> tuple[dict[str, str] | None, dict[str, Any] | None]:
+    """The columns of a model that knows their `names`, or of its example; and the example as JSON has it.
+
+    Raises BadRequest, also where the example lacks one.
+    """
+    if example is None:
+        columns = None if names is None else dict.fromkeys(names, ANY)
+        if columns is not None:
+            check(columns)
+        return columns, None
+    columns, row = described(example)
+    if names is None:
+        return columns, row
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise BadRequest(
+            f"The example input lacks the column {missing[0]!r}, which the model was fitted with. Give a row "
+            "of the data that it was fitted on."
+        )
+    return {name: columns[name] for name in names}, {name: row[name] for name in names}
+
+
+def described(example: Any) -> tuple[dict[str, str], dict[str, Any]]:
+    """The columns of an example, and its first row as JSON has it.
+
+    It is a pandas DataFrame, a Series with names, or a dictionary, in which each number may have a fraction.
+    Raises BadRequest.
+    """
+    if hasattr(example, "columns") and hasattr(example, "iloc"):
+        if not len(example):
+            raise BadRequest("The example input is a table without rows. Give one that has a row.")
+        row = {name: example[name].iloc[0] for name in example.columns}
+        columns = {name: _type_of(example[name]) for name in example.columns}
+    elif hasattr(example, "to_dict") or isinstance(example, dict):
+        row = example if isinstance(example, dict) else example.to_dict()
+        columns = {name: _loosely(value) for name, value in row.items()}
+    else:
+        raise BadRequest(
+            f"The example input is a {type(example).__name__}, and inputs are rows of a data frame. Give a "
+            "DataFrame with a row, or a dictionary with a value for each column."
+        )
+    for name in row:
+        if not isinstance(name, str):
+            raise BadRequest(f"A column has the name {name!r}, and names are texts. Rename the columns.")
+    check(columns)
+    return columns, {name: _value(value) for name, value in row.items()}
+
+
+def _type_of(series: Any) -> str:
+    """What a column of pandas holds."""
+    name, kind = str(series.dtype), getattr(series.dtype, "kind", "O")
+    if name in CODES:
+        return name
+    if kind in "iub":  # pandas' own Int64 and boolean have holes
+        return ANY
+    if kind not in "OUST":
+        return "float64" if kind == "f" else name
+    values = series.tolist()[:MOST]
+    found = {_loosely(value) for value in values if not is_missing(value)}
+    if len(found) != 1 or (found == {"bool"} and any(map(is_missing, values))):
+        return ANY
+    return found.pop()
+
+
+def is_missing(value: Any) -> bool:
+    """Whether it stands for a value that is not there, as pandas has them."""
+    is_nan = isinstance(value, float | np.floating) and value != value
+    return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _loosely(value: Any) -> str:
+    if isinstance(value, str):
+        return TEXT
+    if isinstance(value, bool | np.bool_):
+        return "bool"
+    return "float64" if isinstance(value, int | float | np.number) else ANY
+
+
+def _value(value: Any) -> Any:
+    if is_missing(value):
+        return None
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if type(value) in _PLAIN else str(value)

@@ -1,0 +1,168 @@
+"""Rows of data frames: what fits a model's columns, and what is said of the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clipper_container import inputs
+from clipper_container.columns import ANY, MOST, Columns, check, described, of_model, words
+from clipper_container.errors import BadRequest
+
+TYPES = {"age": "float64", "city": "text", "rooms": "int32", "owned": "bool", "note": "any"}
+GOOD = {"age": 3, "city": "Rome", "rooms": 2, "owned": True, "note": 1.5}
+
+
+def arrived(rows: list[dict[str, Any]]) -> list[Any]:
+    tensors = Columns(TYPES).of_rows(rows)
+    shapes = [t.shape for t in tensors]
+    assert len({t.dtype for t in tensors}) <= 1
+    found = inputs.decode(len(rows), [tensors[0].dtype], shapes, b"".join(t.data for t in tensors))
+    return [{name: getattr(v, "item", lambda v=v: v)() for name, v in each.items()} for each in found]
+
+
+def test_rows_arrive_as_they_were_sent() -> None:
+    rows = [GOOD, {**GOOD, "age": 1e300, "city": "é\0", "rooms": 4.0, "note": "text"}]
+    assert arrived(rows) == rows
+    [found] = arrived([{**GOOD, "age": None, "city": None, "note": None}])
+    assert np.isnan(found["age"])
+    assert (found["city"], found["note"]) == (None, None)
+    assert Columns(TYPES).of_rows([]) == []
+
+
+def test_the_order_of_columns_is_nobodys_matter() -> None:
+    turned = dict(reversed(GOOD.items()))
+    assert Columns(TYPES).of_rows([GOOD]) == Columns(TYPES).of_rows([turned])
+    columns = {name: [value] for name, value in turned.items()}
+    assert Columns(TYPES).of_columns(columns, 1) == Columns(TYPES).of_rows([GOOD])
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"age": "old"}, "the column 'age' holds numbers, and 'old' is not that"),
+        ({"age": True}, "the column 'age' holds numbers, and True is not that"),
+        ({"age": [3]}, r"a list \(several rows are an input_batch\) is not that"),
+        ({"age": 10**400}, "a number in the column 'age' lies outside float64"),
+        ({"city": 7}, "the column 'city' holds text, and 7 is not that"),
+        ({"city": {"a": 1}}, "the column 'city' holds text, and a dict is not that"),
+        ({"rooms": 2.5}, r"the column 'rooms' holds whole numbers \(int32\), and 2.5 is not that"),
+        ({"rooms": None}, r"the column 'rooms' holds whole numbers \(int32\), and null is not that"),
+        ({"rooms": True}, "and True is not that"),
+        ({"rooms": 2**31}, "a number in the column 'rooms' lies outside int32"),
+        ({"rooms": 1e300}, "a number in the column 'rooms' lies outside int32"),
+        ({"owned": 1}, "the column 'owned' holds true or false, and 1 is not that"),
+        ({"owned": None}, "the column 'owned' holds true or false, and null is not that"),
+        ({"note": []}, "the column 'note' holds one number or text a row"),
+        ({"cty": "x"}, "no model here takes the column 'cty': leave it out"),
+        ({"a": 1, "b": 2}, "no model here takes the columns 'a', 'b': leave them out"),
+    ],
+)
+def test_what_does_not_fit_is_told(row: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Columns(TYPES).of_rows([{**GOOD, **row}])
+
+
+def test_what_is_missing_is_told_and_what_may_be_meant() -> None:
+    columns = Columns(TYPES)
+    without = {name: value for name, value in GOOD.items() if name not in ("city", "age")}
+    with pytest.raises(ValueError, match="it lacks the columns 'age', 'city': add what is missing"):
+        columns.of_rows([GOOD, without])
+    with pytest.raises(ValueError, match="takes the column 'cty': 'city' is missing, and may be meant"):
+        columns.of_rows([{**without, "age": 1, "cty": "Rome"}])
+    for other in (None, [1], "text", 7):
+        with pytest.raises(ValueError, match="is not an object that names its columns"):
+            columns.of_rows([other])
+
+
+def test_of_many_rows_the_first_that_does_not_fit_is_named() -> None:
+    with pytest.raises(ValueError, match="'old' of input 2 is not that"):
+        Columns(TYPES).of_rows([GOOD, GOOD, {**GOOD, "age": "old"}])
+
+
+def test_what_other_versions_take_is_left_out() -> None:
+    columns = Columns(TYPES)
+    more = {**GOOD, "street": "x"}
+    assert columns.of_rows([more, GOOD], lambda: {"street"}) == columns.of_rows([GOOD, GOOD])
+    with pytest.raises(ValueError, match="takes the column 'street'"):
+        columns.of_rows([GOOD, more], lambda: {"garden"})
+
+
+def test_floats_stay_within_their_type() -> None:
+    with pytest.raises(ValueError, match="lies outside float32"):
+        Columns({"a": "float32"}).of_rows([{"a": 1e300}])
+
+
+def test_words_for_a_row() -> None:
+    assert words({"age": "float64", "n": "uint8", "city": "text"}) == (
+        'an object such as {"age": a number, "n": a whole number, "city": a text}'
+    )
+    assert words({f"c{i}": "any" for i in range(30)}).endswith('"c19": a number or text, ...}')
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({}, "from 1 to 1000 columns"),
+        ({f"c{i}": "any" for i in range(MOST + 1)}, "not 1001"),
+        ({"c" * 70_000: "any"}, "KiB of names"),
+        ({"when": "datetime64[ns]"}, "'when' holds datetime64"),
+    ],
+)
+def test_no_data_frame_has_such_columns(columns: dict[str, str], words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        check(columns)
+
+
+def test_an_example_tells_the_columns() -> None:
+    pandas: Any = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {
+            "f": np.array([1.5, np.nan], np.float32),
+            "i": [1, 2],
+            "b": [True, False],
+            "t": [None, "x"],
+            "c": pandas.Categorical(["x", "y"]),
+            "n": pandas.array([None, 1], dtype="Int64"),
+            "m": pandas.Series([1, "x"], dtype=object),
+            "h": pandas.Series([True, None], dtype=object),
+        }
+    )
+    columns, row = described(frame)
+    assert columns == {
+        **{"f": "float32", "i": "int64", "b": "bool", "t": "text", "c": "text"},
+        **{"n": ANY, "m": ANY, "h": ANY},
+    }
+    assert row == {"f": 1.5, "i": 1, "b": True, "t": None, "c": "x", "n": None, "m": 1, "h": True}
+    assert Columns(columns).of_rows([row])
+    columns, row = described({"a": 1, "b": "x", "c": False, "d": None})
+    assert columns == {"a": "float64", "b": "text", "c": "bool", "d": ANY}
+    assert described(pandas.Series({"a": 1, "b": "x"}))[0] == {"a": "float64", "b": "text"}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (lambda pd: pd.DataFrame({"a": []}), "a table without rows"),
+        (lambda pd: pd.DataFrame([[1, 2]]), "a column has the name 0"),
+        (lambda pd: pd.DataFrame({"a": [pd.Timestamp(0)]}), "holds datetime64"),
+        (lambda pd: [1, 2], "is a list, and inputs are rows"),
+    ],
+)
+def test_what_is_no_example_is_told(given: Any, words: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(BadRequest, match=f"(?i){words}"):
+        described(given(pandas))
+
+
+def test_a_model_that_knows_its_columns_has_them_in_its_order() -> None:
+    assert of_model(["b", "a"], None) == ({"b": ANY, "a": ANY}, None)
+    assert of_model(["b", "a"], {"a": 1, "b": "x", "c": 2}) == (
+        {"b": "text", "a": "float64"},
+        {"b": "x", "a": 1},
+    )
+    with pytest.raises(BadRequest, match="lacks the column 'b'"):
+        of_model(["b", "a"], {"a": 1})
+    assert of_model(None, None) == (None, None)
