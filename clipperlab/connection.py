@@ -14,6 +14,7 @@ from .handles import ApplicationHandle, ModelHandle, Named
 from .operations import Operations
 from .places import ContainerManager
 from .places.process import ProcessContainerManager
+from .rows import several
 
 if TYPE_CHECKING:
     from .workbench.lens import Lens
@@ -93,7 +94,9 @@ class ClipperConnection(Operations, Displayed):
         `rows` is a dataframe, an array or a list, whose rows can be sent. Raises NotFound, or ClusterError
         where ipywidgets and anywidget are not installed.
         """
-        _ = self.application(app_name)
+        kind = self.application(app_name).info["input_type"]
+        if rows is not None and kind == "dataframe":
+            rows = several(kind, rows)
         lens: Lens = workbench("lens").Lens(self, app_name, rows)
         lens.show(self._viewing.watch.look())
         return lens

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from clipper_container.errors import BadRequest
+
 
 def names_of(model: Any) -> list[str] | None:
     """Of the data frame that it was fitted on, in their order; None where that had no names."""
@@ -30,6 +32,15 @@ def _transformers(part: Any) -> list[tuple[str, Any, Any]]:
     if type(part).__name__ != "ColumnTransformer" or not isinstance(found, list):
         return []
     return [each for each in found if isinstance(each[2], str | list | tuple)]
+
+
+def need_function_for_frames(what: str, func: object | None, takes: str, input_type: str) -> None:
+    """Raises BadRequest where `what` takes arrays alone, and nothing makes those of columns."""
+    if input_type == "dataframe" and func is None:
+        raise BadRequest(
+            f"{what} takes arrays, and inputs of the type dataframe have columns. Deploy it with "
+            f"func({takes}), which gets them as a DataFrame; or for inputs of the type ndarray."
+        )
 
 
 def is_named(example: Any) -> bool:

@@ -68,7 +68,7 @@ def test_functions_and_classes_get_the_frame_whole(tmp_path: Any) -> None:
         def predict(self, frame: Any) -> Any:
             return frame["a"] * 2
 
-    assert answering(Model(), "dataframe")(pandas.DataFrame({"a": [1, 2]})).tolist() == [2, 4]
+    assert list(answering(Model(), "dataframe")(pandas.DataFrame({"a": [1, 2]}))) == [2, 4]
     import cloudpickle
 
     parts = {"function.pickle": cloudpickle.dumps(lambda frame: (frame["a"] + 1).tolist())}
