@@ -32,7 +32,7 @@ class Version(msgspec.Struct, frozen=True):
     """One version of one model. `error` says why a version failed.
 
     One without an artifact runs elsewhere, and dials in. `env` is added to its replicas' environment, and may
-    hold secrets. `make_current` holds until it has come up. `nonce` tells it from others of its name, before
+    hold secrets. `columns` are those of data frames, in the model's order, with what each holds. `make_current` holds until it has come up. `nonce` tells it from others of its name, before
     it and after it.
     """
 
@@ -44,13 +44,13 @@ class Version(msgspec.Struct, frozen=True):
     num_replicas: int
     batching: BatchingSpec = BatchingSpec()
     size: str | None = None
-    columns: dict[str, str] | None = None
     hang_after_s: float = DEFAULT_HANG_AFTER_S
     max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
     resources: Resources = Resources()
     runtime: Runtime = Runtime()
     env: dict[str, str] = {}
     autoscaling: Autoscaling | None = None
+    columns: dict[str, str] | None = None
     deployed_by: str = ""
     message: str = ""
     make_current: bool = True
