@@ -16,6 +16,7 @@ from clipperlab.deployers.onnx import deploy_onnx_model
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.deployers.pytorch import deploy_pytorch_model
 from clipperlab.deployers.sklearn import deploy_sklearn_model
+from clipperlab.workbench.typed import parse
 from tests.support.clusters import ask, constant
 
 pandas: Any = pytest.importorskip("pandas")
@@ -126,6 +127,12 @@ def test_rows_of_data_frames_are_asked_by_name() -> None:
             rows.one("dataframe", other)
     with pytest.raises(BadRequest, match="not lists of one length"):
         rows.several("dataframe", {"a": [1], "b": [1, 2]})
+
+
+def test_a_row_is_typed_as_json() -> None:
+    assert parse('{"city": "Rome"}', "dataframe") == {"city": "Rome"}
+    with pytest.raises(BadRequest, match="A row names its columns"):
+        parse("Rome, 3", "dataframe")
 
 
 @pytest.mark.slow
