@@ -7,6 +7,7 @@ Columns are names, in a model's order, each with the type of what it holds: one 
 from __future__ import annotations
 
 import difflib
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -60,6 +61,18 @@ _WORDS = {
     **dict.fromkeys(("float16", "float32", "float64"), "a number"),
 }
 _WORDS |= {name: "a whole number" for name in CODES if name.startswith(("int", "uint"))}
+_FIT: dict[str, AbstractSet[type]] = {
+    **dict.fromkeys(CODES, frozenset({int})),
+    **dict.fromkeys(("float16", "float32", "float64"), frozenset({int, float})),
+    "bool": frozenset({bool}),
+    TEXT: frozenset({str, type(None)}),
+    ANY: frozenset(_PLAIN),
+}
+_PACKED = {
+    **{"b1": "?", "f2": "e", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i8": "q"},
+    **{"u1": "B", "u2": "H", "u4": "I", "u8": "Q"},
+}
+_GOOD = 64  # kinds of rows that are known to fit
 
 
 class Columns:
@@ -74,6 +87,10 @@ class Columns:
         self._cells = [(name, kind) for name, kind in types.items() if kind not in CODES]
         self.texts = len(self._cells)  # columns whose values are written one by one
         self._record = np.dtype([(f"f{i}", code) for i, (_, code) in enumerate(self._numbers)])
+        self._pack = struct.Struct("<" + "".join(_PACKED[code[1:]] for _, code in self._numbers)).pack
+        self._order = [name for name, _ in (*self._numbers, *self._cells)]
+        self._fit = [_FIT[types[name]] for name in self._order]
+        self._good: set[tuple[type, ...]] = set()  # what values of rows that fit are
         parts = [Part(name, code, 0) for name, code in self._numbers]
         self._dtype = dtype_of(parts + [Part(name, "json", 1) for name, _ in self._cells])
 
@@ -96,8 +113,8 @@ class Columns:
 
     @staticmethod
     def _advice(unknown: list[str], missing: list[str]) -> str:
-        for name in unknown[:5]:
-            meant = difflib.get_close_matches(name[:100], missing[:100], 1)
+        for name in unknown[:2]:
+            meant = difflib.get_close_matches(name[:50], missing[:20], 1)
             if meant:
                 return f"{meant[0]!r} is missing, and may be meant"
         return "leave it out" if len(unknown) == 1 else "leave them out"
@@ -113,7 +130,29 @@ class Columns:
                 known = names | spare() if known is None else known
                 if not names <= row.keys() <= known:
                     raise self._refuse(row, known)
+        found = [self._quickly(row) for row in rows]
+        if None not in found:
+            return found  # type: ignore[return-value]
         return self._tensors({name: [row[name] for row in rows] for name in names}, len(rows))
+
+    def _quickly(self, row: dict[str, Any]) -> Tensor | None:
+        """The input of a row that fits as it is; None where something does not, or a number is missing."""
+        values = [row[name] for name in self._order]
+        kinds = tuple(map(type, values))
+        if kinds not in self._good:
+            if not all(kind in fit for kind, fit in zip(kinds, self._fit, strict=True)):
+                return None
+            if len(self._good) < _GOOD:
+                self._good.add(kinds)
+        count = len(self._numbers)
+        try:
+            head = self._pack(*values[:count])
+        except (struct.error, OverflowError):
+            return None
+        if not self._cells:
+            return Tensor(head, (), self._dtype)
+        texts = [_json(value) for value in values[count:]]
+        return Tensor(b"".join((head, *texts)), tuple(map(len, texts)), self._dtype)
 
     def of_columns(self, columns: Mapping[str, Any], count: int, spare: Spare = frozenset) -> list[Tensor]:
         """An input for each of `count` rows, from as many values of each column.

@@ -45,7 +45,7 @@ class Framed:
                 f"an input lacks the column {missing[0]!r}, which this version of the model takes"
             )
         columns = {name: _column(name, kind, given[name]) for name, kind in types.items()}
-        return self._pandas.DataFrame(columns, index=range(len(inputs)), columns=list(types))
+        return self._pandas.DataFrame(columns)
 
 
 def _transposed(rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> dict[str, list[Any]]:

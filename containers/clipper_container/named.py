@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 TEXTS = frozenset({"str", "bytes", "json"})
+_from_json = msgspec.json.Decoder().decode
 
 
 class Part(NamedTuple):
@@ -68,42 +69,40 @@ def decode(count: int, dtype: str, shapes: Sequence[Sequence[int]], body: Any) -
     if not form.rest:
         return Named(_by_name(form, np.frombuffer(view, form.record) if len(view) else None, count), count)
     heads: list[memoryview] = []
-    cells: list[list[tuple[memoryview, Sequence[int]]]] = [[] for _ in form.rest]
+    cells: list[list[memoryview]] = [[] for _ in form.rest]
+    own: list[list[Sequence[int]]] = [[] for _ in form.rest]  # the shapes of arrays
     start = 0
     for i in range(count):
         shape = shapes[i if len(shapes) > 1 else 0]
         heads.append(view[start : (start := start + form.record.itemsize)])
-        at = 0
-        for part, found in zip(form.rest, cells, strict=True):
-            own = shape[at : (at := at + part.dimensions)]
-            found.append((view[start : (start := start + _size(part, own))], own))
-        if at != len(shape):
+        sizes = shape if form.texts else _sizes(form, shape, own)
+        if len(sizes) != len(cells) or min(sizes) < 0:
             raise ValueError("the shapes are not those of the parts")
+        for size, found in zip(sizes, cells, strict=True):
+            found.append(view[start : (start := start + size)])
     if start != len(view):
         raise ValueError("the shapes do not add up to the body")
     fixed = np.frombuffer(b"".join(heads), form.record) if form.record.itemsize else None
     columns = _by_name(form, fixed, count)
-    for part, found in zip(form.rest, cells, strict=True):
-        columns[part.name] = _column(part, found)
+    for part, found, each in zip(form.rest, cells, own, strict=True):
+        columns[part.name] = _column(part, found, each)
     return Named(columns, count)
 
 
 def size_of(dtype: str, shape: Sequence[int]) -> int:
     """How many bytes an input has."""
     form = _form(dtype)
-    size = form.record.itemsize
-    at = 0
-    for part in form.rest:
-        size += _size(part, shape[at : (at := at + part.dimensions)])
-    return size
+    sizes = shape if form.texts else _sizes(form, shape)
+    return form.record.itemsize + sum(sizes)
 
 
 class _Form(NamedTuple):
-    """How an input lies there: single numbers first, as one record, and then the rest."""
+    """How an input lies there: first single numbers, as one record, then the rest, which may be `texts`."""
 
     numbers: list[Part]
     record: np.dtype[Any]
     rest: list[Part]
+    texts: bool
 
 
 @lru_cache(maxsize=64)
@@ -115,7 +114,8 @@ def _form(dtype: str) -> _Form:
         for part in rest:
             if part.dimensions < 0 or (part.dtype in TEXTS and part.dimensions != 1):
                 raise ValueError(f"{part.name} has {part.dimensions} dimensions")
-        return _Form(numbers, np.dtype([(f"f{i}", part.dtype) for i, part in enumerate(numbers)]), rest)
+        record = np.dtype([(f"f{i}", part.dtype) for i, part in enumerate(numbers)])
+        return _Form(numbers, record, rest, all(part.dtype in TEXTS for part in rest))
     except (msgspec.MsgspecError, TypeError, ValueError) as error:
         raise ValueError(f"no set of arrays has the dtype {dtype[:100]!r}: {error}") from None
 
@@ -126,17 +126,30 @@ def _by_name(form: _Form, fixed: np.ndarray[Any, Any] | None, count: int) -> dic
     return {part.name: fixed[f"f{i}"] for i, part in enumerate(form.numbers)}
 
 
-def _size(part: Part, shape: Sequence[int]) -> int:
-    if min(shape, default=0) < 0:
-        raise ValueError(f"the shape {list(shape)} is none")
-    return math.prod(shape) * (1 if part.dtype in TEXTS else np.dtype(part.dtype).itemsize)
+def _sizes(form: _Form, shape: Sequence[int], own: Sequence[list[Sequence[int]]] | None = None) -> list[int]:
+    """The bytes of each part but the single numbers; what their shapes are is added to `own`."""
+    sizes = []
+    start = 0
+    for i, part in enumerate(form.rest):
+        each = shape[start : (start := start + part.dimensions)]
+        if len(each) != part.dimensions or min(each, default=0) < 0:
+            raise ValueError("the shapes are not those of the parts")
+        sizes.append(math.prod(each) * (1 if part.dtype in TEXTS else np.dtype(part.dtype).itemsize))
+        if own is not None:
+            own[i].append(each)
+    if start != len(shape):
+        raise ValueError("the shapes are not those of the parts")
+    return sizes
 
 
-def _column(part: Part, cells: list[tuple[memoryview, Sequence[int]]]) -> Any:
+def _column(part: Part, cells: list[memoryview], shapes: list[Sequence[int]]) -> Any:
     if part.dtype == "json":
-        return [msgspec.json.decode(cell) for cell, _ in cells]
+        return [_from_json(cell) for cell in cells]
     if part.dtype in TEXTS:
-        return [bytes(cell) if part.dtype == "bytes" else bytes(cell).decode() for cell, _ in cells]
-    arrays = [np.frombuffer(bytes(cell), part.dtype).reshape(shape) for cell, shape in cells]
+        return [bytes(cell) if part.dtype == "bytes" else bytes(cell).decode() for cell in cells]
+    arrays = [
+        np.frombuffer(bytes(cell), part.dtype).reshape(shape)
+        for cell, shape in zip(cells, shapes, strict=True)
+    ]
     same = all(array.shape == arrays[0].shape for array in arrays)
     return np.stack(arrays) if same else arrays

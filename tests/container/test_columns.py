@@ -90,6 +90,24 @@ def test_what_other_versions_take_is_left_out() -> None:
         columns.of_rows([GOOD, more], lambda: {"garden"})
 
 
+@pytest.mark.parametrize("kind", sorted(inputs.DTYPES))
+def test_rows_and_columns_are_written_alike(kind: str) -> None:
+    name = np.dtype(kind).name
+    columns = Columns({"t": "text", "n": name, "a": "any"})
+    bounds: list[Any] = [True, False] if name == "bool" else [0, 1, 100]
+    if np.dtype(kind).kind == "f":
+        bounds = [0.1, -1e-3, 7, 60000]
+    elif name != "bool":
+        info = np.iinfo(name)
+        bounds += [int(info.min), int(info.max)]
+    rows: list[dict[str, Any]] = [{"n": each, "t": "x" * i, "a": each} for i, each in enumerate(bounds)]
+    together = {each: [row[each] for row in rows] for each in ("n", "t", "a")}
+    assert columns.of_rows(rows) == columns.of_columns(together, len(rows))
+    if name != "bool":
+        with pytest.raises(ValueError, match=f"lies outside {name}"):
+            columns.of_rows([{"n": 10**400, "t": "", "a": 1}])
+
+
 def test_floats_stay_within_their_type() -> None:
     with pytest.raises(ValueError, match="lies outside float32"):
         Columns({"a": "float32"}).of_rows([{"a": 1e300}])

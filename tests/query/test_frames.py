@@ -28,8 +28,9 @@ from clipper_server.query.configuration import Configuration
 from clipper_server.query.protocols import Adapter
 from clipper_server.query.protocols.open_inference import OpenInferenceProtocol
 from clipper_server.query.protocols.open_inference import frames as open_inference
+from clipper_server.query.task import Task
 from clipper_server.snapshot import ApplicationSpec, RequestSpec, Snapshot
-from tests.support.fakes import FakeReplica, version_spec
+from tests.support.fakes import FakeReplica, new_queue, version_spec
 from tests.support.virtual_time import run
 
 TYPES = {"age": "float64", "city": "text", "rooms": "int32"}
@@ -311,6 +312,19 @@ def test_a_row_is_answered_from_the_cache_however_it_is_written() -> None:
         assert (len(replica.batches), queue.metrics.hits) == (1, 2)
         await _answered(application, _parse(configuration.routes, {"input": {**ROW, "city": "Rom"}}))
         assert len(replica.batches) == 2
+
+    run(ask())
+
+
+def test_a_row_may_cost_what_a_size_function_says_of_its_columns() -> None:
+    async def ask() -> None:
+        configuration = served(TYPES)
+        queue = new_queue(size="len(x['city'])", input_type="dataframe", columns=TYPES)
+        for city, cost in (("Rome", 4), ("", 1), (None, 1)):
+            request = _parse(configuration.routes, {"input": {**ROW, "city": city}})
+            task = Task(queue, request.tensors[0], False, 0.0, 1.0)
+            queue.put(task, 0.0)
+            assert task.cost == cost
 
     run(ask())
 

@@ -129,6 +129,17 @@ def test_rows_of_data_frames_are_asked_by_name() -> None:
         rows.several("dataframe", {"a": [1], "b": [1, 2]})
 
 
+def test_a_function_is_tried_on_a_data_frame() -> None:
+    def total(frame: Any) -> list[float]:
+        return list(frame["a"] + frame["b"])
+
+    total.__module__ = "__main__"
+    tried = ClipperConnection.test_predict_function
+    assert tried({"input": {"a": 1, "b": 2}}, total, "dataframe") == [3]
+    assert tried({"input_batch": [{"a": 1, "b": 2}] * 2}, total, "dataframe") == [3, 3]
+    assert tried({"input": [1, 2]}, total, "dataframe") == "Invalid input type"
+
+
 def test_a_row_is_typed_as_json() -> None:
     assert parse('{"city": "Rome"}', "dataframe") == {"city": "Rome"}
     with pytest.raises(BadRequest, match="A row names its columns"):

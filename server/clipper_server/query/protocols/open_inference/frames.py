@@ -20,7 +20,7 @@ from .bodies import Input
 from .inputs import array, binary_size, converted, strings
 from .tensors import DATATYPES, NAMES, split
 
-MAX_CELLS = 200_000  # that are written one by one: texts, and what may be any
+MAX_CELLS = 50_000  # that are written one by one: texts, and what may be any
 
 
 class FramesOverOpenInference(OpenInferenceProtocol):
