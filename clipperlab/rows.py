@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clipper_container import inputs
-from clipper_container.columns import is_missing
 from clipper_container.errors import BadRequest
+from clipper_container.examples import is_missing
 
 # How many dimensions one input has. Of JSON and of arrays it may have any.
 _DIMENSIONS = {"integers": 1, "floats": 1, "doubles": 1, "bytes": 0, "strings": 0}

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from . import columns as columns_
-from . import inputs
+from . import examples, inputs
 from .errors import ArtifactError, BadRequest
 from .size import compile_size
 
@@ -86,7 +86,7 @@ def pack(
     example: Any = None
     columns = None
     if input_type == "dataframe":
-        columns, example = columns_.of_model(names, example_input)
+        columns, example = examples.of_model(names, example_input)
         if columns is None and loader != IN_THE_IMAGE:
             raise BadRequest(
                 "Nothing tells the columns of the data frames that the model takes. Give example_input=, a "

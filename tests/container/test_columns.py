@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clipper_container import inputs
-from clipper_container.columns import ANY, MOST, Columns, check, described, of_model, words
+from clipper_container.columns import MOST, Columns, check, words
 from clipper_container.errors import BadRequest
 
 TYPES = {"age": "float64", "city": "text", "rooms": "int32", "owned": "bool", "note": "any"}
@@ -126,61 +126,10 @@ def test_words_for_a_row() -> None:
         ({}, "from 1 to 1000 columns"),
         ({f"c{i}": "any" for i in range(MOST + 1)}, "not 1001"),
         ({"c" * 70_000: "any"}, "KiB of names"),
+        ({"\ud800": "any"}, "Rename the column"),
         ({"when": "datetime64[ns]"}, "'when' holds datetime64"),
     ],
 )
 def test_no_data_frame_has_such_columns(columns: dict[str, str], words: str) -> None:
     with pytest.raises(BadRequest, match=words):
         check(columns)
-
-
-def test_an_example_tells_the_columns() -> None:
-    pandas: Any = pytest.importorskip("pandas")
-    frame = pandas.DataFrame(
-        {
-            "f": np.array([1.5, np.nan], np.float32),
-            "i": [1, 2],
-            "b": [True, False],
-            "t": [None, "x"],
-            "c": pandas.Categorical(["x", "y"]),
-            "n": pandas.array([None, 1], dtype="Int64"),
-            "m": pandas.Series([1, "x"], dtype=object),
-            "h": pandas.Series([True, None], dtype=object),
-        }
-    )
-    columns, row = described(frame)
-    assert columns == {
-        **{"f": "float32", "i": "int64", "b": "bool", "t": "text", "c": "text"},
-        **{"n": ANY, "m": ANY, "h": ANY},
-    }
-    assert row == {"f": 1.5, "i": 1, "b": True, "t": None, "c": "x", "n": None, "m": 1, "h": True}
-    assert Columns(columns).of_rows([row])
-    columns, row = described({"a": 1, "b": "x", "c": False, "d": None})
-    assert columns == {"a": "float64", "b": "text", "c": "bool", "d": ANY}
-    assert described(pandas.Series({"a": 1, "b": "x"}))[0] == {"a": "float64", "b": "text"}
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        (lambda pd: pd.DataFrame({"a": []}), "a table without rows"),
-        (lambda pd: pd.DataFrame([[1, 2]]), "a column has the name 0"),
-        (lambda pd: pd.DataFrame({"a": [pd.Timestamp(0)]}), "holds datetime64"),
-        (lambda pd: [1, 2], "is a list, and inputs are rows"),
-    ],
-)
-def test_what_is_no_example_is_told(given: Any, words: str) -> None:
-    pandas = pytest.importorskip("pandas")
-    with pytest.raises(BadRequest, match=f"(?i){words}"):
-        described(given(pandas))
-
-
-def test_a_model_that_knows_its_columns_has_them_in_its_order() -> None:
-    assert of_model(["b", "a"], None) == ({"b": ANY, "a": ANY}, None)
-    assert of_model(["b", "a"], {"a": 1, "b": "x", "c": 2}) == (
-        {"b": "text", "a": "float64"},
-        {"b": "x", "a": 1},
-    )
-    with pytest.raises(BadRequest, match="lacks the column 'b'"):
-        of_model(["b", "a"], {"a": 1})
-    assert of_model(None, None) == (None, None)

@@ -17,7 +17,7 @@ import httpx2
 import msgspec
 import pytest
 
-from clipper_container import artifact, columns, wire
+from clipper_container import artifact, examples, wire
 from clipper_container.__main__ import Settings as ReplicaSettings
 from clipper_server.cluster import ClusterRecord
 from clipper_server.identity import Identity
@@ -390,7 +390,7 @@ def test_the_columns_of_data_frames_come_with_the_artifact(
     [spec] = client.get("/api/v1/frontends/0/snapshot?after=-1&wait_s=0").json()["versions"]
     assert spec["columns"] == found["columns"]
     with pytest.MonkeyPatch.context() as patch:  # as a client does that knows more than we do
-        patch.setattr(columns, "described", lambda example: ({"a": "datetime64[ns]"}, None))
+        patch.setattr(examples, "described", lambda example: ({"a": "datetime64[ns]"}, None))
         refused = deploy("2", {"a": 1})
     assert refused.status_code == 400
     assert "The column 'a' holds datetime64[ns], which does not travel" in refused.text

@@ -67,7 +67,8 @@ class FramesOverOpenInference(OpenInferenceProtocol):
             f'{{"name": "{wants["name"]}", "datatype": "{wants["datatype"]}", "shape": [n], "data": [...]}}'
             for wants in self.described_inputs()[:10]
         )
-        return f"{self.application.spec.name} takes one input tensor a column, with n rows: {tensors}."
+        such = f", such as {tensors}" if tensors else ""
+        return f"{self.application.spec.name} takes one input tensor a column, with n rows in each{such}."
 
     def described_inputs(self) -> list[dict[str, Any]]:
         columns = self._frames.columns(self._version)
