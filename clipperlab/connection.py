@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from clipper_container.counting import NEXT
 
+from .deployers.columns import is_named, selected_by_name
 from .deployers.kinds import need_kind
 from .display import Displayed, Shown, workbench
 from .handles import ApplicationHandle, ModelHandle, Named
 from .operations import Operations
 from .places import ContainerManager
 from .places.process import ProcessContainerManager
+from .rows import several
 
 if TYPE_CHECKING:
     from .workbench.lens import Lens
@@ -58,13 +60,15 @@ class ClipperConnection(Operations, Displayed):
     ) -> ModelHandle:
         """Deploy whatever a deployer takes: a function, an estimator, a module, an ONNX model, a class.
 
-        `version` is by default the next number, and `input_type` that of the versions before, or "doubles".
-        `options` are those of the deployer that is found. Raises BadRequest where none is, and what it
-        raises.
+        `version` is by default the next number, and `input_type` that of the versions before. Without any it
+        is "dataframe" for a pipeline that selects columns by name, or where `example_input` is a DataFrame or
+        a Series with names, and else "doubles". `options` are those of the deployer that is found. Raises
+        BadRequest where none is, and what it raises.
         """
         if input_type is None:
             before = [v["input_type"] for v in self._management.models() if v["model_name"] == name]
-            input_type = before[-1] if before else "doubles"
+            named = is_named(options.get("example_input")) or selected_by_name(model)
+            input_type = before[-1] if before else "dataframe" if named else "doubles"
         return need_kind(model).deploy(self, model, name, version, input_type, options)
 
     @staticmethod
@@ -90,7 +94,9 @@ class ClipperConnection(Operations, Displayed):
         `rows` is a dataframe, an array or a list, whose rows can be sent. Raises NotFound, or ClusterError
         where ipywidgets and anywidget are not installed.
         """
-        _ = self.application(app_name)
+        kind = self.application(app_name).info["input_type"]
+        if rows is not None and kind == "dataframe":
+            rows = several(kind, rows)
         lens: Lens = workbench("lens").Lens(self, app_name, rows)
         lens.show(self._viewing.watch.look())
         return lens

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clipper_container import inputs
+from clipper_container.errors import BadRequest
+from clipper_container.examples import is_missing
 
 # How many dimensions one input has. Of JSON and of arrays it may have any.
 _DIMENSIONS = {"integers": 1, "floats": 1, "doubles": 1, "bytes": 0, "strings": 0}
@@ -32,12 +34,16 @@ def is_several(input_type: str, value: Any) -> bool:
     """Whether it is more than one input: a table, or what has more dimensions than one input has."""
     if _is_table(value):
         return True
+    if input_type == "dataframe":
+        return isinstance(value, list | tuple)
     dimensions = _DIMENSIONS.get(input_type)
     return dimensions is not None and _dimensions(value) > dimensions
 
 
 def one(input_type: str, value: Any) -> Any:
     """One input, as this input type has it in JSON. Raises BadRequest."""
+    if input_type == "dataframe":
+        return _row(value)
     if hasattr(value, "to_numpy"):
         value = value.to_numpy()
     elif hasattr(value, "detach"):  # a tensor of torch
@@ -48,10 +54,35 @@ def one(input_type: str, value: Any) -> Any:
 def several(input_type: str, values: Any) -> list[Any]:
     """Each row of a table, or each of several inputs, as `one` has it. Raises BadRequest."""
     if _is_table(values):
-        values = values.to_dict("records") if input_type == "json" else values.to_numpy()
+        named = input_type in ("json", "dataframe")
+        values = values.to_dict("records") if named else values.to_numpy()
+    elif input_type == "dataframe" and isinstance(values, dict):
+        return several(input_type, _rows_of(values))
     elif hasattr(values, "to_numpy"):
         values = values.to_numpy()
     return [one(input_type, value) for value in values]
+
+
+def _row(value: Any) -> Any:
+    """A row of a data frame: a dictionary, or a series with names. Raises BadRequest."""
+    if hasattr(value, "to_dict"):
+        value = value.to_dict()
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise BadRequest(
+            f"A row of a data frame names its columns, and a {type(value).__name__} does not. Give a row of "
+            "a DataFrame, or a dictionary with a value for each column."
+        )
+    return inputs.to_json(
+        "dataframe", {name: None if is_missing(each) else each for name, each in value.items()}
+    )
+
+
+def _rows_of(columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """Raises BadRequest."""
+    try:
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    except (TypeError, ValueError):
+        raise BadRequest("The columns are not lists of one length: each has a value for each row.") from None
 
 
 def _is_table(value: Any) -> bool:

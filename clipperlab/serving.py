@@ -15,6 +15,8 @@ from typing import Any
 
 from clipper_container import wire
 from clipper_container.errors import BadRequest, ClusterError
+from clipper_container.frames import Framed
+from clipper_container.inputs import WHOLE
 from clipper_container.links import Links
 from clipper_container.replica import Replica, Warm
 
@@ -65,10 +67,13 @@ def serve(conn: ClipperConnection, name: str, version: object, func: Callable[[l
     replica_id = f"{os.getpid()}-{next(_numbers)}"
     hello = wire.Hello(wire.WIRE_VERSION, way["token"], way["model"], way["version"], replica_id, os.getpid())
     links = Links(way["frontends"], hello)
-    whole = found["input_type"] == "ndarray"
+    kind = found["input_type"]
+    predict: Callable[[Any], Any] = func if kind in WHOLE else lambda inputs: func(list(inputs))
+    if kind == "dataframe":
+        predict = Framed(func, found["columns"])
 
     def run() -> None:
-        Replica(links).serve(func if whole else lambda inputs: func(list(inputs)), Warm([]))
+        Replica(links).serve(predict, Warm([]))
         links.close()
 
     links.start()

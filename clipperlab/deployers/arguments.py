@@ -34,6 +34,13 @@ class Model:
         """The artifact's parts. Raises BadRequest for what is no such model, and ArtifactError."""
         raise NotImplementedError
 
+    def check(self, input_type: str) -> None:
+        """Raises BadRequest where it could answer no inputs of that type."""
+
+    def names(self) -> list[str] | None:
+        """Those of the columns that the model takes, in its order, where it knows them."""
+        return None
+
 
 @dataclass(frozen=True)
 class _Shared(Model):
@@ -47,7 +54,8 @@ class _Shared(Model):
         Of the model: any string or number, or "next" for the number after the largest. A version is never
         overwritten; one that is deployed again from the very same model stays as it is.
     input_type
-        What an input is, such as "doubles", "strings", "json" or "ndarray".
+        What an input is, such as "doubles", "strings", "json", "ndarray" or "dataframe", for a model that
+        takes columns by name.
     base_image
         The image that its replicas run in, where the cluster runs containers; by default the
         framework's.
@@ -64,7 +72,8 @@ class _Shared(Model):
     requirements
         More of them: a list, or the path of a file as pip has it.
     example_input
-        One input, with which each replica warms up before it is ready.
+        One input, with which each replica warms up before it is ready. Of data frames it tells the columns,
+        and what each holds: X.head(1).
     size
         What an input costs, as an expression of the input `x`, such as "len(x)"; by default each
         counts as one.

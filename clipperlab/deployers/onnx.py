@@ -11,6 +11,7 @@ from clipper_container.errors import BadRequest
 from ..handles import ApplicationHandle, ModelHandle
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
+from .columns import need_function_for_frames
 from .onnx_models import exported, model_bytes
 from .packaging import deploy_endpoint, pack_and_deploy, pickled_function
 
@@ -30,6 +31,9 @@ class OnnxModel(Model):
     loader = "onnx"
     onnx_model: Any
     func: Callable[[Any, Any], Any] | None = None
+
+    def check(self, input_type: str) -> None:
+        need_function_for_frames("An ONNX model", self.func, "session, inputs", input_type)
 
     def parts(self) -> dict[str, bytes]:
         function = pickled_function(self.func, ("session", "inputs"))
@@ -53,6 +57,9 @@ class Exported(Model):
     inputs: Any
     func: Callable[[Any, Any], Any] | None
     pytorch_model: Any
+
+    def check(self, input_type: str) -> None:
+        OnnxModel(b"", self.func).check(input_type)
 
     def parts(self) -> dict[str, bytes]:
         return OnnxModel(exported(self.pytorch_model, self.inputs), self.func).parts()

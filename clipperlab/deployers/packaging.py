@@ -36,6 +36,7 @@ def pack_and_deploy(call: Deployment | Endpoint) -> ModelHandle:
             "out. build_model(container_registry=...) pushes an image."
         )
     check_labels(call.labels)
+    call.check(canonical(call.input_type))
     with tempfile.TemporaryDirectory(prefix="clipperlab-") as folder:
         path = Path(folder) / "artifact.zip"
         artifact.pack(
@@ -46,6 +47,7 @@ def pack_and_deploy(call: Deployment | Endpoint) -> ModelHandle:
             parts=call.parts(),
             example_input=call.example_input,
             size=call.size,
+            names=call.names(),
         )
         deployed = call.clipper_conn.deploy_model(
             call.name,

@@ -12,6 +12,7 @@ from clipper_container.errors import ArtifactError, BadRequest
 from ..handles import ApplicationHandle, ModelHandle
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
+from .columns import need_function_for_frames
 from .packaging import deploy_endpoint, pack_and_deploy, pickle, pickled_function
 
 
@@ -29,6 +30,9 @@ class Module(Model):
     loader = "pytorch"
     func: Callable[[Any, Any], Any] | None
     pytorch_model: Any
+
+    def check(self, input_type: str) -> None:
+        need_function_for_frames("A PyTorch module", self.func, "model, inputs", input_type)
 
     def parts(self) -> dict[str, bytes]:
         function = pickled_function(self.func, ("model", "inputs"))

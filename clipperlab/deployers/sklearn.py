@@ -11,6 +11,7 @@ from clipper_container.errors import BadRequest
 from ..handles import ApplicationHandle, ModelHandle
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
+from .columns import names_of, selected_by_name
 from .packaging import deploy_endpoint, pack_and_deploy, pickle, pickled_function
 from .shapes import check_fitted
 
@@ -40,6 +41,18 @@ class Estimator(Model):
             check_fitted(self.sklearn_model)
         function = pickled_function(self.func, ("model", "inputs"))
         return {"model.pickle": pickle(f"The model {kind!r}", self.sklearn_model), **function}
+
+    def check(self, input_type: str) -> None:
+        names = selected_by_name(self.sklearn_model) if self.func is None else []
+        if names and input_type != "dataframe":
+            raise BadRequest(
+                f"The {type(self.sklearn_model).__name__} selects columns by name ({', '.join(names[:3])}), "
+                f"and inputs of the type {input_type} have no names. Deploy it with the input type "
+                "'dataframe'."
+            )
+
+    def names(self) -> list[str] | None:
+        return names_of(self.sklearn_model)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from clipper_container import inputs as types
 from clipper_container.errors import ArtifactError, BadRequest
+from clipper_container.frames import Framed
 
 from .packaging import pickle_function
 
@@ -39,4 +40,4 @@ def try_function(query: dict[str, Any], func: Callable[[Any], Any], input_type: 
         reloaded = pickle.loads(pickle_function(func, ("inputs",)))
     except (ArtifactError, BadRequest, pickle.PickleError, AttributeError, ImportError):
         return BAD_FUNCTION
-    return reloaded(batch)
+    return Framed(reloaded, None)(batch) if kind == "dataframe" else reloaded(batch)

@@ -45,7 +45,8 @@ class ApplicationHandle(Displayed):
     ) -> Any:
         """Ask it one input: its answer, a dictionary as the endpoint gives it.
 
-        An input is a list, an array, a series, a tensor, or whatever else its input type has. A table, or an
+        An input is a list, an array, a series, a tensor, or whatever else its input type has: of dataframe a
+        series or a dictionary, a value for each column. A table, a list of those, or an
         array or list with one dimension more than an input has, is several inputs: the list of their answers
         comes back. Without `cache` the model computes it, also where the answer is known. `unit` is whom it
         is for, to whom a sticky policy sticks. Raises BadRequest

@@ -35,7 +35,7 @@ _SERVER = (
 PACKAGES: dict[str, tuple[str, ...]] = {
     "server": _SERVER,
     "python": _BASE,
-    "sklearn": (*_BASE, "scikit-learn"),
+    "sklearn": (*_BASE, "scikit-learn", "pandas"),
     "pytorch": (*_BASE, "torch"),
     "pytorch-cuda": (*_BASE, "torch"),
     "onnx": (*_BASE, "onnxruntime"),

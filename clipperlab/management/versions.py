@@ -19,6 +19,7 @@ class Version(TypedDict):
     batching: str  # "learned", "aimd", "fixed(32)" or "off"
     batch_delay_micros: int
     size: str | None
+    columns: dict[str, str] | None  # of data frames, with what each holds
     hang_after_s: float
     max_cached_input: int
     num_replicas: int

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from clipper_container.errors import BadRequest
 
 from ..display.trace import Trace
+from ..rows import several
 from .applications import Applications
 from .models import Models
 
@@ -64,6 +65,8 @@ class Measured(Applications, Models):
         info = self._management.application(app_name)
         if inputs is None:
             inputs = self._example_inputs(info)
+        elif info["input_type"] == "dataframe":
+            inputs = several("dataframe", inputs)
         return LoadRun(
             *(app_name, self._url(app_name), inputs),
             rate=rate,

@@ -19,6 +19,10 @@ def parse(text: str, input_type: str) -> Any:
         pass
     if input_type == "strings":
         return text
+    if input_type == "dataframe":
+        raise BadRequest(
+            f'{stripped[:60]!r} is no JSON. A row names its columns: {{"city": "Rome", "rooms": 3}}.'
+        )
     try:
         return [float(part) for part in stripped.strip("[]()").replace(",", " ").split()]
     except ValueError:

@@ -88,7 +88,7 @@ def main() -> int:
         limit_memory(settings.memory)
     try:
         manifest, parts = fetch(settings.artifact, settings.token)
-        predict = load(manifest.loader, parts, manifest.input_type)
+        predict = load(manifest.loader, parts, manifest.input_type, manifest.columns)
         warm = warm_up(predict, manifest, settings.max_batch)
     except BaseException as error:
         children.end_if_child(error)

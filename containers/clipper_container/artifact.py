@@ -17,7 +17,8 @@ from typing import Any
 
 import msgspec
 
-from . import inputs
+from . import columns as columns_
+from . import examples, inputs
 from .errors import ArtifactError, BadRequest
 from .size import compile_size
 
@@ -35,7 +36,8 @@ class Manifest(msgspec.Struct, frozen=True):
     `python` is the version, and `interpreter` the path, of the Python that packaged it. `packages` are
     those that were installed there, `requirements` those that have to be installed for it besides.
     `example_input` is in the input type's JSON form. `size` is a size function (see `size`); without one
-    each input counts as one.
+    each input counts as one. `columns` are those of a data frame, in the model's order, with what each holds
+    (see `columns`).
     """
 
     format: int
@@ -47,6 +49,18 @@ class Manifest(msgspec.Struct, frozen=True):
     requirements: list[str] = []
     example_input: Any = None
     size: str | None = None
+    columns: dict[str, str] | None = None
+
+    def example_tensor(self) -> inputs.Tensor:
+        """The example input as it would come over the wire. Raises BadRequest where it is not of the type."""
+        if self.columns is None:
+            return inputs.example_tensor(self.input_type, self.example_input)
+        try:
+            return columns_.Columns(self.columns).of_rows([self.example_input])[0]
+        except ValueError as error:
+            raise BadRequest(
+                f"The example input does not fit: {error}. It should be {columns_.words(self.columns)}."
+            ) from None
 
 
 def pack(
@@ -58,19 +72,28 @@ def pack(
     example_input: object | None = None,
     size: str | None = None,
     requirements: Sequence[str] = (),
+    names: Sequence[str] | None = None,
 ) -> str:
     """Write the artifact to `path`; return its digest, "sha256:<hex>".
 
-    Raises BadRequest where the input type is unknown, the example input is not of it, or the size is no
-    size function.
+    `names` are those of a data frame's columns, in the model's order, where it knows them.
+    Raises BadRequest where the input type is unknown, the example input is not of it, the size is no size
+    function, or nothing tells the columns of a data frame.
     """
     input_type = inputs.canonical(input_type)
     if size is not None:
         compile_size(size)
-    example = None
-    if example_input is not None:
+    example: Any = None
+    columns = None
+    if input_type == "dataframe":
+        columns, example = examples.of_model(names, example_input)
+        if columns is None and loader != IN_THE_IMAGE:
+            raise BadRequest(
+                "Nothing tells the columns of the data frames that the model takes. Give example_input=, a "
+                "DataFrame with a row, such as the first of those that it was fitted on: X.head(1)."
+            )
+    elif example_input is not None:
         example = inputs.to_json(input_type, example_input)
-        inputs.example_tensor(input_type, example)
     manifest = Manifest(
         FORMAT,
         loader,
@@ -81,7 +104,10 @@ def pack(
         list(requirements),
         example,
         size,
+        columns,
     )
+    if example is not None:
+        manifest.example_tensor()
     written = msgspec.json.encode(manifest)
     if len(written) > MAX_MANIFEST:
         raise BadRequest(

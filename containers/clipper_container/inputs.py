@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from . import named
 from .errors import BadRequest
+from .named import TEXTS
 from .plain import as_json
 
 # The types of numbers that a tensor may hold: numpy's names, little-endian.
@@ -31,7 +33,7 @@ _EXACT = 1 << 53  # up to here floats have all whole numbers
 class Tensor(NamedTuple):
     """One input as it travels: raw little-endian bytes, and a shape (for text, its length in bytes).
 
-    `dtype` is numpy's name for numbers; "bytes", "str" or "json" otherwise.
+    `dtype` is numpy's name for numbers; "bytes", "str" or "json" otherwise; or that of a set of named arrays.
     """
 
     data: bytes | memoryview
@@ -86,6 +88,13 @@ def _json(value: Any) -> Tensor:
     # Written anew, not passed on: what the container could not read would cost a whole batch its answers.
     data = msgspec.json.encode(value)
     return Tensor(data, (len(data),), "json")
+
+
+def _record(value: Any) -> Tensor:
+    """A row whose columns nobody knows. `columns.Columns` writes those that are known."""
+    if not isinstance(value, dict):
+        raise ValueError("it is not an object that names its columns")
+    return _json(value)
 
 
 def _ndarray(value: Any) -> Tensor:
@@ -164,6 +173,7 @@ _ARRAY = (
     "a nested list of numbers, or an object such as "
     '{"dtype": "uint8", "shape": [2, 2], "data": "the bytes, row by row, in base64"}'
 )
+_ROW = 'an object that names its columns, such as {"age": 3, "city": "Rome"}'
 _TYPES = [
     InputType(
         "integers",
@@ -190,6 +200,7 @@ _TYPES = [
     InputType("strings", str, 'a string, such as "some text"', "str", _text),
     InputType("json", Any, "any JSON value", "json", _json),
     InputType("ndarray", Any, _ARRAY, "", _ndarray),
+    InputType("dataframe", Any, _ROW, "", _record),
 ]
 _ALIASES = {
     "ints": "integers",
@@ -202,6 +213,8 @@ _ALIASES = {
     "string": "strings",
 }
 INPUT_TYPES: dict[str, InputType] = {t.name: t for t in _TYPES}
+WHOLE = frozenset({"ndarray", "dataframe"})
+"""Of these a model gets a batch as it came, and no list of its inputs."""
 
 
 def canonical(name: str) -> str:
@@ -251,8 +264,10 @@ def decode(count: int, dtypes: Sequence[str], shapes: Sequence[Sequence[int]], b
     """
     if any(len(given) not in (1, count) for given in (dtypes, shapes)):
         raise ValueError("there are not as many dtypes or shapes as inputs")
-    if len(dtypes) == 1 and dtypes[0] in ("str", "bytes", "json"):
+    if len(dtypes) == 1 and dtypes[0] in TEXTS:
         return _texts(count, dtypes[0], [int(shape[0]) for shape in shapes], body)
+    if any(map(named.is_named, dtypes)):
+        return _sets(count, dtypes, shapes, body)
     if len(dtypes) == 1 and len(shapes) == 1:
         return np.frombuffer(body, dtype=dtypes[0]).reshape(count, *shapes[0])
     body = memoryview(body)
@@ -271,6 +286,22 @@ def decode(count: int, dtypes: Sequence[str], shapes: Sequence[Sequence[int]], b
     if start != len(body) or len(arrays) != count:
         raise ValueError("the shapes do not add up to the body")
     return arrays
+
+
+def _sets(count: int, dtypes: Sequence[str], shapes: Sequence[Sequence[int]], body: Any) -> Any:
+    if len(dtypes) == 1:
+        return named.decode(count, dtypes[0], shapes, body)
+    view = memoryview(body)
+    found = []
+    start = 0
+    for i, dtype in enumerate(dtypes):
+        shape = shapes[i if len(shapes) > 1 else 0]
+        size = named.size_of(dtype, shape) if named.is_named(dtype) else math.prod(shape)
+        found.append(decode(1, [dtype], [shape], view[start : start + size])[0])
+        start += size
+    if start != len(view):
+        raise ValueError("the shapes do not add up to the body")
+    return found
 
 
 def _texts(count: int, dtype: str, sizes: list[int], body: Any) -> list[Any]:

@@ -82,7 +82,7 @@ def warm_up(predict: Predict, manifest: Manifest, largest: int) -> Warm:
     """
     if manifest.example_input is None:
         return Warm([])
-    tensor = inputs.example_tensor(manifest.input_type, manifest.example_input)
+    tensor = manifest.example_tensor()
     dtypes, shapes = [tensor.dtype], [tensor.shape]
 
     def batch_of(count: int) -> tuple[float, Any]:
@@ -139,7 +139,7 @@ def answer(predict: Predict, work: Work) -> tuple[float, Outputs | Fault]:
     batch = work.batch
     started = time.perf_counter()
     try:
-        outputs = predict(inputs.decode(batch.count, batch.dtypes, batch.shapes, work.body))
+        outputs = predict(inputs.decode(batch.count, batch.each(), batch.shapes, work.body))
         compute_s = time.perf_counter() - started
         children.end_if_child()
         return compute_s, encode_outputs(outputs, batch.count, batch.raw)

@@ -41,7 +41,7 @@ from .errors import WireError
 
 Buffer = bytes | memoryview
 
-WIRE_VERSION = 3
+WIRE_VERSION = 4
 MAX_HEADER = 4 << 20
 MAX_EXAMPLE = 4096  # bytes of an answer to the example input that a replica tells
 MAX_BODY = 1 << 30
@@ -97,8 +97,9 @@ class Yield(msgspec.Struct, tag="yield", array_like=True, frozen=True):
 
 
 class Batch(msgspec.Struct, tag="batch", array_like=True, frozen=True):
-    """`dtypes` and `shapes` hold one for all inputs, or one an input (see `inputs.decode`).
+    """`shapes` holds one for all inputs, or one an input (see `inputs.decode`).
 
+    `dtypes` holds each dtype once; where there are several, `kinds` has the place of each input's in it.
     `raw` names the inputs, by position, whose outputs are wanted as raw tensors where they can be.
     """
 
@@ -107,6 +108,15 @@ class Batch(msgspec.Struct, tag="batch", array_like=True, frozen=True):
     dtypes: list[str]
     shapes: list[tuple[int, ...]]
     raw: list[int]
+    kinds: list[int] = []
+
+    def each(self) -> list[str]:
+        """The dtypes, one for all inputs, or one an input. Raises ValueError."""
+        if not self.kinds:
+            return self.dtypes
+        if not 0 <= min(self.kinds) <= max(self.kinds) < len(self.dtypes):
+            raise ValueError("an input is of a dtype that the batch has not")
+        return [self.dtypes[kind] for kind in self.kinds]
 
 
 class Fault(msgspec.Struct, array_like=True, frozen=True):

@@ -12,7 +12,7 @@ from .policies import PolicySpec
 from .rollouts import RolloutReport, RolloutSpec
 from .shadows import ShadowSpec
 
-FORMAT = 5
+FORMAT = 6
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
 DEFAULT_HANG_AFTER_S = 10.0
@@ -55,7 +55,8 @@ class VersionSpec(msgspec.Struct, frozen=True):
 
     `size` is a size function (`clipper_container.size`), `max_cached_input` in bytes. A batch that runs
     for longer than `hang_after_s`, and much longer than it should, means that its replica hangs. One that
-    `wakes` has no replicas only until somebody asks for it.
+    `wakes` has no replicas only until somebody asks for it. `columns` are those of the data frames that it
+    takes, where they are known (`clipper_container.columns`).
     """
 
     model: str
@@ -68,6 +69,7 @@ class VersionSpec(msgspec.Struct, frozen=True):
     hang_after_s: float = DEFAULT_HANG_AFTER_S
     max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
     wakes: bool = False
+    columns: dict[str, str] | None = None
 
 
 class RequestSpec(msgspec.Struct, frozen=True):

@@ -42,6 +42,17 @@ def test_a_batch_is_answered_in_order() -> None:
     assert (header.fault, header.faults, header.credits, header.tensors) == (None, {}, 1, {})
 
 
+def test_a_batch_of_several_dtypes_is_answered_in_order() -> None:
+    batch = wire.Batch(1, 3, ["<f8", "|u1"], [(1,)], [], [1, 0, 1])
+    body = memoryview(b"\x07" + np.float64(2.5).tobytes() + b"\x09")
+    header, found = run(lambda rows: [float(row[0]) for row in rows], Work(NoLink(), batch, body))  # type: ignore[arg-type]
+    assert found == [b"7.0", b"2.5", b"9.0"]
+    assert header.fault is None
+    batch = wire.Batch(1, 3, ["<f8"], [(1,)], [], [1, 0, 1])
+    header, _ = run(lambda rows: [0] * 3, Work(NoLink(), batch, body))  # type: ignore[arg-type]
+    assert header.fault is not None
+
+
 def raises(error: BaseException) -> Any:
     def predict(_: Any) -> Any:
         raise error

@@ -19,6 +19,14 @@ def test_a_frame_says_how_long_its_parts_are() -> None:
     assert message == wire.Batch(7, 2, ["<f8"], [(3,)], [1])
 
 
+def test_a_batch_names_each_dtype_once() -> None:
+    assert wire.Batch(1, 3, ["<f8"], [()], []).each() == ["<f8"]
+    assert wire.Batch(1, 3, ["<f8", "json"], [()], [], [0, 1, 0]).each() == ["<f8", "json", "<f8"]
+    for kinds in ([0, 2, 0], [-1, 0, 0]):
+        with pytest.raises(ValueError, match="a dtype that the batch has not"):
+            wire.Batch(1, 3, ["<f8", "json"], [()], [], kinds).each()
+
+
 def test_a_hello_of_another_version_can_still_be_read() -> None:
     longer = b"\x97\xa5hello\x09\xa1t\xa1m\xa11\xa10\x01"
     hello = wire.to_frontend(longer)

@@ -17,7 +17,7 @@ import httpx2
 import msgspec
 import pytest
 
-from clipper_container import artifact, wire
+from clipper_container import artifact, examples, wire
 from clipper_container.__main__ import Settings as ReplicaSettings
 from clipper_server.cluster import ClusterRecord
 from clipper_server.identity import Identity
@@ -368,6 +368,32 @@ def test_a_size_that_no_query_frontend_would_serve_is_refused(
     assert response.status_code == 400
     assert "The size" in response.text
     assert client.get("/api/v1/models").json() == []
+
+
+def test_the_columns_of_data_frames_come_with_the_artifact(
+    management: Served, client: httpx2.Client, tmp_path: Path
+) -> None:
+    packed = tmp_path / "packed"
+    body = {"input_type": "dataframe", "num_replicas": 0}
+
+    def deploy(version: str, example: dict[str, object]) -> httpx2.Response:
+        digest = artifact.pack(
+            packed, loader="python", input_type="dataframe", parts={"m": b""}, example_input=example
+        )
+        client.put(f"/api/v1/artifacts/{digest}", content=packed.read_bytes()).raise_for_status()
+        fields = {**body, "version": version, "artifact": digest}
+        return client.post("/api/v1/models/rows/versions", json=fields)
+
+    assert deploy("1", {"b": "x", "a": 1}).status_code < 300
+    [found] = client.get("/api/v1/models").json()
+    assert list(found["columns"].items()) == [("b", "text"), ("a", "float64")]
+    [spec] = client.get("/api/v1/frontends/0/snapshot?after=-1&wait_s=0").json()["versions"]
+    assert spec["columns"] == found["columns"]
+    with pytest.MonkeyPatch.context() as patch:  # as a client does that knows more than we do
+        patch.setattr(examples, "described", lambda example: ({"a": "datetime64[ns]"}, None))
+        refused = deploy("2", {"a": 1})
+    assert refused.status_code == 400
+    assert "The column 'a' holds datetime64[ns], which does not travel" in refused.text
 
 
 def test_a_replicas_credential_is_good_for_its_own_artifact_alone(management: Served, tmp_path: Path) -> None:

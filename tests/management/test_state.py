@@ -25,7 +25,8 @@ def test_what_is_written_is_there_after_a_restart(path: Path) -> None:
     state = State(path)
     application = ApplicationSpec("a", "doubles", {"none": [1, None]}, 1000, [], "reject")
     state.add_application(application)
-    state.add_version(version("1"))
+    columns = {"b": "text", "a": "float64"}
+    state.add_version(version("1", columns=columns))
     state.link("a", "m")
     state.came_up(version("1"))
     revision = state.revision
@@ -33,7 +34,8 @@ def test_what_is_written_is_there_after_a_restart(path: Path) -> None:
 
     again = State(path)
     assert again.applications() == [msgspec.structs.replace(application, linked_models=["m"])]
-    assert again.versions() == [version("1", state="ready")]
+    assert again.versions() == [version("1", state="ready", columns=columns)]
+    assert list(again.versions()[0].columns or ()) == ["b", "a"]
     assert (again.current(), again.revision) == ({"m": "1"}, revision)
     again.set_batching("m", "1", BatchingSpec("aimd"))
     assert again.versions()[0].batching == BatchingSpec("aimd")

@@ -22,7 +22,7 @@ from clipper_container.inputs import INPUT_TYPES, Tensor, array_tensor
 from clipper_container.wire import Fault
 from clipper_server.query.application import Answer, Application, Request
 from clipper_server.query.protocols import Response
-from clipper_server.query.protocols.open_inference import OpenInferenceProtocol, describe_input, infer_path
+from clipper_server.query.protocols.open_inference import OpenInferenceProtocol, infer_path
 from clipper_server.query.protocols.open_inference.tensors import DATATYPES
 
 Array = np.ndarray[Any, Any]
@@ -908,7 +908,7 @@ def test_the_metadata_of_outputs_comes_from_models_alone() -> None:
     ],
 )
 def test_the_metadata_of_inputs(kind: str, datatype: str, shape: list[int]) -> None:
-    described = describe_input(adapter(kind).application)
+    [described] = adapter(kind).described_inputs()
     assert described == {"name": "input", "datatype": datatype, "shape": shape}
 
 

@@ -12,6 +12,7 @@ import math
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from clipper_server.query import door
 from clipper_server.query.application import Answer, Request
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.replicas import Replica, credential
+from clipper_server.query.task import Dispatch, Task
 from clipper_server.snapshot import ApplicationSpec, Complaint, Snapshot
 from tests.support.fakes import version_spec
 
@@ -130,6 +132,26 @@ async def test_an_honest_replica_is_asked_and_answers(configuration: Configurati
         await honest.answer(text)
         assert (await asked).output == text
     honest.writer.close()
+
+
+async def test_a_batch_names_each_dtype_once(configuration: Configuration) -> None:
+    queue = configuration.queue("honest", "1")
+    assert queue is not None
+    long = '[["%s","|u1",0]]' % ("a" * 100_000)
+    for dtypes, named, kinds in (
+        ([long] * 100, [long], []),
+        ([long, "|u1"] * 50, [long, "|u1"], [0, 1] * 50),
+    ):
+        written: list[bytes] = []
+        replica = Replica(configuration, set())
+        replica.connection_made(SimpleNamespace(writelines=written.extend))  # type: ignore[arg-type]
+        tasks = [Task(queue, Tensor(b"x", (), dtype), False, 0.0, 1.0) for dtype in dtypes]
+        replica.send(Dispatch(tasks, 1.0, 1.0, "full", 0.0))
+        batch = wire.to_container(written[0][wire.PREFIX.size :])
+        assert isinstance(batch, wire.Batch)
+        assert (batch.dtypes, batch.kinds, batch.each()) == (named, kinds, dtypes if kinds else named)
+        assert wire.lengths(written[0][: wire.PREFIX.size])[1] == 100
+        replica._end()
 
 
 def reply(**changes: Any) -> Callable[[int], tuple[wire.Reply, bytes]]:

@@ -9,11 +9,21 @@ from packaging.requirements import Requirement
 
 from clipperlab.images import PACKAGES
 
-EXTRAS = {"server": "server", "sklearn": "sklearn", "pytorch": "torch", "onnx": "onnx"}
+EXTRAS = {
+    "server": ("server",),
+    "sklearn": ("sklearn", "frames"),
+    "pytorch": ("torch",),
+    "onnx": ("onnx",),
+}
 
 
-@pytest.mark.parametrize(("image", "extra"), EXTRAS.items())
-def test_an_image_has_the_packages_of_its_extra(image: str, extra: str) -> None:
+@pytest.mark.parametrize(("image", "extras"), EXTRAS.items())
+def test_an_image_has_the_packages_of_its_extras(image: str, extras: tuple[str, ...]) -> None:
     wanted = [Requirement(text) for text in requires("clipperlab") or []]
-    names = {each.name for each in wanted if each.marker is None or each.marker.evaluate({"extra": extra})}
+    names = {
+        each.name
+        for each in wanted
+        for extra in extras
+        if each.marker is None or each.marker.evaluate({"extra": extra})
+    }
     assert set(PACKAGES[image]) == names

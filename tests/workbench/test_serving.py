@@ -46,6 +46,17 @@ def test_a_registered_model_is_served_by_this_process_until_it_stops(
     assert ask(conn, registered, {"input": [1.0]}).json()["default_reason"] == "no_replicas"
 
 
+def test_a_registered_model_may_take_data_frames(cluster: ClipperConnection) -> None:
+    pytest.importorskip("pandas")
+    cluster.register_application("rows", "dataframe", -1, 20_000_000)
+    cluster.register_model("rows", 1, "dataframe")
+    cluster.link_model_to_app("rows", "rows")
+    with serve(cluster, "rows", 1, lambda frame: frame["a"] + frame["b"]):  # type: ignore[call-overload]
+        assert cluster.application("rows").predict({"a": 1, "b": 2})["output"] == 3
+        found = cluster.application("rows").predict_batch({"a": [1, 2], "b": [3, 4]})
+        assert [each["output"] for each in found] == [4, 6]
+
+
 def test_several_may_serve_it_and_an_error_is_told(conn: ClipperConnection, registered: str) -> None:
     def broken(inputs: list[Any]) -> list[Any]:
         raise ValueError("a breakpoint would be good here")

@@ -1,17 +1,18 @@
 """Loaders: from an artifact's parts to a function, batch in, list of outputs out.
 
-A loader is a module with `load(parts, input_type) -> Predict`. It may raise anything: what it raises is told
-to the person who deployed.
+A loader is a module with `load(parts, input_type) -> Predict`. Where inputs are rows of data frames its
+function gets a DataFrame. It may raise anything: what it raises is told to the person who deployed.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..artifact import IN_THE_IMAGE
 from ..errors import ArtifactError
+from ..frames import Framed
 
 Predict = Callable[[Any], Sequence[Any]]
 """Takes a batch as `inputs.decode` gives it; returns one output for each input, in order."""
@@ -26,8 +27,10 @@ LOADERS = {
 }
 
 
-def load(loader: str, parts: dict[str, bytes], input_type: str) -> Predict:
-    """The model in `parts`, ready to be called with inputs of that type."""
+def load(
+    loader: str, parts: dict[str, bytes], input_type: str, columns: Mapping[str, str] | None = None
+) -> Predict:
+    """The model in `parts`, ready to be called with inputs of that type: with rows that have `columns`."""
     if loader not in LOADERS:
         raise ArtifactError(
             f"There is no loader {loader!r} here, only {', '.join(LOADERS)}. "
@@ -35,4 +38,4 @@ def load(loader: str, parts: dict[str, bytes], input_type: str) -> Predict:
         )
     module = importlib.import_module(f".{LOADERS[loader]}", __package__)
     predict: Predict = module.load(parts, input_type)
-    return predict
+    return Framed(predict, columns) if input_type == "dataframe" else predict

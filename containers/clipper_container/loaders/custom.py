@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..container import ModelContainerBase
 from ..errors import ArtifactError, BadRequest
+from ..inputs import WHOLE
 from . import Predict
 
 _FILES = "files/"
@@ -41,7 +42,7 @@ def find_class(module: str, attribute: str) -> type:
 def answering(model: object, input_type: str) -> Predict:
     """The function that the object answers with."""
     predict = _predict_of(model, input_type)
-    if input_type == "ndarray":
+    if input_type in WHOLE:
         return predict
     return lambda inputs: predict(list(inputs))
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..imports import check_imports
+from ..inputs import WHOLE
 from . import Predict
 
 
 def load(parts: dict[str, bytes], input_type: str) -> Predict:
     # Whole, where the shapes agree: taking an array apart and together again costs.
-    return Function(load_function(parts["function.pickle"]), whole=input_type == "ndarray")
+    return Function(load_function(parts["function.pickle"]), whole=input_type in WHOLE)
 
 
 class Function:

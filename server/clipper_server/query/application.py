@@ -168,6 +168,12 @@ class Application:
         found = [self._models.queue(arm.model, arm.version if version is None else version) for arm in arms]
         return [queue for queue in found if queue is not None]
 
+    def all_queues(self) -> list[ModelQueue]:
+        """Of all versions of the models that it may ask."""
+        models = dict.fromkeys(arm.model for arm in self.policy.arms)
+        found = [self._models.queue(m, version) for m in models for version in self._models.versions(m)]
+        return [queue for queue in found if queue is not None]
+
     def example(self, version: str | None) -> tuple[str, tuple[int, ...]] | bytes | None:
         """What its model answered to its example input, as its replicas told; None where they did not."""
         return next((queue.example for queue in self.queues(version) if queue.example is not None), None)

@@ -29,8 +29,9 @@ from .deadlines import Deadlines
 from .limits import DEFAULT, Limits
 from .metrics import Metrics
 from .protocols import Adapter
-from .protocols.clipper import ClipperProtocol
+from .protocols.clipper import ClipperProtocol, FramesOverClipper
 from .protocols.open_inference import OpenInferenceProtocol, infer_path
+from .protocols.open_inference.frames import FramesOverOpenInference
 from .querylog import Records
 from .queue import ModelQueue
 from .replicas import Replica
@@ -152,7 +153,10 @@ class Configuration:
     def _find_routes(self) -> None:
         before, self.routes = self.routes, {}
         for name, application in self.applications.items():
-            clipper = ClipperProtocol(application, self._limits)
+            over_clipper, open_inference = ClipperProtocol, OpenInferenceProtocol
+            if application.spec.input_type == "dataframe":
+                over_clipper, open_inference = FramesOverClipper, FramesOverOpenInference
+            clipper = over_clipper(application, self._limits)
             for path in clipper.paths(name):
                 self.routes[path.encode()] = clipper
             for version in (None, *self.versions_of(application)):
@@ -163,7 +167,7 @@ class Configuration:
                     or adapter.application is not application
                     or adapter.limits != self._limits
                 ):
-                    adapter = OpenInferenceProtocol(application, version, self._limits)
+                    adapter = open_inference(application, version, self._limits)
                 self.routes[url] = adapter
 
     def queue(self, model: str, version: str | None) -> ModelQueue | None:

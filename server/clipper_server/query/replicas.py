@@ -181,13 +181,17 @@ class Replica(asyncio.BufferedProtocol):
         tensors = [task.tensor for task in dispatch.tasks]
         dtypes = [tensor.dtype for tensor in tensors]
         shapes = [tensor.shape for tensor in tensors]
+        kinds = []
         if dtypes.count(dtypes[0]) == len(dtypes):
             del dtypes[1:]
+        else:  # one that names the parts of a set is long
+            places = {dtype: i for i, dtype in enumerate(dict.fromkeys(dtypes))}
+            kinds, dtypes = [places[dtype] for dtype in dtypes], list(places)
         if shapes.count(shapes[0]) == len(shapes):
             del shapes[1:]
         raw = [i for i, task in enumerate(dispatch.tasks) if task.raw]
         self._next_id += 1
-        batch = wire.Batch(self._next_id, len(tensors), dtypes, shapes, raw)
+        batch = wire.Batch(self._next_id, len(tensors), dtypes, shapes, raw, kinds)
         self._write(batch, [tensor.data for tensor in tensors])
         self.credits -= 1
         if not self.in_flight:

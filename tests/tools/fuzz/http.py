@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.home import own_home
 
-from .requests import KINDS, Sent, request
+from .requests import KINDS, ROW, Sent, request
 
 CONNECTIONS = 16  # at once
 PIPELINED = (1, 1, 2, 8)
@@ -24,7 +25,7 @@ HANG_S = 60.0  # for an answer that must come
 QUIET_S = 0.02  # for one that may come
 NEIGHBOUR_RATE = 20  # a second
 OBJECTIVE_MICROS = 20_000_000
-MODELS = ("doubles", "json")  # have models; all others answer their default output
+MODELS = ("doubles", "json", "dataframe")  # have models; all others answer their default output
 
 
 @dataclass
@@ -97,12 +98,14 @@ def _prepare(conn: ClipperConnection) -> None:
     for name, kind in {**dict(zip(KINDS, KINDS, strict=True)), "neighbour": "doubles"}.items():
         conn.register_application(name, kind, -1, OBJECTIVE_MICROS)
         if name in (*MODELS, "neighbour"):
-            deploy_python_closure(conn, name, 1, kind, _lengths())
+            example = ROW if kind == "dataframe" else None
+            deploy_python_closure(conn, name, 1, kind, _lengths(), example_input=example)
             conn.link_model_to_app(name, name)
 
 
-def _lengths() -> Callable[[list[object]], list[int]]:
-    def lengths(inputs: list[object]) -> list[int]:
+def _lengths() -> Callable[[Any], list[int]]:
+    def lengths(inputs: Any) -> list[int]:
+        inputs = inputs.to_dict("records") if hasattr(inputs, "to_dict") else inputs
         return [len(each) if hasattr(each, "__len__") else -1 for each in inputs]
 
     lengths.__module__ = "__main__"  # packaged by value: a replica cannot import this module

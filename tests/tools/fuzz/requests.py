@@ -11,7 +11,8 @@ import zlib
 from random import Random
 from typing import Any, NamedTuple
 
-KINDS = ("integers", "floats", "doubles", "bytes", "strings", "json", "ndarray")
+KINDS = ("integers", "floats", "doubles", "bytes", "strings", "json", "ndarray", "dataframe")
+ROW = {"a": 1.5, "t": "AAE=", "n": 7, "x": True}
 _DATATYPES = ("BOOL", "UINT8", "INT32", "INT64", "UINT64", "FP16", "FP32", "FP64", "BYTES", "FP65", "", "é")
 _GOOD = {"integers": ("INT32", 4), "floats": ("FP32", 4), "doubles": ("FP64", 8), "ndarray": ("UINT8", 1)}
 _METHODS = (*["POST"] * 30, "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
@@ -120,6 +121,12 @@ def _clippers(random: Random, kind: str) -> bytes:
     fields: dict[str, Any] = {"input": _value(random, kind)}
     if random.random() < 0.3:
         fields = {"input_batch": [_value(random, kind) for _ in range(random.choice((0, 1, 3, 80)))]}
+    if kind == "dataframe" and random.random() < 0.3:
+        rows = [ROW] * random.choice((0, 1, 3))
+        split = {"columns": list(ROW), "data": [list(row.values()) for row in rows]}
+        fields = {"input_batch": random.choice((split, {name: [row[name] for row in rows] for name in ROW}))}
+        if random.random() < 0.3:
+            fields["input_batch"][random.choice((*ROW, "columns", "data", ""))] = random.choice(_ODD)
     if random.random() < 0.1:
         fields[random.choice(_FIELDS)] = random.choice(_ODD)
     return json.dumps(fields).encode()
@@ -128,6 +135,11 @@ def _clippers(random: Random, kind: str) -> bytes:
 def _value(random: Random, kind: str) -> Any:
     if random.random() < 0.03:
         return random.choice(_ODD)
+    if kind == "dataframe":
+        row = dict(ROW)
+        if random.random() < 0.3:
+            row[random.choice((*ROW, "", "columns"))] = random.choice(_ODD)
+        return row
     numbers = [random.choice((0, 1, 255, 7)) for _ in range(random.choice((0, 1, 5, 60)))]
     if kind in ("bytes", "strings"):
         return random.choice(("", "AAE=", "aGVsbG8="))
@@ -141,6 +153,14 @@ def _open_inference(random: Random, kind: str) -> tuple[dict[bytes, bytes], byte
     rows, width = random.choice((0, 1, 2, 80)), random.choice((1, 1, 5)) if datatype != "BYTES" else 1
     tensor: dict[str, Any] = {"name": "x", "shape": [rows, width], "datatype": datatype}
     body: dict[str, Any] = {"inputs": [tensor]}
+    if kind == "dataframe" and random.random() < 0.8:
+        datatypes = zip(ROW.items(), ("FP64", "BYTES", "FP64", "BOOL"), strict=True)
+        body["inputs"] = [
+            {"name": name, "shape": [rows], "datatype": known, "data": [value] * rows}
+            for (name, value), known in datatypes
+        ]
+        tensor = random.choice(body["inputs"])
+        datatype, width = tensor["datatype"], 1
     if random.random() < 0.2:
         random.choice((tensor, body))[random.choice((*_FIELDS, "datatype", "data", "name"))] = random.choice(
             _ODD

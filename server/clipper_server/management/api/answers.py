@@ -171,7 +171,8 @@ class Resources(TypedDict):
 
 
 class Version(TypedDict):
-    """`artifact` is None for a model that runs elsewhere. `autoscaling` holds the two bounds,
+    """`artifact` is None for a model that runs elsewhere. `columns` are those of data frames, with what each
+    holds. `autoscaling` holds the two bounds,
     and `cpu_percent` the CPU load at which Kubernetes keeps it where that scales it.
 
     `state` is starting, ready, crashing or failed; `error` says why for the last two.
@@ -185,6 +186,7 @@ class Version(TypedDict):
     batching: str
     batch_delay_micros: int
     size: str | None
+    columns: dict[str, str] | None
     hang_after_s: float
     max_cached_input: int
     num_replicas: int

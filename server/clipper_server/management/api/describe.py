@@ -41,6 +41,7 @@ class Describe:
             "batching": str(version.batching),
             "batch_delay_micros": version.batching.delay_micros,
             "size": version.size,
+            "columns": version.columns,
             "hang_after_s": version.hang_after_s,
             "max_cached_input": version.max_cached_input,
             "num_replicas": num_replicas,

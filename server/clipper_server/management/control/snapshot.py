@@ -25,6 +25,7 @@ def of(state: State, replica_token: Callable[[Version], str]) -> Snapshot:
             version.hang_after_s,
             version.max_cached_input,
             version.autoscaling is not None,
+            version.columns,
         )
         for version in state.versions()
         if version.state != "failed"

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from clipper_container import artifact
+from clipper_container import artifact, columns
 from clipper_container.counting import next_version
 from clipper_container.errors import AlreadyExists, BadRequest
 from clipper_container.size import compile_size
@@ -70,6 +70,8 @@ class Versions:
                 )
             if packaged.size is not None:
                 compile_size(packaged.size)  # which refuses what no query frontend would serve
+            if packaged.columns is not None:
+                columns.check(packaged.columns)
             check_requirements(packaged.requirements)
             named = version.runtime.python
             runtime = Runtime(
@@ -80,7 +82,9 @@ class Versions:
                 packaged.loader,
                 version.resources.gpus > 0,
             )
-            version = msgspec.structs.replace(version, size=packaged.size, runtime=runtime)
+            version = msgspec.structs.replace(
+                version, size=packaged.size, columns=packaged.columns, runtime=runtime
+            )
             self._manager.check(version.resources, runtime)
         if not version.hang_after_s > 0:
             raise BadRequest("hang_after_s, in seconds, must be above 0.")

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from clipper_container.errors import ClusterError
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE applications (
@@ -22,10 +22,10 @@ CREATE TABLE policies (
 CREATE TABLE versions (
     model TEXT NOT NULL, version TEXT NOT NULL, input_type TEXT NOT NULL, artifact TEXT,
     labels TEXT NOT NULL, num_replicas INTEGER NOT NULL, batching TEXT NOT NULL, size TEXT,
-    hang_after_s REAL NOT NULL, max_cached_input INTEGER NOT NULL, resources TEXT NOT NULL,
-    runtime TEXT NOT NULL, env TEXT NOT NULL, autoscaling TEXT NOT NULL, deployed_by TEXT NOT NULL,
-    message TEXT NOT NULL, make_current INTEGER NOT NULL, nonce TEXT NOT NULL, state TEXT NOT NULL,
-    error TEXT,
+    columns TEXT NOT NULL, hang_after_s REAL NOT NULL, max_cached_input INTEGER NOT NULL,
+    resources TEXT NOT NULL, runtime TEXT NOT NULL, env TEXT NOT NULL, autoscaling TEXT NOT NULL,
+    deployed_by TEXT NOT NULL, message TEXT NOT NULL, make_current INTEGER NOT NULL, nonce TEXT NOT NULL,
+    state TEXT NOT NULL, error TEXT,
     PRIMARY KEY (model, version)) STRICT;
 CREATE TABLE replica_numbers (
     model TEXT NOT NULL, version TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (model, version)) STRICT;

@@ -35,8 +35,8 @@ class Version(msgspec.Struct, frozen=True):
     """One version of one model. `error` says why a version failed.
 
     One without an artifact runs elsewhere, and dials in. `env` is added to its replicas' environment, and may
-    hold secrets. `make_current` holds until it has come up. `nonce` tells it from others of its name, before
-    it and after it.
+    hold secrets. `columns` are those of data frames, in the model's order, with what each holds.
+    `make_current` holds until it has come up. `nonce` tells it from others of its name, before it and after.
     """
 
     model: str
@@ -53,6 +53,7 @@ class Version(msgspec.Struct, frozen=True):
     runtime: Runtime = Runtime()
     env: dict[str, str] = {}
     autoscaling: Autoscaling | None = None
+    columns: dict[str, str] | None = None
     deployed_by: str = ""
     message: str = ""
     make_current: bool = True

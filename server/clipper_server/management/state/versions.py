@@ -16,6 +16,7 @@ from .records import Autoscaling, Version, VersionState
 _JSON_FIELDS: dict[str, Any] = {
     "labels": list[str],
     "batching": BatchingSpec,
+    "columns": dict[str, str] | None,
     "resources": Resources,
     "runtime": Runtime,
     "env": dict[str, str],

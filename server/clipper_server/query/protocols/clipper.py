@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -13,10 +14,15 @@ from ..application import Answer, Application, Choice, Request
 from ..limits import DEFAULT, Limits
 from ..slices import SMALL, Steps
 from . import JSON, Headers, Response, may_be_cached, timeout_s, unit
+from .frames import Frames
 from .json_body import Body, mistake, unmarked
 
 _HEADERS = (JSON,)
 _BATCH, _END = b'{"batch_predictions":[', b"]}"
+_EXPECTED = (
+    'Expected JSON: {"input": X} or {"input_batch": [X, ...]}, where X is %s; '
+    'optionally "version": "a version", "timeout_micros": a number and "unit": whom it is for.'
+)
 
 
 class ClipperProtocol:
@@ -25,18 +31,7 @@ class ClipperProtocol:
         self.max_body = limits.json
         self.limits = limits
         self._type = kind = application.input_type
-        request: Any = msgspec.defstruct(
-            "Request",
-            [
-                ("input", kind.json | msgspec.UnsetType, msgspec.UNSET),
-                ("input_batch", list[kind.json] | msgspec.UnsetType, msgspec.UNSET),  # type: ignore[name-defined]
-                ("version", str | int | None, None),
-                ("timeout_micros", int | None, None),
-                ("unit", str | int | None, None),
-            ],
-            forbid_unknown_fields=True,
-        )
-        self._decode = msgspec.json.Decoder(request).decode
+        self._decode = _decoder(kind.json, list[kind.json])  # type: ignore[name-defined]
 
     @staticmethod
     def paths(application: str) -> list[str]:
@@ -75,10 +70,7 @@ class ClipperProtocol:
         )
 
     def _expected(self) -> str:
-        return (
-            f'Expected JSON: {{"input": X}} or {{"input_batch": [X, ...]}}, where X is {self._type.expects}; '
-            'optionally "version": "a version", "timeout_micros": a number and "unit": whom it is for.'
-        )
+        return _EXPECTED % self._type.expects
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         if not request.form:
@@ -107,6 +99,48 @@ class ClipperProtocol:
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         return Response(status, _HEADERS, msgspec.json.encode({"error": error, "cause": cause}))
+
+
+class FramesOverClipper(ClipperProtocol):
+    """The same for rows of data frames, which are inputs as soon as they are read."""
+
+    def __init__(self, application: Application, limits: Limits = DEFAULT) -> None:
+        super().__init__(application, limits)
+        self._frames = Frames(application, limits)
+        self._type = replace(self._type, encode=_as_it_is)
+        self._request = _decoder(Any, Any)
+        self._decode = self._framed
+
+    def _framed(self, body: Body) -> Any:
+        request = self._request(body)
+        version = None if request.version is None else str(request.version)
+        if request.input is not msgspec.UNSET:
+            request.input = self._frames.of_rows([request.input], version)[0]
+        if request.input_batch is not msgspec.UNSET:
+            request.input_batch = self._frames.of_json(request.input_batch, version)
+        return request
+
+    def _expected(self) -> str:
+        return f"{_EXPECTED % self._frames.words()} A batch may be an object of columns too, each a list."
+
+
+def _decoder(one: Any, several: Any) -> Callable[[Body], Any]:
+    request: Any = msgspec.defstruct(
+        "Request",
+        [
+            ("input", one | msgspec.UnsetType, msgspec.UNSET),
+            ("input_batch", several | msgspec.UnsetType, msgspec.UNSET),
+            ("version", str | int | None, None),
+            ("timeout_micros", int | None, None),
+            ("unit", str | int | None, None),
+        ],
+        forbid_unknown_fields=True,
+    )
+    return msgspec.json.Decoder(request).decode
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _of(choice: Choice) -> bytes:

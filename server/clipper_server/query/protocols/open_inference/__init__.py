@@ -28,7 +28,7 @@ from ...slices import Steps, at_once
 from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from ..json_body import Body, mistake, unmarked
 from .bodies import Form, Input, Output, OutputParameters, Parameters, decode
-from .inputs import array, rows, strings
+from .inputs import array, binary_size, rows, strings
 from .outputs import as_json, as_tensor, as_texts, describe_output, elements, stacked, with_commas
 from .tensors import DATATYPES, NAMES, split
 
@@ -59,8 +59,6 @@ class OpenInferenceProtocol:
                 asked = decode(text)
             except msgspec.DecodeError as error:
                 asked = decode(unmarked(text, error))
-            if len(asked.inputs) != 1:
-                raise ValueError(f"it has {len(asked.inputs)} inputs, and an application takes one tensor")
             outputs = asked.outputs or [Output(OUTPUT)]
             if len(outputs) > 1:
                 raise ValueError(f"it asks for {len(outputs)} outputs, and an application gives one tensor")
@@ -70,7 +68,7 @@ class OpenInferenceProtocol:
                 raise ValueError("the output parameter classification is not supported")
             binary = parameters.binary_data_output if wanted.binary_data is None else wanted.binary_data
             form = Form(asked.id, outputs[0].name, bool(binary))
-            tensors = self._tensors(asked.inputs[0], whole[len(body) if length is None else length :])
+            tensors = self._tensors(asked.inputs, whole[len(body) if length is None else length :])
             return self._request(headers, tensors, form, parameters)
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
@@ -99,15 +97,14 @@ class OpenInferenceProtocol:
         size = np.dtype(kind).itemsize
         return rows(sized_tensor(body, (len(body) // size,), kind), kind)
 
-    def _tensors(self, given: Input, rest: memoryview) -> list[Tensor]:
+    def _tensors(self, inputs: list[Input], rest: memoryview) -> list[Tensor]:
+        """The inputs of a request, of which `rest` is what follows its JSON."""
+        if len(inputs) != 1:
+            raise ValueError(f"it has {len(inputs)} inputs, and an application takes one tensor")
+        given = inputs[0]
         datatype, shape = given.datatype, given.shape
-        size = given.parameters.binary_data_size if given.parameters else None
-        if (size is None) == (given.data is None):
-            raise ValueError('the input must have either "data" or the parameter "binary_data_size"')
-        if (size or 0) != len(rest):
-            raise ValueError(f"{len(rest)} bytes follow the JSON, and binary_data_size is {size or 0}")
-        if datatype != "BYTES" and datatype not in DATATYPES:
-            raise ValueError(f"there is no datatype {datatype}, only {', '.join(DATATYPES)} and BYTES")
+        if (size := binary_size(given)) != len(rest):
+            raise ValueError(f"{len(rest)} bytes follow the JSON, and binary_data_size is {size}")
         kind = self.application.input_type.dtype
         if (datatype == "BYTES") != (kind in _TEXTS):
             raise ValueError(f"the datatype is {datatype}")
@@ -142,11 +139,19 @@ class OpenInferenceProtocol:
         return Tensor(text, (len(text),), kind)
 
     def _expected(self) -> str:
-        wants = describe_input(self.application)
+        wants = self.described_inputs()[0]
         return (
             f'{self.application.spec.name} takes one input tensor, {{"name": "{wants["name"]}", "datatype": '
             f'"{wants["datatype"]}", "shape": {wants["shape"]}, "data": [...]}}.'
         )
+
+    def described_inputs(self) -> list[dict[str, Any]]:
+        """The application's inputs as the protocol's metadata has them."""
+        dtype = self.application.input_type.dtype
+        if dtype in _TEXTS:
+            return [{"name": "input", "datatype": "BYTES", "shape": [-1]}]
+        # Arrays of any shape and type have no datatype in the protocol: FP32 is what most models take.
+        return [{"name": "input", "datatype": NAMES.get(dtype, "FP32"), "shape": [-1, -1]}]
 
     def described_output(self) -> tuple[str, list[int]]:
         """As the model answered its example; without one, as it last answered, or the default output is."""
@@ -239,15 +244,6 @@ def _marks(reasons: set[str]) -> list[tuple[bytes, bytes]]:
 
 def infer_path(name: str, version: str | None) -> str:
     return f"/v2/models/{name}/infer" if version is None else f"/v2/models/{name}/versions/{version}/infer"
-
-
-def describe_input(application: Application) -> dict[str, Any]:
-    """The application's input as the protocol's metadata has it."""
-    dtype = application.input_type.dtype
-    if dtype in _TEXTS:
-        return {"name": "input", "datatype": "BYTES", "shape": [-1]}
-    # Arrays of any shape and type have no datatype in the protocol: FP32 is what most models take.
-    return {"name": "input", "datatype": NAMES.get(dtype, "FP32"), "shape": [-1, -1]}
 
 
 def _header_length(headers: Headers, size: int) -> int | None:

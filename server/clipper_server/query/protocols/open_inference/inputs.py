@@ -10,7 +10,20 @@ import numpy as np
 
 from clipper_container.inputs import Tensor
 
+from .bodies import Input
 from .tensors import DATATYPES, NAMES
+
+
+def binary_size(given: Input) -> int:
+    """How many of the bytes that follow the JSON are the input's. Raises ValueError where it is no input."""
+    size = given.parameters.binary_data_size if given.parameters else None
+    if (size is None) == (given.data is None):
+        raise ValueError(
+            f'the input {given.name!r} must have either "data" or the parameter "binary_data_size"'
+        )
+    if given.datatype != "BYTES" and given.datatype not in DATATYPES:
+        raise ValueError(f"there is no datatype {given.datatype}, only {', '.join(DATATYPES)} and BYTES")
+    return size or 0
 
 
 def _flat(data: list[Any], shape: list[int]) -> list[Any]:
@@ -80,15 +93,17 @@ def rows(whole: Tensor, kind: str) -> list[Tensor]:
     if dtype == "|b1" and np.frombuffer(data, "u1").max(initial=0) > 1:
         raise ValueError("a BOOL is one byte, 0 or 1")
     if kind and kind != dtype:
-        data = _converted(np.frombuffer(data, dtype), np.dtype(kind)).tobytes()
+        data = converted(np.frombuffer(data, dtype), np.dtype(kind)).tobytes()
     view = memoryview(data)
     size = len(view) // shape[0] if shape[0] else 0
     return [Tensor(view[i * size : (i + 1) * size], shape[1:], kind or dtype) for i in range(shape[0])]
 
 
-def _converted(found: np.ndarray[Any, Any], wanted: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Numbers in the application's type. Floats are not taken for integers, nor truth for numbers."""
-    if found.dtype.kind not in ("iu" if wanted.kind == "i" else "iuf"):
+def converted(found: np.ndarray[Any, Any], wanted: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Numbers of the type that is wanted. Floats are not taken for integers, nor truth for numbers."""
+    if found.dtype == wanted:
+        return found
+    if found.dtype.kind not in {"f": "iuf", "b": ""}.get(wanted.kind, "iu"):
         raise ValueError(f"the datatype is {NAMES[found.dtype.str]}, and the inputs are {NAMES[wanted.str]}")
     if wanted.kind == "f":
         return _cast(found, wanted)

@@ -12,7 +12,7 @@ import clipper_server
 
 from ...application import Application
 from .. import Adapter
-from . import OUTPUT, OpenInferenceProtocol, describe_input, infer_path
+from . import OUTPUT, OpenInferenceProtocol, infer_path
 
 
 class Served(Protocol):
@@ -76,7 +76,7 @@ def open_inference_metadata(served: Served) -> fastapi.APIRouter:
                 "name": name,
                 "versions": served.versions_of(found),
                 "platform": "clipperlab",
-                "inputs": [describe_input(found)],
+                "inputs": adapter.described_inputs(),
                 "outputs": [{"name": OUTPUT, "datatype": datatype, "shape": shape}],
             }
         )

@@ -1,0 +1,99 @@
+"""Rows of data frames, for the protocols: read by the columns of the versions that may be asked for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clipper_container.columns import ANY, Columns, words
+from clipper_container.inputs import Tensor
+
+from ..application import Application
+from ..limits import Limits
+
+_SPLIT = {"columns", "data"}
+
+
+class Frames:
+    """Makes inputs of what one application is asked."""
+
+    def __init__(self, application: Application, limits: Limits) -> None:
+        self.limits = limits
+        self._application = application
+        self._last: tuple[list[dict[str, str]], Columns] | None = None
+
+    def columns(self, version: str | None) -> Columns | None:
+        """What that version takes, or all that may be asked, at this moment; None where nobody knows."""
+        found = [q.spec.columns for q in self._application.queues(version) if q.spec.columns is not None]
+        if not found:
+            return None
+        if self._last is None or self._last[0] != found:
+            self._last = found, Columns(_joined(found))
+        return self._last[1]
+
+    def _spare(self) -> set[str]:
+        """What another version takes: clients may send it before that one is current, or after."""
+        return {name for queue in self._application.all_queues() for name in queue.spec.columns or ()}
+
+    def of_rows(self, rows: Sequence[Any], version: str | None) -> list[Tensor]:
+        """Raises ValueError, or TooLarge."""
+        self.limits.check_inputs(len(rows))
+        columns = self.columns(version)
+        if columns is None:
+            return [self._application.input_type.encode(row) for row in rows]
+        return columns.of_rows(rows, self._spare)
+
+    def of_columns(self, given: Mapping[str, Any], count: int, version: str | None) -> list[Tensor]:
+        """From `count` values of each column, as `Columns` takes them. Raises ValueError."""
+        columns = self.columns(version)
+        if columns is None:
+            values = zip(*given.values(), strict=True)
+            return self.of_rows([dict(zip(given, row, strict=True)) for row in values], version)
+        return columns.of_columns(given, count, self._spare)
+
+    def of_json(self, value: Any, version: str | None) -> list[Tensor]:
+        """From a list of rows, an object of columns, or one as pandas splits it.
+
+        Raises ValueError, or TooLarge.
+        """
+        if isinstance(value, list):
+            return self.of_rows(value, version)
+        if not isinstance(value, dict):
+            raise ValueError("several inputs are neither a list of rows nor an object of columns")
+        if _SPLIT <= value.keys() <= _SPLIT | {"index"} and _is_table(value["data"]):
+            value = _put_together(value["columns"], value["data"])
+        lengths = {len(values) if isinstance(values, list) else -1 for values in value.values()}
+        if len(lengths) != 1 or -1 in lengths:
+            raise ValueError("the columns are not lists of one length: each has a value for each row")
+        count = lengths.pop()
+        self.limits.check_inputs(count)
+        return self.of_columns(value, count, version)
+
+    def words(self, version: str | None = None) -> str:
+        """What one row is, for a sentence."""
+        columns = self.columns(version)
+        return self._application.input_type.expects if columns is None else words(columns.types)
+
+
+def _joined(found: list[dict[str, str]]) -> dict[str, str]:
+    """All columns; those of which several versions say different things may hold any."""
+    first, *others = found
+    if not others:
+        return first
+    types: dict[str, str] = {}
+    for columns in found:
+        for name, kind in columns.items():
+            types[name] = kind if types.get(name, kind) == kind else ANY
+    return types
+
+
+def _is_table(data: Any) -> bool:
+    return isinstance(data, list) and all(isinstance(row, list) for row in data)
+
+
+def _put_together(names: Any, rows: list[list[Any]]) -> dict[str, list[Any]]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("the columns are no list of names")
+    if len(set(names)) != len(names) or any(len(row) != len(names) for row in rows):
+        raise ValueError("the rows are not as long as there are columns, or two columns have one name")
+    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
