@@ -22,6 +22,8 @@ LATENCIES_S = (
     *(0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30.0),
 )
 """The upper bounds by which latencies are counted. What took longer is counted after them."""
+CONFIDENCES = 0.5, 0.75, 0.999
+"""Those by which the confidence of a vote's answers is counted. After them are those on which all agree."""
 
 
 class ApplicationSpec(msgspec.Struct, frozen=True):
@@ -160,10 +162,26 @@ class VersionReport(msgspec.Struct, frozen=True):
     compute_s: float = 0.0
 
 
+class ArmReport(msgspec.Struct, frozen=True):
+    """What became of the inputs for which an application's choice fell on one arm.
+
+    Of the `chosen`, `used` have an output of the arm, which took as long as `latencies` count by LATENCIES_S,
+    where the cache did not know it.
+    """
+
+    name: str
+    chosen: int
+    used: int
+    errors: int
+    late: int
+    latencies: list[int]
+
+
 class ApplicationReport(msgspec.Struct, frozen=True):
     """Queries answered by one application at one frontend, and its default answers by reason.
 
-    `rejected` counts those refused for overload, `latencies` the answers by LATENCIES_S.
+    `rejected` counts those refused for overload, `latencies` the answers by LATENCIES_S, and `confidence`
+    those of a vote by CONFIDENCES.
     """
 
     name: str
@@ -171,6 +189,8 @@ class ApplicationReport(msgspec.Struct, frozen=True):
     defaults: dict[str, int]
     rejected: int = 0
     latencies: list[int] = []
+    arms: list[ArmReport] = []
+    confidence: list[int] = []
 
 
 class Complaint(msgspec.Struct, frozen=True):

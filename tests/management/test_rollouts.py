@@ -146,6 +146,11 @@ def test_a_version_that_is_worse_is_taken_back_with_its_numbers(world: World) ->
     (text,) = world.texts
     assert text.startswith("m:1 answers all again: the rollout of m:2 has failed. Too many errors: ")
     assert "in 1 of" in text
+    world.rollouts.look()  # it is judged no more, and what it was judged by is still known
+    (ended,) = world.state.last_rollouts()
+    evidence: Any = world.rollouts.evidence(ended)
+    assert f"{evidence['guardrails'][0]['canary']} in {evidence['canary']['chosen']} inputs" in text
+    assert evidence["guardrails"][0]["reached"] == 1
 
 
 def test_a_slow_version_is_taken_back_for_its_latency(world: World) -> None:

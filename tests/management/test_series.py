@@ -3,6 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from clipper_server.changes import Changes
@@ -13,6 +14,7 @@ from clipper_server.management.state import State
 from clipper_server.snapshot import (
     LATENCIES_S,
     ApplicationReport,
+    ArmReport,
     ReplicaReport,
     Report,
     VersionReport,
@@ -79,6 +81,45 @@ def test_a_point_tells_what_came_since_the_one_before(world: World) -> None:
     world.series.add()
     idle = world.series.after(None)[-1].applications["app"]
     assert (idle.answers, idle.p50_ms) == ({}, None)
+
+
+def arm(name: str, chosen: int, errors: int = 0, late: int = 0) -> ArmReport:
+    """All of its outputs within a millisecond."""
+    counts = [0] * (len(LATENCIES_S) + 1)
+    counts[LATENCIES_S.index(0.001)] = used = chosen - errors - late
+    return ArmReport(name, chosen, used, errors, late, counts)
+
+
+def test_a_point_tells_what_each_arm_did_over_all_frontends(world: World) -> None:
+    for chosen, errors in ((100, 0), (130, 10)):
+        for frontend in "01":
+            arms = [arm("a", chosen, errors), arm("b", chosen, 0, errors)]
+            world.report(msgspec.structs.replace(app(chosen), arms=arms), frontend=frontend)
+        world.series.add()
+        world.second()
+    found = world.series.after(None)[-1].applications["app"].arms
+    assert (found["a"].chosen, found["a"].used, found["a"].errors, found["a"].late) == (60, 40, 20, 0)
+    assert (found["b"].errors, found["b"].late) == (0, 20)
+    assert found["a"].p95_ms is not None
+    assert found["a"].p95_ms < 1
+
+
+def test_an_arm_that_comes_back_counts_anew(world: World) -> None:
+    for arms in ([arm("a", 100)], [arm("b", 7)], [arm("a", 5), arm("b", 7)]):
+        world.report(msgspec.structs.replace(app(200), arms=arms))
+        world.series.add()
+        world.second()
+    found = world.series.after(None)[-1].applications["app"].arms
+    assert {name: did.chosen for name, did in found.items()} == {"a": 5, "b": 0}
+
+
+def test_a_point_tells_how_much_a_vote_agrees(world: World) -> None:
+    for answered, confidence in ((100, []), (120, [2, 3, 5, 10])):
+        world.report(msgspec.structs.replace(app(answered), confidence=confidence))
+        world.series.add()
+        world.second()
+    points = [point.applications.get("app") for point in world.series.after(None)]
+    assert [point.confidence for point in points if point] == [[2, 3, 5, 10]]
 
 
 def test_rates_are_by_the_time_between_reports_and_not_between_looks(world: World) -> None:

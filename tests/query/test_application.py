@@ -274,6 +274,10 @@ def test_a_vote_answers_at_the_deadline_with_what_has_come_and_the_rest_leaves_t
         assert queue.waiting.count == 0
         assert queue.metrics.not_begun == 1
         assert application.metrics.arms["c"].faults == {"deadline": 2}
+        assert application.metrics.confidence.counts == [0, 2, 0, 0]
+        (told,) = configuration.report().applications
+        assert told.confidence == [0, 2, 0, 0]
+        assert [(arm.name, arm.chosen, arm.used, arm.late) for arm in told.arms][-1] == ("c", 2, 0, 2)
 
     run(main())
 

@@ -8,28 +8,47 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
+from typing import Any
 
 import msgspec
 
 from ..changes import Changes
-from ..snapshot import LATENCIES_S, ApplicationReport, Report, VersionReport
+from ..snapshot import LATENCIES_S, ApplicationReport, ArmReport, Report, VersionReport
 from .frontends import Frontends
 
 EVERY_S = 1.0
 KEPT = 300
 
 
+class ArmPoint(msgspec.Struct):
+    """All but the percentiles are inputs a second: those it was chosen for, and what became of them.
+
+    The percentiles are of the time that its outputs took, without those that the cache knew.
+    """
+
+    chosen: float
+    used: float
+    errors: float
+    late: float
+    p50_ms: float | None
+    p95_ms: float | None
+
+
 class ApplicationPoint(msgspec.Struct):
     """`answers` are inputs a second, by what answered: "model", "rejected", or a default output's reason.
 
-    The percentiles are of the time from a request's arrival to its answer; None where none came.
+    The percentiles are of the time from a request's arrival to its answer; None where none came. `arms` are
+    those that there is a choice among, and `confidence` the answers a second of a vote, by CONFIDENCES.
     """
 
     answers: dict[str, float]
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
+    arms: dict[str, ArmPoint] = {}
+    confidence: list[float] = []
 
 
 class VersionPoint(msgspec.Struct):
@@ -160,6 +179,8 @@ def _applications(
 ) -> dict[str, ApplicationPoint]:
     answers: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     latencies: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(LATENCIES_S) + 1))
+    arms: defaultdict[str, defaultdict[str, _Arm]] = defaultdict(lambda: defaultdict(_Arm))
+    confidence: defaultdict[str, list[float]] = defaultdict(list)
     for seconds, before, report in grown:
         old = {application.name: application for application in before.applications} if before else {}
         for new in report.applications:
@@ -168,16 +189,52 @@ def _applications(
                 then = ApplicationReport(new.name, 0, {})  # it was removed, and made again
             for what, count in _answers(new).items():
                 answers[new.name][what] += (count - _answers(then).get(what, 0)) / seconds
-            counts = then.latencies or [0] * len(new.latencies)
-            for i, (now, was) in enumerate(zip(new.latencies, counts, strict=True)):
-                latencies[new.name][i] += now - was
+            _add(latencies[new.name], new.latencies, then.latencies)
+            of = {arm.name: arm for arm in then.arms}
+            for arm in new.arms:
+                arms[new.name][arm.name].add(arm, of.get(arm.name), seconds)
+            _add(confidence[new.name], new.confidence, then.confidence, seconds)
     return {
         name: ApplicationPoint(
             {what: round(rate, 2) for what, rate in rates.items() if rate},
-            *(percentile(latencies[name], percent) for percent in (50, 95, 99)),
+            percentile(latencies[name], 50),
+            percentile(latencies[name], 95),
+            percentile(latencies[name], 99),
+            {arm: did.point() for arm, did in arms[name].items()},
+            [round(rate, 2) for rate in confidence[name]],
         )
         for name, rates in answers.items()
     }
+
+
+class _Arm:
+    """One arm, over all frontends."""
+
+    def __init__(self) -> None:
+        self._rates = [0.0] * 4
+        self._latencies: list[int] = []
+
+    def add(self, now: ArmReport, then: ArmReport | None, seconds: float) -> None:
+        if then is None or then.chosen > now.chosen:
+            then = ArmReport(now.name, 0, 0, 0, 0, [])  # it was no arm for a while
+        _add(self._rates, _figures(now), _figures(then), seconds)
+        _add(self._latencies, now.latencies, then.latencies)
+
+    def point(self) -> ArmPoint:
+        p50_ms, p95_ms = percentile(self._latencies, 50), percentile(self._latencies, 95)
+        chosen, used, errors, late = (round(rate, 2) for rate in self._rates)
+        return ArmPoint(chosen, used, errors, late, p50_ms, p95_ms)
+
+
+def _figures(arm: ArmReport) -> list[int]:
+    return [arm.chosen, arm.used, arm.errors, arm.late]
+
+
+def _add(sums: list[Any], now: Sequence[float], then: Sequence[float], seconds: float | None = None) -> None:
+    """Add by how much each has grown, or by how much a second. What was not counted then was 0."""
+    sums.extend([0] * (len(now) - len(sums)))
+    for i, (new, was) in enumerate(zip_longest(now, then[: len(now)], fillvalue=0)):
+        sums[i] += new - was if seconds is None else (new - was) / seconds
 
 
 def _answers(application: ApplicationReport) -> dict[str, int]:

@@ -424,7 +424,7 @@ class Query:
             if self._policy.choice or decision.sides:
                 model = self._queues[0].name if len(outcomes) == 1 and confidence is None else None
                 choice = Choice(model, confidence, len(outcomes), used)
-                application.metrics.chose(decision, tasks, outcomes)
+                application.metrics.chose(decision, tasks, outcomes, confidence if used else None)
                 for side, task, found in zip(decision.sides, tasks, outcomes, strict=False):
                     if side is not None:
                         side.add(task, found)

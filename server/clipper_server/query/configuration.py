@@ -14,6 +14,7 @@ from ..snapshot import (
     MAX_FRONTENDS,
     ApplicationReport,
     ApplicationSpec,
+    ArmReport,
     Complaint,
     ReplicaReport,
     Report,
@@ -27,7 +28,7 @@ from .cache import Cache
 from .cors import CORS
 from .deadlines import Deadlines
 from .limits import DEFAULT, Limits
-from .metrics import Metrics
+from .metrics import ArmMetrics, Metrics
 from .protocols import Adapter
 from .protocols.clipper import ClipperProtocol, FramesOverClipper
 from .protocols.open_inference import OpenInferenceProtocol, infer_path
@@ -35,7 +36,7 @@ from .protocols.open_inference.frames import FramesOverOpenInference
 from .querylog import Records
 from .queue import ModelQueue
 from .replicas import Replica
-from .rollouts import Rollouts
+from .rollouts import ELSEWHERE, Rollouts
 from .shadows import Shadows
 from .slices import Slices
 from .traces import Traces
@@ -227,7 +228,11 @@ class Configuration:
                 gpu = replica.metrics.gpu
                 replicas.append(ReplicaReport(*who, ready, answered, replica.hangs, replica.warnings, gpu))
         applications = [
-            ApplicationReport(name, m.answered, dict(m.defaults), m.rejected, m.latency.counts)
+            ApplicationReport(
+                *(name, m.answered, dict(m.defaults), m.rejected, m.latency.counts),
+                [_arm(arm, did) for arm, did in m.arms.items()],
+                m.confidence.counts if m.confidence.count else [],
+            )
             for name, application in self.applications.items()
             for m in [application.metrics]
         ]
@@ -270,3 +275,10 @@ class _Gauges:
             labels = {"model": model, "version": version}
             yield "model_waiting", "Inputs that wait for a replica", labels, queue.waiting.count
             yield "model_replicas_ready", "Replicas that are ready here", labels, len(queue.ready)
+
+
+def _arm(name: str, did: ArmMetrics) -> ArmReport:
+    faults, late = did.faults.total(), did.faults["deadline"]
+    elsewhere = sum(did.faults[reason] for reason in ELSEWHERE)
+    used = did.chosen - faults
+    return ArmReport(name, did.chosen, used, faults - late - elsewhere, late, did.latency.counts)

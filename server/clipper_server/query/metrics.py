@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 from clipper_container import gpus, wire
 from clipper_container.wire import Fault
 
-from ..snapshot import GPU, LATENCIES_S
+from ..snapshot import CONFIDENCES, GPU, LATENCIES_S
 from ..turns import Turn
 from .policies import Decision
 from .task import Outcome, Task
@@ -97,9 +97,18 @@ class ApplicationMetrics:
         self.bad_requests = 0
         self.defaults: Counter[str] = Counter()
         self.latency = Histogram()
+        self.confidence = Histogram(CONFIDENCES)  # of what a vote said
 
-    def chose(self, decision: Decision, tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> None:
+    def chose(
+        self,
+        decision: Decision,
+        tasks: Sequence[Task],
+        outcomes: Sequence[Outcome],
+        confidence: float | None = None,
+    ) -> None:
         """Count what became of one input at each of the arms that were asked."""
+        if confidence is not None:
+            self.confidence.observe(confidence)
         for arm, task, outcome in zip(decision.arms, tasks, outcomes, strict=True):
             metrics = self.arms[arm.name]
             metrics.chosen += 1
@@ -227,6 +236,9 @@ class _Families:
             self._count("app_bad_requests", "Requests that could not be read", labels, app.bad_requests)
             what = "From the request's arrival to its answer"
             self._observe("app_prediction_latency_seconds", what, labels, app.latency)
+            if app.confidence.count:
+                what = "Part of the weight of a vote that is behind what it says"
+                self._observe("app_confidence", what, labels, app.confidence)
             yield
             for arm, did in list(app.arms.items()):
                 self._arm({**labels, "arm": arm}, did)

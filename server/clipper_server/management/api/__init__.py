@@ -84,9 +84,12 @@ class API:
         log = EventLog(events, changes)
         applications = Applications(control)
         versions = Versions(control, running, describe)
+        rollouts = Rollouts(control, runner)
         self._nouns = (
             cluster,
-            Overview(cluster, applications, versions, self._replicas, log, events, series, changes),
+            Overview(
+                *(cluster, applications, versions, self._replicas, rollouts, log, events, series, changes)
+            ),
             Logs(manager),
             log,
             self._artifacts,
@@ -94,7 +97,7 @@ class API:
             Policies(control),
             versions,
             Current(control, describe),
-            Rollouts(control, runner),
+            rollouts,
             Shadows(control, query_log, tallies),
             Scaling(control, specs, describe),
             Batches(control, observations, describe),

@@ -246,11 +246,15 @@ class Replica(TypedDict):
 
 
 class Overview(TypedDict):
-    """Everything that a view shows: what there is, what happened, and one point a second."""
+    """Everything that a view shows: what there is, what happened, and one point a second.
+
+    `rollouts` are each model's last one.
+    """
 
     cluster: Cluster
     applications: list[Application]
     models: list[Version]
     replicas: list[Replica]
+    rollouts: list[Rollout]
     events: list[Event]
     points: list[Point]

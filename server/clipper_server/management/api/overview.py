@@ -17,6 +17,7 @@ from .events import EventLog
 from .parameters import Id, WaitS
 from .points import Point
 from .replicas import Replicas
+from .rollouts import Rollouts
 from .versions import Versions
 
 
@@ -27,6 +28,7 @@ class Overview:
         applications: Applications,
         versions: Versions,
         replicas: Replicas,
+        rollouts: Rollouts,
         log: EventLog,
         events: Events,
         series: Series,
@@ -36,6 +38,7 @@ class Overview:
         self._applications = applications
         self._versions = versions
         self._replicas = replicas
+        self._rollouts = rollouts
         self._log = log
         self._events = events
         self._series = series
@@ -81,6 +84,7 @@ class Overview:
             "applications": applications,
             "models": models,
             "replicas": replicas,
+            "rollouts": self._rollouts.last(),
             "events": events,
             "points": points,
         }

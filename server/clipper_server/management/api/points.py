@@ -5,16 +5,34 @@ from __future__ import annotations
 from typing_extensions import TypedDict
 
 
+class ArmPoint(TypedDict):
+    """What became of the inputs a second for which the choice fell on the arm.
+
+    The percentiles are of its outputs, without those that the cache knew; None where none came.
+    """
+
+    chosen: float
+    used: float
+    errors: float
+    late: float
+    p50_ms: float | None
+    p95_ms: float | None
+
+
 class ApplicationPoint(TypedDict):
     """`answers` are inputs a second, by "model", "rejected" or a default output's reason.
 
-    The percentiles are of requests, from arrival to answer; None where none came.
+    The percentiles are of requests, from arrival to answer; None where none came. `arms` are those of a
+    policy or of a rollout. `confidence` is of a vote: its answers a second with at most half of the weight
+    behind them, with three quarters, with more, and with all.
     """
 
     answers: dict[str, float]
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
+    arms: dict[str, ArmPoint]
+    confidence: list[float]
 
 
 class VersionPoint(TypedDict):

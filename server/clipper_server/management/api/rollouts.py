@@ -52,6 +52,10 @@ class Rollouts:
         """All of the model's, the last one at the end, with the evidence of the one that runs."""
         return [self._described(rollout) for rollout in self._control.rollouts.of(model)]
 
+    def last(self) -> list[answers.Rollout]:
+        """Each model's last one."""
+        return [self._described(rollout) for rollout in self._control.rollouts.last()]
+
     async def start_rollout(self, model: str, new: NewRollout, x_clipper_who: Who = "") -> answers.Rollout:
         """Move the model from its current version to another one, step by step, as guardrails allow."""
         try:

@@ -40,6 +40,10 @@ class Rollouts:
             find.versions(self._state, model)
         return found
 
+    def last(self) -> list[Rollout]:
+        """Each model's last one."""
+        return self._state.last_rollouts()
+
     async def start(self, wanted: Rollout, applications: str | None) -> Rollout:
         """Begin with the first step. Of `wanted` the control is found here."""
         canary = find.version(self._state, wanted.model, wanted.canary)

@@ -20,6 +20,11 @@ class Rollouts(Database):
         rows = self._db.execute("SELECT * FROM rollouts ORDER BY id")
         return [_rollout(row) for row in rows if model is None or row["model"] == model]
 
+    def last_rollouts(self) -> list[Rollout]:
+        """Each model's last one, also where it has ended."""
+        query = "SELECT * FROM rollouts WHERE id IN (SELECT max(id) FROM rollouts GROUP BY model) ORDER BY id"
+        return [_rollout(row) for row in self._db.execute(query)]
+
     def live_rollouts(self) -> list[Rollout]:
         """Those that run, or are paused."""
         query = f"SELECT * FROM rollouts WHERE state IN ({', '.join('?' * len(LIVE))}) ORDER BY id"
