@@ -91,6 +91,33 @@ def of_plain(plain: Mapping[str, Any] | None) -> Policy:
     return Split(**fields) if plain["kind"] == "split" else Vote(**fields)
 
 
+def arms_of(application: Mapping[str, Any]) -> list[str]:
+    """What an application chooses among, as management tells of it."""
+    policy = application["policy"]
+    if policy is None:
+        return list(application["linked_models"][:1])
+    return list(policy["weights"] if policy["kind"] == "split" else policy["arms"])
+
+
+def wanted(application: Mapping[str, Any], shares: Mapping[str, tuple[str, str, float]]) -> dict[str, float]:
+    """Which share of the inputs each arm is to get. In a vote all are asked.
+
+    `shares` has, for each model with a rollout that runs, its control, its canary and that one's share.
+    """
+    policy = application["policy"]
+    is_split = policy is not None and policy["kind"] == "split"
+    found: dict[str, float] = {}
+    for arm in arms_of(application):
+        share = policy["weights"][arm] if is_split else 1.0
+        if arm in shares:
+            control, canary, part = shares[arm]
+            found[f"{arm}:{control}"] = share * (1 - part)
+            found[f"{arm}:{canary}"] = share * part
+        else:
+            found[arm] = share
+    return found
+
+
 def answered_by(linked: Sequence[str], policy: Mapping[str, Any] | None) -> str:
     """The linked models, or what the policy makes of them, for a cell of a table; "" where there is none."""
     if policy is None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from .. import draw
+from . import Displayed, Shown
 from .beside import beside
 from .table import table
 
@@ -13,12 +15,13 @@ if TYPE_CHECKING:
     from ..management import Rollout as Told
 
 
-class Rollout:
+class Rollout(Displayed):
     """The last rollout of a model, as it is whenever it is looked at: `conn.rollout("digits")`."""
 
-    def __init__(self, management: Management, model: str) -> None:
+    def __init__(self, management: Management, model: str, view: Callable[[], Shown]) -> None:
         self._management = management
         self.model = model
+        self._new_view = view
 
     @property
     def all(self) -> list[Told]:
@@ -59,6 +62,9 @@ class Rollout:
         """Let the version before answer all again. Raises NotFound where it has ended."""
         self._management.steer_rollout(self.model, "abort", message)
 
+    def _view(self) -> Shown:
+        return self._new_view()
+
     def __repr__(self) -> str:
         told = self.now
         rows = [f"{what}: {value}" for what, value in _rows(told)]
@@ -70,18 +76,22 @@ class Rollout:
         return "\n".join([*rows, *rails])
 
     def _repr_html_(self) -> str:
-        told = self.now
-        page = table(["rollout", f"{self.model}:{told['canary']}"], [[a, b] for a, b in _rows(told)])
-        rails = told["evidence"]["guardrails"]
-        if not rails:
-            return page
-        reached = {rail["text"]: rail["reached"] for rail in rails}
-        counts = [[rail["text"], str(rail["canary"]), str(rail["control"])] for rail in rails]
-        page += table(["guardrail", f"{told['canary']}, new", f"{told['control']}, before"], counts)
-        return page + beside(draw.bars(reached, title="Evidence, of what takes it back", unit="%", limit=1.0))
+        return as_html(self.now)
 
 
-def _rows(told: Told) -> list[tuple[str, str]]:
+def as_html(told: Mapping[str, Any]) -> str:
+    """How far it is, and its evidence, as it stands."""
+    page = table(["rollout", f"{told['model']}:{told['canary']}"], [[a, b] for a, b in _rows(told)])
+    rails = told["evidence"]["guardrails"]
+    if not rails:
+        return page
+    reached = {rail["text"]: rail["reached"] for rail in rails}
+    counts = [[rail["text"], str(rail["canary"]), str(rail["control"])] for rail in rails]
+    page += table(["guardrail", f"{told['canary']}, new", f"{told['control']}, before"], counts)
+    return page + beside(draw.bars(reached, title="Evidence, of what takes it back", unit="%", limit=1.0))
+
+
+def _rows(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     steps = ", ".join(f"{share:.0%}" for share in told["steps"])
     seen = told["evidence"]
     inputs = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .applications import Application, Applications
 from .calls import credentials
 from .cluster import Cluster, Event
-from .measured import ApplicationPoint, Measured, Overview, Point, VersionPoint
+from .measured import ApplicationPoint, ArmPoint, Measured, Overview, Point, VersionPoint
 from .policies import Policies, Policy, PolicyMove
 from .replicas import GPU, Replica, Replicas
 from .rollouts import Rollout, Rollouts
@@ -16,6 +16,7 @@ __all__ = [
     "GPU",
     "Application",
     "ApplicationPoint",
+    "ArmPoint",
     "Event",
     "Management",
     "Move",

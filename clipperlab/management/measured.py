@@ -8,7 +8,19 @@ from .applications import Application
 from .calls import Calls
 from .cluster import Event
 from .replicas import Replica
+from .rollouts import Rollout
 from .versions import Version
+
+
+class ArmPoint(TypedDict):
+    """All but the percentiles are inputs a second."""
+
+    chosen: float
+    used: float
+    errors: float
+    late: float
+    p50_ms: float | None
+    p95_ms: float | None
 
 
 class ApplicationPoint(TypedDict):
@@ -16,6 +28,8 @@ class ApplicationPoint(TypedDict):
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
+    arms: dict[str, ArmPoint]  # where there is a choice
+    confidence: list[float]  # of a vote, answers a second: at most half, 3/4, more, all of the weight
 
 
 class VersionPoint(TypedDict):
@@ -40,6 +54,7 @@ class Overview(TypedDict):
     applications: list[Application]
     models: list[Version]
     replicas: list[Replica]
+    rollouts: list[Rollout]  # each model's last one
     events: list[Event]
     points: list[Point]  # one a second
 

@@ -7,14 +7,15 @@ from typing import Any, Literal
 
 from clipper_container.errors import NotFound
 
+from ..display import Shown, workbench
 from ..display.rollout import Rollout
 from ..policies import NoMore
-from .attached import Attached
+from .views import Views
 
 DEFAULT_STEPS = (0.05, 0.2, 0.5, 1.0)
 
 
-class Rollouts(Attached):
+class Rollouts(Views):
     """Operations on rollouts."""
 
     def start_rollout(
@@ -57,7 +58,12 @@ class Rollouts(Attached):
 
     def rollout(self, name: str) -> Rollout:
         """The model's last rollout, which may have ended. Raises NotFound where there was none."""
-        rollout = Rollout(self._management, name)
+
+        def view() -> Shown:
+            shown: Shown = self._viewing.begin(workbench("views").RolloutView(self, name))
+            return shown
+
+        rollout = Rollout(self._management, name, view)
         if not rollout.all:
             raise NotFound(f"Model {name} has had no rollout: start_rollout begins one.")
         return rollout

@@ -7,10 +7,11 @@ import html
 import ipywidgets as widgets
 
 from ..management import Management
+from . import arms
 from .actions import choose
 from .layout import row
-from .pictures import Batches, Latency, Picture, Queue, Throughput, Versions, set_name
-from .view import set_value
+from .pictures import Agreement, Arms, Batches, Latency, Picture, Queue, Throughput, Versions, set_name
+from .view import set_shown, set_value
 from .watch import Seen
 
 
@@ -23,13 +24,16 @@ class Gallery(widgets.VBox):
         self.version = widgets.Dropdown(description="Version")
         self.nothing = widgets.HTML()
         self.throughput, self.latency = Throughput(), Latency()
+        self.arms, self.agreement = Arms(), Agreement()
         self.queue, self.batches, self.moves = Queue(), Batches(), Versions()
         self._of_application = [self.throughput, self.latency]
         self._of_version = [self.queue, self.batches]
         half = {"flex": "1 1 300px", "min_width": "0"}
         pictures = widgets.HBox(
             [
-                widgets.VBox([self.throughput, self.latency, self.moves], layout=half),
+                widgets.VBox(
+                    [self.throughput, self.latency, self.arms, self.agreement, self.moves], layout=half
+                ),
                 widgets.VBox([self.queue, self.batches], layout=half),
             ],
             layout={"flex_flow": "row wrap"},
@@ -53,6 +57,8 @@ class Gallery(widgets.VBox):
         ]
         set_value(self.nothing, html.escape(" ".join(filter(None, lacks))))
         self._draw(self._of_application, application, seen, management)
+        self._draw([self.arms], application if arms.splits(seen, application) else "", seen, management)
+        self._draw([self.agreement], application if arms.votes(seen, application) else "", seen, management)
         self._draw([self.moves], model, seen, management)
         self._draw(self._of_version, "" if dead else self.version.value, seen, management)
 
@@ -72,9 +78,7 @@ class Gallery(widgets.VBox):
     ) -> None:
         """Those of nothing are not there."""
         for picture in pictures:
-            display = None if name else "none"
-            if picture.layout.display != display:
-                picture.layout.display = display
+            set_shown(picture, bool(name))
             if name:
                 set_name(picture, name)
                 picture.show(seen, management)

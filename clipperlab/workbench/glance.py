@@ -14,7 +14,10 @@ from ..policies import answered_by
 from .watch import Seen
 
 _COLOURS = {"ready": "#2fa37c", "starting": "#e08a2e", "failed": "#d1584f", "crashing": "#d1584f"}
-_NUMBERS = {"answers /s", "defaults", "p99", "inputs /s", "waiting", "busy", "process", "predictions"}
+_NUMBERS = {
+    *("answers /s", "defaults", "p99", "inputs /s", "waiting", "busy", "process", "predictions"),
+    *("wanted", "got", "errors", "late", "p50", "p95"),
+}
 NOTHING = "-"
 OLD = ' style="opacity:0.5"'
 LONGEST = 60  # characters of a default output
@@ -73,7 +76,7 @@ def applications(seen: Seen, chosen: Iterable[Application] | None = None) -> str
     if not rows:
         return "<p>No applications yet: register_application() makes one.</p>"
     names = ("application", "asked at", "input type", "objective", "default output", "linked models")
-    return _table(seen, (*names, "answers /s", "defaults", "p99"), rows)
+    return table(seen, (*names, "answers /s", "defaults", "p99"), rows)
 
 
 def versions(seen: Seen, chosen: Iterable[Version] | None = None) -> str:
@@ -100,7 +103,7 @@ def versions(seen: Seen, chosen: Iterable[Version] | None = None) -> str:
     if not rows:
         return "<p>No models yet: a deployer deploys one.</p>"
     head = ("version", "state", "replicas", "batching", "inputs /s", "waiting", "busy")
-    return _table(seen, head, rows, below)
+    return table(seen, head, rows, below)
 
 
 def _told(version: Version) -> str:
@@ -127,7 +130,7 @@ def replicas(seen: Seen, chosen: Iterable[Replica]) -> str:
     if any(replica["gpu"] for replica in chosen):
         head.append("GPU")
         rows = [[*row, _gpu(replica["gpu"])] for row, replica in zip(rows, chosen, strict=True)]
-    return _table(seen, head, rows) if rows else "<p>No replica.</p>"
+    return table(seen, head, rows) if rows else "<p>No replica.</p>"
 
 
 def _shortened(text: str) -> str:
@@ -147,7 +150,7 @@ def _dot(word: str, said: str | None = None) -> str:
     return f"{dot} {html.escape(word if said is None else said)}"
 
 
-def _table(seen: Seen, names: Sequence[str], rows: Sequence[Sequence[str]], below: Sequence[str] = ()) -> str:
+def table(seen: Seen, names: Sequence[str], rows: Sequence[Sequence[str]], below: Sequence[str] = ()) -> str:
     """`below` is what stands below each row, across all of it. Where there is little room
     each row is a card. What is old looks old, and says from when.
     """

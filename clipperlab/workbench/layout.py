@@ -19,6 +19,7 @@ _STYLE = """
 /* Wide enough for what comes, with digits of one width: a table that changes moves nothing below it. */
 .clipper-glance .number { text-align: right; min-width: 4.5em; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
+.clipper-words { margin: 4px 0; min-height: 2.8em; line-height: 1.4; font-variant-numeric: tabular-nums; }
 .clipper-glance .told { padding-left: 1.2em; }
 .clipper-glance .told pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 @container (max-width: 700px) {
@@ -44,6 +45,11 @@ _STYLE = """
 def style() -> widgets.HTML:
     """The style of what stands beside it. A view has it among its children."""
     return widgets.HTML(f"<style>{_STYLE}</style>", layout={"display": "none"})
+
+
+def checkbox(value: bool, words: str) -> widgets.Checkbox:
+    """As wide as its words."""
+    return widgets.Checkbox(value, description=words, indent=False, layout={"width": "auto"})
 
 
 def row(*children: widgets.Widget) -> widgets.HBox:

@@ -14,12 +14,16 @@ from .actions import Action, Worker
 from .controls.application import ApplicationControls
 from .controls.deploy import DeployControls
 from .controls.model import ModelControls
+from .controls.policy import PolicyControls
+from .controls.rollout import RolloutControls
 from .gallery import Gallery
 from .lens import Lens
 from .logs import Logs
 from .namespace import notebook
 from .view import View, set_value
 from .watch import Seen
+
+TABS = ("Model", "Rollout", "Deploy", "Application", "Policy", "Ask", "Pictures", "Replicas", "Logs")
 
 
 class Panel(View):
@@ -44,12 +48,17 @@ class Panel(View):
         self.model = ModelControls(conn, self.worker)
         self.application = ApplicationControls(conn, self.worker)
         self.deploy = DeployControls(conn, self.worker, notebook() if namespace is None else namespace)
+        self.policy = PolicyControls(conn, self.worker)
+        self.rollout = RolloutControls(conn, self.worker)
         self.lens = Lens(conn)
         self.logs = Logs()
         self.gallery = Gallery()
         self.tabs = widgets.Tab(
-            [self.model, self.deploy, self.application, self.lens, self.gallery, self.replicas, self.logs],
-            titles=["Model", "Deploy", "Application", "Ask", "Pictures", "Replicas", "Logs"],
+            [
+                *(self.model, self.rollout, self.deploy, self.application, self.policy),
+                *(self.lens, self.gallery, self.replicas, self.logs),
+            ],
+            titles=list(TABS),
         )
         children = [self.reconnect, self.head, self.applications, self.versions, self.tabs]
         self.tabs.add_class("clipper-tabs")
@@ -57,7 +66,7 @@ class Panel(View):
 
     def begin(self, seen: Seen) -> None:
         if not seen.versions:
-            self.tabs.selected_index = 1  # the first thing to do is to deploy something
+            self.tabs.selected_index = TABS.index("Deploy")  # the first thing to do is to deploy something
 
     def show(self, seen: Seen, management: Management | None) -> None:
         self.reconnect.layout.display = "flex" if seen.trouble else "none"
@@ -67,7 +76,9 @@ class Panel(View):
         set_value(self.versions, glance.versions(seen))
         set_value(self.replicas, glance.replicas(seen, seen.replicas))
         self.model.show(seen)
+        self.rollout.show(seen)
         self.application.show(seen)
+        self.policy.show(seen)
         self.deploy.show(seen)
         self.lens.show(seen)
         self.logs.show(seen, management)

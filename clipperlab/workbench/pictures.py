@@ -67,6 +67,29 @@ class Latency(_OfApplication):
     _esm = esm("latency")
 
 
+class Arms(_OfApplication):
+    """Which share of an application's inputs each arm of its policy gets."""
+
+    _esm = esm("arms")
+
+
+class Agreement(_OfApplication):
+    """How much the arms of an application agree, where they vote."""
+
+    _esm = esm("agreement")
+
+
+class Rollout(Picture):
+    """The last rollout of a model: how far it is, its evidence, its verdict."""
+
+    _esm = esm("rollout")
+    rollout = traitlets.Dict().tag(sync=True)  # empty where there was none
+
+    def show(self, seen: Seen, management: Management | None) -> None:
+        found = seen.rollout(self.name)
+        self.rollout = {} if found is None else dict(found)
+
+
 class Queue(Picture):
     """What waits for a version ("model:version"), and how busy its replicas are."""
 

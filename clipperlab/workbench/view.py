@@ -28,7 +28,7 @@ class View(widgets.VBox):
     """A widget that shows a cluster, and says so where there is something wrong with it."""
 
     kind: ClassVar[live.Kind] = "cluster"
-    _name = ""  # of the application or the model that it shows
+    _name = ""  # of the application or the model that it shows, or of whose rollout
 
     def __init__(self, conn: Operations, children: list[widgets.Widget]) -> None:
         self.conn = conn
@@ -37,10 +37,12 @@ class View(widgets.VBox):
         self.add_class("clipper-view")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        # Of what it shows, the tables stand still: they are what a saved notebook shows elsewhere.
-        still = "".join(child.value for child in self.children if type(child) is widgets.HTML)
-        saved = live.saved(self.conn.cm.cluster_name, self.kind, self._name, still)
+        saved = live.saved(self.conn.cm.cluster_name, self.kind, self._name, self.still())
         return {**super()._repr_mimebundle_(**kwargs), **saved}
+
+    def still(self) -> str:
+        """HTML that stands still, which a saved notebook shows elsewhere: of what it shows, the tables."""
+        return "".join(child.value for child in self.children if type(child) is widgets.HTML)
 
     def begin(self, seen: Seen) -> None:
         """Called once, before the first `show`: for what depends on what there is."""
@@ -86,3 +88,10 @@ def set_value(widget: Any, value: object) -> None:
     """Set it where it differs: what is set goes to the browser, where a selection in it is lost then."""
     if widget.value != value:
         widget.value = value
+
+
+def set_shown(widget: widgets.DOMWidget, is_shown: bool) -> None:
+    """Let it be there, or take no room."""
+    display = None if is_shown else "none"
+    if widget.layout.display != display:
+        widget.layout.display = display

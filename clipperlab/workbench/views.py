@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ipywidgets as widgets
 
+from ..display.rollout import as_html
 from ..management import Management
 from ..operations import Operations
-from . import glance
+from . import arms, glance
 from .actions import Worker
 from .controls.model import ModelControls
+from .controls.policy import PolicyControls
+from .controls.rollout import RolloutControls, Steering
 from .lens import Lens
-from .pictures import Batches, Latency, Queue, Throughput, Versions, set_name
-from .view import View, set_value
+from .pictures import Agreement, Arms, Batches, Latency, Queue, Rollout, Throughput, Versions, set_name
+from .view import View, set_shown, set_value
 from .watch import Seen
 
 
@@ -36,18 +39,27 @@ class ApplicationView(View):
 
     def __init__(self, conn: Operations, name: str) -> None:
         self._name = name
-        self.table = widgets.HTML()
+        self.table, self.arms, self.worker = widgets.HTML(), widgets.HTML(), Worker()
         self.throughput, self.latency = Throughput(name=name), Latency(name=name)
+        self.shares, self.agreement = Arms(name=name), Agreement(name=name)
+        self.policy = PolicyControls(conn, self.worker, name)
         self.lens = Lens(conn, name)
-        ask = widgets.Accordion([self.lens], titles=["Ask it"])
-        super().__init__(conn, [self.table, self.throughput, self.latency, ask])
+        more = widgets.Accordion([self.policy, self.lens], titles=["Choose its policy", "Ask it"])
+        pictures = [self.throughput, self.latency, self.shares, self.agreement]
+        super().__init__(conn, [self.table, self.arms, *pictures, more])
 
     def show(self, seen: Seen, management: Management | None) -> None:
         found = seen.application(self._name)
         gone = f"<p>There is no application {self._name} any more.</p>"
         set_value(self.table, glance.applications(seen, [found]) if found else gone)
+        set_value(self.arms, arms.arms(seen, found) if found else "")
         self.throughput.show(seen, management)
         self.latency.show(seen, management)
+        for picture, has in ((self.shares, arms.splits), (self.agreement, arms.votes)):
+            set_shown(picture, has(seen, self._name))
+            picture.show(seen, management)
+        self.worker.trouble = seen.why_not
+        self.policy.show(seen)
         self.lens.show(seen)
 
 
@@ -62,7 +74,8 @@ class ModelView(View):
         self.controls = ModelControls(conn, self.worker, name)
         self.moves, self.queue, self.batches = Versions(name=name), Queue(), Batches()
         pictures = [self.moves, self.queue, self.batches]
-        more = widgets.Accordion([self.replicas], titles=["Replicas"])
+        self.rollout = RolloutControls(conn, self.worker, name)
+        more = widgets.Accordion([self.rollout, self.replicas], titles=["Rollout", "Replicas"])
         super().__init__(conn, [self.table, self.controls, *pictures, more])
 
     def show(self, seen: Seen, management: Management | None) -> None:
@@ -73,9 +86,31 @@ class ModelView(View):
         set_value(self.replicas, glance.replicas(seen, mine))
         self.worker.trouble = seen.why_not
         self.controls.show(seen)
+        self.rollout.show(seen)
         self.moves.show(seen, management)
         version = self.controls.version.value
         for picture in (self.queue, self.batches):
             if version is not None:
                 set_name(picture, f"{self._name}:{version}")
                 picture.show(seen, management)
+
+
+class RolloutView(View):
+    """The last rollout of a model: how far it is, its evidence, and what can be done to it."""
+
+    kind = "rollout"
+
+    def __init__(self, conn: Operations, name: str) -> None:
+        self._name = name
+        self.worker = Worker()
+        self.picture = Rollout(name=name)
+        self.steering = Steering(conn, self.worker, lambda: name)
+        super().__init__(conn, [self.picture, self.steering])
+
+    def show(self, seen: Seen, management: Management | None) -> None:
+        self.worker.trouble = seen.why_not
+        self.picture.show(seen, management)
+        self.steering.show(seen)
+
+    def still(self) -> str:
+        return as_html(self.picture.rollout) if self.picture.rollout else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from clipper_container.errors import ClipperException
 
-from ..management import Application, Event, Management, Overview, Point, Replica, Version
+from ..management import Application, Event, Management, Overview, Point, Replica, Rollout, Version
 from ..places import ContainerManager
 
 WAIT_S = 5.0  # a point comes every second: a long poll that long means that something is wrong
@@ -47,6 +47,14 @@ class Seen:
     @property
     def replicas(self) -> list[Replica]:
         return self.overview["replicas"] if self.overview else []
+
+    @property
+    def rollouts(self) -> list[Rollout]:
+        """Each model's last one, which may have ended."""
+        return self.overview["rollouts"] if self.overview else []
+
+    def rollout(self, model: str | None) -> Rollout | None:
+        return next((rollout for rollout in self.rollouts if rollout["model"] == model), None)
 
     def application(self, name: str | None) -> Application | None:
         return next((a for a in self.applications if a["name"] == name), None)

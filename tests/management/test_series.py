@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -234,5 +235,6 @@ def test_a_real_cluster_tells_it(conn: ClipperConnection) -> None:
 
 
 def mine(point: Point) -> ApplicationPoint:
-    nothing: ApplicationPoint = {"answers": {}, "p50_ms": None, "p95_ms": None, "p99_ms": None}
+    times = {"p50_ms": None, "p95_ms": None, "p99_ms": None}
+    nothing = cast(ApplicationPoint, {"answers": {}, **times, "arms": {}, "confidence": []})
     return point["applications"].get("counted", nothing)

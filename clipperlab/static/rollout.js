@@ -1,0 +1,149 @@
+// @ts-check
+// A rollout: how far it is, its evidence against what takes it back, and its verdict. All that changes has its room.
+import { BAD, COLOURS, GOOD, html } from "./drawing.js";
+
+const STYLE = `
+.clipper-rollout { max-width: 640px; margin: 4px 0; line-height: 1.4; font-variant-numeric: tabular-nums;
+  color: var(--jp-ui-font-color1, currentColor); font: 12px/1.4 var(--jp-ui-font-family, system-ui, sans-serif); }
+.clipper-rollout b { font-weight: 600; }
+.clipper-rollout i { display: inline-block; width: 8px; height: 8px; border-radius: 50%; margin-right: 5px; }
+.clipper-rollout ol { display: flex; gap: 3px; list-style: none; margin: 6px 0; padding: 0; }
+.clipper-rollout li { flex: 1 1 0; margin: 0; padding: 5px 0 0; border-top: 5px solid var(--jp-border-color2, #8886);
+  color: var(--jp-ui-font-color2, currentColor); }
+.clipper-rollout li[data-is="done"] { border-color: ${GOOD}; }
+.clipper-rollout li[data-is="now"] { border-color: ${COLOURS[0]}; font-weight: 600; color: inherit; }
+.clipper-rollout table { width: 100%; table-layout: fixed; border-collapse: collapse; margin: 4px 0; font-size: inherit; }
+.clipper-rollout :is(th, td) { text-align: left; vertical-align: top; padding: 3px 10px 3px 0; font-weight: normal;
+  overflow-wrap: anywhere; white-space: normal; background: none; }
+.clipper-rollout thead th { vertical-align: bottom; color: var(--jp-ui-font-color2, currentColor); }
+.clipper-rollout .number { text-align: right; }
+.clipper-rollout :is(th, td) small { display: block; min-height: 1.4em; font-size: 11px;
+  color: var(--jp-ui-font-color2, currentColor); }
+.clipper-rollout .meter { height: 10px; margin: 3px 0; background: var(--jp-layout-color2, #8882);
+  border-right: 3px solid ${BAD}; }
+.clipper-rollout .meter div { height: 100%; }
+/* Room for the longest verdict, which comes at the end. */
+.clipper-rollout .verdict { margin: 4px 0; min-height: 4.2em; }
+`;
+const WORDS = {
+  errors: "errors", late: "late answers", defaults: "default answers", latency_p95: "slow answers",
+};
+const DOTS = { running: COLOURS[0], paused: COLOURS[1], passed: GOOD, failed: BAD, aborted: COLOURS[7] };
+
+/** @param {number} share */
+function percent(share) {
+  return `${(100 * share).toLocaleString("en", { maximumSignificantDigits: 3 })} %`;
+}
+
+/** @param {number} count */
+function whole(count) {
+  return count.toLocaleString("en");
+}
+
+/** How it stands, in a few words. @param {any} told */
+function standing(told) {
+  const at = `step ${told.step + 1} of ${told.steps.length}`;
+  return {
+    running: `${at}: ${percent(told.share)} of the queries go to version ${told.canary}`,
+    paused: `paused at ${at}: ${percent(told.share)} of the queries go to version ${told.canary}`,
+    passed: `version ${told.canary} is current`,
+    failed: `version ${told.control} answers all again`,
+    aborted: `version ${told.control} answers all again`,
+  }[/** @type {"running"} */ (told.state)];
+}
+
+/** @param {any} told */
+function steps(told) {
+  const is = (/** @type {number} */ i) => {
+    if (told.state === "passed" || i < told.step) return "done";
+    return i === told.step && told.share > 0 ? "now" : "to come";
+  };
+  return html("ol", { "aria-label": "Steps" }, ...told.steps.map((/** @type {number} */ share, /** @type {number} */ i) =>
+    html("li", { "data-is": is(i), ...(is(i) === "now" ? { "aria-current": "step" } : {}) }, percent(share))));
+}
+
+/** @param {any} told */
+function evidence(told) {
+  const { canary, control, guardrails } = told.evidence;
+  if (!told.guardrails.length) return html("p", {}, "It has no guardrails: it goes by its steps alone.");
+  /** @type {Record<string, any>} */
+  const known = Object.fromEntries(guardrails.map((/** @type {any} */ rail) => [rail.kind, rail]));
+  const head = (/** @type {string} */ what, /** @type {any} */ of) =>
+    html("th", { scope: "col", class: "number" }, what,
+      html("small", {}, of ? `${whole(of.chosen)} inputs` : ""));
+  const rows = told.guardrails.map((/** @type {any} */ rail) => row(rail, known[rail.kind], canary, control));
+  const columns = ["32%", "19%", "19%", "30%"].map((width) => html("col", { style: `width:${width}` }));
+  return html("table", {}, html("colgroup", {}, ...columns),
+    html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "guardrail"),
+      head(`${told.canary}, new`, canary), head(`${told.control}, before`, control),
+      html("th", { scope: "col" }, told.observe ? "evidence, only observed" : "evidence, of what takes it back"))),
+    html("tbody", {}, ...rows));
+}
+
+/** @param {any} wanted @param {any} found @param {any} canary @param {any} control */
+function row(wanted, found, canary, control) {
+  const kind = /** @type {keyof typeof WORDS} */ (wanted.kind);
+  const allowed = wanted.tolerance === 1 ? "" : `up to ${wanted.tolerance} times ${kind === "latency_p95" ? "as long" : "as many"}`;
+  const slow = kind === "latency_p95" && found ? found.text : WORDS[kind];
+  const cell = (/** @type {number | undefined} */ count, /** @type {any} */ of) =>
+    html("td", { class: "number" }, count === undefined ? "–" : whole(count),
+      html("small", {}, count === undefined || !of?.chosen || kind === "latency_p95" ? "" : percent(count / of.chosen)));
+  return html("tr", {}, html("th", { scope: "row" }, slow, html("small", {}, allowed)),
+    cell(found?.canary, canary), cell(found?.control, control),
+    html("td", {}, meter(slow, found?.reached ?? null)));
+}
+
+/** @param {string} what @param {number | null} reached */
+function meter(what, reached) {
+  const part = Math.round(100 * (reached ?? 0));
+  const colour = part >= 100 ? BAD : part >= 50 ? COLOURS[1] : COLOURS[0];
+  const bar = html("div", {
+    class: "meter", role: "meter", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(part),
+    "aria-label": `${what}: evidence, of what takes it back`,
+  }, html("div", { style: `width:${part}%;background:${colour}` }));
+  return html("div", {}, bar, html("small", {}, reached === null ? "not known any more" : `${part} % of its bound`));
+}
+
+/** @param {any} told @returns {(Node | string)[]} */
+function all(told) {
+  return [
+    steps(told),
+    evidence(told),
+    html("p", { class: "verdict" }, html("b", {}, "Verdict: "), told.verdict || "It has just begun."),
+  ];
+}
+
+/** @param {{model: any, el: HTMLElement}} context */
+function render({ model, el }) {
+  const state = html("div", { role: "status" });
+  const rest = html("div", {});
+  const node = html("section", { class: "clipper-rollout" }, html("style", {}, STYLE), state, rest);
+  el.append(node);
+  let shown = "";
+  let said = "";
+
+  function show() {
+    const told = model.get("rollout");
+    const name = model.get("name");
+    node.setAttribute("aria-label", `Rollout of ${name}`);
+    const text = JSON.stringify([name, told]);
+    if (text === shown) return;
+    shown = text;
+    const is = told?.model;
+    const head = is ? `${told.model}: from version ${told.control} to ${told.canary}. ` : "";
+    const words = is ? `${told.state}: ${standing(told)}` : `Model ${name} has had no rollout yet.`;
+    if (said !== head + words) {
+      said = head + words;
+      const dot = html("i", { style: `background:${is ? DOTS[/** @type {"running"} */ (told.state)] : COLOURS[7]}` });
+      state.replaceChildren(...(is ? [html("b", {}, head), dot] : []), words);
+    }
+    rest.replaceChildren(...(is ? all(told) : []));
+  }
+  for (const trait of ["rollout", "name"]) model.on(`change:${trait}`, show);
+  show();
+  return () => {
+    for (const trait of ["rollout", "name"]) model.off(`change:${trait}`, show);
+  };
+}
+
+export default { render };
