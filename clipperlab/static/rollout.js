@@ -3,19 +3,22 @@
 import { BAD, COLOURS, GOOD, html } from "./drawing.js";
 
 const STYLE = `
-.clipper-rollout { max-width: 640px; margin: 4px 0; line-height: 1.4; font-variant-numeric: tabular-nums;
+.clipper-rollout-room { container-type: inline-size; }
+.clipper-rollout { max-width: 640px; margin: 4px 0; font-variant-numeric: tabular-nums;
   color: var(--jp-ui-font-color1, currentColor); font: 12px/1.4 var(--jp-ui-font-family, system-ui, sans-serif); }
 .clipper-rollout b { font-weight: 600; }
+.clipper-rollout [role="status"] b { display: block; }
 .clipper-rollout i { display: inline-block; width: 8px; height: 8px; border-radius: 50%; margin-right: 5px; }
 .clipper-rollout ol { display: flex; gap: 3px; list-style: none; margin: 6px 0; padding: 0; }
 .clipper-rollout li { flex: 1 1 0; margin: 0; padding: 5px 0 0; border-top: 5px solid var(--jp-border-color2, #8886);
   color: var(--jp-ui-font-color2, currentColor); }
 .clipper-rollout li[data-is="done"] { border-color: ${GOOD}; }
+.clipper-rollout li[data-is="failed"] { border-color: ${BAD}; font-weight: 600; color: inherit; }
 .clipper-rollout li[data-is="now"] { border-color: ${COLOURS[0]}; font-weight: 600; color: inherit; }
 .clipper-rollout table { width: 100%; table-layout: fixed; border-collapse: collapse; margin: 4px 0; font-size: inherit; }
 .clipper-rollout :is(th, td) { text-align: left; vertical-align: top; padding: 3px 10px 3px 0; font-weight: normal;
   overflow-wrap: anywhere; white-space: normal; background: none; }
-.clipper-rollout thead th { vertical-align: bottom; color: var(--jp-ui-font-color2, currentColor); }
+.clipper-rollout thead th { color: var(--jp-ui-font-color2, currentColor); }
 .clipper-rollout .number { text-align: right; }
 .clipper-rollout :is(th, td) small { display: block; min-height: 1.4em; font-size: 11px;
   color: var(--jp-ui-font-color2, currentColor); }
@@ -24,6 +27,11 @@ const STYLE = `
 .clipper-rollout .meter div { height: 100%; }
 /* Room for the longest verdict, which comes at the end. */
 .clipper-rollout .verdict { margin: 4px 0; min-height: 4.2em; }
+.clipper-rollout td small { white-space: nowrap; }
+@container (max-width: 480px) {
+  .clipper-rollout .verdict { min-height: 7em; }
+  .clipper-rollout thead small { min-height: 2.8em; }
+}
 `;
 const WORDS = {
   errors: "errors", late: "late answers", defaults: "default answers", latency_p95: "slow answers",
@@ -44,8 +52,8 @@ function whole(count) {
 function standing(told) {
   const at = `step ${told.step + 1} of ${told.steps.length}`;
   return {
-    running: `${at}: ${percent(told.share)} of the queries go to version ${told.canary}`,
-    paused: `paused at ${at}: ${percent(told.share)} of the queries go to version ${told.canary}`,
+    running: `${at}, ${percent(told.share)} of the queries`,
+    paused: `${at}, ${percent(told.share)} of the queries`,
     passed: `version ${told.canary} is current`,
     failed: `version ${told.control} answers all again`,
     aborted: `version ${told.control} answers all again`,
@@ -56,7 +64,8 @@ function standing(told) {
 function steps(told) {
   const is = (/** @type {number} */ i) => {
     if (told.state === "passed" || i < told.step) return "done";
-    return i === told.step && told.share > 0 ? "now" : "to come";
+    if (i > told.step || told.state === "aborted") return "to come";
+    return told.state === "failed" ? "failed" : "now";
   };
   return html("ol", { "aria-label": "Steps" }, ...told.steps.map((/** @type {number} */ share, /** @type {number} */ i) =>
     html("li", { "data-is": is(i), ...(is(i) === "now" ? { "aria-current": "step" } : {}) }, percent(share))));
@@ -71,17 +80,17 @@ function evidence(told) {
   const head = (/** @type {string} */ what, /** @type {any} */ of) =>
     html("th", { scope: "col", class: "number" }, what,
       html("small", {}, of ? `${whole(of.chosen)} inputs` : ""));
-  const rows = told.guardrails.map((/** @type {any} */ rail) => row(rail, known[rail.kind], canary, control));
+  const rows = told.guardrails.map((/** @type {any} */ rail) => row(rail, known[rail.kind], canary, control, told.ended_at === null));
   const columns = ["32%", "19%", "19%", "30%"].map((width) => html("col", { style: `width:${width}` }));
   return html("table", {}, html("colgroup", {}, ...columns),
     html("thead", {}, html("tr", {}, html("th", { scope: "col" }, "guardrail"),
       head(`${told.canary}, new`, canary), head(`${told.control}, before`, control),
-      html("th", { scope: "col" }, told.observe ? "evidence, only observed" : "evidence, of what takes it back"))),
+      html("th", { scope: "col" }, "evidence that it is worse", html("small", {}, told.observe ? "only observed" : "")))),
     html("tbody", {}, ...rows));
 }
 
-/** @param {any} wanted @param {any} found @param {any} canary @param {any} control */
-function row(wanted, found, canary, control) {
+/** @param {any} wanted @param {any} found @param {any} canary @param {any} control @param {boolean} isLive */
+function row(wanted, found, canary, control, isLive) {
   const kind = /** @type {keyof typeof WORDS} */ (wanted.kind);
   const allowed = wanted.tolerance === 1 ? "" : `up to ${wanted.tolerance} times ${kind === "latency_p95" ? "as long" : "as many"}`;
   const slow = kind === "latency_p95" && found ? found.text : WORDS[kind];
@@ -90,18 +99,18 @@ function row(wanted, found, canary, control) {
       html("small", {}, count === undefined || !of?.chosen || kind === "latency_p95" ? "" : percent(count / of.chosen)));
   return html("tr", {}, html("th", { scope: "row" }, slow, html("small", {}, allowed)),
     cell(found?.canary, canary), cell(found?.control, control),
-    html("td", {}, meter(slow, found?.reached ?? null)));
+    html("td", {}, meter(slow, found?.reached ?? null, isLive)));
 }
 
-/** @param {string} what @param {number | null} reached */
-function meter(what, reached) {
+/** @param {string} what @param {number | null} reached @param {boolean} isLive */
+function meter(what, reached, isLive) {
   const part = Math.round(100 * (reached ?? 0));
   const colour = part >= 100 ? BAD : part >= 50 ? COLOURS[1] : COLOURS[0];
   const bar = html("div", {
     class: "meter", role: "meter", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(part),
-    "aria-label": `${what}: evidence, of what takes it back`,
+    "aria-label": `${what}: evidence that it is worse, of its bound`,
   }, html("div", { style: `width:${part}%;background:${colour}` }));
-  return html("div", {}, bar, html("small", {}, reached === null ? "not known any more" : `${part} % of its bound`));
+  return html("div", {}, bar, html("small", {}, reached === null ? (isLive ? "not known yet" : "not kept") : `${part} % of bound`));
 }
 
 /** @param {any} told @returns {(Node | string)[]} */
@@ -118,7 +127,7 @@ function render({ model, el }) {
   const state = html("div", { role: "status" });
   const rest = html("div", {});
   const node = html("section", { class: "clipper-rollout" }, html("style", {}, STYLE), state, rest);
-  el.append(node);
+  el.append(html("div", { class: "clipper-rollout-room" }, node));
   let shown = "";
   let said = "";
 
@@ -130,7 +139,7 @@ function render({ model, el }) {
     if (text === shown) return;
     shown = text;
     const is = told?.model;
-    const head = is ? `${told.model}: from version ${told.control} to ${told.canary}. ` : "";
+    const head = is ? `${told.model}: from version ${told.control} to ${told.canary}` : "";
     const words = is ? `${told.state}: ${standing(told)}` : `Model ${name} has had no rollout yet.`;
     if (said !== head + words) {
       said = head + words;

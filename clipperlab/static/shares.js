@@ -2,7 +2,7 @@
 // A share for each name, by sliders: when one moves, the others give or take in proportion, and all make 100 %.
 
 const STYLE = `
-.clipper-shares { border: 0; margin: 2px 0; padding: 0; min-width: 0; max-width: 560px; display: grid;
+.clipper-shares { border: 0; margin: 4px 2px; padding: 0; min-width: 0; max-width: 560px; display: grid;
   grid-template-columns: minmax(5em, max-content) minmax(6em, 1fr) 4.5em; gap: 4px 10px; align-items: center;
   color: var(--jp-ui-font-color1, currentColor); font: 13px var(--jp-ui-font-family, system-ui, sans-serif); }
 .clipper-shares legend { padding: 0; }

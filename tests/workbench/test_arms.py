@@ -45,7 +45,11 @@ def test_the_share_that_an_arm_got_stands_beside_the_one_that_it_is_to_get() -> 
 
 
 def test_a_rollout_splits_within_its_arm() -> None:
-    point = {"answers": {"model": 10.0}, "arms": {"a:1": arm(4), "a:2": arm(1), "b": arm(5)}, "confidence": []}
+    point = {
+        "answers": {"model": 10.0},
+        "arms": {"a:1": arm(4), "a:2": arm(1), "b": arm(5)},
+        "confidence": [],
+    }
     found = seen(P.Split({"a": 0.5, "b": 0.5}), point, rollout())
     assert [row[:3] for row in rows(found)] == [
         ["a:1", "40 %", "40.0 %"],

@@ -157,3 +157,92 @@ def test_the_sketch_shows_what_is_sent(page: Page) -> None:
     )
     assert [round(grey * 16 / 255) for grey in greys] == [round(value) for value in sent]
     assert violations(page, "main") == []
+
+
+def rollout(state: str, step: int, bad: int, reached: float, verdict: str) -> dict[str, Any]:
+    kinds = ("errors", "late", "defaults", "latency_p95")
+    names = {"model": "digits", "control": "1", "canary": "2", "state": state, "verdict": verdict}
+    sides = {side: {"chosen": chosen} for side, chosen in (("canary", 20 * bad), ("control", 380 * bad))}
+    rails = [
+        {"kind": kind, "text": kind, "canary": bad, "control": 3 * bad, "reached": reached} for kind in kinds
+    ]
+    steps = [0.05, 0.2, 0.5, 1.0]
+    return {
+        **names,
+        "steps": steps,
+        "step": step,
+        "share": steps[step] if state in ("running", "paused") else 0.0,
+        "observe": False,
+        "ended_at": None if state in ("running", "paused") else 1.0,
+        "guardrails": [{"kind": kind, "tolerance": 1.2} for kind in kinds],
+        "evidence": {**sides, "guardrails": rails},
+    }
+
+
+HOLD = "50 more inputs of the new version are to be seen at this share."
+FAIL = (
+    "Too many late answers (up to 1.2 times as many are allowed): 12345 in 246900 inputs of the new version, "
+    "37035 in 4691100 of the one before. Were they alike, it would be so in 1 of 3e+12 rollouts."
+)
+TOLD = [
+    rollout("running", 0, 0, 0.0, ""),
+    rollout("running", 1, 7, 0.0312, HOLD),
+    rollout("paused", 2, 12_345, 0.55, HOLD),
+    rollout("failed", 2, 12_345, 1.0, FAIL),
+    rollout("passed", 2, 999, 0.2, "No worse in 19980 inputs at this share."),
+]
+
+
+@pytest.mark.parametrize("width", [360, 560, 1280])
+def test_a_rollout_holds_still_and_says_how_it_stands(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": 1280, "height": 800})
+    draw(page, "rollout", width, name="digits", rollout={})
+    expect(page.get_by_role("status")).to_have_text("Model digits has had no rollout yet.")
+    heights = set()
+    for told in TOLD:
+        page.evaluate("(told) => model.set('rollout', told)", told)
+        heights.add(page.evaluate("() => document.querySelector('main').getBoundingClientRect().height"))
+        assert violations(page, "main") == []
+    assert len(heights) == 1, heights
+
+
+def test_a_rollout_tells_its_step_its_evidence_and_its_verdict(page: Page) -> None:
+    draw(page, "rollout", 600, name="digits", rollout=TOLD[2])
+    region = page.get_by_role("region", name="Rollout of digits")
+    expect(region.get_by_role("status")).to_have_text(
+        "digits: from version 1 to 2paused: step 3 of 4, 50 % of the queries"
+    )
+    expect(region.locator("[aria-current=step]")).to_have_text("50 %")
+    meter = region.get_by_role("meter", name="late answers: evidence that it is worse, of its bound")
+    expect(meter).to_have_attribute("aria-valuenow", "55")
+    expect(region.get_by_role("row", name="late answers")).to_contain_text("12,3455 %")
+    expect(region).to_contain_text(f"Verdict: {HOLD}")
+
+
+def test_shares_make_a_whole_by_mouse_and_by_keyboard(page: Page) -> None:
+    draw(page, "shares", 500, names=["a", "b", "c"], shares=[80, 20, 0])
+    sliders = page.get_by_role("slider")
+
+    def shares() -> list[float]:
+        found: list[float] = page.evaluate("() => model.get('shares')")
+        return found
+
+    sliders.nth(0).focus()
+    page.keyboard.press("ArrowLeft")
+    assert shares() == [79, 21, 0]
+    page.keyboard.press("Home")
+    assert shares() == [0, 100, 0]
+    page.keyboard.press("End")
+    assert shares() == [100, 0, 0]
+    page.keyboard.press("ArrowLeft")  # the others have nothing to go by: the first gets the odd one
+    assert shares() == [99, 1, 0]
+    box = page.get_by_label("b", exact=True).bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    a, b, c = shares()
+    assert abs(b - 50) <= 2
+    assert a + b + c == 100
+    expect(page.locator("output").nth(1)).to_have_text(f"{b:g} %")
+    page.evaluate("() => model.set('shares', [12.5, 87.5, 0])")
+    expect(page.locator("output").first).to_have_text("12.5 %")
+    assert violations(page, "main") == []

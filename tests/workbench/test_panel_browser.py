@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,14 +11,17 @@ import pytest
 pytest.importorskip("playwright", reason="needs playwright, which is not installed here")
 pytest.importorskip("jupyterlab", reason="needs JupyterLab, which is not installed here")
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from clipper_container.errors import DeployError
 from clipperlab import ClipperConnection
+from clipperlab import policies as P
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.workbench.panel import TABS
 from tests.support import parts
 from tests.support.browser import Notebook, jupyter, launch, violations, write_notebook
 from tests.support.clusters import Attach, constant
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 NAME = "panel-browser"
@@ -26,7 +30,6 @@ from clipperlab import ClipperConnection, ProcessContainerManager
 conn = ClipperConnection(ProcessContainerManager({NAME!r}))
 conn.connect()
 conn.panel()"""
-TABS = ("Model", "Deploy", "Application", "Ask", "Pictures", "Replicas", "Logs")
 WIDTHS = (1280, 1920, 560)
 UPDATES = 20  # of the tables, at least
 SECONDS = 20  # for which they are watched at each width, at least
@@ -69,7 +72,9 @@ def cluster(attach: Attach) -> Iterator[ClipperConnection]:
         conn.register_application(name, "doubles", -1, 3_000_000)
     for version in (1, 2):
         deploy_python_closure(conn, "m", version, "doubles", constant("one"), example_input=[1.0])
-    conn.link_model_to_app("asked", "m")
+    deploy_python_closure(conn, "n", 1, "doubles", constant("two"), example_input=[1.0])
+    for model in ("m", "n"):
+        conn.link_model_to_app("asked", model)
     with pytest.raises(DeployError):
         deploy_python_closure(conn, "broken", 1, "doubles", broken, example_input=[1.0])
     load = conn.load("asked", rate=40, seconds=1800, inputs=[[1.0], [2.0]], cache=False)
@@ -143,6 +148,157 @@ def test_everybody_can_use_the_panel(lab: Notebook, theme: str, width: int) -> N
         assert violations(page, ".clipper-view") == [], name
     assert violations(page, ".jp-OutputArea-output") == []  # also the lens below
     assert lab.errors == []
+
+
+def test_a_split_is_set_by_keyboard_and_its_traffic_is_seen(
+    cluster: ClipperConnection, lab: Notebook
+) -> None:
+    open_tab(lab.page, "Policy")
+    tab = shown_tab(lab.page)
+    expect(tab.get_by_text("Answered by m, n.")).to_be_visible()
+    expect(tab.get_by_text("It has this policy already.")).to_be_visible()
+    button = tab.get_by_role("button", name="Set the policy")
+    expect(button).to_be_disabled()
+    press(tab.get_by_role("button", name="a split", exact=True))
+    expect(tab.get_by_text("Only one arm has a share.")).to_be_visible()
+    slider = tab.get_by_role("slider", name="m", exact=True)
+    slider.focus()
+    for _ in range(3):
+        lab.page.keyboard.press("PageDown")  # a tenth each
+    expect(tab.get_by_role("slider", name="n", exact=True)).to_have_attribute("aria-valuetext", "30 %")
+    expect(tab.get_by_text("conn.set_policy('asked', P.Split({'m': 0.7, 'n': 0.3}))")).to_be_visible()
+    press(button)
+    expect(tab.get_by_text("Setting the policy of asked: done")).to_be_visible()
+    expect(tab.get_by_text("Answered by split: m 70 %, n 30 %.")).to_be_visible()
+    assert cluster.get_policy("asked") == P.Split({"m": 0.7, "n": 0.3})
+    row = tab.get_by_role("row").filter(has_text=re.compile("^m70 %"))
+    expect(row).to_contain_text(re.compile(r"70 %\d+\.\d %"), timeout=60_000)
+    everybody_can_use(lab, "policy-split", tab)
+    open_tab(lab.page, "Pictures")
+    expect(lab.page.get_by_role("img", name="asked: share of the inputs, by arm: now: m")).to_be_visible()
+
+
+def test_a_vote_is_set_by_mouse_and_says_how_much_it_agrees(
+    cluster: ClipperConnection, lab: Notebook
+) -> None:
+    open_tab(lab.page, "Policy")
+    tab = shown_tab(lab.page)
+    tab.get_by_role("button", name="a vote", exact=True).click()
+    tab.get_by_label("Another arm").select_option("m:1")
+    tab.get_by_role("button", name="Add", exact=True).click()
+    tab.get_by_role("checkbox", name="m:1", exact=True).check()
+    tab.get_by_label("weight of m:1").fill("2")
+    tab.get_by_label("Least confidence").fill("0.6")
+    tab.get_by_label("Least confidence").blur()
+    weights = "weights={'m': 1.0, 'n': 1.0, 'm:1': 2.0}, min_confidence=0.6"
+    expect(tab.get_by_text(f"P.Vote(['m', 'n', 'm:1'], {weights})")).to_be_visible()
+    tab.get_by_role("button", name="Set the policy").click()
+    expect(tab.get_by_text("Setting the policy of asked: done")).to_be_visible()
+    expect(tab.get_by_text("All agree in 0.0 % of what they say.")).to_be_visible(timeout=60_000)
+    expect(tab.get_by_text("Of 3 arms, 3.00 are in an answer.")).to_be_visible(timeout=60_000)
+    everybody_can_use(lab, "policy-vote", tab)
+    open_tab(lab.page, "Pictures")
+    expect(lab.page.get_by_role("img", name="asked: agreement of the arms: now: all agree")).to_be_visible()
+    cluster.set_policy("asked", P.First())
+
+
+def test_a_rollout_is_started_steered_and_told(cluster: ClipperConnection, lab: Notebook) -> None:
+    open_tab(lab.page, "Rollout")
+    tab = shown_tab(lab.page)
+    tab.get_by_label("Model", exact=True).select_option("m")
+    status = tab.get_by_role("region", name="Rollout of m").get_by_role("status")
+    expect(status).to_have_text("Model m has had no rollout yet.")
+    for name in ("Pause", "Resume", "Promote", "Abort"):
+        expect(tab.get_by_role("button", name=name, exact=True)).to_be_disabled()
+    expect(tab.get_by_text("no rollout runs")).to_have_count(4)
+    tab.get_by_label("Steps in %").fill("5, 1")
+    expect(tab.get_by_text("Steps grow, up to 100.")).to_be_visible()
+    tab.get_by_label("Steps in %").fill("50, 75")
+    tab.get_by_label("Each for at least, in s").fill("3600")
+    tab.get_by_role("checkbox", name="no slower answers").uncheck()
+    expect(tab.get_by_text("P.NoMore('late', 1.2), P.NoMore('defaults')]")).to_be_visible()
+    press(tab.get_by_role("button", name="Start the rollout"))
+    expect(tab.get_by_text("Starting the rollout of m:1: done")).to_be_visible()
+    expect(status).to_have_text("m: from version 2 to 1running: step 1 of 2, 50 % of the queries")
+    expect(tab.get_by_text("one runs: promote or abort it first")).to_be_visible()
+    expect(tab.get_by_text(re.compile("No worse so far, in .* s of this step left"))).to_be_visible(
+        timeout=60_000
+    )
+    places = lab.page.evaluate(PLACES, [5, 0])
+    assert len(places) == 1, places
+    press(tab.get_by_role("button", name="Pause", exact=True))
+    expect(status).to_contain_text("paused: step 1 of 2")
+    everybody_can_use(lab, "rollout-paused", tab)
+    press(tab.get_by_role("button", name="Resume", exact=True))
+    expect(status).to_contain_text("running: step 1 of 2")
+    expect(tab.get_by_text("give a reason first")).to_be_visible()
+    tab.get_by_label("Reason").first.fill("it is Friday")
+    press(tab.get_by_role("button", name="Abort", exact=True))
+    expect(status).to_contain_text("aborted: version 2 answers all again")
+    expect(tab.get_by_text(re.compile("Verdict: Aborted, by .*: it is Friday"))).to_be_visible()
+    expect(tab.get_by_role("meter", name=re.compile("^errors"))).to_have_attribute("aria-valuenow", "0")
+
+
+def test_a_rollout_that_passes_and_one_that_fails_end_by_themselves(
+    cluster: ClipperConnection, lab: Notebook
+) -> None:
+    """The first is shown in a view of its own, the second one in the side panel and without a kernel."""
+    rollout = cluster.start_rollout("m", 1, steps=[0.5, 1], hold_s=0)
+    lab.run("conn.rollout('m')")
+    view = lab.page.get_by_role("region", name="Rollout of m").last
+    expect(view.get_by_role("status")).to_contain_text("passed: version 1 is current", timeout=120_000)
+    expect(view).to_contain_text("No worse in")
+    assert rollout.state == "passed"
+    deploy_python_closure(cluster, "m", 3, "doubles", failing, make_current=False)
+    lab.execute("clipperlab:show-panel")
+    side = lab.page.locator(".clipper-panel")
+    expect(side.get_by_text("m, n; ")).to_be_visible(timeout=60_000)
+    test = cluster.start_rollout("m", 2, steps=[0.5], hold_s=0)
+    for state, steer in (("running", test.pause), ("paused", test.abort)):
+        told = f"Rollout to version 2 {state}: step 1 of 1, 50 % of the queries."
+        expect(side.get_by_text(told)).to_be_visible(timeout=60_000)
+        steer()
+    bad = cluster.start_rollout("m", 3, steps=[0.2, 1], hold_s=3600)
+    wait_for("it to fail", lambda: bad.state == "failed", 120)
+    expect(side.get_by_text("Rollout to version 3 failed: version 1 answers all again.")).to_be_visible()
+    expect(view.get_by_role("status")).to_contain_text("failed: version 1 answers all again")
+    expect(view.get_by_role("meter", name=re.compile("^errors"))).to_have_attribute("aria-valuenow", "100")
+    expect(view).to_contain_text("Verdict: Too many")
+    everybody_can_use(lab, "rollout-failed", view)
+    lab.execute("notebook:shutdown-kernel")
+    lab.execute("clipperlab:show-panel")
+    expect(
+        lab.page.get_by_text("Rollout of m of cluster panel-browser, live and without a kernel")
+    ).to_be_visible(timeout=60_000)
+    expect(lab.page.locator(".clipper-live").last).to_contain_text("Verdict: Too many")
+    everybody_can_use(lab, "rollout-no-kernel", lab.page.locator(".clipper-live").last)
+
+
+def failing(inputs: list[Any]) -> list[Any]:
+    raise ValueError("This version cannot.")
+
+
+def press(button: Locator) -> None:
+    """By the keyboard."""
+    expect(button).to_be_enabled()
+    button.focus()
+    button.page.keyboard.press("Enter")
+
+
+def shown_tab(page: Page) -> Locator:
+    return page.locator(".clipper-view").first.locator(".widget-tab-contents > *:not(.lm-mod-hidden)")
+
+
+def everybody_can_use(lab: Notebook, name: str, shown: Locator) -> None:
+    """In both themes, with much room and with little; and a picture of each, for whoever changes it."""
+    for theme in ("Light", "Dark"):
+        lab.execute("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+        expect(lab.page.locator("body")).to_have_attribute("data-jp-theme-name", f"JupyterLab {theme}")
+        for width in (1280, 560):
+            lab.page.set_viewport_size({"width": width, "height": 1500})
+            shown.evaluate("(node) => node.scrollIntoView()")
+            lab.shoot(f"{name}-{theme.lower()}-{width}")
+        assert violations(lab.page, ".jp-OutputArea-output") == []
 
 
 def open_tab(page: Page, name: str) -> None:

@@ -17,6 +17,28 @@ export interface IApplication {
   default_output: unknown;
   latency_slo_micros: number;
   linked_models: string[];
+  policy: IPolicy | null;
+}
+
+/** As management has it: a split has weights, a vote its arms. */
+export interface IPolicy {
+  kind: 'split' | 'vote';
+  weights: Record<string, number>;
+  sticky?: string | null;
+  arms?: string[];
+}
+
+/** A model's last one. */
+export interface IRollout {
+  model: string;
+  control: string;
+  canary: string;
+  steps: number[];
+  state: 'running' | 'paused' | 'passed' | 'failed' | 'aborted';
+  step: number;
+  share: number;
+  verdict: string;
+  ended_at: number | null;
 }
 
 export interface IVersion {
@@ -44,7 +66,7 @@ export interface IEvent {
 export interface IPoint {
   id: number;
   at: number;
-  applications: Record<string, { answers: Record<string, number>; p99_ms: number | null }>;
+  applications: Record<string, { answers: Record<string, number>; p99_ms: number | null; arms: Record<string, unknown> }>;
   versions: Record<string, { asked: number; waiting: number; utilisation: number | null }>;
 }
 
@@ -52,6 +74,7 @@ export interface IOverview {
   cluster: { cluster_name: string; query: string; management: string; warnings: string[] };
   applications: IApplication[];
   models: IVersion[];
+  rollouts: IRollout[];
   events: IEvent[];
   points: IPoint[];
 }

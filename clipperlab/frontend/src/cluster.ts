@@ -3,7 +3,7 @@
 import { Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
-import { IApplication, IEvent, IOverview, IPoint, IVersion, ask, follow, settings } from './api';
+import { IApplication, IEvent, IOverview, IPoint, IRollout, IVersion, ask, follow, settings } from './api';
 
 const POINTS = 300;
 const EVENTS = 100;
@@ -68,6 +68,11 @@ export class Cluster {
 
   current(model: string): IVersion | undefined {
     return this.versions(model).find(version => version.is_current_version);
+  }
+
+  /** The model's last one. */
+  rollout(model: string): IRollout | undefined {
+    return this.overview?.rollouts.find(rollout => rollout.model === model);
   }
 
   /** Call management; then look what there is. */

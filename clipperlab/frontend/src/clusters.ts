@@ -61,6 +61,14 @@ export class Clusters {
     }
   }
 
+  /** Choose the one that a notebook is connected to: it may be newer than the list. */
+  async follow(name: string): Promise<void> {
+    if (!this._all.some(cluster => cluster.name === name)) {
+      await this._look().catch(() => undefined); // the panel says what is wrong
+    }
+    this.choose(name);
+  }
+
   /** The name of the one that is shown; of one that runs, where there is one and none was shown yet. */
   async first(): Promise<string> {
     if (!this._chosen) {

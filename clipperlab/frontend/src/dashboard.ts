@@ -1,13 +1,17 @@
 // The live dashboard: the same pictures as in a notebook, over the same points, with no kernel.
 
 import { Widget } from '@lumino/widgets';
+import agreement from '../../static/agreement.js';
+import arms from '../../static/arms.js';
 import batches from '../../static/batches.js';
 import latency from '../../static/latency.js';
 import queue from '../../static/queue.js';
+import rollout from '../../static/rollout.js';
 import throughput from '../../static/throughput.js';
 import versions from '../../static/versions.js';
 import { Cluster } from './cluster';
 import { STYLE, h, setText } from './dom';
+import { splits } from './glance';
 
 interface IDrawing {
   render: (context: { model: any; el: HTMLElement }) => (() => void) | void;
@@ -41,10 +45,18 @@ class Traits {
   private _listeners = new Map<string, (() => void)[]>();
 }
 
-/** Of a cluster, one application or one model. */
+/** Of a cluster, one application, one model, or the rollout of one. */
 export interface IPart {
   application?: string;
   model?: string;
+  rollout?: string;
+}
+
+/** An application, and what there is to draw of it. */
+interface IShown {
+  name: string;
+  isSplit: boolean;
+  isVote: boolean;
 }
 
 export class Dashboard extends Widget {
@@ -77,15 +89,23 @@ export class Dashboard extends Widget {
     const cluster = this._cluster;
     setText(this._trouble, cluster.trouble);
     const part = this._part;
-    const names = cluster.applications.map(application => application.name);
-    const applications = names.filter(name => !part || name === part.application);
+    const applications = cluster.applications
+      .filter(({ name }) => !part || name === part.application)
+      .map(application => ({
+        name: application.name,
+        isSplit: splits(application, cluster.overview?.rollouts ?? []),
+        isVote: application.policy?.kind === 'vote'
+      }));
     const mine = cluster.models.filter(model => !part || model === part.model);
     const models = mine.map(model => `${model}:${cluster.current(model)?.model_version ?? ''}`);
-    const shown = JSON.stringify([applications, models]);
+    const rollouts = cluster.models.filter(
+      model => cluster.rollout(model) && (!part || model === part.model || model === part.rollout)
+    );
+    const shown = JSON.stringify([applications, models, rollouts]);
     if (shown !== this._shown) {
       this._shown = shown;
       this._clear();
-      this._build(applications, models);
+      this._build(applications, models, rollouts);
     }
     const { points, events } = cluster;
     for (const [traits] of this._pictures) {
@@ -94,6 +114,9 @@ export class Dashboard extends Widget {
       if (application && traits.get('of') === 'application') {
         traits.set({ objective_ms: application.latency_slo_micros / 1000 });
       }
+      if (traits.get('of') === 'rollout') {
+        traits.set({ rollout: cluster.rollout(String(traits.get('name'))) ?? {} });
+      }
       if (traits.get('of') === 'batches' && this.isVisible && !cluster.trouble) {
         const [model, version] = String(traits.get('name')).split(':');
         traits.set({ batching: await cluster.batching(model, version).catch(() => []) });
@@ -101,12 +124,23 @@ export class Dashboard extends Widget {
     }
   }
 
-  private _build(applications: string[], models: string[]): void {
-    for (const name of applications) {
+  private _build(applications: IShown[], models: string[], rollouts: string[]): void {
+    for (const { name, isSplit, isVote } of applications) {
       const section = h('section', { 'aria-label': `Application ${name}` });
       this._body.append(h('h2', {}, `Application ${name}`), section);
       this._draw(section, throughput, 'application', name);
       this._draw(section, latency, 'application', name);
+      if (isSplit) {
+        this._draw(section, arms, 'application', name);
+      }
+      if (isVote) {
+        this._draw(section, agreement, 'application', name);
+      }
+    }
+    for (const name of rollouts) {
+      const section = h('section', { 'aria-label': `The rollout of ${name}` });
+      this._body.append(h('h2', {}, `Rollout of ${name}`), section);
+      this._draw(section, rollout, 'rollout', name);
     }
     for (const current of models) {
       const [model, version] = current.split(':');
@@ -118,13 +152,13 @@ export class Dashboard extends Widget {
         this._draw(section, batches, 'batches', current);
       }
     }
-    if (!applications.length && !models.length) {
+    if (!applications.length && !models.length && !rollouts.length) {
       this._body.append(h('p', {}, 'No applications and no models yet: deploy something from a notebook.'));
     }
   }
 
   private _draw(section: HTMLElement, drawing: IDrawing, of: string, name: string): void {
-    const traits = new Traits({ name, of, points: [], events: [], batching: [], objective_ms: 0 });
+    const traits = new Traits({ name, of, points: [], events: [], batching: [], rollout: {}, objective_ms: 0 });
     const el = h('div');
     section.append(el);
     this._pictures.push([traits, drawing.render({ model: traits, el })]);

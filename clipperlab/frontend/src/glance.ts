@@ -1,9 +1,29 @@
 // What a cluster looks like at a glance: its applications and its versions, as tables.
 
-import { IApplication, IPoint, IVersion } from './api';
+import { IApplication, IPoint, IRollout, IVersion } from './api';
 import { h } from './dom';
 
 const NOTHING = '-';
+
+/** Who answers, in words, as clipperlab/policies.py has them; "" where nobody does. */
+export function answeredBy({ linked_models: linked, policy }: IApplication): string {
+  if (policy === null) {
+    return linked.join(', ');
+  }
+  if (policy.kind === 'vote') {
+    return `vote of ${policy.arms!.join(', ')}`;
+  }
+  const percent = (weight: number): string => Number((100 * weight).toPrecision(6)).toString();
+  const shares = Object.entries(policy.weights).map(([arm, weight]) => `${arm} ${percent(weight)} %`);
+  return `split: ${shares.join(', ')}${policy.sticky ? ', by unit' : ''}`;
+}
+
+/** Whether its inputs go to one arm or another: by a split, or by a rollout that runs. */
+export function splits(application: IApplication, rollouts: IRollout[]): boolean {
+  const { policy, linked_models: linked } = application;
+  const arms = policy === null ? linked.slice(0, 1) : (policy.arms ?? Object.keys(policy.weights));
+  return policy?.kind === 'split' || rollouts.some(each => each.ended_at === null && arms.includes(each.model));
+}
 
 export function applicationTable(applications: IApplication[], point: IPoint | undefined): HTMLElement {
   const rows = applications.map(application => {
@@ -13,7 +33,7 @@ export function applicationTable(applications: IApplication[], point: IPoint | u
     return [
       application.name,
       `${application.latency_slo_micros / 1000} ms`,
-      application.linked_models.join(', ') || 'none: only default outputs',
+      answeredBy(application) || 'none: only default outputs',
       rate === undefined ? NOTHING : rounded(rate),
       defaults === null ? NOTHING : `${rounded(defaults)} %`,
       typeof seen?.p99_ms === 'number' ? `${seen.p99_ms.toFixed(1)} ms` : NOTHING

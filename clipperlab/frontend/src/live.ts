@@ -11,13 +11,13 @@ export const MIME = 'application/vnd.clipperlab.view+json';
 /** What a live view says of itself in a notebook, as clipperlab/display/live.py writes it. */
 export interface IView {
   cluster: string;
-  kind: 'panel' | 'cluster' | 'application' | 'model';
+  kind: 'panel' | 'cluster' | 'application' | 'model' | 'rollout';
   name: string;
 }
 
 /** A notebook may come from anybody, and its names go into addresses. */
 export function isView(view: any): view is IView {
-  const kinds = ['panel', 'cluster', 'application', 'model'];
+  const kinds = ['panel', 'cluster', 'application', 'model', 'rollout'];
   return (
     kinds.includes(view?.kind) && typeof view.name === 'string' && /^[a-z0-9-]+$/.test(String(view.cluster))
   );
@@ -84,11 +84,14 @@ export class Live extends Panel {
     }
     this._at = new Date();
     setText(this._said, `${this._what()}, live and without a kernel`);
-    const { application, model } = this._part() ?? {};
+    const { application, model, rollout } = this._part() ?? {};
     const applications = this._cluster.applications.filter(each => !application || each.name === application);
     const versions = model ? this._cluster.versions(model) : (overview?.models ?? []);
     const newest = points[points.length - 1];
     const tables = [];
+    if (rollout) {
+      return; // the picture has it all
+    }
     if (!model) {
       tables.push(applications.length ? applicationTable(applications, newest) : h('p', {}, 'No application.'));
     }
@@ -100,12 +103,13 @@ export class Live extends Panel {
 
   private _what(): string {
     const { cluster, kind, name } = this._shown;
-    return name ? `${kind === 'model' ? 'Model' : 'Application'} ${name} of cluster ${cluster}` : `Cluster ${cluster}`;
+    const what = { model: 'Model', application: 'Application', rollout: 'Rollout of' }[kind as string] ?? '';
+    return name ? `${what} ${name} of cluster ${cluster}` : `Cluster ${cluster}`;
   }
 
   private _part(): IPart | undefined {
     const { kind, name } = this._shown;
-    return kind === 'application' || kind === 'model' ? { [kind]: name } : undefined;
+    return kind === 'panel' || kind === 'cluster' ? undefined : { [kind]: name };
   }
 
   private _cluster: Cluster;

@@ -1,7 +1,7 @@
 // A model in the side panel: its versions, its replicas, and how much it is asked.
 
 import { Actions } from './actions';
-import { IVersion } from './api';
+import { IRollout, IVersion } from './api';
 import { Cluster } from './cluster';
 import { button, h, setText, sparkline } from './dom';
 
@@ -29,7 +29,8 @@ export class ModelRow {
       {},
       h('div', { class: 'clipper-row' }, h('b', {}, _name), this._spark),
       h('div', { class: 'clipper-model' }, this._versions, this._back, replicas, this._fewer, this._count, this._more),
-      this._states
+      this._states,
+      this._rollout
     );
   }
 
@@ -58,6 +59,7 @@ export class ModelRow {
       this._shownStates = states;
       this._states.replaceChildren(...versions.flatMap(version => this._state(version)));
     }
+    this._renderRollout();
     const asked = cluster.points
       .slice(-SPARKS)
       .map(point => names.reduce((sum, name) => sum + (point.versions[`${this._name}:${name}`]?.asked ?? 0), 0));
@@ -80,6 +82,18 @@ export class ModelRow {
       line.append(button('Remove', `Remove ${this._name}:${name}`, () => this._remove(name)));
     }
     return [line];
+  }
+
+  /** The last one: where it stands, and why. One that passed is told by the current version. */
+  private _renderRollout(): void {
+    const rollout = this.cluster.rollout(this._name);
+    const shown = rollout && rollout.state !== 'passed' ? rollout : undefined;
+    this._rollout.hidden = !shown;
+    if (shown) {
+      this._rolloutDot.setAttribute('data-state', shown.state);
+      setText(this._rolloutText, `Rollout to version ${shown.canary} ${standing(shown)}`);
+      setText(this._verdict, shown.verdict);
+    }
   }
 
   private _remove(version: string): void {
@@ -124,6 +138,23 @@ export class ModelRow {
   private _spark = h('span');
   private _shownStates = '';
   private _states = h('div', { class: 'clipper-faint' });
+  private _rolloutDot = h('i', { class: 'clipper-dot' });
+  private _rolloutText = h('span', { role: 'status' });
+  private _verdict = h('span', { class: 'clipper-verdict' });
+  private _rollout = h(
+    'div',
+    { class: 'clipper-state clipper-faint' },
+    this._rolloutDot,
+    h('span', {}, this._rolloutText, ' ', this._verdict)
+  );
+}
+
+/** How a rollout is, and what the new version gets. */
+function standing({ state, step, steps, share, control }: IRollout): string {
+  if (state === 'running' || state === 'paused') {
+    return `${state}: step ${step + 1} of ${steps.length}, ${Number((100 * share).toPrecision(3))} % of the queries.`;
+  }
+  return `${state}: version ${control} answers all again.`;
 }
 
 function option(value: string, text: string, state: string): HTMLElement {

@@ -6,6 +6,7 @@ import { Cluster } from './cluster';
 import { Clusters } from './clusters';
 import { beginning, connecting } from './code';
 import { STYLE, button, h, setText } from './dom';
+import { answeredBy } from './glance';
 import { ModelRow } from './model';
 import { Notebooks } from './notebooks';
 
@@ -53,7 +54,7 @@ export class ClipperPanel extends Widget {
     this._actions.changed.connect(this._render, this);
     this._clusters.changed.connect(this._watch, this);
     _options.notebooks.changed.connect(this._render, this);
-    _options.notebooks.connected.connect((_, name) => this._clusters.choose(name));
+    _options.notebooks.connected.connect((_, name) => void this._clusters.follow(name));
     this._render();
   }
 
@@ -143,8 +144,7 @@ export class ClipperPanel extends Widget {
       const rate = Object.values(seen?.answers ?? {}).reduce((sum, value) => sum + value, 0);
       const objective = `${application.latency_slo_micros / 1000} ms`;
       const kept = seen?.p99_ms ? `p99 ${seen.p99_ms.toFixed(1)} ms of ${objective}` : `objective ${objective}`;
-      const linked = application.linked_models.join(', ') || 'no model';
-      const told = `${linked}; ${Math.round(rate)} answers a second; ${kept}`;
+      const told = `${answeredBy(application) || 'no model'}; ${Math.round(rate)} answers a second; ${kept}`;
       return h('li', {}, h('b', {}, `/${application.name}/predict`), h('div', { class: 'clipper-faint' }, told));
     });
     this._applications.replaceChildren(...(items.length ? items : [h('li', { class: 'clipper-faint' }, 'None yet.')]));

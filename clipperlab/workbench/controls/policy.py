@@ -52,11 +52,13 @@ class Members(widgets.VBox):
                 max=1e6,
                 step=0.5,
                 description=f"weight of {arm}",
-                layout={"width": "18em"},
+                layout={"width": "14em"},
                 style=LABEL,
             )
             for arm, weight in arms.items()
         }
+        for box in self.has.values():
+            box.layout.min_width = "8em"
         for control in (*self.has.values(), *self.weight.values()):
             control.observe(lambda _: self._tell(), "value")
         self.children = [row(self.has[arm], self.weight[arm]) for arm in arms]

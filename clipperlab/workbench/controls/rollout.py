@@ -139,8 +139,8 @@ class RolloutControls(widgets.VBox):
                 min=1,
                 max=100,
                 step=0.1,
-                description=f"{'times as long' if kind == 'latency_p95' else 'times as many'} are allowed",
-                layout={"width": "17em"},
+                description="tolerance",
+                layout={"width": "10em"},
                 style=LABEL,
             )
             for kind, tolerance in TOLERANCES.items()
@@ -162,7 +162,7 @@ class RolloutControls(widgets.VBox):
         )
         rails = [row(self.guardrails[kind], self.tolerances[kind]) for kind in WORDS]
         for rail in self.guardrails.values():
-            rail.layout.width = "14em"
+            rail.layout.width = "15em"
         form = [
             widgets.HTML("<b>A new rollout</b>, with guardrails that compare both versions meanwhile"),
             row(self.version, self.steps, self.hold_s),
