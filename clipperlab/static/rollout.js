@@ -32,6 +32,18 @@ const STYLE = `
   .clipper-rollout .verdict { min-height: 7em; }
   .clipper-rollout thead small { min-height: 2.8em; }
 }
+@container (max-width: 340px) {
+  .clipper-rollout :is(table, thead, tbody) { display: block; }
+  .clipper-rollout colgroup, .clipper-rollout thead th:first-child { display: none; }
+  .clipper-rollout tr { display: grid; grid-template-columns: 1fr 1fr minmax(8em, 1.5fr); }
+  .clipper-rollout tbody th { grid-column: 1 / -1; padding-bottom: 0; }
+  .clipper-rollout tbody th small { display: inline; margin-left: 6px; }
+  .clipper-rollout .number { text-align: left; }
+  .clipper-rollout :is(th, td) { overflow-wrap: normal; padding-right: 4px; }
+  .clipper-rollout .verdict { min-height: 9.8em; }
+  .clipper-rollout [role="status"] { min-height: 4.2em; }
+  .clipper-rollout thead th:last-child small { min-height: 0; }
+}
 `;
 const WORDS = {
   errors: "errors", late: "late answers", defaults: "default answers", latency_p95: "slow answers",
@@ -126,7 +138,7 @@ function all(told) {
 function render({ model, el }) {
   const state = html("div", { role: "status" });
   const rest = html("div", {});
-  const node = html("section", { class: "clipper-rollout" }, html("style", {}, STYLE), state, rest);
+  const node = html("div", { class: "clipper-rollout", role: "group" }, html("style", {}, STYLE), state, rest);
   el.append(html("div", { class: "clipper-rollout-room" }, node));
   let shown = "";
   let said = "";

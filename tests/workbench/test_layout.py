@@ -193,7 +193,7 @@ TOLD = [
 ]
 
 
-@pytest.mark.parametrize("width", [360, 560, 1280])
+@pytest.mark.parametrize("width", [240, 360, 560, 1280])
 def test_a_rollout_holds_still_and_says_how_it_stands(page: Page, width: int) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
     draw(page, "rollout", width, name="digits", rollout={})
@@ -202,13 +202,15 @@ def test_a_rollout_holds_still_and_says_how_it_stands(page: Page, width: int) ->
     for told in TOLD:
         page.evaluate("(told) => model.set('rollout', told)", told)
         heights.add(page.evaluate("() => document.querySelector('main').getBoundingClientRect().height"))
+        wider = "(width) => [...document.querySelectorAll('main *')].some((n) => n.scrollWidth > width)"
+        assert not page.evaluate(wider, width)
         assert violations(page, "main") == []
     assert len(heights) == 1, heights
 
 
 def test_a_rollout_tells_its_step_its_evidence_and_its_verdict(page: Page) -> None:
     draw(page, "rollout", 600, name="digits", rollout=TOLD[2])
-    region = page.get_by_role("region", name="Rollout of digits")
+    region = page.get_by_role("group", name="Rollout of digits")
     expect(region.get_by_role("status")).to_have_text(
         "digits: from version 1 to 2paused: step 3 of 4, 50 % of the queries"
     )

@@ -206,7 +206,7 @@ def test_a_rollout_is_started_steered_and_told(cluster: ClipperConnection, lab: 
     open_tab(lab.page, "Rollout")
     tab = shown_tab(lab.page)
     tab.get_by_label("Model", exact=True).select_option("m")
-    status = tab.get_by_role("region", name="Rollout of m").get_by_role("status")
+    status = tab.get_by_role("group", name="Rollout of m").get_by_role("status")
     expect(status).to_have_text("Model m has had no rollout yet.")
     for name in ("Pause", "Resume", "Promote", "Abort"):
         expect(tab.get_by_role("button", name=name, exact=True)).to_be_disabled()
@@ -245,7 +245,7 @@ def test_a_rollout_that_passes_and_one_that_fails_end_by_themselves(
     """The first is shown in a view of its own, the second one in the side panel and without a kernel."""
     rollout = cluster.start_rollout("m", 1, steps=[0.5, 1], hold_s=0)
     lab.run("conn.rollout('m')")
-    view = lab.page.get_by_role("region", name="Rollout of m").last
+    view = lab.page.get_by_role("group", name="Rollout of m").last
     expect(view.get_by_role("status")).to_contain_text("passed: version 1 is current", timeout=120_000)
     expect(view).to_contain_text("No worse in")
     assert rollout.state == "passed"

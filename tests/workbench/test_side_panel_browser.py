@@ -157,6 +157,22 @@ def test_clusters_come_follow_the_notebook_and_go(lab: Notebook, panel: Locator)
     assert not ProcessContainerManager("other").folder.exists()
 
 
+def test_it_follows_a_notebook_to_a_cluster_that_its_list_does_not_have_yet(
+    attach: Attach, lab: Notebook, panel: Locator
+) -> None:
+    lab.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")  # what is not seen does not look
+    later = attach("later")
+    later.start_clipper(fresh=True)
+    try:
+        lab.run("conn = ClipperConnection('later')\nconn.connect()")
+        choice = panel.locator("select[aria-label=Cluster]")
+        expect(choice.locator("option[value=later]")).to_be_attached(timeout=SOON_MS)
+        expect(choice).to_have_value("later")
+    finally:
+        later.stop_all(purge=True)
+        lab.execute("clipperlab:show-panel")
+
+
 def test_a_record_that_cannot_be_read_is_no_stopped_cluster(
     cluster: ClipperConnection, panel: Locator
 ) -> None:

@@ -18,9 +18,11 @@ import numpy as np
 
 from clipper_container.errors import DeployError
 from clipperlab import ClipperConnection, ProcessContainerManager
+from clipperlab import policies as P
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.display.live import MIME
 from clipperlab.workbench.actions import Action, Worker
+from clipperlab.workbench.controls.policy import FIRST, SPLIT, TWO, VOTE
 from clipperlab.workbench.namespace import deployables
 from clipperlab.workbench.panel import Panel
 from clipperlab.workbench.pictures import STATIC, esm
@@ -43,9 +45,9 @@ def cluster(attach: Attach) -> Iterator[ClipperConnection]:
 @pytest.fixture
 def panel(cluster: ClipperConnection) -> Iterator[Panel]:
     """A panel over a cluster with nothing in it but `app`, which asks versions 1 (current) and 2 of `m`."""
-    cluster.stop_all_model_containers()
     for name in cluster.get_all_apps():
         cluster.unregister_application(name)
+    cluster.stop_all_model_containers()
     cluster.register_application("app", "doubles", -1, 20_000_000)
     deploy_python_closure(cluster, "m", 1, "doubles", constant("one"), example_input=[1.0])
     deploy_python_closure(cluster, "m", 2, "doubles", constant("two"), make_current=False)
@@ -276,6 +278,97 @@ def test_the_lens_asks_and_tells_the_path(cluster: ClipperConnection, panel: Pan
     assert rows.input() == [0, 16]
 
 
+def test_a_policy_is_set_in_the_panel_and_the_lens_tells_what_it_chose(
+    cluster: ClipperConnection, panel: Panel
+) -> None:
+    form = panel.policy
+    assert "It has this policy already." in form.set_policy.why_not.value
+    form.kind.value = SPLIT
+    assert TWO in html.unescape(form.set_policy.why_not.value)
+    assert list(form.another.options) == ["m:1", "m:2"]
+    form.another.value = "m:2"
+    form.add.click()
+    assert list(form.another.options) == ["m:1"]
+    form.shares.shares = [0.0, 100.0]
+    assert "Only one arm has a share." in form.set_policy.why_not.value
+    form.shares.shares = [1.0, 99.0]
+    form.sticky.value = True
+    form.message.value = "to try"
+    assert form.set_policy.line.code.endswith(
+        "conn.set_policy('app', P.Split({'m': 0.01, 'm:2': 0.99}, sticky='unit'), message='to try')"
+    )
+    assert "done" in press(form.set_policy, panel.worker)
+    assert cluster.get_policy("app") == P.Split({"m": 0.01, "m:2": 0.99}, sticky="unit")
+    wait_for("the policy in words", lambda: "split: m 1 %, m:2 99 %, by unit" in form.words.value)
+    wait_for("the arms in a table", lambda: "<b>m:2</b>" in form.arms.value)
+    assert form.message.value == ""
+    panel.lens.text.value = "[1.0]"
+    panel.lens.fresh.value = True
+    assert re.search(r"Output: \"(one|two)\", by m:[12]", press(panel.lens.ask, panel.lens.worker))
+    assert re.search(r"m:[12], chosen by split with probability 0\.\d+; cache: ", panel.lens.path.value)
+
+    form.kind.value = VOTE
+    assert [box.value for box in form.members.has.values()] == [True, True]
+    form.members.weight["m:2"].value = 3.0
+    form.min_confidence.value = 0.5
+    assert form.set_policy.line.code.endswith(
+        "P.Vote(['m', 'm:2'], weights={'m': 1.0, 'm:2': 3.0}, min_confidence=0.5))"
+    )
+    press(form.set_policy, panel.worker)
+    said = press(panel.lens.ask, panel.lens.worker)
+    assert said == 'Output: "two", of 2 of 2 models, with a confidence of 75%'
+    wait_for("what the vote says", lambda: "All agree in 0.0 %" in form.arms.value)
+    form.members.has["m"].value = False
+    assert "Two arms or more vote." in form.set_policy.why_not.value
+    form.kind.value = FIRST
+    press(form.set_policy, panel.worker)
+    assert "model" not in ask(cluster, "app", {"input": [1.0]}).json()
+
+
+def test_a_rollout_is_started_and_steered_in_the_panel(cluster: ClipperConnection, panel: Panel) -> None:
+    form, steering = panel.rollout, panel.rollout.steering
+    assert form.version.value == "2"
+    assert "no rollout runs" in steering.abort.why_not.value
+    assert form.start.line.code == "conn.start_rollout('m', '2')"
+    refused = [
+        (form.steps, "a, b", "Steps are numbers"),
+        (form.steps, "50, 20", "Steps grow"),
+        (form.steps, "100", "Make current does that"),
+    ]
+    for control, wrong, sentence in refused:
+        right, control.value = control.value, wrong
+        assert sentence in form.start.why_not.value
+        control.value = right
+    for box in form.guardrails.values():
+        box.value = False
+    form.observe_only.value = True
+    assert "nothing to observe" in form.start.why_not.value
+    form.guardrails["late"].value = True
+    form.tolerances["late"].value = 2
+    form.steps.value = "25"
+    assert form.start.line.code == (
+        "from clipperlab import policies as P\n"
+        "conn.start_rollout('m', '2', steps=[0.25], guardrails=[P.NoMore('late', 2)], observe=True)"
+    )
+    assert "done" in press(form.start, panel.worker)
+    wait_for("it in the picture", lambda: form.picture.rollout.get("state") == "running")
+    wait_for("its evidence", lambda: form.picture.rollout["evidence"]["guardrails"])
+    assert "one runs" in form.start.why_not.value
+    assert "it is not paused" in steering.resume.why_not.value
+    press(steering.pause, panel.worker)
+    wait_for("the pause", lambda: not steering.resume.button.disabled)
+    assert "it is paused" in steering.pause.why_not.value
+    press(steering.resume, panel.worker)
+    assert "give a reason first" in steering.abort.why_not.value
+    steering.message.value = "Friday"
+    wait_for("the way to abort it", lambda: not steering.abort.button.disabled)
+    assert steering.abort.line.code == "conn.rollout('m').abort('Friday')"
+    press(steering.abort, panel.worker)
+    wait_for("its end", lambda: "Friday" in form.picture.rollout["verdict"])
+    assert form.picture.rollout["evidence"]["guardrails"]  # what was known stays
+    assert cluster.rollout("m").state == "aborted"
+
+
 def test_pictures_and_logs_follow_what_happens(cluster: ClipperConnection, panel: Panel) -> None:
     def asked() -> bool:
         output(cluster)
@@ -410,6 +503,7 @@ def test_a_saved_notebook_says_what_a_live_view_was_and_when(
     cluster: ClipperConnection, panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clipperlab.display.in_notebook", lambda: True)
+    cluster.start_rollout("m", 2, steps=[0.5]).abort()
     cluster._viewing.watch.look()
     views: list[tuple[Any, str, str]] = [
         (cluster, "cluster", ""),
@@ -417,6 +511,7 @@ def test_a_saved_notebook_says_what_a_live_view_was_and_when(
         (cluster.application("app"), "application", "app"),
         (cluster.lens("app"), "application", "app"),
         (cluster.model("m"), "model", "m"),
+        (cluster.rollout("m"), "rollout", "m"),
     ]
     for shown, kind, name in views:
         bundle = shown._repr_mimebundle_()

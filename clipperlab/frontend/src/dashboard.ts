@@ -126,7 +126,7 @@ export class Dashboard extends Widget {
 
   private _build(applications: IShown[], models: string[], rollouts: string[]): void {
     for (const { name, isSplit, isVote } of applications) {
-      const section = h('section', { 'aria-label': `Application ${name}` });
+      const section = h('section');
       this._body.append(h('h2', {}, `Application ${name}`), section);
       this._draw(section, throughput, 'application', name);
       this._draw(section, latency, 'application', name);
@@ -138,13 +138,13 @@ export class Dashboard extends Widget {
       }
     }
     for (const name of rollouts) {
-      const section = h('section', { 'aria-label': `The rollout of ${name}` });
-      this._body.append(h('h2', {}, `Rollout of ${name}`), section);
+      const section = h('section');
+      this._body.append(...(this._part?.rollout ? [] : [h('h2', {}, `Rollout of ${name}`)]), section);
       this._draw(section, rollout, 'rollout', name);
     }
     for (const current of models) {
       const [model, version] = current.split(':');
-      const section = h('section', { 'aria-label': `Model ${model}` });
+      const section = h('section');
       this._body.append(h('h2', {}, `Model ${model}`), section);
       this._draw(section, versions, 'model', model);
       if (version) {

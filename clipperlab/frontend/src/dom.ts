@@ -66,7 +66,6 @@ export const STYLE = `
 .clipper-state { display: grid; grid-template-columns: auto minmax(0, 1fr) auto; gap: 2px 6px; align-items: baseline;
   padding: 1px 0; }
 .clipper-dot[data-state='running'] { background: var(--jp-brand-color1); }
-.clipper-dot[data-state='aborted'] { background: var(--jp-ui-font-color3); }
 /* Room for what is missing: it changes every second, and moves nothing below it. */
 .clipper-verdict { display: block; min-height: 2lh; font-variant-numeric: tabular-nums; }
 .clipper-state > details { grid-column: 2 / 4; }

@@ -117,7 +117,7 @@ export class Live extends Panel {
   private _at: Date | null = null;
   private _said = h('b');
   private _trouble = h('div', { class: 'clipper-trouble', role: 'status' });
-  private _tables = h('div', { class: 'clipper-tables' });
+  private _tables = h('div', { class: 'clipper-tables', tabindex: '0' });
 }
 
 const LIVE_STYLE = `

@@ -84,10 +84,10 @@ export class ModelRow {
     return [line];
   }
 
-  /** The last one: where it stands, and why. One that passed is told by the current version. */
+  /** One that runs or has failed: where it stands, and why. What else has ended, the current version tells. */
   private _renderRollout(): void {
     const rollout = this.cluster.rollout(this._name);
-    const shown = rollout && rollout.state !== 'passed' ? rollout : undefined;
+    const shown = rollout && ['running', 'paused', 'failed'].includes(rollout.state) ? rollout : undefined;
     this._rollout.hidden = !shown;
     if (shown) {
       this._rolloutDot.setAttribute('data-state', shown.state);
@@ -151,7 +151,7 @@ export class ModelRow {
 
 /** How a rollout is, and what the new version gets. */
 function standing({ state, step, steps, share, control }: IRollout): string {
-  if (state === 'running' || state === 'paused') {
+  if (state !== 'failed') {
     return `${state}: step ${step + 1} of ${steps.length}, ${Number((100 * share).toPrecision(3))} % of the queries.`;
   }
   return `${state}: version ${control} answers all again.`;
