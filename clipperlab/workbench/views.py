@@ -11,7 +11,8 @@ from . import arms, glance
 from .actions import Worker
 from .controls.model import ModelControls
 from .controls.policy import PolicyControls
-from .controls.rollout import RolloutControls, Steering
+from .controls.rollout import RolloutControls
+from .controls.steering import Steering
 from .lens import Lens
 from .pictures import Agreement, Arms, Batches, Latency, Queue, Rollout, Throughput, Versions, set_name
 from .view import View, set_shown, set_value

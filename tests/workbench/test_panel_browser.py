@@ -155,7 +155,7 @@ def test_a_split_is_set_by_keyboard_and_its_traffic_is_seen(
 ) -> None:
     open_tab(lab.page, "Policy")
     tab = shown_tab(lab.page)
-    expect(tab.get_by_text("Answered by m, n.")).to_be_visible()
+    expect(tab.get_by_text("Answered by the first linked model, m.")).to_be_visible()
     expect(tab.get_by_text("It has this policy already.")).to_be_visible()
     button = tab.get_by_role("button", name="Set the policy")
     expect(button).to_be_disabled()

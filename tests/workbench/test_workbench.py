@@ -305,7 +305,7 @@ def test_a_policy_is_set_in_the_panel_and_the_lens_tells_what_it_chose(
     panel.lens.text.value = "[1.0]"
     panel.lens.fresh.value = True
     assert re.search(r"Output: \"(one|two)\", by m:[12]", press(panel.lens.ask, panel.lens.worker))
-    assert re.search(r"m:[12], chosen by split with probability 0\.\d+; cache: ", panel.lens.path.value)
+    assert re.search(r"m:[12], chosen by Split with probability 0\.\d+; cache: ", panel.lens.path.value)
 
     form.kind.value = VOTE
     assert [box.value for box in form.members.has.values()] == [True, True]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any, Literal
 
-import anywidget
 import ipywidgets as widgets
-import traitlets
 
 from clipper_container.errors import BadRequest
 
@@ -16,60 +14,13 @@ from ...policies import First, Policy, Split, Vote, answered_by, of_plain
 from .. import arms as table
 from ..actions import Action, Do, Worker, choose
 from ..layout import LABEL, WIDE, checkbox, row
-from ..pictures import esm
 from ..view import set_value
 from ..watch import Seen
+from .arms import Members, Shares
 
 FIRST, SPLIT, VOTE = "the first model", "a split", "a vote"
 NONE = "none"
 TWO = "It chooses among two arms or more: link another model, or add a version as an arm."
-
-
-class Shares(anywidget.AnyWidget):
-    """A slider for each of `names`. Of `shares`, in percent, the others give or take when one is moved."""
-
-    _esm = esm("shares")
-    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    shares = traitlets.List(traitlets.Float()).tag(sync=True)
-
-
-class Members(widgets.VBox):
-    """Which arms have a vote, and its weight."""
-
-    def __init__(self) -> None:
-        self.has: dict[str, widgets.Checkbox] = {}
-        self.weight: dict[str, widgets.BoundedFloatText] = {}
-        self.changed: list[Any] = []
-        super().__init__([])
-
-    def show(self, arms: dict[str, float | None]) -> None:
-        """These arms, with their weights; those without one have no vote."""
-        self.has = {arm: checkbox(weight is not None, arm) for arm, weight in arms.items()}
-        self.weight = {
-            arm: widgets.BoundedFloatText(
-                *(1.0 if weight is None else weight,),
-                min=0.01,
-                max=1e6,
-                step=0.5,
-                description=f"weight of {arm}",
-                layout={"width": "14em"},
-                style=LABEL,
-            )
-            for arm, weight in arms.items()
-        }
-        for box in self.has.values():
-            box.layout.min_width = "8em"
-        for control in (*self.has.values(), *self.weight.values()):
-            control.observe(lambda _: self._tell(), "value")
-        self.children = [row(self.has[arm], self.weight[arm]) for arm in arms]
-
-    def weights(self) -> dict[str, float]:
-        """Of those that have a vote."""
-        return {arm: self.weight[arm].value for arm, has in self.has.items() if has.value}
-
-    def _tell(self) -> None:
-        for call in self.changed:
-            call()
 
 
 class PolicyControls(widgets.VBox):
@@ -132,9 +83,7 @@ class PolicyControls(widgets.VBox):
         if not self._alone:
             choose(self.application, [a["name"] for a in seen.applications], seen.busiest_application())
         found = seen.application(self.application.value)
-        answered = answered_by(found["linked_models"], found["policy"]) if found else ""
-        words = f"Answered by <b>{html.escape(answered)}</b>." if answered else ""
-        set_value(self.words, words or "No model answers: link one first.")
+        set_value(self.words, _in_words(found["linked_models"], found["policy"]) if found else "")
         set_value(self.arms, table.arms(seen, found) if found else "")
         self._begin()
         self._offer()
@@ -241,6 +190,14 @@ class PolicyControls(widgets.VBox):
         name, policy, message = self.application.value, self.policy(), self.message.value
         self.message.value = ""
         return lambda: self._conn.set_policy(name, policy, message)
+
+
+def _in_words(linked: list[str], policy: dict[str, Any] | None) -> str:
+    if not linked:
+        return "No model answers: link one first."
+    is_first = policy is None and len(linked) > 1
+    words = f"the first linked model, {linked[0]}" if is_first else answered_by(linked, policy)
+    return f"Answered by <b>{html.escape(words)}</b>."
 
 
 def in_python(policy: Policy) -> str:
