@@ -31,6 +31,7 @@ const STYLE = `
 @container (max-width: 480px) {
   .clipper-rollout .verdict { min-height: 7em; }
   .clipper-rollout thead small { min-height: 2.8em; }
+  .clipper-rollout thead th:last-child small { min-height: 0; }
 }
 @container (max-width: 340px) {
   .clipper-rollout :is(table, thead, tbody) { display: block; }
@@ -42,7 +43,6 @@ const STYLE = `
   .clipper-rollout :is(th, td) { overflow-wrap: normal; padding-right: 4px; }
   .clipper-rollout .verdict { min-height: 9.8em; }
   .clipper-rollout [role="status"] { min-height: 4.2em; }
-  .clipper-rollout thead th:last-child small { min-height: 0; }
 }
 `;
 const WORDS = {
