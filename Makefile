@@ -30,8 +30,13 @@ WORKSPACE := $(VENV)/.workspace
 SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/package-lock.json \
   $(wildcard clipperlab/frontend/src/*.ts clipperlab/static/*.js)
 
-# What they leave outlives them where something goes wrong, on the Docker engine: so they run once more at the end.
+# What it leaves outlives it where something goes wrong, on the Docker engine: so it runs once more at the end.
 LASTING := $(wildcard notebooks/11_*.ipynb)
+# Continuous integration runs all in three parts: those that mostly wait for the Docker engine, beside them some that
+# measure nothing, and the rest.
+ON_DOCKER := $(wildcard notebooks/11_*.ipynb exercises/solutions/11_*.ipynb) $(LASTING)
+BESIDE_DOCKER := $(wildcard notebooks/09_*.ipynb notebooks/10_*.ipynb $(patsubst %,exercises/solutions/%_*.ipynb,03 05 09 10 12))
+ALONE := $(filter-out $(ON_DOCKER) $(BESIDE_DOCKER),$(wildcard notebooks/*.ipynb exercises/solutions/*.ipynb))
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 
 .DEFAULT_GOAL := help
