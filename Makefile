@@ -100,8 +100,8 @@ benchmarks: $(DEV) wrk ## measure the query path: rates, batching, overload and 
 
 lock: $(DEV) ## take the newest versions of all packages but torch, and pin them in constraints.txt
 	grep '^#' constraints.txt >.lock && grep '^torch==' constraints.txt >.torch
-	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -c .torch -e '.[dev]'
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/^\(torch==[^+]*\)+.*/\1/' >>.lock
+	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -c .torch pip -e '.[dev]'
+	$(BIN)/python -m pip freeze --all --exclude setuptools --exclude wheel --exclude-editable | sed 's/^\(torch==[^+]*\)+.*/\1/' >>.lock
 	mv .lock constraints.txt && rm .torch
 
 format: $(DEV) ## put code in form and take outputs out of notebooks
@@ -145,6 +145,8 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); $(call install,$$package,A virtual environment); }
 	$(PYTHON) -m venv $(VENV)
+	@# The one that comes with Python 3.11 takes three times as long to find out what to install.
+	@$(PIP) --upgrade pip || echo "Going on with the pip that came with Python." >&2
 
 # Parts that some tests and lessons need: installed where we may, and left out of the run where we may not.
 parts:
