@@ -30,8 +30,13 @@ WORKSPACE := $(VENV)/.workspace
 SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/package-lock.json \
   $(wildcard clipperlab/frontend/src/*.ts clipperlab/static/*.js)
 
-# What they leave outlives them where something goes wrong, on the Docker engine: so they run once more at the end.
+# What it leaves outlives it where something goes wrong, on the Docker engine: so it runs once more at the end.
 LASTING := $(wildcard notebooks/11_*.ipynb)
+# Continuous integration runs all in three parts: those that mostly wait for the Docker engine, beside them some that
+# measure nothing, and the rest.
+ON_DOCKER := $(wildcard notebooks/11_*.ipynb exercises/solutions/11_*.ipynb) $(LASTING)
+BESIDE_DOCKER := $(wildcard notebooks/09_*.ipynb notebooks/10_*.ipynb $(patsubst %,exercises/solutions/%_*.ipynb,03 05 09 10 12))
+ALONE := $(filter-out $(ON_DOCKER) $(BESIDE_DOCKER),$(wildcard notebooks/*.ipynb exercises/solutions/*.ipynb))
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 
 .DEFAULT_GOAL := help
@@ -95,8 +100,8 @@ benchmarks: $(DEV) wrk ## measure the query path: rates, batching, overload and 
 
 lock: $(DEV) ## take the newest versions of all packages but torch, and pin them in constraints.txt
 	grep '^#' constraints.txt >.lock && grep '^torch==' constraints.txt >.torch
-	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -c .torch -e '.[dev]'
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/^\(torch==[^+]*\)+.*/\1/' >>.lock
+	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -c .torch pip -e '.[dev]'
+	$(BIN)/python -m pip freeze --all --exclude setuptools --exclude wheel --exclude-editable | sed 's/^\(torch==[^+]*\)+.*/\1/' >>.lock
 	mv .lock constraints.txt && rm .torch
 
 format: $(DEV) ## put code in form and take outputs out of notebooks
@@ -140,6 +145,8 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); $(call install,$$package,A virtual environment); }
 	$(PYTHON) -m venv $(VENV)
+	@# The one that comes with Python 3.11 takes three times as long to find out what to install.
+	@$(PIP) --upgrade pip || echo "Going on with the pip that came with Python." >&2
 
 # Parts that some tests and lessons need: installed where we may, and left out of the run where we may not.
 parts:

@@ -40,6 +40,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )
         if given.get("place") == "docker":
             assert _group(item.nodeid) == "docker", f"{item.nodeid} might run beside others on Docker"
+    if hasattr(config, "workerinput"):
+        _longest_first(items)
     if config.getoption("--reversed"):
         items.reverse()
 
@@ -48,6 +50,21 @@ def _group(nodeid: str) -> str:
     """One group's tests run one after the other: a module's, which share fixtures, and all on Docker."""
     module, _, test = nodeid.partition("::")
     return "docker" if "/docker/" in module or re.search(r"[\[-]docker[\]-]|\[11_", test) else module
+
+
+def _longest_first(items: list[pytest.Item]) -> None:
+    """Groups that may take long begin first, so that none is left with all others at their end.
+
+    How long is told by their tests' limits, and then by how many have a cluster.
+    """
+    longest: dict[str, tuple[float, int]] = {}
+    for item in items:
+        if not item.get_closest_marker("skip"):
+            most, clusters = longest.get(_group(item.nodeid), (0.0, 0))
+            limit = item.get_closest_marker("timeout")
+            most = max(most, limit.args[0] if limit else 0.0)
+            longest[_group(item.nodeid)] = (most, clusters + ("attach" in getattr(item, "fixturenames", ())))
+    items.sort(key=lambda item: longest.get(_group(item.nodeid), (0.0, 0)), reverse=True)
 
 
 class _ByModule(LoadScopeScheduling):  # type: ignore[misc]

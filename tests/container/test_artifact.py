@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 import zipfile
 from pathlib import Path
 
@@ -27,6 +28,19 @@ def test_what_is_packed_is_read(tmp_path: Path) -> None:
     assert (manifest.loader, manifest.input_type, manifest.example_input) == ("python", "doubles", [1, 2])
     assert manifest.packages["numpy"] == np.__version__
     assert manifest.size == "len(x)"
+
+
+def test_it_names_all_packages_as_python_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder, file in {"one-2.dist-info": "METADATA", "another-3.egg-info": "PKG-INFO"}.items():
+        (tmp_path / folder).mkdir()
+        name, version = folder.partition(".")[0].split("-")
+        words = f"Metadata-Version: 2.1\nName: {name.title()}\nVersion: {version}\n\nName: x\nVersion: 9\n"
+        (tmp_path / folder / file).write_text(words)
+    monkeypatch.syspath_prepend(tmp_path)
+    manifest, _ = artifact.read(*packed(tmp_path))
+    assert manifest.packages.items() >= {"one": "2", "another": "3"}.items()
+    known = sorted((d.name.lower(), d.version) for d in importlib.metadata.distributions() if d.name)
+    assert manifest.packages == dict(known)
 
 
 def test_the_same_model_has_the_same_digest(tmp_path: Path) -> None:

@@ -79,8 +79,7 @@ def cluster(attach: Attach) -> Iterator[ClipperConnection]:
 
 
 def start_crashing(conn: ClipperConnection, step: int, begin: Path) -> subprocess.Popen[bytes]:
-    """Replace management by one that dies at a step, once the file `begin` exists."""
-    kill(pid_of(conn, "management"))
+    """Where management is dead: one that dies at a step, once the file `begin` exists."""
     folder = folder_of(conn)
     command = [sys.executable, str(MANAGEMENT), "management", "process", "--folder", str(folder)]
     command += ["--query-port", "0", "--management-port", "0"]
@@ -94,39 +93,46 @@ def start_crashing(conn: ClipperConnection, step: int, begin: Path) -> subproces
     return crashing
 
 
-@pytest.mark.timeout(1200)  # ten deploys, and management started twenty times
+@pytest.mark.timeout(1200)  # fifteen times: two deploys, and management started
 def test_a_power_cut_at_any_step_of_a_deploy_leaves_nothing_half_done(
     cluster: ClipperConnection, tmp_path: Path
 ) -> None:
     survived = False
-    for step in range(1, MANY_STEPS):
-        version = f"n{step}"
-        begin = tmp_path / version
-        crashing = start_crashing(cluster, step, begin)
-        begin.touch()
-        with suppress(ClusterError):
-            deploy_python_closure(cluster, "m", version, "doubles", constant(version), make_current=False)
-        begin.unlink()
-        try:
-            crashing.wait(5)
-        except subprocess.TimeoutExpired:
-            survived = True
-            crashing.kill()
-            crashing.wait()
-        assert output(cluster) == "first"  # while management is dead
+    kill(pid_of(cluster, "management"))
+    crashing = start_crashing(cluster, 1, tmp_path / "n1")
+    try:
+        for step in range(1, MANY_STEPS):
+            version = f"n{step}"
+            begin = tmp_path / version
+            begin.touch()
+            with suppress(ClusterError):
+                deploy_python_closure(cluster, "m", version, "doubles", constant(version), make_current=False)
+            begin.unlink()
+            try:
+                crashing.wait(5)
+            except subprocess.TimeoutExpired:
+                survived = True
+                crashing.kill()
+                crashing.wait()
+            assert output(cluster) == "first"  # while management is dead
+            # The one that mends it is the one that dies next.
+            crashing = start_crashing(cluster, step + 1, tmp_path / f"n{step + 1}")
+            with suppress(AlreadyExists):
+                deploy_python_closure(cluster, "m", version, "doubles", constant(version), make_current=False)
+            cluster.wait_until_ready("m", version, timeout_s=120)
+            assert ask(cluster, "app", {"input": [1.0], "version": version}).json()["output"] == version
+            assert output(cluster) == "first"
+            assert len(replicas_of(cluster, version)) == 1, f"step {step}"
+            cluster.stop_versioned_models({"m": [version]})
+            wait_for("its end", partial(_has_ended, cluster, version))
+            if survived:
+                break
+        assert survived, f"a deploy has more than {MANY_STEPS} steps"
+        assert step > 8
+    finally:
+        crashing.kill()
+        crashing.wait()
         cluster.connect()
-        with suppress(AlreadyExists):
-            deploy_python_closure(cluster, "m", version, "doubles", constant(version), make_current=False)
-        cluster.wait_until_ready("m", version, timeout_s=120)
-        assert ask(cluster, "app", {"input": [1.0], "version": version}).json()["output"] == version
-        assert output(cluster) == "first"
-        assert len(replicas_of(cluster, version)) == 1, f"step {step}"
-        cluster.stop_versioned_models({"m": [version]})
-        wait_for("its end", partial(_has_ended, cluster, version))
-        if survived:
-            break
-    assert survived, f"a deploy has more than {MANY_STEPS} steps"
-    assert step > 8
 
 
 def test_the_state_is_the_same_after_everything_was_killed(cluster: ClipperConnection) -> None:
