@@ -18,15 +18,19 @@ class Trace(dict[str, Any]):
             f"{self['frontend']}: {self['answer']} after {_ms(self['took_ms'])} "
             f"of {_ms(self['objective_ms'])}"
         ]
+        several = len(self["models"]) > 1
+        if several:
+            lines.append(f"  chosen by {self._policy()}")
         for leg in self["models"]:
-            lines.append(f"  {leg['version']}, chosen by {self._policy()}; cache: {leg['cache']}")
+            chosen = "" if several else f", chosen by {self._policy()}"
+            lines.append(f"  {leg['version']}{chosen}; cache: {leg['cache']}")
             batch = leg["batch"]
             if leg["replicas_lost"]:
                 lines.append(f"    {leg['replicas_lost']} replica(s) died with it")
             if batch is not None:
                 lines.append(
                     f"    {_ms(batch['sent_at_ms'])}: sent to replica {batch['replica']} in a batch of "
-                    f"{batch['size']} of at most {batch['limit']:g} ({batch['reason']})"
+                    f"{batch['size']} of at most {batch['limit']:.0f} ({batch['reason']})"
                 )
             if batch is not None and batch["replied_at_ms"] is not None:
                 predicted = batch["predicted_ms"]
@@ -35,6 +39,8 @@ class Trace(dict[str, Any]):
                     f"    {_ms(batch['replied_at_ms'])}: answered; the model computed for "
                     f"{_ms(batch['compute_ms'])}{expected}"
                 )
+            if several and leg["fault"]:
+                lines.append(f"    {leg['fault']}: {leg['explanation']}")
         if self["explanation"]:
             lines.append(f"  {self['reason']}: {self['explanation']}")
         return "\n".join(lines)

@@ -16,6 +16,7 @@ from clipper_server.query.application import Answer, Application, Request
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.policies import Able, Arm, Combined, Decision
 from clipper_server.query.task import Outcome
+from clipper_server.query.traces import describe
 from clipper_server.snapshot import ApplicationSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
 from tests.support.virtual_time import run
@@ -293,5 +294,16 @@ def test_an_early_vote_does_not_wait_for_who_could_not_change_it() -> None:
         (answer,) = await ask(application, "x")
         assert answer.output == b"1"
         assert asyncio.get_running_loop().time() - began == pytest.approx(0.02, abs=2e-3)
+        trace = configuration.traces.find(answer.query_id)
+        assert trace is not None
+        told = describe(trace, "0")["models"]
+        assert [leg["fault"] for leg in told] == [None, None, "not_needed"]
+        assert told[2]["explanation"] == "c:1 was not waited for: it could not change the answer."
+        (reported,) = configuration.report().applications
+        assert [(arm.used, arm.errors, arm.late) for arm in reported.arms] == [
+            (1, 0, 0),
+            (1, 0, 0),
+            (0, 0, 0),
+        ]
 
     run(main())

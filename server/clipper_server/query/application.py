@@ -21,7 +21,7 @@ from .policies import Arm, Decision, Policy
 from .policies.first import First
 from .policies.kinds import policy_of
 from .queue import ModelQueue
-from .rollouts import Rollouts
+from .rollouts import NOT_NEEDED, Rollouts
 from .shadows import Sample, Shadows
 from .slices import SMALL, Slices, Steps, at_once, let_go
 from .task import GONE, Outcome, Output, Task
@@ -317,8 +317,10 @@ class Query:
         self._missing -= 1
         if self.finished:
             return
-        if not self._missing or (self._policy.early and self._certain()):
+        if not self._missing:
             self._finish()
+        elif self._policy.early and self._certain():
+            self._finish(decided=True)
 
     def _certain(self) -> bool:
         """Whether what is missing could not change the answer. It then leaves its queues."""
@@ -337,7 +339,8 @@ class Query:
             self.application.metrics.cancelled += self._inputs
             self._at_once_or_in_slices(self._let_go())
 
-    def _finish(self) -> None:
+    def _finish(self, decided: bool = False) -> None:
+        """Answer with what is there. Where that is `decided`, what is missing is not late."""
         self.finished = True
         if self._inputs != 1:
             self._at_once_or_in_slices(self._answer())
@@ -345,7 +348,7 @@ class Query:
         application = self.application
         try:
             now = application.parts.clock()
-            answers = [self._answer_to(0, now)]
+            answers = [self._answer_to(0, now, decided)]
             self._count(now)
         except Exception:  # those that wait for the same outputs have no part in it
             answers = [application.broken()]
@@ -409,12 +412,12 @@ class Query:
         found = self._tasks[i * width : (i + 1) * width]
         return found or [Task(q, GONE, False, self.received_at, self.deadline) for q in self._queues]
 
-    def _answer_to(self, i: int, now: float) -> Answer:
+    def _answer_to(self, i: int, now: float, decided: bool = False) -> Answer:
         application = self.application
         decision = self._decision
         version = self._queues[0].spec.version if self._queues else ""
         tasks = self._tasks_of(i)
-        outcomes = [self._outcome(task, now) for task in tasks]
+        outcomes = [self._outcome(task, now, decided) for task in tasks]
         query_id = application.parts.next_id()
         choice = None
         if not outcomes:
@@ -434,9 +437,12 @@ class Query:
         self._trace(query_id, tasks, outcomes, None, choice, now, "answered")
         return Answer(query_id, outcome, None, version, choice)
 
-    def _outcome(self, task: Task, now: float) -> Outcome:
+    def _outcome(self, task: Task, now: float, decided: bool = False) -> Outcome:
         if task.outcome is None:
             task.leave(self)
+            if decided:
+                message = f"{task.queue.name} was not waited for: it could not change the answer."
+                return Fault(NOT_NEEDED, message)
             return task.queue.why_late(task, now)
         return task.outcome
 

@@ -14,8 +14,9 @@ from .policies import Able, Arm, Decision, sticky
 from .task import Outcome, Task
 
 EPOCHS = 4  # are reported: management may have missed a report, and not four changes
-ELSEWHERE = ("overload", "starting", "no_replicas", "low_confidence")
-"""Reasons for default outputs that are no error of the model: it was not asked, or had no time."""
+NOT_NEEDED = "not_needed"
+ELSEWHERE = ("overload", "starting", "no_replicas", "low_confidence", NOT_NEEDED)
+"""Reasons for having no output that are no error of the model: it was not asked, or nobody waited for it."""
 
 
 class Side:

@@ -95,6 +95,7 @@ def describe(trace: Trace, frontend: str) -> dict[str, Any]:
                 "cache": leg.cache,
                 "queued_at_ms": ms(leg.entered_at),
                 "fault": leg.fault.reason if leg.fault else None,
+                "explanation": leg.fault.message if leg.fault else None,
                 "replicas_lost": leg.losses,
                 "batch": None if leg.dispatch is None else _batch(leg.dispatch, ms),
             }

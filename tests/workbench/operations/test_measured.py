@@ -47,6 +47,26 @@ def test_the_path_of_a_query_is_drawn() -> None:
     joined = Trace(trace, models=[{**leg, "batch": {**batch, "sent_at_ms": -9.0}}])  # sent before it came
     assert "digits:1 5 ms (waited 0 ms, on the way 2 ms, computed 3 ms)" in joined._repr_html_()
     assert "<svg" not in Trace(trace, models=[])._repr_html_()
+    assert "  digits:1, chosen by the linked model; cache: miss" in str(trace)
+
+
+def test_a_path_through_several_models_says_what_became_of_each() -> None:
+    legs = [
+        {"version": f"m{i}:1", "cache": "off", "replicas_lost": 0, "batch": None, "fault": None}
+        for i in range(2)
+    ]
+    legs[1] |= {"fault": "not_needed", "explanation": "m1:1 was not waited for."}
+    chosen = {"propensity": 1.0, "skipped": ["m2"], "confidence": 0.5, "asked": 2, "used": 1}
+    trace = Trace(
+        query_id=65, application="a", protocol="clipper", frontend="1", answer="answered", took_ms=5.1,
+        objective_ms=20.0, policy="Vote", chosen=chosen, models=legs, reason=None, explanation=None,
+    )  # fmt: skip
+    assert str(trace).splitlines()[1:] == [
+        "  chosen by Vote, 1 of 2 in the answer, confidence 50% (m2 had no replica)",
+        "  m0:1; cache: off",
+        "  m1:1; cache: off",
+        "    not_needed: m1:1 was not waited for.",
+    ]
 
 
 def test_metrics_come_as_text_and_under_clippers_names(conn: ClipperConnection, fake: FakeManagement) -> None:
