@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 
@@ -22,6 +22,9 @@ class DeployOptions(TypedDict, total=False):
         Inputs of more bytes than this are not cached; 16,384 by default. 0 caches none of this version.
     make_current
         False stages the version: it runs, answers queries that ask for it, and waits for `set_model_version`.
+    rollout
+        Shares of the queries, such as [0.05, 0.5, 1]: when the version is ready it is rolled out by these
+        steps, as `start_rollout` does, and is not current at once.
     message
         Why, for the model's history.
     resources
@@ -45,6 +48,7 @@ class DeployOptions(TypedDict, total=False):
     hang_after_s: float
     max_cached_input: int
     make_current: bool
+    rollout: Sequence[float]
     message: str
     resources: Mapping[str, Any]
     env: Mapping[str, str]

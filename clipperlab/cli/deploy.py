@@ -16,6 +16,7 @@ from ..deployers.python import deploy_python_closure
 from ..deployers.source_file import function_in
 from ..operations import Deployed
 from .app import DEFAULT, ClusterName, InputType, Message, command, connect, console, parse, said
+from .rollouts import STEPS, shares
 
 
 @command("deploy model.py --name digits --input-type doubles --app digits")
@@ -42,6 +43,9 @@ def deploy(
         list[str] | None, typer.Option(help="NAME=VALUE in its replicas' environment. Repeatable.")
     ] = None,
     stage: Annotated[bool, typer.Option("--stage", help="Do not make it current.")] = False,
+    canary: Annotated[
+        bool, typer.Option("--canary", help=f"Roll it out step by step, by {STEPS} of the queries.")
+    ] = False,
     message: Message = "",
     cluster_name: ClusterName = DEFAULT,
 ) -> None:
@@ -53,11 +57,16 @@ def deploy(
     options: dict[str, Any] = {
         "num_replicas": replicas,
         "batching": batching,
-        "make_current": not stage,
         "message": message,
         "resources": {k: v for k, v in limits.items() if v},
         "env": _variables(env or []),
     }
+    if stage and canary:
+        raise BadRequest("Give --stage or --canary: a staged version gets no queries, and a canary some.")
+    if stage:
+        options["make_current"] = False
+    if canary:
+        options["rollout"] = shares(STEPS)
     if not file.is_file():
         raise BadRequest(f"There is no file {file}.")
     func = function_in(file, function) if file.suffix == ".py" else None
@@ -100,6 +109,8 @@ def deploy(
     console().print(f"{deployed} It took {time.monotonic() - began:.1f} s.")
     if deployed.state == "not current":
         console().print(f"`{said('set-version', name, deployed.version)}` makes it current.")
+    if deployed.state == "rolled out":
+        console().print(f"`{said('rollout', name)}` tells how it does.")
     if app_name is not None:
         console().print(f"It answers at {conn.application(app_name).url}")
 

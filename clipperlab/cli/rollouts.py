@@ -44,7 +44,7 @@ def rollout(
         conn.start_rollout(
             model,
             version,
-            steps=_shares(steps),
+            steps=shares(steps),
             hold_s=hold_s,
             observe=observe,
             sticky="unit" if sticky else None,
@@ -66,7 +66,7 @@ def rollout(
         console().print(repr(found))
 
 
-def _shares(text: str) -> list[float]:
+def shares(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:

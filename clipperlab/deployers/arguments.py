@@ -95,6 +95,7 @@ class _Options(_Shared):
     hang_after_s: float | None = None
     max_cached_input: int | None = None
     make_current: bool | None = None
+    rollout: Sequence[float] | None = None
     message: str | None = None
     resources: Mapping[str, Any] | None = None
     env: Mapping[str, str] | None = None

@@ -12,7 +12,7 @@ from clipper_container.resources import Resources
 if TYPE_CHECKING:
     from ..management import Version
 
-State = Literal["current", "not current", "starting"]
+State = Literal["current", "not current", "starting", "rolled out"]
 
 # What a version is where it was not said.
 _DEFAULTS: dict[str, Any] = {
@@ -35,9 +35,15 @@ class Deployed(NamedTuple):
 
     def __str__(self) -> str:
         if self.is_new:
-            ready = {"current": "ready, and current", "not current": "ready, and staged"}
+            ready = {
+                "current": "ready, and current",
+                "not current": "ready, and staged",
+                "rolled out": "ready, and rolled out step by step from now on",
+            }
             return f"{self.name}:{self.version} is {ready.get(self.state, self.state)}."
         same = f"{self.name}:{self.version} is this very model already"
+        if self.state == "rolled out":
+            return f"{same}: it is rolled out step by step from now on."
         return f"{same}, and {self.state}: nothing was deployed."
 
 

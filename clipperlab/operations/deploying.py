@@ -95,6 +95,10 @@ class Deploying(Models):
             fields["env"] = env
         wait = fields.pop("wait", True)
         timeout_s = fields.pop("timeout_s", READY_TIMEOUT_S)
+        steps = fields.pop("rollout", None)
+        if steps is not None:
+            self._check_rollout(name, options)
+            fields["make_current"] = False
         fields |= {
             "input_type": input_type,
             "artifact": artifacts.digest(path),
@@ -114,12 +118,33 @@ class Deploying(Models):
                         raise
             if wait and (same is None or same["state"] == "starting"):
                 self._wait_ready(name, version, timeout_s, progress)
+            state: State = (
+                "starting" if not wait else "current" if fields.get("make_current", True) else "not current"
+            )
             if same is not None:
-                deployed = Deployed(name, str(version), False, state_of(same))
+                state = state_of(same)
+            if steps is not None and state != "current":
+                message = options.get("message", "")
+                self._management.start_rollout(
+                    name, {"version": str(version), "steps": list(steps), "message": message}
+                )
+                state = "rolled out"
+            deployed = Deployed(name, str(version), same is None, state)
+            if same is not None:
                 progress.ends(str(deployed))
-                return deployed
-        current: State = "current" if options.get("make_current", True) else "not current"
-        return Deployed(name, str(version), True, current if wait else "starting")
+        return deployed
+
+    def _check_rollout(self, name: str, options: DeployOptions) -> None:
+        """Before anything is uploaded."""
+        if "make_current" in options or not options.get("wait", True):
+            raise BadRequest(
+                "rollout= begins when the version is ready, and makes it current in the end: leave out "
+                "make_current and wait."
+            )
+        if not any(v["model_name"] == name and v["is_current_version"] for v in self._management.models()):
+            raise BadRequest(
+                f"Model {name} has no current version to roll out from: leave out rollout= for its first one."
+            )
 
     def _numbered(self, name: str, version: object, fields: dict[str, Any]) -> tuple[object, Version | None]:
         """The version that is meant; and, where it counts by itself, the one that is the same already."""
@@ -151,7 +176,7 @@ class Deploying(Models):
         """
         if image is not None:
             raise BadRequest("register_model() is for a model that runs elsewhere: leave out the image.")
-        refused = options.keys() & {"resources", "env", "python", "wait", "timeout_s"}
+        refused = options.keys() & {"resources", "env", "python", "rollout", "wait", "timeout_s"}
         if refused:
             raise BadRequest(f"{', '.join(sorted(refused))}: leave out what is for models that run here.")
         fields: dict[str, Any] = {

@@ -59,7 +59,12 @@ class World:
     def begin(self) -> None:
         """As management does when it starts, also after a crash."""
         changes = Changes()
-        self.rollouts = Rollouts(self.state, self, changes, Events(self.state, changes), lambda: self.now)  # type: ignore[arg-type]
+        self.crashing: dict[str, str] = {}
+        self.rollouts = Rollouts(
+            *(self.state, self, changes, Events(self.state, changes)),  # type: ignore[arg-type]
+            crash_loop=lambda _model, version: self.crashing.get(version),
+            clock=lambda: self.now,
+        )
         self.rollouts.look()
 
     def live(self) -> list[Report]:
@@ -151,6 +156,20 @@ def test_a_version_that_is_worse_is_taken_back_with_its_numbers(world: World) ->
     evidence: Any = world.rollouts.evidence(ended)
     assert f"{evidence['guardrails'][0]['canary']} in {evidence['canary']['chosen']} inputs" in text
     assert evidence["guardrails"][0]["reached"] == 1
+
+
+def test_a_version_that_only_crashes_is_taken_back_without_waiting_for_its_answers(world: World) -> None:
+    world.run(none_bad, 1000)
+    world.crashing = {"2": "Killed, out of memory."}
+    world.ask(0, none_bad)
+    assert world.ended() == "failed"
+    assert "those of the version before do not. Last words: Killed, out of memory." in world.texts[-1]
+
+
+def test_where_both_crash_it_is_nobodys_fault(world: World) -> None:
+    world.crashing = {"1": "No disk.", "2": "No disk."}
+    world.run(none_bad, 1000)
+    assert world.ended() is None
 
 
 def test_a_slow_version_is_taken_back_for_its_latency(world: World) -> None:

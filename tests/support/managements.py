@@ -77,7 +77,7 @@ class Served:
             *(self.specs, self.control, reconciler, self.frontends, self.running, self.manager, self.changes),
             *(self.events, self.observations, self.series),
             self.supervisor,
-            Rollouts(self.state, self.frontends, self.changes, self.events),
+            Rollouts(self.state, self.frontends, self.changes, self.events, reconciler.crash_loop),
             *(QueryLog(folder / "querylog", self.events), Tallies()),
         )
         self.app = api.build()

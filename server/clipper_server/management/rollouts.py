@@ -25,7 +25,10 @@ class _Seen(msgspec.Struct):
 
 
 class Rollouts:
-    """The only one to change `shares`. `clock` is monotonic, in seconds."""
+    """The only one to change `shares`. `clock` is monotonic, in seconds.
+
+    `crash_loop` gives the last words of a version whose replicas crash again and again; None for others.
+    """
 
     def __init__(
         self,
@@ -33,12 +36,14 @@ class Rollouts:
         frontends: Frontends,
         changes: Changes,
         events: Events,
+        crash_loop: Callable[[str, str], str | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state = state
         self._frontends = frontends
         self._changes = changes
         self._events = events
+        self._crash_loop = crash_loop
         self._clock = clock
         self._judges: dict[int, Judge] = {}
         self._warm_at: dict[int, float] = {}
@@ -62,8 +67,16 @@ class Rollouts:
             self._take_in({rollout.id for rollout in live})
         for rollout in live:
             if rollout.state == "running" and now >= self._warm_at[rollout.id]:
-                self._act(rollout, self._judges[rollout.id].verdict(now), now)
+                self._act(rollout, self._verdict(rollout, now), now)
         self._deal(now)
+
+    def _verdict(self, rollout: Rollout, now: float) -> Verdict:
+        """One that crashes has few answers that could be counted, and needs no more of them."""
+        crashes = {v: self._crash_loop(rollout.model, v) for v in (rollout.canary, rollout.control)}
+        if rollout.guardrails and crashes[rollout.canary] is not None and crashes[rollout.control] is None:
+            text = "Its replicas crash again and again, and those of the version before do not. Last words: "
+            return Verdict("fail", text + str(crashes[rollout.canary]))
+        return self._judges[rollout.id].verdict(now)
 
     def evidence(self, rollout: Rollout) -> dict[str, object]:
         """What is known of it, in plain values. Of one that ended before management was started: nothing."""

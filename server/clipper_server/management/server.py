@@ -84,7 +84,7 @@ async def serve(
     supervisor = Supervisor(partial(events.add, "error"))
     observations = Observations(frontends, running, ground.token)
     series = Series(frontends, changes)
-    rollouts = Rollouts(state, frontends, changes, events)
+    rollouts = Rollouts(state, frontends, changes, events, reconciler.crash_loop)
     query_log, tallies = QueryLog(folder.query_log, events), Tallies()
     query_log.listeners.append(tallies.add)
     query_log.restore()

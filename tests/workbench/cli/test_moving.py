@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from clipper_container.errors import BadRequest, NotFound
 from clipperlab import ClipperConnection
@@ -12,7 +13,7 @@ from tests.support.waiting import wait_for
 from tests.workbench.cli.conftest import Run
 
 
-def test_a_version_is_tried_and_rolled_out(cluster: ClipperConnection, run: Run) -> None:
+def test_a_version_is_tried_and_rolled_out(cluster: ClipperConnection, run: Run, tmp_path: Path) -> None:
     for version in (1, 2):
         deploy_python_closure(
             cluster, "digits", version, "doubles", constant(version), make_current=version == 1
@@ -50,3 +51,13 @@ def test_a_version_is_tried_and_rolled_out(cluster: ClipperConnection, run: Run)
     assert (told["state"], told["share"]) == ("passed", 1)
     assert cluster.get_current_model_version("digits") == "2"
     assert isinstance(run("rollout", "digits", "--steps", "half", "1", code=1).exception, BadRequest)
+
+    file = tmp_path / "model.py"
+    file.write_text("def predict(inputs):\n    return [3 for _ in inputs]\n")
+    deploy = ("deploy", str(file), "--name", "digits", "--input-type", "doubles", "--canary")
+    said = run(*deploy).stdout
+    assert "digits:3 is ready, and rolled out step by step from now on." in said
+    assert "`clipperlab rollout digits" in said
+    assert "share: 5%" in run("rollout", "digits").stdout
+    run("rollout", "digits", "--abort")
+    assert isinstance(run(*deploy, "--stage", code=1).exception, BadRequest)

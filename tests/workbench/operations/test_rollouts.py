@@ -79,6 +79,24 @@ def test_a_bad_version_is_taken_back_and_says_why(conn: ClipperConnection) -> No
     assert {ask(conn)["output"] for _ in range(20)} == {1}
 
 
+def dying(inputs: list[Any]) -> list[Any]:
+    import os
+
+    os._exit(3)
+
+
+def test_a_version_that_dies_with_every_query_is_taken_back(conn: ClipperConnection) -> None:
+    deploy_python_closure(conn, "m", 7, "doubles", dying, make_current=False)
+    with asking(conn) as said:
+        rollout = conn.start_rollout("m", 7, steps=[0.3, 1], hold_s=30)
+        wait_for("it to fail", lambda: rollout.state == "failed", 100)
+    assert "crash again and again" in rollout.verdict()
+    assert conn.get_current_model_version("m") == "1"
+    assert {ask(conn)["output"] for _ in range(20)} == {1}
+    assert said.count(-1) < 20, "while it has no replica, the version before gets its share"
+    conn.stop_versioned_models({"m": [7]})
+
+
 def test_one_that_runs_is_seen_and_steered(conn: ClipperConnection) -> None:
     rollout = conn.start_rollout("m", 2, steps=[0.5], hold_s=0)
     wait_for("the new version to answer", lambda: ask(conn).get("model") == "m:2")
@@ -99,6 +117,28 @@ def test_one_that_runs_is_seen_and_steered(conn: ClipperConnection) -> None:
     assert conn.get_current_model_version("m") == "2"
     with pytest.raises(NotFound, match="has no rollout that runs"):
         rollout.abort()
+
+
+def test_a_deploy_may_begin_with_it(conn: ClipperConnection) -> None:
+    handle = conn.deploy(constant(5), "m", "next", "doubles", rollout=[0.5, 1], message="five")
+    assert str(handle.deployed).endswith("is ready, and rolled out step by step from now on.")
+    rollout = conn.rollout("m")
+    assert (rollout.state, rollout.share, rollout.now["message"]) == ("running", 0.5, "five")
+    wait_for("it to answer", lambda: ask(conn)["output"] == 5)
+    assert conn.get_current_model_version("m") == "1"
+    rollout.abort()
+    again = conn.deploy(constant(5), "m", "next", "doubles", rollout=[0.25, 1])
+    assert str(again.deployed).endswith(
+        "is this very model already: it is rolled out step by step from now on."
+    )
+    assert (rollout.state, rollout.share) == ("running", 0.25)
+    rollout.abort()
+    for wrong in ({"make_current": False}, {"wait": False}):
+        with pytest.raises(BadRequest, match="leave out make_current and wait"):
+            conn.deploy(constant(6), "m", "next", "doubles", rollout=[0.5], **wrong)
+    with pytest.raises(BadRequest, match="no current version to roll out from"):
+        conn.deploy(constant(6), "another", "next", "doubles", rollout=[0.5])
+    conn.stop_versioned_models({"m": [rollout.now["canary"]]})
 
 
 def test_a_roll_back_aborts_it(conn: ClipperConnection) -> None:
