@@ -9,6 +9,7 @@ from .calls import Calls
 from .cluster import Event
 from .replicas import Replica
 from .rollouts import Rollout
+from .shadows import Shadow
 from .versions import Version
 
 
@@ -55,6 +56,7 @@ class Overview(TypedDict):
     models: list[Version]
     replicas: list[Replica]
     rollouts: list[Rollout]  # each model's last one
+    shadows: list[Shadow]  # likewise
     events: list[Event]
     points: list[Point]  # one a second
 

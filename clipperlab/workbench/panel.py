@@ -16,6 +16,7 @@ from .controls.deploy import DeployControls
 from .controls.model import ModelControls
 from .controls.policy import PolicyControls
 from .controls.rollout import RolloutControls
+from .controls.shadow import ShadowControls
 from .gallery import Gallery
 from .lens import Lens
 from .logs import Logs
@@ -23,7 +24,10 @@ from .namespace import notebook
 from .view import View, set_value
 from .watch import Seen
 
-TABS = ("Model", "Rollout", "Deploy", "Application", "Policy", "Ask", "Pictures", "Replicas", "Logs")
+TABS = (
+    *("Model", "Rollout", "Shadow", "Deploy", "Application", "Policy"),
+    *("Ask", "Pictures", "Replicas", "Logs"),
+)
 
 
 class Panel(View):
@@ -50,12 +54,13 @@ class Panel(View):
         self.deploy = DeployControls(conn, self.worker, notebook() if namespace is None else namespace)
         self.policy = PolicyControls(conn, self.worker)
         self.rollout = RolloutControls(conn, self.worker)
+        self.shadow = ShadowControls(conn, self.worker)
         self.lens = Lens(conn)
         self.logs = Logs()
         self.gallery = Gallery()
         self.tabs = widgets.Tab(
             [
-                *(self.model, self.rollout, self.deploy, self.application, self.policy),
+                *(self.model, self.rollout, self.shadow, self.deploy, self.application, self.policy),
                 *(self.lens, self.gallery, self.replicas, self.logs),
             ],
             titles=list(TABS),
@@ -77,6 +82,7 @@ class Panel(View):
         set_value(self.replicas, glance.replicas(seen, seen.replicas))
         self.model.show(seen)
         self.rollout.show(seen)
+        self.shadow.show(seen)
         self.application.show(seen)
         self.policy.show(seen)
         self.deploy.show(seen)

@@ -12,6 +12,7 @@ from .actions import Worker
 from .controls.model import ModelControls
 from .controls.policy import PolicyControls
 from .controls.rollout import RolloutControls
+from .controls.shadow import ShadowControls
 from .controls.steering import Steering
 from .lens import Lens
 from .pictures import Agreement, Arms, Batches, Latency, Queue, Rollout, Throughput, Versions, set_name
@@ -76,7 +77,10 @@ class ModelView(View):
         self.moves, self.queue, self.batches = Versions(name=name), Queue(), Batches()
         pictures = [self.moves, self.queue, self.batches]
         self.rollout = RolloutControls(conn, self.worker, name)
-        more = widgets.Accordion([self.rollout, self.replicas], titles=["Rollout", "Replicas"])
+        self.shadow = ShadowControls(conn, self.worker, name)
+        more = widgets.Accordion(
+            [self.rollout, self.shadow, self.replicas], titles=["Rollout", "Shadow", "Replicas"]
+        )
         super().__init__(conn, [self.table, self.controls, *pictures, more])
 
     def show(self, seen: Seen, management: Management | None) -> None:
@@ -88,6 +92,7 @@ class ModelView(View):
         self.worker.trouble = seen.why_not
         self.controls.show(seen)
         self.rollout.show(seen)
+        self.shadow.show(seen)
         self.moves.show(seen, management)
         version = self.controls.version.value
         for picture in (self.queue, self.batches):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from clipper_container.errors import ClipperException
 
-from ..management import Application, Event, Management, Overview, Point, Replica, Rollout, Version
+from ..management import Application, Event, Management, Overview, Point, Replica, Rollout, Shadow, Version
 from ..places import ContainerManager
 
 WAIT_S = 5.0  # a point comes every second: a long poll that long means that something is wrong
@@ -55,6 +55,11 @@ class Seen:
 
     def rollout(self, model: str | None) -> Rollout | None:
         return next((rollout for rollout in self.rollouts if rollout["model"] == model), None)
+
+    def shadow(self, model: str | None) -> Shadow | None:
+        """The model's last one, which may have ended."""
+        shadows = self.overview["shadows"] if self.overview else []
+        return next((shadow for shadow in shadows if shadow["model"] == model), None)
 
     def application(self, name: str | None) -> Application | None:
         return next((a for a in self.applications if a["name"] == name), None)

@@ -20,7 +20,13 @@ def rollout(**changes: Any) -> dict[str, Any]:
 
 def seen(policy: P.Policy, point: dict[str, Any], *rollouts: dict[str, Any]) -> Seen:
     application = {"name": "app", "linked_models": ["a", "b"], "policy": P.as_plain(policy)}
-    overview = {"applications": [application], "models": [], "replicas": [], "rollouts": list(rollouts)}
+    overview = {
+        "applications": [application],
+        "models": [],
+        "replicas": [],
+        "rollouts": list(rollouts),
+        "shadows": [],
+    }
     points = [{"id": 1, "at": 1.0, "applications": {"app": point}, "versions": {}}]
     return Seen("", cast(Overview, overview), cast(list[Point], points))
 

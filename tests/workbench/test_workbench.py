@@ -369,6 +369,27 @@ def test_a_rollout_is_started_and_steered_in_the_panel(cluster: ClipperConnectio
     assert cluster.rollout("m").state == "aborted"
 
 
+def test_a_shadow_is_started_seen_and_ended_in_the_panel(cluster: ClipperConnection, panel: Panel) -> None:
+    form = panel.shadow
+    assert "No version of it has been a shadow yet." in form.told.value
+    assert "there was no shadow yet" in form.differ.why_not.value
+    assert form.start.line.code == "conn.start_shadow('m', '2')"
+    form.percent.value = 100
+    form.why.value = "two"
+    assert form.start.line.code == "conn.start_shadow('m', '2', fraction=1.0, message='two')"
+    assert "done" in press(form.start, panel.worker)
+    wait_for("it in words", lambda: "m:2</th><td>running, asked for 100%" in form.told.value)
+    assert "one runs" in form.start.why_not.value
+    wait_for("a pair", lambda: output(cluster) and "0.0% of " in form.told.value)
+    assert "[1.0]'one''two'the whole" in press(form.differ, panel.worker)
+    form.message.value = "<seen> enough"
+    assert form.stop.line.code == "conn.shadow('m').stop('<seen> enough')"
+    press(form.stop, panel.worker)
+    wait_for("its end", lambda: "m:2</th><td>stopped" in form.told.value)
+    assert "no shadow runs" in form.promote.why_not.value
+    assert "<seen> enough" in cluster.events()[-1]["text"]
+
+
 def test_pictures_and_logs_follow_what_happens(cluster: ClipperConnection, panel: Panel) -> None:
     def asked() -> bool:
         output(cluster)

@@ -84,11 +84,12 @@ class API:
         log = EventLog(events, changes)
         applications = Applications(control)
         versions = Versions(control, running, describe)
-        rollouts = Rollouts(control, runner)
+        rollouts, shadows = Rollouts(control, runner), Shadows(control, query_log, tallies)
         self._nouns = (
             cluster,
             Overview(
-                *(cluster, applications, versions, self._replicas, rollouts, log, events, series, changes)
+                *(cluster, applications, versions, self._replicas, rollouts, shadows),
+                *(log, events, series, changes),
             ),
             Logs(manager),
             log,
@@ -98,7 +99,7 @@ class API:
             versions,
             Current(control, describe),
             rollouts,
-            Shadows(control, query_log, tallies),
+            shadows,
             Scaling(control, specs, describe),
             Batches(control, observations, describe),
             Measured(observations),

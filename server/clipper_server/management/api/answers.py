@@ -248,7 +248,7 @@ class Replica(TypedDict):
 class Overview(TypedDict):
     """Everything that a view shows: what there is, what happened, and one point a second.
 
-    `rollouts` are each model's last one.
+    `rollouts` and `shadows` are each model's last one.
     """
 
     cluster: Cluster
@@ -256,5 +256,6 @@ class Overview(TypedDict):
     models: list[Version]
     replicas: list[Replica]
     rollouts: list[Rollout]
+    shadows: list[Shadow]
     events: list[Event]
     points: list[Point]

@@ -18,6 +18,7 @@ from .parameters import Id, WaitS
 from .points import Point
 from .replicas import Replicas
 from .rollouts import Rollouts
+from .shadows import Shadows
 from .versions import Versions
 
 
@@ -29,6 +30,7 @@ class Overview:
         versions: Versions,
         replicas: Replicas,
         rollouts: Rollouts,
+        shadows: Shadows,
         log: EventLog,
         events: Events,
         series: Series,
@@ -39,6 +41,7 @@ class Overview:
         self._versions = versions
         self._replicas = replicas
         self._rollouts = rollouts
+        self._shadows = shadows
         self._log = log
         self._events = events
         self._series = series
@@ -85,6 +88,7 @@ class Overview:
             "models": models,
             "replicas": replicas,
             "rollouts": self._rollouts.last(),
+            "shadows": self._shadows.last(),
             "events": events,
             "points": points,
         }

@@ -49,6 +49,10 @@ class Shadows:
         """All of the model's, the last one at the end, with how often they agreed."""
         return [self._described(shadow) for shadow in self._control.shadows.of(model)]
 
+    def last(self) -> list[answers.Shadow]:
+        """Each model's last one."""
+        return [self._described(shadow) for shadow in self._control.shadows.last()]
+
     async def start_shadow(self, model: str, new: NewShadow, x_clipper_who: Who = "") -> answers.Shadow:
         """Ask a version beside the current one, for a fraction of the inputs; nobody gets its answers."""
         started = await self._control.shadows.start(

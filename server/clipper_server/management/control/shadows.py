@@ -28,6 +28,10 @@ class Shadows:
             find.versions(self._state, model)
         return found
 
+    def last(self) -> list[Shadow]:
+        """Each model's last one."""
+        return self._state.last_shadows()
+
     async def start(self, model: str, version: str, fraction: float, who: str, message: str) -> Shadow:
         """Ask the version beside the current one, for that fraction of the inputs."""
         found = find.version(self._state, model, version)

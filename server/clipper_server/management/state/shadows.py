@@ -15,6 +15,11 @@ class Shadows(Database):
         rows = self._db.execute("SELECT * FROM shadows WHERE model = ? ORDER BY id", (model,))
         return [_shadow(row) for row in rows]
 
+    def last_shadows(self) -> list[Shadow]:
+        """Each model's last one."""
+        query = "SELECT * FROM shadows WHERE id IN (SELECT max(id) FROM shadows GROUP BY model) ORDER BY id"
+        return [_shadow(row) for row in self._db.execute(query)]
+
     def live_shadows(self) -> list[Shadow]:
         rows = self._db.execute("SELECT * FROM shadows WHERE state = 'running' ORDER BY id")
         return [_shadow(row) for row in rows]
