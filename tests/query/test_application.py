@@ -12,9 +12,10 @@ from clipper_container.errors import BadRequest
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 from clipper_server.policies import PolicySpec, SplitSpec, VoteSpec
-from clipper_server.query.application import Answer, Application, Request
+from clipper_server.query.application import Application
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.policies import Able, Arm, Combined, Decision
+from clipper_server.query.request import Answer, Request
 from clipper_server.query.task import Outcome
 from clipper_server.query.traces import describe
 from clipper_server.snapshot import ApplicationSpec, Snapshot

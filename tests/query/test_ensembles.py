@@ -7,8 +7,9 @@ import random
 
 from clipper_container.inputs import Tensor
 from clipper_server.policies import VoteSpec
-from clipper_server.query.application import Answer, Application, Request
+from clipper_server.query.application import Application
 from clipper_server.query.configuration import Configuration
+from clipper_server.query.request import Answer, Request
 from clipper_server.snapshot import ApplicationSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
 from tests.support.virtual_time import run

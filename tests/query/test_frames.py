@@ -23,11 +23,12 @@ from clipper_container.links import Work
 from clipper_container.loaders import load
 from clipper_container.replica import answer, warm_up
 from clipper_server.policies import SplitSpec
-from clipper_server.query.application import Application, Request
+from clipper_server.query.application import Application
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.protocols import Adapter
 from clipper_server.query.protocols.open_inference import OpenInferenceProtocol
 from clipper_server.query.protocols.open_inference import frames as open_inference
+from clipper_server.query.request import Request
 from clipper_server.query.task import Task
 from clipper_server.snapshot import ApplicationSpec, RequestSpec, Snapshot
 from tests.support.fakes import FakeReplica, new_queue, version_spec

@@ -20,12 +20,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from clipper_container.errors import ClusterError
 from clipper_container.wire import Fault
 from clipper_server.changes import Changes
-from clipper_server.query.application import Answer
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.frontend import Server
 from clipper_server.query.http import HTTPProtocol
 from clipper_server.query.listener import Listener
 from clipper_server.query.protocols.clipper import ClipperProtocol
+from clipper_server.query.request import Answer
 from clipper_server.query.slices import Steps
 from clipper_server.query.task import Outcome
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, RequestSpec, Snapshot

@@ -20,10 +20,11 @@ from clipper_container import inputs
 from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.inputs import INPUT_TYPES, Tensor, array_tensor
 from clipper_container.wire import Fault
-from clipper_server.query.application import Answer, Application, Request
+from clipper_server.query.application import Application
 from clipper_server.query.protocols import Response
 from clipper_server.query.protocols.open_inference import OpenInferenceProtocol, infer_path
 from clipper_server.query.protocols.open_inference.tensors import DATATYPES
+from clipper_server.query.request import Answer, Request
 
 Array = np.ndarray[Any, Any]
 LENGTH = b"inference-header-content-length"

@@ -22,9 +22,9 @@ from clipper_container import wire
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault, Metric
 from clipper_server.query import door
-from clipper_server.query.application import Answer, Request
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.replicas import Replica, credential
+from clipper_server.query.request import Answer, Request
 from clipper_server.query.task import Dispatch, Task
 from clipper_server.snapshot import ApplicationSpec, Complaint, Snapshot
 from tests.support.fakes import version_spec

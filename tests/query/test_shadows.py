@@ -9,8 +9,9 @@ import pytest
 
 from clipper_container.inputs import Tensor
 from clipper_server.query import shadows
-from clipper_server.query.application import Answer, Application, Request
+from clipper_server.query.application import Application
 from clipper_server.query.configuration import Configuration
+from clipper_server.query.request import Answer, Request
 from clipper_server.query.shadows import Busy
 from clipper_server.querylog import Pair, Record, Shed
 from clipper_server.shadows import ShadowSpec

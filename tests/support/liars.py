@@ -17,9 +17,9 @@ import msgspec
 
 from clipper_container import wire
 from clipper_container.inputs import Tensor
-from clipper_server.query.application import Answer, Request
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.replicas import Replica, credential
+from clipper_server.query.request import Answer, Request
 from clipper_server.snapshot import ApplicationSpec, Report, Snapshot
 
 from .fakes import version_spec

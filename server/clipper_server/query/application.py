@@ -4,77 +4,24 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import INPUT_TYPES, Tensor
+from clipper_container.inputs import INPUT_TYPES
 from clipper_container.wire import Fault
 
 from ..snapshot import ApplicationSpec
-from .cache import Cache
-from .deadlines import Deadlines
 from .metrics import ApplicationMetrics
-from .policies import Arm, Decision, Policy
+from .policies import Arm, Policy
 from .policies.first import First
 from .policies.kinds import policy_of
+from .query import Parts, Query
 from .queue import ModelQueue
-from .rollouts import NOT_NEEDED, Rollouts
-from .shadows import Sample, Shadows
-from .slices import SMALL, Slices, Steps, at_once, let_go
-from .task import GONE, Outcome, Output, Task
-from .traces import Chosen, Leg, Trace, Traces
-
-BROKEN = "internal_error"
-"""Why a query is refused that we have not answered by our own fault."""
+from .request import BROKEN, Answer, Reply, Request
 
 log = logging.getLogger(__name__)
-
-
-class Request(NamedTuple):
-    """What every protocol's request comes down to.
-
-    `version` asks for one version of the model, `timeout_s` for an answer earlier than the objective, `raw`
-    for outputs as tensors; without `cached` the prediction cache is left out. `unit` is whom a choice among
-    arms sticks to. `form` is how the answer is to be written, which is the protocol's own affair.
-    """
-
-    protocol: str
-    tensors: list[Tensor]
-    version: str | None = None
-    timeout_s: float | None = None
-    cached: bool = True
-    raw: bool = False
-    form: Any = None
-    unit: str | None = None
-
-
-class Choice(NamedTuple):
-    """What a policy that has a choice did for one answer.
-
-    `model` is the version that answered; None where several were combined. `confidence` is the part of the
-    weight that agrees; None where one answered. Of the arms that were `asked`, `used` are in the answer.
-    """
-
-    model: str | None
-    confidence: float | None
-    asked: int
-    used: int
-
-
-class Answer(NamedTuple):
-    """`output` is None where it is the default output; `fault` then says why.
-
-    `version` is the model's that answered, or was to answer. Without a choice among models `choice` is None.
-    """
-
-    query_id: int
-    output: Output | None
-    fault: Fault | None
-    version: str
-    choice: Choice | None = None
 
 
 class Models(Protocol):
@@ -86,22 +33,6 @@ class Models(Protocol):
     def versions(self, model: str) -> list[str]: ...
 
 
-class Parts(NamedTuple):
-    """What the applications of one frontend share."""
-
-    clock: Callable[[], float]
-    deadlines: Deadlines
-    cache: Cache
-    traces: Traces
-    next_id: Callable[[], int]
-    slices: Slices
-    rollouts: Rollouts
-    shadows: Shadows
-
-
-Reply = Callable[[list[Answer]], None]
-
-
 class Application:
     """Answers queries: with its models' outputs in time, or with its default output and the reason."""
 
@@ -109,6 +40,7 @@ class Application:
         self, spec: ApplicationSpec, models: Models, parts: Parts, metrics: ApplicationMetrics
     ) -> None:
         self.spec = spec
+        self.name = spec.name
         self.input_type = INPUT_TYPES[spec.input_type]
         self.default_output = msgspec.json.encode(spec.default_output)
         self.objective_s = spec.latency_slo_micros / 1e6
@@ -212,282 +144,3 @@ class Application:
             return Fault("no_model_linked", f"No model is linked to {self.spec.name}. {advice}")
         models = ", ".join(self.spec.linked_models)
         return Fault("no_replicas", f"{models}, linked to {self.spec.name}, has no version that is deployed.")
-
-
-class Query:
-    """One request on its way: what its inputs wait for, until all is there or the deadline has come.
-
-    One of many inputs is asked and answered in slices.
-    """
-
-    __slots__ = (
-        *("application", "received_at", "deadline", "finished"),
-        *("_protocol", "_policy", "_decision", "_queues", "_inputs"),
-        *("_tasks", "_missing", "_reply", "_joined", "_samples"),
-    )
-
-    def __init__(
-        self,
-        application: Application,
-        request: Request,
-        policy: Policy,
-        decision: Decision,
-        queues: list[ModelQueue],
-        received_at: float,
-        deadline: float,
-        reply: Reply,
-    ) -> None:
-        self.application = application
-        self.received_at = received_at
-        self.deadline = deadline
-        self.finished = False
-        self._protocol = request.protocol
-        self._policy = policy
-        self._decision = decision
-        self._queues = queues
-        self._inputs = len(request.tensors)
-        self._tasks: list[Task] = []  # for the first input one for each queue, then for the second ...
-        self._missing = 1  # no answer before all has been asked
-        self._reply = reply
-        self._joined: set[Task] | None = None
-        self._samples: list[Sample] | None = None
-        if application.parts.shadows.by_model:
-            self._samples = application.parts.shadows.sample(decision, request.tensors)
-        if self._inputs <= SMALL:
-            for tensor in request.tensors:
-                for queue in queues:
-                    self._tasks.append(self._ask(queue, tensor, request))
-            self._missing -= 1
-            if self._missing:
-                application.parts.deadlines.watch(self)
-            else:
-                self._finish()
-        else:
-            application.parts.deadlines.watch(self)
-            application.parts.slices.add(self._ask_all(request))
-
-    def _ask_all(self, request: Request) -> Steps[None]:
-        try:
-            for tensor in request.tensors:
-                if self.finished:  # the deadline has come, or the client has gone
-                    return
-                for queue in self._queues:
-                    self._tasks.append(self._ask(queue, tensor, request))
-                yield
-            self.settled()
-        except Exception:
-            self.finished = True
-            self._give([self.application.broken()])
-
-    def _ask(self, queue: ModelQueue, tensor: Tensor, request: Request) -> Task:
-        cache = self.application.parts.cache
-        key = cache.key(queue.id, tensor, request.raw, queue.spec.max_cached_input)
-        if key is None or not request.cached:
-            task = Task(queue, tensor, request.raw, self.received_at, self.deadline, key)
-        else:
-            queue.metrics.lookups += 1
-            pending = cache.pending(key)
-            if pending is not None:
-                queue.metrics.joined += 1
-                queue.hurry(pending, self.deadline)
-                if self._joined is None:
-                    self._joined = set()
-                self._joined.add(pending)
-                self._wait_for(pending)
-                return pending
-            task = Task(queue, tensor, request.raw, self.received_at, self.deadline, key)
-            output = cache.output(key)
-            if output is not None:
-                queue.metrics.hits += 1
-                task.cache = "hit"
-                task.outcome = output
-                return task
-            task.cache = "miss"
-            cache.expect(key, task)
-        self._wait_for(task)
-        queue.put(task, self.received_at)
-        return task
-
-    def _wait_for(self, task: Task) -> None:
-        if self not in task.waiters:  # as when one input is there twice
-            self._missing += 1
-            task.waiters.add(self)
-
-    def settled(self) -> None:
-        self._missing -= 1
-        if self.finished:
-            return
-        if not self._missing:
-            self._finish()
-        elif self._policy.early and self._certain():
-            self._finish(decided=True)
-
-    def _certain(self) -> bool:
-        """Whether what is missing could not change the answer. It then leaves its queues."""
-        asked_all = self._inputs == 1 and len(self._tasks) == len(self._queues)
-        return asked_all and self._policy.certain(self._decision, [task.outcome for task in self._tasks])
-
-    def expire(self) -> None:
-        """The deadline has come: answer with what is there."""
-        self._finish()
-
-    def cancel(self) -> None:
-        """Nobody waits for the answer any more."""
-        self._reply = _no_reply
-        if not self.finished:
-            self.finished = True
-            self.application.metrics.cancelled += self._inputs
-            self._at_once_or_in_slices(self._let_go())
-
-    def _finish(self, decided: bool = False) -> None:
-        """Answer with what is there. Where that is `decided`, what is missing is not late."""
-        self.finished = True
-        if self._inputs != 1:
-            self._at_once_or_in_slices(self._answer())
-            return
-        application = self.application
-        try:
-            now = application.parts.clock()
-            answers = [self._answer_to(0, now, decided)]
-            self._count(now)
-        except Exception:  # those that wait for the same outputs have no part in it
-            answers = [application.broken()]
-        self._give(answers)
-        if self._samples is not None:
-            self._show(answers)
-
-    def _at_once_or_in_slices(self, work: Steps[None]) -> None:
-        if self._inputs <= SMALL:
-            at_once(work)
-        else:
-            self.application.parts.slices.add(work)
-
-    def _answer(self) -> Steps[None]:
-        answers = []
-        try:
-            now = self.application.parts.clock()
-            for i in range(self._inputs):
-                answers.append(self._answer_to(i, now))
-                yield
-            self._count(self.application.parts.clock())
-        except Exception:
-            answers = [self.application.broken()]
-        self._give(answers)
-        if self._samples is not None:
-            self._show(answers)
-        yield from let_go(self._tasks)
-
-    def _let_go(self) -> Steps[None]:
-        now = self.application.parts.clock()
-        for i in range(self._inputs):
-            tasks = self._tasks_of(i)
-            outcomes = [self._outcome(task, now) for task in tasks]
-            self._trace(self.application.parts.next_id(), tasks, outcomes, None, None, now, "cancelled")
-            yield
-
-    def _count(self, now: float) -> None:
-        metrics = self.application.metrics
-        metrics.answered += self._inputs
-        metrics.latency.observe(now - self.received_at, self._inputs)
-
-    def _give(self, answers: list[Answer]) -> None:
-        reply, self._reply = self._reply, _no_reply  # which breaks a cycle
-        reply(answers)
-
-    def _show(self, answers: list[Answer]) -> None:
-        """To the shadows, what was answered."""
-        samples, self._samples = self._samples, None
-        if samples and len(answers) == self._inputs:
-            application = self.application
-            said = [answer.query_id for answer in answers]
-            application.parts.shadows.answered(
-                samples, self._tasks, said, application.spec.name, self.deadline - self.received_at
-            )
-
-    def _tasks_of(self, i: int) -> list[Task]:
-        """What was asked for this input. At the deadline perhaps nothing was, yet."""
-        if self._inputs == 1:
-            return self._tasks
-        width = len(self._queues)
-        found = self._tasks[i * width : (i + 1) * width]
-        return found or [Task(q, GONE, False, self.received_at, self.deadline) for q in self._queues]
-
-    def _answer_to(self, i: int, now: float, decided: bool = False) -> Answer:
-        application = self.application
-        decision = self._decision
-        version = self._queues[0].spec.version if self._queues else ""
-        tasks = self._tasks_of(i)
-        outcomes = [self._outcome(task, now, decided) for task in tasks]
-        query_id = application.parts.next_id()
-        choice = None
-        if not outcomes:
-            outcome: Outcome = application.unlinked()
-        else:
-            outcome, confidence, used = self._policy.combine(decision, outcomes)
-            if self._policy.choice or decision.sides:
-                model = self._queues[0].name if len(outcomes) == 1 and confidence is None else None
-                choice = Choice(model, confidence, len(outcomes), used)
-                application.metrics.chose(decision, tasks, outcomes, confidence if used else None)
-                for side, task, found in zip(decision.sides, tasks, outcomes, strict=False):
-                    if side is not None:
-                        side.add(task, found)
-        if isinstance(outcome, Fault):
-            self._trace(query_id, tasks, outcomes, outcome, choice, now, application.refused(outcome))
-            return Answer(query_id, None, outcome, version, choice)
-        self._trace(query_id, tasks, outcomes, None, choice, now, "answered")
-        return Answer(query_id, outcome, None, version, choice)
-
-    def _outcome(self, task: Task, now: float, decided: bool = False) -> Outcome:
-        if task.outcome is None:
-            task.leave(self)
-            if decided:
-                message = f"{task.queue.name} was not waited for: it could not change the answer."
-                return Fault(NOT_NEEDED, message)
-            return task.queue.why_late(task, now)
-        return task.outcome
-
-    def _skipped(self) -> tuple[str, ...]:
-        """A tuple, as traces keep it, and the garbage collector looks through lists."""
-        return tuple(arm.name for arm in self._decision.skipped) if self._decision.skipped else ()
-
-    def _trace(
-        self,
-        query_id: int,
-        tasks: list[Task],
-        outcomes: list[Outcome],
-        fault: Fault | None,
-        choice: Choice | None,
-        now: float,
-        ending: str,
-    ) -> None:
-        legs = [
-            Leg(
-                task.queue.name,
-                "joined" if self._joined is not None and task in self._joined else task.cache,
-                task.entered_at,
-                task.dispatch,
-                task.losses,
-                outcome if isinstance(outcome, Fault) else None,
-            )
-            for task, outcome in zip(tasks, outcomes, strict=True)
-        ]
-        application = self.application
-        application.parts.traces.keep(
-            Trace(
-                query_id,
-                application.spec.name,
-                self._protocol,
-                type(self._policy).__name__,
-                self.received_at,
-                now,
-                self.deadline,
-                legs[0] if len(legs) == 1 else legs,
-                fault,
-                ending,
-                None if choice is None else Chosen(self._decision.propensity, self._skipped(), *choice[1:]),
-            )
-        )
-
-
-def _no_reply(_answers: list[Answer]) -> None:
-    """Takes the place of a query's reply when it has been called."""

@@ -23,7 +23,7 @@ from ..snapshot import (
     VersionSpec,
 )
 from .admission import MAX_WAITING
-from .application import Application, Parts
+from .application import Application
 from .cache import Cache
 from .cors import CORS
 from .deadlines import Deadlines
@@ -33,6 +33,7 @@ from .protocols import Adapter
 from .protocols.clipper import ClipperProtocol, FramesOverClipper
 from .protocols.open_inference import OpenInferenceProtocol, infer_path
 from .protocols.open_inference.frames import FramesOverOpenInference
+from .query import Parts
 from .querylog import Records
 from .queue import ModelQueue
 from .replicas import Replica

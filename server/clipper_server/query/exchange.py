@@ -8,12 +8,13 @@ from typing import Protocol
 from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.wire import Fault
 
-from .application import BROKEN, Answer, Query, Request
 from .cors import CORS
 from .incoming import Incoming
 from .limits import too_long
 from .protocols import Adapter, Response
 from .protocols.json_body import Body
+from .query import Query
+from .request import BROKEN, Answer, Request
 from .slices import SMALL, Steps, let_go
 from .unpacking import ENCODINGS, unpacked
 

@@ -11,8 +11,9 @@ from typing import NamedTuple, Protocol
 
 from clipper_container.errors import BadRequest
 
-from ..application import Answer, Application, Request
+from ..application import Application
 from ..limits import Limits
+from ..request import Answer, Request
 from ..slices import Steps
 from .json_body import Body
 

@@ -10,8 +10,9 @@ import msgspec
 
 from clipper_container.errors import BadRequest
 
-from ..application import Answer, Application, Choice, Request
+from ..application import Application
 from ..limits import DEFAULT, Limits
+from ..request import Answer, Choice, Request
 from ..slices import SMALL, Steps
 from . import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from .frames import Frames

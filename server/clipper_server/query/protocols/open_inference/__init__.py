@@ -22,8 +22,9 @@ import numpy as np
 from clipper_container.errors import BadRequest
 from clipper_container.inputs import Tensor, sized_tensor
 
-from ...application import Answer, Application, Request
+from ...application import Application
 from ...limits import DEFAULT, Limits
+from ...request import Answer, Request
 from ...slices import Steps, at_once
 from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from ..json_body import Body, mistake, unmarked

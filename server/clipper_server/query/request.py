@@ -1,0 +1,61 @@
+"""What every protocol's request comes down to, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from clipper_container.inputs import Tensor
+from clipper_container.wire import Fault
+
+from .task import Output
+
+BROKEN = "internal_error"
+"""Why a query is refused that we have not answered by our own fault."""
+
+
+class Request(NamedTuple):
+    """What every protocol's request comes down to.
+
+    `version` asks for one version of the model, `timeout_s` for an answer earlier than the objective, `raw`
+    for outputs as tensors; without `cached` the prediction cache is left out. `unit` is whom a choice among
+    arms sticks to. `form` is how the answer is to be written, which is the protocol's own affair.
+    """
+
+    protocol: str
+    tensors: list[Tensor]
+    version: str | None = None
+    timeout_s: float | None = None
+    cached: bool = True
+    raw: bool = False
+    form: Any = None
+    unit: str | None = None
+
+
+class Choice(NamedTuple):
+    """What a policy that has a choice did for one answer.
+
+    `model` is the version that answered; None where several were combined. `confidence` is the part of the
+    weight that agrees; None where one answered. Of the arms that were `asked`, `used` are in the answer.
+    """
+
+    model: str | None
+    confidence: float | None
+    asked: int
+    used: int
+
+
+class Answer(NamedTuple):
+    """`output` is None where it is the default output; `fault` then says why.
+
+    `version` is the model's that answered, or was to answer. Without a choice among models `choice` is None.
+    """
+
+    query_id: int
+    output: Output | None
+    fault: Fault | None
+    version: str
+    choice: Choice | None = None
+
+
+Reply = Callable[[list[Answer]], None]
