@@ -59,7 +59,7 @@ def deploy(wb: Checked, result: Mapping[str, Any]) -> None:
     "week-drift",
     hints=(
         "Compare Wednesday with Monday: which numbers are the same, and which are not?",
-        "Stage the new version with make_current=False, compare, and then set_model_version.",
+        "Stage the new version with make_current=False, compare, and then start_rollout.",
         "A version that has seen pictures of both kinds is right on both.",
     ),
 )
