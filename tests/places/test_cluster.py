@@ -213,6 +213,31 @@ def test_roll_back_and_forward_under_load_loses_nothing(conn: ClipperConnection)
     assert all(outputs in ([1, 1], [2, 2]) for outputs in seen)
 
 
+def failing(inputs: list[Any]) -> list[Any]:
+    raise ValueError("This version cannot.")
+
+
+def test_a_version_is_tried_beside_the_current_one_and_a_bad_one_is_taken_back(
+    conn: ClipperConnection,
+) -> None:
+    conn.register_application("tried", "doubles", "default", 20_000_000)
+    deploy_python_closure(conn, "tried", 1, "doubles", constant(1))
+    conn.link_model_to_app("tried", "tried")
+    deploy_python_closure(conn, "tried", 2, "doubles", failing, make_current=False)
+    with asking(conn, "tried") as answers:
+        shadow = conn.start_shadow("tried", 2, fraction=1)
+        wait_for("what it said", lambda: shadow.now["seen"]["failed"].get("model_error"))
+        assert set(answers) == {1}
+        assert "This version cannot." in shadow.diff().iloc[0]["after"]
+        shadow.stop()
+        rollout = conn.start_rollout("tried", 2, steps=[0.5, 1])
+        wait_for("it to be taken back", lambda: rollout.state == "failed", 120)
+        since = len(answers)
+        wait_for("answers after that", lambda: len(answers) > since + 20)
+        assert set(answers[since + 2 :]) == {1}, "but for those on their way, all are the version's before"
+    assert conn.get_current_model_version("tried") == "1"
+
+
 def test_all_replicas_answer_and_scaling_down_loses_nothing(conn: ClipperConnection) -> None:
     deploy_who(conn, "scaled", "scaled", num_replicas=3)
     assert len({output(conn, "scaled") for _ in range(30)}) == 3
