@@ -47,8 +47,13 @@ class ShadowControls(widgets.VBox):
         self.stop = self._ending("Stop", worker, [])
         self.message.observe(lambda _: self.stop.renew(), "value")
         self.version = widgets.Dropdown(description="Version")
-        self.percent = widgets.IntSlider(
-            DEFAULT_PERCENT, min=1, max=100, description="Of the inputs, in %", style=LABEL
+        self.percent = widgets.BoundedIntText(
+            *(DEFAULT_PERCENT,),
+            min=1,
+            max=100,
+            description="Of the inputs, in %",
+            layout={"width": "13em"},
+            style=LABEL,
         )
         self.why = widgets.Text(
             description="Reason", placeholder="why, for the history", layout=WIDE, style=LABEL
