@@ -166,6 +166,22 @@ def test_a_version_that_only_crashes_is_taken_back_without_waiting_for_its_answe
     assert "those of the version before do not. Last words: Killed, out of memory." in world.texts[-1]
 
 
+def test_one_stall_of_its_replica_is_no_trend(tmp_path: Path) -> None:
+    """Twenty bad answers at once are one event, and not twenty that know nothing of each other."""
+    world = World(tmp_path, steps=[0.5])
+    world.run(none_bad, 1000)
+    for _ in range(2):
+        world.ask(40, lambda canary: canary)
+    world.run(none_bad, 200)
+    assert world.ended() is None
+    evidence: Any = world.rollouts.evidence(world.state.rollouts("m")[-1])
+    assert evidence["guardrails"][0]["canary"] > 10
+    assert evidence["guardrails"][0]["reached"] < 1
+    for _ in range(4):
+        world.ask(40, lambda canary: canary)
+    assert world.ended() == "failed"
+
+
 def test_where_both_crash_it_is_nobodys_fault(world: World) -> None:
     world.crashing = {"1": "No disk.", "2": "No disk."}
     world.run(none_bad, 1000)

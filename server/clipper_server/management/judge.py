@@ -17,6 +17,8 @@ from .state import Guardrail
 
 ALPHA = 0.01
 """Of taking back a version that is no worse: the probability, for each guardrail and as long as it runs."""
+WINDOW_S = 0.5
+WINDOWS = 3  # in which the canary has had bad events: what one stall of one replica spoils is no trend
 LEAST = 50  # inputs of the canary before a step can pass
 LEAST_LATENCIES = 200  # of the control, before its p95 is a measure
 WORDS = {
@@ -42,12 +44,25 @@ class _Rail:
         self.events = BadEvents(1.0 if rail.kind == "latency_p95" else rail.tolerance)
         self._control = [0] * (len(LATENCIES_S) + 1)
         self.bound: int | None = None  # of LATENCIES_S: what takes longer is slow
+        self._windows: set[int] = set()
 
-    def add(self, control: ArmCounts, canary: ArmCounts, share: float) -> None:
+    @property
+    def worse(self) -> bool:
+        return len(self._windows) >= WINDOWS and self.events.worse(ALPHA)
+
+    @property
+    def reached(self) -> float:
+        """How far it is on its way to taking the version back, from 0 to 1."""
+        return min(self.events.until_enough(ALPHA), len(self._windows) / WINDOWS)
+
+    def add(self, control: ArmCounts, canary: ArmCounts, share: float, now: float) -> None:
+        bad = self.events.canary
         if self.rail.kind == "latency_p95":
             self._add_latencies(control.latencies, canary.latencies, share)
         else:
             self.events.add(getattr(canary, self.rail.kind), getattr(control, self.rail.kind), share)
+        if self.events.canary > bad and len(self._windows) < WINDOWS:
+            self._windows.add(int(now / WINDOW_S))
 
     def _add_latencies(self, control: Sequence[int], canary: Sequence[int], share: float) -> None:
         """By a bound that was known before: chosen from the same inputs, it would be no test."""
@@ -86,8 +101,8 @@ class Judge:
         self._step_began_at = now
         self._in_step = 0
 
-    def add(self, control: ArmCounts, canary: ArmCounts, share: float) -> None:
-        """What has become of more inputs, of which the canary had that share."""
+    def add(self, control: ArmCounts, canary: ArmCounts, share: float, now: float) -> None:
+        """What has become of more inputs, of which the canary had that share, as is known now."""
         self._in_step += canary.chosen
         for total, more in ((self.control, control), (self.canary, canary)):
             total.chosen += more.chosen
@@ -95,10 +110,10 @@ class Judge:
             total.late += more.late
             total.defaults += more.defaults
         for rail in self._rails:
-            rail.add(control, canary, share)
+            rail.add(control, canary, share, now)
 
     def verdict(self, now: float) -> Verdict:
-        worse = next((rail for rail in self._rails if rail.events.worse(ALPHA)), None)
+        worse = next((rail for rail in self._rails if rail.worse), None)
         return self.without_guardrails(now) if worse is None else Verdict("fail", self._worse(worse))
 
     def without_guardrails(self, now: float) -> Verdict:
@@ -128,7 +143,7 @@ class Judge:
                 "text": str(rail),
                 "canary": rail.events.canary,
                 "control": rail.events.control,
-                "reached": round(rail.events.until_enough(ALPHA), 4),
+                "reached": round(rail.reached, 4),
             }
             for rail in self._rails
         ]

@@ -64,7 +64,7 @@ class Rollouts:
         for rollout in live:
             self._judge(rollout)
         if live:
-            self._take_in({rollout.id for rollout in live})
+            self._take_in({rollout.id for rollout in live}, now)
         for rollout in live:
             if rollout.state == "running" and now >= self._warm_at[rollout.id]:
                 self._act(rollout, self._verdict(rollout, now), now)
@@ -114,14 +114,14 @@ class Rollouts:
             del self._counted[old]
         self._changes.notify()
 
-    def _take_in(self, live: set[int]) -> None:
+    def _take_in(self, live: set[int], now: float) -> None:
         for report in self._frontends.live():
             for told in report.rollouts:
                 share = self._counted.get(told.epoch, {}).get(told.id)
                 key = report.frontend, report.began, told.id, told.epoch
                 if told.id in live and share is not None and 0 < share < 1:
                     seen = self._seen.get(key)
-                    self._judges[told.id].add(*_grown(seen, told), share)
+                    self._judges[told.id].add(*_grown(seen, told), share, now)
                 self._seen[key] = _Seen(told.control, told.canary)
         if len(self._seen) > 1000:
             self._seen = {key: seen for key, seen in self._seen.items() if key[2] in self._judges}
