@@ -266,7 +266,7 @@ def decode(count: int, dtypes: Sequence[str], shapes: Sequence[Sequence[int]], b
         raise ValueError("there are not as many dtypes or shapes as inputs")
     if len(dtypes) == 1 and dtypes[0] in TEXTS:
         return _texts(count, dtypes[0], [int(shape[0]) for shape in shapes], body)
-    if any(map(named.is_named, dtypes)):
+    if any(named.is_named(dtype) or dtype in TEXTS for dtype in dtypes):
         return _sets(count, dtypes, shapes, body)
     if len(dtypes) == 1 and len(shapes) == 1:
         return np.frombuffer(body, dtype=dtypes[0]).reshape(count, *shapes[0])
@@ -296,12 +296,17 @@ def _sets(count: int, dtypes: Sequence[str], shapes: Sequence[Sequence[int]], bo
     start = 0
     for i, dtype in enumerate(dtypes):
         shape = shapes[i if len(shapes) > 1 else 0]
-        size = named.size_of(dtype, shape) if named.is_named(dtype) else math.prod(shape)
+        size = named.size_of(dtype, shape) if named.is_named(dtype) else math.prod(shape) * _item(dtype)
         found.append(decode(1, [dtype], [shape], view[start : start + size])[0])
         start += size
     if start != len(view):
         raise ValueError("the shapes do not add up to the body")
     return found
+
+
+def _item(dtype: str) -> int:
+    """Bytes of what a shape counts: a text's is its length."""
+    return 1 if dtype in TEXTS else np.dtype(dtype).itemsize
 
 
 def _texts(count: int, dtype: str, sizes: list[int], body: Any) -> list[Any]:

@@ -108,6 +108,8 @@ DTYPES = st.sampled_from(
     st.lists(st.lists(st.integers(-2, 40), max_size=3), min_size=1, max_size=3),
     st.binary(max_size=60),
 )
+@example(3, ["json", "json", "json"], [[]], b"")
+@example(2, ["json", "<f8"], [[2], [1]], b"[]" + bytes(8))
 @example(1, [named.dtype_of(ROW)], [[2, 1]], bytes(9) + b"[]" + bytes(4))
 def test_whatever_comes_is_read_or_refused(
     count: int, dtypes: list[str], shapes: list[list[int]], body: bytes
@@ -115,3 +117,10 @@ def test_whatever_comes_is_read_or_refused(
     with contextlib.suppress(ValueError, IndexError, msgspec.MsgspecError):
         found = inputs.decode(count, dtypes, shapes, body)
         assert len(found) == count
+
+
+def test_inputs_of_several_kinds_are_each_read() -> None:
+    found = inputs.decode(3, ["json", "<f8", "str"], [[2], [1], [3]], b"[]" + bytes(8) + b"abc")
+    assert found[0] == []
+    assert found[1].tolist() == [0.0]
+    assert found[2] == "abc"
