@@ -133,11 +133,22 @@ def write_notebook(path: Path) -> None:
 
 
 def violations(page: Page, selector: str) -> list[str]:
-    """What axe-core finds wrong with what `selector` chooses: each a rule, and the elements that break it."""
+    """What axe-core finds wrong with what `selector` chooses: each a rule, and the elements that break it.
+
+    Views change every second, and themes for a moment: what was wrong in the midst of that only is nothing.
+    """
     page.evaluate(Axe().axe_script)
+    found = _broken_rules(page, selector)
+    if found:
+        again = _broken_rules(page, selector)
+        found = {rule: told for rule, told in again.items() if rule in found}
+    return list(found.values())
+
+
+def _broken_rules(page: Page, selector: str) -> dict[str, str]:
     found = page.evaluate("(selector) => axe.run(selector, {resultTypes: ['violations']})", selector)
-    return [
-        f"{rule['id']} ({rule['impact']}): {rule['help']}\n"
+    return {
+        rule["id"]: f"{rule['id']} ({rule['impact']}): {rule['help']}\n"
         + "\n".join(f"  {node['html'][:200]} {node['any'][:1]}" for node in rule["nodes"])
         for rule in found["violations"]
-    ]
+    }
