@@ -55,16 +55,20 @@ def _group(nodeid: str) -> str:
 def _longest_first(items: list[pytest.Item]) -> None:
     """Groups that may take long begin first, so that none is left with all others at their end.
 
-    How long is told by their tests' limits, and then by how many have a cluster.
+    How long is told by their tests' limits, and then by how many have a cluster. Browsers come last: while
+    containers begin and end, networks do, and a browser gives up what it is just asking for.
     """
-    longest: dict[str, tuple[float, int]] = {}
+    nothing = (True, 0.0, 0)
+    longest: dict[str, tuple[bool, float, int]] = {}
     for item in items:
         if not item.get_closest_marker("skip"):
-            most, clusters = longest.get(_group(item.nodeid), (0.0, 0))
+            _, most, clusters = longest.get(_group(item.nodeid), nothing)
             limit = item.get_closest_marker("timeout")
             most = max(most, limit.args[0] if limit else 0.0)
-            longest[_group(item.nodeid)] = (most, clusters + ("attach" in getattr(item, "fixturenames", ())))
-    items.sort(key=lambda item: longest.get(_group(item.nodeid), (0.0, 0)), reverse=True)
+            clusters += "attach" in getattr(item, "fixturenames", ())
+            in_browser = hasattr(getattr(item, "module", None), "sync_playwright")
+            longest[_group(item.nodeid)] = (not in_browser, most, clusters)
+    items.sort(key=lambda item: longest.get(_group(item.nodeid), nothing), reverse=True)
 
 
 class _ByModule(LoadScopeScheduling):  # type: ignore[misc]

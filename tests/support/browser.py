@@ -37,6 +37,8 @@ c.JupyterNotebookApp.expose_app_in_browser = True
 """
 # JupyterLab's own, where a kernel restarts while its debugger asks it for its state.
 DEBUGGER = "Could not restore the debugger state"
+# Where a network of containers begins or ends meanwhile: the browser gives up what it is just asking for.
+NETWORK = "Failed to load resource: net::ERR_NETWORK_CHANGED"
 IDLE = """() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status
   === 'idle'"""
 
@@ -94,7 +96,7 @@ class Notebook:
         page.wait_for_function(IDLE, timeout=60_000)
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.text.startswith(DEBUGGER):
+        if message.type == "error" and not message.text.startswith((DEBUGGER, NETWORK)):
             self.errors.append(f"{message.text} ({message.location.get('url')})")
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> None:
