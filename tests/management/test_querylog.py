@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clipper_container import named
 from clipper_server.changes import Changes
 from clipper_server.management import querylog
+from clipper_server.management.api.shadows import written
 from clipper_server.management.events import Events
 from clipper_server.management.querylog import QueryLog
 from clipper_server.management.shadows import Tallies, interval
@@ -114,3 +117,16 @@ def test_what_is_no_log_is_told_of_and_nothing_else(world: World) -> None:
     world.log.take("0", b"\xff" * 100)
     assert world.segments() == []
     assert "torn" in world.events()[-1]
+
+
+def test_inputs_of_all_kinds_are_written() -> None:
+    row = named.dtype_of([named.Part("rooms", "<i8", 0), named.Part("city", "json", 1)])
+    inputs: list[dict[str, Any]] = [
+        {"data": bytes(8), "dtype": "<f8", "shape": (1,)},
+        {"data": bytes(8) + b'"Rome"', "dtype": row, "shape": (6,)},
+        {"data": b"[1]", "dtype": "json", "shape": (3,)},
+        {"data": b"\xff", "dtype": "bytes", "shape": (1,)},
+        {},
+    ]
+    told = json.loads(written([pair(i, **fields) for i, fields in enumerate(inputs)]))
+    assert [each["input"] for each in told] == [[0.0], {"rooms": 0, "city": "Rome"}, [1], "/w==", None]

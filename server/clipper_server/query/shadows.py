@@ -26,6 +26,7 @@ MAX_KEPT = 4096  # bytes of an input or an output that are kept
 BUSY = 0.6  # of one core, in the last tenth of a second
 LATE_S = 0.01  # after its turn, something that was due at once: others wait for the event loop, or for a core
 LOOK_EVERY_S = 0.1
+MAX_DIMENSIONS = 1000
 MAX_TEXT = 300
 
 
@@ -233,7 +234,7 @@ def _pair(
         same,
         before[1],
         _said(outcome, ms)[1],
-        bytes(tensor.data) if len(tensor.data) <= MAX_KEPT else None,
-        tensor.dtype,
-        tensor.shape,
+        bytes(tensor.data) if len(tensor.data) + len(tensor.dtype) <= MAX_KEPT else None,
+        tensor.dtype[:MAX_KEPT],
+        tensor.shape if len(tensor.shape) <= MAX_DIMENSIONS else (),
     )

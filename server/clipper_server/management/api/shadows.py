@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -83,12 +84,22 @@ class Shadows:
             if isinstance(record, Pair) and record.shadow == shadow and not (differing and record.same):
                 seen[record.query_id] = record
         last = list(seen.values())[-limit:]
-        return msgspec.json.encode([_described(pair) for pair in reversed(last)])
+        return written(reversed(last))
 
     def _described(self, shadow: Shadow) -> answers.Shadow:
         found: answers.Shadow = msgspec.to_builtins(shadow)
         found["seen"] = self._tallies.of(shadow.id)
         return found
+
+
+def written(pairs: Iterable[Pair]) -> bytes:
+    """In JSON."""
+    return msgspec.json.encode([_described(pair) for pair in pairs], enc_hook=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Of numpy's kinds, as a row of a data frame has them."""
+    return value.tolist()
 
 
 def _described(pair: Pair) -> dict[str, Any]:
