@@ -43,6 +43,22 @@ class World:
         return [event.text for event in self.state.last_events(10)]
 
 
+class _Full:
+    """A file, in the place of `Path.open`'s, on a disk that is full after half of what is written."""
+
+    def __init__(self, path: Path, _mode: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> _Full:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def write(self, text: bytes) -> None:
+        self._path.write_bytes(self._path.read_bytes() + text[: len(text) // 2])
+        raise OSError("No space left on device")
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
@@ -99,6 +115,22 @@ def test_what_was_torn_is_left_out_and_told_of(world: World) -> None:
     world.take("d", pair(5))
     world.begin()
     assert world.tallies.of(7)["compared"] == 3, "what comes after it stands in another file"
+
+
+def test_a_disk_that_is_full_in_the_midst_of_it_costs_that_batch_and_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.take("a", pair(1))
+
+    with monkeypatch.context() as broken:
+        whole = Path.open
+        broken.setattr(Path, "open", lambda path, mode="r": (_Full if mode == "ab" else whole)(path, mode))
+        with pytest.raises(OSError, match="No space"):
+            world.take("b", pair(2))
+    world.take("b", pair(2))
+    world.take("c", pair(3))
+    kept = [record.query_id for record in world.log.records() if isinstance(record, Pair)]
+    assert kept == [1, 2, 3]
 
 
 def test_the_oldest_goes_where_there_is_too_much(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipper_server.query import querylog
-from clipper_server.query.querylog import QueryLog, Records
+from clipper_server.query.querylog import QueryLog, Records, Sent
 from clipper_server.querylog import Batch, Dropped, Pair, Reader, Record, Said, Shed, frame, framed
 
 
@@ -61,12 +61,16 @@ class Management:
 
     def __init__(self) -> None:
         self.up = True
+        self.batches = 0
         self.got: list[Record] = []
 
-    async def take(self, batch: bytes) -> bool:
-        if self.up:
-            self.got += Reader().records(batch)
-        return self.up
+    async def take(self, batch: bytes) -> Sent:
+        if not self.up:
+            return "later"
+        assert len(batch) <= querylog.MAX_BATCH + 1000
+        self.batches += 1
+        self.got += Reader().records(batch)
+        return "taken"
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +151,35 @@ def test_what_is_only_counted_is_asked_for_with_each_batch() -> None:
     records = Records(lambda: next(counted))
     assert records.take() == [Shed(7, {"busy": 2})]
     assert records.take() == []
+
+
+def test_many_large_records_go_in_batches_that_management_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(querylog, "MAX_BATCH", 2000)
+
+    async def main() -> None:
+        management, records = Management(), Records()
+        for i in range(100):
+            records.add(pair(i))
+        await spool(tmp_path, records).turn(management.take)
+        assert management.batches > 3
+        kept = [record.query_id for record in management.got if isinstance(record, Pair)]
+        assert kept == list(range(100))
+
+    asyncio.run(main())
+
+
+def test_what_management_will_never_take_is_counted(tmp_path: Path) -> None:
+    async def refuse(batch: bytes) -> Sent:
+        return "refused"
+
+    async def main() -> None:
+        records = Records()
+        for i in range(3):
+            records.add(pair(i))
+        await spool(tmp_path, records).turn(refuse)
+        assert records.take() == [Dropped(3)]
+        assert list(tmp_path.iterdir()) == []
+
+    asyncio.run(main())

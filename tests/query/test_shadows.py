@@ -125,6 +125,44 @@ def test_of_many_inputs_each_has_its_pair() -> None:
     assert {pair.before.output + b"!" == pair.after.output for pair in seen} == {True}
 
 
+def test_of_more_than_can_be_open_some_are_asked_and_all_are_counted() -> None:
+    async def main() -> tuple[int, int]:
+        world = World(objective_s=10.0)
+        world.replica("1", 0.01)
+        world.replica("2", 0.01)
+        await world.ask(*(f"{i}" for i in range(2000)))
+        records = await world.records()
+        return len(pairs(records)), shed(records)["too_many"]
+
+    compared, too_many = run(main())
+    assert compared == shadows.MAX_OPEN
+    assert compared + too_many == 2000
+
+
+def test_much_that_is_due_is_asked_a_little_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shadows, "TURN_S", 0)
+
+    async def main() -> tuple[int, int]:
+        world = World()
+        world.replica("1", 0.01)
+        await world.ask(*"abcdefgh")
+        loop = asyncio.get_running_loop()
+        turns: list[int] = []
+
+        def turn() -> None:
+            turns.append(len(world.configuration.shadows._due))
+            if turns[-1]:
+                loop.call_soon(turn)
+
+        turn()
+        asked = shed(await world.records())["not_ready"]
+        return len(turns), asked
+
+    turns, asked = run(main())
+    assert turns > 5
+    assert asked == 8
+
+
 def test_a_fraction_of_the_inputs_is_asked_again() -> None:
     async def main() -> int:
         world = World(fraction=0.2)

@@ -21,9 +21,7 @@ class QueryLog:
         self._folder = folder
         self._events = events
         self._names: deque[str] = deque(maxlen=REMEMBERED)
-        self._place: Path | None = (
-            None  # a new one at the start: the last one may end in the middle of a record
-        )
+        self._place: Path | None = None  # the segment that grows; none where one may end within a record
         self.listeners: list[Callable[[Record], None]] = []
         folder.mkdir(mode=0o700, exist_ok=True)
 
@@ -75,8 +73,12 @@ class QueryLog:
             last = self._segments()[-1:]
             number = int(last[0].stem) + 1 if last else 1
             self._place = self._folder / f"{number:08d}.log"
-        with self._place.open("ab") as file:
-            file.write(text)
+        try:
+            with self._place.open("ab") as file:
+                file.write(text)
+        except OSError:
+            self._place = None
+            raise
         sizes = [(segment, segment.stat().st_size) for segment in self._segments()]
         while len(sizes) > 1 and sum(size for _, size in sizes) > MAX_BYTES:
             sizes.pop(0)[0].unlink()

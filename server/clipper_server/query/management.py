@@ -19,6 +19,7 @@ from ..changes import Changes
 from ..rollouts import Shares
 from ..snapshot import ReplicaReport, Report, Snapshot
 from .configuration import Configuration
+from .querylog import Sent
 
 REPORT_EVERY_S = 0.5
 LONG_POLL_S = 25
@@ -100,17 +101,18 @@ class Management:
         else:
             rollouts.hear(msgspec.json.decode(response.content, type=Shares))
 
-    async def take(self, batch: bytes) -> bool:
-        """Bring a batch of the query log; whether management has it, or never will."""
+    async def take(self, batch: bytes) -> Sent:
+        """Bring a batch of the query log."""
         try:
             response = await self._client.post(f"{self._path}/querylog", content=batch)
         except httpx2.HTTPError:  # `follow` says so
-            return False
+            return "later"
         if response.is_client_error:
             log.warning(
                 "management refuses the query log, with %d: %s", response.status_code, response.text[:500]
             )
-        return not response.is_server_error
+            return "refused"
+        return "later" if response.is_server_error else "taken"
 
     async def report(self, changes: Changes) -> None:
         """Report, and wait until something changes, or for half a second."""

@@ -8,20 +8,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
-from ..querylog import Batch, Dropped, Record, framed
+from ..querylog import Batch, Dropped, Record, frame
 
 EVERY_S = 0.5
-MAX_RECORDS = 1000  # in memory, which are one batch
+MAX_RECORDS = 1000  # in memory
+MAX_BATCH = 1 << 20  # bytes: management takes no body of more than four times that
 MAX_SPOOL = 64  # batches, and ...
 MAX_SPOOL_BYTES = 8 << 20
 
 log = logging.getLogger(__name__)
 
-Send = Callable[[bytes], Awaitable[bool]]
-"""Brings a batch to management; false where it cannot be brought now."""
+Sent = Literal["taken", "refused", "later"]
+Send = Callable[[bytes], Awaitable[Sent]]
+"""Brings a batch to management, which has it then, will never take it, or may take it later."""
 
 
 class Records:
@@ -63,8 +66,11 @@ class QueryLog:
         """Write what has come, and bring what is written; then wait a while."""
         await self.write()
         for file in await asyncio.to_thread(self._files):
-            if not await send(await asyncio.to_thread(file.read_bytes)):
+            sent = await send(await asyncio.to_thread(file.read_bytes))
+            if sent == "later":
                 break
+            if sent == "refused":
+                self._records.dropped += _count(file)
             await asyncio.to_thread(file.unlink)
         await asyncio.sleep(EVERY_S)
 
@@ -80,17 +86,38 @@ class QueryLog:
     def _write(self, records: list[Record]) -> int:
         """Returns how many older records had to make room."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        count = sum(record.count if isinstance(record, Dropped) else 1 for record in records)
-        name = f"{self._frontend}-{self._now_ns():020d}-{count}"
-        (self._folder / f"{name}.log").write_bytes(framed([Batch(name), *records]))
+        for batch in _batches(records):
+            count = sum(record.count if isinstance(record, Dropped) else 1 for record, _ in batch)
+            name = f"{self._frontend}-{self._now_ns():020d}-{count}"
+            text = b"".join([frame(Batch(name)), *(text for _, text in batch)])
+            (self._folder / f"{name}.log").write_bytes(text)
         dropped = 0
         files = self._files()
         while len(files) > MAX_SPOOL or sum(file.stat().st_size for file in files) > MAX_SPOOL_BYTES:
             oldest = files.pop(0)
-            dropped += int(oldest.stem.rsplit("-", 1)[1])
+            dropped += _count(oldest)
             oldest.unlink()
         return dropped
 
     def _files(self) -> list[Path]:
         """Of this frontend, also of the process before, the oldest first."""
         return sorted(self._folder.glob(f"{self._frontend}-*.log"))
+
+
+def _batches(records: Iterable[Record]) -> Iterator[list[tuple[Record, bytes]]]:
+    """Records with their frames, of so many bytes together."""
+    batch: list[tuple[Record, bytes]] = []
+    size = 0
+    for record in records:
+        text = frame(record)
+        if batch and size + len(text) > MAX_BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append((record, text))
+        size += len(text)
+    yield batch
+
+
+def _count(batch: Path) -> int:
+    """How many records it stands for, by its name."""
+    return int(batch.stem.rsplit("-", 1)[1])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -14,6 +15,7 @@ from clipper_container.wire import Fault
 
 from ..querylog import Pair, Said, Shed
 from ..shadows import ShadowSpec
+from ..turns import TURN_S
 from .deadlines import Deadlines
 from .policies import Decision
 from .queue import ModelQueue
@@ -26,8 +28,9 @@ MAX_KEPT = 4096  # bytes of an input or an output that are kept
 BUSY = 0.6  # of one core, in the last tenth of a second
 LATE_S = 0.01  # after its turn, something that was due at once: others wait for the event loop, or for a core
 LOOK_EVERY_S = 0.1
-MAX_DIMENSIONS = 1000
 MAX_TEXT = 300
+
+log = logging.getLogger(__name__)
 
 
 class Find(Protocol):
@@ -85,21 +88,31 @@ class Shadows:
         self._chance = chance
         self._current: Mapping[str, str] = {}
         self._shed: dict[int, Counter[str]] = {}
+        self._due: deque[tuple[_Asked, float]] = deque()
 
     def configure(self, specs: Iterable[ShadowSpec], current: Mapping[str, str]) -> None:
         self.by_model = {spec.model: spec for spec in specs}
         self._current = current
 
     def sample(self, decision: Decision, tensors: Sequence[Tensor]) -> list[Sample] | None:
-        """What of a request is to be asked again, as answers let go of their inputs."""
-        return [
-            Sample(shadow, place, row, tensor)
-            for place, arm in enumerate(decision.arms)
-            if (shadow := self.by_model.get(arm.model)) is not None
-            if arm.version is None or arm.version == self._current.get(arm.model)
-            for row, tensor in enumerate(tensors)
-            if self._chance() < shadow.fraction
-        ] or None
+        """What of a request is to be asked again, as answers let go of their inputs.
+
+        Of more inputs than can be open, so many are looked at: the others count as too many.
+        """
+        found: list[Sample] = []
+        rows: Sequence[int] = range(len(tensors))
+        more = len(tensors) - MAX_OPEN
+        if more > 0:
+            rows = random.sample(rows, MAX_OPEN)
+        for place, arm in enumerate(decision.arms):
+            shadow = self.by_model.get(arm.model)
+            if shadow is None or (arm.version is not None and arm.version != self._current.get(arm.model)):
+                continue
+            if more > 0:
+                self._leave_out(shadow, "too_many", round(more * shadow.fraction))
+            chosen = [row for row in rows if self._chance() < shadow.fraction]
+            found += [Sample(shadow, place, row, tensors[row]) for row in chosen]
+        return found or None
 
     def answered(
         self,
@@ -114,9 +127,26 @@ class Shadows:
         now = self.clock()
         for sample in samples:
             place = sample.row * width + sample.place
-            if width and place < len(tasks):
+            if len(self._due) >= MAX_OPEN:
+                self._leave_out(sample.shadow, "too_many")
+            elif width and place < len(tasks):
                 asked = _Asked(sample, tasks[place], answers[sample.row], application, objective_s)
-                self._loop.call_soon(self._ask, asked, now)
+                self._due.append((asked, now))
+                if len(self._due) == 1:
+                    self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Ask what is due, for a millisecond in each turn of the event loop."""
+        until = time.perf_counter() + TURN_S
+        while self._due:
+            try:
+                self._ask(*self._due[0])
+            except Exception:
+                log.exception("a shadow could not be asked")
+            self._due.popleft()
+            if self._due and time.perf_counter() > until:
+                self._loop.call_soon(self._go_on)
+                return
 
     def _ask(self, asked: _Asked, due_at: float) -> None:
         task, (shadow, _, _, tensor) = asked.task, asked.sample
@@ -144,8 +174,8 @@ class Shadows:
             self.deadlines.watch(pending)
             queue.put(pending.task, now)
 
-    def _leave_out(self, shadow: ShadowSpec, reason: str) -> None:
-        self._shed.setdefault(shadow.id, Counter())[reason] += 1
+    def _leave_out(self, shadow: ShadowSpec, reason: str, count: int = 1) -> None:
+        self._shed.setdefault(shadow.id, Counter())[reason] += count
 
     def settled(self, pending: _Pending, outcome: Outcome) -> None:
         self.open -= 1
@@ -225,6 +255,7 @@ def _pair(
     asked: _Asked, tensor: Tensor, before: tuple[Outcome, Said], outcome: Outcome, ms: float | None
 ) -> Pair:
     same = not isinstance(outcome, Fault) and before[0] == outcome
+    is_kept = len(tensor.data) + len(tensor.dtype) <= MAX_KEPT
     return Pair(
         asked.sample.shadow.id,
         asked.query_id,
@@ -234,7 +265,5 @@ def _pair(
         same,
         before[1],
         _said(outcome, ms)[1],
-        bytes(tensor.data) if len(tensor.data) + len(tensor.dtype) <= MAX_KEPT else None,
-        tensor.dtype[:MAX_KEPT],
-        tensor.shape if len(tensor.shape) <= MAX_DIMENSIONS else (),
+        *((bytes(tensor.data), tensor.dtype, tensor.shape) if is_kept else (None, "", ())),
     )

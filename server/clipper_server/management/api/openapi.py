@@ -38,7 +38,7 @@ _REASONS = {
     503: "Management cannot use its files.",
     507: "The disk has no room for it.",
 }
-_MAY_EXIST = {"register_application", "link", "deploy"}
+_MAY_EXIST = {"register_application", "link", "deploy", "start_rollout", "start_shadow"}
 
 
 Route = tuple[str, str, Callable[..., Awaitable[Any]], int]
