@@ -11,6 +11,7 @@ from clipper_container import artifact as artifacts
 from clipper_container import variables
 from clipper_container.counting import NEXT, next_version
 from clipper_container.errors import AlreadyExists, ArtifactError, BadRequest
+from clipper_container.steps import check_steps
 
 from ..names import check_labels
 from ..options import DeployOptions
@@ -20,7 +21,7 @@ from .models import Models
 from .replicas import READY_TIMEOUT_S
 
 if TYPE_CHECKING:
-    from ..management import Version
+    from ..management import Rollout, Version
 
 LOOK_EVERY_S = 1.0  # while somebody watches
 
@@ -97,7 +98,7 @@ class Deploying(Models):
         timeout_s = fields.pop("timeout_s", READY_TIMEOUT_S)
         steps = fields.pop("rollout", None)
         if steps is not None:
-            self._check_rollout(name, options)
+            self._check_rollout(name, steps, options)
             fields["make_current"] = False
         fields |= {
             "input_type": input_type,
@@ -106,6 +107,14 @@ class Deploying(Models):
             "num_replicas": num_replicas,
         }
         version, same = self._numbered(name, version, fields)
+        live = None if steps is None else self._live_rollout(name)
+        if live is not None:
+            if same is None or live["canary"] != str(version):
+                raise AlreadyExists(
+                    f"The rollout of {name}:{live['canary']} runs, and a model has one at a time: promote or "
+                    f"abort it first: `conn.rollout({name!r})` has both."
+                )
+            steps = None  # it is this one
         with Progress(f"Deploying {name}:{version}") as progress:
             if same is None:
                 progress.say("uploading")
@@ -134,8 +143,13 @@ class Deploying(Models):
                 progress.ends(str(deployed))
         return deployed
 
-    def _check_rollout(self, name: str, options: DeployOptions) -> None:
+    def _live_rollout(self, name: str) -> Rollout | None:
+        found = [rollout for rollout in self._management.rollouts(name) if rollout["ended_at"] is None]
+        return found[-1] if found else None
+
+    def _check_rollout(self, name: str, steps: Sequence[float], options: DeployOptions) -> None:
         """Before anything is uploaded."""
+        check_steps(steps)
         if "make_current" in options or not options.get("wait", True):
             raise BadRequest(
                 "rollout= begins when the version is ready, and makes it current in the end: leave out "

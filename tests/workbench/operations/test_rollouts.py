@@ -132,7 +132,15 @@ def test_a_deploy_may_begin_with_it(conn: ClipperConnection) -> None:
         "is this very model already: it is rolled out step by step from now on."
     )
     assert (rollout.state, rollout.share) == ("running", 0.25)
+    third = conn.deploy(constant(5), "m", "next", "doubles", rollout=[0.25, 1])
+    assert str(third.deployed).endswith("is this very model already, and not current: nothing was deployed.")
+    there = conn.get_all_models()
+    with pytest.raises(AlreadyExists, match="promote or abort it first"):
+        conn.deploy(constant(6), "m", "next", "doubles", rollout=[0.25, 1])
     rollout.abort()
+    with pytest.raises(BadRequest, match="growing shares"):
+        conn.deploy(constant(6), "m", "next", "doubles", rollout=[2])
+    assert conn.get_all_models() == there, "nothing was deployed"
     for wrong in ({"make_current": False}, {"wait": False}):
         with pytest.raises(BadRequest, match="leave out make_current and wait"):
             conn.deploy(constant(6), "m", "next", "doubles", rollout=[0.5], **wrong)

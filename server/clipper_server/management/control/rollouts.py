@@ -7,6 +7,7 @@ import math
 import msgspec
 
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
+from clipper_container.steps import check_steps
 
 from ...policies import arms_of
 from ...snapshot import ApplicationSpec
@@ -148,14 +149,7 @@ def _asks(application: ApplicationSpec, model: str) -> bool:
 
 
 def _check(rollout: Rollout) -> None:
-    steps = rollout.steps
-    if not steps or not all(0 < step <= 1 for step in steps) or steps != sorted(set(steps)):
-        raise BadRequest(
-            f"The steps of a rollout are growing shares of the queries, as [0.05, 0.2, 0.5, 1], and not "
-            f"{steps}."
-        )
-    if steps[0] == 1:
-        raise BadRequest("With all queries as its first step it is no rollout: set_model_version does that.")
+    check_steps(rollout.steps)
     if not 0 <= rollout.hold_s < math.inf:
         raise BadRequest("hold_s is for how many seconds each step is held at least: 0 or more.")
     kinds = [rail.kind for rail in rollout.guardrails]
