@@ -60,7 +60,7 @@ class Shadow:
         """
         import pandas
 
-        rows = [_row(pair, tolerance) for pair in self.pairs(limit)]
+        rows = [row_of(pair, tolerance) for pair in self.pairs(limit)]
         columns = ["at", "input", "before", "after", "differs", "before_ms", "after_ms", "query_id"]
         found = pandas.DataFrame(rows, columns=columns)
         found["at"] = pandas.to_datetime(found["at"], unit="s").dt.round("ms")
@@ -97,7 +97,8 @@ class Shadow:
         return page + beside(*drawings)
 
 
-def _row(pair: dict[str, Any], tolerance: float) -> dict[str, Any]:
+def row_of(pair: dict[str, Any], tolerance: float) -> dict[str, Any]:
+    """What is told of one pair, by column."""
     before, after = pair["before"], pair["after"]
     if "output" in before and "output" in after:
         places = differences(before["output"], after["output"], tolerance)

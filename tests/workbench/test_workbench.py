@@ -382,7 +382,7 @@ def test_a_shadow_is_started_seen_and_ended_in_the_panel(cluster: ClipperConnect
     wait_for("it in words", lambda: "m:2</th><td>running, asked for 100%" in form.told.value)
     assert "one runs" in form.start.why_not.value
     wait_for("a pair", lambda: output(cluster) and "0.0% of " in form.told.value)
-    assert "[1.0]'one''two'the whole" in press(form.differ, panel.worker)
+    assert "[1.0]'one''two'output" in press(form.differ, panel.worker)
     form.message.value = "<seen> enough"
     assert form.stop.line.code == "conn.shadow('m').stop('<seen> enough')"
     press(form.stop, panel.worker)

@@ -10,7 +10,8 @@ import ipywidgets as widgets
 
 from clipper_container.errors import BadRequest
 
-from ...display.differences import differences
+from ...display.shadow import row_of
+from ...display.table import table
 from ...management import Shadow
 from ...operations import Operations
 from ..actions import Action, Answer, Do, Worker, choose
@@ -188,30 +189,11 @@ def _as_table(pairs: list[dict[str, Any]]) -> str:
     """The newest first."""
     if not pairs:
         return "Nothing differs so far."
-    head = "".join(f"<th>{name}</th>" for name in ("input", "current", "shadow", "differs in"))
-    rows = [
-        [_short(pair["input"]), _said(pair["before"]), _said(pair["after"]), _where(pair)] for pair in pairs
-    ]
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="clipper-glance">{table}</div>'
+    rows = [row_of(pair, 0.0) for pair in pairs]
+    cells = [[_short(r["input"]), _short(r["before"]), _short(r["after"]), r["differs"]] for r in rows]
+    return f'<div class="clipper-glance">{table(["input", "current", "shadow", "differs in"], cells)}</div>'
 
 
-def _said(said: dict[str, Any]) -> str:
-    if "output" in said:
-        return _short(said["output"])
-    return str(said.get("reason", f"{said['size']} bytes"))
-
-
-def _where(pair: dict[str, Any]) -> str:
-    if "output" in pair["before"] and "output" in pair["after"]:
-        places = differences(pair["before"]["output"], pair["after"]["output"])
-        return _short(", ".join(place or "the whole" for place in places), quoted=False)
-    return "the whole"
-
-
-def _short(value: Any, quoted: bool = True) -> str:
-    text = repr(value) if quoted else str(value)
+def _short(value: Any) -> str:
+    text = repr(value)
     return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"

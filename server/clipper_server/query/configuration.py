@@ -37,9 +37,10 @@ from .query import Parts
 from .querylog import Records
 from .queue import ModelQueue
 from .replicas import Replica
-from .rollouts import ELSEWHERE, Rollouts
+from .rollouts import Rollouts
 from .shadows import Shadows
 from .slices import Slices
+from .task import ELSEWHERE
 from .traces import Traces
 
 COMPLAIN_EVERY_S = 60.0

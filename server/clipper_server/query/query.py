@@ -14,10 +14,10 @@ from .metrics import ApplicationMetrics
 from .policies import Decision, Policy
 from .queue import ModelQueue
 from .request import Answer, Choice, Reply, Request
-from .rollouts import NOT_NEEDED, Rollouts
+from .rollouts import Rollouts
 from .shadows import Sample, Shadows
 from .slices import SMALL, Slices, Steps, at_once, let_go
-from .task import GONE, Outcome, Task
+from .task import GONE, NOT_NEEDED, Outcome, Task
 from .traces import Chosen, Leg, Trace, Traces
 
 

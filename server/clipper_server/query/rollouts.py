@@ -11,12 +11,9 @@ from ..rollouts import ArmCounts, RolloutReport, RolloutSpec, Shares
 from ..snapshot import LATENCIES_S
 from .metrics import Histogram
 from .policies import Able, Arm, Decision, sticky
-from .task import Outcome, Task
+from .task import ELSEWHERE, Outcome, Task
 
 EPOCHS = 4  # are reported: management may have missed a report, and not four changes
-NOT_NEEDED = "not_needed"
-ELSEWHERE = ("overload", "starting", "no_replicas", "low_confidence", NOT_NEEDED)
-"""Reasons for having no output that are no error of the model: it was not asked, or nobody waited for it."""
 
 
 class Side:

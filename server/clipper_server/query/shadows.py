@@ -19,8 +19,7 @@ from ..turns import TURN_S
 from .deadlines import Deadlines
 from .policies import Decision
 from .queue import ModelQueue
-from .rollouts import ELSEWHERE
-from .task import Outcome, Task
+from .task import ELSEWHERE, Outcome, Task
 
 MAX_OPEN = 512  # inputs that shadows have not answered yet
 MAX_OPEN_BYTES = 16 << 20

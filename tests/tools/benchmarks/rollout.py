@@ -62,9 +62,12 @@ def _taken_back(conn: ClipperConnection) -> tuple[float, int]:
         nonlocal last_at, failed
         with httpx2.Client(trust_env=False, verify=False) as client:
             while not ends.is_set():
-                answer = client.post(url, json={"input": INPUT})
-                failed += answer.is_error
-                if not answer.is_error and answer.json()["default"]:
+                try:
+                    answer = client.post(url, json={"input": INPUT}).raise_for_status().json()
+                except httpx2.HTTPError:
+                    failed += 1
+                    continue
+                if answer["default"]:
                     last_at = time.time()
 
     asking = threading.Thread(target=ask)
