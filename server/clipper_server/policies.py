@@ -26,22 +26,63 @@ class VoteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
     An answer on which less than `min_confidence` of the weight agrees is the default output. `early` answers
     as soon as the outcome is certain. A number that is `missing` at the deadline is left out, or that arm's
-    mean so far stands for it. Without `weights` all arms have the same.
+    mean so far stands for it. Without `weights` all arms have the same, or those that are `learned` of
+    feedback, of which the part `forget` is forgotten with each.
     """
 
     arms: list[str]
     weights: dict[str, float] = {}
+    learned: bool = False
+    forget: float = 0.001
     min_confidence: float = 0.0
     early: bool = False
     missing: Literal["leave out", "mean"] = "leave out"
 
 
-PolicySpec = SplitSpec | VoteSpec
+class LearnerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """One of the arms, mostly the one of which feedback says best.
+
+    A part `explore` of the queries goes to all arms alike. With each reward the part `forget` of what was
+    learned before is forgotten.
+    """
+
+    arms: list[str]
+    explore: float = 0.05
+    forget: float = 0.002
+
+
+class GreedySpec(LearnerSpec, frozen=True, tag="greedy"):
+    """The best mean so far; `explore` is epsilon."""
+
+
+class UCBSpec(LearnerSpec, frozen=True, tag="ucb"):
+    """The highest upper confidence bound: the mean + sqrt(c ln t / n)."""
+
+    c: float = 1.0
+
+
+class ThompsonSpec(LearnerSpec, frozen=True, tag="thompson"):
+    """Each arm as often as it is likely to be the best, by Beta posteriors."""
+
+
+class Exp3Spec(LearnerSpec, frozen=True, tag="exp3"):
+    """By weights that fall with an arm's losses, at the rate `eta`. It trusts in no distribution."""
+
+    eta: float = 0.05
+
+
+BanditSpec = GreedySpec | UCBSpec | ThompsonSpec | Exp3Spec
+PolicySpec = SplitSpec | VoteSpec | BanditSpec
 """Without one, the first linked model answers."""
 
 
 def arms_of(spec: PolicySpec) -> list[str]:
     return list(spec.weights) if isinstance(spec, SplitSpec) else spec.arms
+
+
+def learns(spec: PolicySpec | None) -> bool:
+    """Whether it wants feedback."""
+    return isinstance(spec, LearnerSpec) or (isinstance(spec, VoteSpec) and spec.learned)
 
 
 def model_of(arm: str) -> str:
@@ -55,9 +96,12 @@ def in_words(spec: PolicySpec | None) -> str:
     if isinstance(spec, SplitSpec):
         shares = ", ".join(f"{arm} {100 * weight:g} %" for arm, weight in spec.weights.items())
         return f"one of {shares}" + (", the same for each unit" if spec.sticky else "")
+    if isinstance(spec, LearnerSpec):
+        return f"{spec.__struct_config__.tag}, which learns among {', '.join(spec.arms)}"
     least = (
         f", with the default output below a confidence of {spec.min_confidence:g}"
         if spec.min_confidence
         else ""
     )
-    return f"a vote of {', '.join(spec.arms)}{least}"
+    learned = ", with learned weights" if spec.learned else ""
+    return f"a vote of {', '.join(spec.arms)}{learned}{least}"

@@ -8,11 +8,12 @@ import msgspec
 
 from clipper_container.errors import ClusterError
 
+from .feedback import FeedbackSpec
 from .policies import PolicySpec
 from .rollouts import RolloutReport, RolloutSpec
 from .shadows import ShadowSpec
 
-FORMAT = 6
+FORMAT = 7
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
 DEFAULT_HANG_AFTER_S = 10.0
@@ -29,7 +30,7 @@ CONFIDENCES = 0.5, 0.75, 0.999
 class ApplicationSpec(msgspec.Struct, frozen=True):
     """`on_overload` says whether a query for which there is no room gets the default output, or HTTP 429.
 
-    Without a `policy` the first linked model answers.
+    Without a `policy` the first linked model answers. Without `feedback` none is collected.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ApplicationSpec(msgspec.Struct, frozen=True):
     linked_models: list[str]
     on_overload: Literal["default", "reject"] = "default"
     policy: PolicySpec | None = None
+    feedback: FeedbackSpec | None = None
 
 
 class BatchingSpec(msgspec.Struct, frozen=True):
@@ -88,7 +90,9 @@ class RequestSpec(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT):
     """All that a query frontend needs. `current` maps a model to the version that answers for it.
 
-    `cache_size` is the prediction cache's, in bytes, in each frontend.
+    `cache_size` is the prediction cache's, in bytes, in each frontend. Tokens for feedback are signed with
+    the last but one of the `feedback_keys`, in hexadecimal digits, and taken with any of them: the last one
+    signs when all frontends know it.
     """
 
     revision: int
@@ -99,6 +103,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT):
     requests: RequestSpec = RequestSpec()
     rollouts: list[RolloutSpec] = []
     shadows: list[ShadowSpec] = []
+    feedback_keys: list[str] = []
 
     @classmethod
     def decode(cls, text: bytes) -> Snapshot:

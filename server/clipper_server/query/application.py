@@ -44,7 +44,7 @@ class Application:
         self.input_type = INPUT_TYPES[spec.input_type]
         self.default_output = msgspec.json.encode(spec.default_output)
         self.objective_s = spec.latency_slo_micros / 1e6
-        self.policy: Policy = policy_of(spec.policy, spec.linked_models)
+        self.policy: Policy = policy_of(spec.policy, spec.linked_models, parts.learned.of(spec.name))
         self.parts = parts
         self.metrics = metrics
         metrics.keep_arms(arm.name for arm in self.policy.arms)
@@ -62,7 +62,7 @@ class Application:
         policy, version = self.policy, request.version
         if version is not None:
             policy = self._only(version)
-        decision = policy.decide(request.unit, self._able)
+        decision = policy.decide(request.unit, self._able, request.context)
         if self.parts.rollouts.by_model:
             decision = self.parts.rollouts.resolve(decision, request.unit, self._able)
         find = self._models.queue

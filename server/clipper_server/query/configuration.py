@@ -27,6 +27,7 @@ from .application import Application
 from .cache import Cache
 from .cors import CORS
 from .deadlines import Deadlines
+from .learned import Learned
 from .limits import DEFAULT, Limits
 from .metrics import ArmMetrics, Metrics
 from .protocols import Adapter
@@ -83,13 +84,14 @@ class Configuration:
         # frontends, up to 65,536 queries a second at each, and safe as a JavaScript number until 2094.
         ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), MAX_FRONTENDS)
         self.rollouts = Rollouts(clock)
+        self.learned = Learned()
         deadlines = Deadlines(loop, clock)
         self.shadows = Shadows(loop, clock, deadlines, self.queue)
         self.records = Records(self.shadows.shed)
         self.shadows.keep = self.records.add
         self._parts = Parts(
             *(clock, deadlines, self.cache, self.traces, ids.__next__, Slices(loop)),
-            *(self.rollouts, self.shadows),
+            *(self.rollouts, self.shadows, self.learned),
         )
 
     def apply(self, snapshot: Snapshot) -> None:

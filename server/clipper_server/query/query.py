@@ -10,6 +10,7 @@ from clipper_container.wire import Fault
 
 from .cache import Cache
 from .deadlines import Deadlines
+from .learned import Learned
 from .metrics import ApplicationMetrics
 from .policies import Decision, Policy
 from .queue import ModelQueue
@@ -32,6 +33,7 @@ class Parts(NamedTuple):
     slices: Slices
     rollouts: Rollouts
     shadows: Shadows
+    learned: Learned
 
 
 class Asked(Protocol):

@@ -19,7 +19,8 @@ class Request(NamedTuple):
 
     `version` asks for one version of the model, `timeout_s` for an answer earlier than the objective, `raw`
     for outputs as tensors; without `cached` the prediction cache is left out. `unit` is whom a choice among
-    arms sticks to. `form` is how the answer is to be written, which is the protocol's own affair.
+    arms sticks to, and `context` what a learner may tell apart. `form` is how the answer is to be written,
+    which is the protocol's own affair.
     """
 
     protocol: str
@@ -30,6 +31,7 @@ class Request(NamedTuple):
     raw: bool = False
     form: Any = None
     unit: str | None = None
+    context: str = ""
 
 
 class Choice(NamedTuple):
@@ -49,6 +51,7 @@ class Answer(NamedTuple):
     """`output` is None where it is the default output; `fault` then says why.
 
     `version` is the model's that answered, or was to answer. Without a choice among models `choice` is None.
+    By its `token` feedback is given, where the application collects any.
     """
 
     query_id: int
@@ -56,6 +59,7 @@ class Answer(NamedTuple):
     fault: Fault | None
     version: str
     choice: Choice | None = None
+    token: str | None = None
 
 
 Reply = Callable[[list[Answer]], None]

@@ -7,12 +7,14 @@ from collections import defaultdict
 
 import msgspec
 
+from ...feedback import FeedbackSpec
 from ...policies import PolicySpec
 from ...snapshot import ApplicationSpec
 from .database import Database
 from .records import PolicyMove
 
 _POLICY = PolicySpec | None
+_FEEDBACK = FeedbackSpec | None
 
 
 class Applications(Database):
@@ -32,6 +34,7 @@ class Applications(Database):
                 links[row["name"]],
                 row["on_overload"],
                 msgspec.json.decode(row["policy"], type=_POLICY),
+                msgspec.json.decode(row["feedback"], type=_FEEDBACK),
             )
             for row in self._db.execute("SELECT * FROM applications ORDER BY name")
         ]
@@ -43,7 +46,7 @@ class Applications(Database):
         default_output = msgspec.json.encode(application.default_output).decode()
         with self._change():
             self._db.execute(
-                "INSERT INTO applications VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO applications VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     application.name,
                     application.input_type,
@@ -51,6 +54,7 @@ class Applications(Database):
                     application.latency_slo_micros,
                     application.on_overload,
                     msgspec.json.encode(application.policy).decode(),
+                    msgspec.json.encode(application.feedback).decode(),
                 ),
             )
 
@@ -71,6 +75,11 @@ class Applications(Database):
                 "INSERT INTO policies (application, policy, at, who, message) VALUES (?, ?, ?, ?, ?)",
                 (application, text, time.time(), who, message),
             )
+
+    def set_feedback(self, application: str, feedback: FeedbackSpec | None) -> None:
+        text = msgspec.json.encode(feedback).decode()
+        with self._change():
+            self._db.execute("UPDATE applications SET feedback = ? WHERE name = ?", (text, application))
 
     def policies(self, application: str) -> list[PolicyMove]:
         """Those that it has had, the last one at the end."""

@@ -37,6 +37,8 @@ class Decision(NamedTuple):
     propensity: float = 1.0
     skipped: Sequence[Arm] = ()
     sides: Sequence[Counts | None] = ()
+    context: str = ""
+    epoch: int = 0
 
     def only(self, there: Sequence[bool]) -> Decision:
         """Of those arms that are there."""
@@ -72,8 +74,10 @@ class Policy(Protocol):
     @property
     def early(self) -> bool: ...
 
-    def decide(self, unit: str | None, able: Able) -> Decision:
-        """Which arms a request asks; none: the default output."""
+    def decide(self, unit: str | None, able: Able, context: str = "") -> Decision:
+        """Which arms a request asks; none: the default output. `context` is what may tell one request from
+        another, and empty where nothing does.
+        """
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
         """One outcome for one input, of those of the arms that it was asked of, in their order.

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...policies import PolicySpec, SplitSpec
+from ...policies import LearnerSpec, PolicySpec, SplitSpec
+from ..learned import Rows
 from . import Policy
 from .first import First
+from .learner import Learner
 from .split import Split
 from .vote import Vote
 
 
-def policy_of(spec: PolicySpec | None, linked: Sequence[str]) -> Policy:
+def policy_of(spec: PolicySpec | None, linked: Sequence[str], learned: Rows) -> Policy:
+    """`learned` are the application's rows, which change while it answers."""
     if spec is None:
         return First(linked)
+    if isinstance(spec, LearnerSpec):
+        return Learner(spec, learned)
     return Split(spec) if isinstance(spec, SplitSpec) else Vote(spec)

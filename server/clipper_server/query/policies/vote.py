@@ -36,7 +36,7 @@ class Vote:
         self._all = Decision(self.arms)
         self._means: dict[Arm, _Mean] | None = None if spec.missing == "leave out" else defaultdict(_Mean)
 
-    def decide(self, unit: str | None, able: Able) -> Decision:
+    def decide(self, unit: str | None, able: Able, context: str = "") -> Decision:
         """All that have replicas; where none has, all."""
         there = [arm for arm in self.arms if able(arm)]
         if not there or len(there) == len(self.arms):
