@@ -4,6 +4,11 @@ from clipperlab import policies as P
 conn.set_policy("digits", P.Split({"bayes": 0.9, "svm": 0.1}))
 
 An arm is a linked model, which is its current version, or one version of one, as "svm:2".
+
+Greedy, UCB, Thompson and Exp3 learn of feedback which arm is best: `conn.feedback` gives it. A part `explore`
+of the queries goes to all arms alike, so that what has changed is noticed, and estimates have something to
+go by. With each feedback the part `forget` of what was learned before is forgotten: an arm that failed and is
+well again comes back. Without `arms` they choose among all models that are linked when the policy is set.
 """
 
 from __future__ import annotations
@@ -11,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from clipper_container.errors import BadRequest
 
 
 @dataclass(frozen=True)
@@ -40,19 +47,72 @@ class Vote:
     Of labels (whole numbers, texts, and all that is no number with a fraction) the one with the most weight
     wins; of numbers the answer is the mean by weight. An answer tells its `confidence`, which is the part of
     all the weight that is behind it. Where that is below `min_confidence`, the default output answers, with
-    the reason low_confidence. `early` answers as soon as what is missing could not change the vote. A number
+    the reason low_confidence. `weights="learned"` has them come of feedback: of labels, by which each arm is
+    judged, also those that were outvoted; `forget` is the part of it that is forgotten with each. `early`
+    answers as soon as what is missing could not change the vote. A number
     that is `missing` at the latency objective is left out, or the mean of what its arm has said so far
     ("mean") stands for it.
     """
 
     arms: Sequence[str]
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] | Literal["learned"] = field(default_factory=dict)
     min_confidence: float = 0.0
     early: bool = False
     missing: Literal["leave out", "mean"] = "leave out"
+    forget: float = 0.001
 
 
-Policy = First | Split | Vote
+@dataclass(frozen=True)
+class Greedy:
+    """The arm with the best mean reward so far; a part `eps` of the queries is spread over all."""
+
+    eps: float = 0.1
+    arms: Sequence[str] = ()
+    forget: float = 0.002
+
+
+@dataclass(frozen=True)
+class UCB:
+    """The arm that may be the best yet: with the highest upper confidence bound, mean + sqrt(c ln t / n)."""
+
+    arms: Sequence[str] = ()
+    c: float = 1.0
+    explore: float = 0.05
+    forget: float = 0.002
+
+
+@dataclass(frozen=True)
+class Thompson:
+    """Each arm as often as it is likely to be the best one, by what is known of its mean reward."""
+
+    arms: Sequence[str] = ()
+    explore: float = 0.05
+    forget: float = 0.002
+
+
+@dataclass(frozen=True)
+class Exp3:
+    """By weights that fall with an arm's losses, at the rate `eta`: the one of Clipper's paper.
+
+    It does not suppose that rewards stay as they are. With `forget=0` it is the paper's, which hardly comes
+    back to an arm that it has left.
+    """
+
+    arms: Sequence[str] = ()
+    eta: float = 0.05
+    explore: float = 0.05
+    forget: float = 0.001
+
+
+Learner = Greedy | UCB | Thompson | Exp3
+Policy = First | Split | Vote | Learner
+LEARNERS: dict[str, type[Greedy | UCB | Thompson | Exp3]] = {
+    "greedy": Greedy,
+    "ucb": UCB,
+    "thompson": Thompson,
+    "exp3": Exp3,
+}
+"""By their kind."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +136,42 @@ def as_plain(policy: Policy) -> dict[str, Any] | None:
         case Split():
             return {"kind": "split", **asdict(policy), "weights": dict(policy.weights)}
         case Vote():
+            plain = {"kind": "vote", **asdict(policy), "arms": list(policy.arms)}
+            if policy.weights == "learned":
+                return {**plain, "weights": {}, "learned": True}
+            if policy.forget != Vote([]).forget:
+                raise BadRequest('`forget` is of learned weights: give weights="learned", or leave it out.')
+            del plain["forget"]
+            return {**plain, "weights": dict(policy.weights)}
+        case Greedy():
             return {
-                "kind": "vote",
-                **asdict(policy),
+                "kind": "greedy",
                 "arms": list(policy.arms),
-                "weights": dict(policy.weights),
+                "explore": policy.eps,
+                "forget": policy.forget,
             }
+        case _:
+            return {"kind": kind_of(policy), **asdict(policy), "arms": list(policy.arms)}
+
+
+def kind_of(policy: Learner) -> str:
+    return next(kind for kind, of in LEARNERS.items() if type(policy) is of)
 
 
 def of_plain(plain: Mapping[str, Any] | None) -> Policy:
     if plain is None:
         return First()
     fields = {name: value for name, value in plain.items() if name not in ("kind", "salt")}
-    return Split(**fields) if plain["kind"] == "split" else Vote(**fields)
+    match plain["kind"]:
+        case "split":
+            return Split(**fields)
+        case "vote":
+            learned = fields.pop("learned", False)
+            return Vote(**{**fields, "weights": "learned"} if learned else fields)
+        case "greedy":
+            return Greedy(fields["explore"], fields["arms"], fields["forget"])
+        case kind:
+            return LEARNERS[kind](**fields)
 
 
 def arms_of(application: Mapping[str, Any]) -> list[str]:
@@ -99,20 +182,23 @@ def arms_of(application: Mapping[str, Any]) -> list[str]:
     return list(policy["weights"] if policy["kind"] == "split" else policy["arms"])
 
 
-def wanted(application: Mapping[str, Any], shares: Mapping[str, tuple[str, str, float]]) -> dict[str, float]:
-    """Which share of the inputs each arm is to get. In a vote all are asked.
+def wanted(
+    application: Mapping[str, Any], shares: Mapping[str, tuple[str, str, float]]
+) -> dict[str, float | None]:
+    """Which share of the inputs each arm is to get. In a vote all are asked; None: it is learned.
 
     `shares` has, for each model with a rollout that runs, its control, its canary and that one's share.
     """
     policy = application["policy"]
-    is_split = policy is not None and policy["kind"] == "split"
-    found: dict[str, float] = {}
+    found: dict[str, float | None] = {}
     for arm in arms_of(application):
-        share = policy["weights"][arm] if is_split else 1.0
+        share: float | None = 1.0
+        if policy is not None and policy["kind"] != "vote":
+            share = policy["weights"][arm] if policy["kind"] == "split" else None
         if arm in shares:
             control, canary, part = shares[arm]
-            found[f"{arm}:{control}"] = share * (1 - part)
-            found[f"{arm}:{canary}"] = share * part
+            found[f"{arm}:{control}"] = None if share is None else share * (1 - part)
+            found[f"{arm}:{canary}"] = None if share is None else share * part
         else:
             found[arm] = share
     return found
@@ -125,4 +211,5 @@ def answered_by(linked: Sequence[str], policy: Mapping[str, Any] | None) -> str:
     if policy["kind"] == "split":
         shares = ", ".join(f"{arm} {100 * weight:g} %" for arm, weight in policy["weights"].items())
         return f"split: {shares}{', by unit' if policy['sticky'] else ''}"
-    return f"vote of {', '.join(policy['arms'])}"
+    learns = ", learned" if policy["kind"] == "vote" and policy["learned"] else ""
+    return f"{policy['kind']} of {', '.join(policy['arms'])}{learns}"

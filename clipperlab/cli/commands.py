@@ -4,7 +4,7 @@ A module of commands adds them to `app` when it is imported; `clipperlab --help`
 """
 
 from . import cluster, clusters, images, doctor, demo, lessons  # isort: skip
-from . import deploy, applications, policies, models, rollouts, shadows, queries, load, logs  # isort: skip
+from . import deploy, applications, policies, feedback, models, rollouts, shadows, queries, load, logs  # isort: skip
 from .app import app
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "demo",
     "deploy",
     "doctor",
+    "feedback",
     "images",
     "lessons",
     "load",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,24 +26,34 @@ def policy(
     early: Annotated[
         bool, typer.Option("--early", help="Answer when the vote cannot change any more.")
     ] = False,
+    learn: Annotated[
+        Literal["greedy", "ucb", "thompson", "exp3"] | None,
+        typer.Option(help="Learn of feedback which linked model is best: greedy, ucb, thompson or exp3."),
+    ] = None,
+    learned: Annotated[
+        bool, typer.Option("--learned", help="The vote's weights are learned of feedback.")
+    ] = False,
     first: Annotated[bool, typer.Option("--first", help="The first linked model answers.")] = False,
     message: Message = "",
     cluster_name: ClusterName = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Show or set how an application chooses among its models: a split, or a vote."""
+    """Show or set how an application chooses among its models: a split, a vote, or what it learns."""
     conn = connect(cluster_name)
-    if sum((split is not None, vote is not None, first)) > 1:
-        raise BadRequest("Give one of --split, --vote and --first.")
+    if sum((split is not None, vote is not None, learn is not None, first)) > 1:
+        raise BadRequest("Give one of --split, --vote, --learn and --first.")
     if sticky and split is None:
         raise BadRequest("--sticky is an option of --split.")
-    if (min_confidence or early) and vote is None:
-        raise BadRequest("--min-confidence and --early are options of --vote.")
+    if (min_confidence or early or learned) and vote is None:
+        raise BadRequest("--min-confidence, --early and --learned are options of --vote.")
     if split is not None:
         conn.set_policy(application, P.Split(_weights(split), "unit" if sticky else None), message)
     elif vote is not None:
         arms = [arm.strip() for arm in vote.split(",")]
-        conn.set_policy(application, P.Vote(arms, min_confidence=min_confidence, early=early), message)
+        weights: dict[str, float] | Literal["learned"] = "learned" if learned else {}
+        conn.set_policy(application, P.Vote(arms, weights, min_confidence, early), message)
+    elif learn is not None:
+        conn.set_policy(application, P.LEARNERS[learn](), message)
     elif first:
         conn.set_policy(application, P.First(), message)
     found = conn._management.policy(application)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from clipper_container.errors import ClipperException
 
 from .. import rows
 from ..display import Displayed, Shown, workbench
+from ..display.learned import Learned
 from ..display.table import table
 from ..display.trace import Trace
+from ..feedback import Answered
 from ..operations import Operations
 from ..policies import Policy
 
@@ -42,6 +45,7 @@ class ApplicationHandle(Displayed):
         timeout_micros: int | None = None,
         cache: bool = True,
         unit: object = None,
+        context: object = None,
     ) -> Any:
         """Ask it one input: its answer, a dictionary as the endpoint gives it.
 
@@ -49,15 +53,16 @@ class ApplicationHandle(Displayed):
         series or a dictionary, a value for each column. A table, a list of those, or an
         array or list with one dimension more than an input has, is several inputs: the list of their answers
         comes back. Without `cache` the model computes it, also where the answer is known. `unit` is whom it
-        is for, to whom a sticky policy sticks. Raises BadRequest
-        where the input is not of its type, TooLarge, NotFound, or ClusterError.
+        is for, to whom a sticky policy sticks; `context`, a text of up to 64 bytes, what a policy that learns
+        is to tell apart. Raises BadRequest where the input is not of its type, TooLarge, NotFound, or
+        ClusterError.
         """
         if rows.is_plain(input):
-            return self._ask({"input": input}, version, timeout_micros, cache, unit)
+            return self._ask({"input": input}, version, timeout_micros, cache, unit, context)
         kind = self.info["input_type"]
         if rows.is_several(kind, input):
-            return self._batch(kind, input, version, timeout_micros, cache, unit)
-        return self._ask({"input": rows.one(kind, input)}, version, timeout_micros, cache, unit)
+            return self._batch(kind, input, version, timeout_micros, cache, unit, context)
+        return self._ask({"input": rows.one(kind, input)}, version, timeout_micros, cache, unit, context)
 
     def predict_batch(
         self,
@@ -67,24 +72,40 @@ class ApplicationHandle(Displayed):
         timeout_micros: int | None = None,
         cache: bool = True,
         unit: object = None,
+        context: object = None,
     ) -> list[dict[str, Any]]:
         """Ask it several inputs in one request: the rows of a table or of an array, or a list of inputs.
 
         Their answers, in order, each a dictionary as `predict` has it. Raises what that raises.
         """
-        return self._batch(self.info["input_type"], inputs, version, timeout_micros, cache, unit)
+        return self._batch(self.info["input_type"], inputs, version, timeout_micros, cache, unit, context)
 
     def _batch(
-        self, kind: str, inputs: Any, version: object, timeout_micros: int | None, cache: bool, unit: object
+        self,
+        kind: str,
+        inputs: Any,
+        version: object,
+        timeout_micros: int | None,
+        cache: bool,
+        unit: object,
+        context: object,
     ) -> list[dict[str, Any]]:
-        answer = self._ask({"input_batch": rows.several(kind, inputs)}, version, timeout_micros, cache, unit)
+        answer = self._ask(
+            {"input_batch": rows.several(kind, inputs)}, version, timeout_micros, cache, unit, context
+        )
         found: list[dict[str, Any]] = answer["batch_predictions"]
         return found
 
     def _ask(
-        self, fields: dict[str, Any], version: object, timeout_micros: int | None, cache: bool, unit: object
+        self,
+        fields: dict[str, Any],
+        version: object,
+        timeout_micros: int | None,
+        cache: bool,
+        unit: object,
+        context: object,
     ) -> dict[str, Any]:
-        from .query import predict
+        from ..asking import ask
 
         if version is not None:
             fields["version"] = str(version)
@@ -92,7 +113,9 @@ class ApplicationHandle(Displayed):
             fields["timeout_micros"] = timeout_micros
         if unit is not None:
             fields["unit"] = str(unit)
-        return predict(self.url, fields, cache=cache)
+        if context is not None:
+            fields["context"] = str(context)
+        return ask(self.url, fields, cache=cache)
 
     def link(self, model_name: str) -> None:
         self._conn.link_model_to_app(self.name, model_name)
@@ -108,6 +131,23 @@ class ApplicationHandle(Displayed):
     def set_policy(self, policy: Policy, message: str = "") -> None:
         """Let it choose otherwise. See `ClipperConnection.set_policy`."""
         self._conn.set_policy(self.name, policy, message)
+
+    def feedback(
+        self,
+        answer: Answered | Sequence[Answered],
+        *,
+        reward: float | Sequence[float] | None = None,
+        label: Any = None,
+        input: Any = None,
+        wait: bool = False,
+    ) -> dict[str, Any]:
+        """Say how good an answer was. See `ClipperConnection.feedback`."""
+        return self._conn.feedback(self.name, answer, reward=reward, label=label, input=input, wait=wait)
+
+    @property
+    def learned(self) -> Learned:
+        """What is known of each arm by feedback. Raises NotFound."""
+        return self._conn.learned(self.name)
 
     def why(self, query_id: int) -> Trace:
         return self._conn.why(query_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .applications import Application, Applications
 from .calls import credentials
 from .cluster import Cluster, Event
+from .feedback import Feedback, FeedbackOptions, Learned, LearnedArm, LearnedContext
 from .measured import ApplicationPoint, ArmPoint, Measured, Overview, Point, VersionPoint
 from .policies import Policies, Policy, PolicyMove
 from .replicas import GPU, Replica, Replicas
@@ -18,6 +19,10 @@ __all__ = [
     "ApplicationPoint",
     "ArmPoint",
     "Event",
+    "FeedbackOptions",
+    "Learned",
+    "LearnedArm",
+    "LearnedContext",
     "Management",
     "Move",
     "Overview",
@@ -33,7 +38,7 @@ __all__ = [
 ]
 
 
-class Management(Cluster, Applications, Policies, Rollouts, Shadows, Replicas, Measured):
+class Management(Cluster, Applications, Policies, Feedback, Rollouts, Shadows, Replicas, Measured):
     """The management frontend of one cluster. May be used from any thread, and from a forked process.
 
     Every method raises ClusterError where management does not answer, and the error that management

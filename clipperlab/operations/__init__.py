@@ -10,6 +10,7 @@ from .applications import Applications
 from .batching import Batching
 from .cluster import Cluster
 from .deployed import Deployed
+from .feedback import Feedback
 from .images import Images
 from .measured import Measured
 from .policies import Policies
@@ -22,6 +23,6 @@ __all__ = ["Deployed", "Operations"]
 
 
 class Operations(
-    Cluster, Measured, Applications, Policies, Rollouts, Shadows, Images, Versions, Batching, Views
+    Cluster, Measured, Applications, Policies, Feedback, Rollouts, Shadows, Images, Versions, Batching, Views
 ):
     """Everything that can be done to a cluster."""

@@ -21,12 +21,12 @@ def votes(seen: Seen, name: str | None) -> bool:
 
 
 def splits(seen: Seen, name: str | None) -> bool:
-    """Whether its inputs go to one arm or another: by a split, or by a rollout that runs."""
+    """Whether its inputs go to one arm or another: by a split, a learner, or a rollout that runs."""
     application = seen.application(name)
     if application is None:
         return False
     policy = application["policy"]
-    return (policy is not None and policy["kind"] == "split") or any(
+    return (policy is not None and policy["kind"] != "vote") or any(
         rollout["ended_at"] is None and rollout["model"] in arms_of(application) for rollout in seen.rollouts
     )
 
@@ -51,12 +51,12 @@ def arms(seen: Seen, application: Application) -> str:
     return table(seen, NAMES, rows) + (_agreement(points, application) if is_vote else "")
 
 
-def _row(arm: str, share: float, points: list[ArmPoint], inputs: float) -> list[str]:
+def _row(arm: str, share: float | None, points: list[ArmPoint], inputs: float) -> list[str]:
     chosen = sum(point["chosen"] for point in points)
     p50_ms, p95_ms = (points[-1]["p50_ms"], points[-1]["p95_ms"]) if points else (None, None)
     return [
         f"<b>{html.escape(arm)}</b>",
-        f"{100 * share:.3g} %",
+        "learned" if share is None else f"{100 * share:.3g} %",
         _percent(min(chosen, inputs), inputs),
         f"{points[-1]['chosen']:,.0f}" if points else NOTHING,
         _percent(sum(point["errors"] for point in points), chosen),

@@ -20,10 +20,11 @@ export interface IApplication {
   policy: IPolicy | null;
 }
 
-/** As management has it: a split has weights, a vote its arms. */
+/** As management has it: a split has weights, all others have arms. */
 export interface IPolicy {
-  kind: 'split' | 'vote';
-  weights: Record<string, number>;
+  kind: 'split' | 'vote' | 'greedy' | 'ucb' | 'thompson' | 'exp3';
+  weights?: Record<string, number>;
+  learned?: boolean;
   sticky?: string | null;
   arms?: string[];
 }

@@ -10,19 +10,19 @@ export function answeredBy({ linked_models: linked, policy }: IApplication): str
   if (policy === null) {
     return linked.join(', ');
   }
-  if (policy.kind === 'vote') {
-    return `vote of ${policy.arms!.join(', ')}`;
+  if (policy.kind !== 'split') {
+    return `${policy.kind} of ${policy.arms!.join(', ')}${policy.learned ? ', learned' : ''}`;
   }
   const percent = (weight: number): string => Number((100 * weight).toPrecision(6)).toString();
-  const shares = Object.entries(policy.weights).map(([arm, weight]) => `${arm} ${percent(weight)} %`);
+  const shares = Object.entries(policy.weights!).map(([arm, weight]) => `${arm} ${percent(weight)} %`);
   return `split: ${shares.join(', ')}${policy.sticky ? ', by unit' : ''}`;
 }
 
-/** Whether its inputs go to one arm or another: by a split, or by a rollout that runs. */
+/** Whether its inputs go to one arm or another: by a split, a learner, or a rollout that runs. */
 export function splits(application: IApplication, rollouts: IRollout[]): boolean {
   const { policy, linked_models: linked } = application;
-  const arms = policy === null ? linked.slice(0, 1) : (policy.arms ?? Object.keys(policy.weights));
-  return policy?.kind === 'split' || rollouts.some(each => each.ended_at === null && arms.includes(each.model));
+  const arms = policy === null ? linked.slice(0, 1) : (policy.arms ?? Object.keys(policy.weights!));
+  return (policy !== null && policy.kind !== 'vote') || rollouts.some(each => each.ended_at === null && arms.includes(each.model));
 }
 
 export function applicationTable(applications: IApplication[], point: IPoint | undefined): HTMLElement {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Literal
 
 import ipywidgets as widgets
@@ -10,15 +12,16 @@ import ipywidgets as widgets
 from clipper_container.errors import BadRequest
 
 from ...operations import Operations
-from ...policies import First, Policy, Split, Vote, answered_by, of_plain
+from ...policies import First, Learner, Policy, Split, Vote, answered_by, of_plain
 from .. import arms as table
 from ..actions import Action, Do, Worker, choose
 from ..layout import LABEL, WIDE, checkbox, row
 from ..view import set_value
 from ..watch import Seen
 from .arms import Members, Shares
+from .learner import LearnerForm
 
-FIRST, SPLIT, VOTE = "the first model", "a split", "a vote"
+FIRST, SPLIT, VOTE, LEARNS = "the first model", "a split", "a vote", "a learner"
 NONE = "none"
 TWO = "It chooses among two arms or more: link another model, or add a version as an arm."
 
@@ -36,7 +39,7 @@ class PolicyControls(widgets.VBox):
             description="Application", options=[application] if application else [], value=application
         )
         self.words, self.arms = widgets.HTML(), widgets.HTML()
-        self.kind = widgets.ToggleButtons(options=[FIRST, SPLIT, VOTE], value=FIRST)
+        self.kind = widgets.ToggleButtons(options=[FIRST, SPLIT, VOTE, LEARNS], value=FIRST)
         self.shares = Shares()
         self.sticky = checkbox(False, "the same arm for each unit, such as a user")
         self.members = Members()
@@ -45,6 +48,8 @@ class PolicyControls(widgets.VBox):
         )
         self.early = checkbox(False, "answer as soon as the vote is certain")
         self.missing = checkbox(False, "an arm's mean stands for a number that is late")
+        self.learned = checkbox(False, "weights are learned of feedback")
+        self.learner = LearnerForm()
         self.another = widgets.Dropdown(description="Another arm", layout=WIDE, style=LABEL, options=[NONE])
         self.add = widgets.Button(description="Add", layout={"width": "auto"})
         self.why_none = widgets.HTML()
@@ -54,7 +59,7 @@ class PolicyControls(widgets.VBox):
         self._first = widgets.HTML()
         self._split = widgets.VBox([self.shares, self.sticky])
         self._vote = widgets.VBox(
-            [self.members, row(self.min_confidence, self.early), row(self.missing)],
+            [self.members, row(self.learned), row(self.min_confidence, self.early), row(self.missing)],
         )
         self._form = widgets.VBox([])
         self._more = row(self.another, self.add, self.why_none)
@@ -74,7 +79,10 @@ class PolicyControls(widgets.VBox):
         self.add.on_click(lambda _: self._on_add())
         self.members.changed.append(self.set_policy.renew)
         self.shares.observe(lambda _: self.set_policy.renew(), "shares")
-        for control in (self.sticky, self.min_confidence, self.early, self.missing):
+        for control in (
+            *(self.sticky, self.min_confidence, self.early, self.missing),
+            *(self.learned, self.learner.kind, self.learner.explore),
+        ):
             control.observe(lambda _: self.set_policy.renew(), "value")
         self._on_kind()
 
@@ -99,11 +107,17 @@ class PolicyControls(widgets.VBox):
             if len(weights) < 2:
                 raise BadRequest("Only one arm has a share." if len(self.shares.names) > 1 else TWO)
             return Split(weights, "unit" if self.sticky.value else None)
+        if self.kind.value == LEARNS:
+            found = self._seen.application(self.application.value)
+            return self.learner.policy(self._current(), found["linked_models"] if found else [])
         members = self.members.weights()
         if len(members) < 2:
             raise BadRequest("Two arms or more vote." if len(self.members.has) > 1 else TWO)
-        weights = members if len(set(members.values())) > 1 else {}
+        same = len(set(members.values())) == 1
+        if self.learned.value and not same:
+            raise BadRequest("Weights that are learned begin alike: give all arms the same.")
         missing: Literal["mean", "leave out"] = "mean" if self.missing.value else "leave out"
+        weights: Any = "learned" if self.learned.value else {} if same else members
         return Vote([*members], weights, round(self.min_confidence.value, 6), self.early.value, missing)
 
     def _current(self) -> Policy | None:
@@ -129,15 +143,18 @@ class PolicyControls(widgets.VBox):
         if isinstance(policy, Split):
             chosen = dict(policy.weights)
         elif isinstance(policy, Vote):
-            chosen = {arm: policy.weights.get(arm, 1.0) for arm in policy.arms}
+            fixed = {} if policy.weights == "learned" else policy.weights
+            chosen = {arm: fixed.get(arm, 1.0) for arm in policy.arms}
         arms = list(dict.fromkeys([*chosen, *linked, *self._added]))
         is_new = before is None or before[:2] != begun[:2]
         if is_new:
-            self.kind.value = SPLIT if isinstance(policy, Split) else VOTE if chosen else FIRST
+            self.kind.value = _kind(policy)
+            if isinstance(policy, Learner):
+                self.learner.show(policy)
             self.sticky.value = isinstance(policy, Split) and policy.sticky is not None
             vote = policy if isinstance(policy, Vote) else Vote([])
             self.min_confidence.value, self.early.value = vote.min_confidence, vote.early
-            self.missing.value = vote.missing == "mean"
+            self.missing.value, self.learned.value = vote.missing == "mean", vote.weights == "learned"
         self._show_shares(arms, chosen if isinstance(policy, Split) else {}, is_new)
         kept = {} if is_new else self.members.weights()
         votes = dict.fromkeys(arms, 1.0) if is_new and not isinstance(policy, Vote) else {**chosen, **kept}
@@ -168,7 +185,7 @@ class PolicyControls(widgets.VBox):
 
     def _on_kind(self) -> None:
         of = {FIRST: [self._first], SPLIT: [self._split, self._more], VOTE: [self._vote, self._more]}
-        self._form.children = of[self.kind.value]
+        self._form.children = of.get(self.kind.value, [self.learner])
         self.set_policy.renew()
 
     def _on_add(self) -> None:
@@ -192,6 +209,14 @@ class PolicyControls(widgets.VBox):
         return lambda: self._conn.set_policy(name, policy, message)
 
 
+def _kind(policy: Policy | None) -> str:
+    if policy is None or isinstance(policy, First):
+        return FIRST
+    if isinstance(policy, Learner):
+        return LEARNS
+    return SPLIT if isinstance(policy, Split) else VOTE
+
+
 def _in_words(linked: list[str], policy: dict[str, Any] | None) -> str:
     if not linked:
         return "No model answers: link one first."
@@ -207,11 +232,21 @@ def in_python(policy: Policy) -> str:
             return "P.First()"
         case Split(weights, sticky):
             return f"P.Split({dict(weights)!r}{', sticky=' + repr(sticky) if sticky else ''})"
-        case Vote(arms, weights, least, early, missing):
+        case Vote(arms, weights, least, early, missing, forget):
             options = [
-                f"weights={dict(weights)!r}" if weights else "",
+                f"weights={_plain(weights)!r}" if weights else "",
                 f"min_confidence={least:g}" if least else "",
                 "early=True" if early else "",
                 f"missing={missing!r}" if missing != "leave out" else "",
             ]
+            if forget != Vote([]).forget:
+                options.append(f"forget={forget:g}")
             return f"P.Vote({', '.join([repr(list(arms)), *filter(None, options)])})"
+        case _:
+            plain, usual = asdict(policy), asdict(type(policy)())
+            told = [f"{name}={value!r}" for name, value in plain.items() if value != usual[name]]
+            return f"P.{type(policy).__name__}({', '.join(told)})"
+
+
+def _plain(weights: Mapping[str, float] | Literal["learned"]) -> dict[str, float] | str:
+    return "learned" if weights == "learned" else dict(weights)

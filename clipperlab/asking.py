@@ -13,7 +13,7 @@ ANSWER_S = 60.0
 _HEADERS = {"Content-Type": "application/json"}
 
 
-def predict(url: str, fields: dict[str, Any], *, cache: bool = True) -> dict[str, Any]:
+def ask(url: str, fields: dict[str, Any] | list[dict[str, Any]], *, cache: bool = True) -> dict[str, Any]:
     """POST `fields` as JSON, where NaN is null; the answer, which is computed anew without `cache`.
 
     Raises BadRequest, TooLarge, NotFound or ClusterError.

@@ -1,0 +1,99 @@
+"""What was learned of feedback: each arm's rewards, and its probability or weight, by context."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import draw
+from .beside import beside
+from .table import table
+
+if TYPE_CHECKING:
+    from ..management import Learned as Told
+    from ..management import LearnedArm, LearnedContext, Management
+
+SHOWN = 20  # contexts, those with most feedback first
+
+
+class Learned:
+    """What an application has learned, as it is whenever it is looked at: `conn.learned("digits")`."""
+
+    def __init__(self, management: Management, application: str) -> None:
+        self._management = management
+        self.application = application
+
+    @property
+    def now(self) -> Told:
+        """All of it, in plain values."""
+        return self._management.learned(self.application)
+
+    def arms(self, context: str = "") -> dict[str, LearnedArm]:
+        """Each arm of a context by its name; of one that nobody has asked yet, none."""
+        found = next((each for each in self.now["contexts"] if each["context"] == context), None)
+        return {} if found is None else {arm["arm"]: arm for arm in found["arms"]}
+
+    def weights(self, context: str = "") -> dict[str, float]:
+        """Each arm's probability at the moment; in a vote its weight."""
+        return {name: arm["weight"] for name, arm in self.arms(context).items()}
+
+    def __repr__(self) -> str:
+        told = self.now
+        lines = [
+            f"{_named(each)}{arm['arm']}: {arm['weight']:.1%}, mean reward {_mean(arm)} of {arm['rewards']:,}"
+            for each in _most(told)
+            for arm in each["arms"]
+        ]
+        return "\n".join([*lines, _words(told)])
+
+    def _repr_html_(self) -> str:
+        told = self.now
+        contexts = _most(told)
+        rows = [
+            [
+                each["context"] or "-",
+                arm["arm"],
+                arm["version"],
+                f"{arm['rewards']:,}",
+                _mean(arm),
+                f"{arm['weight']:.1%}",
+            ]
+            for each in contexts
+            for arm in each["arms"]
+        ]
+        page = table(["context", "arm", "is", "rewards", "mean reward", "share now"], rows)
+        drawings = [
+            draw.bars(
+                {arm["arm"]: 100 * arm["weight"] for arm in each["arms"]},
+                title=f"Share now, {each['context']}" if each["context"] else "Share now",
+                unit="%",
+            )
+            for each in contexts[:2]
+        ]
+        return f"{page}<p>{_words(told)}</p>{beside(*drawings)}"
+
+
+def _most(told: Told) -> list[LearnedContext]:
+    contexts = sorted(told["contexts"], key=lambda each: -sum(arm["rewards"] for arm in each["arms"]))
+    return contexts[:SHOWN]
+
+
+def _named(each: LearnedContext) -> str:
+    return f"{each['context']}, " if each["context"] else ""
+
+
+def _mean(arm: LearnedArm) -> str:
+    return "-" if arm["mean"] is None else f"{arm['mean']:.3f}"
+
+
+def _words(told: Told) -> str:
+    """What became of the feedback."""
+    words = [f"{told['joined']:,} of {told['decided']:,} answers have had feedback"]
+    if told["duplicates"]:
+        words.append(f"{told['duplicates']:,} had it twice, and count once")
+    if told["expired"]:
+        words.append(f"{told['expired']:,} came too late")
+    if told["forgotten"]:
+        words.append(f"{told['forgotten']:,} contexts were forgotten, for there were too many")
+    if len(told["contexts"]) > SHOWN:
+        words.append(f"{len(told['contexts']) - SHOWN:,} more contexts are not shown")
+    return "; ".join(words) + "."

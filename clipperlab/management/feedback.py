@@ -1,0 +1,63 @@
+"""Feedback: whether an application collects it, and what was learned of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+from . import paths
+from .calls import Calls
+
+
+class FeedbackOptions(TypedDict):
+    """`window_s` is in seconds."""
+
+    window_s: float
+    default_reward: float | None
+    score: Literal["equal", "within", "distance"]
+    tolerance: float
+
+
+class LearnedArm(TypedDict):
+    """`version` is what the arm is at the moment. `mean` is that of its rewards, None without any; `weight`
+    its probability now, or its weight in a vote.
+    """
+
+    arm: str
+    version: str
+    times: int | None
+    rewards: int
+    mean: float | None
+    weight: float
+
+
+class LearnedContext(TypedDict):
+    context: str
+    arms: list[LearnedArm]
+
+
+class Learned(TypedDict):
+    """`decided` answers had a token, `joined` of them have had feedback. `duplicates` and `expired` count
+    feedback that came again, or too late; `forgotten` contexts.
+    """
+
+    epoch: int
+    contexts: list[LearnedContext]
+    decided: int
+    joined: int
+    duplicates: int
+    expired: int
+    forgotten: int
+
+
+class Feedback(Calls):
+    def feedback_options(self, application: str) -> FeedbackOptions | None:
+        answer: dict[str, Any] = self._call("GET", f"{paths.application(application)}/feedback")
+        options: FeedbackOptions | None = answer["feedback"]
+        return options
+
+    def set_feedback(self, application: str, options: FeedbackOptions | None) -> None:
+        self._call("PUT", f"{paths.application(application)}/feedback", {"feedback": options})
+
+    def learned(self, application: str) -> Learned:
+        learned: Learned = self._call("GET", f"{paths.application(application)}/learned")
+        return learned

@@ -1,0 +1,80 @@
+"""Feedback: how good an answer was, told later; and what is learned of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from .. import rows
+from ..display.learned import Learned
+from ..feedback import Answered, feedback_of
+from .attached import Attached
+
+
+class Feedback(Attached):
+    """Operations on feedback."""
+
+    def collect_feedback(
+        self,
+        app_name: str,
+        *,
+        window_s: float = 3600.0,
+        default_reward: float | None = None,
+        score: Literal["equal", "within", "distance"] = "equal",
+        tolerance: float = 0.0,
+    ) -> None:
+        """Give each of the application's answers a token, `feedback_token`, and take feedback for it.
+
+        It is taken for `window_s` seconds after the answer. A label is made a reward by `score`: 1 where the
+        output is "equal" to it, else 0; 1 where both differ by `tolerance` at most ("within"); or 1 less
+        their "distance" in parts of the tolerance, and 0 beyond it. With a `default_reward` an answer of
+        which nobody has said anything until the window's end counts as that. A policy that learns collects
+        feedback without being told. Raises NotFound or BadRequest.
+        """
+        self._management.set_feedback(
+            app_name,
+            {
+                "window_s": window_s,
+                "default_reward": default_reward,
+                "score": score,
+                "tolerance": tolerance,
+            },
+        )
+
+    def stop_feedback(self, app_name: str) -> None:
+        """Take none any more. What was learned stays. Raises NotFound; BadRequest where a policy needs it."""
+        self._management.set_feedback(app_name, None)
+
+    def feedback(
+        self,
+        app_name: str,
+        answer: Answered | Sequence[Answered],
+        *,
+        reward: float | Sequence[float] | None = None,
+        label: Any = None,
+        input: Any = None,
+        wait: bool = False,
+    ) -> dict[str, Any]:
+        """Say how good an answer was: by a `reward` from 0 to 1, or by the `label` that was right.
+
+        `answer` is what `predict` gave, or its query id, or a list of them with a list of rewards or labels.
+        An output that is not small does not travel in the token: a label for it needs the `input`, for
+        which the model is asked again, through the cache. With `wait` this returns when all is written
+        where it outlives everything; else when the query frontend has it. Returns how many were `accepted`,
+        and which of several were `refused`: their index, a code and a sentence. What is given twice counts
+        once. Raises BadRequest where nothing was accepted, with the reason; NotFound; or ClusterError.
+        """
+        from ..asking import ask
+
+        if input is not None:
+            kind = self._management.application(app_name)["input_type"]
+            one = isinstance(answer, Mapping | int)
+            input = rows.one(kind, input) if one else [rows.one(kind, each) for each in input]
+        body = feedback_of(answer, reward, label, input)
+        url = f"http://{self._record.query}/{app_name}/feedback{'?wait=true' if wait else ''}"
+        return ask(url, body)
+
+    def learned(self, app_name: str) -> Learned:
+        """What is known of each arm by feedback, by context. Raises NotFound."""
+        self._management.application(app_name)
+        return Learned(self._management, app_name)
