@@ -103,10 +103,10 @@ class PolicyControls(widgets.VBox):
             return First()
         if self.kind.value == SPLIT:
             pairs = zip(self.shares.names, self.shares.shares, strict=False)
-            weights = {arm: round(share / 100, 6) for arm, share in pairs if share > 0}
-            if len(weights) < 2:
+            of = {arm: round(share / 100, 6) for arm, share in pairs if share > 0}
+            if len(of) < 2:
                 raise BadRequest("Only one arm has a share." if len(self.shares.names) > 1 else TWO)
-            return Split(weights, "unit" if self.sticky.value else None)
+            return Split(of, "unit" if self.sticky.value else None)
         if self.kind.value == LEARNS:
             found = self._seen.application(self.application.value)
             return self.learner.policy(self._current(), found["linked_models"] if found else [])
