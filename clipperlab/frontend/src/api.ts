@@ -42,6 +42,15 @@ export interface IRollout {
   ended_at: number | null;
 }
 
+/** A model's last one; `agreement` is a share of what was `compared`. */
+export interface IShadow {
+  model: string;
+  version: string;
+  state: 'running' | 'stopped' | 'promoted';
+  fraction: number;
+  seen: { compared: number; agreement: number | null };
+}
+
 export interface IVersion {
   model_name: string;
   model_version: string;
@@ -76,6 +85,7 @@ export interface IOverview {
   applications: IApplication[];
   models: IVersion[];
   rollouts: IRollout[];
+  shadows: IShadow[];
   events: IEvent[];
   points: IPoint[];
 }

@@ -3,7 +3,7 @@
 import { Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
-import { IApplication, IEvent, IOverview, IPoint, IRollout, IVersion, ask, follow, settings } from './api';
+import { IApplication, IEvent, IOverview, IPoint, IRollout, IShadow, IVersion, ask, follow, settings } from './api';
 
 const POINTS = 300;
 const EVENTS = 100;
@@ -73,6 +73,11 @@ export class Cluster {
   /** The model's last one. */
   rollout(model: string): IRollout | undefined {
     return this.overview?.rollouts.find(rollout => rollout.model === model);
+  }
+
+  /** The model's last one. */
+  shadow(model: string): IShadow | undefined {
+    return this.overview?.shadows.find(shadow => shadow.model === model);
   }
 
   /** Call management; then look what there is. */

@@ -1,7 +1,7 @@
 // A model in the side panel: its versions, its replicas, and how much it is asked.
 
 import { Actions } from './actions';
-import { IRollout, IVersion } from './api';
+import { IRollout, IShadow, IVersion } from './api';
 import { Cluster } from './cluster';
 import { button, h, setText, sparkline } from './dom';
 
@@ -30,7 +30,8 @@ export class ModelRow {
       h('div', { class: 'clipper-row' }, h('b', {}, _name), this._spark),
       h('div', { class: 'clipper-model' }, this._versions, this._back, replicas, this._fewer, this._count, this._more),
       this._states,
-      this._rollout
+      this._rollout,
+      this._shadow
     );
   }
 
@@ -60,6 +61,7 @@ export class ModelRow {
       this._states.replaceChildren(...versions.flatMap(version => this._state(version)));
     }
     this._renderRollout();
+    this._renderShadow();
     const asked = cluster.points
       .slice(-SPARKS)
       .map(point => names.reduce((sum, name) => sum + (point.versions[`${this._name}:${name}`]?.asked ?? 0), 0));
@@ -93,6 +95,15 @@ export class ModelRow {
       this._rolloutDot.setAttribute('data-state', shown.state);
       setText(this._rolloutText, `Rollout to version ${shown.canary} ${standing(shown)}`);
       setText(this._verdict, shown.verdict);
+    }
+  }
+
+  /** One that runs: what it is asked, and how often it agrees. */
+  private _renderShadow(): void {
+    const shadow = this.cluster.shadow(this._name);
+    this._shadow.hidden = shadow?.state !== 'running';
+    if (shadow && !this._shadow.hidden) {
+      setText(this._shadowText, `Shadow: version ${shadow.version} ${agreeing(shadow)}`);
     }
   }
 
@@ -147,6 +158,23 @@ export class ModelRow {
     this._rolloutDot,
     h('span', {}, this._rolloutText, ' ', this._verdict)
   );
+  private _shadowText = h('span', { role: 'status' });
+  private _shadow = h(
+    'div',
+    { class: 'clipper-state clipper-faint' },
+    h('i', { class: 'clipper-dot', 'data-state': 'running' }),
+    this._shadowText
+  );
+}
+
+/** What a shadow is asked, and how often it says the same. */
+function agreeing({ fraction, seen }: IShadow): string {
+  const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`;
+  const asked = `is asked ${percent(fraction)} of the inputs`;
+  if (seen.agreement === null) {
+    return `${asked}.`;
+  }
+  return `${asked}, and agrees in ${percent(seen.agreement)} of ${seen.compared.toLocaleString('en')}.`;
 }
 
 /** How a rollout is, and what the new version gets. */
