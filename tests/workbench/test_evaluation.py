@@ -1,0 +1,80 @@
+"""Policies that never ran, estimated from the decisions of one that did."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+
+from clipper_container.errors import BadRequest
+from clipperlab.evaluation import Estimator, estimate, half_width
+
+ARMS = ["a", "b", "a", "b", "a"]
+PROPENSITIES = [0.5, 0.5, 0.8, 0.2, 0.8]
+REWARDS = [1.0, 0.0, 0.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "target", "value"),
+    [
+        ("ips", {"a": 1.0}, (2 + 0 + 1.25) / 5),
+        ("ips", {"a": 0.5, "b": 0.5}, (1 + 0 + 0 + 2.5 + 0.625) / 5),
+        ("snips", {"a": 1.0}, (2 + 1.25) / (2 + 1.25 + 1.25)),
+        ("snips", {"b": 1.0}, 5 / 7),
+    ],
+)
+def test_weights_are_by_what_was_likely_then(
+    estimator: Estimator, target: dict[str, float], value: float
+) -> None:
+    found = estimate(ARMS, PROPENSITIES, REWARDS, target, estimator)
+    assert found.value == pytest.approx(value, abs=1e-12)
+    assert found.decisions == 5
+
+
+def test_it_says_how_many_decisions_it_is_worth() -> None:
+    found = estimate(ARMS, PROPENSITIES, REWARDS, {"b": 1.0})
+    assert found.effective == pytest.approx(7**2 / (2**2 + 5**2))
+    assert found.largest == 5
+    assert "5 decisions, worth 2" in str(found)
+
+
+@pytest.mark.parametrize(("count", "half"), [(500, 0.0862), (1000, 0.0532), (5000, 0.0215), (20_000, 0.0111)])
+def test_the_interval_has_the_width_of_a_confidence_sequence(count: int, half: float) -> None:
+    assert half_width(0.5, count) == pytest.approx(half, abs=5e-5)
+
+
+def test_the_truth_is_in_the_interval_and_the_doubly_robust_one_is_narrower() -> None:
+    means, shares = np.array([0.9, 0.6, 0.3]), np.array([0.1, 0.2, 0.7])
+    target = {"m:0": 0.7, "m:1": 0.3}
+    truth = 0.7 * 0.9 + 0.3 * 0.6
+    within = Counter[str]()
+    widths: dict[str, float] = defaultdict(float)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        chosen = rng.choice(3, 2000, p=shares)
+        reward = (rng.random(2000) < means[chosen]).astype(float)
+        names = [f"m:{arm}" for arm in chosen]
+        for estimator in ("ips", "snips", "dr"):
+            found = estimate(names, shares[chosen].tolist(), reward.tolist(), target, estimator)
+            within[estimator] += found.low < truth < found.high
+            widths[estimator] += found.high - found.low
+    assert min(within.values()) >= 18
+    assert widths["dr"] < 0.8 * widths["ips"]
+
+
+@pytest.mark.parametrize(
+    ("arms", "p", "target", "why"),
+    [
+        ([], [], {"a": 1.0}, "no decision with a reward"),
+        (["a"], [0.0], {"a": 1.0}, "propensity 0"),
+        (["a"], [0.5], {"a": 0.5, "b": 0.5}, "No decision asked b"),
+    ],
+)
+def test_what_nothing_is_known_of_is_refused(
+    arms: list[str], p: list[float], target: dict[str, float], why: str
+) -> None:
+    with pytest.raises(BadRequest, match=why):
+        estimate(arms, p, [1.0] * len(arms), target)
+    with pytest.raises(BadRequest, match="ips, snips or dr"):
+        estimate(arms, p, [1.0] * len(arms), target, "dm")  # type: ignore[arg-type]
