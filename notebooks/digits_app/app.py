@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import BackgroundTasks, FastAPI, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -32,11 +32,12 @@ class Drawing(BaseModel):
 
 
 class Corrected(Drawing):
-    """`predicted` is None where no model had answered."""
+    """`predicted` is None where no model had answered. `token` is that of the answer, if it had one."""
 
     digit: Digit
     predicted: Digit | None = None
     version: Annotated[str, Field(max_length=100)] = ""
+    token: Annotated[str, Field(max_length=1024)] = ""
 
 
 class Answer(BaseModel):
@@ -48,6 +49,7 @@ class Answer(BaseModel):
     explanation: str
     version: str
     query_id: int
+    token: str
     took_ms: float
 
 
@@ -95,16 +97,22 @@ def make_app(query_url: str, application: str, folder: Path) -> FastAPI:
             explanation=said.explanation,
             version=said.version,
             query_id=said.query_id,
+            token=said.token,
             took_ms=said.took_ms,
         )
 
-    # Not `async`: SQLite waits for the disk, so these two run in threads.
+    # Not `async`: SQLite waits for the disk, so these two run in threads. What learns is told afterwards.
     @app.put("/corrections/{id}")
     def correct(
-        id: Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$")], corrected: Corrected
+        id: Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$")],
+        corrected: Corrected,
+        later: BackgroundTasks,
     ) -> dict[str, int]:
-        more = corrected.model_dump()
-        return {"corrections": corrections.put(Correction(id=id, **more))}
+        more = corrected.model_dump(exclude={"token"})
+        count = corrections.put(Correction(id=id, **more))
+        if corrected.token:
+            later.add_task(client.tell, corrected.token, corrected.digit)
+        return {"corrections": count}
 
     @app.get("/corrections")
     def training_data() -> dict[str, list[Any]]:

@@ -43,6 +43,7 @@ class Prediction:
     """`version` is the model's that answered, or was to answer; "" where there is none.
 
     `reason` and `explanation` are empty where the output is the model's own. Else it is the default output.
+    With the `token` the right label can be told later; it is empty where nobody collects labels.
     """
 
     output: Any
@@ -51,6 +52,7 @@ class Prediction:
     took_ms: float
     reason: str = ""
     explanation: str = ""
+    token: str = ""
 
     @property
     def is_default(self) -> bool:
@@ -62,6 +64,7 @@ class Client:
 
     def __init__(self, url: str, application: str) -> None:
         self._url = f"{url.rstrip('/')}/v2/models/{application}/infer"
+        self._feedback_url = f"{url.rstrip('/')}/{application}/feedback"
         self._name = application
         limits = httpx2.Limits(max_connections=MAX_CONNECTIONS)
         self._http = httpx2.AsyncClient(
@@ -83,6 +86,20 @@ class Client:
         except TimeoutError:
             raise Unavailable(f"{self._name} gave no answer within {within_s:g} s.") from None
         return self._read(response, 1000 * (time.monotonic() - began))
+
+    async def tell(self, token: str, label: Any, *, within_s: float = WITHIN_S) -> bool:
+        """Say which label was right, for what learns of it; whether the service has taken it.
+
+        Nothing depends on it, so there is no error. To tell twice counts once.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                said = await self._http.post(
+                    self._feedback_url, json={"feedback_token": token, "label": label}
+                )
+        except (TimeoutError, httpx2.HTTPError):
+            return False
+        return said.is_success
 
     async def _ask(self, input: list[float], deadline: float) -> httpx2.Response:
         tensor = {"name": "input", "shape": [1, len(input)], "datatype": "FP64", "data": input}
@@ -118,7 +135,9 @@ class Client:
             parameters = said["parameters"]
             reason, explanation = parameters.get("defaults", {}).get("0", ("", ""))
             output, query_id = said["outputs"][0]["data"][0], int(parameters["query_ids"][0])
-            return Prediction(output, said["model_version"], query_id, took_ms, reason, explanation)
+            (token,) = parameters.get("feedback_token", [""])
+            version = said["model_version"]
+            return Prediction(output, version, query_id, took_ms, reason, explanation, token or "")
         except (ValueError, TypeError, LookupError, AttributeError):
             raise Unavailable(
                 f"{self._name} answers with what is no prediction: {response.text[:SAID]}"

@@ -178,6 +178,23 @@ def test_answers_name_the_version_through_replacement_and_rollback(
     assert set(seen) == {(200, 1, "1"), (200, 2, "2")}, "no answer failed, and none was a default output"
 
 
+def test_what_learns_is_told_of_a_correction_once(cluster: ClipperConnection, tmp_path: Path) -> None:
+    start(cluster)
+    cluster.collect_feedback("digits")
+    with Running(f"http://{cluster.get_query_addr()}", tmp_path) as running:
+        said = predict(running)
+        corrected = {**SEVEN, "token": said["token"]}
+        for _ in range(2):
+            kept = httpx2.put(f"{running.url}corrections/{ID}", json=corrected, trust_env=False, verify=False)
+            assert kept.json() == {"corrections": 1}
+
+        def told() -> bool:
+            now = cluster.learned("digits").now
+            return (now["joined"], now["duplicates"]) == (1, 1)
+
+        wait_for("the correction to be counted once", told)
+
+
 def test_a_default_output_is_no_digit(cluster: ClipperConnection, tmp_path: Path) -> None:
     cluster.register_application("digits", "doubles", -1, 20_000_000)
     with Running(f"http://{cluster.get_query_addr()}", tmp_path) as running:

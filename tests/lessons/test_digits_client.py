@@ -200,3 +200,20 @@ async def test_one_client_asks_many_times_over_few_connections() -> None:
         said = await asyncio.gather(*[client.predict([float(i)], within_s=60) for i in range(200)])
         assert [one.output for one in said] == [3] * 200
         assert there.connected <= 32
+
+
+async def test_a_label_is_told_with_the_answers_token() -> None:
+    own = {**OWN, "parameters": {"query_ids": [8], "feedback_token": ["abc"]}}
+    async with service(answer(own), answer({}, 202)) as there, Client(there.url, "digits") as client:
+        said = await client.predict([1.0])
+        assert said.token == "abc"
+        assert await client.tell(said.token, 7)
+    head, body = there.asked[-1]
+    assert head.startswith("post /digits/feedback ")
+    assert body == {"feedback_token": "abc", "label": 7}
+
+
+@pytest.mark.parametrize("reply", [answer({"cause": "forged"}, 400), close, silence])
+async def test_a_label_that_is_not_taken_is_no_error(reply: Reply) -> None:
+    async with service(reply) as there, Client(there.url, "digits") as client:
+        assert not await client.tell("abc", 7, within_s=0.2)

@@ -138,7 +138,8 @@ function changed() {
 
 /** @param {number} digit */
 async function correct(digit) {
-  const correction = { pixels, digit, predicted: answer?.digit ?? null, version: answer?.version ?? "" };
+  const said = { predicted: answer?.digit ?? null, version: answer?.version ?? "", token: answer?.token ?? "" };
+  const correction = { pixels, digit, ...said };
   for (let tries = 1; ; tries++) {
     try {
       const { corrections } = await send(`corrections/${id}`, "PUT", correction);
