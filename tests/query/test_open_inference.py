@@ -54,6 +54,7 @@ def adapter(
     application = SimpleNamespace(
         spec=SimpleNamespace(name="m"),
         asks_for_units=False,
+        asks_for_contexts=False,
         input_type=INPUT_TYPES[input_type],
         default_output=msgspec.json.encode(default),
         example=lambda _version: None,

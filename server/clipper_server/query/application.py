@@ -12,7 +12,9 @@ from clipper_container.errors import BadRequest
 from clipper_container.inputs import INPUT_TYPES
 from clipper_container.wire import Fault
 
+from ..policies import learns
 from ..snapshot import ApplicationSpec
+from .feedback.collecting import Collecting
 from .metrics import ApplicationMetrics
 from .policies import Arm, Policy
 from .policies.first import First
@@ -45,6 +47,12 @@ class Application:
         self.default_output = msgspec.json.encode(spec.default_output)
         self.objective_s = spec.latency_slo_micros / 1e6
         self.policy: Policy = policy_of(spec.policy, spec.linked_models, parts.learned.of(spec.name))
+        self.collecting: Collecting | None = None
+        if spec.feedback is not None:
+            feedback = parts.feedback
+            self.collecting = Collecting(spec.name, spec.feedback, feedback.tokens, feedback.decisions)
+        self.asks_for_contexts = spec.feedback is not None or learns(spec.policy)
+        """Whether it matters what a request may be told by."""
         self.parts = parts
         self.metrics = metrics
         metrics.keep_arms(arm.name for arm in self.policy.arms)
@@ -63,6 +71,10 @@ class Application:
         if version is not None:
             policy = self._only(version)
         decision = policy.decide(request.unit, self._able, request.context)
+        if version is not None:
+            decision = decision._replace(propensity=0.0)
+        if request.context and not decision.context:
+            decision = decision._replace(context=request.context)
         if self.parts.rollouts.by_model:
             decision = self.parts.rollouts.resolve(decision, request.unit, self._able)
         find = self._models.queue
@@ -93,6 +105,13 @@ class Application:
     def asks_for_units(self) -> bool:
         """Whether it matters for whom a request is."""
         return self.policy.sticky or self.parts.rollouts.sticky
+
+    def queue(self, arm: Arm) -> ModelQueue | None:
+        return self._models.queue(arm.model, arm.version)
+
+    def queue_of(self, version: str) -> ModelQueue | None:
+        """Of that version of a model, as model:version."""
+        return self.queue(Arm.of(version))
 
     def queues(self, version: str | None = None) -> list[ModelQueue]:
         """Of all arms that it may ask, or of that version of them."""

@@ -27,6 +27,8 @@ from .application import Application
 from .cache import Cache
 from .cors import CORS
 from .deadlines import Deadlines
+from .feedback import Feedback
+from .intake.desk import Desk
 from .learned import Learned
 from .limits import DEFAULT, Limits
 from .metrics import ArmMetrics, Metrics
@@ -65,6 +67,7 @@ class Configuration:
         self.snapshot: Snapshot | None = None
         self.applications: dict[str, Application] = {}
         self.routes: dict[bytes, Adapter] = {}
+        self.desks: dict[bytes, Desk] = {}
         self.replicas: set[Replica] = set()
         self.queues: dict[tuple[str, str], ModelQueue] = {}
         self.metrics = Metrics(frontend)
@@ -85,13 +88,14 @@ class Configuration:
         ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), MAX_FRONTENDS)
         self.rollouts = Rollouts(clock)
         self.learned = Learned()
+        self.feedback = Feedback(self._began, self._complain_of_feedback, MAX_FRONTENDS)
         deadlines = Deadlines(loop, clock)
         self.shadows = Shadows(loop, clock, deadlines, self.queue)
         self.records = Records(self.shadows.shed)
         self.shadows.keep = self.records.add
         self._parts = Parts(
             *(clock, deadlines, self.cache, self.traces, ids.__next__, Slices(loop)),
-            *(self.rollouts, self.shadows, self.learned),
+            *(self.rollouts, self.shadows, self.learned, self.feedback),
         )
 
     def apply(self, snapshot: Snapshot) -> None:
@@ -104,6 +108,7 @@ class Configuration:
         requests = snapshot.requests
         self.cors = CORS(requests.cors_origins) if requests.cors_origins else None
         self._limits = Limits(requests.max_inputs, requests.max_json)
+        self.feedback.tokens.configure(snapshot.feedback_keys)
         credentials = {(spec.model, spec.version): spec.credential for spec in snapshot.versions}
         gone = [key for key, queue in self.queues.items() if queue.spec.credential != credentials.get(key)]
         for key in gone:
@@ -133,6 +138,8 @@ class Configuration:
             self.applications[spec.name] = application
         for name in before.keys() - self.applications.keys():
             self.metrics.applications.pop(name, None)
+        for metrics in self.metrics.applications.values():
+            metrics.keep_rewards(queue.name for queue in self.queues.values())
         self.rollouts.configure(snapshot.rollouts)
         self.shadows.configure(snapshot.shadows, snapshot.current)
         self._find_routes()
@@ -157,6 +164,7 @@ class Configuration:
 
     def _find_routes(self) -> None:
         before, self.routes = self.routes, {}
+        self.desks = {}
         for name, application in self.applications.items():
             over_clipper, open_inference = ClipperProtocol, OpenInferenceProtocol
             if application.spec.input_type == "dataframe":
@@ -164,6 +172,8 @@ class Configuration:
             clipper = over_clipper(application, self._limits)
             for path in clipper.paths(name):
                 self.routes[path.encode()] = clipper
+            self.desks[f"/{name}/feedback".encode()] = Desk(clipper, self.feedback, self._limits)
+            self.desks[f"/{name}/update".encode()] = Desk(clipper, self.feedback, self._limits, updates=True)
             for version in (None, *self.versions_of(application)):
                 url = infer_path(name, version).encode()
                 adapter = before.get(url)  # it remembers what the model's outputs are like
@@ -203,6 +213,9 @@ class Configuration:
             self._complained_at[key] = self.clock()
             self.complaints[key] = complaint
             self._changed()
+
+    def _complain_of_feedback(self, text: str) -> None:
+        self.complain(Complaint("", "", "", text))
 
     def heard(self, complaints: Sequence[Complaint]) -> None:
         """Management has these."""
@@ -275,6 +288,9 @@ class _Gauges:
         yield "cache_bytes", "The prediction cache's use of memory", {}, cache.used
         yield "cache_entries", "Outputs in the prediction cache", {}, len(cache)
         yield "cache_evictions", "Outputs that made room for others, so far", {}, cache.evictions
+        outbox = self._configuration.feedback.outbox
+        yield "feedback_waiting", "Feedback that management has not written yet", {}, outbox.waiting
+        yield "feedback_dropped", "Feedback that was lost or had no room, so far", {}, outbox.dropped
         for (model, version), queue in self._configuration.queues.items():
             labels = {"model": model, "version": version}
             yield "model_waiting", "Inputs that wait for a replica", labels, queue.waiting.count

@@ -100,10 +100,15 @@ async def serve(settings: Settings) -> None:
         settings.replicas, lambda: Replica(configuration, configuration.replicas)
     )
     supervisor = Supervisor(lambda text: configuration.complain(Complaint("", "", "", text)))
+    outbox = configuration.feedback.outbox
     query_log = QueryLog(settings.folder / "querylog", frontend, configuration.records)
     talk = [
         asyncio.create_task(supervisor.keep("follow", management.follow), name="follow"),
         asyncio.create_task(supervisor.keep("shares", management.follow_shares), name="shares"),
+        asyncio.create_task(supervisor.keep("tables", management.follow_tables), name="tables"),
+        asyncio.create_task(
+            supervisor.keep("feedback", partial(outbox.turn, management.deliver)), name="feedback"
+        ),
         asyncio.create_task(supervisor.keep("report", partial(management.report, changes)), name="report"),
         asyncio.create_task(
             supervisor.keep("query log", partial(query_log.turn, management.take)), name="query log"
@@ -122,6 +127,7 @@ async def serve(settings: Settings) -> None:
             task.cancel()
         await asyncio.gather(*talk, return_exceptions=True)
         await query_log.write()
+        await outbox.close(management.deliver)
         replicas.close()
         for replica in list(configuration.replicas):
             replica.close()

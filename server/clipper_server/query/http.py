@@ -1,6 +1,6 @@
 """HTTP in and out: uvicorn's protocol, with a way of its own for the predictions.
 
-A prediction's request is an exchange (`exchange.py`), read, answered and written in callbacks, with no
+A prediction, or feedback, is an exchange (`exchange.py`), read, answered and written in callbacks, with no
 coroutine, task or ASGI message: that is most of what uvicorn spends on a request. Everything else goes
 through ASGI as it always does. Both kinds may follow one another on one connection, in order. Here is what a
 connection is: how it begins, how long it may be silent, whose turn it is, and how it ends.
@@ -8,8 +8,8 @@ connection is: how it begins, how long it may be silent, whose turn it is, and h
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -19,13 +19,32 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from .exchange import Exchange, Routes
+from .cors import CORS
+from .exchange import Exchange
 from .hosts import Hosts
-from .protocols import Response
+from .intake.desk import Desk
+from .intake.exchange import Intake
+from .prediction import Prediction
+from .protocols import Adapter, Response
 
 SILENT_S = 30.0  # a client that says nothing for so long, before its first request or amid one, is left
 IDLE_S = 75.0  # ... and so long between two requests, for clients keep theirs for up to a minute
 LINGER_S = 1.0  # ... and so long, where the frontend is about to end
+
+
+class Routes(Protocol):
+    """Where the HTTP side finds the applications: by path, without the query string.
+
+    `desks` take feedback.
+    """
+
+    cors: CORS | None
+
+    @property
+    def routes(self) -> Mapping[bytes, Adapter]: ...
+
+    @property
+    def desks(self) -> Mapping[bytes, Desk]: ...
 
 
 class HTTPProtocol(HttpToolsProtocol):
@@ -110,13 +129,16 @@ class HTTPProtocol(HttpToolsProtocol):
         self.headers = []
 
     def on_headers_complete(self) -> None:
-        adapter = None
+        adapter, desk, query = None, None, b""
         if self.parser.get_method() == b"POST":
-            path = self.url.partition(b"?")[0]
+            path, _, query = self.url.partition(b"?")
             routes = self.routes.routes
-            adapter = routes.get(path) or routes.get(_in_our_spelling(path))
+            adapter = routes.get(path)
+            if adapter is None:
+                ours = _in_our_spelling(path)
+                adapter, desk = routes.get(ours), self.routes.desks.get(ours)
         found = dict(self.headers)
-        if adapter is None or not self._hosts.welcome(found.get(b"host")):
+        if (adapter is None and desk is None) or not self._hosts.welcome(found.get(b"host")):
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expects
@@ -127,7 +149,12 @@ class HTTPProtocol(HttpToolsProtocol):
             return
         before: Any = self.cycle
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        exchange = Exchange(self, adapter, found, keep_alive)
+        exchange: Exchange
+        if adapter is not None:
+            exchange = Prediction(self, adapter, found, keep_alive)
+        else:
+            assert desk is not None
+            exchange = Intake(self, desk, found, keep_alive, query)
         self.cycle = exchange  # type: ignore[assignment]
         if before is None or before.response_complete:
             exchange.begun = True
@@ -136,7 +163,7 @@ class HTTPProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
         length = found.get(b"content-length")
-        if length is not None and int(length) > adapter.max_body and exchange.begun:
+        if length is not None and int(length) > exchange.max_body and exchange.begun:
             exchange.too_large()
         elif self.expect_100_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

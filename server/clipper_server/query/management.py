@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from pathlib import Path
+from typing import Literal
 
 import httpx2
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from clipper_container.errors import ClusterError
 
 from ..changes import Changes
+from ..feedback import Receipt, Tables
 from ..rollouts import Shares
 from ..snapshot import ReplicaReport, Report, Snapshot
 from .configuration import Configuration
@@ -100,6 +102,31 @@ class Management:
             await asyncio.sleep(REPORT_EVERY_S)
         else:
             rollouts.hear(msgspec.json.decode(response.content, type=Shares))
+
+    async def follow_tables(self) -> None:
+        """Wait for what was learned. While management is silent, the last that was heard goes on."""
+        learned = self._configuration.learned
+        parameters = {"after": learned.epoch, "wait_s": LONG_POLL_S}
+        try:
+            response = await self._client.get(f"{self._path}/tables", params=parameters)
+            response.raise_for_status()
+        except httpx2.HTTPError:  # `follow` says so
+            await asyncio.sleep(REPORT_EVERY_S)
+        else:
+            learned.hear(msgspec.msgpack.decode(response.content, type=Tables))
+
+    async def deliver(self, delivery: bytes) -> Receipt | Literal["refused", "later"]:
+        """Bring feedback."""
+        try:
+            response = await self._client.post(f"{self._path}/feedback", content=delivery)
+        except httpx2.HTTPError:  # `follow` says so
+            return "later"
+        if response.is_client_error:
+            log.warning("management refuses feedback, with %d: %s", response.status_code, response.text[:500])
+            return "refused"
+        if not response.is_success:
+            return "later"
+        return msgspec.msgpack.decode(response.content, type=Receipt)
 
     async def take(self, batch: bytes) -> Sent:
         """Bring a batch of the query log."""

@@ -86,6 +86,20 @@ class ArmMetrics:
         self.latency = Histogram()
 
 
+class Rewards:
+    """Of one version, as feedback had them."""
+
+    __slots__ = ("count", "sum")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.sum = 0.0
+
+    def observe(self, reward: float) -> None:
+        self.count += 1
+        self.sum += reward
+
+
 class ApplicationMetrics:
     """What one application did, since this frontend began."""
 
@@ -98,6 +112,8 @@ class ApplicationMetrics:
         self.defaults: Counter[str] = Counter()
         self.latency = Histogram()
         self.confidence = Histogram(CONFIDENCES)  # of what a vote said
+        self.feedback: Counter[str] = Counter()  # accepted, or the code with which it was refused
+        self.rewards: defaultdict[str, Rewards] = defaultdict(Rewards)  # by model:version
 
     def chose(
         self,
@@ -123,6 +139,11 @@ class ApplicationMetrics:
         """Forget what others did: policies come and go, and so do the versions that are their arms."""
         for gone in self.arms.keys() - set(names):
             del self.arms[gone]
+
+    def keep_rewards(self, names: Iterable[str]) -> None:
+        """Forget those of versions that are gone."""
+        for gone in self.rewards.keys() - set(names):
+            del self.rewards[gone]
 
 
 class ReplicaMetrics:
@@ -239,6 +260,13 @@ class _Families:
             if app.confidence.count:
                 what = "Part of the weight of a vote that is behind what it says"
                 self._observe("app_confidence", what, labels, app.confidence)
+            for code, count in app.feedback.items():
+                what = "Feedback, by the code with which it was refused, or accepted"
+                self._count("feedback", what, {**labels, "code": code}, count)
+            for arm, rewards in app.rewards.items():
+                what = "Rewards that feedback brought a version"
+                family = self._family(SummaryMetricFamily, "arm_reward", what, {**labels, "arm": arm})
+                family.add_metric(self._values({**labels, "arm": arm}), rewards.count, rewards.sum)
             yield
             for arm, did in list(app.arms.items()):
                 self._arm({**labels, "arm": arm}, did)

@@ -10,6 +10,8 @@ from clipper_container.wire import Fault
 
 from .cache import Cache
 from .deadlines import Deadlines
+from .feedback import Feedback
+from .feedback.collecting import Collecting
 from .learned import Learned
 from .metrics import ApplicationMetrics
 from .policies import Decision, Policy
@@ -34,6 +36,7 @@ class Parts(NamedTuple):
     rollouts: Rollouts
     shadows: Shadows
     learned: Learned
+    feedback: Feedback
 
 
 class Asked(Protocol):
@@ -45,6 +48,8 @@ class Asked(Protocol):
     def parts(self) -> Parts: ...
     @property
     def metrics(self) -> ApplicationMetrics: ...
+    @property
+    def collecting(self) -> Collecting | None: ...
 
     def unlinked(self) -> Fault:
         """Why no model was asked."""
@@ -261,7 +266,7 @@ class Query:
         tasks = self._tasks_of(i)
         outcomes = [self._outcome(task, now, decided) for task in tasks]
         query_id = application.parts.next_id()
-        choice = None
+        choice = token = None
         if not outcomes:
             outcome: Outcome = application.unlinked()
         else:
@@ -273,11 +278,15 @@ class Query:
                 for side, task, found in zip(decision.sides, tasks, outcomes, strict=False):
                     if side is not None:
                         side.add(task, found)
+            if application.collecting is not None:
+                token = application.collecting.answered(
+                    query_id, decision, tasks, outcomes, combined=confidence is not None
+                )
         if isinstance(outcome, Fault):
             self._trace(query_id, tasks, outcomes, outcome, choice, now, application.refused(outcome))
-            return Answer(query_id, None, outcome, version, choice)
+            return Answer(query_id, None, outcome, version, choice, token)
         self._trace(query_id, tasks, outcomes, None, choice, now, "answered")
-        return Answer(query_id, outcome, None, version, choice)
+        return Answer(query_id, outcome, None, version, choice, token)
 
     def _outcome(self, task: Task, now: float, decided: bool = False) -> Outcome:
         if task.outcome is None:

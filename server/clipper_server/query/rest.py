@@ -46,6 +46,11 @@ def rest(configuration: Configuration, supervisor: Supervisor, token: str, hosts
         )
         return JSONResponse({"error": "Unknown application", "cause": cause}, 404)
 
+    @app.post("/{application}/feedback", include_in_schema=False)
+    @app.post("/{application}/update", include_in_schema=False)
+    async def feedback(application: str) -> fastapi.Response:
+        return await predict(application)
+
     @app.exception_handler(405)
     async def not_allowed(request: fastapi.Request, _error: Exception) -> fastapi.Response:
         application = request.path_params.get("application")

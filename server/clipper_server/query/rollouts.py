@@ -103,7 +103,7 @@ class Rollouts:
             arms.append(rollout.canary if is_canary else rollout.control)
             sides.append(rollout.sides_of(self._table.epoch)[is_canary] if share else None)
             propensity *= share if is_canary else 1 - share
-        return Decision(arms, propensity, decision.skipped, sides)
+        return decision._replace(arms=arms, propensity=propensity, sides=sides)
 
     def _draw(self, rollout: _Rollout, unit: str | None) -> float:
         if rollout.spec.sticky and unit is not None:

@@ -27,7 +27,8 @@ class Counts(Protocol):
 
 
 class Decision(NamedTuple):
-    """Which arms a request asks, and with which probability it was these.
+    """Which arms a request asks, and with which probability it was these; 0 where the request named the
+    version, and nobody chose.
 
     `skipped` are those that have no replica that could answer: others were asked in their place. `sides` has
     for each arm that is a side of a rollout what counts for it; it is empty where none is.

@@ -19,4 +19,4 @@ def policy_of(spec: PolicySpec | None, linked: Sequence[str], learned: Rows) -> 
         return First(linked)
     if isinstance(spec, LearnerSpec):
         return Learner(spec, learned)
-    return Split(spec) if isinstance(spec, SplitSpec) else Vote(spec)
+    return Split(spec) if isinstance(spec, SplitSpec) else Vote(spec, learned)

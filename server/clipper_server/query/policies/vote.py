@@ -12,12 +12,25 @@ from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
 from ...policies import VoteSpec
+from ..learned import Known, Rows
 from ..task import Outcome, Output
 from . import Able, Arm, Combined, Decision
 
 LOW_CONFIDENCE = "low_confidence"
 """Why the default output answers where the arms disagree too much."""
 _SHOWN = 40  # letters of what an arm said
+
+
+class Weights:
+    """By the arms' names in the policy; a version that a rollout asks in a model's place has the model's."""
+
+    def __init__(self, weights: dict[str, float]) -> None:
+        self._weights = weights
+        self.whole = sum(weights.values())
+
+    def of(self, arm: Arm) -> float:
+        found = self._weights.get(arm.name)
+        return self._weights[arm.model] if found is None else found
 
 
 class Vote:
@@ -27,11 +40,13 @@ class Vote:
 
     choice, sticky = True, False
 
-    def __init__(self, spec: VoteSpec) -> None:
+    def __init__(self, spec: VoteSpec, rows: Rows | None = None) -> None:
         self.arms = [Arm.of(name) for name in spec.arms]
         self.early = spec.early
-        self._weight = {Arm.of(name): spec.weights.get(name, 1.0) for name in spec.arms}
-        self._whole = sum(self._weight.values())
+        self.learned = spec.learned
+        self._rows: Rows = {} if rows is None else rows
+        self._given = Weights({name: spec.weights.get(name, 1.0) for name in spec.arms})
+        self._of_contexts: dict[str, tuple[Known, Weights]] = {}
         self._least = spec.min_confidence
         self._all = Decision(self.arms)
         self._means: dict[Arm, _Mean] | None = None if spec.missing == "leave out" else defaultdict(_Mean)
@@ -39,51 +54,71 @@ class Vote:
     def decide(self, unit: str | None, able: Able, context: str = "") -> Decision:
         """All that have replicas; where none has, all."""
         there = [arm for arm in self.arms if able(arm)]
-        if not there or len(there) == len(self.arms):
-            return self._all
-        return Decision(there, 1.0, [arm for arm in self.arms if arm not in there])
+        decision = self._all
+        if there and len(there) < len(self.arms):
+            decision = Decision(there, 1.0, [arm for arm in self.arms if arm not in there])
+        return decision._replace(context=context, epoch=self.epoch(context)) if self.learned else decision
+
+    def epoch(self, context: str) -> int:
+        """Since when the weights for that context are as they are."""
+        row = self._rows.get(context)
+        return 0 if row is None else row.epoch
+
+    def _weights(self, context: str) -> Weights:
+        """For one of which nothing is known all arms are alike; an arm that has no part in what is known has
+        what the others have in the mean.
+        """
+        row = self._rows.get(context) if self.learned else None
+        if row is None:
+            return self._given
+        found = self._of_contexts.get(context)
+        if found is None or found[0] is not row:
+            mean = sum(row.weights.values()) / len(row.weights)
+            found = row, Weights({arm.name: row.weights.get(arm.name, mean) for arm in self.arms})
+            if len(self._of_contexts) > len(self._rows):  # some are of contexts that were forgotten
+                self._of_contexts.clear()
+            self._of_contexts[context] = found
+        return found[1]
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
         there = _there(decision, outcomes)
         if not there:
             return Combined(outcomes[0], 0.0, 0)
+        weights = self._weights(decision.context)
         first = there[0][1]
         if self._means is None and all(output == first for _, output in there[1:]):  # the commonest by far
-            behind = sum([self._weight[arm] for arm, _ in there])
-            return self._enough(Combined(first, behind / self._whole, len(there)), there)
+            behind = sum([weights.of(arm) for arm, _ in there])
+            return self._enough(Combined(first, behind / weights.whole, len(there)), there)
         numbers = _numbers([output for _, output in there])
         if numbers is not None:
-            return self._enough(self._mean(decision, there, numbers), there)
-        votes = self._votes(there)
+            return self._enough(self._mean(weights, decision, there, numbers), there)
+        votes = _votes(weights, there)
         winner = max(votes.values(), key=lambda vote: vote[0])  # of equal ones the first
-        return self._enough(Combined(winner[1], winner[0] / self._whole, len(there)), there)
+        return self._enough(Combined(winner[1], winner[0] / weights.whole, len(there)), there)
 
     def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
         """With numbers never: each that comes moves the mean."""
         there = _there(decision, outcomes)
         if not there or _numbers([output for _, output in there]) is not None:
             return False
-        open_ = sum(self._weight[a] for a, o in zip(decision.arms, outcomes, strict=True) if o is None)
-        weights = sorted((weight for weight, _ in self._votes(there).values()), reverse=True)
+        weight = self._weights(decision.context)
+        open_ = sum(weight.of(a) for a, o in zip(decision.arms, outcomes, strict=True) if o is None)
+        weights = sorted((weight for weight, _ in _votes(weight, there).values()), reverse=True)
         first, second = weights[0], sum(weights[1:2])
         if first <= second + open_:
             return False
-        return first >= self._least * self._whole or first + open_ < self._least * self._whole
-
-    def _votes(self, there: Sequence[tuple[Arm, Output]]) -> dict[Hashable, tuple[float, Output]]:
-        """What was said, with the weight of those who say it."""
-        votes: dict[Hashable, tuple[float, Output]] = {}
-        for arm, output in there:
-            key = _label(output)
-            weight, said = votes.get(key, (0.0, output))
-            votes[key] = weight + self._weight[arm], said
-        return votes
+        least = self._least * weight.whole
+        return first >= least or first + open_ < least
 
     def _mean(
-        self, decision: Decision, there: Sequence[tuple[Arm, Output]], numbers: Sequence[np.ndarray]
+        self,
+        weight: Weights,
+        decision: Decision,
+        there: Sequence[tuple[Arm, Output]],
+        numbers: Sequence[np.ndarray],
     ) -> Combined:
-        weights = [self._weight[arm] for arm, _ in there]
-        behind = sum(weights) / self._whole
+        weights = [weight.of(arm) for arm, _ in there]
+        behind = sum(weights) / weight.whole
         if self._means is not None:
             came_from = {arm for arm, _ in there}
             for (arm, _), value in zip(there, numbers, strict=True):
@@ -92,7 +127,7 @@ class Vote:
                 mean = self._means[arm].value
                 if arm not in came_from and mean is not None and mean.shape == numbers[0].shape:
                     numbers = [*numbers, mean]
-                    weights.append(self._weight[arm])
+                    weights.append(weight.of(arm))
         mean = np.average(np.stack(numbers), axis=0, weights=weights)
         first = there[0][1]
         if isinstance(first, Tensor):
@@ -110,6 +145,16 @@ class Vote:
             f"{self._least:.0%}. Said: {said}{', ...' if len(there) > 5 else ''}."
         )
         return combined._replace(outcome=Fault(LOW_CONFIDENCE, message))
+
+
+def _votes(weights: Weights, there: Sequence[tuple[Arm, Output]]) -> dict[Hashable, tuple[float, Output]]:
+    """What was said, with the weight of those who say it."""
+    votes: dict[Hashable, tuple[float, Output]] = {}
+    for arm, output in there:
+        key = _label(output)
+        weight, said = votes.get(key, (0.0, output))
+        votes[key] = weight + weights.of(arm), said
+    return votes
 
 
 def _there(decision: Decision, outcomes: Sequence[Outcome | None]) -> list[tuple[Arm, Output]]:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from clipper_container.errors import BadRequest
 
+from ...feedback import MAX_CONTEXT
 from ..application import Application
 from ..limits import Limits
 from ..request import Answer, Request
@@ -32,11 +33,18 @@ class Response(NamedTuple):
     rest: Sequence[bytes] = ()  # of a large body: to join its parts takes milliseconds
 
 
-class Adapter(Protocol):
+class Endpoint(Protocol):
+    """What takes requests for one application."""
+
     application: Application
     limits: Limits
     max_body: int  # bytes
 
+    def refuse(self, status: int, error: str, cause: str) -> Response:
+        """What the client gets for a request that is not answered. `error` is short, `cause` a sentence."""
+
+
+class Adapter(Endpoint, Protocol):
     def parse(self, headers: Headers, body: Body) -> Request:
         """The request. Raises BadRequest with what was expected, or TooLarge."""
 
@@ -45,9 +53,6 @@ class Adapter(Protocol):
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
         """The same, for many answers."""
-
-    def refuse(self, status: int, error: str, cause: str) -> Response:
-        """What the client gets for a request that is not answered. `error` is short, `cause` a sentence."""
 
 
 def timeout_s(headers: Headers, micros: int | None) -> float | None:
@@ -83,4 +88,20 @@ def unit(headers: Headers, given: str | int | None) -> str | None:
     text = str(given)
     if len(text) > MAX_UNIT:
         raise BadRequest(f"A unit has {MAX_UNIT} letters at most, and this one {len(text)}.")
+    return text
+
+
+def context(headers: Headers, given: str | int | None) -> str:
+    """What a learner may tell the request by, by a field or by a header; empty without one."""
+    if given is None:
+        header = headers.get(b"x-clipper-context")
+        if header is None:
+            return ""
+        given = header.decode("utf-8", "replace")
+    text = str(given)
+    if (size := len(text.encode())) > MAX_CONTEXT:
+        raise BadRequest(
+            f"A context has {MAX_CONTEXT} bytes at most, and this one {size}. Requests that are alike "
+            "have the same one; whom a request is for is its unit."
+        )
     return text

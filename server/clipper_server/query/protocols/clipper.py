@@ -14,7 +14,7 @@ from ..application import Application
 from ..limits import DEFAULT, Limits
 from ..request import Answer, Choice, Request
 from ..slices import SMALL, Steps
-from . import JSON, Headers, Response, may_be_cached, timeout_s, unit
+from . import JSON, Headers, Response, context, may_be_cached, timeout_s, unit
 from .frames import Frames
 from .json_body import Body, mistake, unmarked
 
@@ -22,7 +22,8 @@ _HEADERS = (JSON,)
 _BATCH, _END = b'{"batch_predictions":[', b"]}"
 _EXPECTED = (
     'Expected JSON: {"input": X} or {"input_batch": [X, ...]}, where X is %s; '
-    'optionally "version": "a version", "timeout_micros": a number and "unit": whom it is for.'
+    'optionally "version": "a version", "timeout_micros": a number, "unit": whom it is for, and '
+    '"context": what requests are told apart by.'
 )
 
 
@@ -68,6 +69,7 @@ class ClipperProtocol:
             may_be_cached(headers),
             form=is_batch,
             unit=unit(headers, request.unit) if self.application.asks_for_units else None,
+            context=context(headers, request.context) if self.application.asks_for_contexts else "",
         )
 
     def _expected(self) -> str:
@@ -90,6 +92,8 @@ class ClipperProtocol:
 
     def _answer(self, answer: Answer) -> bytes:
         choice = b"" if answer.choice is None else _of(answer.choice)
+        if answer.token is not None:
+            choice += b',"feedback_token":"%b"' % answer.token.encode()
         if answer.fault is None:
             assert isinstance(answer.output, bytes)  # it did not ask for tensors
             text = b'{"query_id":%d,"output":%b,"default":false%b}'
@@ -134,6 +138,7 @@ def _decoder(one: Any, several: Any) -> Callable[[Body], Any]:
             ("version", str | int | None, None),
             ("timeout_micros", int | None, None),
             ("unit", str | int | None, None),
+            ("context", str | int | None, None),
         ],
         forbid_unknown_fields=True,
     )

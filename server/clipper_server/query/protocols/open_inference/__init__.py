@@ -5,7 +5,8 @@ is a version of the model that it is linked to. The first dimension of the input
 
 A default output is an answer like any other, marked by the header X-Default-Answer and by the parameter
 `defaults`, which has the reason for each input, by position. Where a policy has a choice, the parameters say
-what it chose: `model`, or `confidence` and `used` for each input, of so many `asked`.
+what it chose: `model`, or `confidence` and `used` for each input, of so many `asked`. Where the application
+collects feedback, `feedback_token` has a token for each input, or null.
 
 Outputs that JSON cannot have, FP16 and bytes that are no text, are binary even where JSON was asked for.
 """
@@ -26,7 +27,7 @@ from ...application import Application
 from ...limits import DEFAULT, Limits
 from ...request import Answer, Request
 from ...slices import Steps, at_once
-from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
+from .. import JSON, Headers, Response, context, may_be_cached, timeout_s, unit
 from ..json_body import Body, mistake, unmarked
 from .bodies import Form, Input, Output, OutputParameters, Parameters, decode
 from .inputs import array, binary_size, rows, strings
@@ -86,7 +87,8 @@ class OpenInferenceProtocol:
         timeout = timeout_s(headers, parameters.timeout)
         cached = may_be_cached(headers)
         whom = unit(headers, parameters.unit) if self.application.asks_for_units else None
-        return Request("open inference", tensors, self._version, timeout, cached, True, form, whom)
+        such = context(headers, parameters.context) if self.application.asks_for_contexts else ""
+        return Request("open inference", tensors, self._version, timeout, cached, True, form, whom, such)
 
     def _bare(self, body: memoryview) -> list[Tensor]:
         """The body is the one input's bytes, and nothing else."""
@@ -259,10 +261,14 @@ def _header_length(headers: Headers, size: int) -> int | None:
 
 def _chosen(answers: Sequence[Answer]) -> dict[str, Any]:
     """The parameters that tell of the choice that was made for all inputs of a request."""
+    found: dict[str, Any] = {}
     choices = [answer.choice for answer in answers if answer.choice is not None]
-    if not choices:
-        return {}
-    if choices[0].model is not None:
-        return {"model": choices[0].model}
-    used = [choice.used for choice in choices]
-    return {"confidence": [choice.confidence for choice in choices], "asked": choices[0].asked, "used": used}
+    if choices and choices[0].model is not None:
+        found["model"] = choices[0].model
+    elif choices:
+        found["confidence"] = [choice.confidence for choice in choices]
+        found.update(asked=choices[0].asked, used=[choice.used for choice in choices])
+    tokens = [answer.token for answer in answers]
+    if any(tokens):
+        found["feedback_token"] = tokens
+    return found

@@ -37,6 +37,7 @@ class Parameters(msgspec.Struct):
     binary_data_output: bool | None = None
     timeout: Annotated[int, msgspec.Meta(le=2**63 - 1)] | None = None
     unit: str | int | None = None
+    context: str | int | None = None
 
 
 class Body(msgspec.Struct):

@@ -1,0 +1,56 @@
+"""What was decided for one answer, as its token tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from clipper_container.inputs import Tensor
+
+from ..task import Output
+
+MAX_OUTPUTS = 256  # bytes of all outputs together
+
+
+class Raw(NamedTuple):
+    """A tensor with bytes of its own."""
+
+    data: bytes
+    shape: tuple[int, ...]
+    dtype: str
+
+
+class Answered(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """`arms` are those that answered, as model:version, and `outputs` is what each of them said; None where
+    that is too large. `combined`: the answer is made of what all of them said. `raw`: they were asked for
+    tensors. `at` is in seconds since 1970.
+    """
+
+    query_id: int
+    application: str
+    arms: tuple[str, ...]
+    propensity: float
+    epoch: int
+    context: str
+    at: float
+    combined: bool
+    raw: bool
+    outputs: tuple[bytes | Raw, ...] | None
+
+
+def kept(outputs: Sequence[Output]) -> tuple[bytes | Raw, ...] | None:
+    """The outputs, where they are small enough together."""
+    size = 0
+    for output in outputs:
+        size += len(output.data) if isinstance(output, Tensor) else len(output)
+        if size > MAX_OUTPUTS:
+            return None
+    return tuple(
+        [Raw(bytes(o.data), o.shape, o.dtype) if isinstance(o, Tensor) else bytes(o) for o in outputs]
+    )
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Answered).decode

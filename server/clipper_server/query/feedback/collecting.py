@@ -1,0 +1,75 @@
+"""What an application that collects feedback tells with each answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from clipper_container.wire import Fault
+
+from ...feedback import FeedbackSpec
+from ..policies import Decision
+from ..task import Outcome, Task
+from . import answered
+from .answered import Answered, kept
+from .decisions import Decisions
+from .tokens import Tokens
+
+
+class Collecting:
+    def __init__(
+        self,
+        application: str,
+        spec: FeedbackSpec,
+        tokens: Tokens,
+        decisions: Decisions,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.application = application
+        self.spec = spec
+        self._tokens = tokens
+        self._decisions = decisions
+        self.now = now
+
+    def answered(
+        self,
+        query_id: int,
+        decision: Decision,
+        tasks: Sequence[Task],
+        outcomes: Sequence[Outcome],
+        *,
+        combined: bool,
+    ) -> str | None:
+        """Note the decision, and make its token. There is none where no arm has answered: a default output
+        is nobody's; nor for a version that the request named, which nobody chose.
+        """
+        if not decision.propensity:
+            return None
+        there = [
+            (task.queue.name, outcome)
+            for task, outcome in zip(tasks, outcomes, strict=True)
+            if not isinstance(outcome, Fault)
+        ]
+        if not there:
+            return None
+        made = Answered(
+            query_id,
+            self.application,
+            tuple([arm for arm, _ in there]),
+            decision.propensity,
+            decision.epoch,
+            decision.context,
+            self.now(),
+            combined,
+            tasks[0].raw,
+            kept([output for _, output in there]),
+        )
+        text = answered.encode(made)
+        token = self._tokens.make(text)
+        if token is None and made.outputs is not None:  # names may be long: then without the outputs
+            text = answered.encode(msgspec.structs.replace(made, outputs=None))
+            token = self._tokens.make(text)
+        self._decisions.add(text, made)
+        return token

@@ -1,0 +1,62 @@
+"""The last decisions of one frontend, by query id, and how often each arm was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ...feedback import UNIT, Decided
+from . import answered
+from .answered import Answered
+
+KEPT = 16_384
+MAX_COUNTED = 20_000  # by second, application, context and arm
+
+
+class _Of(NamedTuple):
+    application: str
+    context: str
+    arm: str
+    at: int
+
+
+class Decisions:
+    """Query ids grow by `step`; each decision has the place that its id gives it."""
+
+    def __init__(self, step: int) -> None:
+        self.uncounted = 0  # for which there was no room
+        self._step = step
+        self._kept: list[bytes] | None = None
+        self._counts: dict[_Of, list[int]] = {}
+
+    def add(self, text: bytes, made: Answered) -> None:
+        """Keep it and count it. `text` is as it is written."""
+        if self._kept is None:
+            self._kept = [b""] * KEPT
+        self._kept[made.query_id // self._step % KEPT] = text
+        self._count(made.application, made.context, made.arms, made.propensity, int(made.at))
+
+    def _count(self, application: str, context: str, arms: Sequence[str], propensity: float, at: int) -> None:
+        inverse = round(UNIT / propensity)
+        for arm in arms:
+            key = _Of(application, context, arm, at)
+            count = self._counts.get(key)
+            if count is not None:
+                count[0] += 1
+                count[1] += inverse
+            elif len(self._counts) < MAX_COUNTED:
+                self._counts[key] = [1, inverse]
+            else:
+                self.uncounted += 1
+
+    def find(self, query_id: int) -> Answered | None:
+        text = self._kept[query_id // self._step % KEPT] if self._kept is not None else b""
+        if not text:
+            return None
+        made = answered.decode(text)
+        return made if made.query_id == query_id else None
+
+    def take(self, most: int, before: int) -> list[Decided]:
+        """What was counted in seconds before that one, so much of it at most, the oldest first."""
+        found = [key for key in self._counts if key.at < before][:most]
+        return [Decided(*key, *self._counts.pop(key)) for key in found]

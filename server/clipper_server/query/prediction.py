@@ -1,0 +1,70 @@
+"""One prediction over HTTP: what is asked, and how the answers go back."""
+
+from __future__ import annotations
+
+from clipper_container.errors import BadRequest, TooLarge
+
+from .exchange import BAD, TOO_LARGE, Connection, Exchange
+from .protocols import Adapter, Response
+from .protocols.json_body import Body
+from .query import Query
+from .request import Answer, Request
+from .slices import SMALL, Steps, let_go
+
+
+class Prediction(Exchange):
+    __slots__ = ("_adapter", "_query", "_request")
+
+    def __init__(
+        self, connection: Connection, adapter: Adapter, headers: dict[bytes, bytes], keep_alive: bool
+    ) -> None:
+        super().__init__(connection, adapter, headers, keep_alive)
+        self._adapter = adapter
+        self._request: Request | None = None
+        self._query: Query | None = None
+
+    def _ask(self, body: Body) -> None:
+        adapter = self._adapter
+        try:
+            self._request = adapter.parse(self._headers, body)
+            self._query = adapter.application.ask(self._request, self._on_answers)
+        except TooLarge as error:
+            self._bad(413, TOO_LARGE, str(error))
+        except BadRequest as error:
+            self._bad(400, BAD, str(error))
+        except Exception:
+            self._refuse(adapter.application.broken().fault)
+
+    def _on_answers(self, answers: list[Answer]) -> None:
+        application = self._adapter.application
+        for answer in answers:
+            if answer.fault is not None and application.rejects(answer.fault):
+                self._refuse(answer.fault)
+                return
+        assert self._request is not None
+        if len(answers) > SMALL:
+            application.parts.slices.add(self._write(self._request, answers))
+            return
+        try:
+            self._respond(self._adapter.encode(self._request, answers))
+        except Exception:
+            self._refuse(application.broken().fault)
+
+    def _write(self, request: Request, answers: list[Answer]) -> Steps[None]:
+        try:
+            if not self.disconnected:
+                self._respond((yield from self._adapter.encode_in_steps(request, answers)))
+        except Exception:
+            self._refuse(self._adapter.application.broken().fault)
+        yield from let_go(answers)
+        yield from let_go(request.tensors)
+
+    def _respond(self, response: Response) -> None:
+        super()._respond(response)
+        # The connection goes on, and need not keep them.
+        self._request = self._query = None
+
+    def cancel(self) -> None:
+        super().cancel()
+        if self._query is not None:
+            self._query.cancel()
