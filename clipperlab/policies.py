@@ -182,6 +182,17 @@ def arms_of(application: Mapping[str, Any]) -> list[str]:
     return list(policy["weights"] if policy["kind"] == "split" else policy["arms"])
 
 
+def shares(policy: Policy, linked: Sequence[str]) -> dict[str, float]:
+    """The probability of each arm that may be asked. Raises BadRequest where it is not known beforehand."""
+    if isinstance(policy, Split):
+        return dict(policy.weights)
+    if not isinstance(policy, First):
+        raise BadRequest("Only what P.Split and P.First would ask is known beforehand.")
+    if not linked:
+        raise BadRequest("No model is linked, so nobody would be asked.")
+    return {linked[0]: 1.0}
+
+
 def wanted(
     application: Mapping[str, Any], shares: Mapping[str, tuple[str, str, float]]
 ) -> dict[str, float | None]:

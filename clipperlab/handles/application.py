@@ -18,6 +18,9 @@ from ..operations import Operations
 from ..policies import Policy
 
 if TYPE_CHECKING:
+    import pandas
+
+    from ..evaluation import Estimate, Estimator
     from ..management import Application
 
 
@@ -143,6 +146,14 @@ class ApplicationHandle(Displayed):
     ) -> dict[str, Any]:
         """Say how good an answer was. See `ClipperConnection.feedback`."""
         return self._conn.feedback(self.name, answer, reward=reward, label=label, input=input, wait=wait)
+
+    def decisions(self, limit: int = 10_000) -> pandas.DataFrame:
+        """The last decisions, one a row. See `ClipperConnection.decisions`."""
+        return self._conn.decisions(self.name, limit)
+
+    def evaluate(self, policy: Policy, *, estimator: Estimator = "snips") -> Estimate:
+        """What a policy that never ran would have got. See `ClipperConnection.evaluate`."""
+        return self._conn.evaluate(self.name, policy, estimator=estimator)
 
     @property
     def learned(self) -> Learned:

@@ -15,6 +15,7 @@ class FeedbackOptions(TypedDict):
     default_reward: float | None
     score: Literal["equal", "within", "distance"]
     tolerance: float
+    sample: float
 
 
 class LearnedArm(TypedDict):
@@ -49,6 +50,19 @@ class Learned(TypedDict):
     forgotten: int
 
 
+class Decision(TypedDict):
+    """`at` is in seconds since 1970. `rewards` are of the `arms` that feedback judged; None without any."""
+
+    query_id: int
+    at: float
+    context: str
+    arms: list[str]
+    propensity: float
+    ms: float
+    sample: float
+    rewards: list[tuple[str, float]] | None
+
+
 class Feedback(Calls):
     def feedback_options(self, application: str) -> FeedbackOptions | None:
         answer: dict[str, Any] = self._call("GET", f"{paths.application(application)}/feedback")
@@ -57,6 +71,12 @@ class Feedback(Calls):
 
     def set_feedback(self, application: str, options: FeedbackOptions | None) -> None:
         self._call("PUT", f"{paths.application(application)}/feedback", {"feedback": options})
+
+    def decisions(self, application: str, limit: int) -> list[Decision]:
+        """The oldest first."""
+        path = f"{paths.application(application)}/decisions"
+        decisions: list[Decision] = self._call("GET", path, query={"limit": limit})
+        return decisions
 
     def learned(self, application: str) -> Learned:
         learned: Learned = self._call("GET", f"{paths.application(application)}/learned")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .applications import Applications
 from .batching import Batching
 from .cluster import Cluster
+from .decisions import Decisions
 from .deployed import Deployed
 from .feedback import Feedback
 from .images import Images
@@ -23,6 +24,17 @@ __all__ = ["Deployed", "Operations"]
 
 
 class Operations(
-    Cluster, Measured, Applications, Policies, Feedback, Rollouts, Shadows, Images, Versions, Batching, Views
+    Cluster,
+    Measured,
+    Applications,
+    Policies,
+    Feedback,
+    Decisions,
+    Rollouts,
+    Shadows,
+    Images,
+    Versions,
+    Batching,
+    Views,
 ):
     """Everything that can be done to a cluster."""

@@ -22,14 +22,16 @@ class Feedback(Attached):
         default_reward: float | None = None,
         score: Literal["equal", "within", "distance"] = "equal",
         tolerance: float = 0.0,
+        sample: float = 1.0,
     ) -> None:
         """Give each of the application's answers a token, `feedback_token`, and take feedback for it.
 
         It is taken for `window_s` seconds after the answer. A label is made a reward by `score`: 1 where the
         output is "equal" to it, else 0; 1 where both differ by `tolerance` at most ("within"); or 1 less
         their "distance" in parts of the tolerance, and 0 beyond it. With a `default_reward` an answer of
-        which nobody has said anything until the window's end counts as that. A policy that learns collects
-        feedback without being told. Raises NotFound or BadRequest.
+        which nobody has said anything until the window's end counts as that. The query log keeps the part
+        `sample` of the decisions, as far as it has room, for `decisions` and `evaluate`. A policy that learns
+        collects feedback without being told. Raises NotFound or BadRequest.
         """
         self._management.set_feedback(
             app_name,
@@ -38,6 +40,7 @@ class Feedback(Attached):
                 "default_reward": default_reward,
                 "score": score,
                 "tolerance": tolerance,
+                "sample": sample,
             },
         )
 

@@ -24,13 +24,23 @@ class FeedbackSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     It is taken for `window_s` seconds after the answer. `score` makes a reward of a label and an output: 1
     where they are `equal`, else 0; 1 where they differ by `tolerance` at most (`within`); or 1 less their
     `distance` in parts of the tolerance, and 0 beyond it. With a `default_reward` answers of which nobody
-    says anything have that one, at the end of the window.
+    says anything have that one, at the end of the window. The query log has the part `sample` of the
+    decisions.
     """
 
     window_s: float = 3600.0
     default_reward: float | None = None
     score: Literal["equal", "within", "distance"] = "equal"
     tolerance: float = 0.0
+    sample: float = 1.0
+
+
+def sampled(query_id: int, share: float) -> bool:
+    """Whether the query log has this decision: the same everywhere, for about that share of all."""
+    return query_id * _ODD % 2**64 < share * 2**64
+
+
+_ODD = 0x9E3779B97F4A7C15  # 2^64 by the golden ratio: what is multiplied by it spreads evenly
 
 
 class Rewarded(NamedTuple):

@@ -65,13 +65,38 @@ class Dropped(msgspec.Struct, frozen=True, tag="dropped"):
     count: int
 
 
+class Chosen(msgspec.Struct, frozen=True, omit_defaults=True, tag="chosen"):
+    """A decision: the `arms` that answered, as model:version, with the probability that it was these.
+
+    `ms` is from the request to its answer, and `at` in seconds since 1970. The log has about the part
+    `sample` of all decisions.
+    """
+
+    query_id: int
+    at: float
+    application: str
+    context: str
+    arms: tuple[str, ...]
+    propensity: float
+    ms: float
+    sample: float = 1.0
+
+
+class Reward(msgspec.Struct, frozen=True, tag="reward"):
+    """What feedback made of one decision: for each arm that it judged."""
+
+    query_id: int
+    application: str
+    rewards: list[tuple[str, float]]
+
+
 class Batch(msgspec.Struct, frozen=True, tag="batch"):
     """The records that follow came together. The same batch may come twice."""
 
     name: str
 
 
-Record = Pair | Shed | Dropped | Batch
+Record = Pair | Shed | Chosen | Reward | Dropped | Batch
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ..querylog import Batch, Reader, Record
+from ..querylog import Batch, Reader, Record, framed
 from .events import Events
 
 SEGMENT = 2 << 20  # bytes
@@ -44,6 +44,10 @@ class QueryLog:
         for record, _ in found:
             self._tell(record)
         self._complain(reader.torn, f"in what query frontend {frontend} brought")
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Management's own. Raises OSError where they cannot be written."""
+        self._append(framed(records))
 
     def records(self) -> Iterator[Record]:
         """All that is kept, the oldest first. Reads files, so not for the event loop."""

@@ -50,7 +50,9 @@ class Application:
         self.collecting: Collecting | None = None
         if spec.feedback is not None:
             feedback = parts.feedback
-            self.collecting = Collecting(spec.name, spec.feedback, feedback.tokens, feedback.decisions)
+            self.collecting = Collecting(
+                spec.name, spec.feedback, feedback.tokens, feedback.decisions, feedback.keep
+            )
         self.asks_for_contexts = spec.feedback is not None or learns(spec.policy)
         """Whether it matters what a request may be told by."""
         self.parts = parts

@@ -92,7 +92,7 @@ class Configuration:
         deadlines = Deadlines(loop, clock)
         self.shadows = Shadows(loop, clock, deadlines, self.queue)
         self.records = Records(self.shadows.shed)
-        self.shadows.keep = self.records.add
+        self.shadows.keep = self.feedback.keep = self.records.add
         self._parts = Parts(
             *(clock, deadlines, self.cache, self.traces, ids.__next__, Slices(loop)),
             *(self.rollouts, self.shadows, self.learned, self.feedback),

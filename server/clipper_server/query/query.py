@@ -280,7 +280,12 @@ class Query:
                         side.add(task, found)
             if application.collecting is not None:
                 token = application.collecting.answered(
-                    query_id, decision, tasks, outcomes, combined=confidence is not None
+                    query_id,
+                    decision,
+                    tasks,
+                    outcomes,
+                    combined=confidence is not None,
+                    took_s=now - self.received_at,
                 )
         if isinstance(outcome, Fault):
             self._trace(query_id, tasks, outcomes, outcome, choice, now, application.refused(outcome))

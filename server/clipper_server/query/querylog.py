@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from ..querylog import Batch, Dropped, Record, frame
+from ..querylog import Batch, Chosen, Dropped, Record, frame
 
 EVERY_S = 0.5
-MAX_RECORDS = 1000  # in memory
+MAX_RECORDS = 1000  # in memory, of which ...
+MAX_CHOSEN = 800  # ... so many may be decisions, of which there are many more than of all else
 MAX_BATCH = 1 << 20  # bytes: management takes no body of more than four times that
 MAX_SPOOL = 64  # batches, and ...
 MAX_SPOOL_BYTES = 8 << 20
@@ -37,7 +38,7 @@ class Records:
 
     def add(self, record: Record) -> None:
         """Keep it, or count it where too many came."""
-        if len(self._records) < MAX_RECORDS:
+        if len(self._records) < (MAX_CHOSEN if isinstance(record, Chosen) else MAX_RECORDS):
             self._records.append(record)
         else:
             self.dropped += 1

@@ -35,6 +35,7 @@ from .batching import Batches
 from .bodies import Limit
 from .cluster import Cluster
 from .current import Current
+from .decisions import Decisions
 from .describe import Describe
 from .events import EventLog
 from .frontends import QueryFrontends
@@ -96,6 +97,7 @@ class API:
             self._artifacts,
             applications,
             Policies(control),
+            Decisions(control, query_log),
             versions,
             Current(control, describe),
             rollouts,

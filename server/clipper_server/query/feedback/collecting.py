@@ -9,7 +9,8 @@ import msgspec
 
 from clipper_container.wire import Fault
 
-from ...feedback import FeedbackSpec
+from ...feedback import FeedbackSpec, sampled
+from ...querylog import Chosen, Record
 from ..policies import Decision
 from ..task import Outcome, Task
 from . import answered
@@ -25,12 +26,14 @@ class Collecting:
         spec: FeedbackSpec,
         tokens: Tokens,
         decisions: Decisions,
+        keep: Callable[[Record], None],
         now: Callable[[], float] = time.time,
     ) -> None:
         self.application = application
         self.spec = spec
         self._tokens = tokens
         self._decisions = decisions
+        self._keep = keep
         self.now = now
 
     def answered(
@@ -41,6 +44,7 @@ class Collecting:
         outcomes: Sequence[Outcome],
         *,
         combined: bool,
+        took_s: float,
     ) -> str | None:
         """Note the decision, and make its token. There is none where no arm has answered: a default output
         is nobody's; nor for a version that the request named, which nobody chose.
@@ -72,4 +76,7 @@ class Collecting:
             text = answered.encode(msgspec.structs.replace(made, outputs=None))
             token = self._tokens.make(text)
         self._decisions.add(text, made)
+        if sampled(query_id, self.spec.sample):
+            what = (query_id, made.at, self.application, made.context, made.arms)
+            self._keep(Chosen(*what, made.propensity, 1000 * took_s, self.spec.sample))
         return token

@@ -1,0 +1,60 @@
+"""Decisions: which arm each query got, with which probability, and what feedback said of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+
+from ...querylog import Chosen, Reward
+from ..control import Control, find
+from ..querylog import QueryLog
+from . import openapi
+
+MAX_DECISIONS = 100_000
+
+
+class Decisions:
+    def __init__(self, control: Control, log: QueryLog) -> None:
+        self._control = control
+        self._log = log
+
+    def router(self) -> APIRouter:
+        return openapi.router(("GET", "/applications/{name}/decisions", self.decisions, 200))
+
+    async def decisions(
+        self, name: str, limit: Annotated[int, Query(ge=1, le=MAX_DECISIONS)] = 10_000
+    ) -> Response:
+        """The last decisions in the query log, the oldest first, with the `rewards` that they have had; null
+        where nobody has said anything.
+        """
+        find.application(self._control.state, name)
+        text = await asyncio.to_thread(self._read, name, limit)
+        return Response(text, media_type="application/json")
+
+    def _read(self, application: str, limit: int) -> bytes:
+        made: dict[int, Chosen] = {}  # a batch may be there twice
+        rewards: dict[int, list[tuple[str, float]]] = {}
+        for record in self._log.records():
+            if isinstance(record, Chosen) and record.application == application:
+                made[record.query_id] = record
+            elif isinstance(record, Reward) and record.application == application:
+                rewards[record.query_id] = record.rewards
+        last = list(made.values())[-limit:]
+        return msgspec.json.encode(
+            [
+                {
+                    "query_id": each.query_id,
+                    "at": each.at,
+                    "context": each.context,
+                    "arms": each.arms,
+                    "propensity": each.propensity,
+                    "ms": each.ms,
+                    "sample": each.sample,
+                    "rewards": rewards.get(each.query_id),
+                }
+                for each in last
+            ]
+        )
