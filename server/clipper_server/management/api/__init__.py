@@ -17,6 +17,7 @@ from ...places import ContainerManager
 from ...supervisor import Supervisor
 from ..control import Control
 from ..events import Events
+from ..feedback import Feedback as Learning
 from ..frontends import Frontends
 from ..observations import Observations
 from ..querylog import QueryLog
@@ -37,6 +38,7 @@ from .cluster import Cluster
 from .current import Current
 from .describe import Describe
 from .events import EventLog
+from .feedback import Feedback
 from .frontends import QueryFrontends
 from .logs import Logs
 from .measured import Measured
@@ -70,6 +72,7 @@ class API:
         runner: Runner,
         query_log: QueryLog,
         tallies: Tallies,
+        learning: Learning,
     ) -> None:
         state = control.state
         describe = Describe(state, reconciler, running, heard)
@@ -96,6 +99,7 @@ class API:
             self._artifacts,
             applications,
             Policies(control),
+            Feedback(control, learning),
             versions,
             Current(control, describe),
             rollouts,
