@@ -13,6 +13,12 @@ class Changes:
         self.count = 0
         self.closed = False
         self._waiting: set[asyncio.Future[None]] = set()
+        self._beside: list[Changes] = []
+
+    def beside(self) -> Changes:
+        """Others, of which these here know nothing, and that are closed with these."""
+        self._beside.append(Changes())
+        return self._beside[-1]
 
     def notify(self) -> None:
         self.count += 1
@@ -24,6 +30,8 @@ class Changes:
         """Whoever waits, now or later, waits no longer: the process is about to end."""
         self.closed = True
         self.notify()
+        for changes in self._beside:
+            changes.close()
 
     async def wait(self, timeout_s: float | None = None) -> None:
         """Until the next change, or for `timeout_s` seconds."""

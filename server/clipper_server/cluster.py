@@ -53,6 +53,7 @@ class ClusterFolder:
         self.path = path.absolute()
         self.record_path = self.path / "cluster.json"
         self.database = self.path / "state.db"
+        self.feedback = self.path / "feedback.db"
         self.artifacts = self.path / "artifacts"
         self.query_log = self.path / "querylog"
         self.sockets = self.path / "sockets"

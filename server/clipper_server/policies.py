@@ -54,11 +54,15 @@ class LearnerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 class GreedySpec(LearnerSpec, frozen=True, tag="greedy"):
     """The best mean so far; `explore` is epsilon."""
 
+    explore: float = 0.1
+    forget: float = 0.004
+
 
 class UCBSpec(LearnerSpec, frozen=True, tag="ucb"):
     """The highest upper confidence bound: the mean + sqrt(c ln t / n)."""
 
-    c: float = 1.0
+    c: float = 0.5
+    forget: float = 0.001
 
 
 class ThompsonSpec(LearnerSpec, frozen=True, tag="thompson"):
@@ -69,6 +73,7 @@ class Exp3Spec(LearnerSpec, frozen=True, tag="exp3"):
     """By weights that fall with an arm's losses, at the rate `eta`. It trusts in no distribution."""
 
     eta: float = 0.05
+    forget: float = 0.0005
 
 
 BanditSpec = GreedySpec | UCBSpec | ThompsonSpec | Exp3Spec

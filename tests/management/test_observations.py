@@ -110,10 +110,14 @@ async def asked(tmp_path: Path) -> AsyncIterator[Observations]:
         port = server.sockets[0].getsockname()[1]
         for frontend, private in (("0", f"127.0.0.1:{port}"), ("2", "127.0.0.1:1")):
             frontends.on_report(Report(frontend, 1, True, 1, private, [], []))
-        observations = Observations(frontends, running, "the-token")
+        observations = Observations(frontends, running, "the-token", nothing)
         yield observations
         await observations.close()
     state.close()
+
+
+async def nothing() -> dict[str, str]:
+    return {}
 
 
 @pytest.mark.anyio

@@ -32,6 +32,10 @@ from tests.support.fakes import FakeManager
 from tests.support.virtual_time import run
 
 
+async def forget_nothing(application: str) -> None:
+    """Nothing is learned here."""
+
+
 class World:
     """Management's parts, and frontends that take over each snapshot and see each replica ready."""
 
@@ -49,7 +53,7 @@ class World:
         self.running = Running(self.frontends)
         self.control = Control(
             *(self.state, artifacts, self.manager, self.frontends, self.running, self.changes, self.events),
-            specs.replica_token,
+            *(specs.replica_token, lambda: None, forget_nothing),
         )
         self.reconciler = Reconciler(
             self.state,

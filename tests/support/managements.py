@@ -21,6 +21,7 @@ from clipper_server.management.api import API
 from clipper_server.management.artifacts import Artifacts
 from clipper_server.management.control import Control
 from clipper_server.management.events import Events
+from clipper_server.management.feedback import Feedback
 from clipper_server.management.frontends import Frontends
 from clipper_server.management.observations import Observations
 from clipper_server.management.querylog import QueryLog
@@ -56,11 +57,12 @@ class Served:
         self.events = Events(self.state, self.changes)
         self.frontends = Frontends(self.changes, self.events)
         self.running = Running(self.frontends)
-        self.observations = Observations(self.frontends, self.running, TOKEN)
+        self.feedback = Feedback(folder / "feedback.db", self.state, self.changes, self.events)
+        self.observations = Observations(self.frontends, self.running, TOKEN, self.feedback.metrics)
         artifacts = Artifacts(folder / "artifacts")
         self.control = Control(
             *(self.state, artifacts, self.manager, self.frontends, self.running, self.changes, self.events),
-            self.specs.replica_token,
+            *(self.specs.replica_token, self.feedback.collect, self.feedback.forget),
         )
         reconciler = Reconciler(
             *(self.state, self.manager, self.frontends, self.running, self.specs, self.changes, self.events),
@@ -78,7 +80,7 @@ class Served:
             *(self.events, self.observations, self.series),
             self.supervisor,
             Rollouts(self.state, self.frontends, self.changes, self.events, reconciler.crash_loop),
-            *(QueryLog(folder / "querylog", self.events), Tallies()),
+            *(QueryLog(folder / "querylog", self.events), Tallies(), self.feedback),
         )
         self.app = api.build()
         config = uvicorn.Config(
@@ -129,6 +131,7 @@ def served(folder: Path) -> Iterator[Served]:
                 await management.server.serve(sockets=[listener])
             finally:
                 await management.observations.close()
+                management.feedback.close()
                 management.state.close()
 
     def run() -> None:

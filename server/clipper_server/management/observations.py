@@ -1,4 +1,6 @@
-"""What the query frontends know of queries and batches: asked at their private addresses, and merged."""
+"""What the query frontends know of queries and batches: asked at their private addresses, and merged with
+what management knows.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import io
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 import httpx2
@@ -37,9 +39,19 @@ log = logging.getLogger(__name__)
 
 
 class Observations:
-    """Asks the live query frontends, at addresses that want the cluster's token."""
+    """Asks the live query frontends, at addresses that want the cluster's token.
 
-    def __init__(self, frontends: Frontends, running: Running, token: str) -> None:
+    `own` gives the families of metrics that management itself has, by name, each with its head.
+    """
+
+    def __init__(
+        self,
+        frontends: Frontends,
+        running: Running,
+        token: str,
+        own: Callable[[], Awaitable[dict[str, str]]],
+    ) -> None:
+        self._own = own
         self._frontends = frontends
         self._running = running
         self._one_at_a_time = asyncio.Lock()
@@ -68,6 +80,8 @@ class Observations:
             lines = [f"# HELP {ASKED} Whether this tells of it", f"# TYPE {ASKED} gauge"]
             lines += [f'{ASKED}{{frontend="{who}"}} {was:.1f}' for who, was in sorted(asked.items())]
             families[ASKED.encode()] = [memoryview("\n".join([*lines, ""]).encode())]
+        for own, written in (await self._own()).items():
+            families[own.encode()] = [memoryview(written.encode())]
         return [part for parts in families.values() for part in parts]
 
     async def _metrics(self, report: Report) -> bytes | None:

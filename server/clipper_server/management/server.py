@@ -27,6 +27,7 @@ from .api import API
 from .artifacts import Artifacts
 from .control import Control
 from .events import Events
+from .feedback import Feedback
 from .frontends import Frontends
 from .observations import Observations
 from .querylog import QueryLog
@@ -67,7 +68,12 @@ async def serve(
     frontends = Frontends(changes, events)
     artifacts = Artifacts(folder.artifacts)
     running = Running(frontends)
-    control = Control(state, artifacts, manager, frontends, running, changes, events, specs.replica_token)
+    feedback = _feedback(folder.feedback, state, changes, events)
+    control = Control(
+        *(state, artifacts, manager, frontends, running, changes, events, specs.replica_token),
+        feedback.collect,
+        feedback.forget,
+    )
     reconciler = Reconciler(
         state,
         manager,
@@ -82,7 +88,7 @@ async def serve(
         int(kept["num_frontends"]),
     )
     supervisor = Supervisor(partial(events.add, "error"))
-    observations = Observations(frontends, running, ground.token)
+    observations = Observations(frontends, running, ground.token, feedback.metrics)
     series = Series(frontends, changes)
     rollouts = Rollouts(state, frontends, changes, events, reconciler.crash_loop)
     query_log, tallies = QueryLog(folder.query_log, events), Tallies()
@@ -103,6 +109,7 @@ async def serve(
         rollouts,
         query_log,
         tallies,
+        feedback,
     )
     server = _Server(
         changes,
@@ -118,7 +125,12 @@ async def serve(
     control.versions.collect()
     events.add("management", f"Management of {specs.cluster_name} has started.")
     serving = asyncio.create_task(server.serve(sockets=[ground.listener]), name="api")
-    turns = {"reconciler": reconciler.turn, "series": series.turn, "rollouts": rollouts.turn}
+    turns = {
+        "reconciler": reconciler.turn,
+        "series": series.turn,
+        "rollouts": rollouts.turn,
+        "feedback": feedback.turn,
+    }
     beside = [
         asyncio.create_task(supervisor.keep(name, turn, lambda: changes.closed), name=name)
         for name, turn in turns.items()
@@ -141,6 +153,7 @@ async def serve(
                 await task
         await reconciler.close()
         await observations.close()
+        feedback.close()
         state.close()
         lock.close()
 
@@ -207,6 +220,16 @@ def _state(path: Path) -> State:
         raise ClusterError(
             f"The state in {path} cannot be used: {error}. See that the disk has room and the folder is "
             "yours. Where the file is damaged, start_clipper(fresh=True) starts without it."
+        ) from error
+
+
+def _feedback(path: Path, state: State, changes: Changes, events: Events) -> Feedback:
+    try:
+        return Feedback(path, state, changes, events)
+    except sqlite3.Error as error:
+        raise ClusterError(
+            f"What was learned of feedback, in {path}, cannot be used: {error}. See that the disk has room and "
+            "the folder is yours. Where the file is damaged, move it away: it begins anew without it."
         ) from error
 
 

@@ -17,6 +17,7 @@ from ...places import ContainerManager
 from ...supervisor import Supervisor
 from ..control import Control
 from ..events import Events
+from ..feedback import Feedback as Learning
 from ..frontends import Frontends
 from ..observations import Observations
 from ..querylog import QueryLog
@@ -38,6 +39,7 @@ from .current import Current
 from .decisions import Decisions
 from .describe import Describe
 from .events import EventLog
+from .feedback import Feedback
 from .frontends import QueryFrontends
 from .logs import Logs
 from .measured import Measured
@@ -71,6 +73,7 @@ class API:
         runner: Runner,
         query_log: QueryLog,
         tallies: Tallies,
+        learning: Learning,
     ) -> None:
         state = control.state
         describe = Describe(state, reconciler, running, heard)
@@ -98,6 +101,7 @@ class API:
             applications,
             Policies(control),
             Decisions(control, query_log),
+            Feedback(control, learning),
             versions,
             Current(control, describe),
             rollouts,

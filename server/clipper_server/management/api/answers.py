@@ -100,6 +100,43 @@ class Application(TypedDict):
     linked_models: list[str]
     on_overload: Literal["default", "reject"]
     policy: dict[str, Any] | None
+    feedback: dict[str, Any] | None
+
+
+class Feedback(TypedDict):
+    """None where the application collects none."""
+
+    feedback: dict[str, Any] | None
+
+
+class LearnedArm(TypedDict):
+    """`version` is model:version, which is what is learned of. `times` it was chosen; `mean` is that of its
+    rewards; `weight` is its probability now, or its weight in a vote, and None where nothing is learned yet.
+    """
+
+    arm: str
+    version: str
+    times: int | None
+    rewards: int
+    mean: float | None
+    weight: float | None
+
+
+class LearnedContext(TypedDict):
+    context: str
+    arms: list[LearnedArm]
+
+
+class Learned(TypedDict):
+    """The `contexts` that were used last, 1,000 at most. The others count queries; `forgotten` contexts."""
+
+    epoch: int
+    contexts: list[LearnedContext]
+    decided: int
+    joined: int
+    duplicates: int
+    expired: int
+    forgotten: int
 
 
 class PolicyMove(TypedDict):

@@ -18,7 +18,9 @@ from .parameters import Who
 
 
 class NewPolicy(Body):
-    """`kind` is split or vote, beside its options; null: the first linked model answers."""
+    """`kind` is split, vote, greedy, ucb, thompson or exp3, beside its options; null: the first linked model
+    answers.
+    """
 
     policy: dict[str, Any] | None
     message: str = Field(default="", max_length=2000)
@@ -50,8 +52,10 @@ class Policies:
             spec = msgspec.convert(new.policy, PolicySpec | None)
         except msgspec.ValidationError as error:
             raise BadRequest(
-                f"{error}. A policy is of the kind split, with `weights` and `sticky`, or vote, with `arms`, "
-                "`weights`, `min_confidence`, `early` and `missing`."
+                f"{error}. A policy is of the kind split, with `weights` and `sticky`; vote, with `arms`, "
+                "`weights`, `learned`, `forget`, `min_confidence`, `early` and `missing`; or one that "
+                "learns: greedy, ucb, with `c`, thompson, or exp3, with `eta`, each with `arms`, `explore` "
+                "and `forget`."
             ) from None
         await self._control.policies.set(name, spec, x_clipper_who, new.message)
         return await self.policy(name)

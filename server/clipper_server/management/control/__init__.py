@@ -5,7 +5,7 @@ A mutation returns when every live query frontend has it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from ...changes import Changes
 from ...places import ContainerManager
@@ -18,6 +18,7 @@ from ..state import State, Version
 from . import snapshot
 from .applications import Applications
 from .current import Current
+from .feedback import Feedback
 from .policies import Policies
 from .publisher import Publisher
 from .rollouts import Rollouts
@@ -28,7 +29,11 @@ from .versions import Versions
 
 
 class Control:
-    """Everything that changes the desired state."""
+    """Everything that changes the desired state.
+
+    `collect` is called when an application collects feedback from now on, and `forget` with the name of one
+    that is removed.
+    """
 
     def __init__(
         self,
@@ -40,14 +45,17 @@ class Control:
         changes: Changes,
         events: Events,
         replica_token: Callable[[Version], str],
+        collect: Callable[[], None],
+        forget: Callable[[str], Awaitable[None]],
     ) -> None:
         self.state = state
         self.artifacts = artifacts
         self._replica_token = replica_token
         publisher = Publisher(state, frontends, changes, events)
         stopping = Stopping(state, running, changes, events)
-        self.applications = Applications(state, publisher)
-        self.policies = Policies(state, publisher)
+        self.applications = Applications(state, publisher, forget)
+        self.policies = Policies(state, publisher, collect)
+        self.feedback = Feedback(state, publisher, collect)
         self.versions = Versions(
             *(state, artifacts, manager, frontends, changes, events, publisher, stopping)
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
@@ -15,11 +17,12 @@ from .publisher import Publisher
 
 
 class Applications:
-    """The endpoints of a cluster."""
+    """The endpoints of a cluster. `forget` is called with the name of one that is removed."""
 
-    def __init__(self, state: State, publisher: Publisher) -> None:
+    def __init__(self, state: State, publisher: Publisher, forget: Callable[[str], Awaitable[None]]) -> None:
         self._state = state
         self._publisher = publisher
+        self._forget = forget
 
     async def register(self, application: ApplicationSpec) -> ApplicationSpec:
         check_name("application", application.name)
@@ -51,6 +54,7 @@ class Applications:
     async def unregister(self, name: str) -> None:
         find.application(self._state, name)
         self._state.remove_application(name)
+        await self._forget(name)
         await self._publisher.publish("application", f"Removed application {name}.", application=name)
 
     async def link(self, application: str, *models: str) -> ApplicationSpec:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from clipper_container.errors import BadRequest
 
-from ...policies import PolicySpec, SplitSpec, VoteSpec, arms_of, in_words, model_of
+from ...feedback import FeedbackSpec
+from ...policies import (
+    Exp3Spec,
+    LearnerSpec,
+    PolicySpec,
+    SplitSpec,
+    UCBSpec,
+    VoteSpec,
+    arms_of,
+    in_words,
+    learns,
+    model_of,
+)
 from ...snapshot import ApplicationSpec
 from ..state import PolicyMove, State, Version
 from . import find, fit
@@ -22,11 +34,12 @@ _EXACT = 1e-6  # of weights that people type
 
 
 class Policies:
-    """One an application has, or none."""
+    """One an application has, or none. `collect` is called when one collects feedback from now on."""
 
-    def __init__(self, state: State, publisher: Publisher) -> None:
+    def __init__(self, state: State, publisher: Publisher, collect: Callable[[], None]) -> None:
         self._state = state
         self._publisher = publisher
+        self._collect = collect
 
     def history(self, application: str) -> list[PolicyMove]:
         """Every policy that it has had, the last one at the end. Raises NotFound."""
@@ -38,6 +51,8 @@ class Policies:
     ) -> ApplicationSpec:
         """For the queries that come from now on. With None the first linked model answers."""
         found = find.application(self._state, application)
+        if isinstance(policy, LearnerSpec | VoteSpec) and not policy.arms:
+            policy = msgspec.structs.replace(policy, arms=found.linked_models)
         if policy is not None:
             self._check_arms(found, arms_of(policy))
         if isinstance(policy, SplitSpec):
@@ -45,6 +60,11 @@ class Policies:
             policy = msgspec.structs.replace(policy, salt=f"{application}#{HASH}" if policy.sticky else "")
         elif isinstance(policy, VoteSpec):
             _check_vote(policy)
+        elif isinstance(policy, LearnerSpec):
+            _check_learner(policy)
+        if learns(policy) and found.feedback is None:
+            self._state.set_feedback(application, FeedbackSpec())
+            self._collect()
         self._state.set_policy(application, policy, who, message)
         text = f"Application {application} is answered by {in_words(policy)}{by(who, message)}."
         await self._publisher.publish("policy", text, application=application)
@@ -109,8 +129,34 @@ def _check_split(policy: SplitSpec) -> None:
         raise BadRequest(f"The weights of a split are shares, which sum up to 1; these make {whole:g}.")
 
 
+def _check_learner(policy: LearnerSpec) -> None:
+    if not 0 < policy.explore < 1:
+        raise BadRequest(
+            f"explore is the part of the queries that goes to all arms alike, above 0 and below 1, and is "
+            f"{policy.explore:g}. Without any, an arm that was bad once would never be tried again."
+        )
+    _check_forget(policy.forget)
+    if isinstance(policy, UCBSpec) and not 0 < policy.c < math.inf:
+        raise BadRequest(f"c says how much an uncertain arm is preferred, above 0, and is {policy.c:g}.")
+    if isinstance(policy, Exp3Spec) and not 0 < policy.eta <= 1:
+        raise BadRequest(f"eta is the rate of learning, above 0 and 1 at most, and is {policy.eta:g}.")
+
+
+def _check_forget(forget: float) -> None:
+    if not 0 <= forget < 0.5:
+        raise BadRequest(
+            f"forget is the part of what is known that each reward makes forgotten, from 0 to below 0.5, and "
+            f"is {forget:g}. With 0.002 it is the last 500 rewards that count."
+        )
+
+
 def _check_vote(policy: VoteSpec) -> None:
     _check_weights(policy.weights)
+    if policy.learned and policy.weights:
+        raise BadRequest("The weights of a vote are given, or learned of feedback: leave one of both out.")
+    _check_forget(policy.forget)
+    if not policy.learned and policy.forget != VoteSpec([]).forget:
+        raise BadRequest("Only weights that are learned can be forgotten: set learned, or leave forget out.")
     unknown = [arm for arm in policy.weights if arm not in policy.arms]
     if unknown:
         raise BadRequest(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ...rollouts import RolloutSpec
 from ...shadows import ShadowSpec
 from ...snapshot import RequestSpec, Snapshot, VersionSpec
+from ..feedback import keys
 from ..state import State, Version
 
 
@@ -46,4 +47,5 @@ def of(state: State, replica_token: Callable[[Version], str]) -> Snapshot:
             for rollout in state.live_rollouts()
         ],
         [ShadowSpec(s.id, s.model, s.version, s.fraction) for s in state.live_shadows()],
+        keys.of(state),
     )

@@ -95,6 +95,11 @@ class Database:
     def set(self, key: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
+    def set_for_frontends(self, key: str, value: str) -> None:
+        """The same, of which they must learn."""
+        with self._change():
+            self.set(key, value)
+
     @property
     def revision(self) -> int:
         return int(self.get("revision") or 0)

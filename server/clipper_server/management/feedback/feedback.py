@@ -1,0 +1,153 @@
+"""Management's side of feedback, in the event loop: deliveries in, tables out, and what is to be told."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ...changes import Changes
+from ...feedback import Delivery, Receipt, Tables
+from ..events import Events
+from ..state import State
+from . import metrics, plan
+from .counts import Counts
+from .keys import Keys
+from .leaving import VOTE_EXPLORE, Leaving
+from .plan import Plan
+from .sums import Learned, Sums
+from .tables import Published
+from .writer import Writer
+
+EVERY_S = 0.25
+SETTLE_EVERY_S = 1.0
+TELL_AGAIN_S = 60.0
+MAX_ROWS = 200
+"""New ones, at a time."""
+EPOCHS = 1000
+"""So many are reserved at once, so that none comes twice, also after a crash."""
+
+
+class Feedback:
+    """Its file is at `path`. `clock` is in seconds since 1970."""
+
+    def __init__(
+        self,
+        path: Path,
+        state: State,
+        changes: Changes,
+        events: Events,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._state = state
+        self._changes = changes
+        self._events = events
+        self._clock = clock
+        self._keys = Keys(state)
+        self._sums = Sums(path, clock)
+        self._epoch = self._sums.reserve(EPOCHS)
+        self._reserved = self._epoch + EPOCHS
+        self._published = Published(self._epoch, self._sums.published(), changes.beside())
+        self._leaving = Leaving()
+        self._plans: dict[str, Plan] = {}
+        self._revision = -1
+        self._settle_at = -math.inf
+        self._counts: dict[str, tuple[Counts, int]] = {}
+        self._told: dict[str, tuple[int, float]] = {}  # of forgotten contexts: how many, and when
+        self._writer = Writer(self._sums)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._sums.close()
+
+    async def take(self, frontend: str, delivery: Delivery) -> Receipt:
+        """Returns when it is written. Raises sqlite3.Error where it cannot be."""
+        await self._refresh()
+        return await self._writer.take(frontend, delivery)
+
+    async def tables(self, after: int, wait_s: float) -> Tables:
+        """What is new since that epoch; waits up to `wait_s` seconds for it."""
+        return await self._published.wait(after, wait_s)
+
+    async def forget(self, application: str) -> None:
+        """It is removed, with all that was learned of it."""
+        await self._writer.call(lambda: self._sums.forget(application))
+
+    def collect(self) -> None:
+        """There are keys from now on, where an application collects feedback."""
+        self._keys.look(self._clock())
+
+    async def learned(self, application: str) -> tuple[int, Plan | None, Learned]:
+        """The epoch, what the application wants, and what is known."""
+        await self._refresh()
+        found = await self._writer.call(lambda: self._sums.learned(application))
+        return self._published.epoch, self._plans.get(application), found
+
+    async def metrics(self) -> dict[str, str]:
+        """The families by name, in Prometheus's format."""
+        counts = await self._writer.call(self._sums.counts)
+        return metrics.text(counts, self._plans, self._published)
+
+    async def turn(self) -> None:
+        await self._changes.wait_for(lambda: self._state.revision != self._revision, EVERY_S)
+        await self.look()
+
+    async def look(self) -> None:
+        """Make tables of what has come, and do what it is time for."""
+        now = self._clock()
+        if self._keys.look(now):
+            self._changes.notify()
+        await self._refresh()
+        if self._plans and not now - self._settle_at < SETTLE_EVERY_S:
+            self._settle_at = now
+            await self._writer.call(self._sums.settle)
+            self._tell_of_forgotten(await self._writer.call(self._sums.counts), now)
+        if self._sums.due:
+            await self._publish()
+
+    async def _publish(self) -> None:
+        epoch = self._epoch + 1
+        if epoch >= self._reserved:
+            await self._writer.call(lambda: self._sums.reserve(EPOCHS))
+            self._reserved += EPOCHS
+        rows = await self._writer.call(lambda: self._sums.rows(epoch, MAX_ROWS))
+        if not rows:
+            return
+        self._epoch = epoch
+        self._published.publish(epoch, [row for row, _ in rows])
+        for row, updates in rows:
+            found = self._plans.get(row.application)
+            learning = None if found is None else found.learning
+            explore = getattr(learning, "explore", VOTE_EXPLORE)
+            for text in self._leaving.see(*row, explore, updates):
+                self._events.add("learned", text, application=row.application)
+
+    async def _refresh(self) -> None:
+        """What the state says now, it says to the sums, before anything else comes to them."""
+        revision = self._state.revision
+        if revision == self._revision:
+            return
+        applications = self._state.applications()
+        self._plans = plans = plan.of(applications, self._state.current())
+        self._revision = revision
+        try:
+            await self._writer.call(lambda: self._sums.plan(plans, {each.name for each in applications}))
+        except BaseException:
+            self._revision = -1
+            raise
+
+    def _tell_of_forgotten(self, counts: dict[str, tuple[Counts, int]], now: float) -> None:
+        for name, (of, contexts) in counts.items():
+            before, at = self._told.get(name, (None, -math.inf))
+            if before is None or of.forgotten < before:
+                self._told[name] = of.forgotten, -math.inf
+            elif of.forgotten > before and now - at >= TELL_AGAIN_S:
+                self._told[name] = of.forgotten, now
+                self._events.add(
+                    "learned",
+                    f"{name} has forgotten {of.forgotten - before:,} contexts: it has had more than "
+                    f"{contexts:,}, and those go that were not used for the longest time. Let its clients "
+                    "give fewer.",
+                    application=name,
+                )

@@ -1,0 +1,66 @@
+"""What is known of feedback, in Prometheus's format."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from .counts import Counts
+from .plan import Plan
+from .tables import Published
+
+_FAMILIES = {
+    "clipper_feedback_joined_total": ("counter", "Queries of which feedback came"),
+    "clipper_feedback_duplicates_total": ("counter", "Feedback for queries that had some"),
+    "clipper_feedback_expired_total": ("counter", "Feedback that came after its window"),
+    "clipper_feedback_forgotten_contexts_total": ("counter", "Contexts that had to make room for others"),
+    "clipper_feedback_contexts": ("gauge", "Contexts of which something is known"),
+    "clipper_feedback_join_ratio": ("gauge", "Queries of which feedback came, of those decided"),
+    "clipper_arm_chosen_total": ("counter", "How often an arm was asked"),
+    "clipper_arm_rewards_total": ("counter", "How often an arm was rewarded"),
+    "clipper_arm_reward_sum": ("counter", "Sum of an arm's rewards, each from 0 to 1"),
+    "clipper_arm_share": ("gauge", "An arm's probability, or weight, without a context"),
+}
+
+
+def text(
+    counts: Mapping[str, tuple[Counts, int]], plans: Mapping[str, Plan], published: Published
+) -> dict[str, str]:
+    """The families by name, each with its head; those without series are left out."""
+    series: defaultdict[str, list[str]] = defaultdict(list)
+    for application, (of, contexts) in sorted(counts.items()):
+        whose = f'application="{_escaped(application)}"'
+        plan = plans.get(application)
+        decided = of.decided(plan is not None and plan.votes)
+        values: dict[str, float] = {
+            "clipper_feedback_joined_total": of.joined,
+            "clipper_feedback_duplicates_total": of.duplicates,
+            "clipper_feedback_expired_total": of.expired,
+            "clipper_feedback_forgotten_contexts_total": of.forgotten,
+            "clipper_feedback_contexts": contexts,
+        }
+        if decided:
+            values["clipper_feedback_join_ratio"] = of.joined / decided
+        for name, value in values.items():
+            series[name].append(f"{name}{{{whose}}} {float(value)}")
+        for arm, its in sorted(of.arms.items()):
+            labels = f'{whose},arm="{_escaped(arm)}"'
+            series["clipper_arm_chosen_total"].append(
+                f"clipper_arm_chosen_total{{{labels}}} {float(its.chosen)}"
+            )
+            series["clipper_arm_rewards_total"].append(
+                f"clipper_arm_rewards_total{{{labels}}} {float(its.times)}"
+            )
+            series["clipper_arm_reward_sum"].append(f"clipper_arm_reward_sum{{{labels}}} {its.reward}")
+        for arm, share in sorted(published.row(application).items()):
+            labels = f'{whose},arm="{_escaped(arm)}"'
+            series["clipper_arm_share"].append(f"clipper_arm_share{{{labels}}} {share}")
+    return {
+        name: "\n".join([f"# HELP {name} {about}", f"# TYPE {name} {kind}", *series[name], ""])
+        for name, (kind, about) in _FAMILIES.items()
+        if name in series
+    }
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

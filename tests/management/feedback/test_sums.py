@@ -1,0 +1,363 @@
+"""What all feedback adds up to, whoever is killed meanwhile and however often it comes."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from clipper_server.feedback import UNIT, Decided, Delivery, FeedbackSpec, Item, Receipt, Rewarded
+from clipper_server.management.feedback import pages, sums
+from clipper_server.management.feedback.plan import Plan
+from clipper_server.management.feedback.sums import GRACE_S, Sums
+from clipper_server.policies import Exp3Spec
+
+NOW = 2_000_000_000.0
+ARMS = {"a": "a:1", "b": "b:1"}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def plan(feedback: FeedbackSpec = FeedbackSpec()) -> Plan:  # noqa: B008 - it is frozen
+    return Plan(feedback, Exp3Spec(["a", "b"]), ARMS)
+
+
+class World:
+    """A file, and sums that are begun with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "feedback.db"
+        self.clock = Clock()
+        self.applications = {"app": plan()}
+        self.began = 0
+        self.begin()
+
+    def begin(self) -> None:
+        self.sums = Sums(self.path, self.clock)
+        self.sums.plan(self.applications, set(self.applications))
+
+    def again(self) -> None:
+        self.sums.close()
+        self.begin()
+
+    def take(self, *items: Item, decided: tuple[Decided, ...] = (), number: int = 0) -> Receipt:
+        return self.sums.take([("0", Delivery(1.0, number, list(items), list(decided)))])[0]
+
+    def arm(self, name: str, context: str = "") -> tuple[int, int, int]:
+        arm = self.sums.learned("app").contexts[context][1][name]
+        return arm.times, arm.reward, arm.loss
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.sums.close()
+
+
+def query(number: int, frontend: int = 0) -> int:
+    return (number << 6) + frontend
+
+
+def item(number: int, reward: float = 1.0, **other: object) -> Item:
+    fields = {
+        "query_id": query(number),
+        "application": "app",
+        "context": "",
+        "epoch": 0,
+        "at": NOW,
+        "rewards": [Rewarded("a:1", 0.5, reward)],
+    }
+    return Item(**{**fields, **other})  # type: ignore[arg-type]
+
+
+def test_each_query_counts_once_also_after_a_restart(world: World) -> None:
+    assert world.take(item(1, 0.25), item(2), item(1)) == Receipt([2], [], [])
+    world.again()
+    assert world.take(item(2), item(3, 0.5), number=1) == Receipt([0], [], [])
+    assert world.arm("a:1") == (3, round(1.75 * UNIT), round(2.5 * UNIT))
+    counts = world.sums.learned("app").counts
+    assert (counts.joined, counts.duplicates) == (3, 2)
+
+
+def test_ids_of_several_frontends_are_different_ones(world: World) -> None:
+    same = [item(7, query_id=query(7, frontend)) for frontend in (0, 1, 63)]
+    assert world.take(*same) == Receipt([], [], [])
+    assert world.take(*same, number=1) == Receipt([0, 1, 2], [], [])
+
+
+def test_what_came_after_the_window_counts_nowhere(world: World) -> None:
+    late = item(1, at=NOW - 3600 - GRACE_S - 1)
+    assert world.take(late, item(2, at=NOW - 3600)) == Receipt([], [0], [])
+    assert world.arm("a:1")[0] == 1
+    assert world.sums.learned("app").counts.expired == 1
+
+
+def test_pages_go_when_their_window_is_past_and_nothing_in_them_is_taken_again(world: World) -> None:
+    world.take(item(1))
+    world.clock.now += 3600 + GRACE_S + 1
+    world.sums.settle()
+    assert len(world.sums._pages) == 0
+    world.applications["app"] = plan(FeedbackSpec(window_s=86_400))
+    world.sums.plan(world.applications, {"app"})
+    assert world.take(item(1)) == Receipt([], [0], [])
+    world.again()
+    assert world.take(item(1), number=1) == Receipt([], [0], [])
+
+
+def test_the_oldest_pages_go_where_there_are_too_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MAX_PAGES", 2)
+    for i in range(4):
+        world.take(item(i * pages.BITS, at=NOW + i), number=i)
+    world.sums.settle()
+    assert len(world.sums._pages) == 2
+    again = [item(i * pages.BITS, at=NOW + i) for i in range(4)]
+    assert world.take(*again, number=9) == Receipt([2, 3], [0, 1], [])
+
+
+def test_of_too_many_contexts_the_least_recently_used_is_forgotten_and_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sums, "MAX_CONTEXTS", 3)
+    for i, context in enumerate(["w", "x", "y", "w"]):
+        world.take(item(i, context=context), number=i)
+    world.sums.rows(5, 200)
+    world.again()
+    world.take(item(9, context="z"), number=9)
+    learned = world.sums.learned("app")
+    assert set(learned.contexts) == {"w", "y", "z"}
+    assert learned.counts.forgotten == 1
+    rows = {row.context: row.weights for row, _ in world.sums.rows(6, 200)}
+    assert rows["x"] == {} and set(rows["z"]) == {"a", "b"}
+    world.again()
+    assert set(world.sums.learned("app").contexts) == {"w", "y", "z"}
+
+
+def test_a_removed_application_loses_its_sums_and_one_that_is_not_there_has_none(world: World) -> None:
+    world.take(item(1))
+    world.sums.forget("app")
+    assert world.take(item(2), number=1) == Receipt([], [], [0])
+    world.sums.plan(world.applications, {"app"})
+    assert world.sums.learned("app").contexts == {}
+    assert world.take(item(3), number=2) == Receipt([], [], [])
+    assert world.arm("a:1")[0] == 1
+    world.applications = {}
+    world.again()
+    assert world.sums.learned("app").contexts == {}
+
+
+def test_counts_of_decisions_are_taken_once_by_their_number(world: World) -> None:
+    decided = (Decided("app", "", "a:1", int(NOW), 10, 20 * UNIT),)
+    world.take(decided=decided, number=3)
+    world.take(decided=decided, number=3)
+    world.again()
+    world.take(decided=decided, number=2)
+    assert world.sums.learned("app").counts.decided(votes=False) == 10
+    world.take(decided=decided, number=4)
+    assert world.sums.learned("app").counts.decided(votes=False) == 20
+    world.sums.take([("0", Delivery(2.0, 0, [], list(decided)))])
+    assert world.sums.learned("app").counts.decided(votes=False) == 30
+
+
+def test_what_is_learned_goes_on_after_a_restart(world: World) -> None:
+    for i in range(200):
+        world.take(item(i, 1.0), item(1000 + i, 0.0, rewards=[Rewarded("b:1", 0.5, 0.0)]), number=i)
+    before = world.sums.learned("app").contexts[""][1]
+    world.again()
+    assert world.sums.learned("app").contexts[""][1] == before
+    ((row, _),) = world.sums.rows(3, 200)
+    assert row.weights["a"] > 0.9
+    assert world.sums.rows(4, 200) == []
+
+
+def test_sums_outlive_a_change_of_the_policy(world: World) -> None:
+    for i in range(40):
+        world.take(item(i, 0.5), number=i)
+    before = world.arm("a:1")
+    world.applications["app"] = Plan(FeedbackSpec(), Exp3Spec(["b", "c"]), {"b": "b:1", "c": "c:1"})
+    world.sums.plan(world.applications, {"app"})
+    ((row, _),) = world.sums.rows(3, 200)
+    assert set(row.weights) == {"b", "c"}
+    world.applications["app"] = plan()
+    world.sums.plan(world.applications, {"app"})
+    assert world.arm("a:1") == before
+
+
+def test_a_delivery_that_cannot_be_written_has_changed_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.take(item(1))
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.sums._db, "put_pages", full)
+        with pytest.raises(sqlite3.OperationalError):
+            world.take(item(2), item(3), number=1)
+    assert world.arm("a:1")[0] == 1
+    assert world.take(item(2), item(3), number=1) == Receipt([], [], [])
+    assert world.arm("a:1")[0] == 3
+
+
+# Default rewards
+
+
+def decided(times: int, at: float = NOW, arm: str = "a:1") -> Decided:
+    return Decided("app", "", arm, int(at), times, 2 * times * UNIT)
+
+
+def test_at_the_end_of_the_window_those_of_whom_nobody_spoke_get_the_default_reward(world: World) -> None:
+    world.applications["app"] = plan(FeedbackSpec(window_s=60, default_reward=0.25))
+    world.sums.plan(world.applications, {"app"})
+    world.take(item(1, 1.0), decided=(decided(10),))
+    world.take(item(2, 1.0, at=NOW + 0.5), number=1)
+    world.clock.now += 60 + GRACE_S - 1
+    world.sums.settle()
+    assert world.arm("a:1")[0] == 2
+    world.again()
+    world.clock.now += 3
+    world.sums.settle()
+    world.sums.settle()
+    assert world.arm("a:1") == (10, round((2 + 8 * 0.25) * UNIT), round(8 * 0.75 * 2 * UNIT))
+    assert world.take(item(3, at=NOW), number=2) == Receipt([], [0], [])
+
+
+def test_without_a_default_reward_silence_is_no_reward(world: World) -> None:
+    world.take(item(1, 1.0), decided=(decided(10),))
+    world.clock.now += 3600 + GRACE_S + 5
+    world.sums.settle()
+    assert world.arm("a:1") == (1, UNIT, 0)
+
+
+def test_a_default_reward_counts_from_when_there_is_one(world: World) -> None:
+    world.take(decided=(decided(10),))
+    world.clock.now += 10
+    world.applications["app"] = plan(FeedbackSpec(window_s=60, default_reward=0))
+    world.sums.plan(world.applications, {"app"})
+    world.take(item(1), decided=(decided(5), decided(4, NOW + 11)), number=1)
+    world.clock.now += 200
+    world.sums.settle()
+    assert world.arm("a:1")[0] == 1 + 4
+
+
+# Kills
+
+
+WRITER = """
+import sys
+from pathlib import Path
+import msgspec
+from clipper_server.feedback import Delivery
+from tests.management.feedback.test_sums import NOW, plan
+from clipper_server.management.feedback.sums import Sums
+
+sums = Sums(Path(sys.argv[1]), lambda: NOW)
+sums.plan({"app": plan()}, {"app"})
+while True:
+    size = int.from_bytes(sys.stdin.buffer.read(4), "big")
+    frontend, delivery = msgspec.msgpack.decode(sys.stdin.buffer.read(size), type=tuple[str, Delivery])
+    sums.take([(frontend, delivery)])
+    sys.stdout.buffer.write(b"k")
+    sys.stdout.buffer.flush()
+"""
+
+
+class Killed(Exception):
+    pass
+
+
+class Writer:
+    """A process that writes what it is sent, and says when it is written."""
+
+    def __init__(self, path: Path) -> None:
+        command = [sys.executable, "-c", WRITER, str(path)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def take(self, frontend: str, delivery: Delivery, kill: bool = False) -> None:
+        assert self._process.stdin and self._process.stdout
+        body = msgspec.msgpack.encode((frontend, delivery))
+        self._process.stdin.write(len(body).to_bytes(4, "big") + body)
+        self._process.stdin.flush()
+        if kill:
+            self._process.send_signal(signal.SIGKILL)
+        if self._process.stdout.read(1) != b"k" or kill:
+            raise Killed
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdin and self._process.stdout
+        self._process.stdout.close()
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass
+
+
+def test_kills_and_what_is_sent_again_change_no_bit_of_the_sums(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    items = [
+        item(
+            i,
+            query_id=query(i, i % 3),
+            context=rng.choice(["", "x"]),
+            rewards=[Rewarded(rng.choice(["a:1", "b:1"]), rng.choice([0.3, 0.7]), rng.random())],
+        )
+        for i in range(1000)
+    ]
+    undisturbed = World(tmp_path)
+    for i in range(0, 1000, 50):
+        counted = decided(50)
+        undisturbed.sums.take([("0", Delivery(1.0, i // 50, items[i : i + 50], [counted]))])
+    wanted = undisturbed.sums.learned("app")
+    undisturbed.sums.close()
+
+    shuffled = rng.sample(items, 1000) + rng.sample(items, 300)
+    folder = tmp_path / "disturbed"
+    folder.mkdir()
+    deliveries = []
+    for of in range(3):
+        own = [each for each in shuffled if each.query_id % 64 == of]
+        for number, i in enumerate(range(0, len(own), 50)):
+            extra = [decided(50)] if of == 0 and number < 7 else []
+            deliveries.append((str(of), Delivery(1.0, number, own[i : i + 50], extra)))
+    kills = set(rng.sample(range(len(deliveries)), 3))
+    writer = Writer(folder / "feedback.db")
+    try:
+        for i, (frontend, delivery) in enumerate(deliveries):
+            try:
+                writer.take(frontend, delivery, kill=i in kills)
+            except Killed:
+                writer.end()
+                writer = Writer(folder / "feedback.db")
+                writer.take(frontend, delivery)
+    finally:
+        writer.end()
+    found = Sums(folder / "feedback.db", lambda: NOW)
+    learned = found.learned("app")
+    found.close()
+
+    def exact(known: sums.Learned) -> dict[tuple[str, str], tuple[int, int, int]]:
+        return {
+            (context, name): (arm.times, arm.reward, arm.loss)
+            for context, (_, arms) in known.contexts.items()
+            for name, arm in arms.items()
+        }
+
+    assert exact(learned) == exact(wanted)
+    assert learned.counts.joined == 1000
+    assert learned.counts.arms["a:1"].chosen == 7 * 50
