@@ -34,12 +34,13 @@ class Learned:
 
     def weights(self, context: str = "") -> dict[str, float]:
         """Each arm's probability at the moment; in a vote its weight."""
-        return {name: arm["weight"] for name, arm in self.arms(context).items()}
+        arms = self.arms(context).items()
+        return {name: arm["weight"] for name, arm in arms if arm["weight"] is not None}
 
     def __repr__(self) -> str:
         told = self.now
         lines = [
-            f"{_named(each)}{arm['arm']}: {arm['weight']:.1%}, mean reward {_mean(arm)} of {arm['rewards']:,}"
+            f"{_named(each)}{arm['arm']}: {_share(arm)}, mean reward {_mean(arm)} of {arm['rewards']:,}"
             for each in _most(told)
             for arm in each["arms"]
         ]
@@ -55,7 +56,7 @@ class Learned:
                 arm["version"],
                 f"{arm['rewards']:,}",
                 _mean(arm),
-                f"{arm['weight']:.1%}",
+                _share(arm),
             ]
             for each in contexts
             for arm in each["arms"]
@@ -63,11 +64,12 @@ class Learned:
         page = table(["context", "arm", "is", "rewards", "mean reward", "share now"], rows)
         drawings = [
             draw.bars(
-                {arm["arm"]: 100 * arm["weight"] for arm in each["arms"]},
+                {arm["arm"]: arm["weight"] for arm in each["arms"] if arm["weight"] is not None},
                 title=f"Share now, {each['context']}" if each["context"] else "Share now",
                 unit="%",
             )
             for each in contexts[:2]
+            if any(arm["weight"] is not None for arm in each["arms"])
         ]
         return f"{page}<p>{_words(told)}</p>{beside(*drawings)}"
 
@@ -79,6 +81,10 @@ def _most(told: Told) -> list[LearnedContext]:
 
 def _named(each: LearnedContext) -> str:
     return f"{each['context']}, " if each["context"] else ""
+
+
+def _share(arm: LearnedArm) -> str:
+    return "-" if arm["weight"] is None else f"{arm['weight']:.1%}"
 
 
 def _mean(arm: LearnedArm) -> str:

@@ -20,7 +20,7 @@ class FeedbackOptions(TypedDict):
 
 class LearnedArm(TypedDict):
     """`version` is what the arm is at the moment. `mean` is that of its rewards, None without any; `weight`
-    its probability now, or its weight in a vote.
+    its probability now, or its weight in a vote; None where nothing is chosen by it.
     """
 
     arm: str
@@ -28,7 +28,7 @@ class LearnedArm(TypedDict):
     times: int | None
     rewards: int
     mean: float | None
-    weight: float
+    weight: float | None
 
 
 class LearnedContext(TypedDict):

@@ -101,7 +101,7 @@ class API:
             applications,
             Policies(control),
             Decisions(control, query_log),
-            Feedback(control, learning),
+            Feedback(control, learning, query_log),
             versions,
             Current(control, describe),
             rollouts,

@@ -9,10 +9,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from clipper_container.errors import BadRequest
 
-from ...feedback import MAX_CONTEXT, Delivery, FeedbackSpec
+from ...feedback import MAX_CONTEXT, Delivery, FeedbackSpec, Receipt, sampled
+from ...querylog import Reward
 from ..control import Control, find
 from ..feedback import Feedback as Learning
 from ..learning.memory import Arm
+from ..querylog import QueryLog
 from . import answers, openapi
 from .bodies import Body
 from .parameters import MAX_ID, WaitS, Who
@@ -24,7 +26,7 @@ _DELIVERY = msgspec.msgpack.Decoder(Delivery)
 
 
 class NewFeedback(Body):
-    """`feedback` has window_s, default_reward, score and tolerance, each of them optional; null: none is
+    """`feedback` has window_s, default_reward, score, tolerance and sample, each of them optional; null: none is
     collected.
     """
 
@@ -33,9 +35,10 @@ class NewFeedback(Body):
 
 
 class Feedback:
-    def __init__(self, control: Control, learning: Learning) -> None:
+    def __init__(self, control: Control, learning: Learning, log: QueryLog) -> None:
         self._control = control
         self._learning = learning
+        self._log = log
 
     def router(self) -> APIRouter:
         return openapi.router(
@@ -58,7 +61,7 @@ class Feedback:
         except msgspec.ValidationError as error:
             raise BadRequest(
                 f"{error}. Feedback has window_s, default_reward, score, which is equal, within or distance, "
-                "and tolerance."
+                "tolerance, and sample."
             ) from None
         await self._control.feedback.set(name, spec, x_clipper_who, new.message)
         return await self.feedback(name)
@@ -89,7 +92,22 @@ class Feedback:
             raise BadRequest(f"This is no feedback of a query frontend: {error}.") from None
         _check(delivery)
         receipt = await self._learning.take(frontend, delivery)
+        self._keep(delivery, receipt)
         return Response(msgspec.msgpack.encode(receipt), media_type=MSGPACK)
+
+    def _keep(self, delivery: Delivery, receipt: Receipt) -> None:
+        """In the query log, beside the decisions that it has: what has been counted."""
+        specs = {each.name: each.feedback for each in self._control.state.applications()}
+        nowhere = {*receipt.duplicates, *receipt.expired, *receipt.unknown}
+        rewards = [
+            Reward(item.query_id, item.application, [(r.arm, r.reward) for r in item.rewards])
+            for place, item in enumerate(delivery.items)
+            if place not in nowhere
+            and (spec := specs.get(item.application)) is not None
+            and sampled(item.query_id, spec.sample)
+        ]
+        if rewards:
+            self._log.add(rewards)
 
     async def tables(
         self, frontend: str, after: int = Query(ge=-1, le=MAX_ID), wait_s: WaitS = 0

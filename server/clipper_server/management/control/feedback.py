@@ -56,6 +56,10 @@ def _check(feedback: FeedbackSpec) -> None:
         )
     if feedback.default_reward is not None and not 0 <= feedback.default_reward <= 1:
         raise BadRequest(f"default_reward is from 0 to 1, and not {feedback.default_reward:g}.")
+    if not 0 <= feedback.sample <= 1:
+        raise BadRequest(
+            f"sample is which part of the decisions is kept, from 0 to 1: not {feedback.sample:g}."
+        )
     if feedback.score == "equal":
         if feedback.tolerance:
             raise BadRequest(
