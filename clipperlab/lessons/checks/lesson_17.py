@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ...evaluation import Estimate
 from . import Checked, NotYet, check
 
 _Decisions = Sequence[tuple[str, float, float]]
@@ -43,10 +44,10 @@ def returns(wb: Checked, leaves: Mapping[str, int], returns: Mapping[str, int]) 
         raise NotYet("The learner that forgets has not left the ill model within 600 queries.")
     if not returns["forgets"] < 600:
         raise NotYet("The learner that forgets has not come back within 600 queries.")
-    if not leaves["forgets"] < leaves["never forgets"]:
+    if not returns["forgets"] < returns["never forgets"]:
         raise NotYet(
-            f"The one that forgets left after {leaves['forgets']} queries, and the one that does not after "
-            f"{leaves['never forgets']}: it should be later."
+            f"The one that forgets is back after {returns['forgets']} queries, and the one that does not "
+            f"after {returns['never forgets']}: it should be later."
         )
 
 
@@ -81,16 +82,16 @@ def contexts(wb: Checked, learned: Mapping[str, Mapping[str, float]]) -> None:
 @check(
     "bandit-never-ran",
     hints=(
-        "The estimate, what is true, and how many queries speak of the policy.",
-        "Each reward of new stands for five; those of old for none.",
-        "sum(w * reward for w, reward in zip(weights, got)) / len(got)",
+        "The estimate, and what is true.",
+        "The policy to evaluate asks new alone.",
+        'app.evaluate(P.Split({"new": 1.0}))',
     ),
 )
-def never_ran(wb: Checked, estimate: float, really: float, worth: float) -> None:
-    if not 60 < worth < 180:
-        raise NotYet(f"About 120 of the 600 queries should speak of new, and {worth:.0f} do.")
-    if abs(estimate - really) > 0.35:
-        raise NotYet(f"The estimate is {estimate:.0%}, and the truth {really:.0%}: they should be nearer.")
+def never_ran(wb: Checked, estimate: Estimate, really: float) -> None:
+    if not 60 < estimate.effective < 180:
+        raise NotYet(f"About 120 of the 600 decisions should speak of new, and {estimate.effective:.0f} do.")
+    if not estimate.low < really < estimate.high:
+        raise NotYet(f"The truth, {really:.0%}, should be in the interval: {estimate}.")
 
 
 @check(

@@ -26,8 +26,8 @@ _DELIVERY = msgspec.msgpack.Decoder(Delivery)
 
 
 class NewFeedback(Body):
-    """`feedback` has window_s, default_reward, score, tolerance and sample, each of them optional; null: none is
-    collected.
+    """`feedback` has window_s, default_reward, score, tolerance and sample, each of them optional; null:
+    none is collected.
     """
 
     feedback: dict[str, Any] | None
@@ -77,7 +77,8 @@ class Feedback:
                 {"context": context, "arms": _arms(names, row, arms)}
                 for context, (row, arms) in [*reversed(known.contexts.items())][:MAX_CONTEXTS]
             ],
-            "decided": known.counts.decided(plan is not None and plan.votes),
+            # What was decided comes a second later than what was said of it.
+            "decided": max(known.counts.joined, known.counts.decided(plan is not None and plan.votes)),
             "joined": known.counts.joined,
             "duplicates": known.counts.duplicates,
             "expired": known.counts.expired,
