@@ -151,6 +151,17 @@ def test_what_is_counted_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(d.context, d.times) for d in decisions.take(9, 2_000_000_000)] == [("y", 1)]
 
 
+def test_a_probability_that_is_next_to_nothing_spoils_no_delivery() -> None:
+    decisions = Decisions(64)
+    for propensity in (1e-12, 1e-9, 1e-9, 1e-9):
+        decision = made(propensity=propensity)
+        decisions.add(answered.encode(decision), decision)
+    (counted,) = decisions.take(9, 2_000_000_000)
+    assert counted.times == 2
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(counted.inverse)) == counted.inverse
+    assert decisions.uncounted == 2
+
+
 EQUAL = FeedbackSpec()
 WITHIN = FeedbackSpec(score="within", tolerance=0.5)
 DISTANCE = FeedbackSpec(score="distance", tolerance=2.0)
