@@ -25,7 +25,7 @@ MAX_CONTEXTS = 10_000
 GRACE_S = 10.0
 """For what frontends took within the window, and had no time to bring."""
 KEEP_TAKEN_S = 7 * 86400.0
-ROWS_S = 0.05
+ROWS_S = 0.02
 """Of the processor, that rows may cost at a time: others wait for the next."""
 
 
