@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
 import secrets
 import tempfile
@@ -25,7 +26,7 @@ from clipper_server.query.intake import bodies
 from clipper_server.query.intake import exchange as intake_exchange
 from clipper_server.query.listener import Listener
 from clipper_server.rollouts import RolloutSpec, Shares
-from clipper_server.snapshot import ApplicationSpec, Snapshot
+from clipper_server.snapshot import ApplicationSpec, RequestSpec, Snapshot
 from clipper_server.supervisor import Supervisor
 from tests.support.fakes import FakeReplica, version_spec
 
@@ -470,6 +471,52 @@ async def test_a_version_that_is_gone_cannot_be_asked_again(
     status, body = await feed(client, "long", entry)
     assert (status, body["error"]) == (400, "no_output")
     assert "long:1 did not answer" in body["cause"]
+
+
+async def test_models_that_are_asked_again_have_the_objective_and_one_computation_serves_all(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    token = (await predict(client, "long"))["feedback_token"]
+    queue = configuration.queue("long", "1")
+    assert queue is not None
+    queue.ready.clear()
+    queue.starting = 1  # so that it waits
+    entry = {"feedback_token": token, "label": "x" * 300, "input": "another"}
+    both = asyncio.gather(feed(client, "long", [entry, entry]), feed(client, "long", entry))
+    async with asyncio.timeout(DEADLINE_S):
+        while queue.metrics.joined < 2:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.001)
+    queue.starting = 0
+    attach(configuration, "long", "1", LONG)
+    two, one = await both
+    assert two == (202, {"accepted": 2, "refused": []})
+    assert one == (202, TAKEN)
+    assert queue.metrics.answered == 2  # one for the answer itself
+    queue.ready.clear()
+    queue.starting = 1
+    soon = [msgspec.structs.replace(spec, latency_slo_micros=50_000) for spec in applications()]
+    configuration.apply(snapshot(2, applications=soon))
+    status, body = await feed(client, "long", {**entry, "input": "a third"})
+    assert (status, body["error"]) == (400, "no_output")
+    assert "long:1 did not answer in time" in body["cause"]
+    assert queue.metrics.not_begun == 1
+
+
+async def test_feedback_may_be_packed_and_asked_for_by_pages_of_other_sites(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    configuration.apply(snapshot(2, requests=RequestSpec(cors_origins=["https://shop.example"])))
+    token = (await predict(client, "one"))["feedback_token"]
+    packed = gzip.compress(json.dumps({"feedback_token": token, "reward": 1}).encode())
+    headers = {"content-encoding": "gzip", "origin": "https://shop.example"}
+    response = await client.post("/one/feedback", content=packed, headers=headers)
+    assert (response.status_code, response.json()) == (202, TAKEN)
+    assert response.headers["access-control-allow-origin"] == "https://shop.example"
+
+
+async def test_a_body_that_is_too_large_is_refused(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/one/feedback", content=b" " * ((1 << 20) + 1))
+    assert response.status_code == 413
 
 
 async def test_an_update_judges_the_members_of_a_learned_vote_by_the_input(

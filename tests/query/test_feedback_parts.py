@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from clipper_container.inputs import Tensor
-from clipper_server.feedback import MAX_TOKEN, UNIT, Delivery, FeedbackSpec, Item, Receipt, Rewarded
+from clipper_server.feedback import MAX_TOKEN, UNIT, Decided, Delivery, FeedbackSpec, Item, Receipt, Rewarded
 from clipper_server.query.feedback import answered, outbox
 from clipper_server.query.feedback.answered import Answered, Raw, kept
 from clipper_server.query.feedback.decisions import KEPT, Decisions
@@ -149,6 +149,17 @@ def test_what_is_counted_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert decisions.uncounted == 1
     assert [(d.context, d.times) for d in decisions.take(1, 2_000_000_000)] == [("x", 2)]
     assert [(d.context, d.times) for d in decisions.take(9, 2_000_000_000)] == [("y", 1)]
+
+
+def test_a_probability_that_is_next_to_nothing_spoils_no_delivery() -> None:
+    decisions = Decisions(64)
+    for propensity in (1e-12, 1e-9, 1e-9, 1e-9):
+        decision = made(propensity=propensity)
+        decisions.add(answered.encode(decision), decision)
+    (counted,) = decisions.take(9, 2_000_000_000)
+    assert counted.times == 2
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(counted.inverse)) == counted.inverse
+    assert decisions.uncounted == 2
 
 
 EQUAL = FeedbackSpec()
@@ -289,6 +300,21 @@ def test_a_delivery_has_a_bound_and_they_do_not_come_more_than_ten_times_a_secon
     run(main())
 
 
+def test_items_with_many_arms_make_smaller_deliveries() -> None:
+    async def main() -> None:
+        played = Played()
+        box = new_outbox([])
+        arms = [Rewarded(f"{'m' * 60}{number}:{'1' * 60}", 1.0, 1.0) for number in range(20)]
+        for number in range(outbox.MAX_ITEMS):
+            box.put(Item(number, "app", "x" * 64, 0, 1.0, arms))
+        await box.close(played)  # type: ignore[arg-type]
+        sizes = [len(msgspec.msgpack.encode(delivery)) for delivery in played.deliveries]
+        assert max(sizes) < 2 << 20
+        assert sum(len(delivery.items) for delivery in played.deliveries) == outbox.MAX_ITEMS
+
+    run(main())
+
+
 def test_counts_go_without_items_too() -> None:
     async def main() -> None:
         played = Played()
@@ -355,5 +381,21 @@ def test_at_the_end_what_is_left_is_brought_once_and_nobody_waits_long_for_it() 
         began = asyncio.get_running_loop().time()
         await box.close(silent)
         assert asyncio.get_running_loop().time() - began == pytest.approx(outbox.CLOSE_S)
+
+    run(main())
+
+
+def test_the_counts_of_a_second_go_when_it_is_over_or_at_the_end() -> None:
+    async def main() -> None:
+        asked: list[int] = []
+
+        def take(_most: int, before: int) -> list[Decided]:
+            asked.append(before)
+            return []
+
+        box = Outbox(5.0, take, lambda _: None, lambda: 12.5)
+        await box.turn(Played())  # type: ignore[arg-type]
+        await box.close(Played())  # type: ignore[arg-type]
+        assert asked == [12, 13]
 
     run(main())

@@ -12,6 +12,7 @@ import pytest
 
 from clipper_container.errors import ClusterError
 from clipper_server.changes import Changes
+from clipper_server.feedback import Delivery, Item, Receipt, Rewarded, Row, Tables
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.management import Management
 from clipper_server.snapshot import FORMAT, ApplicationSpec, BatchingSpec, Complaint, Report, Snapshot
@@ -152,3 +153,101 @@ def test_a_report_that_is_refused_is_sent_without_its_details(
 
     asyncio.run(talk())
     assert "management refuses the reports, with 413: too large" in caplog.text
+
+
+class Learning:
+    """Management that has tables and takes feedback, played by the test: now and then it is down, or dies
+    between writing and its receipt.
+    """
+
+    def __init__(self) -> None:
+        self.changes = Changes()
+        self.tables: list[Tables] = []
+        self.asked: list[dict[str, str]] = []
+        self.statuses: list[int] = []
+        self.bodies: list[bytes] = []
+        self.written: dict[int, Item] = {}
+
+    async def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/tables"):
+            return await self._tables(request)
+        assert request.url.path == "/api/v1/frontends/0/feedback"
+        status = self.statuses.pop(0) if self.statuses else 200
+        self.bodies.append(await request.aread())
+        if status == 200 or status == 0:
+            for item in msgspec.msgpack.decode(self.bodies[-1], type=Delivery).items:
+                self.written.setdefault(item.query_id, item)
+        self.changes.notify()
+        if status == 0:
+            raise httpx2.ReadError("it died")
+        return httpx2.Response(status, content=msgspec.msgpack.encode(Receipt()))
+
+    async def _tables(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append(dict(request.url.params))
+        self.changes.notify()
+        if not self.tables:
+            await asyncio.get_running_loop().create_future()
+        tables = self.tables.pop(0)
+        if tables.epoch < 0:
+            raise httpx2.ConnectError("it is down")
+        return httpx2.Response(200, content=msgspec.msgpack.encode(tables))
+
+    def told_by(self, configuration: Configuration, folder: Path) -> Management:
+        return Management("m:1", "token", folder / "0.snapshot", configuration, httpx2.MockTransport(self))
+
+
+def test_the_last_table_goes_on_while_management_is_down_and_the_next_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def talk() -> None:
+        monkeypatch.setattr("clipper_server.query.management.REPORT_EVERY_S", 0.001)
+        configuration = Configuration("0", lambda: None, asyncio.get_running_loop())
+        played = Learning()
+        played.tables = [
+            Tables(4, True, [Row("app", "", {"a": 0.9, "b": 0.1}), Row("app", "x", {"a": 0.5, "b": 0.5})]),
+            Tables(-1, False, []),
+            Tables(6, False, [Row("app", "", {"a": 0.2, "b": 0.8}), Row("app", "x", {})]),
+            Tables(2, True, [Row("app", "", {"a": 0.3, "b": 0.7})]),
+        ]
+        management = played.told_by(configuration, tmp_path)
+        rows = configuration.learned.of("app")
+        await management.follow_tables()
+        assert {context: known.weights["a"] for context, known in rows.items()} == {"": 0.9, "x": 0.5}
+        await management.follow_tables()
+        assert rows[""].weights["a"] == 0.9
+        await management.follow_tables()
+        assert (rows[""].epoch, rows[""].weights["a"], "x" in rows) == (6, 0.2, False)
+        await management.follow_tables()  # of a management that was started anew
+        assert (rows[""].epoch, rows[""].weights["a"]) == (2, 0.3)
+        assert [asked["after"] for asked in played.asked] == ["-1", "4", "4", "6"]
+
+    asyncio.run(talk())
+
+
+def test_feedback_reaches_a_management_that_is_killed_in_mid_stream_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def talk() -> None:
+        monkeypatch.setattr("clipper_server.query.feedback.outbox.EVERY_S", 0.001)
+        monkeypatch.setattr("clipper_server.query.feedback.outbox.AGAIN_S", 0.001)
+        configuration = Configuration("0", lambda: None, asyncio.get_running_loop())
+        played = Learning()
+        played.statuses = [200, 0, 503, 0, 200, 422]
+        management = played.told_by(configuration, tmp_path)
+        outbox = configuration.feedback.outbox
+        for number in range(3):
+            outbox.put(Item(number, "app", "", 0, 1.0, [Rewarded("a:1", 0.5, 1.0)]))
+            for _ in range(10):
+                await outbox.turn(management.deliver)
+                if not outbox.waiting:
+                    break
+        assert sorted(played.written) == [0, 1]
+        assert len(played.bodies) == 6
+        assert len(set(played.bodies[1:5])) == 1  # the same again
+        assert outbox.dropped == 1
+        assert "management refuses feedback, with 422" in caplog.text
+        (complaint,) = configuration.complaints.values()
+        assert "1 items are lost" in complaint.text
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(talk())

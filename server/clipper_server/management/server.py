@@ -228,8 +228,8 @@ def _feedback(path: Path, state: State, changes: Changes, events: Events) -> Fee
         return Feedback(path, state, changes, events)
     except sqlite3.Error as error:
         raise ClusterError(
-            f"What was learned of feedback, in {path}, cannot be used: {error}. See that the disk has room and "
-            "the folder is yours. Where the file is damaged, move it away: it begins anew without it."
+            f"What was learned of feedback, in {path}, cannot be used: {error}. See that the disk has room "
+            "and the folder is yours. Where the file is damaged, move it away: it begins anew without it."
         ) from error
 
 

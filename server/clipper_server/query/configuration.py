@@ -291,6 +291,8 @@ class _Gauges:
         outbox = self._configuration.feedback.outbox
         yield "feedback_waiting", "Feedback that management has not written yet", {}, outbox.waiting
         yield "feedback_dropped", "Feedback that was lost or had no room, so far", {}, outbox.dropped
+        uncounted = self._configuration.feedback.decisions.uncounted
+        yield "decisions_uncounted", "Decisions that had no room among what is counted, so far", {}, uncounted
         for (model, version), queue in self._configuration.queues.items():
             labels = {"model": model, "version": version}
             yield "model_waiting", "Inputs that wait for a replica", labels, queue.waiting.count

@@ -26,6 +26,7 @@ from .querylog import Sent
 REPORT_EVERY_S = 0.5
 LONG_POLL_S = 25
 SHARES_POLL_S = 5  # well within a table's lifetime
+WRONG = 400, 413, 422  # what came cannot be taken, and could not be later
 TELL_AGAIN_S = 60.0  # that reports are refused
 
 log = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ class Management:
             response = await self._client.post(f"{self._path}/feedback", content=delivery)
         except httpx2.HTTPError:  # `follow` says so
             return "later"
-        if response.is_client_error:
+        if response.status_code in WRONG:
             log.warning("management refuses feedback, with %d: %s", response.status_code, response.text[:500])
             return "refused"
         if not response.is_success:

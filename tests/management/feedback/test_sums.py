@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import sqlite3
@@ -141,7 +142,8 @@ def test_of_too_many_contexts_the_least_recently_used_is_forgotten_and_counted(
     assert set(learned.contexts) == {"w", "y", "z"}
     assert learned.counts.forgotten == 1
     rows = {row.context: row.weights for row, _ in world.sums.rows(6, 200)}
-    assert rows["x"] == {} and set(rows["z"]) == {"a", "b"}
+    assert rows["x"] == {}
+    assert set(rows["z"]) == {"a", "b"}
     world.again()
     assert set(world.sums.learned("app").contexts) == {"w", "y", "z"}
 
@@ -288,7 +290,8 @@ class Writer:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def take(self, frontend: str, delivery: Delivery, kill: bool = False) -> None:
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         body = msgspec.msgpack.encode((frontend, delivery))
         self._process.stdin.write(len(body).to_bytes(4, "big") + body)
         self._process.stdin.flush()
@@ -300,12 +303,11 @@ class Writer:
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdout.close()
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass
 
 
 def test_kills_and_what_is_sent_again_change_no_bit_of_the_sums(tmp_path: Path) -> None:

@@ -71,7 +71,12 @@ def _of_route(method: str, path: str, endpoint: Callable[..., Any]) -> dict[str,
     elif name == "get_artifact":
         described["response_class"] = FileResponse
         described["responses"][200] = {"content": {"application/octet-stream": _BINARY}}
-    elif name in ("put_artifact", "querylog", "take"):
+    elif name in ("take", "tables"):
+        described["response_class"] = fastapi.Response
+        described["responses"][200] = {"content": {"application/msgpack": _BINARY}}
+        if name == "take":
+            described["openapi_extra"] = _body("application/octet-stream", _BINARY)
+    elif name in ("put_artifact", "querylog"):
         described["openapi_extra"] = _body("application/octet-stream", _BINARY)
     elif name == "report":
         described["openapi_extra"] = _body("application/json", {"schema": {"type": "object"}})

@@ -18,7 +18,7 @@ _FAMILIES = {
     "clipper_feedback_join_ratio": ("gauge", "Queries of which feedback came, of those decided"),
     "clipper_arm_chosen_total": ("counter", "How often an arm was asked"),
     "clipper_arm_rewards_total": ("counter", "How often an arm was rewarded"),
-    "clipper_arm_reward_sum": ("counter", "Sum of an arm's rewards, each from 0 to 1"),
+    "clipper_arm_reward_total": ("counter", "Sum of an arm's rewards, each from 0 to 1"),
     "clipper_arm_share": ("gauge", "An arm's probability, or weight, without a context"),
 }
 
@@ -51,7 +51,7 @@ def text(
             series["clipper_arm_rewards_total"].append(
                 f"clipper_arm_rewards_total{{{labels}}} {float(its.times)}"
             )
-            series["clipper_arm_reward_sum"].append(f"clipper_arm_reward_sum{{{labels}}} {its.reward}")
+            series["clipper_arm_reward_total"].append(f"clipper_arm_reward_total{{{labels}}} {its.reward}")
         for arm, share in sorted(published.row(application).items()):
             labels = f'{whose},arm="{_escaped(arm)}"'
             series["clipper_arm_share"].append(f"clipper_arm_share{{{labels}}} {share}")

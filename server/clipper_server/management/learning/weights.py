@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from .memory import Arm
 
 VOTE_ETA = 0.1
-"""sqrt(8 ln K / n), which is best for n rewards, with n = 1,000, as a vote's `forget` remembers, and K = 4."""
+"""sqrt(8 ln K / n), which is best for n rewards: with 1,000, as a vote's `forget` remembers, and 4 arms."""
 
 
 def probabilities(arms: Sequence[Arm], eta: float) -> list[float]:

@@ -43,13 +43,19 @@ class Answered(msgspec.Struct, array_like=True, frozen=True, gc=False):
 def kept(outputs: Sequence[Output]) -> tuple[bytes | Raw, ...] | None:
     """The outputs, where they are small enough together."""
     size = 0
+    found: list[bytes | Raw] = []
     for output in outputs:
-        size += len(output.data) if isinstance(output, Tensor) else len(output)
-        if size > MAX_OUTPUTS:
-            return None
-    return tuple(
-        [Raw(bytes(o.data), o.shape, o.dtype) if isinstance(o, Tensor) else bytes(o) for o in outputs]
-    )
+        if isinstance(output, Tensor):
+            size += len(output.data)
+            if size > MAX_OUTPUTS:
+                return None
+            found.append(Raw(bytes(output.data), output.shape, output.dtype))
+        else:
+            size += len(output)
+            if size > MAX_OUTPUTS:
+                return None
+            found.append(output)
+    return tuple(found)
 
 
 encode = msgspec.msgpack.Encoder().encode

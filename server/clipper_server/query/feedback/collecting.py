@@ -12,7 +12,7 @@ from clipper_container.wire import Fault
 from ...feedback import FeedbackSpec, sampled
 from ...querylog import Chosen, Record
 from ..policies import Decision
-from ..task import Outcome, Task
+from ..task import Outcome, Output, Task
 from . import answered
 from .answered import Answered, kept
 from .decisions import Decisions
@@ -51,24 +51,32 @@ class Collecting:
         """
         if not decision.propensity:
             return None
-        there = [
-            (task.queue.name, outcome)
-            for task, outcome in zip(tasks, outcomes, strict=True)
-            if not isinstance(outcome, Fault)
-        ]
-        if not there:
-            return None
+        outputs: Sequence[Output]
+        if len(outcomes) == 1:
+            if isinstance(outcomes[0], Fault):
+                return None
+            arms: tuple[str, ...] = (tasks[0].queue.name,)
+            outputs = (outcomes[0],)
+        else:
+            there = [
+                (task.queue.name, outcome)
+                for task, outcome in zip(tasks, outcomes, strict=True)
+                if not isinstance(outcome, Fault)
+            ]
+            if not there:
+                return None
+            arms, outputs = zip(*there, strict=True)
         made = Answered(
             query_id,
             self.application,
-            tuple([arm for arm, _ in there]),
+            arms,
             decision.propensity,
             decision.epoch,
             decision.context,
             self.now(),
             combined,
             tasks[0].raw,
-            kept([output for _, output in there]),
+            kept(outputs),
         )
         text = answered.encode(made)
         token = self._tokens.make(text)

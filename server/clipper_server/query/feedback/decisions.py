@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ...feedback import UNIT, Decided
 from . import answered
@@ -11,13 +10,7 @@ from .answered import Answered
 
 KEPT = 16_384
 MAX_COUNTED = 20_000  # by second, application, context and arm
-
-
-class _Of(NamedTuple):
-    application: str
-    context: str
-    arm: str
-    at: int
+LARGEST = 2**63  # of what travels as a whole number
 
 
 class Decisions:
@@ -27,7 +20,7 @@ class Decisions:
         self.uncounted = 0  # for which there was no room
         self._step = step
         self._kept: list[bytes] | None = None
-        self._counts: dict[_Of, list[int]] = {}
+        self._counts: dict[tuple[str, str, str, int], list[int]] = {}
 
     def add(self, text: bytes, made: Answered) -> None:
         """Keep it and count it. `text` is as it is written."""
@@ -39,12 +32,12 @@ class Decisions:
     def _count(self, application: str, context: str, arms: Sequence[str], propensity: float, at: int) -> None:
         inverse = round(UNIT / propensity)
         for arm in arms:
-            key = _Of(application, context, arm, at)
+            key = application, context, arm, at
             count = self._counts.get(key)
-            if count is not None:
+            if count is not None and count[1] + inverse < LARGEST:
                 count[0] += 1
                 count[1] += inverse
-            elif len(self._counts) < MAX_COUNTED:
+            elif count is None and inverse < LARGEST and len(self._counts) < MAX_COUNTED:
                 self._counts[key] = [1, inverse]
             else:
                 self.uncounted += 1
@@ -58,5 +51,5 @@ class Decisions:
 
     def take(self, most: int, before: int) -> list[Decided]:
         """What was counted in seconds before that one, so much of it at most, the oldest first."""
-        found = [key for key in self._counts if key.at < before][:most]
+        found = [key for key in self._counts if key[3] < before][:most]
         return [Decided(*key, *self._counts.pop(key)) for key in found]

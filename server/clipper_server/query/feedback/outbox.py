@@ -15,6 +15,7 @@ from ...feedback import Decided, Delivery, Item, Receipt
 
 MAX_WAITING = 50_000
 MAX_ITEMS = 2_000  # of one delivery, and as many counts
+MAX_REWARDS = 8_000  # of all its items: a megabyte, and management takes four
 EVERY_S = 0.1
 AGAIN_S = 0.5  # after management did not answer
 COUNTS_EVERY_S = 1.0  # where there are no items
@@ -88,15 +89,15 @@ class Outbox:
         """Bring what is left, if management takes it at once."""
         try:
             async with asyncio.timeout(CLOSE_S):
-                while await self._bring(send) and self.waiting:
+                while await self._bring(send, int(self._now()) + 1) and self.waiting:
                     pass
         except TimeoutError:
             pass
 
-    async def _bring(self, send: Send) -> bool:
-        """Returns whether nothing has to be sent again."""
+    async def _bring(self, send: Send, before: int | None = None) -> bool:
+        """Returns whether nothing has to be sent again. Counts are of seconds that are over, or so early."""
         if self._under_way is None:
-            self._under_way = self._next()
+            self._under_way = self._next(int(self._now()) if before is None else before)
         if self._under_way is None:
             return True
         receipt = await send(self._under_way.body)
@@ -114,9 +115,13 @@ class Outbox:
             )
         return True
 
-    def _next(self) -> _UnderWay | None:
-        items = [self._waiting.popleft() for _ in range(min(MAX_ITEMS, len(self._waiting)))]
-        decided = self._counts(MAX_ITEMS, int(self._now()))
+    def _next(self, before: int) -> _UnderWay | None:
+        items: list[_Waiting] = []
+        rewards = 0
+        while self._waiting and len(items) < MAX_ITEMS and rewards < MAX_REWARDS:
+            items.append(self._waiting.popleft())
+            rewards += len(items[-1].item.rewards)
+        decided = self._counts(MAX_ITEMS, before)
         if not items and not decided:
             return None
         self._number += 1

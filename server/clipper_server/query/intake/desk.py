@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from clipper_container.errors import BadRequest
+from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.inputs import Tensor
 
 from ...feedback import Item
@@ -62,7 +62,7 @@ class Desk:
             return
         try:
             tensor = self._input(entry.input)
-        except BadRequest as error:
+        except (BadRequest, TooLarge) as error:
             self._refuse(Refusal("bad_input", str(error)), taken)
             return
         self._ask_again(made, tensor, entry.label, wait, taken)

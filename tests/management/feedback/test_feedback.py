@@ -1,0 +1,257 @@
+"""Feedback through management's API: what frontends bring and get, and what people set and see."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import msgspec
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from clipper_server.feedback import UNIT, Decided, Delivery, Item, Receipt, Rewarded, Tables
+from clipper_server.management.state import Version
+from clipper_server.snapshot import Snapshot
+from tests.support.managements import Served, served
+from tests.support.waiting import wait_for
+
+EXP3 = {"kind": "exp3", "arms": [], "explore": 0.05}
+
+
+@pytest.fixture
+def management(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path) as management:
+        management.do(lambda: deployed(management))
+        yield management
+
+
+def deployed(management: Served) -> None:
+    for model in ("bayes", "svm"):
+        for version in ("1", "2"):
+            management.state.add_version(Version(model, version, "doubles", None, [], 0))
+            management.state.set_version_state(model, version, "ready", None)
+        management.state.move(model, "1", "set", "", "")
+
+
+@pytest.fixture
+def client(management: Served) -> Iterator[httpx2.Client]:
+    with management.client() as client:
+        body = {"name": "app", "input_type": "doubles", "default_output": 0, "latency_slo_micros": 10**5}
+        assert client.post("/api/v1/applications", json=body).status_code == 201
+        for model in ("bayes", "svm"):
+            assert client.put(f"/api/v1/applications/app/links/{model}").status_code == 200
+        yield client
+
+
+def put(client: httpx2.Client, noun: str, value: Any) -> httpx2.Response:
+    return client.put(f"/api/v1/applications/app/{noun}", json={noun: value})
+
+
+def look(management: Served) -> None:
+    """What its loop does four times a second."""
+    asyncio.run_coroutine_threadsafe(management.feedback.look(), management.loop).result(60)
+
+
+def bring(client: httpx2.Client, delivery: Delivery) -> Receipt:
+    response = client.post("/api/v1/frontends/0/feedback", content=msgspec.msgpack.encode(delivery))
+    assert response.status_code == 200, response.text
+    return msgspec.msgpack.decode(response.content, type=Receipt)
+
+
+def tables(client: httpx2.Client, after: int) -> Tables:
+    response = client.get("/api/v1/frontends/0/tables", params={"after": after, "wait_s": 0})
+    assert response.status_code == 200, response.text
+    return msgspec.msgpack.decode(response.content, type=Tables)
+
+
+def item(number: int, arm: str, reward: float, application: str = "app", context: str = "") -> Item:
+    return Item(number << 6, application, context, 0, time.time(), [Rewarded(arm, 0.5, reward)])
+
+
+def test_what_is_brought_is_in_the_next_table_and_counted(management: Served, client: httpx2.Client) -> None:
+    assert put(client, "policy", EXP3).status_code == 200
+    look(management)
+    before = tables(client, -1)
+    assert (before.whole, before.rows) == (True, [])
+    good = [item(i, "svm:1", 1.0) for i in range(50)]
+    bad = [item(100 + i, "bayes:1", 0.0) for i in range(50)]
+    decided = [Decided("app", "", "svm:1", int(time.time()), 200, 400 * UNIT)]
+    delivery = Delivery(1.0, 0, [*good, *bad, item(0, "svm:1", 1.0), item(7, "svm:1", 1, "none")], decided)
+    assert bring(client, delivery) == Receipt([100], [], [101])
+    look(management)
+    after = tables(client, before.epoch)
+    assert after.epoch > before.epoch
+    assert not after.whole
+    (row,) = after.rows
+    assert row[:2] == ("app", "")
+    assert row.weights["svm"] > 0.8
+    assert tables(client, after.epoch).rows == []
+    look(management)
+    assert tables(client, after.epoch).epoch == after.epoch
+
+    learned = client.get("/api/v1/applications/app/learned").json()
+    (context,) = learned.pop("contexts")
+    assert learned == {
+        "epoch": after.epoch,
+        **{"decided": 200, "joined": 100, "duplicates": 1, "expired": 0, "forgotten": 0},
+    }
+    arms = {arm["arm"]: arm for arm in context["arms"]}
+    assert arms["svm"] == {
+        **{"arm": "svm", "version": "svm:1", "times": 200, "rewards": 50, "mean": 1.0},
+        "weight": pytest.approx(row.weights["svm"]),
+    }
+    series = {
+        (s.name, s.labels.get("arm")): s.value
+        for family in text_string_to_metric_families(client.get("/api/v1/metrics").text)
+        for s in family.samples
+    }
+    assert series["clipper_feedback_joined_total", None] == 100
+    assert series["clipper_feedback_join_ratio", None] == 0.5
+    assert series["clipper_arm_reward_total", "svm:1"] == 50
+    assert series["clipper_arm_share", "svm"] == pytest.approx(row.weights["svm"])
+
+
+def test_each_context_learns_for_itself(management: Served, client: httpx2.Client) -> None:
+    put(client, "policy", {**EXP3, "kind": "thompson"})
+    items = []
+    for i in range(60):
+        for k, (context, best) in enumerate([("en", "svm:1"), ("de", "bayes:1")]):
+            for j, arm in enumerate(("svm:1", "bayes:1")):
+                items.append(item(i * 4 + 2 * k + j, arm, float(arm == best), context=context))
+    bring(client, Delivery(1.0, 0, items))
+
+    def rows_of_both() -> dict[str, dict[str, float]]:
+        look(management)
+        rows = {row.context: row.weights for row in tables(client, -1).rows}
+        return rows if len(rows) == 2 else {}
+
+    rows = wait_for("rows of both contexts", rows_of_both)
+    assert rows["en"]["svm"] > 0.9
+    assert rows["de"]["bayes"] > 0.9
+
+
+def test_another_current_version_is_another_arm(management: Served, client: httpx2.Client) -> None:
+    put(client, "policy", EXP3)
+    bring(client, Delivery(1.0, 0, [item(i, "svm:1", 0.0) for i in range(40)]))
+    look(management)
+    first = tables(client, -1)
+    assert first.rows[0].weights["svm"] < 0.1
+    management.do(lambda: management.state.move("svm", "2", "set", "", ""))
+    look(management)
+    (row,) = tables(client, first.epoch).rows
+    assert row.weights == pytest.approx({"svm": 0.5, "bayes": 0.5})
+
+
+def test_a_policy_that_learns_collects_feedback_and_has_keys_in_the_snapshot(client: httpx2.Client) -> None:
+    assert client.get("/api/v1/applications/app/feedback").json() == {"feedback": None}
+    answer = put(client, "policy", EXP3).json()
+    assert answer["policy"]["arms"] == ["bayes", "svm"]
+    assert client.get("/api/v1/applications/app/feedback").json()["feedback"]["window_s"] == 3600
+    asked = {"after": -1, "wait_s": 0}
+    snapshot = Snapshot.decode(client.get("/api/v1/frontends/0/snapshot", params=asked).content)
+    assert len(snapshot.feedback_keys) == 2
+    for path in ("/applications/app", "/applications/app/feedback", "/cluster", "/events", "/overview"):
+        assert snapshot.feedback_keys[0] not in client.get(f"/api/v1{path}").text
+    refused = put(client, "feedback", None)
+    assert refused.status_code == 400
+    assert "give it another policy first" in refused.json()["message"]
+    assert put(client, "policy", None).status_code == 200
+    assert put(client, "feedback", None).json() == {"feedback": None}
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ({**EXP3, "explore": 0}, "explore is"),
+        ({**EXP3, "explore": 1}, "explore is"),
+        ({**EXP3, "forget": 0.5}, "forget is"),
+        ({**EXP3, "eta": 0}, "eta is"),
+        ({**EXP3, "kind": "ucb", "c": -1}, "c says"),
+        ({**EXP3, "kind": "thompson", "eta": 1}, "unknown field"),
+        ({**EXP3, "arms": ["svm"]}, "two arms or more"),
+        ({**EXP3, "arms": ["svm", "cnn"]}, "cnn is not linked"),
+        ({"kind": "vote", "arms": [], "learned": True, "weights": {"svm": 2}}, "leave one of both out"),
+        ({"kind": "vote", "arms": [], "forget": 0.1}, "set learned, or leave forget out"),
+        ({"kind": "guess", "arms": []}, "thompson, or exp3"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(
+    client: httpx2.Client, policy: dict[str, Any], words: str
+) -> None:
+    response = put(client, "policy", policy)
+    assert response.status_code == 400
+    assert words in response.json()["message"]
+    assert client.get("/api/v1/applications/app/feedback").json() == {"feedback": None}
+
+
+@pytest.mark.parametrize(
+    ("feedback", "words"),
+    [
+        ({"window_s": 0.5}, "window_s is"),
+        ({"window_s": 700_000}, "7 days"),
+        ({"default_reward": 1.5}, "default_reward is"),
+        ({"tolerance": 1}, "A tolerance is for numbers"),
+        ({"score": "within"}, "needs a tolerance above 0"),
+        ({"score": "close"}, "score"),
+        ({"window": 60}, "window_s, default_reward"),
+    ],
+)
+def test_feedback_that_makes_no_sense_is_refused(
+    client: httpx2.Client, feedback: dict[str, Any], words: str
+) -> None:
+    response = put(client, "feedback", feedback)
+    assert response.status_code == 400
+    assert words in response.json()["message"]
+    assert client.get("/api/v1/applications/app/feedback").json() == {"feedback": None}
+
+
+def test_what_is_no_delivery_is_refused_as_a_whole(client: httpx2.Client) -> None:
+    put(client, "policy", EXP3)
+    good = item(1, "svm:1", 1.0)
+    for wrong in (
+        b"nothing",
+        msgspec.msgpack.encode(Delivery(1.0, 0, [good, item(2, "svm:1", 1.5)])),
+        msgspec.msgpack.encode(Delivery(1.0, 0, [good, item(2, "svm:1", float("nan"))])),
+        msgspec.msgpack.encode(Delivery(1.0, 0, [good, item(2, "svm:1", 1.0, context=100 * "x")])),
+    ):
+        assert client.post("/api/v1/frontends/0/feedback", content=wrong).status_code == 400
+    assert bring(client, Delivery(1.0, 0, [good])) == Receipt([], [], [])
+
+
+def test_a_removed_application_is_forgotten(management: Served, client: httpx2.Client) -> None:
+    put(client, "policy", EXP3)
+    bring(client, Delivery(1.0, 0, [item(1, "svm:1", 1.0)]))
+    look(management)
+    before = tables(client, -1)
+    assert len(before.rows) == 1
+    assert client.delete("/api/v1/applications/app").status_code == 204
+    look(management)
+    assert [row.weights for row in tables(client, before.epoch).rows] == [{}]
+    assert tables(client, -1).rows == []
+    assert client.get("/api/v1/applications/app/learned").status_code == 404
+
+
+def test_epochs_grow_and_rows_are_there_when_management_begins_anew(tmp_path: Path) -> None:
+    with served(tmp_path) as management:
+        management.do(lambda: deployed(management))
+        with management.client() as client:
+            body = {"name": "app", "input_type": "doubles", "default_output": 0, "latency_slo_micros": 1000}
+            client.post("/api/v1/applications", json=body)
+            for model in ("bayes", "svm"):
+                client.put(f"/api/v1/applications/app/links/{model}")
+            put(client, "policy", EXP3)
+            bring(client, Delivery(1.0, 0, [item(i, "svm:1", 1.0) for i in range(20)]))
+            look(management)
+            bring(client, Delivery(1.0, 1, [item(99, "svm:1", 1.0)]))
+            before = tables(client, -1)
+    with served(tmp_path) as management, management.client() as client:
+        at_once = tables(client, before.epoch)
+        assert at_once.whole
+        assert at_once.epoch > before.epoch
+        assert [row.context for row in at_once.rows] == [""]
+        look(management)
+        assert tables(client, at_once.epoch).rows
