@@ -5,6 +5,7 @@ import itertools
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 from clipperlab import ClipperConnection, ClipperException
 from tests.support import places
 from tests.support.clusters import Attach, deploy_who
+from tests.support.own_network import own_network
 
 # jsonschema takes two seconds to make its grammar, for a format that no schema here has.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
@@ -39,7 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         )
         if given.get("place") == "docker":
-            assert _group(item.nodeid) == "docker", f"{item.nodeid} might run beside others on Docker"
+            assert _group(item.nodeid) == "on docker", f"{item.nodeid} might run beside others there"
     if hasattr(config, "workerinput"):
         _longest_first(items)
     if config.getoption("--reversed"):
@@ -47,32 +49,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _group(nodeid: str) -> str:
-    """One group's tests run one after the other: a module's, which share fixtures, and all on Docker."""
+    """One group's tests run one after the other: a module's, which share fixtures, and two groups on Docker,
+    whose clusters have other names: what Docker adds, and what holds of every place.
+    """
     module, _, test = nodeid.partition("::")
-    return "docker" if "/docker/" in module or re.search(r"[\[-]docker[\]-]|\[11_", test) else module
+    if "/docker/" in module:
+        return "of docker"
+    return "on docker" if re.search(r"[\[-]docker[\]-]|\[11_", test) else module
 
 
 def _longest_first(items: list[pytest.Item]) -> None:
     """Groups that may take long begin first, so that none is left with all others at their end.
 
-    How long is told by their tests' limits, and then by how many have a cluster. Browsers come last: while
-    containers begin and end, networks do, and a browser gives up what it is just asking for.
+    How long is told by their tests' limits, and then by how many have a cluster.
     """
-    nothing = (True, 0.0, 0)
-    longest: dict[str, tuple[bool, float, int]] = {}
+    nothing = (0.0, 0)
+    longest: dict[str, tuple[float, int]] = {}
     for item in items:
         if not item.get_closest_marker("skip"):
-            _, most, clusters = longest.get(_group(item.nodeid), nothing)
+            most, clusters = longest.get(_group(item.nodeid), nothing)
             limit = item.get_closest_marker("timeout")
             most = max(most, limit.args[0] if limit else 0.0)
             clusters += "attach" in getattr(item, "fixturenames", ())
-            in_browser = hasattr(getattr(item, "module", None), "sync_playwright")
-            longest[_group(item.nodeid)] = (not in_browser, most, clusters)
+            longest[_group(item.nodeid)] = (most, clusters)
     items.sort(key=lambda item: longest.get(_group(item.nodeid), nothing), reverse=True)
 
 
 class _ByModule(LoadScopeScheduling):  # type: ignore[misc]
-    """Groups beside each other, but there is only one Docker engine."""
+    """Groups beside each other, but names are taken once on a Docker engine."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _group(nodeid)
@@ -102,6 +106,13 @@ class _Prompt:
 def prompt_uvicorn() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(uvicorn.server, "asyncio", _Prompt())
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def browsers_network(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A module with a browser has a network of its own."""
+    with own_network() if hasattr(request.module, "sync_playwright") else nullcontext():
         yield
 
 

@@ -5,13 +5,16 @@ A part is named as in the cluster: "management", "query-0", or "<model>.<version
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import signal
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
@@ -310,7 +313,10 @@ def engine() -> Any:
     parts.need("docker", client is not None, "Start an engine, or set DOCKER_HOST.")
     from clipperlab.images import build
 
-    build(["server", "python"])
+    # Who comes second waits, and finds the layers of the first.
+    with (Path(tempfile.gettempdir()) / "clipperlab-tests-images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        build(["server", "python"])
     return client
 
 

@@ -7,7 +7,6 @@ machine's engine. What asks its containers has to be `inside`.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import signal
@@ -20,10 +19,10 @@ from pathlib import Path
 import docker
 
 from tests.support import parts
+from tests.support.own_network import enter
 from tests.support.waiting import wait_for
 
 MIB = 1 << 20
-CLONE_NEWNET = 0x40000000  # os.setns is Python 3.12's
 _SCRIPT = """
 ip link set lo up && mount --make-rprivate / && mount -t tmpfs -o mode=755 run /run
 mount -t tmpfs -o size={size} data {data}
@@ -78,11 +77,11 @@ class PrivateEngine:
         """This thread, and the threads and processes that it starts, are in the engine's network."""
         with Path("/proc/thread-self/ns/net").open() as before:
             with Path(f"/proc/{self._process.pid}/ns/net").open() as within:
-                _enter(within.fileno())
+                enter(within.fileno())
             try:
                 yield
             finally:
-                _enter(before.fileno())
+                enter(before.fileno())
 
     def stop(self) -> None:
         """As `systemctl stop docker` does."""
@@ -121,8 +120,3 @@ class PrivateEngine:
             self.stop()
         os.close(self._again)
         self._process.wait(30)
-
-
-def _enter(namespace: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "the network's namespace cannot be entered")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from fastapi.responses import JSONResponse
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import fastapi
 import msgspec
-from fastapi.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
 
 from . import traces
 from .configuration import Configuration
@@ -22,47 +24,46 @@ class ManagementOnly:
         self._configuration = configuration
         self._expected = f"Bearer {token}".encode()
 
-    def asks(self, request: fastapi.Request) -> bool:
+    def asks(self, request: Request) -> bool:
         return self._came_here(request) and self._knows_token(request)
 
-    def check(self, request: fastapi.Request) -> None:
-        """Raises HTTPException for others; at the port that all share nothing is private."""
-        if not self._came_here(request):
-            raise fastapi.HTTPException(404)
-        if not self._knows_token(request):
-            raise fastapi.HTTPException(401, "Management asks here, with the cluster's token.")
+    def alone(self, answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Any]:
+        """`answer` for management; at the port that all share nothing is private."""
 
-    def _came_here(self, request: fastapi.Request) -> bool:
+        async def checked(request: Request) -> Response:
+            if not self._came_here(request):
+                return JSONResponse({"error": "Not found"}, 404)
+            if not self._knows_token(request):
+                cause = "Management asks here, with the cluster's token."
+                return JSONResponse({"error": "Unauthorized", "cause": cause}, 401)
+            return await answer(request)
+
+        return checked
+
+    def _came_here(self, request: Request) -> bool:
         _, port = request.scope["server"]
         return str(port) == self._configuration.private.rpartition(":")[2]
 
-    def _knows_token(self, request: fastapi.Request) -> bool:
+    def _knows_token(self, request: Request) -> bool:
         return hmac.compare_digest(request.headers.get("authorization", "").encode(), self._expected)
 
 
-def private(configuration: Configuration, management: ManagementOnly) -> fastapi.APIRouter:
-
-    router = fastapi.APIRouter(
-        prefix="/private", dependencies=[fastapi.Depends(management.check)], include_in_schema=False
-    )
-
-    @router.get("/queries/last")
-    async def last() -> fastapi.Response:
+def private(configuration: Configuration, management: ManagementOnly) -> Mount:
+    async def last(_: Request) -> Response:
         found = configuration.traces.last
         if found is None:
             return JSONResponse(None, 404)
         ago_ms = 1000 * (configuration.clock() - found.finished_at)
         return JSONResponse({**traces.describe(found, configuration.frontend), "ago_ms": ago_ms})
 
-    @router.get("/queries/{query_id}")
-    async def query(query_id: int) -> fastapi.Response:
-        found = configuration.traces.find(query_id)
+    async def query(request: Request) -> Response:
+        found = configuration.traces.find(request.path_params["query_id"])
         if found is None:
             return JSONResponse(None, 404)
         return JSONResponse(traces.describe(found, configuration.frontend))
 
-    @router.get("/batching/{model}/{version}")
-    async def batching(model: str, version: str) -> fastapi.Response:
+    async def batching(request: Request) -> Response:
+        model, version = request.path_params["model"], request.path_params["version"]
         queue = configuration.queue(model, version)
         if queue is None:
             return JSONResponse(None, 404)
@@ -89,6 +90,11 @@ def private(configuration: Configuration, management: ManagementOnly) -> fastapi
             "replicas": replicas,
             "windows": windows,
         }
-        return fastapi.Response(msgspec.json.encode(found), media_type="application/json")
+        return Response(msgspec.json.encode(found), media_type="application/json")
 
-    return router
+    paths = {
+        "/queries/last": last,
+        "/queries/{query_id:int}": query,
+        "/batching/{model}/{version}": batching,
+    }
+    return Mount("/private", routes=[Route(path, management.alone(found)) for path, found in paths.items()])

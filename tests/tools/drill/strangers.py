@@ -117,9 +117,7 @@ def scrape(target: Target, seconds: float) -> str:
                 while data := client.recv(1 << 16):
                     counts[path] += len(data)
 
-    lookers = [
-        threading.Thread(target=look, args=(path,)) for path in ("/metrics", "/metrics", "/openapi.json")
-    ]
+    lookers = [threading.Thread(target=look, args=(path,)) for path in ("/metrics", "/metrics", "/health")]
     for looker in lookers:
         looker.start()
     for looker in lookers:

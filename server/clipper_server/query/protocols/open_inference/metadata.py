@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-import fastapi
-from fastapi.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 import clipper_server
 
@@ -27,8 +28,9 @@ class Served(Protocol):
     def versions_of(self, application: Application) -> list[str]: ...
 
 
-def open_inference_metadata(served: Served) -> fastapi.APIRouter:
-    router = fastapi.APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
+def open_inference_metadata(served: Served) -> list[Route]:
+    def named(request: Request) -> tuple[str, str | None]:
+        return request.path_params["name"], request.path_params.get("version")
 
     def application(name: str, version: str | None) -> Application:
         found = served.applications.get(name)
@@ -41,29 +43,26 @@ def open_inference_metadata(served: Served) -> fastapi.APIRouter:
     def ready(found: Application, version: str | None) -> bool:
         return any(queue.ready for queue in found.queues(version))
 
-    @router.get("")
-    async def server() -> dict[str, Any]:
-        return {
-            "name": "clipperlab",
-            "version": clipper_server.__version__,
-            "extensions": ["binary_tensor_data"],
-        }
+    async def server(_: Request) -> Response:
+        return JSONResponse(
+            {
+                "name": "clipperlab",
+                "version": clipper_server.__version__,
+                "extensions": ["binary_tensor_data"],
+            }
+        )
 
-    @router.get("/health/live")
-    async def live() -> dict[str, bool]:
-        return {"live": True}
+    async def live(_: Request) -> Response:
+        return JSONResponse({"live": True})
 
-    @router.get("/health/ready")
-    async def server_ready() -> dict[str, bool]:
-        return {"ready": True}
+    async def server_ready(_: Request) -> Response:
+        return JSONResponse({"ready": True})
 
-    @router.get("/models")
-    async def models() -> dict[str, list[str]]:
-        return {"models": sorted(served.applications)}
+    async def models(_: Request) -> Response:
+        return JSONResponse({"models": sorted(served.applications)})
 
-    @router.get("/models/{name}")
-    @router.get("/models/{name}/versions/{version}")
-    async def metadata(name: str, version: str | None = None) -> fastapi.Response:
+    async def metadata(request: Request) -> Response:
+        name, version = named(request)
         try:
             found = application(name, version)
         except _Missing as error:
@@ -81,9 +80,8 @@ def open_inference_metadata(served: Served) -> fastapi.APIRouter:
             }
         )
 
-    @router.get("/models/{name}/ready")
-    @router.get("/models/{name}/versions/{version}/ready")
-    async def model_ready(name: str, version: str | None = None) -> fastapi.Response:
+    async def model_ready(request: Request) -> Response:
+        name, version = named(request)
         try:
             found = application(name, version)
         except _Missing as error:
@@ -92,16 +90,22 @@ def open_inference_metadata(served: Served) -> fastapi.APIRouter:
             return JSONResponse({"error": f"Model with name {name} is not ready."}, 503)
         return JSONResponse({"name": name, "ready": True})
 
-    @router.post("/models/{name}/infer", include_in_schema=False)
-    @router.post("/models/{name}/versions/{version}/infer", include_in_schema=False)
-    async def unknown(name: str, version: str | None = None) -> fastapi.Response:
+    async def unknown(request: Request) -> Response:
+        name, version = named(request)
         try:
             application(name, version)
         except _Missing as error:
             return JSONResponse({"error": str(error)}, 404)
         return JSONResponse({"error": f"Model with name {name} has just come. Send it again."}, 503)
 
-    return router
+    of_server = {"": server, "/health/live": live, "/health/ready": server_ready, "/models": models}
+    of_model = {"": metadata, "/ready": model_ready}
+    each = [f"/v2/models/{found}" for found in ("{name}", "{name}/versions/{version}")]
+    return [
+        *(Route(f"/v2{path}", answer) for path, answer in of_server.items()),
+        *(Route(f"{model}{path}", answer) for path, answer in of_model.items() for model in each),
+        *(Route(f"{model}/infer", unknown, methods=["POST"]) for model in each),
+    ]
 
 
 class _Missing(Exception):
