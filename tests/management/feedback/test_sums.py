@@ -256,6 +256,20 @@ def test_a_default_reward_counts_from_when_there_is_one(world: World) -> None:
     assert world.arm("a:1")[0] == 1 + 4
 
 
+def test_where_too_many_wait_for_a_default_reward_the_oldest_get_none_and_are_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sums, "MAX_UNANSWERED", 3)
+    world.applications["app"] = plan(FeedbackSpec(window_s=60, default_reward=0))
+    world.sums.plan(world.applications, {"app"})
+    world.take(decided=tuple(decided(10, NOW + i) for i in range(5)))
+    world.sums.settle()
+    assert world.sums.learned("app").counts.no_room == 20
+    world.clock.now += 200
+    world.sums.settle()
+    assert world.arm("a:1")[0] == 30
+
+
 # Kills
 
 

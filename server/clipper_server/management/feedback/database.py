@@ -108,6 +108,12 @@ class Database:
         query = "SELECT 1 FROM unanswered WHERE application = ? AND at < ? LIMIT 1"
         return self._db.execute(query, (application, before)).fetchone() is not None
 
+    def last_without_room(self, application: str, room: int) -> int | None:
+        """The second of the newest of the unanswered for which there is no room; None where there is."""
+        query = "SELECT at FROM unanswered WHERE application = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
+        row = self._db.execute(query, (application, room)).fetchone()
+        return None if row is None else int(row[0])
+
     # Changes, within a transaction
 
     def set_number(self, key: str, value: float) -> None:
