@@ -148,6 +148,17 @@ def test_of_too_many_contexts_the_least_recently_used_is_forgotten_and_counted(
     assert set(world.sums.learned("app").contexts) == {"w", "y", "z"}
 
 
+def test_rows_are_made_so_many_at_a_time_and_those_that_waited_longest_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sums, "ROWS_S", 60)
+    world.take(*[item(i, context=str(i)) for i in range(250)])
+    assert [row.context for row, _ in world.sums.rows(5, 200)] == [str(i) for i in range(200)]
+    world.take(item(300, context="0"), number=1)
+    assert [row.context for row, _ in world.sums.rows(6, 200)] == [*map(str, range(200, 250)), "0"]
+    assert world.sums.rows(7, 200) == []
+
+
 def test_a_removed_application_loses_its_sums_and_one_that_is_not_there_has_none(world: World) -> None:
     world.take(item(1))
     world.sums.forget("app")
