@@ -127,6 +127,9 @@ def test_the_oldest_pages_go_where_there_are_too_many(world: World, monkeypatch:
     assert len(world.sums._pages) == 2
     again = [item(i * pages.BITS, at=NOW + i) for i in range(4)]
     assert world.take(*again, number=9) == Receipt([2, 3], [0, 1], [])
+    assert world.take(item(1, at=NOW + 9), item(0), number=10) == Receipt([], [1], [])
+    world.again()
+    assert world.take(item(1, at=NOW + 9), item(0), number=11) == Receipt([0], [1], [])
 
 
 def test_of_too_many_contexts_the_least_recently_used_is_forgotten_and_counted(
