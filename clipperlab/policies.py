@@ -68,7 +68,7 @@ class Greedy:
 
     eps: float = 0.1
     arms: Sequence[str] = ()
-    forget: float = 0.002
+    forget: float = 0.004
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class UCB:
     """The arm that may be the best yet: with the highest upper confidence bound, mean + sqrt(c ln t / n)."""
 
     arms: Sequence[str] = ()
-    c: float = 1.0
+    c: float = 0.5
     explore: float = 0.05
-    forget: float = 0.002
+    forget: float = 0.001
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Exp3:
     arms: Sequence[str] = ()
     eta: float = 0.05
     explore: float = 0.05
-    forget: float = 0.001
+    forget: float = 0.0005
 
 
 Learner = Greedy | UCB | Thompson | Exp3

@@ -16,7 +16,7 @@ EACH = [
     P.Vote(["a", "b", "c"], {"a": 2.0}, 0.6, early=True),
     P.Vote(["a", "b"], "learned", forget=0.01),
     P.Greedy(0.2, ["a", "b"]),
-    P.UCB(["a", "b"], c=0.5),
+    P.UCB(["a", "b"], c=2.0),
     P.Thompson(["a", "b:2"], explore=0.1),
     P.Exp3(["a", "b"], eta=0.01, forget=0),
 ]

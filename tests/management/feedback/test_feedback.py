@@ -14,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from clipper_server.feedback import UNIT, Decided, Delivery, Item, Receipt, Rewarded, Tables
+from clipper_server.management.feedback import sums
 from clipper_server.management.state import Version
 from clipper_server.snapshot import Snapshot
 from tests.support.managements import Served, served
@@ -113,6 +114,42 @@ def test_what_is_brought_is_in_the_next_table_and_counted(management: Served, cl
     assert series["clipper_feedback_join_ratio", None] == 0.5
     assert series["clipper_arm_reward_total", "svm:1"] == 50
     assert series["clipper_arm_share", "svm"] == pytest.approx(row.weights["svm"])
+
+
+def texts(client: httpx2.Client) -> list[str]:
+    return [event["text"] for event in client.get("/api/v1/events").json() if event["kind"] == "learned"]
+
+
+def test_an_arm_that_is_left_and_comes_back_is_an_event(management: Served, client: httpx2.Client) -> None:
+    put(client, "policy", {**EXP3, "kind": "thompson", "forget": 0.01})
+    for number, (good, bad) in enumerate([("svm:1", "bayes:1")] * 3 + [("bayes:1", "svm:1")] * 3):
+        rewarded = [(good, 1.0), (bad, 0.0)] * 100
+        items = [item(1000 * number + i, arm, reward) for i, (arm, reward) in enumerate(rewarded)]
+        bring(client, Delivery(1.0, number, items))
+        look(management)
+    found = texts(client)
+    assert [text.split(":")[0] for text in found] == [
+        *("bayes is left at app", "bayes is back at app", "svm is left at app")
+    ]
+    assert "where the least is 2.5%" in found[0]
+
+
+def test_that_contexts_had_to_be_forgotten_is_an_event(
+    management: Served, client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sums, "MAX_CONTEXTS", 2)
+    put(client, "policy", EXP3)
+    bring(client, Delivery(1.0, 0, [item(1, "svm:1", 1.0)]))
+    look(management)
+    bring(client, Delivery(1.0, 1, [item(2 + i, "svm:1", 1.0, context=str(i)) for i in range(4)]))
+
+    def told() -> list[str]:
+        look(management)
+        return texts(client)
+
+    (text,) = wait_for("the event", told)
+    assert text.startswith("app has forgotten 3 contexts: it has had more than 2,")
+    assert client.get("/api/v1/applications/app/learned").json()["forgotten"] == 3
 
 
 def test_each_context_learns_for_itself(management: Served, client: httpx2.Client) -> None:

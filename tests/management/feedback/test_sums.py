@@ -127,6 +127,9 @@ def test_the_oldest_pages_go_where_there_are_too_many(world: World, monkeypatch:
     assert len(world.sums._pages) == 2
     again = [item(i * pages.BITS, at=NOW + i) for i in range(4)]
     assert world.take(*again, number=9) == Receipt([2, 3], [0, 1], [])
+    assert world.take(item(1, at=NOW + 9), item(0), number=10) == Receipt([], [1], [])
+    world.again()
+    assert world.take(item(1, at=NOW + 9), item(0), number=11) == Receipt([0], [1], [])
 
 
 def test_of_too_many_contexts_the_least_recently_used_is_forgotten_and_counted(
@@ -146,6 +149,17 @@ def test_of_too_many_contexts_the_least_recently_used_is_forgotten_and_counted(
     assert set(rows["z"]) == {"a", "b"}
     world.again()
     assert set(world.sums.learned("app").contexts) == {"w", "y", "z"}
+
+
+def test_rows_are_made_so_many_at_a_time_and_those_that_waited_longest_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sums, "ROWS_S", 60)
+    world.take(*[item(i, context=str(i)) for i in range(250)])
+    assert [row.context for row, _ in world.sums.rows(5, 200)] == [str(i) for i in range(200)]
+    world.take(item(300, context="0"), number=1)
+    assert [row.context for row, _ in world.sums.rows(6, 200)] == [*map(str, range(200, 250)), "0"]
+    assert world.sums.rows(7, 200) == []
 
 
 def test_a_removed_application_loses_its_sums_and_one_that_is_not_there_has_none(world: World) -> None:
@@ -254,6 +268,20 @@ def test_a_default_reward_counts_from_when_there_is_one(world: World) -> None:
     world.clock.now += 200
     world.sums.settle()
     assert world.arm("a:1")[0] == 1 + 4
+
+
+def test_where_too_many_wait_for_a_default_reward_the_oldest_get_none_and_are_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sums, "MAX_UNANSWERED", 3)
+    world.applications["app"] = plan(FeedbackSpec(window_s=60, default_reward=0))
+    world.sums.plan(world.applications, {"app"})
+    world.take(decided=tuple(decided(10, NOW + i) for i in range(5)))
+    world.sums.settle()
+    assert world.sums.learned("app").counts.no_room == 20
+    world.clock.now += 200
+    world.sums.settle()
+    assert world.arm("a:1")[0] == 30
 
 
 # Kills

@@ -45,7 +45,7 @@ class Feedback:
             ("GET", "/applications/{name}/feedback", self.feedback, 200),
             ("PUT", "/applications/{name}/feedback", self.set_feedback, 200),
             ("GET", "/applications/{name}/learned", self.learned, 200),
-            ("POST", "/frontends/{frontend}/feedback", self.take, 200),
+            ("POST", "/frontends/{frontend}/feedback", self.take_feedback, 200),
             ("GET", "/frontends/{frontend}/tables", self.tables, 200),
         )
 
@@ -85,7 +85,7 @@ class Feedback:
             "forgotten": known.counts.forgotten,
         }
 
-    async def take(self, frontend: str, request: Request) -> Response:
+    async def take_feedback(self, frontend: str, request: Request) -> Response:
         """For query frontends: feedback, which is written when this is answered."""
         try:
             delivery = _DELIVERY.decode(await request.body())

@@ -71,10 +71,10 @@ def _of_route(method: str, path: str, endpoint: Callable[..., Any]) -> dict[str,
     elif name == "get_artifact":
         described["response_class"] = FileResponse
         described["responses"][200] = {"content": {"application/octet-stream": _BINARY}}
-    elif name in ("take", "tables"):
+    elif name in ("take_feedback", "tables"):
         described["response_class"] = fastapi.Response
         described["responses"][200] = {"content": {"application/msgpack": _BINARY}}
-        if name == "take":
+        if name == "take_feedback":
             described["openapi_extra"] = _body("application/octet-stream", _BINARY)
     elif name in ("put_artifact", "querylog"):
         described["openapi_extra"] = _body("application/octet-stream", _BINARY)

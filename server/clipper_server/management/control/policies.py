@@ -62,11 +62,14 @@ class Policies:
             _check_vote(policy)
         elif isinstance(policy, LearnerSpec):
             _check_learner(policy)
-        if learns(policy) and found.feedback is None:
+        collects = learns(policy) and found.feedback is None
+        if collects:
             self._state.set_feedback(application, FeedbackSpec())
             self._collect()
         self._state.set_policy(application, policy, who, message)
         text = f"Application {application} is answered by {in_words(policy)}{by(who, message)}."
+        if collects:
+            text += " It collects feedback from now on."
         await self._publisher.publish("policy", text, application=application)
         return find.application(self._state, application)
 

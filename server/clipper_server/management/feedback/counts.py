@@ -15,7 +15,8 @@ class ArmCounts(msgspec.Struct, array_like=True):
 
 class Counts(msgspec.Struct, array_like=True):
     """`forgotten` are contexts. Default rewards count from `since` on, in seconds since 1970, where there
-    are any, and have been given to all that was decided before `closed`.
+    are any, and have been given to all that was decided before `closed`; for so many decisions there was
+    `no_room` to wait for the end of their window.
     """
 
     joined: int = 0
@@ -25,6 +26,7 @@ class Counts(msgspec.Struct, array_like=True):
     arms: dict[str, ArmCounts] = {}
     since: float | None = None
     closed: int = 0
+    no_room: int = 0
 
     def arm(self, name: str) -> ArmCounts:
         found = self.arms.get(name)

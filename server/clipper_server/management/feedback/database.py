@@ -23,7 +23,8 @@ CREATE TABLE contexts (
     PRIMARY KEY (application, context)) STRICT;
 CREATE TABLE counts (application TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE pages (
-    frontend INTEGER NOT NULL, page INTEGER NOT NULL, bits BLOB NOT NULL, last REAL NOT NULL,
+    frontend INTEGER NOT NULL, page INTEGER NOT NULL, bits BLOB NOT NULL, since REAL NOT NULL,
+    last REAL NOT NULL,
     PRIMARY KEY (frontend, page)) STRICT;
 CREATE TABLE taken (
     frontend TEXT NOT NULL, began REAL NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL,
@@ -84,7 +85,7 @@ class Database:
         return {application: msgspec.msgpack.decode(body, type=Counts) for application, body in rows}
 
     def pages(self) -> Pages:
-        rows = self._db.execute("SELECT frontend, page, bits, last FROM pages")
+        rows = self._db.execute("SELECT frontend, page, bits, since, last FROM pages")
         return Pages(rows, self.number("gone_at", 0.0))
 
     def taken(self, frontend: str, began: float) -> int:
@@ -108,6 +109,12 @@ class Database:
         query = "SELECT 1 FROM unanswered WHERE application = ? AND at < ? LIMIT 1"
         return self._db.execute(query, (application, before)).fetchone() is not None
 
+    def last_without_room(self, application: str, room: int) -> int | None:
+        """The second of the newest of the unanswered for which there is no room; None where there is."""
+        query = "SELECT at FROM unanswered WHERE application = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
+        row = self._db.execute(query, (application, room)).fetchone()
+        return None if row is None else int(row[0])
+
     # Changes, within a transaction
 
     def set_number(self, key: str, value: float) -> None:
@@ -127,7 +134,7 @@ class Database:
     def put_pages(self, pages: Pages) -> None:
         """Those that changed, and not any more those that went."""
         rows = [(*key, *pages.of(key)) for key in pages.changed]
-        self._db.executemany("INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?)", rows)
+        self._db.executemany("INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?)", rows)
         if pages.dropped:
             self._db.executemany("DELETE FROM pages WHERE frontend = ? AND page = ?", list(pages.dropped))
             self.set_number("gone_at", pages.gone_at)

@@ -14,6 +14,10 @@ _FAMILIES = {
     "clipper_feedback_duplicates_total": ("counter", "Feedback for queries that had some"),
     "clipper_feedback_expired_total": ("counter", "Feedback that came after its window"),
     "clipper_feedback_forgotten_contexts_total": ("counter", "Contexts that had to make room for others"),
+    "clipper_feedback_without_default_total": (
+        "counter",
+        "Decisions with no room to wait for a default reward",
+    ),
     "clipper_feedback_contexts": ("gauge", "Contexts of which something is known"),
     "clipper_feedback_join_ratio": ("gauge", "Queries of which feedback came, of those decided"),
     "clipper_arm_chosen_total": ("counter", "How often an arm was asked"),
@@ -37,6 +41,7 @@ def text(
             "clipper_feedback_duplicates_total": of.duplicates,
             "clipper_feedback_expired_total": of.expired,
             "clipper_feedback_forgotten_contexts_total": of.forgotten,
+            "clipper_feedback_without_default_total": of.no_room,
             "clipper_feedback_contexts": contexts,
         }
         if decided:

@@ -15,10 +15,11 @@ Key = tuple[int, int]  # the frontend's number, and which of its pages
 
 
 class _Page:
-    __slots__ = ("bits", "last")
+    __slots__ = ("bits", "last", "since")
 
-    def __init__(self, bits: bytearray, last: float) -> None:
+    def __init__(self, bits: bytearray, since: float, last: float) -> None:
         self.bits = bits
+        self.since = since  # of what was decided until then it may have forgotten that there was feedback
         self.last = last  # when the last of its decisions was made, in seconds since 1970
 
 
@@ -27,8 +28,11 @@ class Pages:
     and has no page, may have had feedback.
     """
 
-    def __init__(self, kept: Iterable[tuple[int, int, bytes, float]], gone_at: float) -> None:
-        self._pages = {(frontend, page): _Page(bytearray(b), last) for frontend, page, b, last in kept}
+    def __init__(self, kept: Iterable[tuple[int, int, bytes, float, float]], gone_at: float) -> None:
+        self._pages = {
+            (frontend, page): _Page(bytearray(bits), since, last)
+            for frontend, page, bits, since, last in kept
+        }
         self.gone_at = gone_at
         self.changed: set[Key] = set()
         self.dropped: set[Key] = set()
@@ -41,10 +45,10 @@ class Pages:
         which, bit = divmod(query_id >> 6, BITS)
         key = query_id % MAX_FRONTENDS, which
         page = self._pages.get(key)
+        if at <= (self.gone_at if page is None else page.since):
+            return None
         if page is None:
-            if at <= self.gone_at:
-                return None
-            page = self._pages[key] = _Page(bytearray(PAGE), at)
+            page = self._pages[key] = _Page(bytearray(PAGE), self.gone_at, at)
             self.dropped.discard(key)
         mask = 1 << (bit & 7)
         if page.bits[bit >> 3] & mask:
@@ -70,6 +74,7 @@ class Pages:
         self.changed.clear()
         self.dropped.clear()
 
-    def of(self, key: Key) -> tuple[bytes, float]:
+    def of(self, key: Key) -> tuple[bytes, float, float]:
+        """As it is stored."""
         page = self._pages[key]
-        return bytes(page.bits), page.last
+        return bytes(page.bits), page.since, page.last

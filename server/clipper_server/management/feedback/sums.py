@@ -22,6 +22,8 @@ from .plan import Plan
 
 MAX_CONTEXTS = 10_000
 """Of an application."""
+MAX_UNANSWERED = 100_000
+"""Seconds of an arm in a context that wait for the end of their window, of an application."""
 GRACE_S = 10.0
 """For what frontends took within the window, and had no time to bring."""
 KEEP_TAKEN_S = 7 * 86400.0
@@ -204,8 +206,17 @@ class Sums:
             for name, plan in self._plans.items():
                 if plan.feedback.default_reward is not None:
                     end = int(now - plan.feedback.window_s - GRACE_S)
+                    self._make_room(name)
                     if self._db.has_unanswered(name, end):
                         self._give_default(name, plan, plan.feedback.default_reward, end)
+
+    def _make_room(self, application: str) -> None:
+        """Those that were decided first get no default reward, where too many wait for one."""
+        last = self._db.last_without_room(application, MAX_UNANSWERED)
+        if last is not None:
+            dropped = self._db.unanswered(application, last + 1)
+            self._counts_of(application).no_room += sum(times for _, _, times, _ in dropped)
+            self._db.drop_unanswered(application, last + 1)
 
     def _give_default(self, application: str, plan: Plan, reward: float, before: int) -> None:
         counts = self._counts_of(application)
