@@ -28,7 +28,7 @@ def feedback_of(
 
 
 def _one(answer: Answered, reward: Any, label: Any, input: Any) -> dict[str, Any]:
-    fields = {"reward": reward, "label": label, "input": input}
+    fields = {"reward": None if reward is None else _number(reward), "label": label, "input": input}
     found = {name: value for name, value in fields.items() if value is not None}
     if isinstance(answer, int):
         return {"query_id": answer, **found}
@@ -40,3 +40,11 @@ def _one(answer: Answered, reward: Any, label: Any, input: Any) -> dict[str, Any
         )
         raise BadRequest(f"This answer has no feedback_token: {why}.")
     return {"feedback_token": answer["feedback_token"], **found}
+
+
+def _number(reward: Any) -> float:
+    """Whether a user was content is a reward, too."""
+    try:
+        return float(reward)
+    except (TypeError, ValueError):
+        raise BadRequest(f"A reward is a number from 0 to 1, and not {reward!r}.") from None

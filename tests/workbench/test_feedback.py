@@ -17,6 +17,7 @@ def test_an_answer_is_known_by_its_token_or_its_query_id() -> None:
     assert feedback_of(ANSWER, 0.5, None, None) == {"feedback_token": "abc", "reward": 0.5}
     assert feedback_of(7, None, "cat", [1.0]) == {"query_id": 7, "label": "cat", "input": [1.0]}
     assert feedback_of(ANSWER, 0, None, None)["reward"] == 0  # type: ignore[call-overload]
+    assert feedback_of(ANSWER, True, None, None)["reward"] == 1.0  # type: ignore[call-overload]
     assert feedback_of([ANSWER, 7], None, [3, 4], None) == [
         {"feedback_token": "abc", "label": 3},
         {"query_id": 7, "label": 4},
@@ -30,6 +31,7 @@ def test_an_answer_is_known_by_its_token_or_its_query_id() -> None:
         (ANSWER, 1, 1, "Give a reward, from 0 to 1, or the label"),
         ([ANSWER, ANSWER], [1], None, "There are 2 answers: `reward` must be a list of as many."),
         ([ANSWER], 1, None, "`reward` must be a list"),
+        (ANSWER, "good", None, "A reward is a number from 0 to 1, and not 'good'"),
         ({"query_id": 7, "default": True}, 1, None, "it is the default output"),
         ({"query_id": 7, "default": False}, 1, None, "its application collects no feedback"),
     ],

@@ -44,9 +44,17 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
         (("--split", "digits=half"), "arms with their shares"),
         (("--sticky",), "an option of --split"),
         (("--early",), "options of --vote"),
+        (("--learned",), "options of --vote"),
         (("--first", "--vote", "digits,other"), "Give one of"),
     ):
         assert why in str(run("policy", "digits", *wrong, code=1).exception)
+    said = run("policy", "digits", "--learn", "thompson").stdout
+    assert said == "digits is answered by thompson, which learns among digits, other.\n"
+    token = json.loads(run("predict", "digits", "[5]", "--json").stdout)["feedback_token"]
+    assert run("feedback", "digits", token, "--reward", "1", "--wait").stdout == "Written.\n"
+    assert json.loads(run("learned", "digits", "--json").stdout)["joined"] == 1
+    assert "1 of 1 answers have had feedback" in run("learned", "digits").stdout
+    assert "a reward, from 0 to 1, or the label" in str(run("feedback", "digits", token, code=1).exception)
     run("policy", "digits", "--first")
     run("unlink", "digits", "other")
     run("remove", "other")

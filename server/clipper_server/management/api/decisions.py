@@ -31,15 +31,18 @@ class Decisions:
         where nobody has said anything.
         """
         find.application(self._control.state, name)
-        text = await asyncio.to_thread(self._read, name, limit)
+        since = self._control.state.registered_at(name)
+        text = await asyncio.to_thread(self._read, name, since, limit)
         return Response(text, media_type="application/json")
 
-    def _read(self, application: str, limit: int) -> bytes:
+    def _read(self, application: str, since: float, limit: int) -> bytes:
+        """Not those of an earlier application of that name."""
         made: dict[int, Chosen] = {}  # a batch may be there twice
         rewards: dict[int, list[tuple[str, float]]] = {}
         for record in self._log.records():
-            if isinstance(record, Chosen) and record.application == application:
-                made[record.query_id] = record
+            if isinstance(record, Chosen):
+                if record.application == application and record.at >= since:
+                    made[record.query_id] = record
             elif isinstance(record, Reward) and record.application == application:
                 rewards[record.query_id] = record.rewards
         last = list(made.values())[-limit:]

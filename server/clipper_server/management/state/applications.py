@@ -46,7 +46,7 @@ class Applications(Database):
         default_output = msgspec.json.encode(application.default_output).decode()
         with self._change():
             self._db.execute(
-                "INSERT INTO applications VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO applications VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     application.name,
                     application.input_type,
@@ -55,8 +55,14 @@ class Applications(Database):
                     application.on_overload,
                     msgspec.json.encode(application.policy).decode(),
                     msgspec.json.encode(application.feedback).decode(),
+                    time.time(),
                 ),
             )
+
+    def registered_at(self, name: str) -> float:
+        """In seconds since 1970."""
+        row = self._db.execute("SELECT at FROM applications WHERE name = ?", (name,)).fetchone()
+        return 0.0 if row is None else float(row["at"])
 
     def update_application(self, application: ApplicationSpec) -> None:
         """Its objective and default output are new. The rest cannot change while clients ask it."""

@@ -16,7 +16,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE applications (
     name TEXT PRIMARY KEY, input_type TEXT NOT NULL, default_output TEXT NOT NULL,
     latency_slo_micros INTEGER NOT NULL, on_overload TEXT NOT NULL, policy TEXT NOT NULL,
-    feedback TEXT NOT NULL) STRICT;
+    feedback TEXT NOT NULL, at REAL NOT NULL) STRICT;
 CREATE TABLE policies (
     id INTEGER PRIMARY KEY, application TEXT NOT NULL REFERENCES applications ON DELETE CASCADE,
     policy TEXT NOT NULL, at REAL NOT NULL, who TEXT NOT NULL, message TEXT NOT NULL) STRICT;

@@ -1,0 +1,124 @@
+"""Feedback end to end: given, learned of, kept as decisions, and weighed for policies that never ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from clipper_container.errors import BadRequest, NotFound
+from clipperlab import ClipperConnection
+from clipperlab import policies as P
+from clipperlab.deployers.python import deploy_python_closure
+from tests.support.clusters import Attach, constant
+from tests.support.waiting import wait_for
+
+
+@pytest.fixture(scope="module")
+def conn(attach: Attach) -> Iterator[ClipperConnection]:
+    """Models a and b say 1 and 2."""
+    conn = attach("feedback")
+    conn.start_clipper(fresh=True)
+    for model, says in (("a", 1), ("b", 2)):
+        deploy_python_closure(conn, model, 1, "doubles", constant(says))
+    yield conn
+    conn.stop_all(purge=True)
+
+
+@pytest.fixture
+def app(conn: ClipperConnection) -> Iterator[str]:
+    conn.register_application("app", "doubles", -1, 10_000_000)
+    for model in ("a", "b"):
+        conn.link_model_to_app("app", model)
+    yield "app"
+    conn.unregister_application("app")
+
+
+def ask(conn: ClipperConnection, count: int, **options: Any) -> list[dict[str, Any]]:
+    app = conn.application("app")
+    return [app.predict([float(i)], **options) for i in range(count)]
+
+
+def test_a_learner_finds_the_model_that_labels_speak_for(conn: ClipperConnection, app: str) -> None:
+    conn.set_policy(app, P.Thompson(), "to learn")
+    assert conn.get_policy(app) == P.Thompson(["a", "b"])
+    for _ in range(5):
+        taken = conn.feedback(app, ask(conn, 20), label=[2] * 20, wait=True)
+        assert taken == {"accepted": 20, "refused": []}
+    wait_for("b to get most", lambda: conn.learned(app).weights().get("b", 0) > 0.9)
+    arms = conn.application(app).learned.arms()
+    assert (arms["a"]["mean"], arms["b"]["mean"]) == (0.0, 1.0)
+    assert arms["a"]["rewards"] + arms["b"]["rewards"] == 100
+    assert "b:1" in conn.learned(app)._repr_html_()
+
+
+def test_contexts_are_learned_apart_and_a_query_id_will_do(conn: ClipperConnection, app: str) -> None:
+    conn.set_policy(app, P.Greedy(0.2))
+    for context, right in (("north", 1), ("south", 2)):
+        answers = ask(conn, 40, context=context)
+        ids = [answer["query_id"] for answer in answers]
+        conn.feedback(app, ids, reward=[a["output"] == right for a in answers], wait=True)
+    learned = conn.learned(app)
+    wait_for(
+        "both", lambda: learned.weights("north").get("a", 0) + learned.weights("south").get("b", 0) > 1.7
+    )
+    assert learned.weights("west") == {}
+
+
+def test_decisions_are_kept_with_their_propensities_and_weighed(conn: ClipperConnection, app: str) -> None:
+    conn.set_policy(app, P.Split({"a": 0.75, "b": 0.25}))
+    conn.collect_feedback(app)
+    answers = ask(conn, 200)
+    conn.feedback(app, answers[:190], reward=[answer["output"] - 1 for answer in answers[:190]], wait=True)
+    wait_for("the query log", lambda: len(conn.decisions(app)) == 200)
+    found = conn.decisions(app)
+    assert found["query_id"].tolist() == [answer["query_id"] for answer in answers]
+    assert found["arm"].tolist() == [answer["model"] for answer in answers]
+    assert dict(zip(found["arm"], found["propensity"], strict=True)) == {"a:1": 0.75, "b:1": 0.25}
+    assert found["reward"].isna().sum() == 10
+    assert (found["reward"].dropna() == (found["arm"] == "b:1")[:190]).all()
+    for estimator in ("snips", "dr"):
+        always_b = conn.evaluate(app, P.Split({"b": 1.0}), estimator=estimator)
+        assert always_b.value == pytest.approx(1.0)
+    assert conn.evaluate(app, P.First()).value == 0.0
+    assert len(conn.decisions(app, limit=3)) == 3
+
+
+def test_what_cannot_be_weighed_is_refused(conn: ClipperConnection, app: str) -> None:
+    with pytest.raises(BadRequest, match="There is no decision with a reward yet"):
+        conn.evaluate(app, P.First())
+    with pytest.raises(BadRequest, match=r"Only what P\.Split and P\.First would ask"):
+        conn.evaluate(app, P.Thompson(["a", "b"]))
+    conn.set_policy(app, P.Vote(["a", "b"], weights="learned"))
+    conn.feedback(app, ask(conn, 1)[0], label=2, wait=True)
+    wait_for("the query log", lambda: conn.decisions(app)["reward"].notna().sum() == 2)
+    with pytest.raises(BadRequest, match="Its arms have voted"):
+        conn.evaluate(app, P.First())
+
+
+def test_of_all_decisions_the_log_has_the_part_that_was_asked_for(conn: ClipperConnection, app: str) -> None:
+    conn.collect_feedback(app, sample=0.0)
+    ask(conn, 5)
+    conn.collect_feedback(app, sample=1.0)
+    last = [answer["query_id"] for answer in ask(conn, 5)]
+    wait_for("the last", lambda: conn.decisions(app)["query_id"].tolist() == last)
+    with pytest.raises(BadRequest, match="sample is which part of the decisions is kept"):
+        conn.collect_feedback(app, sample=1.5)
+
+
+def test_what_is_not_collected_is_refused_with_what_to_do(conn: ClipperConnection, app: str) -> None:
+    (answer,) = ask(conn, 1)
+    with pytest.raises(BadRequest, match="its application collects no feedback"):
+        conn.feedback(app, answer, reward=1)
+    with pytest.raises(BadRequest, match="collect_feedback"):
+        conn.feedback(app, answer["query_id"], reward=1)
+    conn.set_policy(app, P.Exp3())
+    with pytest.raises(BadRequest, match="which needs feedback"):
+        conn.stop_feedback(app)
+    conn.set_policy(app, P.First())
+    conn.stop_feedback(app)
+    with pytest.raises(NotFound):
+        conn.learned("nobody")
+    with pytest.raises(NotFound):
+        conn.decisions("nobody")
