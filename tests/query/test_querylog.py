@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clipper_server.feedback import sampled
 from clipper_server.query import querylog
 from clipper_server.query.querylog import QueryLog, Records, Sent
-from clipper_server.querylog import Batch, Dropped, Pair, Reader, Record, Said, Shed, frame, framed
+from clipper_server.querylog import Batch, Chosen, Dropped, Pair, Reader, Record, Said, Shed, frame, framed
 
 
 def pair(query_id: int, same: bool = True) -> Pair:
@@ -183,3 +184,25 @@ def test_what_management_will_never_take_is_counted(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
     asyncio.run(main())
+
+
+def test_decisions_leave_room_for_what_is_rare() -> None:
+    records = Records()
+    chosen = Chosen(1, 1e9, "app", "", ("m:1",), 0.5, 3.0)
+    for _ in range(querylog.MAX_RECORDS + 5):
+        records.add(chosen)
+    records.add(pair(1))
+    found = records.take()
+    assert found.count(chosen) == querylog.MAX_CHOSEN
+    assert pair(1) in found
+    assert found[-1] == Dropped(querylog.MAX_RECORDS + 5 - querylog.MAX_CHOSEN)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+def test_of_decisions_a_part_is_sampled_the_same_everywhere(share: float) -> None:
+    ids = [(28_000_000 << 22) + 64 * i + frontend for i in range(5000) for frontend in (0, 7)]
+    found = [sampled(query_id, share) for query_id in ids]
+    assert found == [sampled(query_id, share) for query_id in ids]
+    assert sum(found) / len(ids) == pytest.approx(share, abs=0.01)
+    for frontend in (0, 1):
+        assert sum(found[frontend::2]) / 5000 == pytest.approx(share, abs=0.01)
