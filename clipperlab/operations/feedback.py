@@ -69,12 +69,12 @@ class Feedback(Attached):
         """
         from ..asking import ask
 
+        url = f"http://{self._record.query}/{app_name}/feedback{'?wait=true' if wait else ''}"
         if input is not None:
             kind = self._management.application(app_name)["input_type"]
             one = isinstance(answer, Mapping | int)
             input = rows.one(kind, input) if one else [rows.one(kind, each) for each in input]
         body = feedback_of(answer, reward, label, input)
-        url = f"http://{self._record.query}/{app_name}/feedback{'?wait=true' if wait else ''}"
         return ask(url, body)
 
     def learned(self, app_name: str) -> Learned:
