@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import Protocol
 
 from clipper_container.errors import BadRequest, TooLarge
@@ -44,8 +43,12 @@ class _Event:
         pass
 
 
-class Exchange(ABC):
-    """One request and its response, in the place of uvicorn's RequestResponseCycle."""
+class Exchange:
+    """One request and its response, in the place of uvicorn's RequestResponseCycle.
+
+    A kind of it fills in `_prepare`, `_ask` and `_let_go`. With `super()` in the place of those, and an ABC, a
+    query took 5 % more of the frontend's time.
+    """
 
     __slots__ = (
         *("keep_alive", "response_complete", "disconnected", "begun"),
@@ -65,6 +68,10 @@ class Exchange(ABC):
         self._headers = headers
         self._body = Incoming(endpoint.max_body, endpoint.application.parts.slices)
         self._complete = False
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Set what this kind of exchange keeps besides."""
 
     @property
     def max_body(self) -> int:
@@ -120,9 +127,9 @@ class Exchange(ABC):
             if not self.disconnected:
                 self._ask(body)
 
-    @abstractmethod
     def _ask(self, body: Body) -> None:
         """All of the request is there."""
+        raise NotImplementedError
 
     def _bad(self, status: int, error: str, cause: str) -> None:
         self._endpoint.application.metrics.bad_requests += 1
@@ -146,6 +153,10 @@ class Exchange(ABC):
                 headers = [*response.headers, *cors.headers(self._headers.get(b"origin"))]
                 response = response._replace(headers=headers)
             self._connection.write_response(self, response)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """The connection goes on, and need not keep what was answered."""
 
     def cancel(self) -> None:
         """The client is gone."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from clipper_container.errors import BadRequest, TooLarge
 
-from .exchange import BAD, TOO_LARGE, Connection, Exchange
-from .protocols import Adapter, Response
+from .exchange import BAD, TOO_LARGE, Exchange
+from .protocols import Adapter
 from .protocols.json_body import Body
 from .query import Query
 from .request import Answer, Request
@@ -13,18 +13,15 @@ from .slices import SMALL, Steps, let_go
 
 
 class Prediction(Exchange):
-    __slots__ = ("_adapter", "_query", "_request")
+    __slots__ = ("_query", "_request")
+    _endpoint: Adapter
 
-    def __init__(
-        self, connection: Connection, adapter: Adapter, headers: dict[bytes, bytes], keep_alive: bool
-    ) -> None:
-        super().__init__(connection, adapter, headers, keep_alive)
-        self._adapter = adapter
+    def _prepare(self) -> None:
         self._request: Request | None = None
         self._query: Query | None = None
 
     def _ask(self, body: Body) -> None:
-        adapter = self._adapter
+        adapter = self._endpoint
         try:
             self._request = adapter.parse(self._headers, body)
             self._query = adapter.application.ask(self._request, self._on_answers)
@@ -36,7 +33,7 @@ class Prediction(Exchange):
             self._refuse(adapter.application.broken().fault)
 
     def _on_answers(self, answers: list[Answer]) -> None:
-        application = self._adapter.application
+        application = self._endpoint.application
         for answer in answers:
             if answer.fault is not None and application.rejects(answer.fault):
                 self._refuse(answer.fault)
@@ -46,22 +43,20 @@ class Prediction(Exchange):
             application.parts.slices.add(self._write(self._request, answers))
             return
         try:
-            self._respond(self._adapter.encode(self._request, answers))
+            self._respond(self._endpoint.encode(self._request, answers))
         except Exception:
             self._refuse(application.broken().fault)
 
     def _write(self, request: Request, answers: list[Answer]) -> Steps[None]:
         try:
             if not self.disconnected:
-                self._respond((yield from self._adapter.encode_in_steps(request, answers)))
+                self._respond((yield from self._endpoint.encode_in_steps(request, answers)))
         except Exception:
-            self._refuse(self._adapter.application.broken().fault)
+            self._refuse(self._endpoint.application.broken().fault)
         yield from let_go(answers)
         yield from let_go(request.tensors)
 
-    def _respond(self, response: Response) -> None:
-        super()._respond(response)
-        # The connection goes on, and need not keep them.
+    def _let_go(self) -> None:
         self._request = self._query = None
 
     def cancel(self) -> None:
