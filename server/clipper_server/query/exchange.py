@@ -46,8 +46,8 @@ class _Event:
 class Exchange:
     """One request and its response, in the place of uvicorn's RequestResponseCycle.
 
-    A kind of it fills in `_prepare`, `_ask` and `_let_go`. With `super()` in the place of those, and an ABC, a
-    query took 5 % more of the frontend's time.
+    A kind of it fills in `_prepare`, `_ask` and `_let_go`. With `super()` in the place of those, and an ABC,
+    a query took 5 % more of the frontend's time.
     """
 
     __slots__ = (
