@@ -11,8 +11,6 @@ type Model = Parameters<Renderer['renderModel']>[0];
 
 const WIDGET = 'application/vnd.jupyter.widget-view+json';
 const RANK = -20; // before ipywidgets' own, which is -10: it shows the widget, where that lives
-const TRIES = 3;
-const AGAIN_MS = 5000;
 const COMES_MS = 1500; // how long a widget may take to come, before it is done without
 
 export const alive: JupyterFrontEndPlugin<void> = {
@@ -117,13 +115,6 @@ class Output extends Panel implements Renderer {
       session?.kernelChanged.disconnect(changed);
     };
     await widget.renderModel(model);
-    // Who restores widgets gives a kernel four seconds to tell of them, and a slow one more than it needs no more.
-    for (let tries = 0; tries < TRIES && !widget.isDisposed && widget.widgets.length === 0; tries++) {
-      await new Promise(resolve => window.setTimeout(resolve, AGAIN_MS));
-      if (!widget.isDisposed && widget.widgets.length === 0 && (await restored(widget))) {
-        await widget.renderModel(model);
-      }
-    }
   }
 
   /** Show what the cluster tells by itself. */
@@ -160,23 +151,6 @@ class Output extends Panel implements Renderer {
   private _view: Widget | null = null;
   private _waiting = 0;
   private _forget: () => void = () => undefined;
-}
-
-/** Have the widgets' manager ask the kernel once more, where it has given up; whether it has. */
-async function restored(renderer: unknown): Promise<boolean> {
-  const { _manager: found } = renderer as { _manager?: { promise: Promise<IManager> } };
-  const manager = await found?.promise;
-  if (!manager?.restoredStatus || !manager._loadFromKernel) {
-    return false;
-  }
-  await manager._loadFromKernel();
-  return true;
-}
-
-/** What is not public of ipywidgets' manager: where it changes, nobody asks twice. */
-interface IManager {
-  restoredStatus?: boolean;
-  _loadFromKernel?: () => Promise<void>;
 }
 
 /** What the nearest widget around it has under that name. */
