@@ -16,7 +16,7 @@ from clipper_server.management.events import Events
 from clipper_server.management.querylog import QueryLog
 from clipper_server.management.shadows import Tallies, interval
 from clipper_server.management.state import State
-from clipper_server.querylog import Batch, Dropped, Pair, Record, Said, Shed, framed
+from clipper_server.querylog import Batch, Dropped, Pair, Record, Reward, Said, Shed, framed
 
 
 class World:
@@ -131,6 +131,22 @@ def test_a_disk_that_is_full_in_the_midst_of_it_costs_that_batch_and_no_other(
     world.take("c", pair(3))
     kept = [record.query_id for record in world.log.records() if isinstance(record, Pair)]
     assert kept == [1, 2, 3]
+
+
+def test_managements_own_records_are_lost_on_a_full_disk_and_counted_when_there_is_room(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reward = Reward(1, "app", [("m:1", 1.0)])
+    world.log.add([reward])
+    with monkeypatch.context() as broken:
+        whole = Path.open
+        broken.setattr(Path, "open", lambda path, mode="r": (_Full if mode == "ab" else whole)(path, mode))
+        for _ in range(3):
+            world.log.add([reward])
+    assert sum("cannot be written" in event for event in world.events()) == 1
+    world.log.add([reward])
+    assert world.tallies.dropped == 3
+    assert list(world.log.records()) == [reward, Dropped(3), reward]
 
 
 def test_the_oldest_goes_where_there_is_too_much(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

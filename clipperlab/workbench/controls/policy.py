@@ -118,7 +118,10 @@ class PolicyControls(widgets.VBox):
             raise BadRequest("Weights that are learned begin alike: give all arms the same.")
         missing: Literal["mean", "leave out"] = "mean" if self.missing.value else "leave out"
         weights: Any = "learned" if self.learned.value else {} if same else members
-        return Vote([*members], weights, round(self.min_confidence.value, 6), self.early.value, missing)
+        least, current = round(self.min_confidence.value, 6), self._current()
+        kept = isinstance(current, Vote) and current.weights == weights == "learned"
+        forget = current.forget if isinstance(current, Vote) and kept else Vote([]).forget
+        return Vote([*members], weights, least, self.early.value, missing, forget)
 
     def _current(self) -> Policy | None:
         found = self._seen.application(self.application.value)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ..querylog import Batch, Reader, Record, framed
+from ..querylog import Batch, Dropped, Reader, Record, framed
 from .events import Events
 
 SEGMENT = 2 << 20  # bytes
@@ -20,6 +20,7 @@ class QueryLog:
     def __init__(self, folder: Path, events: Events) -> None:
         self._folder = folder
         self._events = events
+        self._lost = 0  # of its own records
         self._names: deque[str] = deque(maxlen=REMEMBERED)
         self._place: Path | None = None  # the segment that grows; none where one may end within a record
         self.listeners: list[Callable[[Record], None]] = []
@@ -46,8 +47,18 @@ class QueryLog:
         self._complain(reader.torn, f"in what query frontend {frontend} brought")
 
     def add(self, records: Sequence[Record]) -> None:
-        """Management's own. Raises OSError where they cannot be written."""
-        self._append(framed(records))
+        """Management's own. Where they cannot be written, that is told of once, and how many, later."""
+        lost = [Dropped(self._lost)] if self._lost else []
+        try:
+            self._append(framed([*lost, *records]))
+        except OSError as error:
+            if not self._lost:
+                self._events.add("error", f"The query log cannot be written: {error}. Rewards are left out.")
+            self._lost += len(records)
+            return
+        self._lost = 0
+        for record in lost:
+            self._tell(record)
 
     def records(self) -> Iterator[Record]:
         """All that is kept, the oldest first. Reads files, so not for the event loop."""

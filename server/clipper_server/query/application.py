@@ -73,7 +73,7 @@ class Application:
         if version is not None:
             policy = self._only(version)
         decision = policy.decide(request.unit, self._able, request.context)
-        if version is not None:
+        if version is not None and self.collecting is not None:  # nobody chose it
             decision = decision._replace(propensity=0.0)
         if request.context and not decision.context:
             decision = decision._replace(context=request.context)

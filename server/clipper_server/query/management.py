@@ -95,26 +95,28 @@ class Management:
     async def follow_shares(self) -> None:
         """Wait for the shares of rollouts. What is heard again lives on; silence does not."""
         rollouts = self._configuration.rollouts
-        parameters = {"after": rollouts.epoch, "wait_s": SHARES_POLL_S}
-        try:
-            response = await self._client.get(f"{self._path}/shares", params=parameters)
-            response.raise_for_status()
-        except httpx2.HTTPError:  # `follow` says so
-            await asyncio.sleep(REPORT_EVERY_S)
-        else:
-            rollouts.hear(msgspec.json.decode(response.content, type=Shares))
+        said = await self._newer("shares", rollouts.epoch, SHARES_POLL_S)
+        if said is not None:
+            rollouts.hear(msgspec.json.decode(said, type=Shares))
 
     async def follow_tables(self) -> None:
         """Wait for what was learned. While management is silent, the last that was heard goes on."""
         learned = self._configuration.learned
-        parameters = {"after": learned.epoch, "wait_s": LONG_POLL_S}
+        said = await self._newer("tables", learned.epoch, LONG_POLL_S)
+        if said is not None:
+            learned.hear(msgspec.msgpack.decode(said, type=Tables))
+
+    async def _newer(self, what: str, epoch: int, wait_s: float) -> bytes | None:
+        """What there is after that epoch; None, and a while later, where management does not say."""
         try:
-            response = await self._client.get(f"{self._path}/tables", params=parameters)
+            response = await self._client.get(
+                f"{self._path}/{what}", params={"after": epoch, "wait_s": wait_s}
+            )
             response.raise_for_status()
         except httpx2.HTTPError:  # `follow` says so
             await asyncio.sleep(REPORT_EVERY_S)
-        else:
-            learned.hear(msgspec.msgpack.decode(response.content, type=Tables))
+            return None
+        return response.content
 
     async def deliver(self, delivery: bytes) -> Receipt | Literal["refused", "later"]:
         """Bring feedback."""

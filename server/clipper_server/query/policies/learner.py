@@ -29,9 +29,7 @@ class Learner:
 
     def decide(self, unit: str | None, able: Able, context: str = "") -> Decision:
         """One arm, with the probability that it had."""
-        deal = of_those_able(self._deal(context), able)
-        decision = deal.by_chance(self._chance())
-        return decision._replace(context=context) if context else decision
+        return of_those_able(self._deal(context), able).by_chance(self._chance())
 
     def _deal(self, context: str) -> Deal:
         row = self._rows.get(context)
