@@ -20,6 +20,15 @@ class DeployOptions(TypedDict, total=False):
         should, is ended, and another one started; 10 by default.
     max_cached_input
         Inputs of more bytes than this are not cached; 16,384 by default. 0 caches none of this version.
+    concurrency
+        How many batches a replica works on at once, each in a thread, or on one event loop where the function
+        is `async def`; 1 by default. For models that wait, for a disk or another service, and not for models
+        that compute.
+    uses
+        The models that it calls, a list: see `deployers.pipeline`.
+    stages
+        The same models in the order in which they are called, as a list of lists: those that are called at
+        once are in one. Each then has its share of the time, by what is predicted for all that come after it.
     make_current
         False stages the version: it runs, answers queries that ask for it, and waits for `set_model_version`.
     rollout
@@ -47,6 +56,9 @@ class DeployOptions(TypedDict, total=False):
     batch_delay_micros: int
     hang_after_s: float
     max_cached_input: int
+    concurrency: int
+    uses: Sequence[str]
+    stages: Sequence[str | Sequence[str]]
     make_current: bool
     rollout: Sequence[float]
     message: str

@@ -18,6 +18,8 @@ from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.frames import Framed
 from clipper_container.inputs import WHOLE
 from clipper_container.links import Links
+from clipper_container.loaders.pipeline import Pipeline
+from clipper_container.loaders.python import Function
 from clipper_container.replica import Replica, Warm
 
 from .connection import ClipperConnection
@@ -53,8 +55,9 @@ class Serving:
         return f"<{self.name}, {state} in this process>"
 
 
-def serve(conn: ClipperConnection, name: str, version: object, func: Callable[[list[Any]], Any]) -> Serving:
-    """Answer the queries of a registered version by `func`, a list of inputs in, a list as long out.
+def serve(conn: ClipperConnection, name: str, version: object, func: Callable[..., Any]) -> Serving:
+    """Answer the queries of a registered version by `func`, a list of inputs in, a list as long out; or by
+    `async def func(query, models)` where it was registered with the models that it uses.
 
     Returns when it answers. `conn.register_model` comes first. Raises NotFound; BadRequest where the version
     was deployed and not registered, or func is no function; ClusterError where no query frontend is found.
@@ -66,10 +69,12 @@ def serve(conn: ClipperConnection, name: str, version: object, func: Callable[[l
     assert found is not None
     replica_id = f"{os.getpid()}-{next(_numbers)}"
     hello = wire.Hello(wire.WIRE_VERSION, way["token"], way["model"], way["version"], replica_id, os.getpid())
-    links = Links(way["frontends"], hello)
+    links = Links(way["frontends"], hello, found["concurrency"])
     kind = found["input_type"]
-    predict: Callable[[Any], Any] = func if kind in WHOLE else lambda inputs: func(list(inputs))
-    if kind == "dataframe":
+    predict: Callable[[Any], Any] = Function(func, whole=kind in WHOLE)
+    if found["uses"]:
+        predict = Pipeline(func)
+    elif kind == "dataframe":
         predict = Framed(func, found["columns"])
 
     def run() -> None:

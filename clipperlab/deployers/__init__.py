@@ -6,7 +6,7 @@ One more framework is one more module like `sklearn`: what `arguments.Model` ask
 line in `kinds`, by which `conn.deploy` finds it.
 """
 
-from . import custom, onnx, python, pytorch, sklearn
+from . import custom, onnx, pipeline, python, pytorch, sklearn
 from .elsewhere import refusing
 
 tensorflow = refusing("tensorflow")
@@ -14,4 +14,15 @@ keras = refusing("keras")
 mxnet = refusing("mxnet")
 pyspark = refusing("pyspark")
 
-__all__ = ["custom", "keras", "mxnet", "onnx", "pyspark", "python", "pytorch", "sklearn", "tensorflow"]
+__all__ = [
+    "custom",
+    "keras",
+    "mxnet",
+    "onnx",
+    "pipeline",
+    "pyspark",
+    "python",
+    "pytorch",
+    "sklearn",
+    "tensorflow",
+]

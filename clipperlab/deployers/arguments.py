@@ -94,6 +94,9 @@ class _Options(_Shared):
     batch_delay_micros: int | None = None
     hang_after_s: float | None = None
     max_cached_input: int | None = None
+    concurrency: int | None = None
+    uses: Sequence[str] | None = None
+    stages: Sequence[Sequence[str]] | None = None
     make_current: bool | None = None
     rollout: Sequence[float] | None = None
     message: str | None = None

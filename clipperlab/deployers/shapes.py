@@ -8,6 +8,9 @@ from typing import Any
 
 from clipper_container.errors import BadRequest
 
+MAY_WAIT = ("inputs",), ("query", "models")
+"""What functions take that may be `async def`: a model's own function, and a pipeline's."""
+
 
 def check_function(func: Any, takes: Sequence[str] | None = None) -> None:
     """Raises BadRequest where `func` can return no list, or cannot be called with what it `takes`."""
@@ -21,7 +24,8 @@ def check_function(func: Any, takes: Sequence[str] | None = None) -> None:
         )
     called = func if inspect.isroutine(func) else type(func).__call__
     for each in (func, called):
-        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
+        waits = inspect.iscoroutinefunction(each) and takes not in MAY_WAIT
+        if waits or inspect.isasyncgenfunction(each):
             raise BadRequest(
                 f"{name} is an async function, and a model answers at once. Write it without async; "
                 "asyncio.run() in it calls what is async."

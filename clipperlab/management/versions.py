@@ -22,6 +22,10 @@ class Version(TypedDict):
     columns: dict[str, str] | None  # of data frames, with what each holds
     hang_after_s: float
     max_cached_input: int
+    concurrency: int
+    uses: list[str]  # models that it calls
+    stages: list[list[str]]  # the same, in order
+    used_by: list[str]  # versions that call it, as "model:version"
     num_replicas: int
     ready_replicas: int
     autoscaling: list[int] | None  # the bounds

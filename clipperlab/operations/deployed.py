@@ -21,6 +21,9 @@ _DEFAULTS: dict[str, Any] = {
     "batch_delay_micros": 0,
     "hang_after_s": 10.0,
     "max_cached_input": 16_384,
+    "concurrency": 1,
+    "uses": [],
+    "stages": [],
     "image": "",
 }
 

@@ -5,6 +5,7 @@ CLIPPER_FRONTENDS   where the query frontends are: a glob of Unix sockets, names
 CLIPPER_ARTIFACT    address of the artifact, which ends in its digest
 CLIPPER_TOKEN       the credential for its hello and its artifact; removed before the model is loaded
 CLIPPER_MAX_BATCH   the largest batch that the warm-up may try
+CLIPPER_CONCURRENCY  how many batches it works on at once
 CLIPPER_MEMORY      bytes of memory that it may have; may be left out
 CLIPPER_GPUS        the GPUs that it may use, as CUDA_VISIBLE_DEVICES has them, or "all"; may be left out
 CLIPPER_LAST_WORDS  file for the reason why the model could not be loaded; "-" is the log
@@ -26,11 +27,13 @@ import msgspec
 
 from . import artifact, by_value, children, faults, gpus, log, wire
 from . import words as last_words
+from .coroutines import is_async
 from .limits import limit_memory, out_of_memory
 from .links import Links
 from .loaders import load
 from .mismatches import mismatches
-from .replica import Replica, warm_up
+from .replica import Replica, Warm, warm_up
+from .several import blocking
 
 SWITCH_S = 5e-4
 MANAGEMENT_S = 30.0
@@ -48,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"CLIPPER_{fiel
     token: str
     max_batch: int
     last_words: str
+    concurrency: int = 1
     memory: int | None = None
     gpus: str = ""
 
@@ -76,7 +80,7 @@ def main() -> int:
         settings.replica,
         os.getpid(),
     )
-    links = Links(settings.frontends, hello)
+    links = Links(settings.frontends, hello, settings.concurrency)
     replica = Replica(links)
     replica.end_on_signals()
     # A model that computes in Python keeps the wire thread waiting for no longer than this.
@@ -89,7 +93,8 @@ def main() -> int:
     try:
         manifest, parts = fetch(settings.artifact, settings.token)
         predict = load(manifest.loader, parts, manifest.input_type, manifest.columns)
-        warm = warm_up(predict, manifest, settings.max_batch)
+        measured = blocking(predict, replica.loop) if is_async(predict) else predict
+        warm = Warm([]) if manifest.loader == "pipeline" else warm_up(measured, manifest, settings.max_batch)
     except BaseException as error:
         children.end_if_child(error)
         words = faults.words_of(error)

@@ -1,8 +1,8 @@
 """The model's credits: how many batches may be under way, and which query frontend may send the next.
 
-There are two in all, one for the batch that executes and one for the next, however many frontends there
-are. A frontend alone has both. Where several want them, each freed credit goes to the one that has waited
-longest, and those that lie idle elsewhere are called back.
+There are two in all, one for the batch that executes and one for the next, or as many as execute at once,
+however many frontends there are. A frontend alone has all. Where several want them, each freed credit goes
+to the one that has waited longest, and those that lie idle elsewhere are called back.
 """
 
 from __future__ import annotations
@@ -13,6 +13,12 @@ from typing import Protocol
 from . import wire
 
 CREDITS = 2
+MAX_CONCURRENCY = 256  # batches that execute at once, in one replica
+
+
+def credits_for(concurrency: int) -> int:
+    """How many there are where so many batches execute at once."""
+    return max(CREDITS, concurrency)
 
 
 class Holder(Protocol):
@@ -24,9 +30,9 @@ class Holder(Protocol):
 class Credits:
     """May be used from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, total: int = CREDITS) -> None:
         self._lock = threading.Lock()
-        self._free = CREDITS
+        self._free = total
         self._held: dict[Holder, int] = {}  # granted, and no batch has come for them yet
         self._waiting: list[Holder] = []
         self._recalled: set[Holder] = set()

@@ -11,6 +11,7 @@ ClipperException
 ├── DeployError             a version did not come up; carries its own traceback HTTP 422
 ├── ArtifactError           a model cannot be packaged, or its package not loaded    HTTP 400
 ├── NoRoom                  the disk is too full for it                          HTTP 507
+├── CallFailed              a model that another one called has no output
 └── WireError               the other end of the wire speaks another protocol, or garbage
 
 Over HTTP an error travels as {"error": <class name>, "message": <sentence>} and comes out as the same
@@ -86,6 +87,18 @@ class NoRoom(ClipperException):
 
 class WireError(ClipperException):
     """The other end of a wire connection sent something that this end cannot accept."""
+
+
+class CallFailed(ClipperException):
+    """The `model` that was called has no output. `reason` is that of a default output, such as deadline."""
+
+    def __init__(self, message: str, model: str = "", reason: str = "") -> None:
+        super().__init__(message)
+        self.model = model
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.args[0]}" if self.model else str(self.args[0])
 
 
 def from_name(name: str, message: str) -> ClipperException:

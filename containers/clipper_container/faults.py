@@ -10,6 +10,7 @@ import os
 import traceback
 from pathlib import Path
 
+from .errors import CallFailed
 from .log import say
 from .wire import Fault
 
@@ -39,6 +40,17 @@ def told(error: BaseException, most: int = MOST) -> str:
 
 def model_error(error: BaseException, most: int = MOST) -> Fault:
     return Fault("model_error", safe(f"The model raised {told(error, most)}", most))
+
+
+def call_failed(error: Exception) -> Fault:
+    """Of a pipeline: what it raised, and at which of its own lines."""
+    where = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if not frame.filename.startswith(_OURS):
+            where = f", in line {frame.lineno} ({safe(frame.name, _LINE)})"
+    if isinstance(error, CallFailed):
+        return Fault("call_failed", safe(f"{told(error)[len('CallFailed: ') :]}{where}"))
+    return Fault("model_error", safe(f"The pipeline raised {told(error)}{where}"))
 
 
 def bad_output(text: str, most: int = MOST) -> Fault:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .columns import ANY, TEXT
+from .coroutines import is_async
 from .errors import ArtifactError
 from .named import Named
 
@@ -29,6 +30,10 @@ class Framed:
             ) from None
         self._predict = predict
         self._columns = columns
+
+    @property
+    def is_async(self) -> bool:
+        return is_async(self._predict)
 
     def __call__(self, inputs: Named | Sequence[dict[str, Any]]) -> Any:
         return self._predict(self.frame(inputs))

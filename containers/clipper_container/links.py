@@ -20,11 +20,11 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from . import addresses, metrics, wire
-from .credits import Credits
+from .credits import Credits, credits_for
 from .errors import WireError
 
 LOOK_AGAIN_S = 1.0
@@ -136,8 +136,13 @@ class _Refusal:
 class Links:
     """Every connection of this replica. `take`, `ready`, `drain` and `close` are the main thread's."""
 
-    def __init__(self, frontends: str, hello: wire.Hello) -> None:
-        self.credits = Credits()
+    def __init__(self, frontends: str, hello: wire.Hello, concurrency: int = 1) -> None:
+        self.concurrency = concurrency
+        self.credits = Credits(credits_for(concurrency))
+        self.called: Callable[[Link, wire.Called, memoryview], None] = _ignored
+        """Is told what comes of calls, by who reads."""
+        self.gone: Callable[[Link], None] = _ignored
+        """... and which frontend is gone."""
         self._hello = hello
         self._inbox: deque[Work] = deque()
         self._links: dict[str, Link] = {}
@@ -177,11 +182,7 @@ class Links:
     def take(self) -> Work | None:
         """The next batch, as soon as there is one; None when all was drained."""
         if not self._inbox:
-            if not self._baton.acquire(blocking=False):
-                self._wanted = True
-                self._wake()
-                self._baton.acquire()
-                self._wanted = False
+            self._take_baton()
             try:
                 while not self._inbox:
                     if self._drained():
@@ -190,6 +191,28 @@ class Links:
             finally:
                 self._baton.release()
         return self._inbox.popleft()
+
+    def fileno(self) -> int:
+        """Of what can be read when there is something to `look` at."""
+        return self._selector.fileno()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Within the block who has called this reads the sockets, by `look` alone."""
+        self._take_baton()
+        try:
+            yield
+        finally:
+            self._baton.release()
+
+    def look(self) -> list[Work] | None:
+        """The batches that have come, without waiting for any; None when all was drained."""
+        self._poll(wait=False)
+        if not self._inbox and self._drained():
+            return None
+        found = list(self._inbox)
+        self._inbox.clear()
+        return found
 
     def lend(self) -> None:
         """The model is about to compute for a while: let the wire thread read the sockets until `take`."""
@@ -218,6 +241,13 @@ class Links:
         os.close(self._wake_read)
         os.close(self._wake_write)
 
+    def _take_baton(self) -> None:
+        if not self._baton.acquire(blocking=False):
+            self._wanted = True
+            self._wake()
+            self._baton.acquire()
+            self._wanted = False
+
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it is full of reasons to wake
             os.write(self._wake_write, b"!")
@@ -238,13 +268,13 @@ class Links:
                 finally:
                     self._baton.release()
 
-    def _poll(self) -> None:
+    def _poll(self, *, wait: bool = True) -> None:
         """Handle what has come, or wait for it, at most until the next look for frontends."""
         if time.monotonic() >= self._look_again:
             self._look_again = time.monotonic() + LOOK_AGAIN_S
             self._find_frontends()
             self._tell_metrics()
-        for key, _ in self._selector.select(max(0.0, self._look_again - time.monotonic())):
+        for key, _ in self._selector.select(max(0.0, self._look_again - time.monotonic()) if wait else 0.0):
             if key.data is None:
                 os.read(self._wake_read, 64)
             else:
@@ -301,6 +331,8 @@ class Links:
             case wire.Batch():
                 self.credits.spend(link)
                 self._inbox.append(Work(link, message, body))
+            case wire.Called():
+                self.called(link, message, body)
             case wire.Backlog():
                 self.credits.want(link)
             case wire.Yield():
@@ -328,6 +360,11 @@ class Links:
         self._links.pop(link.address, None)
         link.close()
         self.credits.leave(link)
+        self.gone(link)
+
+
+def _ignored(*_: object) -> None:
+    """Nobody has asked to be told."""
 
 
 _all: weakref.WeakSet[Links] = weakref.WeakSet()

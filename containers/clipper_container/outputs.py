@@ -56,7 +56,10 @@ def encode_outputs(outputs: Any, count: int, raw: Sequence[int]) -> Outputs | Fa
     failed: dict[int, Fault] = {}
     for i, output in enumerate(outputs):
         try:
-            if isinstance(output, BaseException):
+            if isinstance(output, Fault):
+                failed[i] = output
+                body.append(b"")
+            elif isinstance(output, BaseException):
                 failed[i] = faults.model_error(output, faults.share(count))
                 body.append(b"")
             elif i in wanted_raw and (tensor := _tensor(output)) is not None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from . import children, faults, inputs, wire
 from .artifact import Manifest
+from .coroutines import is_async
 from .links import Links, Work
 from .loaders import Predict
 from .loaders.python import Function
 from .outputs import Outputs, encode_outputs
+from .several import OnLoop, end, in_threads
 from .size import compile_size
 from .wire import MAX_BODY, Buffer, Fault, Reply
 
@@ -31,6 +35,11 @@ class Replica:
         self._predict: Predict | None = None
         children.watch()
 
+    @cached_property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Of a model that waits."""
+        return asyncio.new_event_loop()
+
     def end_on_signals(self) -> None:
         """SIGTERM and SIGINT drain a serving replica, and end a loading one at once."""
 
@@ -46,6 +55,13 @@ class Replica:
         """Answer batches. `warm` is what `warm_up` found, `warnings` what its owner should know."""
         self._predict = predict
         self._links.ready(wire.Ready(warm.measured, list(warnings), warm.example))
+        if is_async(predict):
+            self.loop.run_until_complete(OnLoop(self._links, predict, self._finish).run())
+            end(self.loop)
+            return
+        if self._links.concurrency > 1:
+            in_threads(self._links, self._take, lambda work: answer(predict, work), self._finish)
+            return
         usual_s = 1.0
         while (work := self._take()) is not None:
             if usual_s > LEND_S:
@@ -54,8 +70,12 @@ class Replica:
                 self._links.credits.finish(work.link)
                 continue
             compute_s, answered = answer(predict, work)
-            work.link.send(*reply(work, compute_s, self._links.credits.finish(work.link), answered))
+            self._finish(work, compute_s, answered)
             usual_s += (compute_s - usual_s) / 4
+
+    def _finish(self, work: Work, compute_s: float, answered: Outputs | Fault, partial: bool = False) -> None:
+        credits = self._links.credits.finish(work.link)
+        work.link.send(*reply(work, compute_s, credits, answered, partial))
 
     def _take(self) -> Work | None:
         """The next batch. What a model's own timer raises a moment too late is nobody's answer."""
@@ -151,7 +171,7 @@ def answer(predict: Predict, work: Work) -> tuple[float, Outputs | Fault]:
 
 
 def reply(
-    work: Work, compute_s: float, credits: int, answered: Outputs | Fault
+    work: Work, compute_s: float, credits: int, answered: Outputs | Fault, partial: bool = False
 ) -> tuple[Reply, list[Buffer]]:
     if not isinstance(answered, Fault) and (size := sum(answered.sizes)) > MAX_BODY:
         answered = faults.bad_output(
@@ -160,5 +180,5 @@ def reply(
         )
     if isinstance(answered, Fault):
         return Reply(work.batch.id, compute_s, credits, [], {}, {}, answered), []
-    header = Reply(work.batch.id, compute_s, credits, answered.sizes, answered.tensors, answered.faults, None)
-    return header, answered.body
+    sizes, tensors, failed = answered.sizes, answered.tensors, answered.faults
+    return Reply(work.batch.id, compute_s, credits, sizes, tensors, failed, None, partial), answered.body

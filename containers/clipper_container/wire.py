@@ -5,8 +5,8 @@ A container dials a frontend over a stream. Both sides then send frames:
     u32 header length | u32 body length | header | body          (little-endian)
 
 The header is one of the messages below, as MessagePack: an array whose first item is the message's name.
-A body follows `Batch` and `Reply` only: the raw tensors of the inputs, or the outputs (JSON texts, or raw
-tensors where they were asked for), one after the other. Never a pickle.
+A body follows `Batch`, `Reply`, `Call` and `Called` only: the raw tensors of the inputs, or the outputs (JSON
+texts, or raw tensors where they were asked for), one after the other. Never a pickle.
 
     container                                frontend
     Hello  (version, token, who I am)   →
@@ -15,6 +15,9 @@ tensors where they were asked for), one after the other. Never a pickle.
     Credit (you may send so many)       →
                                         ←    Batch   (spends one credit)
     Reply  (may give one credit)        →
+    Call   (ask another model for me)   →
+                                        ←    Called  (its output, or why there is none)
+    Cancel (I do not need that any more) →
                                         ←    Backlog (queries wait here, and I have no credit)
     Recall (others wait: have you any?) →
                                         ←    Yield   (the credits that I had left)
@@ -22,8 +25,9 @@ tensors where they were asked for), one after the other. Never a pickle.
     Draining (send me no more)          →
                                         ←    Released (that was the last)
 
-The credits are the container's: two in all, one for the batch that executes and one for the next,
-however many frontends there are (`credits.Credits`).
+The credits are the container's, however many frontends there are (`credits.Credits`): two in all, one for
+the batch that executes and one for the next; or as many as may execute at once, and then replies come in any
+order. A call takes none.
 
 `Hello` keeps its first two fields in every future version, so that a mismatch can be told in words.
 Frames over the limits, and anything that does not decode, end the connection with a `WireError`.
@@ -41,7 +45,7 @@ from .errors import WireError
 
 Buffer = bytes | memoryview
 
-WIRE_VERSION = 4
+WIRE_VERSION = 5
 MAX_HEADER = 4 << 20
 MAX_EXAMPLE = 4096  # bytes of an answer to the example input that a replica tells
 MAX_BODY = 1 << 30
@@ -100,7 +104,8 @@ class Batch(msgspec.Struct, tag="batch", array_like=True, frozen=True):
     """`shapes` holds one for all inputs, or one an input (see `inputs.decode`).
 
     `dtypes` holds each dtype once; where there are several, `kinds` has the place of each input's in it.
-    `raw` names the inputs, by position, whose outputs are wanted as raw tensors where they can be.
+    `raw` names the inputs, by position, whose outputs are wanted as raw tensors where they can be. A model
+    that may call others is told how many seconds are `left` for it.
     """
 
     id: int
@@ -109,6 +114,7 @@ class Batch(msgspec.Struct, tag="batch", array_like=True, frozen=True):
     shapes: list[tuple[int, ...]]
     raw: list[int]
     kinds: list[int] = []
+    left_s: float = 0.0
 
     def each(self) -> list[str]:
         """The dtypes, one for all inputs, or one an input. Raises ValueError."""
@@ -120,7 +126,7 @@ class Batch(msgspec.Struct, tag="batch", array_like=True, frozen=True):
 
 
 class Fault(msgspec.Struct, array_like=True, frozen=True):
-    """Why there is no output: one of the reasons model_error, wrong_output_length, bad_output."""
+    """Why there is no output. A model's own are model_error, wrong_output_length, bad_output, call_failed."""
 
     reason: str
     message: str
@@ -131,6 +137,7 @@ class Reply(msgspec.Struct, tag="reply", array_like=True, frozen=True):
 
     An output is a JSON text, or a raw tensor where `tensors` has its dtype and shape. `fault` is set, and
     the rest empty, where the batch failed as a whole. `compute_s` is the time that the model itself took.
+    `partial`: the defaults of `calls.Models` stand in it for outputs that there were not.
     """
 
     id: int
@@ -139,6 +146,34 @@ class Reply(msgspec.Struct, tag="reply", array_like=True, frozen=True):
     sizes: list[int]
     tensors: dict[int, tuple[str, tuple[int, ...]]]
     faults: dict[int, Fault]
+    fault: Fault | None
+    partial: bool = False
+
+
+class Call(msgspec.Struct, tag="call", array_like=True, frozen=True):
+    """The model that works on `batch` asks `model` for the output of one input, the body.
+
+    It is a raw tensor, or a JSON text where `dtype` is empty. The answer is wanted within `left_s` seconds.
+    """
+
+    id: int
+    batch: int
+    model: str
+    left_s: float
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class Cancel(msgspec.Struct, tag="cancel", array_like=True, frozen=True):
+    id: int
+
+
+class Called(msgspec.Struct, tag="called", array_like=True, frozen=True):
+    """The answer to a call: a raw tensor with that dtype and shape, or a JSON text without; or the fault."""
+
+    id: int
+    dtype: str
+    shape: tuple[int, ...]
     fault: Fault | None
 
 
@@ -168,8 +203,8 @@ class Released(msgspec.Struct, tag="released", array_like=True, frozen=True):
     pass
 
 
-ToFrontend = Hello | Ready | Credit | Reply | Recall | Metrics | Draining
-ToContainer = Welcome | Refused | Batch | Backlog | Yield | Released
+ToFrontend = Hello | Ready | Credit | Reply | Call | Cancel | Recall | Metrics | Draining
+ToContainer = Welcome | Refused | Batch | Called | Backlog | Yield | Released
 
 _Message = TypeVar("_Message")
 _encoder = msgspec.msgpack.Encoder()

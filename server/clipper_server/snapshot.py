@@ -13,8 +13,9 @@ from .policies import PolicySpec
 from .rollouts import RolloutReport, RolloutSpec
 from .shadows import ShadowSpec
 
-FORMAT = 7
+FORMAT = 8
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
+MAX_DEPTH = 8  # of calls within calls
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
 DEFAULT_HANG_AFTER_S = 10.0
 DEFAULT_MAX_CACHED_INPUT = 16_384
@@ -60,7 +61,8 @@ class VersionSpec(msgspec.Struct, frozen=True):
     `size` is a size function (`clipper_container.size`), `max_cached_input` in bytes. A batch that runs
     for longer than `hang_after_s`, and much longer than it should, means that its replica hangs. One that
     `wakes` has no replicas only until somebody asks for it. `columns` are those of the data frames that it
-    takes, where they are known (`clipper_container.columns`).
+    takes, where they are known (`clipper_container.columns`). A replica works on `concurrency` batches at
+    once. It may call the models that it `uses`; where `stages` are given, it calls these in that order.
     """
 
     model: str
@@ -74,6 +76,9 @@ class VersionSpec(msgspec.Struct, frozen=True):
     max_cached_input: int = DEFAULT_MAX_CACHED_INPUT
     wakes: bool = False
     columns: dict[str, str] | None = None
+    concurrency: int = 1
+    uses: list[str] = []
+    stages: list[list[str]] = []
 
 
 class RequestSpec(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from clipper_container.wire import Fault
 from clipper_server.places import Runtime, Spec, Status
 from clipper_server.query.batching import Way, way_of
 from clipper_server.query.cache import Cache
-from clipper_server.query.latency import LatencyTable
+from clipper_server.query.latencies import Latencies
 from clipper_server.query.metrics import VersionMetrics
 from clipper_server.query.queue import ModelQueue
 from clipper_server.query.task import Dispatch, Outcome, Task
@@ -96,7 +96,9 @@ class FakeReplica:
         self.in_flight: deque[Dispatch] = deque()
         self.free_at = 0.0
         self.replied_at = 0.0
-        self.table = LatencyTable()
+        self.concurrency = 1
+        self.latencies = Latencies()
+        self.table = self.latencies.at(1)
         self.way: Way = way_of(BatchingSpec())
         self.batches: list[list[str]] = []
         self.dispatches: list[Dispatch] = []

@@ -51,7 +51,7 @@ def test_a_registered_model_may_take_data_frames(cluster: ClipperConnection) -> 
     cluster.register_application("rows", "dataframe", -1, 20_000_000)
     cluster.register_model("rows", 1, "dataframe")
     cluster.link_model_to_app("rows", "rows")
-    with serve(cluster, "rows", 1, lambda frame: frame["a"] + frame["b"]):  # type: ignore[call-overload]
+    with serve(cluster, "rows", 1, lambda frame: frame["a"] + frame["b"]):
         assert cluster.application("rows").predict({"a": 1, "b": 2})["output"] == 3
         found = cluster.application("rows").predict_batch({"a": [1, 2], "b": [3, 4]})
         assert [each["output"] for each in found] == [4, 6]

@@ -23,6 +23,7 @@ LOADERS = {
     "pytorch": "pytorch",
     "onnx": "onnx",
     "custom": "custom",
+    "pipeline": "pipeline",
     IN_THE_IMAGE: IN_THE_IMAGE,
 }
 

@@ -15,6 +15,7 @@ from ..container import ModelContainerBase
 from ..errors import ArtifactError, BadRequest
 from ..inputs import WHOLE
 from . import Predict
+from .python import Function
 
 _FILES = "files/"
 _METHODS = {"integers": "predict_ints"}
@@ -42,9 +43,7 @@ def find_class(module: str, attribute: str) -> type:
 def answering(model: object, input_type: str) -> Predict:
     """The function that the object answers with."""
     predict = _predict_of(model, input_type)
-    if input_type in WHOLE:
-        return predict
-    return lambda inputs: predict(list(inputs))
+    return Function(predict, whole=input_type in WHOLE)
 
 
 def _predict_of(model: object, input_type: str) -> Predict:

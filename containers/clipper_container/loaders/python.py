@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,10 @@ class Function:
 
     def __call__(self, inputs: Any) -> Any:
         return self._function(inputs if self._whole else list(inputs))
+
+    @property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self._function)
 
     def advice(self, input: Any) -> str:
         """What to say where it could not answer a list of this one input; "" where nothing is known.

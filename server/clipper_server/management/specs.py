@@ -88,6 +88,7 @@ class Specs:
             "CLIPPER_ARTIFACT": f"http://{self.addresses.management}/api/v1/artifacts/{version.artifact}",
             "CLIPPER_TOKEN": self.replica_token(version),
             "CLIPPER_MAX_BATCH": str(max_warm_up(version.batching)),
+            "CLIPPER_CONCURRENCY": str(version.concurrency),
         }
         labels = {"model": version.model, "version": version.version, "replica": str(replica)}
         return Spec(name, "replica", environment, labels, version.resources, version.runtime)

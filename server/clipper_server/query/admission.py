@@ -20,6 +20,7 @@ SAFE = 0.9  # of the time that is left is what predictions may fill: they are no
 class Server(Protocol):
     """What admission needs to know of a replica."""
 
+    concurrency: int
     free_at: float
     table: LatencyTable
     way: Way
@@ -64,8 +65,8 @@ class Admission:
             steady_s, lone_s = server.table.mean(steady), server.table.mean(1.0)
             if steady_s is None or lone_s is None:
                 return None
-            rate += steady / steady_s
-            first += steady
+            rate += server.concurrency * steady / steady_s
+            first += server.concurrency * steady
             # What fits into the next batch costs it little. What does not will be in a full one.
             own_s = min(own_s, lone_s if ahead + 1 <= steady else steady_s)
             soonest = min(soonest, max(0.0, server.free_at - now))

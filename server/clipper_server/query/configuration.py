@@ -25,6 +25,7 @@ from ..snapshot import (
 from .admission import MAX_WAITING
 from .application import Application
 from .cache import Cache
+from .calls import Calls
 from .cors import CORS
 from .deadlines import Deadlines
 from .feedback import Feedback
@@ -93,6 +94,7 @@ class Configuration:
         self.shadows = Shadows(loop, clock, deadlines, self.queue)
         self.records = Records(self.shadows.shed)
         self.shadows.keep = self.feedback.keep = self.records.add
+        self.calls = Calls(clock, deadlines, self.cache, self.rollouts, self.queue)
         self._parts = Parts(
             *(clock, deadlines, self.cache, self.traces, ids.__next__, Slices(loop)),
             *(self.rollouts, self.shadows, self.learned, self.feedback),

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from clipper_container import wire
+from clipper_container.credits import MAX_CONCURRENCY
 from clipper_container.errors import WireError
 from clipper_container.inputs import DTYPES, Tensor, sized_tensor
 from clipper_container.metrics import KINDS, MAX_BUCKETS, MOST
@@ -25,14 +26,14 @@ from .task import Outcome, Task
 
 HELLO_S = 5.0
 MAX_HELLO = 4096  # bytes of it
-MAX_CREDITS = 16  # of one replica, those that are spent included
+MAX_CREDITS = 16  # of one replica, those that are spent included; or as many as it works on at once
 MAX_DIMENSIONS = 32  # of a tensor
 MAX_MEASURED = 1000  # batches of a warm-up
 MAX_BATCH_S = 1e6  # that a batch takes, and ...
 MAX_COST = 1e12  # ... what it costs: nothing is reckoned well with numbers beyond
 MAX_TEXT = 1000  # characters of a sentence: what is longer is cut
 MAX_NAME = 253  # as of a pod
-REASONS = frozenset({"model_error", "wrong_output_length", "bad_output"})
+REASONS = frozenset({"model_error", "wrong_output_length", "bad_output", "call_failed", "deadline"})
 _KEPT = 1 << 16  # bytes: what is larger is not zeroed first, and takes memory only as it comes
 _METRIC = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,99}")
 _TEXTS = {"bytes", "str"}  # the outputs that are tensors and no numbers
@@ -75,13 +76,16 @@ def checked(message: Message) -> Message:
             told = [sentence(text) for text in warnings[:MOST]]
             return cast(Message, msgspec.structs.replace(message, warnings=told))
         case wire.Credit(credits=credits):
-            if not 0 < credits <= MAX_CREDITS:
-                raise WireError(f"It gives {credits} credits; {MAX_CREDITS} is the most.")
+            if not 0 < credits <= MAX_CONCURRENCY:
+                raise WireError(f"It gives {credits} credits; {MAX_CONCURRENCY} is the most.")
         case wire.Metrics(metrics=metrics):
             if len(metrics) > MOST:
                 raise WireError(f"It has {len(metrics)} metrics of its own; {MOST} is the most.")
             for metric in metrics:
                 _check(metric)
+        case wire.Call(shape=shape, left_s=left_s):
+            if len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0 or not math.isfinite(left_s):
+                raise WireError("It made a call that is none.")
     return message
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 from .batching import MAX_BATCH, MAX_BATCH_BYTES, Way
 from .crowd import Crowd, worth_holding
+from .latencies import Latencies
 from .latency import LatencyTable
 from .task import Dispatch, Task
 from .waiting import Waiting
@@ -27,12 +28,14 @@ class Puller(Protocol):
     """What the queue needs of a replica."""
 
     name: str
+    concurrency: int
     credits: int
     asking: bool  # for a credit that has not come yet
     in_flight: deque[Dispatch]
     free_at: float
     replied_at: float
-    table: LatencyTable
+    latencies: Latencies
+    table: LatencyTable  # of these, the one for its next batch
     way: Way
 
     def send(self, dispatch: Dispatch) -> None:
@@ -131,7 +134,7 @@ class Formation:
         """How long after `start` it is worth waiting for those that come back with the answers."""
         crowd, waiting, table = self._crowd, self._waiting, replica.table
         alone_s = table.mean(waiting.cost)
-        if alone_s is None or crowd.back_s >= alone_s:
+        if alone_s is None or crowd.back_s >= alone_s or replica.concurrency > 1:
             return 0.0
         if replica.in_flight:
             missing, back_in_s = crowd.after(replica.in_flight[0].size)
@@ -171,7 +174,7 @@ class Formation:
                 break
             if alone_s <= slack:
                 steady = min(replica.way.steady(table, head.objective_s), waiting.cost)
-                drain_s = waiting.cost / limit * limit_s / len(self._ready)
+                drain_s = waiting.cost / limit * limit_s / (len(self._ready) * replica.concurrency)
                 if limit >= ENOUGH * steady:
                     break
                 # What may be in time, and not what surely is: the queue is longer than that.

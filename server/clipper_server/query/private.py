@@ -71,12 +71,21 @@ def private(configuration: Configuration, management: ManagementOnly) -> Mount:
         replicas = []
         for replica in queue.ready:
             # The limit for one that comes now, if all the time of its objective were left.
-            limit, _ = replica.way.limit(replica.table, configuration.objective_s(model))
+            table = replica.latencies.at(1)
+            limit, _ = replica.way.limit(table, configuration.objective_s(model))
             rows = [
                 {"cost": cost, "mean_ms": 1000 * mean, "p99_ms": 1000 * p99, "batches": seen}
-                for cost, mean, p99, seen in replica.table.rows()
+                for cost, mean, p99, seen in table.rows()
             ]
-            replicas.append({"replica": replica.name, "limit": limit, "sizes": rows})
+            replicas.append(
+                {
+                    "replica": replica.name,
+                    "limit": limit,
+                    "sizes": rows,
+                    "at_once": [msgspec.structs.asdict(each) for each in replica.latencies.rows()],
+                    "useless": replica.latencies.useless(),
+                }
+            )
         windows: list[dict[str, Any]] = [
             {**msgspec.structs.asdict(window), "ago_s": now - window.began_s}
             for window in queue.history.windows()
@@ -85,6 +94,7 @@ def private(configuration: Configuration, management: ManagementOnly) -> Mount:
             "frontend": configuration.frontend,
             "way": str(queue.spec.batching),
             "delay_micros": queue.spec.batching.delay_micros,
+            "concurrency": queue.spec.concurrency,
             "waiting": queue.waiting.count,
             "dispatches": dict(queue.metrics.dispatches),
             "replicas": replicas,

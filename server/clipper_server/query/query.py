@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
+from .asked import ask
 from .cache import Cache
 from .deadlines import Deadlines
 from .feedback import Feedback
@@ -103,7 +103,8 @@ class Query:
         if self._inputs <= SMALL:
             for tensor in request.tensors:
                 for queue in queues:
-                    self._tasks.append(self._ask(queue, tensor, request))
+                    task = ask(self, application.parts.cache, queue, tensor, request.raw, request.cached)
+                    self._tasks.append(task)
             self._missing -= 1
             if self._missing:
                 application.parts.deadlines.watch(self)
@@ -119,46 +120,23 @@ class Query:
                 if self.finished:  # the deadline has come, or the client has gone
                     return
                 for queue in self._queues:
-                    self._tasks.append(self._ask(queue, tensor, request))
+                    cache = self.application.parts.cache
+                    self._tasks.append(ask(self, cache, queue, tensor, request.raw, request.cached))
                 yield
             self.settled()
         except Exception:
             self.finished = True
             self._give([self.application.broken()])
 
-    def _ask(self, queue: ModelQueue, tensor: Tensor, request: Request) -> Task:
-        cache = self.application.parts.cache
-        key = cache.key(queue.id, tensor, request.raw, queue.spec.max_cached_input)
-        if key is None or not request.cached:
-            task = Task(queue, tensor, request.raw, self.received_at, self.deadline, key)
-        else:
-            queue.metrics.lookups += 1
-            pending = cache.pending(key)
-            if pending is not None:
-                queue.metrics.joined += 1
-                queue.hurry(pending, self.deadline)
-                if self._joined is None:
-                    self._joined = set()
-                self._joined.add(pending)
-                self._wait_for(pending)
-                return pending
-            task = Task(queue, tensor, request.raw, self.received_at, self.deadline, key)
-            output = cache.output(key)
-            if output is not None:
-                queue.metrics.hits += 1
-                task.cache = "hit"
-                task.outcome = output
-                return task
-            task.cache = "miss"
-            cache.expect(key, task)
-        self._wait_for(task)
-        queue.put(task, self.received_at)
-        return task
-
-    def _wait_for(self, task: Task) -> None:
+    def wait_for(self, task: Task) -> None:
         if self not in task.waiters:  # as when one input is there twice
             self._missing += 1
             task.waiters.add(self)
+
+    def joins(self, task: Task) -> None:
+        if self._joined is None:
+            self._joined = set()
+        self._joined.add(task)
 
     def settled(self) -> None:
         self._missing -= 1
@@ -287,11 +265,15 @@ class Query:
                     combined=confidence is not None,
                     took_s=now - self.received_at,
                 )
+        partial = False
+        for task in tasks:
+            if task.dispatch is not None and task.dispatch.partial:
+                partial = True
         if isinstance(outcome, Fault):
             self._trace(query_id, tasks, outcomes, outcome, choice, now, application.refused(outcome))
             return Answer(query_id, None, outcome, version, choice, token)
         self._trace(query_id, tasks, outcomes, None, choice, now, "answered")
-        return Answer(query_id, outcome, None, version, choice, token)
+        return Answer(query_id, outcome, None, version, choice, token, partial)
 
     def _outcome(self, task: Task, now: float, decided: bool = False) -> Outcome:
         if task.outcome is None:

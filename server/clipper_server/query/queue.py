@@ -77,7 +77,7 @@ class ModelQueue:
         """A replica is ready. `measured` is what its warm-up found."""
         replica.way = way_of(self.spec.batching)
         for cost, seconds in measured:
-            replica.table.observe(cost, seconds)
+            replica.latencies.at(1).observe(cost, seconds)
         self.ready.append(replica)
         self.pump_soon()
 
@@ -172,13 +172,24 @@ class ModelQueue:
         metrics.dispatches[reason] += 1
         metrics.batch_size.observe(len(tasks))
         metrics.cost += cost
-        start = now if dispatch.was_idle else max(now, replica.free_at)
-        replica.free_at = start + (dispatch.predicted_s or 0.0)
         # Of equally idle replicas the one that has waited longest is next.
         self.ready.remove(replica)
         self.ready.append(replica)
+        if replica.concurrency == 1:
+            start = now if dispatch.was_idle else max(now, replica.free_at)
+            replica.free_at = start + (dispatch.predicted_s or 0.0)
         replica.send(dispatch)
+        if replica.concurrency > 1:
+            self._several(replica)
         return dispatch
+
+    def _several(self, replica: Puller) -> None:
+        """It works on several at once: when it has room again, and what its next batch will take."""
+        in_flight = replica.in_flight
+        replica.free_at = 0.0
+        if len(in_flight) >= replica.concurrency:
+            replica.free_at = min(dispatch.sent_at + (dispatch.predicted_s or 0.0) for dispatch in in_flight)
+        replica.table = replica.latencies.at(len(in_flight) + 1)
 
     def _retry(self, replica: Puller, now: float) -> bool:
         """Run the first of the retries; whether anything could be done."""
@@ -206,8 +217,13 @@ class ModelQueue:
         """A replica's reply. The dispatch's `replied_at` and `compute_s` are set."""
         now = self._clock()
         assert dispatch.compute_s is not None
-        running = replica.in_flight[0] if replica.in_flight else None
-        replica.free_at = now + (running.predicted_s or 0.0) if running else now
+        table = replica.table
+        if replica.concurrency > 1:
+            table = replica.latencies.seen(dispatch.at_once)
+            self._several(replica)
+        else:
+            running = replica.in_flight[0] if replica.in_flight else None
+            replica.free_at = now + (running.predicted_s or 0.0) if running else now
         objective_s = min(task.objective_s for task in dispatch.tasks)
         self.metrics.compute.observe(dispatch.compute_s)
         self.crowd.answered(now, dispatch.size)
@@ -216,12 +232,14 @@ class ModelQueue:
         if isinstance(outcomes, Fault):
             self._retries.failed(dispatch, outcomes)
         else:
-            replica.table.observe(dispatch.cost, dispatch.compute_s)
+            table.observe(dispatch.cost, dispatch.compute_s)
             # A prefetched batch began when the one before it was answered. All are observed: an overhead that
             # only idle replicas correct would stay as it was in the worst moment.
-            began_at = max(dispatch.sent_at, replica.replied_at)
-            replica.table.observe_overhead(max(0.0, now - began_at - dispatch.compute_s))
-            replica.way.observe(replica.table, dispatch.cost, dispatch.compute_s, objective_s)
+            began_at = dispatch.sent_at
+            if replica.concurrency == 1:
+                began_at = max(began_at, replica.replied_at)
+            table.observe_overhead(max(0.0, now - began_at - dispatch.compute_s))
+            replica.way.observe(table, dispatch.cost, dispatch.compute_s, objective_s)
             for task, outcome in zip(dispatch.tasks, outcomes, strict=True):
                 self.settle(task, outcome)
             self._retries.passed(dispatch)
@@ -230,19 +248,22 @@ class ModelQueue:
         self.pump_soon()
 
     def lost(self, dispatches: Sequence[Dispatch]) -> None:
-        """A replica died with these batches. The first was being computed, the others had not begun.
+        """A replica died with these batches. The first was being computed, the others had not begun; or all
+        were, where it works on several at once.
 
         Each task gets one more try while its deadline allows; those of the first alone, for one of them
-        may have killed the replica.
+        may have killed the replica. Of several at once nobody knows which, and they have no time to go one
+        after the other.
         """
+        several = self.spec.concurrency > 1
         for i, dispatch in enumerate(dispatches):
             for task in dispatch.tasks:
                 if task.outcome is not None:
                     continue
-                task.losses += i == 0
+                task.losses += several or i == 0
                 if task.losses > 1 or not task.waiters:
                     self.settle(task, self._lost())
-                elif task.losses:
+                elif task.losses and not several:
                     self._retries.alone(task)
                 else:
                     self.waiting.push(task)
@@ -312,9 +333,10 @@ class ModelQueue:
         """What one replica can answer, in inputs a second; None where that was not measured yet."""
         found = []
         for replica in self.ready:
-            steady = max(1.0, replica.way.steady(replica.table, objective_s))
-            if (seconds := replica.table.mean(steady)) is not None:
-                found.append(steady / seconds)
+            table = replica.latencies.at(replica.concurrency)
+            steady = max(1.0, replica.way.steady(table, objective_s))
+            if (seconds := table.mean(steady)) is not None:
+                found.append(replica.concurrency * steady / seconds)
         sent = self.metrics.batch_size.sum
         each = self.metrics.cost / sent if sent else 1.0
         return sum(found) / len(found) / each if found else None

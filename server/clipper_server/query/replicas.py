@@ -12,14 +12,17 @@ from typing import Literal, Protocol, cast
 
 from clipper_container import wire
 from clipper_container.errors import WireError
+from clipper_container.inputs import Tensor
+from clipper_container.wire import Fault
 
 from ..snapshot import BatchingSpec, Complaint
 from . import door
 from .batching import MAX_BATCH_BYTES, Way, way_of
-from .latency import LatencyTable
+from .calls import MOST, Call, Calls
+from .latencies import Latencies
 from .metrics import ReplicaMetrics
 from .queue import ModelQueue
-from .task import Dispatch
+from .task import Dispatch, Outcome
 
 HANG_OBJECTIVES = 10  # a replica hangs when its batch runs longer than so many objectives, ...
 HANG_P99S = 10  # ... so many times as long as predicted, and longer than the version's `hang_after_s`
@@ -32,6 +35,7 @@ class Registry(Protocol):
 
     frontend: str
     clock: Callable[[], float]
+    calls: Calls
 
     def queue(self, model: str, version: str) -> ModelQueue | None: ...
 
@@ -51,7 +55,9 @@ class Replica(asyncio.BufferedProtocol):
         self.in_flight: deque[Dispatch] = deque()
         self.free_at = 0.0
         self.replied_at = 0.0
-        self.table = LatencyTable()
+        self.concurrency = 1
+        self.latencies = Latencies()
+        self.table = self.latencies.at(1)
         self.way: Way = way_of(BatchingSpec())
         self.metrics = ReplicaMetrics()
         self.state: Literal["new", "starting", "ready", "gone"] = "new"
@@ -72,6 +78,7 @@ class Replica(asyncio.BufferedProtocol):
         self._lengths: tuple[int, int] | None = None
         self._silence: asyncio.TimerHandle | None = None  # ends it, if it says no hello
         self._retires = False
+        self._calls: dict[int, Call] = {}  # that its batches have made
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast, because uvloop's transports are no subclass of asyncio's.
@@ -118,7 +125,12 @@ class Replica(asyncio.BufferedProtocol):
         match message:
             case wire.Reply() if self._queue is not None:
                 self._on_reply(message, body)
-            case wire.Reply() | wire.Credit() if self.state == "gone":
+            case wire.Call() if self._queue is not None and self.state == "ready":
+                self._on_call(self._queue, message, body)
+            case wire.Cancel() if self._queue is not None:
+                if (call := self._calls.pop(message.id, None)) is not None:
+                    call.leave()
+            case wire.Reply() | wire.Credit() | wire.Call() | wire.Cancel() if self.state == "gone":
                 pass  # it crossed our word that we want no more of it
             case wire.Credit() if self._queue is not None and self.state == "ready":
                 self._earn(message.credits)
@@ -164,6 +176,9 @@ class Replica(asyncio.BufferedProtocol):
             self.hello = hello
             self.state = "starting"
             self.name = hello.replica
+            if (concurrency := queue.spec.concurrency) > 1:
+                self.concurrency, self.latencies = concurrency, Latencies(concurrency)
+                self.table = self.latencies.at(1)
             self.metrics = queue.metrics.replicas.setdefault(hello.replica, self.metrics)
             self._queue = queue
             self._everyone.add(self)
@@ -191,17 +206,23 @@ class Replica(asyncio.BufferedProtocol):
             del shapes[1:]
         raw = [i for i, task in enumerate(dispatch.tasks) if task.raw]
         self._next_id += 1
-        batch = wire.Batch(self._next_id, len(tensors), dtypes, shapes, raw, kinds)
+        left_s = 0.0
+        if self._queue is not None and self._queue.spec.uses:
+            left_s = max(1e-6, max(task.latest for task in dispatch.tasks) - dispatch.sent_at)
+        batch = wire.Batch(self._next_id, len(tensors), dtypes, shapes, raw, kinds, left_s)
         self._write(batch, [tensor.data for tensor in tensors])
         self.credits -= 1
         if not self.in_flight:
             self._began_at = dispatch.sent_at
         self.in_flight.append(dispatch)
         self._ids.append(self._next_id)
+        if self.concurrency > 1:
+            dispatch.at_once = min(len(self._ids), self.concurrency)
 
-    def _earn(self, credits: int) -> None:
-        if self.credits + len(self.in_flight) + credits > door.MAX_CREDITS:
-            raise WireError(f"It gives more than {door.MAX_CREDITS} credits.")
+    def _earn(self, credits: int, answered: int = 0) -> None:
+        most = max(door.MAX_CREDITS, self.concurrency)
+        if self.credits + len(self.in_flight) - answered + credits > most:
+            raise WireError(f"It gives more than {most} credits.")
         self.credits += credits
 
     def ask_for_credit(self) -> None:
@@ -210,36 +231,76 @@ class Replica(asyncio.BufferedProtocol):
             self._write(wire.Backlog())
 
     def _on_reply(self, reply: wire.Reply, body: memoryview) -> None:
-        if not self._ids or self._ids[0] != reply.id:
+        turn = 0 if self.concurrency == 1 else self._place(reply.id)
+        if not self._ids or self._ids[turn] != reply.id:
             raise WireError(f"It answered batch {reply.id}, whose turn it is not.")
-        dispatch = self.in_flight[0]
+        dispatch = self.in_flight[turn]
         outcomes = door.outcomes(reply, body, dispatch.tasks)
-        self._earn(reply.credits)
-        self.in_flight.popleft()
-        self._ids.popleft()
+        self._earn(reply.credits, answered=1)
+        dispatch.at_once = max(dispatch.at_once, min(len(self._ids), self.concurrency))
+        del self.in_flight[turn], self._ids[turn]
         now = self._registry.clock()
         dispatch.replied_at = self._began_at = now
         dispatch.compute_s = reply.compute_s
+        dispatch.partial = reply.partial
+        if self._calls:
+            self._let_go([id for id, call in self._calls.items() if call.batch == reply.id])
         self.metrics.answered += dispatch.size
         self.metrics.latency.observe(now - dispatch.sent_at)
         if self._queue is not None:
             self._queue.answered(self, dispatch, outcomes)
         self._end_if_retired()
 
+    def _on_call(self, queue: ModelQueue, message: wire.Call, body: memoryview) -> None:
+        """Ask another model in its name."""
+
+        def tell(outcome: Outcome) -> None:
+            self._calls.pop(message.id, None)
+            if isinstance(outcome, Tensor):
+                self._write(wire.Called(message.id, outcome.dtype, outcome.shape, None), [outcome.data])
+            elif isinstance(outcome, Fault):
+                self._write(wire.Called(message.id, "", (), outcome))
+            else:
+                self._write(wire.Called(message.id, "", (), None), [outcome])
+
+        if message.id in self._calls:
+            raise WireError(f"It made the call {message.id} twice.")
+        if message.batch not in self._ids:
+            tell(Fault("not_needed", "The query that called it is answered."))
+        elif len(self._calls) >= MOST * self.concurrency:
+            tell(Fault("overload", f"{len(self._calls)} calls are under way; {MOST} a query is the most."))
+        else:
+            dispatch = self.in_flight[self._ids.index(message.batch)]
+            call = self._registry.calls.ask(queue.spec, dispatch, message, body, tell)
+            if call is not None:
+                self._calls[message.id] = call
+
+    def _let_go(self, calls: Sequence[int]) -> None:
+        """Nobody waits for these any more."""
+        for id in calls:
+            self._calls.pop(id).leave()
+
+    def _place(self, id: int) -> int:
+        """Of a batch among those in flight."""
+        return self._ids.index(id) if id in self._ids else 0
+
     def look_for_hang(self, now: float) -> None:
-        """Give the replica up where its batch has run for far too long. Management ends it."""
-        if not self.in_flight or self._queue is None:
+        """Give the replica up where a batch has run for far too long. Management ends it."""
+        if self._queue is None:
             return
-        dispatch = self.in_flight[0]
-        objective_s = max((task.objective_s for task in dispatch.tasks), default=0.0)
-        p99 = self.table.p99(dispatch.cost) or 0.0
-        allowed_s = max(HANG_OBJECTIVES * objective_s, HANG_P99S * p99, self._queue.spec.hang_after_s)
-        if now - self._began_at > allowed_s:
-            self.hangs = (
-                f"{self} hangs: a batch of {dispatch.size} has been running for {now - self._began_at:.1f} s."
-            )
-            log.warning("%s", self.hangs)
-            self._give_up()
+        running = [self.in_flight[0]] if self.in_flight and self.concurrency == 1 else list(self.in_flight)
+        for dispatch in running:
+            began_at = self._began_at if self.concurrency == 1 else dispatch.sent_at
+            objective_s = max((task.objective_s for task in dispatch.tasks), default=0.0)
+            p99 = self.table.p99(dispatch.cost) or 0.0
+            allowed_s = max(HANG_OBJECTIVES * objective_s, HANG_P99S * p99, self._queue.spec.hang_after_s)
+            if now - began_at > allowed_s:
+                self.hangs = (
+                    f"{self} hangs: a batch of {dispatch.size} has been running for {now - began_at:.1f} s."
+                )
+                log.warning("%s", self.hangs)
+                self._give_up()
+                return
 
     def _give_up(self) -> None:
         """Take everything from it, but stay connected: while it is, it is known to hang."""
@@ -249,6 +310,7 @@ class Replica(asyncio.BufferedProtocol):
         self.state = "gone"
         self.credits = 0
         self._queue = None
+        self._let_go(list(self._calls))
         self.in_flight.clear()
         self._ids.clear()
         self._registry.replicas_changed()
@@ -297,6 +359,7 @@ class Replica(asyncio.BufferedProtocol):
         if queue is not None:
             queue.metrics.replicas.pop(self.name, None)
         self._queue = None
+        self._let_go(list(self._calls))
         self.in_flight.clear()
         if queue is not None and lost:
             queue.lost(lost)

@@ -51,7 +51,8 @@ class Answer(NamedTuple):
     """`output` is None where it is the default output; `fault` then says why.
 
     `version` is the model's that answered, or was to answer. Without a choice among models `choice` is None.
-    By its `token` feedback is given, where the application collects any.
+    By its `token` feedback is given, where the application collects any. It is `partial` where a pipeline
+    did without the output of a model that it called.
     """
 
     query_id: int
@@ -60,6 +61,7 @@ class Answer(NamedTuple):
     version: str
     choice: Choice | None = None
     token: str | None = None
+    partial: bool = False
 
 
 Reply = Callable[[list[Answer]], None]

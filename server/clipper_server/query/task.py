@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -73,6 +73,7 @@ class Dispatch(msgspec.Struct, gc=False, eq=False):
     reason: str
     sent_at: float
     size: int = 0
+    at_once: int = 1  # that its replica worked on, this one included
     replica: str = ""
     was_idle: bool = False
     predicted_s: float | None = None
@@ -80,6 +81,8 @@ class Dispatch(msgspec.Struct, gc=False, eq=False):
     alone: bool = False  # it may kill its replica, and shares it with nothing
     replied_at: float | None = None
     compute_s: float | None = None
+    partial: bool = False  # defaults stand in it for what was called
+    calls: list[Any] | None = None  # what it called, as legs of its traces
 
     def __post_init__(self) -> None:
         self.size = len(self.tasks)

@@ -23,6 +23,7 @@ class Leg(msgspec.Struct, gc=False):
     dispatch: Dispatch | None
     losses: int
     fault: Fault | None
+    finished_at: float | None = None  # of a call
 
 
 class Chosen(msgspec.Struct, gc=False):
@@ -89,18 +90,21 @@ def describe(trace: Trace, frontend: str) -> dict[str, Any]:
         "explanation": trace.fault.message if trace.fault else None,
         "objective_ms": ms(trace.deadline),
         "took_ms": ms(trace.finished_at),
-        "models": [
-            {
-                "version": leg.version,
-                "cache": leg.cache,
-                "queued_at_ms": ms(leg.entered_at),
-                "fault": leg.fault.reason if leg.fault else None,
-                "explanation": leg.fault.message if leg.fault else None,
-                "replicas_lost": leg.losses,
-                "batch": None if leg.dispatch is None else _batch(leg.dispatch, ms),
-            }
-            for leg in ([trace.legs] if isinstance(trace.legs, Leg) else trace.legs)
-        ],
+        "models": [_leg(leg, ms) for leg in ([trace.legs] if isinstance(trace.legs, Leg) else trace.legs)],
+    }
+
+
+def _leg(leg: Leg, ms: Any) -> dict[str, Any]:
+    return {
+        "version": leg.version,
+        "cache": leg.cache,
+        "queued_at_ms": ms(leg.entered_at),
+        "finished_at_ms": ms(leg.finished_at),
+        "fault": leg.fault.reason if leg.fault else None,
+        "explanation": leg.fault.message if leg.fault else None,
+        "replicas_lost": leg.losses,
+        "batch": None if leg.dispatch is None else _batch(leg.dispatch, ms),
+        "calls": [_leg(each, ms) for each in (leg.dispatch.calls or ())] if leg.dispatch else [],
     }
 
 
@@ -108,6 +112,7 @@ def _batch(dispatch: Dispatch, ms: Any) -> dict[str, Any]:
     return {
         "replica": dispatch.replica,
         "size": dispatch.size,
+        "at_once": dispatch.at_once,
         "limit": round(dispatch.limit, 1),
         "reason": dispatch.reason,
         "sent_at_ms": ms(dispatch.sent_at),

@@ -212,6 +212,7 @@ class Version(TypedDict):
     holds. `autoscaling` holds the two bounds,
     and `cpu_percent` the CPU load at which Kubernetes keeps it where that scales it.
 
+    `used_by` are the versions that call it, as model:version.
     `state` is starting, ready, crashing or failed; `error` says why for the last two.
     """
 
@@ -226,6 +227,10 @@ class Version(TypedDict):
     columns: dict[str, str] | None
     hang_after_s: float
     max_cached_input: int
+    concurrency: int
+    uses: list[str]
+    stages: list[list[str]]
+    used_by: list[str]
     num_replicas: int
     ready_replicas: int
     autoscaling: list[int] | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ..control import uses
 from ..frontends import Frontends
 from ..reconciler import Reconciler
 from ..running import Running
@@ -44,6 +45,10 @@ class Describe:
             "columns": version.columns,
             "hang_after_s": version.hang_after_s,
             "max_cached_input": version.max_cached_input,
+            "concurrency": version.concurrency,
+            "uses": version.uses,
+            "stages": version.stages,
+            "used_by": uses.users_of(self._state, version.model),
             "num_replicas": num_replicas,
             "ready_replicas": ready,
             "autoscaling": [bounds.min_replicas, bounds.max_replicas] if bounds else None,

@@ -43,6 +43,9 @@ class NewVersion(Body):
     batch_delay_micros: Whole = 0
     hang_after_s: Number = DEFAULT_HANG_AFTER_S
     max_cached_input: Whole = DEFAULT_MAX_CACHED_INPUT
+    concurrency: Whole = 1
+    uses: list[str] = Field(default_factory=list)
+    stages: list[list[str]] = Field(default_factory=list)
     resources: Limits = Field(default_factory=Limits)
     python: str = ""
     image: str = ""
@@ -87,6 +90,9 @@ class Versions:
             parse_batching(new.batching, new.batch_delay_micros),
             hang_after_s=new.hang_after_s,
             max_cached_input=new.max_cached_input,
+            concurrency=new.concurrency,
+            uses=new.uses,
+            stages=new.stages,
             resources=Resources.of(**new.resources.model_dump()),
             runtime=Runtime(new.python, image=new.image),
             env=variables.read(new.env),

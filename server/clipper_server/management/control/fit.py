@@ -5,7 +5,7 @@ from __future__ import annotations
 from clipper_container.errors import BadRequest
 
 from ..state import State, Version
-from . import find
+from . import find, uses
 
 
 def deciding(state: State, model: str) -> list[Version]:
@@ -21,7 +21,7 @@ def deciding(state: State, model: str) -> list[Version]:
 
 def fits(state: State, version: Version) -> bool:
     """Whether it may be current: all applications that its model is linked to send what it takes."""
-    return _misfit(state, version) is None
+    return _misfit(state, version) is None and uses.circle(state, version) is None
 
 
 def check_fits(state: State, version: Version) -> None:
@@ -33,6 +33,8 @@ def check_fits(state: State, version: Version) -> None:
             f"version {version.version} takes {version.input_type}, and cannot be current. Unlink the model "
             "first, or link another one."
         )
+    if (why := uses.circle(state, version)) is not None:
+        raise BadRequest(why)
 
 
 def _misfit(state: State, version: Version) -> tuple[str, str] | None:

@@ -24,9 +24,12 @@ def of(state: State, replica_token: Callable[[Version], str]) -> Snapshot:
             version.batching,
             version.size,
             version.hang_after_s,
-            version.max_cached_input,
+            -1 if version.uses else version.max_cached_input,  # what it uses may be another one tomorrow
             version.autoscaling is not None,
             version.columns,
+            version.concurrency,
+            version.uses,
+            version.stages,
         )
         for version in state.versions()
         if version.state != "failed"

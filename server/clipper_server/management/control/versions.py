@@ -20,7 +20,7 @@ from ..artifacts import Artifacts
 from ..events import Events
 from ..frontends import Frontends
 from ..state import State, Version
-from . import find, policies, rollouts, shadows
+from . import find, policies, rollouts, shadows, uses
 from .fit import check_fits, fits
 from .names import check_name
 from .publisher import Publisher, by, subject
@@ -91,6 +91,7 @@ class Versions:
         if version.max_cached_input < 0:
             raise BadRequest("max_cached_input, in bytes, must not be below 0. With 0 nothing is cached.")
         check_num_replicas(version.num_replicas)
+        uses.check_version(self._state, version)
         before = self._state.version(version.model, version.version)
         if before is not None and before.state != "failed":
             taken = [v.version for v in self._state.versions() if v.model == version.model]
@@ -164,6 +165,7 @@ class Versions:
         policies.check_remove(self._state, removed)
         rollouts.check_remove(self._state, removed)
         shadows.check_remove(self._state, removed)
+        uses.check_remove(self._state, removed)
         was_current = self._state.current().get(model) == version
         self._state.remove_version(model, version)
         text = f"Removed {removed}."

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from clipper_container.errors import ClusterError
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE applications (
@@ -25,6 +25,7 @@ CREATE TABLE versions (
     labels TEXT NOT NULL, num_replicas INTEGER NOT NULL, batching TEXT NOT NULL, size TEXT,
     columns TEXT NOT NULL, hang_after_s REAL NOT NULL, max_cached_input INTEGER NOT NULL,
     resources TEXT NOT NULL, runtime TEXT NOT NULL, env TEXT NOT NULL, autoscaling TEXT NOT NULL,
+    concurrency INTEGER NOT NULL, uses TEXT NOT NULL, stages TEXT NOT NULL,
     deployed_by TEXT NOT NULL, message TEXT NOT NULL, make_current INTEGER NOT NULL, nonce TEXT NOT NULL,
     state TEXT NOT NULL, error TEXT,
     PRIMARY KEY (model, version)) STRICT;

@@ -36,7 +36,9 @@ class Version(msgspec.Struct, frozen=True):
 
     One without an artifact runs elsewhere, and dials in. `env` is added to its replicas' environment, and may
     hold secrets. `columns` are those of data frames, in the model's order, with what each holds.
-    `make_current` holds until it has come up. `nonce` tells it from others of its name, before it and after.
+    Each replica works on `concurrency` batches at once, and may call the models that it `uses`, in the
+    order of the `stages` where it has any. `make_current` holds until it has come up. `nonce` tells it from
+    others of its name, before it and after.
     """
 
     model: str
@@ -54,6 +56,9 @@ class Version(msgspec.Struct, frozen=True):
     env: dict[str, str] = {}
     autoscaling: Autoscaling | None = None
     columns: dict[str, str] | None = None
+    concurrency: int = 1
+    uses: list[str] = []
+    stages: list[list[str]] = []
     deployed_by: str = ""
     message: str = ""
     make_current: bool = True

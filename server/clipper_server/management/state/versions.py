@@ -20,6 +20,8 @@ _JSON_FIELDS: dict[str, Any] = {
     "resources": Resources,
     "runtime": Runtime,
     "env": dict[str, str],
+    "uses": list[str],
+    "stages": list[list[str]],
     "autoscaling": Autoscaling | None,
 }
 

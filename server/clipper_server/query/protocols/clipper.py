@@ -94,6 +94,8 @@ class ClipperProtocol:
         choice = b"" if answer.choice is None else _of(answer.choice)
         if answer.token is not None:
             choice += b',"feedback_token":"%b"' % answer.token.encode()
+        if answer.partial:
+            choice += b',"partial":true'
         if answer.fault is None:
             assert isinstance(answer.output, bytes)  # it did not ask for tensors
             text = b'{"query_id":%d,"output":%b,"default":false%b}'

@@ -6,7 +6,8 @@ is a version of the model that it is linked to. The first dimension of the input
 A default output is an answer like any other, marked by the header X-Default-Answer and by the parameter
 `defaults`, which has the reason for each input, by position. Where a policy has a choice, the parameters say
 what it chose: `model`, or `confidence` and `used` for each input, of so many `asked`. Where the application
-collects feedback, `feedback_token` has a token for each input, or null.
+collects feedback, `feedback_token` has a token for each input, or null. `partial` says of each, where
+one is, whether a pipeline did without the output of a model that it called.
 
 Outputs that JSON cannot have, FP16 and bytes that are no text, are binary even where JSON was asked for.
 """
@@ -271,4 +272,6 @@ def _chosen(answers: Sequence[Answer]) -> dict[str, Any]:
     tokens = [answer.token for answer in answers]
     if any(tokens):
         found["feedback_token"] = tokens
+    if any(answer.partial for answer in answers):
+        found["partial"] = [answer.partial for answer in answers]
     return found

@@ -1,0 +1,102 @@
+"""Deploys pipelines: functions that call models.
+
+What comes before a call, between calls and after them is plain Python. For those who think in graphs,
+`sequence`, `switch` and `fan_out` make such functions.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Unpack
+
+from clipper_container.calls import Models
+from clipper_container.errors import BadRequest
+from clipper_container.graphs import fan_out, sequence, switch
+
+from ..handles import ApplicationHandle, ModelHandle
+from ..objectives import objective
+from ..operations import Operations
+from ..options import DeployOptions
+from .arguments import DEFAULT_SLO_MICROS, Deployment, DeploymentHead, Model
+from .packaging import pack_and_deploy, pickled_function
+
+__all__ = ["create_endpoint", "deploy_pipeline", "fan_out", "sequence", "switch"]
+
+Answer = Callable[[Any, Models], Awaitable[Any]]
+CONCURRENCY = 64
+
+
+@dataclass(frozen=True)
+class Pipeline(Model):
+    """A function that calls models."""
+
+    loader = "pipeline"
+    answer: Answer
+
+    def parts(self) -> dict[str, bytes]:
+        if not inspect.iscoroutinefunction(self.answer):
+            raise BadRequest(
+                "A pipeline is `async def answer(query, models)`, for it waits for models: "
+                f"{getattr(self.answer, '__name__', 'this')!r} is no such function."
+            )
+        return pickled_function(self.answer, ("query", "models"))
+
+
+@dataclass(frozen=True)
+class _Deployment(Deployment, Pipeline, DeploymentHead): ...
+
+
+def deploy_pipeline(
+    clipper_conn: Operations,
+    name: str,
+    version: object,
+    answer: Answer,
+    *,
+    input_type: str = "json",
+    **options: Unpack[DeployOptions],
+) -> ModelHandle:
+    """Deploy `async def answer(query, models)`, which calls the models that it `uses`, as a model's version.
+
+    `await models["a"](input)` is that model's output for one input; several at once by `asyncio.gather`. With
+    `default=` it is that where there is no output in time, and the answer then says that it is partial. What
+    the function returns is the output.
+
+    Each replica works on `concurrency` queries at once, 64 by default. `DeployOptions` tells of `uses`, of
+    `stages` and of the others. Raises ArtifactError where the function cannot be pickled; BadRequest for what
+    is no such function; and what `ClipperConnection.deploy_model` raises.
+    """
+    stages = [[stage] if isinstance(stage, str) else list(stage) for stage in options.get("stages", ())]
+    given: dict[str, Any] = {"concurrency": CONCURRENCY, "batching": "off", **options, "stages": stages}
+    if not given.get("uses"):
+        raise BadRequest('uses= names the models that the pipeline calls, such as uses=["detect", "read"].')
+    return pack_and_deploy(_Deployment(clipper_conn, name, version, input_type, answer, **given))
+
+
+def create_endpoint(
+    clipper_conn: Operations,
+    name: str,
+    answer: Answer,
+    *,
+    input_type: str = "json",
+    default_output: object = "None",
+    version: object = 1,
+    slo_micros: int = DEFAULT_SLO_MICROS,
+    slo_ms: float | None = None,
+    **options: Unpack[DeployOptions],
+) -> ApplicationHandle:
+    """Register an application, deploy a pipeline and link them: all under one name.
+
+    The latency objective is in microseconds, or with `slo_ms` in milliseconds. Raises as `deploy_pipeline`.
+    """
+    left_out = slo_ms is not None and slo_micros == DEFAULT_SLO_MICROS
+    slo = objective(None if left_out else slo_micros, slo_ms)
+    clipper_conn.register_application(name, input_type, default_output, slo)
+    try:
+        deploy_pipeline(clipper_conn, name, version, answer, input_type=input_type, **options)
+        clipper_conn.link_model_to_app(name, name)
+    except BaseException:
+        clipper_conn.unregister_application(name)
+        raise
+    return ApplicationHandle(clipper_conn, name)

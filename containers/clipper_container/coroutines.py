@@ -1,0 +1,11 @@
+"""Models that wait: whose function is `async def`."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+
+def is_async(predict: Any) -> bool:
+    """Whether a call of it returns something to await."""
+    return bool(getattr(predict, "is_async", False)) or inspect.iscoroutinefunction(predict)

@@ -1,0 +1,93 @@
+"""Which models use which: never in a circle, and never without one that is used."""
+
+from __future__ import annotations
+
+from clipper_container.credits import MAX_CONCURRENCY
+from clipper_container.errors import BadRequest
+
+from ...snapshot import MAX_DEPTH
+from ..state import State, Version
+
+
+def check_version(state: State, version: Version) -> None:
+    """Raises BadRequest where it declares what cannot be."""
+    if not 1 <= version.concurrency <= MAX_CONCURRENCY:
+        raise BadRequest(
+            f"concurrency is how many batches a replica works on at once, from 1 to {MAX_CONCURRENCY}, and "
+            f"is {version.concurrency}."
+        )
+    if len(set(version.uses)) < len(version.uses):
+        raise BadRequest("A model is in uses twice. Name each once.")
+    known = {found.model for found in state.versions() if found.state != "failed"}
+    for model in version.uses:
+        if model not in known and model != version.model:
+            raise BadRequest(
+                f"{version} uses {model}, and there is no such model. Deploy that first; models: "
+                f"{', '.join(sorted(known)) or 'none yet'}."
+            )
+    staged = [model for stage in version.stages for model in stage]
+    if version.stages and sorted(staged) != sorted(version.uses):
+        raise BadRequest(
+            f"stages name all models that {version} uses, each once, in the order in which they are called: "
+            f"{', '.join(staged)} are not {', '.join(version.uses) or 'none'}."
+        )
+    if (why := circle(state, version)) is not None:
+        raise BadRequest(why)
+
+
+def circle(state: State, version: Version) -> str | None:
+    """Why it may not be current: models would use one another in a circle, or too deeply."""
+    if not version.uses:
+        return None
+    uses = _uses(state)
+    uses[version.model] = uses.get(version.model, set()) | set(version.uses)
+    path = _path(uses, version.model, [])
+    if path is None:
+        return None
+    way = " → ".join(path)
+    if path[0] == path[-1]:
+        return f"{version} cannot be current: models would use one another in a circle, {way}."
+    return (
+        f"{version} cannot be current: models would use one another {len(path) - 1} deep, {way}. "
+        f"{MAX_DEPTH} is the most."
+    )
+
+
+def users_of(state: State, model: str) -> list[str]:
+    """The versions that use it, as model:version."""
+    return [str(found) for found in state.versions() if found.state != "failed" and model in found.uses]
+
+
+def check_remove(state: State, version: Version) -> None:
+    """Raises BadRequest where it answers for a model that another one uses."""
+    users = [user for user in users_of(state, version.model) if user != str(version)]
+    if users and state.current().get(version.model) == version.version:
+        raise BadRequest(
+            f"{version} answers {', '.join(users)}, which uses {version.model}: remove that first, or make "
+            "another version current, with set_model_version."
+        )
+
+
+def _uses(state: State) -> dict[str, set[str]]:
+    """By model, what is used by the versions of it that answer, or are about to."""
+    current = state.current()
+    canaries = {(rollout.model, rollout.canary) for rollout in state.live_rollouts()}
+    found: dict[str, set[str]] = {}
+    for version in state.versions():
+        answers = current.get(version.model) == version.version
+        comes = version.state == "starting" and version.make_current
+        if version.uses and (answers or comes or (version.model, version.version) in canaries):
+            found.setdefault(version.model, set()).update(version.uses)
+    return found
+
+
+def _path(uses: dict[str, set[str]], model: str, before: list[str]) -> list[str] | None:
+    """From the first model to itself, or too deep; None where there is no such way."""
+    path = [*before, model]
+    if len(path) > 1 and (model in before or len(path) > MAX_DEPTH + 1):
+        return path[path.index(model) :] if model in before else path
+    for used in sorted(uses.get(model, ())):
+        found = _path(uses, used, path)
+        if found is not None:
+            return found
+    return None

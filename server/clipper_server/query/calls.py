@@ -1,0 +1,249 @@
+"""Calls: what models ask of other models, by the connection over which their own batch came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from clipper_container import wire
+from clipper_container.columns import Columns, words
+from clipper_container.inputs import DTYPES, INPUT_TYPES, Tensor, sized_tensor
+from clipper_container.wire import Fault
+
+from ..snapshot import MAX_DEPTH, VersionSpec
+from .asked import ask
+from .cache import Cache
+from .deadlines import Deadlines
+from .policies import Arm, Counts, Decision
+from .queue import ModelQueue
+from .rollouts import Rollouts
+from .task import Dispatch, Outcome, Task
+from .traces import Leg
+
+MOST = 1000  # calls of one batch that are under way
+BACK_S = 2e-3  # the way back takes at least so long, ...
+BACK_SHARE = 0.05  # ... or this part of the time that its query had
+KEPT = 64  # calls of one batch, in its trace
+_NUMBERS = {"integers", "floats", "doubles"}
+
+
+class Find(Protocol):
+    def __call__(self, model: str, version: str | None) -> ModelQueue | None:
+        """The queue of that version, or of the current one; None where there is none."""
+
+
+class Call:
+    """One that is under way. `tell` is called with its outcome, at its deadline at the latest."""
+
+    __slots__ = (
+        *("batch", "depth", "received_at", "deadline", "finished"),
+        *("_clock", "_tell", "_task", "_counts", "_dispatch", "_joined"),
+    )
+
+    def __init__(
+        self,
+        batch: int,
+        depth: int,
+        dispatch: Dispatch,
+        deadline: float,
+        clock: Callable[[], float],
+        tell: Callable[[Outcome], None],
+    ) -> None:
+        self.batch = batch
+        self.depth = depth
+        self.received_at = clock()
+        self.deadline = deadline
+        self.finished = False
+        self._clock = clock
+        self._tell = tell
+        self._task: Task | None = None
+        self._counts: Counts | None = None
+        self._dispatch = dispatch
+        self._joined = False
+
+    def put(self, cache: Cache, queue: ModelQueue, tensor: Tensor, counts: Counts | None) -> None:
+        self._counts = counts
+        task = self._task = ask(self, cache, queue, tensor, True, True)
+        if task.outcome is not None and not self.finished:
+            self.settled()
+
+    def wait_for(self, task: Task) -> None:
+        self._task = task
+        task.waiters.add(self)
+
+    def joins(self, task: Task) -> None:
+        self._joined = True
+
+    def settled(self) -> None:
+        if not self.finished:
+            assert self._task is not None
+            assert self._task.outcome is not None
+            self._end(self._task.outcome)
+
+    def expire(self) -> None:
+        """The deadline has come."""
+        assert self._task is not None
+        self._task.leave(self)
+        self._end(self._task.queue.why_late(self._task, self._clock()))
+
+    def leave(self) -> None:
+        """Nobody waits for it any more."""
+        self._tell = _nobody
+        if not self.finished:
+            self.finished = True
+            if self._task is not None:
+                self._task.leave(self)
+                self._note(Fault("not_needed", "The pipeline did not wait for it."))
+
+    def _end(self, outcome: Outcome) -> None:
+        self.finished = True
+        assert self._task is not None
+        if self._counts is not None:
+            self._counts.add(self._task, outcome)
+        self._note(outcome if isinstance(outcome, Fault) else None)
+        tell, self._tell = self._tell, _nobody  # which breaks a cycle
+        tell(outcome)
+
+    def _note(self, fault: Fault | None) -> None:
+        """In the trace of the batch that it is part of."""
+        task, kept = self._task, self._dispatch.calls
+        assert task is not None
+        if kept is None:
+            kept = self._dispatch.calls = []
+        if len(kept) < KEPT:
+            cache = "joined" if self._joined else task.cache
+            leg = Leg(task.queue.name, cache, self.received_at, task.dispatch, task.losses, fault)
+            leg.finished_at = self._clock()
+            kept.append(leg)
+
+
+class Calls:
+    """What those of one frontend share."""
+
+    def __init__(
+        self, clock: Callable[[], float], deadlines: Deadlines, cache: Cache, rollouts: Rollouts, find: Find
+    ) -> None:
+        self._clock = clock
+        self._deadlines = deadlines
+        self._cache = cache
+        self._rollouts = rollouts
+        self._find = find
+
+    def ask(
+        self,
+        caller: VersionSpec,
+        dispatch: Dispatch,
+        message: wire.Call,
+        body: memoryview,
+        tell: Callable[[Outcome], None],
+    ) -> Call | None:
+        """Ask the current version of a model; None where `tell` was told at once."""
+        now = self._clock()
+        model = message.model
+        depth = 1 + max((_depth(task) for task in dispatch.tasks), default=0)
+        if model not in caller.uses:
+            tell(_undeclared(caller, model))
+            return None
+        if depth > MAX_DEPTH:
+            tell(Fault("too_deep", f"It would be the call of a call, {depth} deep; {MAX_DEPTH} is the most."))
+            return None
+        decision = Decision([Arm(model, model, None)])
+        if self._rollouts.by_model:
+            decision = self._rollouts.resolve(decision, None, self._able)
+        arm = decision.arms[0]
+        queue = self._find(arm.model, arm.version)
+        if queue is None:
+            tell(Fault("no_replicas", f"{model} has no version that is deployed."))
+            return None
+        try:
+            tensor = input_of(queue.spec, message, body)
+        except (ValueError, TypeError, msgspec.MsgspecError) as error:
+            kind = INPUT_TYPES[queue.spec.input_type]
+            tell(Fault("bad_input", f"It takes {kind.name}, {kind.expects}, and got another: {error}."))
+            return None
+        deadline = min(self._deadline(caller, dispatch, model, now), now + message.left_s)
+        if deadline <= now:
+            tell(Fault("deadline", "It was called when the time was over."))
+            return None
+        call = Call(message.batch, depth, dispatch, deadline, self._clock, tell)
+        call.put(self._cache, queue, tensor, decision.sides[0] if decision.sides else None)
+        if call.finished:
+            return None
+        self._deadlines.watch(call)
+        return call
+
+    def _deadline(self, caller: VersionSpec, dispatch: Dispatch, model: str, now: float) -> float:
+        """When the model is to have answered: what comes after it has its share of the time that is left."""
+        latest = max(task.latest for task in dispatch.tasks)
+        objective_s = max(task.objective_s for task in dispatch.tasks)
+        slack_s = latest - max(BACK_S, BACK_SHARE * objective_s) - now
+        place = next((i for i, stage in enumerate(caller.stages) if model in stage), None)
+        if place is None or place == len(caller.stages) - 1 or slack_s <= 0:
+            return now + slack_s
+        takes = [self._p99(stage) for stage in caller.stages[place:]]
+        return now + slack_s * (takes[0] / sum(takes) if sum(takes) else 1 / len(takes))
+
+    def _p99(self, stage: Sequence[str]) -> float:
+        """What the slowest model of a stage is predicted to take, in seconds; 0 where nobody knows."""
+        queues = [queue for model in stage if (queue := self._find(model, None)) is not None]
+        found = [queue.ready[0].table.p99(1.0) or 0.0 for queue in queues if queue.ready]
+        return max(found, default=0.0)
+
+    def _able(self, arm: Arm) -> bool:
+        queue = self._find(arm.model, arm.version)
+        return queue is not None and (bool(queue.ready) or queue.spec.wakes)
+
+
+def input_of(spec: VersionSpec, call: wire.Call, body: memoryview) -> Tensor:
+    """What a call brought, as that version takes it. Raises ValueError, or msgspec.MsgspecError."""
+    kind = INPUT_TYPES[spec.input_type]
+    dtype, shape = call.dtype, call.shape
+    if dtype in ("str", "bytes"):
+        if dtype == kind.dtype:
+            if dtype == "str":
+                str(body, "utf-8")
+            return Tensor(body, (len(body),), dtype)
+        if dtype == "bytes" or spec.input_type != "json":
+            raise ValueError(f"a text of type {dtype}")
+        return kind.encode(str(body, "utf-8"))
+    if dtype:
+        if dtype not in DTYPES:
+            raise ValueError("a tensor of no type of numbers")
+        tensor = sized_tensor(body, shape, dtype)
+        if spec.input_type == "ndarray" or (dtype == kind.dtype and len(shape) == 1):
+            return tensor
+        value = np.frombuffer(body, dtype).reshape(shape)
+        if spec.input_type in _NUMBERS and value.ndim == 1:
+            if not np.can_cast(value.dtype, kind.dtype, "same_kind"):
+                raise ValueError(f"an array of {value.dtype}")
+            found = value.astype(kind.dtype)
+            return Tensor(found.tobytes(), found.shape, kind.dtype)
+        if spec.input_type != "json":
+            raise ValueError(f"an array of {value.dtype} and the shape {list(shape)}")
+        return kind.encode(value.tolist())
+    value = msgspec.json.decode(body, type=kind.json)
+    if spec.columns is not None:
+        try:
+            return Columns(spec.columns).of_rows([value])[0]
+        except ValueError as error:
+            raise ValueError(f"{error}; it is to be {words(spec.columns)}") from None
+    return kind.encode(value)
+
+
+def _depth(task: Task) -> int:
+    return max((getattr(waiter, "depth", 0) for waiter in task.waiters), default=0)
+
+
+def _undeclared(caller: VersionSpec, model: str) -> Fault:
+    used = ", ".join(caller.uses) or "none"
+    return Fault(
+        "undeclared",
+        f"{caller.model}:{caller.version} calls it, and was deployed with uses={used}. Name it there.",
+    )
+
+
+def _nobody(_outcome: Outcome) -> None:
+    """Takes the place of who waited for a call."""
