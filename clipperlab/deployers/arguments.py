@@ -96,7 +96,7 @@ class _Options(_Shared):
     max_cached_input: int | None = None
     concurrency: int | None = None
     uses: Sequence[str] | None = None
-    stages: Sequence[Sequence[str]] | None = None
+    stages: Sequence[str | Sequence[str]] | None = None
     make_current: bool | None = None
     rollout: Sequence[float] | None = None
     message: str | None = None

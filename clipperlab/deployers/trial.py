@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import pickle
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from clipper_container import inputs as types
@@ -40,4 +43,15 @@ def try_function(query: dict[str, Any], func: Callable[[Any], Any], input_type: 
         reloaded = pickle.loads(pickle_function(func, ("inputs",)))
     except (ArtifactError, BadRequest, pickle.PickleError, AttributeError, ImportError):
         return BAD_FUNCTION
-    return Framed(reloaded, None)(batch) if kind == "dataframe" else reloaded(batch)
+    outputs = Framed(reloaded, None)(batch) if kind == "dataframe" else reloaded(batch)
+    return _awaited(outputs) if inspect.isawaitable(outputs) else outputs
+
+
+def _awaited(outputs: Awaitable[Any]) -> Any:
+    """Of a function that waits: on a loop in a thread, for a notebook's own thread has one that runs."""
+
+    async def outcome() -> Any:
+        return await outputs
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, outcome()).result()

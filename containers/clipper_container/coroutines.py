@@ -8,4 +8,6 @@ from typing import Any
 
 def is_async(predict: Any) -> bool:
     """Whether a call of it returns something to await."""
-    return bool(getattr(predict, "is_async", False)) or inspect.iscoroutinefunction(predict)
+    if getattr(predict, "is_async", False) or inspect.iscoroutinefunction(predict):
+        return True
+    return callable(predict) and inspect.iscoroutinefunction(type(predict).__call__)

@@ -219,7 +219,6 @@ ONE, TWO = "with a list of inputs alone", r"with \(model, inputs\) alone"
 @pytest.mark.parametrize(
     ("func", "says"),
     [
-        *[(func, "async function") for func in (_later, _Later(), partial(_later))],
         (_one_by_one, "is a generator"),
         (Estimator, "deploy_model_class"),
         *[(func, ONE) for func in (lambda model, inputs: inputs, lambda: 1)],
@@ -238,6 +237,16 @@ def test_what_cannot_answer_is_refused_before_anything_is_deployed(func: Any, sa
             func if says != ONE else lambda inputs: inputs,  # type: ignore[misc, arg-type]
         )
     assert try_function({"input": [1.0]}, func, "doubles") == BAD_FUNCTION
+
+
+@pytest.mark.parametrize("func", [_later, _Later(), partial(_later)])
+def test_a_function_that_waits_is_a_model_by_itself_and_no_part_of_one(func: Any) -> None:
+    recorder = _Recorder()
+    deploy_python_closure(recorder, "m", 1, "doubles", func)
+    assert recorder.manifest.loader == "python"
+    assert try_function({"input": [1.0]}, func, "doubles") == [[1.0]]
+    with pytest.raises(BadRequest, match="async function"):
+        deploy_sklearn_model(recorder, "m", 1, "doubles", Estimator(), func)
 
 
 def test_what_may_answer_is_not_refused() -> None:

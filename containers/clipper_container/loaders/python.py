@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import pickle
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..coroutines import is_async
 from ..imports import check_imports
 from ..inputs import WHOLE
 from . import Predict
@@ -31,7 +31,7 @@ class Function:
 
     @property
     def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(self._function)
+        return is_async(self._function)
 
     def advice(self, input: Any) -> str:
         """What to say where it could not answer a list of this one input; "" where nothing is known.
