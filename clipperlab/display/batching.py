@@ -56,6 +56,7 @@ class BatchingView:
                 f"{replica['limit']:.0f} now."
                 for replica in frontend["replicas"]
             ]
+            lines += [each for replica in frontend["replicas"] for each in _at_once(replica)]
             lines += [
                 f"{window['ago_s']:.0f} s ago: {window['batches']} batches of {_mean(window):.1f} on the "
                 f"average, {window['largest']} at most, {1000 * window['compute_s'] / window['batches']:.1f} "
@@ -119,6 +120,13 @@ class BatchingView:
 
 def _sum(windows: Sequence[Mapping[str, Any]], field: str) -> float:
     return float(sum(window[field] for window in windows))
+
+
+def _at_once(replica: Mapping[str, Any]) -> list[str]:
+    """How long a batch of one input takes, by how many there are at once; and whether that is any use."""
+    found = [f"{each['at_once']} at once {each['mean_ms']:.3g} ms each" for each in replica["at_once"]]
+    lines = [f"Replica {replica['replica']}, one input: {', '.join(found)}."] if found else []
+    return [*lines, *([replica["useless"]] if replica["useless"] else [])]
 
 
 def _mean(window: Mapping[str, Any]) -> float:

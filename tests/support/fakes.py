@@ -7,6 +7,7 @@ import dataclasses
 from collections import deque
 from collections.abc import Callable
 
+from clipper_container.credits import credits_for
 from clipper_container.errors import BadRequest, ClusterError, DeployError
 from clipper_container.inputs import Tensor
 from clipper_container.resources import Resources
@@ -92,12 +93,12 @@ class FakeReplica:
         name: str = "0",
     ) -> None:
         self.name = name
-        self.credits = credits
+        self.concurrency = queue.spec.concurrency
+        self.credits = credits if self.concurrency == 1 else credits_for(self.concurrency)
         self.in_flight: deque[Dispatch] = deque()
         self.free_at = 0.0
         self.replied_at = 0.0
-        self.concurrency = 1
-        self.latencies = Latencies()
+        self.latencies = Latencies(self.concurrency)
         self.table = self.latencies.at(1)
         self.way: Way = way_of(BatchingSpec())
         self.batches: list[list[str]] = []
@@ -120,6 +121,10 @@ class FakeReplica:
         self.in_flight.append(dispatch)
         inputs = [bytes(task.tensor.data) for task in dispatch.tasks]
         cost_s = self.cost_s(dispatch.size)
+        if self.concurrency > 1:  # and it waits: for so many at once as for one
+            dispatch.at_once = len(self.in_flight)
+            loop.call_later(cost_s, self._reply, dispatch, inputs, cost_s)
+            return
         self._busy_until = max(self._busy_until, loop.time()) + cost_s
         loop.call_at(self._busy_until, self._reply, dispatch, inputs, cost_s)
 
@@ -130,7 +135,8 @@ class FakeReplica:
     def _reply(self, dispatch: Dispatch, inputs: list[bytes], cost_s: float) -> None:
         if not self.alive:
             return
-        assert self.in_flight.popleft() is dispatch
+        assert self.concurrency > 1 or self.in_flight[0] is dispatch
+        del self.in_flight[next(i for i, each in enumerate(self.in_flight) if each is dispatch)]
         dispatch.replied_at = asyncio.get_running_loop().time()
         dispatch.compute_s = cost_s
         self.credits += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Protocol
 
 from .batching import Way
@@ -21,6 +21,10 @@ class Server(Protocol):
     """What admission needs to know of a replica."""
 
     concurrency: int
+
+    @property
+    def in_flight(self) -> Sized: ...
+
     free_at: float
     table: LatencyTable
     way: Way
@@ -66,7 +70,7 @@ class Admission:
             if steady_s is None or lone_s is None:
                 return None
             rate += server.concurrency * steady / steady_s
-            first += server.concurrency * steady
+            first += max(1, server.concurrency - len(server.in_flight)) * steady
             # What fits into the next batch costs it little. What does not will be in a full one.
             own_s = min(own_s, lone_s if ahead + 1 <= steady else steady_s)
             soonest = min(soonest, max(0.0, server.free_at - now))
