@@ -10,6 +10,7 @@ thread, so that a frontend that comes, goes or asks is heard.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -154,6 +155,8 @@ class Links:
         self._look_again = 0.0
         self._told: Link | None = None  # the frontend that is told of metrics
         self._selector = selectors.DefaultSelector()
+        self._watch: Callable[[Link], object] = self._register
+        self._unwatch: Callable[[Link], object] = self._selector.unregister
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
@@ -192,27 +195,53 @@ class Links:
                 self._baton.release()
         return self._inbox.popleft()
 
-    def fileno(self) -> int:
-        """Of what can be read when there is something to `look` at."""
-        return self._selector.fileno()
-
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Within the block who has called this reads the sockets, by `look` alone."""
+    def watched_by(self, loop: asyncio.AbstractEventLoop, came: Callable[[], None]) -> Iterator[None]:
+        """Within the block the event loop reads the sockets, and calls `came` when something has come.
+
+        Who does this calls `look_after` once in a while.
+        """
+
+        def read(link: Link) -> None:
+            self._on_data(link)
+            self._greet()
+            came()
+
+        def woken() -> None:
+            os.read(self._wake_read, 64)
+            self._greet()
+            came()
+
         self._take_baton()
+        self._watch = lambda link: loop.add_reader(link, read, link)
+        self._unwatch = loop.remove_reader
+        loop.add_reader(self._wake_read, woken)
+        for link in self._links.values():
+            self._selector.unregister(link)
+            self._watch(link)
         try:
             yield
         finally:
+            loop.remove_reader(self._wake_read)
+            for link in self._links.values():
+                loop.remove_reader(link)
+                self._selector.register(link, selectors.EVENT_READ, link)
+            self._watch, self._unwatch = self._register, self._selector.unregister
             self._baton.release()
 
-    def look(self) -> list[Work] | None:
-        """The batches that have come, without waiting for any; None when all was drained."""
-        self._poll(wait=False)
-        if not self._inbox and self._drained():
-            return None
+    def taken(self) -> list[Work] | None:
+        """The batches that have come; None when all was drained."""
+        if not self._inbox:
+            return None if self._drained() else []
         found = list(self._inbox)
         self._inbox.clear()
         return found
+
+    def look_after(self) -> None:
+        """Look for frontends, and tell of metrics."""
+        self._find_frontends()
+        self._tell_metrics()
+        self._greet()
 
     def lend(self) -> None:
         """The model is about to compute for a while: let the wire thread read the sockets until `take`."""
@@ -248,6 +277,9 @@ class Links:
             self._baton.acquire()
             self._wanted = False
 
+    def _register(self, link: Link) -> None:
+        self._selector.register(link, selectors.EVENT_READ, link)
+
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # it is full of reasons to wake
             os.write(self._wake_write, b"!")
@@ -268,17 +300,21 @@ class Links:
                 finally:
                     self._baton.release()
 
-    def _poll(self, *, wait: bool = True) -> None:
+    def _poll(self) -> None:
         """Handle what has come, or wait for it, at most until the next look for frontends."""
         if time.monotonic() >= self._look_again:
             self._look_again = time.monotonic() + LOOK_AGAIN_S
             self._find_frontends()
             self._tell_metrics()
-        for key, _ in self._selector.select(max(0.0, self._look_again - time.monotonic()) if wait else 0.0):
+        for key, _ in self._selector.select(max(0.0, self._look_again - time.monotonic())):
             if key.data is None:
                 os.read(self._wake_read, 64)
             else:
                 self._on_data(key.data)
+        self._greet()
+
+    def _greet(self) -> None:
+        """Offer the model where it is known; or ask for release from there."""
         for link in self._links.values():
             if self._ready and link.welcome and not link.offered:
                 link.offered = True
@@ -315,7 +351,7 @@ class Links:
             except OSError:
                 continue  # it is just starting or just ending: the next look will tell
             self._links[address] = link
-            self._selector.register(link, selectors.EVENT_READ, link)
+            self._watch(link)
             link.send(self._hello)
 
     def _on_data(self, link: Link) -> None:
@@ -356,7 +392,7 @@ class Links:
     def _drop(self, link: Link, why: str) -> None:
         if why and not self._draining:
             log.warning("%s", why)
-        self._selector.unregister(link)
+        self._unwatch(link)
         self._links.pop(link.address, None)
         link.close()
         self.credits.leave(link)

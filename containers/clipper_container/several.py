@@ -48,34 +48,28 @@ class OnLoop:
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
-        self._links.called, self._links.gone = self._calls.called, self._gone
-        with self._links.held():
-            drained = loop.create_future()
+        links = self._links
+        links.called, links.gone = self._calls.called, self._gone
+        drained = loop.create_future()
+        timer: asyncio.Handle | None = None
 
-            timer: asyncio.Handle | None = None
+        def came() -> None:
+            works = links.taken()
+            if works is None and not drained.done():
+                drained.set_result(None)
+            for work in works or ():
+                task = loop.create_task(self._work_on(work))
+                self._under_way[task] = work.link
+                task.add_done_callback(self._under_way.pop)
 
-            def look() -> None:
-                try:
-                    works = self._links.look()
-                except BaseException as error:  # what a model's own timer raises a moment too late
-                    faults.show(error)
-                    return
-                if works is None:
-                    if not drained.done():
-                        drained.set_result(None)
-                    return
-                for work in works:
-                    task = loop.create_task(self._work_on(work))
-                    self._under_way[task] = work.link
-                    task.add_done_callback(self._under_way.pop)
+        def look_after() -> None:
+            nonlocal timer
+            timer = loop.call_later(LOOK_AGAIN_S, look_after)
+            links.look_after()
+            came()
 
-            def look_again() -> None:
-                nonlocal timer
-                timer = loop.call_later(LOOK_AGAIN_S, look_again)
-                look()
-
-            look_again()
-            loop.add_reader(self._links.fileno(), look)
+        with links.watched_by(loop, came):
+            look_after()
             try:
                 await drained
                 while self._under_way:
@@ -83,7 +77,6 @@ class OnLoop:
             finally:
                 if timer is not None:
                     timer.cancel()
-                loop.remove_reader(self._links.fileno())
 
     async def _work_on(self, work: Work) -> None:
         async with self._room:
@@ -100,7 +93,15 @@ class OnLoop:
         started = time.perf_counter()
         try:
             given = inputs.decode(batch.count, batch.each(), batch.shapes, work.body)
-            async with asyncio.timeout(batch.left_s or None):
+            if batch.left_s:
+                loop, task = asyncio.get_running_loop(), asyncio.current_task()
+                assert task is not None
+                timer = loop.call_later(batch.left_s, task.cancel)
+                try:
+                    outputs = await self._predict(given)
+                finally:
+                    timer.cancel()
+            else:
                 outputs = await self._predict(given)
             took_s = time.perf_counter() - started
             children.end_if_child()
@@ -108,7 +109,7 @@ class OnLoop:
         except BaseException as error:
             took_s = time.perf_counter() - started
             children.end_if_child(error)
-            if isinstance(error, TimeoutError) and batch.left_s and took_s >= batch.left_s:
+            if isinstance(error, asyncio.CancelledError) and batch.left_s and took_s >= batch.left_s:
                 return took_s, Fault("deadline", "It was not done in the time that was left for it.")
             faults.show(error)
             return took_s, faults.model_error(error)

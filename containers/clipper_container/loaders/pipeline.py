@@ -25,6 +25,8 @@ class Pipeline:
 
     async def __call__(self, inputs: Any) -> list[Any]:
         models = calls.current.get()
+        if len(inputs) == 1:
+            return [await self._answer(inputs[0], models)]
         return list(await asyncio.gather(*(self._answer(query, models) for query in inputs)))
 
     async def _answer(self, query: Any, models: calls.Models) -> Any:
