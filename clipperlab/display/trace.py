@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from typing import Any
 
 from .. import draw
@@ -41,6 +42,7 @@ class Trace(dict[str, Any]):
                 )
             if several and leg["fault"]:
                 lines.append(f"    {leg['fault']}: {leg['explanation']}")
+            lines += _called(leg["calls"], "    ")
         if self["explanation"]:
             lines.append(f"  {self['reason']}: {self['explanation']}")
         return "\n".join(lines)
@@ -62,22 +64,45 @@ class Trace(dict[str, Any]):
 
     def _repr_html_(self) -> str:
         story = f"<pre>{html.escape(str(self))}</pre>"
-        took = {
-            leg["version"]: _parts(leg["batch"], self["took_ms"])
-            for leg in self["models"]
-            if leg["batch"] is not None
-        }
+        took = dict(_rows(self["models"], self["took_ms"]))
         if not any(took.values()):
             return story
         return draw.stacked(took, title="Where its time went", unit="ms")._repr_html_() + story
 
 
-def _parts(batch: dict[str, Any], took_ms: float) -> dict[str, float]:
+def _called(calls: list[dict[str, Any]], indent: str) -> list[str]:
+    """The tree of what a pipeline called."""
+    lines = []
+    for leg in calls:
+        batch = leg["batch"]
+        size = "" if batch is None else f", in a batch of {batch['size']}"
+        came = f"{leg['fault']}: {leg['explanation']}" if leg["fault"] else "answered"
+        lines.append(
+            f"{indent}{_ms(leg['queued_at_ms'])}: called {leg['version']}{size}; cache: {leg['cache']}; "
+            f"{_ms(leg['finished_at_ms'])}: {came}"
+        )
+        lines += _called(leg["calls"], f"{indent}  ")
+    return lines
+
+
+def _rows(
+    legs: list[dict[str, Any]], end_ms: float, name: str = ""
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Name and parts of each leg that has a batch, and of its calls below it."""
+    for i, leg in enumerate(legs):
+        if leg["batch"] is not None:
+            number = f" ({i + 1})" if [each["version"] for each in legs].count(leg["version"]) > 1 else ""
+            yield f"{name}{leg['version']}{number}", _parts(leg["batch"], end_ms, leg)
+            yield from _rows(leg["calls"], end_ms, f"{name}└ ")
+
+
+def _parts(batch: dict[str, Any], took_ms: float, leg: dict[str, Any]) -> dict[str, float]:
     """What of the way to a model's answer took how long, or what of it there was until the query ended."""
-    waited = max(0.0, batch["sent_at_ms"])  # whoever joined came after it was sent
+    sent = max(leg["queued_at_ms"], batch["sent_at_ms"])  # whoever joined came after it was sent
+    waited = sent - leg["queued_at_ms"]
     if batch["replied_at_ms"] is None:
-        return {"waited": waited, "with the replica": max(0.0, took_ms - waited)}
-    away = batch["replied_at_ms"] - waited
+        return {"waited": waited, "with the replica": max(0.0, took_ms - sent)}
+    away = batch["replied_at_ms"] - sent
     computed = min(batch["compute_ms"] or 0.0, away)
     return {"waited": waited, "on the way": away - computed, "computed": computed}
 

@@ -1,10 +1,12 @@
 // @ts-check
-// One query's path: where it waited, when it went to which replica, and what of that was the model's own time.
+// One query's path: where it waited, when it went to which replica, and what of that was the model's own time;
+// below a pipeline, the same of each model that it called.
 import { BAD, COLOURS, GOOD, html, milliseconds, onWidth, svg } from "./drawing.js";
 
 const WIDTH = 520; // until it is known how wide it is
 const ROW = 26;
-const LEFT = 90;
+const LEFT = 110;
+const MOST = 24; // bars
 const STYLE = `
 .clipper-timeline { margin: 0; max-width: 640px; color: var(--jp-ui-font-color1, currentColor);
   font: 12px var(--jp-ui-font-family, system-ui, sans-serif); }
@@ -26,10 +28,22 @@ function bars(trace) {
     const replied = batch.replied_at_ms ?? trace.took_ms;
     found.push(["waits", 0, batch.sent_at_ms, COLOURS[1]]);
     found.push([leg.version, batch.sent_at_ms, replied, COLOURS[0]]);
-    if (batch.compute_ms) found.push(["computes", Math.max(batch.sent_at_ms, replied - batch.compute_ms), replied, GOOD]);
+    const calls = leg.calls ?? [];
+    if (batch.compute_ms && !calls.length)
+      found.push(["computes", Math.max(batch.sent_at_ms, replied - batch.compute_ms), replied, GOOD]);
+    called(calls, "", found);
   }
+  found.splice(MOST);
   found.push(["answered", 0, trace.took_ms, COLOURS[7]]);
   return found;
+}
+
+/** @param {any[]} calls @param {string} depth @param {[string, number, number, string][]} found */
+function called(calls, depth, found) {
+  for (const leg of calls) {
+    found.push([`${depth}└ ${leg.version}`, leg.queued_at_ms, leg.finished_at_ms, leg.fault ? BAD : GOOD]);
+    called(leg.calls ?? [], `${depth} `, found);
+  }
 }
 
 /** @param {{model: any, el: HTMLElement}} context */

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.support.liars import MOST_LIARS, OBJECTIVE_S, World, frames, step
 
@@ -15,9 +16,9 @@ randoms = st.randoms(use_true_random=False)
 
 
 class Liars(RuleBasedStateMachine):
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World()
+    @initialize(concurrency=st.sampled_from((1, 4)))
+    def begins(self, concurrency: int) -> None:
+        self.world = World(concurrency)
 
     @rule()
     def comes(self) -> None:
@@ -55,15 +56,17 @@ class Liars(RuleBasedStateMachine):
         self.world.check()
 
     def teardown(self) -> None:
-        self.world.end()
+        if hasattr(self, "world"):
+            self.world.end()
 
 
 TestLiars = Liars.TestCase
 TestLiars.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
 
 
-def test_a_long_walk_among_liars() -> None:
-    world, random = World(), Random(1)
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_long_walk_among_liars(concurrency: int) -> None:
+    world, random = World(concurrency), Random(1)
     for _ in range(STEPS):
         step(world, random)
     world.end()

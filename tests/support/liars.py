@@ -131,7 +131,9 @@ class Honest(Stranger):
 class World:
     """All of it. Every method is one step; `check` is what must be so after each."""
 
-    def __init__(self) -> None:
+    def __init__(self, concurrency: int = 1) -> None:
+        """The liars say that they work on so many batches at once, and may call the honest model."""
+        self._concurrency = concurrency
         self.loop = VirtualLoop()
         self.wrong: list[str] = []
         self.said = 0
@@ -152,6 +154,7 @@ class World:
         micros = int(1e6 * OBJECTIVE_S)
         applications = [ApplicationSpec(name, "doubles", -1, micros, [name]) for name in names]
         versions = [version_spec(model=name, credential=credential(name)) for name in names]
+        versions[1] = msgspec.structs.replace(versions[1], concurrency=self._concurrency, uses=[HONEST])
         self.configuration.apply(Snapshot(1, applications, versions, dict.fromkeys(names, "1")))
         self.honest = Honest(self.configuration)
         self.honest.join()
@@ -281,9 +284,20 @@ def _frame(random: Random, liar: Stranger) -> bytes:
     elif liar.replica.state == "starting" and kind < 0.6:
         message = _ready(random)
     elif liar.batches and kind < 0.7:
+        liar.batches.rotate(random.choice((0, 0, 0, 1)))
         message, body = _reply(random, liar.batches.popleft())
+    elif liar.batches and kind < 0.85:
+        message, body = _call(random, liar.batches[0])
     else:
-        other: Sequence[Callable[[Random], object]] = (_hello, _ready, _credit, _metrics, _stray, _anything)
+        other: Sequence[Callable[[Random], object]] = (
+            _hello,
+            _ready,
+            _credit,
+            _metrics,
+            _stray,
+            _cancel,
+            _anything,
+        )
         message = random.choice(other)(random)
     try:
         return b"".join(wire.frame(message, [body]))
@@ -317,6 +331,18 @@ def _credit(random: Random) -> object:
     return ["credit", _mostly(random, 1, NUMBERS)]
 
 
+def _call(random: Random, batch: wire.Batch) -> tuple[object, bytes]:
+    body = _mostly(random, b"[1.0]", BODIES)
+    left_s = _mostly(random, 0.5, FLOATS)
+    dtype, shape = _mostly(random, ("", ()), [("<f8", (1,)), (random.choice(TEXTS), tuple(NUMBERS[:3]))])
+    id, of = random.randrange(50), _mostly(random, batch.id, NUMBERS)
+    return ["call", id, of, _mostly(random, HONEST, TEXTS), left_s, dtype, shape], body
+
+
+def _cancel(random: Random) -> object:
+    return ["cancel", _mostly(random, random.randrange(50), NUMBERS)]
+
+
 def _metrics(random: Random) -> object:
     def metric() -> list[object]:
         bounds = [random.choice(FLOATS) for _ in range(random.choice((0, 1, 2)))]
@@ -341,7 +367,7 @@ def _anything(random: Random) -> object:
             return {random.choice(TEXTS): value(depth + 1) for _ in range(random.randrange(3))}
         return random.choice((NUMBERS, FLOATS, TEXTS, BODIES)[kind])
 
-    names = ("hello", "ready", "credit", "reply", "recall", "metrics", "draining")
+    names = ("hello", "ready", "credit", "reply", "call", "cancel", "recall", "metrics", "draining")
     return [random.choice(names), *(value(0) for _ in range(random.randrange(8)))]
 
 
@@ -370,7 +396,7 @@ def _reply(random: Random, batch: wire.Batch) -> tuple[object, bytes]:
     if fault is not None and random.random() < 0.8:
         sizes, tensors, faults, body = [], {}, {}, b""
     head = [_mostly(random, batch.id, NUMBERS), _mostly(random, 0.001, FLOATS), _mostly(random, 1, NUMBERS)]
-    return ["reply", *head, sizes, tensors, faults, fault], body
+    return ["reply", *head, sizes, tensors, faults, fault, random.random() < 0.1], body
 
 
 # A walk

@@ -17,6 +17,7 @@ from ..snapshot import MAX_DEPTH, VersionSpec
 from .asked import ask
 from .cache import Cache
 from .deadlines import Deadlines
+from .metrics import CallMetrics
 from .policies import Arm, Counts, Decision
 from .queue import ModelQueue
 from .rollouts import Rollouts
@@ -40,7 +41,7 @@ class Call:
 
     __slots__ = (
         *("batch", "depth", "received_at", "deadline", "finished"),
-        *("_clock", "_tell", "_task", "_counts", "_dispatch", "_joined"),
+        *("_clock", "_tell", "_task", "_counts", "_dispatch", "_joined", "_metrics"),
     )
 
     def __init__(
@@ -51,6 +52,7 @@ class Call:
         deadline: float,
         clock: Callable[[], float],
         tell: Callable[[Outcome], None],
+        metrics: CallMetrics,
     ) -> None:
         self.batch = batch
         self.depth = depth
@@ -63,6 +65,7 @@ class Call:
         self._counts: Counts | None = None
         self._dispatch = dispatch
         self._joined = False
+        self._metrics = metrics
 
     def put(self, cache: Cache, queue: ModelQueue, tensor: Tensor, counts: Counts | None) -> None:
         self._counts = counts
@@ -103,21 +106,21 @@ class Call:
         assert self._task is not None
         if self._counts is not None:
             self._counts.add(self._task, outcome)
+        if isinstance(outcome, Fault):
+            self._metrics.faults[outcome.reason] += 1
+        else:
+            self._metrics.latency.observe(self._clock() - self.received_at)
         self._note(outcome if isinstance(outcome, Fault) else None)
         tell, self._tell = self._tell, _nobody  # which breaks a cycle
         tell(outcome)
 
     def _note(self, fault: Fault | None) -> None:
-        """In the trace of the batch that it is part of."""
-        task, kept = self._task, self._dispatch.calls
+        task = self._task
         assert task is not None
-        if kept is None:
-            kept = self._dispatch.calls = []
-        if len(kept) < KEPT:
-            cache = "joined" if self._joined else task.cache
-            leg = Leg(task.queue.name, cache, self.received_at, task.dispatch, task.losses, fault)
-            leg.finished_at = self._clock()
-            kept.append(leg)
+        cache = "joined" if self._joined else task.cache
+        now = self._clock()
+        leg = Leg(task.queue.name, cache, self.received_at, task.dispatch, task.losses, fault, now)
+        _note(self._dispatch, leg)
 
 
 class Calls:
@@ -134,21 +137,28 @@ class Calls:
 
     def ask(
         self,
-        caller: VersionSpec,
+        calling: ModelQueue,
         dispatch: Dispatch,
         message: wire.Call,
         body: memoryview,
         tell: Callable[[Outcome], None],
     ) -> Call | None:
         """Ask the current version of a model; None where `tell` was told at once."""
-        now = self._clock()
-        model = message.model
-        depth = 1 + max((_depth(task) for task in dispatch.tasks), default=0)
+        now, caller, model = self._clock(), calling.spec, message.model
         if model not in caller.uses:
             tell(_undeclared(caller, model))
             return None
+        metrics = calling.metrics.calls.setdefault(model, CallMetrics())
+
+        def refuse(reason: str, text: str) -> None:
+            fault = Fault(reason, text)
+            metrics.faults[reason] += 1
+            _note(dispatch, Leg(model, "off", now, None, 0, fault, now))
+            tell(fault)
+
+        depth = 1 + max((_depth(task) for task in dispatch.tasks), default=0)
         if depth > MAX_DEPTH:
-            tell(Fault("too_deep", f"It would be the call of a call, {depth} deep; {MAX_DEPTH} is the most."))
+            refuse("too_deep", f"It would be the call of a call, {depth} deep; {MAX_DEPTH} is the most.")
             return None
         decision = Decision([Arm(model, model, None)])
         if self._rollouts.by_model:
@@ -156,19 +166,19 @@ class Calls:
         arm = decision.arms[0]
         queue = self._find(arm.model, arm.version)
         if queue is None:
-            tell(Fault("no_replicas", f"{model} has no version that is deployed."))
+            refuse("no_replicas", f"{model} has no version that is deployed.")
             return None
         try:
             tensor = input_of(queue.spec, message, body)
-        except (ValueError, TypeError, msgspec.MsgspecError) as error:
+        except (ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:
             kind = INPUT_TYPES[queue.spec.input_type]
-            tell(Fault("bad_input", f"It takes {kind.name}, {kind.expects}, and got another: {error}."))
+            refuse("bad_input", f"It takes {kind.name}, {kind.expects}, and got another: {error}.")
             return None
         deadline = min(self._deadline(caller, dispatch, model, now), now + message.left_s)
         if deadline <= now:
-            tell(Fault("deadline", "It was called when the time was over."))
+            refuse("deadline", "It was called when the time was over.")
             return None
-        call = Call(message.batch, depth, dispatch, deadline, self._clock, tell)
+        call = Call(message.batch, depth, dispatch, deadline, self._clock, tell, metrics)
         call.put(self._cache, queue, tensor, decision.sides[0] if decision.sides else None)
         if call.finished:
             return None
@@ -231,6 +241,14 @@ def input_of(spec: VersionSpec, call: wire.Call, body: memoryview) -> Tensor:
         except ValueError as error:
             raise ValueError(f"{error}; it is to be {words(spec.columns)}") from None
     return kind.encode(value)
+
+
+def _note(dispatch: Dispatch, leg: Leg) -> None:
+    """In the trace of the batch that called."""
+    if dispatch.calls is None:
+        dispatch.calls = []
+    if len(dispatch.calls) < KEPT:
+        dispatch.calls.append(leg)
 
 
 def _depth(task: Task) -> int:

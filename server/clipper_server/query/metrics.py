@@ -162,6 +162,14 @@ class ReplicaMetrics:
         return GPU(told[gpus.USED], told[gpus.TOTAL], told[gpus.BUSY])
 
 
+class CallMetrics:
+    """What became of a version's calls of one model."""
+
+    def __init__(self) -> None:
+        self.latency = Histogram()  # from a call to its output
+        self.faults: Counter[str] = Counter()
+
+
 class VersionMetrics:
     """What one version of a model did for this frontend."""
 
@@ -180,6 +188,7 @@ class VersionMetrics:
         self.joined = 0
         self.not_begun = 0  # nobody waited any more when its turn came
         self.replicas: dict[str, ReplicaMetrics] = {}
+        self.calls: dict[str, CallMetrics] = {}  # by the model that it called
 
 
 class _Only(Collector):
@@ -320,6 +329,13 @@ class _Families:
         ):
             self._observe(f"model_{name}", what, labels, histogram)
         yield
+        for called, calls in version.calls.items():
+            stage = {**labels, "called": called}
+            self._observe("call_latency_seconds", "From a call to its output", stage, calls.latency)
+            for reason, count in calls.faults.items():
+                what = "Calls without an output, by reason"
+                self._count("call_faults", what, {**stage, "reason": reason}, count)
+            yield
         for name, replica in list(version.replicas.items()):
             whose = {**labels, "replica": name}
             self._count("replica_predictions", "Inputs that the replica answered", whose, replica.answered)

@@ -271,7 +271,7 @@ class Replica(asyncio.BufferedProtocol):
             tell(Fault("overload", f"{len(self._calls)} calls are under way; {MOST} a query is the most."))
         else:
             dispatch = self.in_flight[self._ids.index(message.batch)]
-            call = self._registry.calls.ask(queue.spec, dispatch, message, body, tell)
+            call = self._registry.calls.ask(queue, dispatch, message, body, tell)
             if call is not None:
                 self._calls[message.id] = call
 
