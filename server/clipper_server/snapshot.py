@@ -13,7 +13,7 @@ from .policies import PolicySpec
 from .rollouts import RolloutReport, RolloutSpec
 from .shadows import ShadowSpec
 
-FORMAT = 7
+FORMAT = 8
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
 DEFAULT_HANG_AFTER_S = 10.0

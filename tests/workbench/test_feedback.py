@@ -62,6 +62,7 @@ def arm(name: str, weight: float, rewards: int = 0, mean: float | None = None) -
         "rewards": rewards,
         "mean": mean,
         "weight": weight,
+        "coefficients": None,
     }
 
 

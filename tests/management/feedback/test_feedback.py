@@ -104,6 +104,7 @@ def test_what_is_brought_is_in_the_next_table_and_counted(management: Served, cl
     assert arms["svm"] == {
         **{"arm": "svm", "version": "svm:1", "times": 200, "rewards": 50, "mean": 1.0},
         "weight": pytest.approx(row.weights["svm"]),
+        "coefficients": None,
     }
     series = {
         (s.name, s.labels.get("arm")): s.value
@@ -213,7 +214,7 @@ def test_a_policy_that_learns_collects_feedback_and_has_keys_in_the_snapshot(cli
         ({**EXP3, "arms": ["svm", "cnn"]}, "cnn is not linked"),
         ({"kind": "vote", "arms": [], "learned": True, "weights": {"svm": 2}}, "leave one of both out"),
         ({"kind": "vote", "arms": [], "forget": 0.1}, "set learned, or leave forget out"),
-        ({"kind": "guess", "arms": []}, "thompson, or exp3"),
+        ({"kind": "guess", "arms": []}, "or lints, with `features`"),
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(

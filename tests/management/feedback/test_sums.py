@@ -384,8 +384,8 @@ def test_kills_and_what_is_sent_again_change_no_bit_of_the_sums(tmp_path: Path) 
     def exact(known: sums.Learned) -> dict[tuple[str, str], tuple[int, int, int]]:
         return {
             (context, name): (arm.times, arm.reward, arm.loss)
-            for context, (_, arms) in known.contexts.items()
-            for name, arm in arms.items()
+            for context, of in known.contexts.items()
+            for name, arm in of.arms.items()
         }
 
     assert exact(learned) == exact(wanted)
