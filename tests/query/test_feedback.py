@@ -275,7 +275,8 @@ async def test_numbers_choose_the_arm_and_are_in_the_token_the_item_and_the_quer
             assert decided(answer["feedback_token"]).propensity == pytest.approx(0.025)
             answer = await predict(client, "by 3", context=[x, 0.1, 100])
         made = decided(answer["feedback_token"])
-        assert (made.propensity, made.epoch) == (pytest.approx(0.975), 9)
+        assert made.propensity == pytest.approx(0.975)
+        assert made.epoch == 9
         assert (made.context, made.features) == ("", pack([x, 0.1, 100]))
         await feed(client, "by 3", {"feedback_token": answer["feedback_token"], "reward": 0.5})
         assert items(configuration)[-1][:4] == (answer["query_id"], "by 3", "", 9)
@@ -331,7 +332,7 @@ async def test_a_token_has_room_for_64_numbers_if_need_be_without_the_output(
     client: httpx2.AsyncClient, configuration: Configuration
 ) -> None:
     x = [1 / 3] * 64
-    seen = set()
+    seen: set[tuple[str, ...]] = set()
     while len(seen) < 2:
         answer = await predict(client, "by 64", context=x)
         made = decided(answer["feedback_token"])
