@@ -15,6 +15,8 @@ from ..layout import LABEL, WIDE, row
 
 _WORDS = "It learns among all linked models, of what <code>conn.feedback</code> says of their answers."
 
+_NUMBERS = "as its <code>context</code>; a query without them is refused."
+
 
 class LearnerForm(widgets.VBox):
     """By which rule it learns, and how much it explores."""
@@ -29,7 +31,7 @@ class LearnerForm(widgets.VBox):
         self.features = widgets.BoundedIntText(
             8, min=1, max=64, description="Numbers a query", layout=WIDE, style=LABEL
         )
-        of_numbers = row(self.features)
+        of_numbers = row(self.features, widgets.HTML(f"<small>{_NUMBERS}</small>"))
         super().__init__([row(self.kind, self.explore), of_numbers, widgets.HTML(f"<small>{_WORDS}</small>")])
         self.kind.observe(lambda _: self._on_kind(of_numbers), "value")
         self._on_kind(of_numbers)
