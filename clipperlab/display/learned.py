@@ -64,17 +64,19 @@ class Learned:
             for each in contexts
             for arm in each["arms"]
         ]
-        page = table(["context", "arm", "is", "rewards", "mean reward", "share now"], rows)
+        said = _formulas(contexts)
+        share = "part of the last" if said else "share now"
+        page = table(["context", "arm", "is", "rewards", "mean reward", share], rows)
         drawings = [
             draw.bars(
                 {arm["arm"]: arm["weight"] for arm in each["arms"] if arm["weight"] is not None},
-                title=f"Share now, {each['context']}" if each["context"] else "Share now",
+                title=share.capitalize() + (f", {each['context']}" if each["context"] else ""),
                 unit="%",
             )
             for each in contexts[:2]
             if any(arm["weight"] is not None for arm in each["arms"])
         ]
-        formulas = "".join(f"<p><small>{html.escape(text)}</small></p>" for text in _formulas(contexts))
+        formulas = "".join(f"<p><small>{html.escape(text)}</small></p>" for text in said)
         return f"{page}{formulas}<p>{_words(told)}</p>{beside(*drawings)}"
 
 

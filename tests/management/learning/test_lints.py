@@ -188,3 +188,14 @@ def test_an_arms_weight_is_its_part_of_the_last_rewards() -> None:
         arm = ARMS[i % 7 == 0]
         memory.add([Rewarded(arm, 0.5, 1.0)], 0, 0.05, 0.0, with_constant(pack([1.0])))
     assert kinds.learn(spec, memory, ARMS) == pytest.approx([0.85, 0.15])
+
+
+def test_of_versions_that_are_gone_what_numbers_say_is_kept_of_the_last_ones() -> None:
+    memory, numbers = Memory(), with_constant(pack([1.0]))
+    for version in range(12):
+        memory.join((f"a:{version}", "b:1"), 0.05)
+        for arm in (f"a:{version}", "b:1"):
+            memory.add([Rewarded(arm, 0.5, 1.0)], 0, 0.05, 0.0, numbers)
+    kept = [name for name, arm in memory.arms.items() if arm.linear is not None]
+    assert kept == ["b:1", *[f"a:{version}" for version in range(3, 12)]]
+    assert sum(arm.times for arm in memory.arms.values()) == 24

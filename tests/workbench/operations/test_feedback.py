@@ -91,6 +91,7 @@ def test_by_numbers_each_query_has_the_model_that_is_best_for_it(conn: ClipperCo
     assert weights[1][1] < -0.2
     assert "reward of a: " in str(learned)
     wait_for("the query log", lambda: {*conn.decisions(app)["context"]} == {"[1, 0.5]", "[-1, 0.5]"})
+    assert conn.decisions(app)["propensity"].min() >= 0.025
     with pytest.raises(BadRequest, match="features=2"):
         asked.predict([0.0])
     with pytest.raises(BadRequest, match="a text or a list of numbers"):

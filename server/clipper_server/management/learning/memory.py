@@ -14,6 +14,8 @@ SUB_STEP = 20
 """Updates after which a part is forgotten at once: with many more of them all arms would look alike."""
 MARKS = 64
 LEAST_PROPENSITY = 2**-20
+MAX_LINEAR = 8
+"""Of the arms that the policy has not: so many of the last ones keep `linear`, of up to 50 KiB each."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,9 @@ class Memory:
             if arm not in self.active:
                 known.recent_loss = loss
         self.active = active
+        others = [known for arm, known in self.arms.items() if arm not in active and known.linear is not None]
+        for known in others[:-MAX_LINEAR]:
+            known.linear = None
 
     def add(
         self,
