@@ -5,10 +5,11 @@ conn.set_policy("digits", P.Split({"bayes": 0.9, "svm": 0.1}))
 
 An arm is a linked model, which is its current version, or one version of one, as "svm:2".
 
-Greedy, UCB, Thompson and Exp3 learn of feedback which arm is best: `conn.feedback` gives it. A part `explore`
-of the queries goes to all arms alike, so that what has changed is noticed, and estimates have something to
-go by. With each feedback the part `forget` of what was learned before is forgotten: an arm that failed and is
-well again comes back. Without `arms` they choose among all models that are linked when the policy is set.
+Greedy, UCB, Thompson, Exp3 and LinTS learn of feedback which arm is best: `conn.feedback` gives it. A part
+`explore` of the queries goes to all arms alike, so that what has changed is noticed, and estimates have
+something to go by. With each feedback the part `forget` of what was learned before is forgotten: an arm that
+failed and is well again comes back. Without `arms` they choose among all models that are linked when the
+policy is set.
 """
 
 from __future__ import annotations
@@ -104,13 +105,36 @@ class Exp3:
     forget: float = 0.0005
 
 
-Learner = Greedy | UCB | Thompson | Exp3
+@dataclass(frozen=True)
+class LinTS:
+    """Each arm as often as it is likely to be the best one for what a query says of itself in numbers.
+
+    `features` is how many these are, from 1 to 64. A query has them as its "context", a list of that length
+    in its body, or with commas in the header X-Clipper-Context, each from -1000 to 1000; one that lacks them
+    is refused. Of each arm a reward is taken for a constant and a weighted sum of the numbers: about 1 in
+    size they are learned soonest. Query frontends choose by 64 draws of the weights, as likely as they are by
+    what is known, and an answer's probability is the part of them in which its arm is worth most, and its
+    part of `explore`. Draws are made anew once a second at most. Arms times features are 1,024 at most, and
+    there can be no default reward.
+
+    Linear Thompson sampling: Agrawal and Goyal, "Thompson Sampling for Contextual Bandits with Linear
+    Payoffs", 2013; with `forget=0` it forgets as little as theirs.
+    """
+
+    features: int
+    arms: Sequence[str] = ()
+    explore: float = 0.05
+    forget: float = 0.001
+
+
+Learner = Greedy | UCB | Thompson | Exp3 | LinTS
 Policy = First | Split | Vote | Learner
-LEARNERS: dict[str, type[Greedy | UCB | Thompson | Exp3]] = {
+LEARNERS: dict[str, type[Learner]] = {
     "greedy": Greedy,
     "ucb": UCB,
     "thompson": Thompson,
     "exp3": Exp3,
+    "lints": LinTS,
 }
 """By their kind."""
 

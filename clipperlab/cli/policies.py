@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -27,8 +27,13 @@ def policy(
         bool, typer.Option("--early", help="Answer when the vote cannot change any more.")
     ] = False,
     learn: Annotated[
-        Literal["greedy", "ucb", "thompson", "exp3"] | None,
-        typer.Option(help="Learn of feedback which linked model is best: greedy, ucb, thompson or exp3."),
+        Literal["greedy", "ucb", "thompson", "exp3", "lints"] | None,
+        typer.Option(
+            help="Learn of feedback which linked model is best: greedy, ucb, thompson, exp3 or lints."
+        ),
+    ] = None,
+    features: Annotated[
+        int | None, typer.Option(help="How many numbers a query says of itself, for --learn lints.")
     ] = None,
     learned: Annotated[
         bool, typer.Option("--learned", help="The vote's weights are learned of feedback.")
@@ -46,6 +51,8 @@ def policy(
         raise BadRequest("--sticky is an option of --split.")
     if (min_confidence or early or learned) and vote is None:
         raise BadRequest("--min-confidence, --early and --learned are options of --vote.")
+    if (learn == "lints") != (features is not None):
+        raise BadRequest("--learn lints needs --features, how many numbers a query says, and only that.")
     if split is not None:
         conn.set_policy(application, P.Split(_weights(split), "unit" if sticky else None), message)
     elif vote is not None:
@@ -53,7 +60,7 @@ def policy(
         weights: dict[str, float] | Literal["learned"] = "learned" if learned else {}
         conn.set_policy(application, P.Vote(arms, weights, min_confidence, early), message)
     elif learn is not None:
-        conn.set_policy(application, P.LEARNERS[learn](), message)
+        conn.set_policy(application, _learner(learn, features), message)
     elif first:
         conn.set_policy(application, P.First(), message)
     found = conn._management.policy(application)
@@ -61,6 +68,12 @@ def policy(
         print_json(found)
     else:
         console().print(f"[bold]{application}[/] is answered by {found['text']}.")
+
+
+def _learner(kind: str, features: int | None) -> P.Policy:
+    of: Any = P.LEARNERS[kind]
+    learner: P.Policy = of() if features is None else of(features)
+    return learner
 
 
 def _weights(text: str) -> dict[str, float]:

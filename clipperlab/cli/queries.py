@@ -16,6 +16,9 @@ def predict(
     value: Annotated[str, typer.Argument(help="The input, or several, as JSON; - reads it from stdin.")],
     version: Annotated[str | None, typer.Option(help="By default the current one.")] = None,
     timeout_ms: Annotated[float | None, typer.Option(help="Less than the objective.")] = None,
+    context: Annotated[
+        str | None, typer.Option(help="What a policy learns by: a text, or numbers as 0.5,-1.")
+    ] = None,
     cluster_name: ClusterName = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
@@ -26,7 +29,7 @@ def predict(
     given = parse(sys.stdin.read() if value == "-" else value)
     asked = connect(cluster_name).application(application)
     timeout_micros = None if timeout_ms is None else int(1000 * timeout_ms)
-    answer = asked.predict(given, version=version, timeout_micros=timeout_micros)
+    answer = asked.predict(given, version=version, timeout_micros=timeout_micros, context=context)
     answers = answer if isinstance(answer, list) else [answer]
     outputs = [each["output"] for each in answers]
     print_json(answer if as_json else outputs if isinstance(answer, list) else outputs[0])

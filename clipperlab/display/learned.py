@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 from .. import draw
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ..management import LearnedArm, LearnedContext, Management
 
 SHOWN = 20  # contexts, those with most feedback first
+WEIGHTS = 8  # of an arm, the largest
 
 
 class Learned:
@@ -39,12 +41,13 @@ class Learned:
 
     def __repr__(self) -> str:
         told = self.now
+        contexts = _most(told)
         lines = [
             f"{_named(each)}{arm['arm']}: {_share(arm)}, mean reward {_mean(arm)} of {arm['rewards']:,}"
-            for each in _most(told)
+            for each in contexts
             for arm in each["arms"]
         ]
-        return "\n".join([*lines, _words(told)])
+        return "\n".join([*lines, *_formulas(contexts), _words(told)])
 
     def _repr_html_(self) -> str:
         told = self.now
@@ -61,17 +64,20 @@ class Learned:
             for each in contexts
             for arm in each["arms"]
         ]
-        page = table(["context", "arm", "is", "rewards", "mean reward", "share now"], rows)
+        said = _formulas(contexts)
+        share = "part of the last" if said else "share now"
+        page = table(["context", "arm", "is", "rewards", "mean reward", share], rows)
         drawings = [
             draw.bars(
                 {arm["arm"]: arm["weight"] for arm in each["arms"] if arm["weight"] is not None},
-                title=f"Share now, {each['context']}" if each["context"] else "Share now",
+                title=share.capitalize() + (f", {each['context']}" if each["context"] else ""),
                 unit="%",
             )
             for each in contexts[:2]
             if any(arm["weight"] is not None for arm in each["arms"])
         ]
-        return f"{page}<p>{_words(told)}</p>{beside(*drawings)}"
+        formulas = "".join(f"<p><small>{html.escape(text)}</small></p>" for text in said)
+        return f"{page}{formulas}<p>{_words(told)}</p>{beside(*drawings)}"
 
 
 def _most(told: Told) -> list[LearnedContext]:
@@ -89,6 +95,25 @@ def _share(arm: LearnedArm) -> str:
 
 def _mean(arm: LearnedArm) -> str:
     return "-" if arm["mean"] is None else f"{arm['mean']:.3f}"
+
+
+def _formulas(contexts: list[LearnedContext]) -> list[str]:
+    """What a reward is taken for by the numbers of a query, for each arm that is learned of so."""
+    return [
+        f"reward of {arm['arm']}: {_formula(arm['coefficients'])}"
+        for each in contexts
+        for arm in each["arms"]
+        if arm["coefficients"] is not None
+    ]
+
+
+def _formula(coefficients: list[float]) -> str:
+    """The constant, and the weights that matter most. x1 is the first number."""
+    constant, *weights = coefficients
+    most = sorted(range(len(weights)), key=lambda i: -abs(weights[i]))[:WEIGHTS]
+    terms = [f" {'+' if weights[i] >= 0 else '-'} {abs(weights[i]):.3f} x{i + 1}" for i in sorted(most)]
+    rest = f", and {len(weights) - WEIGHTS} smaller ones" if len(weights) > WEIGHTS else ""
+    return f"{constant:.3f}{''.join(terms)}{rest}"
 
 
 def _words(told: Told) -> str:

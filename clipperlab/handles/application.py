@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from clipper_container.errors import ClipperException
+from clipper_container.errors import BadRequest, ClipperException
 
 from .. import rows
 from ..display import Displayed, Shown, workbench
@@ -57,8 +57,8 @@ class ApplicationHandle(Displayed):
         array or list with one dimension more than an input has, is several inputs: the list of their answers
         comes back. Without `cache` the model computes it, also where the answer is known. `unit` is whom it
         is for, to whom a sticky policy sticks; `context`, a text of up to 64 bytes, what a policy that learns
-        is to tell apart. Raises BadRequest where the input is not of its type, TooLarge, NotFound, or
-        ClusterError.
+        is to tell apart, or the numbers that P.LinTS weighs. Raises BadRequest where the input is not of its
+        type, TooLarge, NotFound, or ClusterError.
         """
         if rows.is_plain(input):
             return self._ask({"input": input}, version, timeout_micros, cache, unit, context)
@@ -117,7 +117,7 @@ class ApplicationHandle(Displayed):
         if unit is not None:
             fields["unit"] = str(unit)
         if context is not None:
-            fields["context"] = str(context)
+            fields["context"] = _context(context)
         return ask(self.url, fields, cache=cache)
 
     def link(self, model_name: str) -> None:
@@ -192,3 +192,13 @@ class ApplicationHandle(Displayed):
             ("linked models", ", ".join(info["linked_models"]) or "none: it answers the default output"),
             ("answered by", self._conn._management.policy(self.name)["text"]),
         ]
+
+
+def _context(given: Any) -> str | list[float]:
+    """As the endpoint takes it: numbers, or what is a text. Raises BadRequest."""
+    if isinstance(given, str | bytes) or not hasattr(given, "__len__"):
+        return str(given)
+    try:
+        return [float(each) for each in given]
+    except (TypeError, ValueError):
+        raise BadRequest(f"A context is a text or a list of numbers, and not {given!r}.") from None

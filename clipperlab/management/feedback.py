@@ -20,7 +20,9 @@ class FeedbackOptions(TypedDict):
 
 class LearnedArm(TypedDict):
     """`version` is what the arm is at the moment. `mean` is that of its rewards, None without any; `weight`
-    its probability now, or its weight in a vote; None where nothing is chosen by it.
+    its probability now, or its weight in a vote; None where nothing is chosen by it. By numbers `weight` is
+    its part of the last rewards, and `coefficients` what its reward is taken for: a constant, and of each
+    number what one of it adds.
     """
 
     arm: str
@@ -29,6 +31,7 @@ class LearnedArm(TypedDict):
     rewards: int
     mean: float | None
     weight: float | None
+    coefficients: list[float] | None
 
 
 class LearnedContext(TypedDict):

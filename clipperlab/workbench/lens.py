@@ -22,6 +22,7 @@ from .pictures import esm
 from .typed import parse
 from .watch import Seen
 
+HIDDEN = {"display": "none"}
 LONGEST = 4000  # characters of an input in the line of Python
 CURRENT = "the current version"
 TYPED, DRAWN, ROW = "typed or pasted", "an image", "a row of data"
@@ -56,6 +57,7 @@ class Lens(widgets.VBox):
         options = [application] if application else []
         self.application = widgets.Dropdown(description="Application", options=options, value=application)
         self.version = widgets.Dropdown(description="Version", options=[CURRENT], value=CURRENT)
+        self.context = widgets.Text(description="Context", placeholder="0.5, -1, ...", layout=HIDDEN)
         self.source = widgets.ToggleButtons(options=[TYPED, DRAWN], value=TYPED)
         self.text = widgets.Textarea(
             description="Input",
@@ -95,11 +97,11 @@ class Lens(widgets.VBox):
         top = [] if self._alone else [self.application]
         super().__init__(
             [
-                *(style(), row(*top, self.version)),
+                *(style(), row(*top, self.version, self.context)),
                 *(self.source, self._input, self.ask, self.timeline, self.path),
             ]
         )
-        for control in (self.application, self.version, self.text, self.row, self.source):
+        for control in (self.application, self.version, self.context, self.text, self.row, self.source):
             control.observe(lambda _: self.ask.renew(), "value")
         self.source.observe(lambda _: self._on_source(), "value")
         self.sketch.observe(lambda _: self.ask.renew(), "pixels")
@@ -119,6 +121,9 @@ class Lens(widgets.VBox):
         if not self._alone:
             choose(self.application, [a["name"] for a in seen.applications], seen.busiest_application())
         found = seen.application(self.application.value)
+        policy = found["policy"] if found else None
+        by_numbers = policy is not None and policy["kind"] == "lints"
+        self.context.layout.display = None if by_numbers else "none"
         linked = found["linked_models"][:1] if found else []
         versions = [version["model_version"] for model in linked for version in seen.versions_of(model)]
         choose(self.version, [CURRENT, *versions])
@@ -145,17 +150,23 @@ class Lens(widgets.VBox):
         text = repr(self.input())
         version = "" if self.version.value == CURRENT else f", version={self.version.value!r}"
         cache = ", cache=False" if self.fresh.value else ""
+        context = "" if self._context() is None else f", context={self._context()!r}"
         shown = text if len(text) <= LONGEST else "input"
-        return f"conn.application({self.application.value!r}).predict({shown}{version}{cache})"
+        return f"conn.application({self.application.value!r}).predict({shown}{version}{cache}{context})"
+
+    def _context(self) -> str | None:
+        """The numbers that the application's policy weighs, where it does."""
+        return None if self.context.layout.display == "none" else self.context.value
 
     def _ask(self) -> Do:
         name, input = self.application.value, self.input()
         version = None if self.version.value == CURRENT else self.version.value
-        cache = not self.fresh.value
+        cache, context = not self.fresh.value, self._context()
 
         def ask() -> Answer:
             self.timeline.trace, self.path.value = {}, ""
-            answer = ApplicationHandle(self._conn, name).predict(input, version=version, cache=cache)
+            asked = ApplicationHandle(self._conn, name)
+            answer = asked.predict(input, version=version, cache=cache, context=context)
             if isinstance(answer, list):
                 raise BadRequest("These are several inputs, and the lens asks one.")
             try:

@@ -52,8 +52,8 @@ class Rewarded(NamedTuple):
 
 
 class Item(NamedTuple):
-    """Feedback for one query, checked and scored. `epoch`, and `at` in seconds since 1970, are the
-    decision's.
+    """Feedback for one query, checked and scored. `epoch`, `at` in seconds since 1970, and `features`
+    (`features.pack`) are the decision's.
     """
 
     query_id: int
@@ -62,6 +62,7 @@ class Item(NamedTuple):
     epoch: int
     at: float
     rewards: list[Rewarded]
+    features: bytes = b""
 
 
 class Decided(NamedTuple):
@@ -100,11 +101,17 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Row(NamedTuple):
-    """Each arm's probability, or its weight in a vote, by its name in the policy. Empty: forgotten."""
+    """Each arm's probability, or its weight in a vote, by its name in the policy. Empty: forgotten.
+
+    Where the probability depends on a query's numbers, `draws` has what each of them is worth with an arm:
+    DRAWS times the constant and the weights, in single precision. Of such an arm the weight is its part of
+    the last rewards.
+    """
 
     application: str
     context: str
     weights: dict[str, float]
+    draws: dict[str, bytes] = {}  # noqa: RUF012 - nobody changes it
 
 
 class Tables(msgspec.Struct, frozen=True):

@@ -76,7 +76,16 @@ class Exp3Spec(LearnerSpec, frozen=True, tag="exp3"):
     forget: float = 0.0005
 
 
-BanditSpec = GreedySpec | UCBSpec | ThompsonSpec | Exp3Spec
+class LinTSSpec(LearnerSpec, frozen=True, kw_only=True, tag="lints"):
+    """Each arm as often as it is likely to be the best for the numbers that a query says, `features` of them:
+    linear Thompson sampling. Rewards are taken for a constant and a weighted sum of these.
+    """
+
+    features: int
+    forget: float = 0.001
+
+
+BanditSpec = GreedySpec | UCBSpec | ThompsonSpec | Exp3Spec | LinTSSpec
 PolicySpec = SplitSpec | VoteSpec | BanditSpec
 """Without one, the first linked model answers."""
 
@@ -88,6 +97,11 @@ def arms_of(spec: PolicySpec) -> list[str]:
 def learns(spec: PolicySpec | None) -> bool:
     """Whether it wants feedback."""
     return isinstance(spec, LearnerSpec) or (isinstance(spec, VoteSpec) and spec.learned)
+
+
+def features_of(spec: PolicySpec | None) -> int:
+    """How many numbers the context of a query is; 0: it is a text."""
+    return spec.features if isinstance(spec, LinTSSpec) else 0
 
 
 def model_of(arm: str) -> str:
@@ -102,7 +116,8 @@ def in_words(spec: PolicySpec | None) -> str:
         shares = ", ".join(f"{arm} {100 * weight:g} %" for arm, weight in spec.weights.items())
         return f"one of {shares}" + (", the same for each unit" if spec.sticky else "")
     if isinstance(spec, LearnerSpec):
-        return f"{spec.__struct_config__.tag}, which learns among {', '.join(spec.arms)}"
+        by = f" by {spec.features} numbers a query" if isinstance(spec, LinTSSpec) else ""
+        return f"{spec.__struct_config__.tag}, which learns among {', '.join(spec.arms)}{by}"
     least = (
         f", with the default output below a confidence of {spec.min_confidence:g}"
         if spec.min_confidence

@@ -32,7 +32,7 @@ class LongestWins:
         self.arms = [Arm.of(model) for model in models]
         self.seen: list[tuple[Decision, list[Outcome]]] = []
 
-    def decide(self, unit: str | None, able: Able, context: str = "") -> Decision:
+    def decide(self, unit: str | None, able: Able, context: str = "", features: bytes = b"") -> Decision:
         return Decision(self.arms)
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:

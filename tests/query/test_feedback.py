@@ -17,14 +17,16 @@ import msgspec
 import pytest
 
 from clipper_server.changes import Changes
+from clipper_server.features import DRAWS, pack
 from clipper_server.feedback import Delivery, FeedbackSpec, Item, Receipt, Row, Tables
-from clipper_server.policies import Exp3Spec, SplitSpec, VoteSpec
+from clipper_server.policies import Exp3Spec, LinTSSpec, SplitSpec, VoteSpec
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.feedback import answered, outbox
 from clipper_server.query.frontend import Server
 from clipper_server.query.intake import bodies
 from clipper_server.query.intake import exchange as intake_exchange
 from clipper_server.query.listener import Listener
+from clipper_server.querylog import Chosen, Record
 from clipper_server.rollouts import RolloutSpec, Shares
 from clipper_server.snapshot import ApplicationSpec, RequestSpec, Snapshot
 from clipper_server.supervisor import Supervisor
@@ -62,6 +64,14 @@ def applications(**changes: FeedbackSpec) -> list[ApplicationSpec]:
             feedback=each,
         ),
         ApplicationSpec("long", "strings", "?", 10_000_000, ["long"], feedback=each),
+        *[
+            ApplicationSpec(
+                *(f"by {count}", "strings", "?", 10_000_000, arms),
+                policy=LinTSSpec(arms, features=count),
+                feedback=changes.get(f"by {count}", each),
+            )
+            for count, arms in ((3, ["a", "b"]), (64, ["a", "long"]))
+        ],
     ]
 
 
@@ -248,6 +258,89 @@ async def test_a_learners_propensity_and_epoch_are_those_that_it_drew_by(
     (item,) = items(configuration)
     assert (item.epoch, item.context) == (9, "north")
     assert item.rewards == [(answer["model"], {"a:1": 0.125, "b:1": 0.875}[answer["model"]], 1.0)]
+
+
+async def test_numbers_choose_the_arm_and_are_in_the_token_the_item_and_the_query_log(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    kept: list[Record] = []
+    configuration.feedback.keep = kept.append
+    configuration.apply(snapshot(2, applications=applications(**{"by 3": FeedbackSpec(window_s=60)})))
+    draws = {name: pack([0.0, sign, 0.0, 0.0] * DRAWS) for name, sign in (("a", 1.0), ("b", -1.0))}
+    configuration.learned.hear(Tables(9, True, [Row("by 3", "", {"a": 0.5, "b": 0.5}, draws)]))
+    wins = {0.5: "a:1", -0.5: "b:1"}
+    for x, arm in wins.items():
+        answer = await predict(client, "by 3", context=[x, 0.1, 100])
+        while answer["model"] != arm:
+            assert decided(answer["feedback_token"]).propensity == pytest.approx(0.025)
+            answer = await predict(client, "by 3", context=[x, 0.1, 100])
+        made = decided(answer["feedback_token"])
+        assert made.propensity == pytest.approx(0.975)
+        assert made.epoch == 9
+        assert (made.context, made.features) == ("", pack([x, 0.1, 100]))
+        await feed(client, "by 3", {"feedback_token": answer["feedback_token"], "reward": 0.5})
+        assert items(configuration)[-1][:4] == (answer["query_id"], "by 3", "", 9)
+        assert items(configuration)[-1].features == made.features
+        assert isinstance(kept[-1], Chosen)
+        assert kept[-1].context == f"[{x:g}, 0.1, 100]"
+    assert {each.context for each in configuration.feedback.decisions.take(10, 2**40)} == {""}
+
+
+@pytest.mark.parametrize("binary", [False, True])
+async def test_numbers_come_by_the_header_and_by_the_open_inference_parameter(
+    client: httpx2.AsyncClient, binary: bool
+) -> None:
+    tensor = {"name": "input", "shape": [2], "datatype": "BYTES", "data": ["x", "y"]}
+    parameters = {"binary_data_output": binary}
+    for given, headers in (
+        ({"context": [1, 2, 3]}, {}),
+        ({"context": "1,2,3"}, {}),
+        ({}, {"X-Clipper-Context": "1, 2, 3"}),
+    ):
+        request = {"inputs": [tensor], "parameters": {**parameters, **given}}
+        response = await client.post("/v2/models/by%203/infer", json=request, headers=headers)
+        length = int(response.headers.get("inference-header-content-length", len(response.content)))
+        tokens = json.loads(response.content[:length])["parameters"]["feedback_token"]
+        assert {decided(token).features for token in tokens} == {pack([1, 2, 3])}
+    response = await client.post("/v2/models/by%203/infer", json={"inputs": [tensor]})
+    assert response.status_code == 400
+    assert "features=3" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("context", "why"),
+    [
+        (None, "features=3"),
+        ([1.0], "features=3"),
+        ("north", "features=3"),
+        ([1.0, 2.0, 2000.0], "features=3"),
+        ([1.0, True, 2.0], "at `$.context[1]`"),
+        ({"x": 1.0}, "at `$.context`"),
+    ],
+)
+async def test_a_query_without_its_numbers_is_refused_and_one_for_a_version_is_not(
+    client: httpx2.AsyncClient, context: Any, why: str
+) -> None:
+    fields = {} if context is None else {"context": context}
+    response = await client.post("/by%203/predict", json={"input": "x", **fields})
+    assert response.status_code == 400
+    assert why in response.json()["cause"]
+    assert (await predict(client, "by 3", version="2"))["output"] == 2
+
+
+async def test_a_token_has_room_for_64_numbers_if_need_be_without_the_output(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    x = [1 / 3] * 64
+    seen: set[tuple[str, ...]] = set()
+    while len(seen) < 2:
+        answer = await predict(client, "by 64", context=x)
+        made = decided(answer["feedback_token"])
+        assert len(answer["feedback_token"]) <= 1024
+        assert made.features == pack(x)
+        assert (made.outputs is None) == (made.arms == ("long:1",))
+        seen.add(made.arms)
+    assert (await feed(client, "by 64", {"query_id": answer["query_id"], "reward": 1}))[0] == 202
 
 
 async def test_a_canary_has_its_part_of_the_probability(

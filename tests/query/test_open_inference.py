@@ -55,6 +55,7 @@ def adapter(
         spec=SimpleNamespace(name="m"),
         asks_for_units=False,
         asks_for_contexts=False,
+        features=0,
         input_type=INPUT_TYPES[input_type],
         default_output=msgspec.json.encode(default),
         example=lambda _version: None,

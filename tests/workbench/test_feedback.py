@@ -54,7 +54,13 @@ class Told:
         return self._told
 
 
-def arm(name: str, weight: float, rewards: int = 0, mean: float | None = None) -> dict[str, Any]:
+def arm(
+    name: str,
+    weight: float,
+    rewards: int = 0,
+    mean: float | None = None,
+    coefficients: list[float] | None = None,
+) -> dict[str, Any]:
     return {
         "arm": name,
         "version": f"{name}:1",
@@ -62,6 +68,7 @@ def arm(name: str, weight: float, rewards: int = 0, mean: float | None = None) -
         "rewards": rewards,
         "mean": mean,
         "weight": weight,
+        "coefficients": coefficients,
     }
 
 
@@ -88,6 +95,23 @@ def test_what_was_learned_is_told_with_the_contexts_of_most_feedback_first() -> 
     assert "<night>" not in page
     assert found.weights("<night>") == {"a": 0.1, "b": 0.9}
     assert found.weights("unheard of") == {}
+
+
+def test_what_a_reward_is_taken_for_by_numbers_is_told_with_those_that_matter_most() -> None:
+    found = learned(
+        {
+            "context": "",
+            "arms": [
+                arm("a", 0.5, 20, 0.5, [0.25, -0.5]),
+                arm("b", 0.5, 20, 0.5, [0.75, *[0.125] * 8, 0.01, -2.0]),
+            ],
+        }
+    )
+    of_a, of_b = str(found).splitlines()[2:4]
+    assert of_a == "reward of a: 0.250 - 0.500 x1"
+    assert of_b.startswith("reward of b: 0.750 + 0.125 x1 + 0.125 x2 ")
+    assert of_b.endswith(" + 0.125 x7 - 2.000 x10, and 2 smaller ones")
+    assert "reward of a: 0.250 - 0.500 x1" in found._repr_html_()
 
 
 def test_of_many_contexts_some_are_shown_and_the_rest_is_counted() -> None:

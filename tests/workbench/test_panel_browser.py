@@ -213,6 +213,12 @@ def test_a_vote_is_set_by_mouse_and_says_how_much_it_agrees(
     row = tab.get_by_role("row").filter(has_text=re.compile("^mlearned"))
     expect(row).to_contain_text(re.compile(r"learned\d+\.\d %"), timeout=60_000)
     everybody_can_use(lab, "policy-learner", tab)
+    expect(tab.get_by_label("Numbers a query")).to_be_hidden()
+    tab.get_by_label("Learns by").select_option("lints")
+    tab.get_by_label("Numbers a query").fill("3")
+    tab.get_by_label("Numbers a query").blur()
+    expect(tab.get_by_text("P.LinTS(features=3, arms=['m', 'n'], explore=0.2)")).to_be_visible()
+    everybody_can_use(lab, "policy-by-numbers", tab)
     cluster.set_policy("asked", P.First())
 
 

@@ -19,6 +19,7 @@ EACH = [
     P.UCB(["a", "b"], c=2.0),
     P.Thompson(["a", "b:2"], explore=0.1),
     P.Exp3(["a", "b"], eta=0.01, forget=0),
+    P.LinTS(8, ["a", "b"], forget=0),
 ]
 
 
@@ -32,6 +33,7 @@ def test_a_policy_comes_back_from_management_and_from_its_line_of_python(policy:
 def test_what_is_as_usual_is_not_in_the_line() -> None:
     assert in_python(P.Thompson(["a", "b"])) == "P.Thompson(arms=['a', 'b'])"
     assert in_python(P.Greedy(0.2)) == "P.Greedy(eps=0.2)"
+    assert in_python(P.LinTS(8)) == "P.LinTS(features=8)"
 
 
 def test_forgetting_is_for_what_is_learned() -> None:

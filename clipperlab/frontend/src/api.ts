@@ -22,7 +22,7 @@ export interface IApplication {
 
 /** As management has it: a split has weights, all others have arms. */
 export interface IPolicy {
-  kind: 'split' | 'vote' | 'greedy' | 'ucb' | 'thompson' | 'exp3';
+  kind: 'split' | 'vote' | 'greedy' | 'ucb' | 'thompson' | 'exp3' | 'lints';
   weights?: Record<string, number>;
   learned?: boolean;
   sticky?: string | null;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, Literal
 
 import ipywidgets as widgets
@@ -246,8 +246,8 @@ def in_python(policy: Policy) -> str:
                 options.append(f"forget={forget:g}")
             return f"P.Vote({', '.join([repr(list(arms)), *filter(None, options)])})"
         case _:
-            plain, usual = asdict(policy), asdict(type(policy)())
-            told = [f"{name}={value!r}" for name, value in plain.items() if value != usual[name]]
+            usual = {each.name: each.default for each in fields(policy)}
+            told = [f"{name}={value!r}" for name, value in asdict(policy).items() if value != usual[name]]
             return f"P.{type(policy).__name__}({', '.join(told)})"
 
 

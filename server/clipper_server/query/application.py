@@ -12,7 +12,7 @@ from clipper_container.errors import BadRequest
 from clipper_container.inputs import INPUT_TYPES
 from clipper_container.wire import Fault
 
-from ..policies import learns
+from ..policies import features_of, learns
 from ..snapshot import ApplicationSpec
 from .feedback.collecting import Collecting
 from .metrics import ApplicationMetrics
@@ -53,6 +53,8 @@ class Application:
             self.collecting = Collecting(
                 spec.name, spec.feedback, feedback.tokens, feedback.decisions, feedback.keep
             )
+        self.features = features_of(spec.policy)
+        """How many numbers a request has to say."""
         self.asks_for_contexts = spec.feedback is not None or learns(spec.policy)
         """Whether it matters what a request may be told by."""
         self.parts = parts
@@ -72,11 +74,13 @@ class Application:
         policy, version = self.policy, request.version
         if version is not None:
             policy = self._only(version)
-        decision = policy.decide(request.unit, self._able, request.context)
+        decision = policy.decide(request.unit, self._able, request.context, request.features)
         if version is not None and self.collecting is not None:  # nobody chose it
             decision = decision._replace(propensity=0.0)
         if request.context and not decision.context:
             decision = decision._replace(context=request.context)
+        if request.features:
+            decision = decision._replace(features=request.features)
         if self.parts.rollouts.by_model:
             decision = self.parts.rollouts.resolve(decision, request.unit, self._able)
         find = self._models.queue

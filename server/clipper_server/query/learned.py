@@ -12,10 +12,13 @@ from ..feedback import Tables
 
 
 class Known(NamedTuple):
-    """Probabilities, or a vote's weights, by the arms' names, since that epoch."""
+    """Probabilities, or a vote's weights, by the arms' names, since that epoch; or what a query's numbers are
+    worth with each, as `Row` has it.
+    """
 
     epoch: int
     weights: dict[str, float]
+    draws: dict[str, bytes] = {}  # noqa: RUF012 - nobody changes it
 
 
 Rows = dict[str, Known]
@@ -38,6 +41,6 @@ class Learned:
         self.epoch = tables.epoch
         for row in tables.rows:
             if row.weights:
-                self._rows[row.application][row.context] = Known(tables.epoch, row.weights)
+                self._rows[row.application][row.context] = Known(tables.epoch, *row[2:])
             else:
                 self._rows[row.application].pop(row.context, None)

@@ -19,8 +19,8 @@ class Request(NamedTuple):
 
     `version` asks for one version of the model, `timeout_s` for an answer earlier than the objective, `raw`
     for outputs as tensors; without `cached` the prediction cache is left out. `unit` is whom a choice among
-    arms sticks to, and `context` what a learner may tell apart. `form` is how the answer is to be written,
-    which is the protocol's own affair.
+    arms sticks to, and `context` what a learner may tell apart, or `features` the numbers that it weighs, as
+    they travel. `form` is how the answer is to be written, which is the protocol's own affair.
     """
 
     protocol: str
@@ -32,6 +32,7 @@ class Request(NamedTuple):
     form: Any = None
     unit: str | None = None
     context: str = ""
+    features: bytes = b""
 
 
 class Choice(NamedTuple):

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from clipper_server.features import pack
 from clipper_server.feedback import UNIT, Decided, Delivery, Item, Receipt, Rewarded, Tables
 from clipper_server.management.feedback import sums
 from clipper_server.management.state import Version
@@ -21,6 +22,7 @@ from tests.support.managements import Served, served
 from tests.support.waiting import wait_for
 
 EXP3 = {"kind": "exp3", "arms": [], "explore": 0.05}
+LINTS = {"kind": "lints", "arms": [], "features": 2}
 
 
 @pytest.fixture
@@ -36,6 +38,13 @@ def deployed(management: Served) -> None:
             management.state.add_version(Version(model, version, "doubles", None, [], 0))
             management.state.set_version_state(model, version, "ready", None)
         management.state.move(model, "1", "set", "", "")
+
+
+def many_deployed(management: Served) -> None:
+    for i in range(15):
+        management.state.add_version(Version(f"m{i}", "1", "doubles", None, [], 0))
+        management.state.set_version_state(f"m{i}", "1", "ready", None)
+        management.state.move(f"m{i}", "1", "set", "", "")
 
 
 @pytest.fixture
@@ -104,6 +113,7 @@ def test_what_is_brought_is_in_the_next_table_and_counted(management: Served, cl
     assert arms["svm"] == {
         **{"arm": "svm", "version": "svm:1", "times": 200, "rewards": 50, "mean": 1.0},
         "weight": pytest.approx(row.weights["svm"]),
+        "coefficients": None,
     }
     series = {
         (s.name, s.labels.get("arm")): s.value
@@ -200,6 +210,49 @@ def test_a_policy_that_learns_collects_feedback_and_has_keys_in_the_snapshot(cli
     assert put(client, "feedback", None).json() == {"feedback": None}
 
 
+def test_by_numbers_a_table_has_draws_and_what_is_learned_has_coefficients(
+    management: Served, client: httpx2.Client
+) -> None:
+    answer = put(client, "policy", LINTS).json()
+    assert answer["text"] == "lints, which learns among bayes, svm by 2 numbers a query"
+    items = [
+        item(i, arm, float((arm == "svm:1") == (x > 0)))._replace(features=pack([x, 0.0]))
+        for i, (arm, x) in enumerate(
+            [("svm:1", 1.0), ("svm:1", -1.0), ("bayes:1", 1.0), ("bayes:1", -1.0)] * 50
+        )
+    ]
+    bring(client, Delivery(1.0, 0, items))
+    look(management)
+    (row,) = tables(client, 0).rows
+    assert row.weights == pytest.approx({"svm": 0.5, "bayes": 0.5})
+    assert {name: len(draws) for name, draws in row.draws.items()} == dict.fromkeys(row.weights, 64 * 3 * 4)
+    (context,) = client.get("/api/v1/applications/app/learned").json()["contexts"]
+    of = {arm["arm"]: arm["coefficients"] for arm in context["arms"]}
+    assert of["svm"] == pytest.approx([0.5, 0.5, 0.0], abs=0.01)
+    assert of["bayes"] == pytest.approx([0.5, -0.5, 0.0], abs=0.01)
+
+
+def test_of_a_default_reward_nothing_is_learned_by_numbers(client: httpx2.Client) -> None:
+    put(client, "feedback", {"default_reward": 0.0})
+    refused = put(client, "policy", LINTS)
+    assert (refused.status_code, "default reward" in refused.json()["message"]) == (400, True)
+    assert put(client, "feedback", {}).status_code == 200
+    assert put(client, "policy", LINTS).status_code == 200
+    refused = put(client, "feedback", {"default_reward": 0.0})
+    assert (refused.status_code, "default reward" in refused.json()["message"]) == (400, True)
+
+
+def test_arms_and_numbers_together_have_a_bound(management: Served, client: httpx2.Client) -> None:
+    management.do(lambda: many_deployed(management))
+    for i in range(15):
+        assert client.put(f"/api/v1/applications/app/links/m{i}").status_code == 200
+    refused = put(client, "policy", {**LINTS, "features": 64})
+    assert refused.status_code == 400
+    assert "17 arms with features=64 have 1,088 weights" in refused.json()["message"]
+    assert "60 numbers a query" in refused.json()["message"]
+    assert put(client, "policy", {**LINTS, "features": 60}).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
@@ -213,7 +266,13 @@ def test_a_policy_that_learns_collects_feedback_and_has_keys_in_the_snapshot(cli
         ({**EXP3, "arms": ["svm", "cnn"]}, "cnn is not linked"),
         ({"kind": "vote", "arms": [], "learned": True, "weights": {"svm": 2}}, "leave one of both out"),
         ({"kind": "vote", "arms": [], "forget": 0.1}, "set learned, or leave forget out"),
-        ({"kind": "guess", "arms": []}, "thompson, or exp3"),
+        ({"kind": "lints", "arms": []}, "missing required field `features`"),
+        ({**LINTS, "features": 0}, "from 1 to 64: not 0"),
+        ({**LINTS, "features": 65}, "from 1 to 64: not 65"),
+        ({**LINTS, "explore": 0}, "explore is"),
+        ({**LINTS, "forget": 0.5}, "forget is"),
+        ({**LINTS, "eta": 0.1}, "unknown field"),
+        ({"kind": "guess", "arms": []}, "or lints, with `features`"),
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(
@@ -254,6 +313,8 @@ def test_what_is_no_delivery_is_refused_as_a_whole(client: httpx2.Client) -> Non
         msgspec.msgpack.encode(Delivery(1.0, 0, [good, item(2, "svm:1", 1.5)])),
         msgspec.msgpack.encode(Delivery(1.0, 0, [good, item(2, "svm:1", float("nan"))])),
         msgspec.msgpack.encode(Delivery(1.0, 0, [good, item(2, "svm:1", 1.0, context=100 * "x")])),
+        msgspec.msgpack.encode(Delivery(1.0, 0, [good._replace(features=b"123")])),
+        msgspec.msgpack.encode(Delivery(1.0, 0, [good._replace(features=pack([float("inf")]))])),
     ):
         assert client.post("/api/v1/frontends/0/feedback", content=wrong).status_code == 400
     assert bring(client, Delivery(1.0, 0, [good])) == Receipt([], [], [])

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
-from clipper_server.feedback import UNIT, Decided, Delivery, FeedbackSpec, Item, Receipt, Rewarded
+from clipper_server.features import DRAWS, pack
+from clipper_server.feedback import UNIT, Decided, Delivery, FeedbackSpec, Item, Receipt, Rewarded, Row
 from clipper_server.management.feedback import pages, sums
 from clipper_server.management.feedback.plan import Plan
 from clipper_server.management.feedback.sums import GRACE_S, Sums
-from clipper_server.policies import Exp3Spec
+from clipper_server.policies import Exp3Spec, LinTSSpec
 
 NOW = 2_000_000_000.0
 ARMS = {"a": "a:1", "b": "b:1"}
@@ -384,10 +386,129 @@ def test_kills_and_what_is_sent_again_change_no_bit_of_the_sums(tmp_path: Path) 
     def exact(known: sums.Learned) -> dict[tuple[str, str], tuple[int, int, int]]:
         return {
             (context, name): (arm.times, arm.reward, arm.loss)
-            for context, (_, arms) in known.contexts.items()
-            for name, arm in arms.items()
+            for context, of in known.contexts.items()
+            for name, arm in of.arms.items()
         }
 
     assert exact(learned) == exact(wanted)
     assert learned.counts.joined == 1000
     assert learned.counts.arms["a:1"].chosen == 7 * 50
+
+
+def by_numbers(forget: float = 0.0) -> Plan:
+    return Plan(FeedbackSpec(), LinTSSpec(["a", "b"], features=2, forget=forget), ARMS)
+
+
+def weighed(world: World, count: int, start: int = 0) -> None:
+    """Arm a is good where the first number is 1, and b where it is -1."""
+    items = []
+    for i in range(start, start + count):
+        arm, sign = ("a:1", "b:1")[i % 2], (1.0, -1.0)[i // 2 % 2]
+        reward = Rewarded(arm, 0.5, float((arm == "a:1") == (sign > 0)))
+        items.append(item(i, rewards=[reward], features=pack([sign, 0.5])))
+    world.take(*items, number=start)
+
+
+def worth(row: Row, name: str) -> list[float]:
+    """The mean of an arm's draws."""
+    draws: list[float] = np.frombuffer(row.draws[name], "<f4").reshape(DRAWS, 3).mean(axis=0).tolist()
+    return draws
+
+
+def test_a_row_by_numbers_has_draws_of_what_they_are_worth_with_each_arm(world: World) -> None:
+    world.applications["app"] = by_numbers()
+    world.sums.plan(world.applications, {"app"})
+    weighed(world, 2000)
+    ((row, new),) = world.sums.rows(3, 200)
+    assert (set(row.weights), set(row.draws), new) == ({"a", "b"}, {"a", "b"}, 2000)
+    assert (worth(row, "a")[1], worth(row, "b")[1]) == pytest.approx((0.5, -0.5), abs=0.05)
+    known = world.sums.learned("app").contexts[""]
+    assert known.coefficients["a:1"][1] == pytest.approx(0.5, abs=0.01)
+    assert set(known.coefficients) == {"a:1", "b:1"}
+
+
+def test_an_application_has_new_draws_once_a_second_and_others_do_not_wait_for_it(world: World) -> None:
+    world.applications = {"app": by_numbers(), "other": plan()}
+    world.sums.plan(world.applications, {*world.applications})
+    weighed(world, 10)
+    assert len(world.sums.rows(1, 200)) == 1
+    weighed(world, 10, start=10)
+    world.take(item(500, application="other"), number=50)
+    world.clock.now += sums.DRAWN_EVERY_S - 0.1
+    assert [row.application for row, _ in world.sums.rows(2, 200)] == ["other"]
+    assert world.sums.due, "the other one waits"
+    world.clock.now += 0.2
+    ((row, new),) = world.sums.rows(3, 200)
+    assert (row.application, new) == ("app", 10)
+    assert world.sums.rows(4, 200) == []
+    world.clock.now -= 3600
+    weighed(world, 10, start=20)
+    assert len(world.sums.rows(5, 200)) == 1, "a clock that is put back holds nobody up"
+
+
+def test_of_many_applications_some_have_new_draws_at_a_time(world: World) -> None:
+    count = 2 * sums.MAX_DRAWN + 1
+    world.applications = {f"app {i}": by_numbers() for i in range(count)}
+    world.sums.plan(world.applications, {*world.applications})
+    rewarded = [item(i, application=f"app {i}", features=pack([1, 0])) for i in range(count)]
+    world.take(*rewarded)
+    seen = [[row.application for row, _ in world.sums.rows(epoch, 200)] for epoch in range(1, 5)]
+    assert [name for names in seen for name in names] == [*world.applications]
+    assert max(map(len, seen)) <= sums.MAX_DRAWN
+
+
+@pytest.mark.parametrize("forget", [0.0, 0.002])
+def test_a_management_that_begins_anew_has_draws_at_once(world: World, forget: float) -> None:
+    world.applications["app"] = by_numbers(forget)
+    world.sums.plan(world.applications, {"app"})
+    weighed(world, 400)
+    ((before, _),) = world.sums.rows(3, 200)
+    world.sums.take([("0", Delivery(1.0, 9, [], [decided(1)]))])
+    world.again()
+    (row,) = world.sums.published(world.applications, 3)
+    assert row == before
+    assert world.sums.published({}, 3)[0].draws == {}
+
+
+def test_what_the_policy_before_learned_has_no_rows_by_numbers(world: World) -> None:
+    world.take(item(1, context="north"))
+    world.sums.rows(1, 200)
+    world.applications["app"] = by_numbers()
+    world.sums.plan(world.applications, {"app"})
+    assert [row for row, _ in world.sums.rows(2, 200)] == [Row("app", "north", {})]
+    world.take(item(2, features=pack([1.0] * 5)), number=2)
+    assert world.arm("a:1")[0] == 1
+    assert world.sums.learned("app").contexts[""].coefficients["a:1"] == [0.5, 0.0, 0.0]
+
+
+def test_in_whatever_order_three_frontends_bring_it_sums_by_numbers_are_the_same_to_the_bit(
+    tmp_path: Path,
+) -> None:
+    rng = random.Random(11)
+    items = [
+        item(
+            *(i, rng.random()),
+            query_id=query(i, i % 3),
+            rewards=[Rewarded(rng.choice(["a:1", "b:1"]), 0.5, rng.random())],
+            features=pack([rng.uniform(-1000, 1000), rng.gauss(0, 1)]),
+        )
+        for i in range(900)
+    ]
+    rows = []
+    for seed in range(3):
+        shuffled = random.Random(seed).sample(items, 900) + rng.sample(items, 200 * seed)
+        (tmp_path / str(seed)).mkdir()
+        world = World(tmp_path / str(seed))
+        world.applications["app"] = by_numbers()
+        world.sums.plan(world.applications, {"app"})
+        for of in range(3):
+            own = [each for each in shuffled if each.query_id % 64 == of]
+            for number, i in enumerate(range(0, len(own), 70)):
+                world.sums.take([(str(of), Delivery(1.0, number, own[i : i + 70], []))])
+                if number == seed:
+                    world.again()
+        learned = world.sums.learned("app")
+        assert learned.counts.joined == 900
+        rows.append((world.sums.rows(5, 200)[0][0].draws, learned.contexts[""].coefficients))
+        world.sums.close()
+    assert rows[0] == rows[1] == rows[2]

@@ -46,6 +46,8 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
         (("--early",), "options of --vote"),
         (("--learned",), "options of --vote"),
         (("--first", "--vote", "digits,other"), "Give one of"),
+        (("--learn", "lints"), "needs --features"),
+        (("--learn", "ucb", "--features", "2"), "needs --features"),
     ):
         assert why in str(run("policy", "digits", *wrong, code=1).exception)
     said = run("policy", "digits", "--learn", "thompson").stdout
@@ -55,6 +57,10 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
     assert json.loads(run("learned", "digits", "--json").stdout)["joined"] == 1
     assert "1 of 1 answers have had feedback" in run("learned", "digits").stdout
     assert "a reward, from 0 to 1, or the label" in str(run("feedback", "digits", token, code=1).exception)
+    said = run("policy", "digits", "--learn", "lints", "--features", "2").stdout
+    assert said == "digits is answered by lints, which learns among digits, other by 2 numbers a query.\n"
+    assert run("predict", "digits", "[5]", "--context", "0.5,-1").stdout in ("2\n", "3\n")
+    assert "features=2" in str(run("predict", "digits", "[5]", code=1).exception)
     run("policy", "digits", "--first")
     run("unlink", "digits", "other")
     run("remove", "other")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clipper_container.errors import BadRequest, NotFound
@@ -64,6 +65,40 @@ def test_contexts_are_learned_apart_and_a_query_id_will_do(conn: ClipperConnecti
         "both", lambda: learned.weights("north").get("a", 0) + learned.weights("south").get("b", 0) > 1.7
     )
     assert learned.weights("west") == {}
+
+
+def test_by_numbers_each_query_has_the_model_that_is_best_for_it(conn: ClipperConnection, app: str) -> None:
+    conn.set_policy(app, P.LinTS(features=2))
+    assert conn.get_policy(app) == P.LinTS(2, ["a", "b"])
+    asked = conn.application(app)
+    contexts = [np.array([1.0, 0.5]), (-1.0, 0.5)]
+    right = [1, 2]
+
+    def said(count: int) -> list[float]:
+        """Which part of the answers to each context is the right one."""
+        parts = []
+        for context, output in zip(contexts, right, strict=True):
+            answers = [asked.predict([float(i)], context=context) for i in range(count)]
+            good = [answer["output"] == output for answer in answers]
+            conn.feedback(app, answers, reward=good, wait=True)
+            parts.append(sum(good) / count)
+        return parts
+
+    wait_for("both to be known", lambda: min(said(20)) >= 0.85)
+    learned = conn.learned(app)
+    weights = [arm["coefficients"] or [] for arm in learned.arms().values()]
+    assert weights[0][1] > 0.2
+    assert weights[1][1] < -0.2
+    assert "reward of a: " in str(learned)
+    wait_for("the query log", lambda: {*conn.decisions(app)["context"]} == {"[1, 0.5]", "[-1, 0.5]"})
+    assert conn.decisions(app)["propensity"].min() >= 0.025
+    with pytest.raises(BadRequest, match="features=2"):
+        asked.predict([0.0])
+    with pytest.raises(BadRequest, match="a text or a list of numbers"):
+        asked.predict([0.0], context=[None])
+    with pytest.raises(BadRequest, match="default reward"):
+        conn.collect_feedback(app, default_reward=0.0)
+    assert asked.predict([0.0], version=1)["output"] in right
 
 
 def test_decisions_are_kept_with_their_propensities_and_weighed(conn: ClipperConnection, app: str) -> None:

@@ -112,6 +112,8 @@ class Feedback(TypedDict):
 class LearnedArm(TypedDict):
     """`version` is model:version, which is what is learned of. `times` it was chosen; `mean` is that of its
     rewards; `weight` is its probability now, or its weight in a vote, and None where nothing is learned yet.
+    Where a query's numbers are learned by, `weight` is its part of the last rewards, and `coefficients` are
+    what its reward is taken for: a constant, and of each number what one of it adds.
     """
 
     arm: str
@@ -120,6 +122,7 @@ class LearnedArm(TypedDict):
     rewards: int
     mean: float | None
     weight: float | None
+    coefficients: list[float] | None
 
 
 class LearnedContext(TypedDict):

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from clipper_container.errors import BadRequest
 
+from ... import features
 from ...feedback import MAX_CONTEXT, Delivery, FeedbackSpec, Receipt, sampled
 from ...querylog import Reward
 from ..control import Control, find
 from ..feedback import Feedback as Learning
-from ..learning.memory import Arm
+from ..feedback.sums import Known
 from ..querylog import QueryLog
 from . import answers, openapi
 from .bodies import Body
@@ -74,8 +75,8 @@ class Feedback:
         return {
             "epoch": epoch,
             "contexts": [
-                {"context": context, "arms": _arms(names, row, arms)}
-                for context, (row, arms) in [*reversed(known.contexts.items())][:MAX_CONTEXTS]
+                {"context": context, "arms": _arms(names, of)}
+                for context, of in [*reversed(known.contexts.items())][:MAX_CONTEXTS]
             ],
             # What was decided comes a second later than what was said of it.
             "decided": max(known.counts.joined, known.counts.decided(plan is not None and plan.votes)),
@@ -118,8 +119,9 @@ class Feedback:
         return Response(msgspec.msgpack.encode(tables), media_type=MSGPACK)
 
 
-def _arms(names: dict[str, str], row: dict[str, float], arms: dict[str, Arm]) -> list[answers.LearnedArm]:
+def _arms(names: dict[str, str], of: Known) -> list[answers.LearnedArm]:
     """Those of the policy; without one all of which something is known."""
+    row, arms, coefficients = of
     return [
         {
             "arm": name,
@@ -128,6 +130,7 @@ def _arms(names: dict[str, str], row: dict[str, float], arms: dict[str, Arm]) ->
             "rewards": arms[version].times if version in arms else 0,
             "mean": arms[version].mean if version in arms else None,
             "weight": row.get(name),
+            "coefficients": coefficients.get(version),
         }
         for name, version in (names or {arm: arm for arm in arms}).items()
     ]
@@ -137,7 +140,7 @@ def _check(delivery: Delivery) -> None:
     """Nothing that could not be added up: it would come again and again."""
     for item in delivery.items:
         good = 0 <= item.query_id <= MAX_ID and 0 <= item.at < MAX_ID
-        good = good and len(item.context.encode()) <= MAX_CONTEXT
+        good = good and len(item.context.encode()) <= MAX_CONTEXT and features.are_packed(item.features)
         if not good or not all(0 <= r.reward <= 1 and 0 < r.propensity <= 1 for r in item.rewards):
             raise BadRequest(f"This is no feedback of a query frontend: {item} has numbers out of range.")
     for decided in delivery.decided:

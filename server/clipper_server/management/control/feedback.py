@@ -12,6 +12,7 @@ from ...policies import in_words, learns
 from ...snapshot import ApplicationSpec
 from ..state import State
 from . import find
+from .policies import check_default_reward
 from .publisher import Publisher, by
 
 MAX_WINDOW_S = 7 * 86400.0
@@ -32,6 +33,7 @@ class Feedback:
         found = find.application(self._state, application)
         if feedback is not None:
             _check(feedback)
+            check_default_reward(found.policy, feedback)
         elif learns(found.policy):
             raise BadRequest(
                 f"{application} is answered by {in_words(found.policy)}, which needs feedback: give it "

@@ -9,10 +9,12 @@ import msgspec
 
 from clipper_container.errors import BadRequest
 
+from ...features import MAX_FEATURES, MAX_WEIGHED
 from ...feedback import FeedbackSpec
 from ...policies import (
     Exp3Spec,
     LearnerSpec,
+    LinTSSpec,
     PolicySpec,
     SplitSpec,
     UCBSpec,
@@ -62,6 +64,8 @@ class Policies:
             _check_vote(policy)
         elif isinstance(policy, LearnerSpec):
             _check_learner(policy)
+        if isinstance(policy, LinTSSpec):
+            check_default_reward(policy, found.feedback)
         collects = learns(policy) and found.feedback is None
         if collects:
             self._state.set_feedback(application, FeedbackSpec())
@@ -104,6 +108,15 @@ class Policies:
                 fit.deciding(self._state, model)
 
 
+def check_default_reward(policy: PolicySpec | None, feedback: FeedbackSpec | None) -> None:
+    """Raises BadRequest where there is one, of which the policy could not learn."""
+    if isinstance(policy, LinTSSpec) and feedback is not None and feedback.default_reward is not None:
+        raise BadRequest(
+            "Nobody knows any more which numbers a query had when it gets a default reward, and lints learns "
+            "by these: collect_feedback without default_reward, or set another policy."
+        )
+
+
 def check_unlink(application: ApplicationSpec, models: Iterable[str]) -> None:
     """Raises BadRequest where one of the models is an arm of the application's policy."""
     arms = [] if application.policy is None else arms_of(application.policy)
@@ -143,6 +156,21 @@ def _check_learner(policy: LearnerSpec) -> None:
         raise BadRequest(f"c says how much an uncertain arm is preferred, above 0, and is {policy.c:g}.")
     if isinstance(policy, Exp3Spec) and not 0 < policy.eta <= 1:
         raise BadRequest(f"eta is the rate of learning, above 0 and 1 at most, and is {policy.eta:g}.")
+
+    if isinstance(policy, LinTSSpec):
+        _check_features(policy.features, len(policy.arms))
+
+
+def _check_features(features: int, arms: int) -> None:
+    if not 1 <= features <= MAX_FEATURES:
+        raise BadRequest(
+            f"features is how many numbers a query says of itself, from 1 to {MAX_FEATURES}: not {features}."
+        )
+    if features * arms > MAX_WEIGHED:
+        raise BadRequest(
+            f"{arms} arms with features={features} have {features * arms:,} weights, and {MAX_WEIGHED:,} are "
+            f"the most: {MAX_WEIGHED // arms} numbers a query, or fewer arms."
+        )
 
 
 def _check_forget(forget: float) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ...feedback import UNIT
+from ..learning.linear import Linear
 from ..learning.memory import Arm, Memory
 
 _Stored = tuple[
@@ -17,7 +18,9 @@ _Stored = tuple[
     list[tuple[int, int]],
     dict[str, float],
     int,
+    dict[str, tuple[int, bytes]],
 ]
+_decode = msgspec.msgpack.Decoder(_Stored).decode
 
 
 @dataclass(slots=True)
@@ -38,15 +41,21 @@ class Context:
             )
             for name, arm in memory.arms.items()
         }
-        return msgspec.msgpack.encode(
-            (arms, memory.active, memory.updates, memory.unsettled, memory.marks, self.row, self.row_at)
-        )
+        linear = {
+            name: (arm.linear.size, arm.linear.encode())
+            for name, arm in memory.arms.items()
+            if arm.linear is not None
+        }
+        known = arms, memory.active, memory.updates, memory.unsettled, memory.marks
+        return msgspec.msgpack.encode((*known, self.row, self.row_at, linear))
 
     @classmethod
     def decode(cls, stored: bytes) -> Context:
-        arms, active, updates, unsettled, marks, row, row_at = msgspec.msgpack.decode(stored, type=_Stored)
+        arms, active, updates, unsettled, marks, row, row_at, linear = _decode(stored)
         known = {
             name: Arm(times, whole * UNIT + rest, losses * UNIT + part, *others)
             for name, (times, whole, rest, losses, part, *others) in arms.items()
         }
+        for name, (size, sums) in linear.items():
+            known[name].linear = Linear.decode(size, sums)
         return cls(Memory(known, active, updates, unsettled, marks), row, row_at)

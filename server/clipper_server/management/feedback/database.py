@@ -15,7 +15,7 @@ from .context import Context
 from .counts import Counts
 from .pages import Pages
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value REAL NOT NULL) STRICT;
 CREATE TABLE contexts (

@@ -48,9 +48,10 @@ class Feedback:
         self._sums = Sums(path, clock)
         self._epoch = self._sums.reserve(EPOCHS)
         self._reserved = self._epoch + EPOCHS
-        self._published = Published(self._epoch, self._sums.published(), changes.beside())
+        self._plans = plan.of(state.applications(), state.current())
+        rows = self._sums.published(self._plans, self._epoch)
+        self._published = Published(self._epoch, rows, changes.beside())
         self._leaving = Leaving()
-        self._plans: dict[str, Plan] = {}
         self._revision = -1
         self._settle_at = -math.inf
         self._counts: dict[str, tuple[Counts, int]] = {}
@@ -120,7 +121,8 @@ class Feedback:
             found = self._plans.get(row.application)
             learning = None if found is None else found.learning
             explore = getattr(learning, "explore", VOTE_EXPLORE)
-            for text in self._leaving.see(*row, explore, updates):
+            of = row.application, row.context, row.weights
+            for text in self._leaving.see(*of, explore, updates):
                 self._events.add("learned", text, application=row.application)
 
     async def _refresh(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...feedback import FeedbackSpec
-from ...policies import BanditSpec, LearnerSpec, PolicySpec, VoteSpec, arms_of
+from ...policies import BanditSpec, LearnerSpec, PolicySpec, VoteSpec, arms_of, features_of
 from ...snapshot import ApplicationSpec
 from ..learning import kinds
 
@@ -40,6 +40,11 @@ class Plan:
         ):
             return self.policy
         return None
+
+    @property
+    def features(self) -> int:
+        """How many numbers it learns by; 0: by none."""
+        return features_of(self.policy)
 
     @property
     def votes(self) -> bool:

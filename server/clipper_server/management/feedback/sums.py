@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -11,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from ... import features
 from ...feedback import UNIT, Decided, Delivery, Item, Receipt, Row
-from ..learning import kinds
-from ..learning.memory import LEAST_PROPENSITY, Arm
+from ..learning import kinds, lints
+from ..learning.memory import LEAST_PROPENSITY, Arm, Memory
 from .context import Context
 from .counts import Counts
 from .database import Database
@@ -29,12 +31,24 @@ GRACE_S = 10.0
 KEEP_TAKEN_S = 7 * 86400.0
 ROWS_S = 0.02
 """Of the processor, that rows may cost at a time: others wait for the next."""
+MAX_DRAWN = 4
+"""Of these rows with draws, which are up to 256 KiB each."""
+DRAWN_EVERY_S = 1.0
+"""At most, of one application."""
+
+
+class Known(NamedTuple):
+    """Of one context: its row, its arms, and what their numbers are worth where it learns by any."""
+
+    row: dict[str, float]
+    arms: dict[str, Arm]
+    coefficients: dict[str, list[float]]
 
 
 class Learned(NamedTuple):
-    """Of one application: its contexts with their rows and arms, and what was counted."""
+    """Of one application: its contexts, and what was counted."""
 
-    contexts: dict[str, tuple[dict[str, float], dict[str, Arm]]]
+    contexts: dict[str, Known]
     counts: Counts
 
 
@@ -47,6 +61,7 @@ class Sums:
         self._db = Database(path)
         self._clock = clock
         self._plans: dict[str, Plan] = {}
+        self._drawn: dict[str, float] = {}  # when each application's draws were made
         self._load()
 
     def close(self) -> None:
@@ -103,6 +118,7 @@ class Sums:
             self.due[application, context] = None
             self._changed.pop((application, context), None)
         self._counts.pop(application, None)
+        self._drawn.pop(application, None)
         self._counted.discard(application)
         self._db.drop_application(application)
 
@@ -145,7 +161,9 @@ class Sums:
     def _add(self, item: Item, plan: Plan, counts: Counts) -> None:
         memory = self._context(item.application, item.context, plan, counts).memory
         self.due[item.application, item.context] = None
-        memory.add(item.rewards, item.epoch, plan.eta, plan.forget)
+        by = plan.features and features.count(item.features) == plan.features
+        numbers = features.with_constant(item.features) if by else None
+        memory.add(item.rewards, item.epoch, plan.eta, plan.forget, numbers)
         counts.joined += 1
         second = int(item.at)
         for arm, propensity, reward in item.rewards:
@@ -237,29 +255,43 @@ class Sums:
         in each.
         """
         found: list[tuple[Row, int]] = []
-        end = time.thread_time() + ROWS_S
-        while self.due and len(found) < limit and (not found or time.thread_time() < end):
-            application, name = key = next(iter(self.due))
-            del self.due[key]
+        drawn, end = 0, time.thread_time() + ROWS_S
+        for application, name in [*self.due]:
+            if len(found) >= limit or (found and time.thread_time() >= end):
+                break
+            plan = self._plans.get(application)
+            draws = plan is not None and plan.features > 0 and not name
+            if draws and (drawn >= MAX_DRAWN or self._drew(application)):
+                continue
+            drawn += draws
+            del self.due[application, name]
             context = self._contexts[application].get(name) if application in self._contexts else None
             if context is None:
                 found.append((Row(application, name, {}), 0))
                 continue
-            plan, new = self._plans.get(application), context.memory.updates - context.row_at
+            new = context.memory.updates - context.row_at
             weights: dict[str, float] = {}
-            if plan is not None and plan.learning is not None:
+            if plan is not None and plan.learning is not None and (draws or not plan.features):
                 learned = kinds.learn(plan.learning, context.memory, tuple(plan.arms.values()))
                 weights = dict(zip(plan.arms, learned, strict=True))
                 context.memory.mark(epoch)
             if weights or context.row:
-                found.append((Row(application, name, weights), new))
+                found.append((_row(application, name, weights, context, plan, epoch), new))
             context.row, context.row_at = weights, context.memory.updates
         return found
 
-    def published(self) -> list[Row]:
-        """The rows that frontends had of the last management, as far as the file knows them."""
+    def _drew(self, application: str) -> bool:
+        """Whether its draws are so new that others have to wait; if not, they are made now."""
+        now = self._clock()
+        if 0 <= now - self._drawn.get(application, -math.inf) < DRAWN_EVERY_S:
+            return True
+        self._drawn[application] = now
+        return False
+
+    def published(self, plans: Mapping[str, Plan], epoch: int) -> list[Row]:
+        """The rows that frontends had of the last management, as far as the file knows them; draws anew."""
         return [
-            Row(application, name, context.row)
+            _row(application, name, context.row, context, plans.get(application), epoch)
             for application, contexts in self._contexts.items()
             for name, context in contexts.items()
             if context.row
@@ -268,8 +300,13 @@ class Sums:
     def learned(self, application: str) -> Learned:
         """A copy of what is known."""
         contexts = self._contexts.get(application, OrderedDict[str, Context]())
+        plan = self._plans.get(application)
         known = {
-            name: (context.row, {arm: replace(of) for arm, of in context.memory.arms.items()})
+            name: Known(
+                context.row,
+                {arm: replace(of, linear=None) for arm, of in context.memory.arms.items()},
+                {} if plan is None or not plan.features or name else _coefficients(context.memory, plan),
+            )
             for name, context in contexts.items()
         }
         return Learned(known, deepcopy(self._counts.get(application, Counts())))
@@ -318,3 +355,21 @@ class Sums:
         self._db.put_counts((name, self._counts[name]) for name in self._counted)
         self._db.put_pages(self._pages)
         self._db.add_unanswered(self._decided)
+
+
+def _row(
+    application: str, name: str, weights: dict[str, float], context: Context, plan: Plan | None, epoch: int
+) -> Row:
+    """With draws of what is known of the arms, where they are chosen by numbers."""
+    if not weights or name or plan is None or not plan.features:
+        return Row(application, name, weights)
+    known = [context.memory.arms.get(version, Arm()) for version in plan.arms.values()]
+    drawn = lints.draws(known, plan.features, plan.forget, epoch)
+    return Row(application, name, weights, dict(zip(plan.arms, drawn, strict=True)))
+
+
+def _coefficients(memory: Memory, plan: Plan) -> dict[str, list[float]]:
+    return {
+        arm: lints.coefficients(memory.arms.get(arm, Arm()), plan.features, plan.forget)
+        for arm in plan.active
+    }

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from ...policies import BanditSpec, Exp3Spec, GreedySpec, LearnerSpec, PolicySpec, UCBSpec, VoteSpec
-from . import greedy, thompson, ucb, weights
+from ...policies import (
+    BanditSpec,
+    Exp3Spec,
+    GreedySpec,
+    LearnerSpec,
+    LinTSSpec,
+    PolicySpec,
+    UCBSpec,
+    VoteSpec,
+)
+from . import greedy, lints, thompson, ucb, weights
 from .memory import Memory
 
 
@@ -24,10 +33,14 @@ def floor_of(spec: PolicySpec, count: int) -> float:
 
 
 def learn(spec: BanditSpec | VoteSpec, memory: Memory, arms: tuple[str, ...]) -> list[float]:
-    """Each arm's probability, or its weight in a vote, in their order. They sum up to 1."""
+    """Each arm's probability, or its weight in a vote, in their order. They sum up to 1. Of what depends on
+    a query's numbers, see `lints`.
+    """
     eta = eta_of(spec)
     memory.join(tuple(dict.fromkeys(arms)), eta)
     known = [memory.arms[arm] for arm in arms]
+    if isinstance(spec, LinTSSpec):
+        return lints.shares(known)
     if isinstance(spec, VoteSpec | Exp3Spec):
         found = weights.probabilities(known, eta)
     elif isinstance(spec, GreedySpec):

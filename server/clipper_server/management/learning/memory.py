@@ -6,12 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ...features import Numbers
 from ...feedback import UNIT, Rewarded
+from .linear import Linear
 
 SUB_STEP = 20
 """Updates after which a part is forgotten at once: with many more of them all arms would look alike."""
 MARKS = 64
 LEAST_PROPENSITY = 2**-20
+MAX_LINEAR = 8
+"""Of the arms that the policy has not: so many of the last ones keep `linear`, of up to 50 KiB each."""
 
 
 @dataclass(slots=True)
@@ -20,7 +24,7 @@ class Arm:
     `chosen` how often it was asked. Of these the order of the feedback is no matter.
 
     `recent_times` and `recent_reward` are the same with the past forgotten, and so is `recent_loss`, which a
-    share of the others' weight makes smaller.
+    share of the others' weight makes smaller. `linear` is what rewards say by the queries' numbers.
     """
 
     times: int = 0
@@ -30,6 +34,7 @@ class Arm:
     recent_times: float = 0.0
     recent_reward: float = 0.0
     recent_loss: float = 0.0
+    linear: Linear | None = None
 
     @property
     def mean(self) -> float | None:
@@ -57,9 +62,21 @@ class Memory:
             if arm not in self.active:
                 known.recent_loss = loss
         self.active = active
+        others = [known for arm, known in self.arms.items() if arm not in active and known.linear is not None]
+        for known in others[:-MAX_LINEAR]:
+            known.linear = None
 
-    def add(self, rewards: Sequence[Rewarded], epoch: int, eta: float, forget: float) -> None:
-        """One query's feedback, that was decided by the table of that epoch: 0 where nobody knows."""
+    def add(
+        self,
+        rewards: Sequence[Rewarded],
+        epoch: int,
+        eta: float,
+        forget: float,
+        numbers: Numbers | None = None,
+    ) -> None:
+        """One query's feedback, that was decided by the table of that epoch: 0 where nobody knows. `numbers`
+        are the query's, where they are learned of.
+        """
         kept = (1 - forget) ** self._since(epoch) if forget and epoch > 0 else 1.0
         for arm, propensity, reward in rewards:
             loss = (1 - reward) / max(propensity, LEAST_PROPENSITY)
@@ -73,6 +90,10 @@ class Memory:
             known.recent_reward += kept * reward
             if arm in self.active:
                 known.recent_loss += kept * loss
+            if numbers is not None:
+                if known.linear is None or known.linear.size != len(numbers):
+                    known.linear = Linear(len(numbers))
+                known.linear.add(numbers, reward, kept)
         self.updates += 1
         self.unsettled += 1
         if self.unsettled >= SUB_STEP:
@@ -108,6 +129,8 @@ class Memory:
         for arm in arms:
             arm.recent_times *= kept
             arm.recent_reward *= kept
+            if arm.linear is not None:
+                arm.linear.recent *= kept
             lighter = kept * math.exp(-eta * (arm.recent_loss - mean)) + (1 - kept)
             arm.recent_loss = mean - math.log(lighter) / eta
 

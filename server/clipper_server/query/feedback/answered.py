@@ -25,7 +25,7 @@ class Raw(NamedTuple):
 class Answered(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """`arms` are those that answered, as model:version, and `outputs` is what each of them said; None where
     that is too large. `combined`: the answer is made of what all of them said. `raw`: they were asked for
-    tensors. `at` is in seconds since 1970.
+    tensors. `at` is in seconds since 1970. `features` are the numbers that it was decided by, as they travel.
     """
 
     query_id: int
@@ -38,6 +38,7 @@ class Answered(msgspec.Struct, array_like=True, frozen=True, gc=False):
     combined: bool
     raw: bool
     outputs: tuple[bytes | Raw, ...] | None
+    features: bytes = b""
 
 
 def kept(outputs: Sequence[Output]) -> tuple[bytes | Raw, ...] | None:

@@ -9,6 +9,7 @@ import msgspec
 
 from clipper_container.wire import Fault
 
+from ...features import in_words
 from ...feedback import FeedbackSpec, sampled
 from ...querylog import Chosen, Record
 from ..policies import Decision
@@ -77,6 +78,7 @@ class Collecting:
             combined,
             tasks[0].raw,
             kept(outputs),
+            decision.features,
         )
         text = answered.encode(made)
         token = self._tokens.make(text)
@@ -85,6 +87,7 @@ class Collecting:
             token = self._tokens.make(text)
         self._decisions.add(text, made)
         if sampled(query_id, self.spec.sample):
-            what = (query_id, made.at, self.application, made.context, made.arms)
+            context = in_words(made.features) if made.features else made.context
+            what = (query_id, made.at, self.application, context, made.arms)
             self._keep(Chosen(*what, made.propensity, 1000 * took_s, self.spec.sample))
         return token

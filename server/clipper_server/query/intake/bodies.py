@@ -8,7 +8,7 @@ import msgspec
 
 from clipper_container.errors import BadRequest, TooLarge
 
-from ..protocols import context
+from ..protocols import contexts
 from ..protocols.json_body import Body, mistake, unmarked
 
 MAX_MANY = 1_000
@@ -75,7 +75,7 @@ def _check(entry: Entry, where: str) -> None:
 def update(body: Body) -> Update:
     """Raises BadRequest."""
     found = _decoded(_update, body, EXPECTED_UPDATE)
-    return Update(found.input, found.label, context({}, found.context))
+    return Update(found.input, found.label, contexts.text({}, found.context))
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], body: Body, expected: str) -> T:

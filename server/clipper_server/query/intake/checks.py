@@ -89,7 +89,8 @@ def known(
 
 
 def item(made: Answered, rewards: list[Rewarded]) -> Item:
-    return Item(made.query_id, made.application, made.context, made.epoch, made.at, rewards)
+    decided = made.query_id, made.application, made.context, made.epoch, made.at
+    return Item(*decided, rewards, made.features)
 
 
 def judged(entry: Entry, made: Answered, spec: FeedbackSpec) -> Item | Refusal | None:

@@ -40,6 +40,7 @@ class Decision(NamedTuple):
     sides: Sequence[Counts | None] = ()
     context: str = ""
     epoch: int = 0
+    features: bytes = b""
 
     def only(self, there: Sequence[bool]) -> Decision:
         """Of those arms that are there."""
@@ -75,9 +76,9 @@ class Policy(Protocol):
     @property
     def early(self) -> bool: ...
 
-    def decide(self, unit: str | None, able: Able, context: str = "") -> Decision:
+    def decide(self, unit: str | None, able: Able, context: str = "", features: bytes = b"") -> Decision:
         """Which arms a request asks; none: the default output. `context` is what may tell one request from
-        another, and empty where nothing does.
+        another, and empty where nothing does; `features` are its numbers, where the policy weighs any.
         """
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:

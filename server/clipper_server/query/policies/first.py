@@ -17,7 +17,7 @@ class First:
         self.arms = [Arm.of(name) for name in arms[:1]]
         self._decision = Decision(self.arms)
 
-    def decide(self, unit: str | None, able: Able, context: str = "") -> Decision:
+    def decide(self, unit: str | None, able: Able, context: str = "", features: bytes = b"") -> Decision:
         return self._decision
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:

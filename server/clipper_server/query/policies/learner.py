@@ -27,7 +27,7 @@ class Learner:
         self._of_none = Deal([(arm, 1.0) for arm in self.arms])
         self._deals: dict[str, tuple[Known, Deal]] = {}
 
-    def decide(self, unit: str | None, able: Able, context: str = "") -> Decision:
+    def decide(self, unit: str | None, able: Able, context: str = "", features: bytes = b"") -> Decision:
         """One arm, with the probability that it had."""
         return of_those_able(self._deal(context), able).by_chance(self._chance())
 

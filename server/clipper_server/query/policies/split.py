@@ -24,7 +24,7 @@ class Split:
         self._chance = chance
         self._of_all = Deal(self._weights)
 
-    def decide(self, unit: str | None, able: Able, context: str = "") -> Decision:
+    def decide(self, unit: str | None, able: Able, context: str = "", features: bytes = b"") -> Decision:
         """One arm. The share of those that have no replica goes to the others at once."""
         deal = of_those_able(self._of_all, able)
         if self.sticky and unit is not None:

@@ -51,7 +51,7 @@ class Vote:
         self._all = Decision(self.arms)
         self._means: dict[Arm, _Mean] | None = None if spec.missing == "leave out" else defaultdict(_Mean)
 
-    def decide(self, unit: str | None, able: Able, context: str = "") -> Decision:
+    def decide(self, unit: str | None, able: Able, context: str = "", features: bytes = b"") -> Decision:
         """All that have replicas; where none has, all."""
         there = [arm for arm in self.arms if able(arm)]
         decision = self._all

@@ -11,7 +11,6 @@ from typing import NamedTuple, Protocol
 
 from clipper_container.errors import BadRequest
 
-from ...feedback import MAX_CONTEXT
 from ..application import Application
 from ..limits import Limits
 from ..request import Answer, Request
@@ -88,20 +87,4 @@ def unit(headers: Headers, given: str | int | None) -> str | None:
     text = str(given)
     if len(text) > MAX_UNIT:
         raise BadRequest(f"A unit has {MAX_UNIT} letters at most, and this one {len(text)}.")
-    return text
-
-
-def context(headers: Headers, given: str | int | None) -> str:
-    """What a learner may tell the request by, by a field or by a header; empty without one."""
-    if given is None:
-        header = headers.get(b"x-clipper-context")
-        if header is None:
-            return ""
-        given = header.decode("utf-8", "replace")
-    text = str(given)
-    if (size := len(text.encode())) > MAX_CONTEXT:
-        raise BadRequest(
-            f"A context has {MAX_CONTEXT} bytes at most, and this one {size}. Requests that are alike "
-            "have the same one; whom a request is for is its unit."
-        )
     return text

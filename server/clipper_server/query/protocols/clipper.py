@@ -14,7 +14,8 @@ from ..application import Application
 from ..limits import DEFAULT, Limits
 from ..request import Answer, Choice, Request
 from ..slices import SMALL, Steps
-from . import JSON, Headers, Response, context, may_be_cached, timeout_s, unit
+from . import JSON, Headers, Response, may_be_cached, timeout_s, unit
+from .contexts import Given, context
 from .frames import Frames
 from .json_body import Body, mistake, unmarked
 
@@ -61,6 +62,7 @@ class ClipperProtocol:
         except ValueError as error:
             raise BadRequest(f"The input does not fit: {error}. {self._expected()}") from None
         version = request.version
+        such, numbers = context(self.application, headers, request.context, version)
         return Request(
             "clipper",
             tensors,
@@ -69,7 +71,8 @@ class ClipperProtocol:
             may_be_cached(headers),
             form=is_batch,
             unit=unit(headers, request.unit) if self.application.asks_for_units else None,
-            context=context(headers, request.context) if self.application.asks_for_contexts else "",
+            context=such,
+            features=numbers,
         )
 
     def _expected(self) -> str:
@@ -140,7 +143,7 @@ def _decoder(one: Any, several: Any) -> Callable[[Body], Any]:
             ("version", str | int | None, None),
             ("timeout_micros", int | None, None),
             ("unit", str | int | None, None),
-            ("context", str | int | None, None),
+            ("context", Given, None),
         ],
         forbid_unknown_fields=True,
     )

@@ -28,7 +28,8 @@ from ...application import Application
 from ...limits import DEFAULT, Limits
 from ...request import Answer, Request
 from ...slices import Steps, at_once
-from .. import JSON, Headers, Response, context, may_be_cached, timeout_s, unit
+from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
+from ..contexts import context
 from ..json_body import Body, mistake, unmarked
 from .bodies import Form, Input, Output, OutputParameters, Parameters, decode
 from .inputs import array, binary_size, rows, strings
@@ -88,8 +89,8 @@ class OpenInferenceProtocol:
         timeout = timeout_s(headers, parameters.timeout)
         cached = may_be_cached(headers)
         whom = unit(headers, parameters.unit) if self.application.asks_for_units else None
-        such = context(headers, parameters.context) if self.application.asks_for_contexts else ""
-        return Request("open inference", tensors, self._version, timeout, cached, True, form, whom, such)
+        such = context(self.application, headers, parameters.context, self._version)
+        return Request("open inference", tensors, self._version, timeout, cached, True, form, whom, *such)
 
     def _bare(self, body: memoryview) -> list[Tensor]:
         """The body is the one input's bytes, and nothing else."""

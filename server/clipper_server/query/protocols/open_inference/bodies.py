@@ -8,6 +8,8 @@ import msgspec
 
 from clipper_container.inputs import MAX_DIMENSIONS
 
+from ..contexts import Given
+
 _Dimension = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
@@ -37,7 +39,7 @@ class Parameters(msgspec.Struct):
     binary_data_output: bool | None = None
     timeout: Annotated[int, msgspec.Meta(le=2**63 - 1)] | None = None
     unit: str | int | None = None
-    context: str | int | None = None
+    context: Given = None
 
 
 class Body(msgspec.Struct):
