@@ -176,7 +176,7 @@ def test_a_removed_application_loses_its_sums_and_one_that_is_not_there_has_none
 
 
 def test_counts_of_decisions_are_taken_once_by_their_number(world: World) -> None:
-    decided = (Decided("app", "", "a:1", int(NOW), 10, 20 * UNIT),)
+    decided = (Decided("app", "", "a:1", int(NOW), 0, 10, 20 * UNIT),)
     world.take(decided=decided, number=3)
     world.take(decided=decided, number=3)
     world.again()
@@ -233,7 +233,7 @@ def test_a_delivery_that_cannot_be_written_has_changed_nothing(
 
 
 def decided(times: int, at: float = NOW, arm: str = "a:1") -> Decided:
-    return Decided("app", "", arm, int(at), times, 2 * times * UNIT)
+    return Decided("app", "", arm, int(at), 0, times, 2 * times * UNIT)
 
 
 def test_at_the_end_of_the_window_those_of_whom_nobody_spoke_get_the_default_reward(world: World) -> None:

@@ -61,7 +61,7 @@ class Memory:
     def add(self, rewards: Sequence[Rewarded], epoch: int, eta: float, forget: float) -> None:
         """One query's feedback, that was decided by the table of that epoch: 0 where nobody knows."""
         kept = (1 - forget) ** self._since(epoch) if forget and epoch > 0 else 1.0
-        for arm, propensity, reward in rewards:
+        for arm, propensity, reward, _ in rewards:
             loss = (1 - reward) / max(propensity, LEAST_PROPENSITY)
             known = self.arms.get(arm)
             if known is None:

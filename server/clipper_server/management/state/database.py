@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from clipper_container.errors import ClusterError
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE applications (

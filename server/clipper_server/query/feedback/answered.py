@@ -25,7 +25,8 @@ class Raw(NamedTuple):
 class Answered(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """`arms` are those that answered, as model:version, and `outputs` is what each of them said; None where
     that is too large. `combined`: the answer is made of what all of them said. `raw`: they were asked for
-    tensors. `at` is in seconds since 1970.
+    tensors. `at` is in seconds since 1970. `dealt` has for each arm the epoch of the table of shares by which
+    it was a side of a rollout, or 0; it is empty where none was.
     """
 
     query_id: int
@@ -38,6 +39,10 @@ class Answered(msgspec.Struct, array_like=True, frozen=True, gc=False):
     combined: bool
     raw: bool
     outputs: tuple[bytes | Raw, ...] | None
+    dealt: tuple[int, ...] = ()
+
+    def dealt_to(self, place: int) -> int:
+        return self.dealt[place] if self.dealt else 0
 
 
 def kept(outputs: Sequence[Output]) -> tuple[bytes | Raw, ...] | None:

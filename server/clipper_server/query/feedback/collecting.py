@@ -52,6 +52,10 @@ class Collecting:
         if not decision.propensity:
             return None
         outputs: Sequence[Output]
+        dealt: tuple[int, ...] = ()
+        if decision.sides:
+            sides = zip(decision.sides, outcomes, strict=False)
+            dealt = tuple([side.epoch if side else 0 for side, of in sides if not isinstance(of, Fault)])
         if len(outcomes) == 1:
             if isinstance(outcomes[0], Fault):
                 return None
@@ -77,6 +81,7 @@ class Collecting:
             combined,
             tasks[0].raw,
             kept(outputs),
+            dealt if any(dealt) else (),
         )
         text = answered.encode(made)
         token = self._tokens.make(text)
