@@ -92,8 +92,8 @@ class Judge:
     """Of one rollout. Times are in seconds, on any clock that goes on."""
 
     def __init__(self, guardrails: Sequence[Guardrail], hold_s: float, began_at: float) -> None:
-        self._rails = [_Rail(rail) for rail in guardrails if rail.kind != "reward"]
-        self.rewards = next((Rewards(rail.by) for rail in guardrails if rail.kind == "reward"), None)
+        self._rails = [_Rail(rail) for rail in guardrails if rail.by is None]
+        self.rewards = next((Rewards(rail.by) for rail in guardrails if rail.by is not None), None)
         self._hold_s = hold_s
         self.control, self.canary = ArmCounts(), ArmCounts()  # of all steps
         self._step_began_at = began_at

@@ -154,15 +154,20 @@ def _check(rollout: Rollout) -> None:
         raise BadRequest("Of each kind there is one guardrail at most.")
     for rail in rollout.guardrails:
         if rail.kind == "reward":
+            if rail.by is None or rail.tolerance != 1:
+                raise BadRequest(
+                    'A reward has no tolerance, but `by`, how much lower its mean may be: P.NoLess("reward", '
+                    "by=0.02)."
+                )
             if not 0 <= rail.by < 1:
                 raise BadRequest(
                     "`by` is how much lower the mean reward may be: 0 or more, and less than 1, as rewards "
                     f"are from 0 to 1; and not {rail.by:g}."
                 )
-            if rail.tolerance != 1:
-                raise BadRequest("A reward may be lower `by` so much: it has no tolerance.")
-        elif rail.by:
-            raise BadRequest(f"`by` is of rewards: {rail.kind} has a tolerance.")
+        elif rail.by is not None:
+            raise BadRequest(
+                f"Only of a reward there may be no less: of {rail.kind} P.NoMore({rail.kind!r}) is meant."
+            )
         elif not 1 <= rail.tolerance < math.inf:
             raise BadRequest(f"The tolerance of {rail.kind} is how many times as much is allowed: 1 or more.")
     if rollout.observe and not rollout.guardrails:

@@ -91,12 +91,12 @@ class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a canary may not do more often than the control, or not more than `tolerance` times as often.
 
     `latency_p95`: answers that take more than `tolerance` times the control's 95th percentile. `reward`: its
-    mean may not be lower by more than `by`.
+    mean may be lower by `by` at most.
     """
 
     kind: Literal["errors", "late", "defaults", "latency_p95", "reward"]
     tolerance: float = 1.0
-    by: float = 0.0
+    by: float | None = None
 
 
 class Rollout(msgspec.Struct, frozen=True):
