@@ -171,6 +171,25 @@ async def test_a_default_output_and_a_version_that_was_named_have_none(
     assert configuration.feedback.decisions.take(10, 2**40) == []
 
 
+async def test_a_side_of_a_rollout_is_known_by_its_table_of_shares(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    configuration.apply(snapshot(2, rollouts=[RolloutSpec(5, "a", "1", "2")]))
+    configuration.rollouts.hear(Shares(41, {5: 0.5}))
+    answers = [await predict(client, "vote", context=str(number)) for number in range(20)]
+    for answer in answers:
+        made = decided(answer["feedback_token"])
+        assert made.arms[0] in ("a:1", "a:2")
+        assert (made.arms[1:], made.dealt) == (("b:1", "c:1"), (41, 0, 0))
+        await feed(client, "vote", {"feedback_token": answer["feedback_token"], "label": 8})
+    assert {item.rewards[0].arm for item in items(configuration)} == {"a:1", "a:2"}
+    assert {tuple(each.dealt for each in item.rewards) for item in items(configuration)} == {(41, 0, 0)}
+    counted = configuration.feedback.decisions.take(100, 2**40)
+    assert {(each.arm[0], each.dealt) for each in counted} == {("a", 41), ("b", 0), ("c", 0)}
+    configuration.rollouts.hear(Shares(42, {5: 0.0}))  # nobody is dealt to
+    assert decided((await predict(client, "one"))["feedback_token"]).dealt == ()
+
+
 async def test_a_batch_has_a_token_for_each_answer(client: httpx2.AsyncClient) -> None:
     response = await client.post("/one/predict", json={"input_batch": ["x", "y"] * 200})
     answers = response.json()["batch_predictions"]

@@ -135,7 +135,7 @@ class Judge:
     def _rewarded(self, rewards: Rewards, now: float, share: float, window_s: float) -> Verdict:
         """No worse in anything else: whether there are rewards enough."""
         count = rewards.count(True, share)
-        left = window_s - (now - self._step_began_at)
+        left = self._hold_s + window_s - (now - self._step_began_at)
         if count < LEAST_REWARDS:
             text = f"{count} of {LEAST_REWARDS} rewards of the new version have come at this share."
             return Verdict("hold", text)

@@ -9,6 +9,7 @@ import msgspec
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 from clipper_container.steps import check_steps
 
+from ...snapshot import ApplicationSpec
 from ..state import Guardrail, Rollout, State, Version
 from . import find
 from .fit import check_fits
@@ -143,6 +144,15 @@ def check_remove(state: State, version: Version) -> None:
     rollout = state.rollout_of(version.model)
     if rollout is not None and version.version in (rollout.control, rollout.canary):
         raise BadRequest(f"{version} cannot be removed, while {rollout} runs: {END}.")
+
+
+def check_no_feedback(state: State, application: ApplicationSpec) -> None:
+    """Raises BadRequest where a rollout that runs goes by the feedback of the application."""
+    for rollout in state.live_rollouts():
+        if rollout.compares_rewards and application.asks(rollout.model):
+            raise BadRequest(
+                f"{application.name} has to collect feedback, while {rollout} goes by it: {END}."
+            )
 
 
 def _check(rollout: Rollout) -> None:
