@@ -60,6 +60,11 @@ function whole(count) {
   return count.toLocaleString("en");
 }
 
+/** In a few letters. @param {number} count */
+function short(count) {
+  return count.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 });
+}
+
 /** How it stands, in a few words. @param {any} told */
 function standing(told) {
   const at = `step ${told.step + 1} of ${told.steps.length}`;
@@ -120,7 +125,7 @@ function rewards(wanted, found, isLive) {
   const cell = (/** @type {"canary" | "control"} */ side) => {
     const mean = found?.[side] ?? null;
     return html("td", { class: "number" }, mean === null ? "–" : mean.toFixed(3),
-      html("small", {}, found ? `of ${whole(found.rewards[side])}` : ""));
+      html("small", {}, found ? `of ${short(found.rewards[side])}` : ""));
   };
   return html("tr", {}, html("th", { scope: "row" }, WORDS.reward, html("small", {}, wanted.by ? `up to ${wanted.by} lower` : "")),
     cell("canary"), cell("control"), html("td", {}, meter(WORDS.reward, found?.reached ?? null, isLive)));

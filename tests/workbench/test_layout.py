@@ -227,7 +227,7 @@ def test_a_rollout_tells_its_step_its_evidence_and_its_verdict(page: Page) -> No
     meter = region.get_by_role("meter", name="late answers: evidence that it is worse, of its bound")
     expect(meter).to_have_attribute("aria-valuenow", "55")
     expect(region.get_by_role("row", name="late answers")).to_contain_text("12,3455 %")
-    expect(region.get_by_role("row", name="rewards")).to_contain_text("up to 0.02 lower0.617of 1,234,500")
+    expect(region.get_by_role("row", name="rewards")).to_contain_text("up to 0.02 lower0.617of 1.23M")
     expect(region).to_contain_text(f"Verdict: {HOLD}")
 
 
