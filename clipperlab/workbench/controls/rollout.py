@@ -61,13 +61,13 @@ class RolloutControls(widgets.VBox):
             )
             for kind, tolerance in ((rail.what, rail.tolerance) for rail in DEFAULT_GUARDRAILS)
         }
-        self.reward = checkbox(False, "rewards no lower")
+        self.reward = checkbox(False, "no lower rewards")
         self.lower_by = widgets.BoundedFloatText(
             *(LOWER_BY,),
             min=0,
             max=0.99,
             step=0.01,
-            description="by at most",
+            description="tolerance",
             layout={"width": "10em"},
             style=LABEL,
         )
