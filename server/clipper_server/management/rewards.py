@@ -79,7 +79,8 @@ class Rewards:
 
     def rates(self) -> str:
         known = [sides for sides in self._sides.values() if all(side.asked for side in sides)]
-        new, before = (_average(known, lambda sides, i=i: sides[i].joined) or 0.0 for i in (1, 0))  # type: ignore[misc]
+        new = _average(known, lambda sides: sides[True].joined) or 0.0
+        before = _average(known, lambda sides: sides[False].joined) or 0.0
         return f"{new:.0%} of the new version's answers and {before:.0%} of those of the one before"
 
     def __str__(self) -> str:
