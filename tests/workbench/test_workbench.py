@@ -360,6 +360,11 @@ def test_a_rollout_is_started_and_steered_in_the_panel(cluster: ClipperConnectio
         "from clipperlab import policies as P\n"
         "conn.start_rollout('m', '2', steps=[0.25], guardrails=[P.NoMore('late', 2)], observe=True)"
     )
+    form.reward.value = True
+    form.lower_by.value = 0.05
+    assert "guardrails=[P.NoMore('late', 2), P.NoLess('reward', by=0.05)]" in form.start.line.code
+    assert "app collects no feedback" in press(form.start, panel.worker)
+    form.reward.value = False
     assert "done" in press(form.start, panel.worker)
     wait_for("it in the picture", lambda: form.picture.rollout.get("state") == "running")
     wait_for("its evidence", lambda: form.picture.rollout["evidence"]["guardrails"])

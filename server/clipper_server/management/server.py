@@ -91,6 +91,7 @@ async def serve(
     observations = Observations(frontends, running, ground.token, feedback.metrics)
     series = Series(frontends, changes)
     rollouts = Rollouts(state, frontends, changes, events, reconciler.crash_loop)
+    feedback.listeners.append(rollouts.hear)
     query_log, tallies = QueryLog(folder.query_log, events), Tallies()
     query_log.listeners.append(tallies.add)
     query_log.restore()

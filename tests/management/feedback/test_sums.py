@@ -178,7 +178,7 @@ def test_a_removed_application_loses_its_sums_and_one_that_is_not_there_has_none
 
 
 def test_counts_of_decisions_are_taken_once_by_their_number(world: World) -> None:
-    decided = (Decided("app", "", "a:1", int(NOW), 10, 20 * UNIT),)
+    decided = (Decided("app", "", "a:1", int(NOW), 0, 10, 20 * UNIT),)
     world.take(decided=decided, number=3)
     world.take(decided=decided, number=3)
     world.again()
@@ -235,7 +235,7 @@ def test_a_delivery_that_cannot_be_written_has_changed_nothing(
 
 
 def decided(times: int, at: float = NOW, arm: str = "a:1") -> Decided:
-    return Decided("app", "", arm, int(at), times, 2 * times * UNIT)
+    return Decided("app", "", arm, int(at), 0, times, 2 * times * UNIT)
 
 
 def test_at_the_end_of_the_window_those_of_whom_nobody_spoke_get_the_default_reward(world: World) -> None:
@@ -252,6 +252,38 @@ def test_at_the_end_of_the_window_those_of_whom_nobody_spoke_get_the_default_rew
     world.sums.settle()
     assert world.arm("a:1") == (10, round((2 + 8 * 0.25) * UNIT), round(8 * 0.75 * 2 * UNIT))
     assert world.take(item(3, at=NOW), number=2) == Receipt([], [0], [])
+
+
+def test_what_comes_of_the_sides_of_rollouts_is_told_once_each(world: World) -> None:
+    world.applications["app"] = plan(FeedbackSpec(window_s=60, default_reward=0.25))
+    world.sums.plan(world.applications, {"app"})
+    asked = decided(10)._replace(dealt=7)
+    side = item(1, rewards=[Rewarded("a:1", 0.5, 1.0, 7), Rewarded("b:1", 0.5, 1.0)])
+    world.take(side, item(2), side, decided=(asked,))
+    world.take(side, decided=(asked,))
+    sides = world.sums.take_sides()
+    assert sides.answers == {("a:1", 7): 10}
+    assert sides.rewards == {("a:1", 7, 1.0): 1}
+    assert not world.sums.take_sides()
+    world.again()
+    world.clock.now += 60 + GRACE_S + 2
+    world.sums.settle()
+    assert world.sums.take_sides().rewards == {("a:1", 7, 0.25): 9}
+
+
+def test_of_what_could_not_be_written_no_side_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    side = item(1, rewards=[Rewarded("a:1", 0.5, 1.0, 7)])
+    with monkeypatch.context() as full:
+        full.setattr(world.sums._db, "put_pages", no_room)
+        with pytest.raises(sqlite3.OperationalError):
+            world.take(side)
+    assert not world.sums.take_sides()
+    world.take(side)
+    assert world.sums.take_sides().rewards == {("a:1", 7, 1.0): 1}
+
+
+def no_room(_pages: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 def test_without_a_default_reward_silence_is_no_reward(world: World) -> None:

@@ -141,8 +141,10 @@ def _check(delivery: Delivery) -> None:
     for item in delivery.items:
         good = 0 <= item.query_id <= MAX_ID and 0 <= item.at < MAX_ID
         good = good and len(item.context.encode()) <= MAX_CONTEXT and features.are_packed(item.features)
+        good = good and all(0 <= r.dealt <= MAX_ID for r in item.rewards)
         if not good or not all(0 <= r.reward <= 1 and 0 < r.propensity <= 1 for r in item.rewards):
             raise BadRequest(f"This is no feedback of a query frontend: {item} has numbers out of range.")
     for decided in delivery.decided:
-        if not (0 <= decided.at <= MAX_ID and 0 < decided.times <= MAX_ID and decided.inverse >= 0):
+        good = 0 <= decided.at <= MAX_ID and 0 < decided.times <= MAX_ID and decided.inverse >= 0
+        if not (good and 0 <= decided.dealt <= MAX_ID):
             raise BadRequest(f"This is no count of a query frontend: {decided} has numbers out of range.")

@@ -16,6 +16,7 @@ from .counts import Counts
 from .keys import Keys
 from .leaving import VOTE_EXPLORE, Leaving
 from .plan import Plan
+from .sides import Sides
 from .sums import Learned, Sums
 from .tables import Published
 from .writer import Writer
@@ -30,7 +31,9 @@ EPOCHS = 1000
 
 
 class Feedback:
-    """Its file is at `path`. `clock` is in seconds since 1970."""
+    """Its file is at `path`. `clock` is in seconds since 1970. `listeners` are told what comes of the sides
+    of rollouts, once each.
+    """
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class Feedback:
         self._counts: dict[str, tuple[Counts, int]] = {}
         self._told: dict[str, tuple[int, float]] = {}  # of forgotten contexts: how many, and when
         self._writer = Writer(self._sums)
+        self.listeners: list[Callable[[Sides], None]] = []
 
     def close(self) -> None:
         self._writer.close()
@@ -104,6 +108,10 @@ class Feedback:
             self._settle_at = now
             await self._writer.call(self._sums.settle)
             self._tell_of_forgotten(await self._writer.call(self._sums.counts), now)
+        if self._sums.sides:
+            sides = await self._writer.call(self._sums.take_sides)
+            for listener in self.listeners:
+                listener(sides)
         if self._sums.due:
             await self._publish()
 

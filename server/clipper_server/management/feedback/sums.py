@@ -21,6 +21,7 @@ from .counts import Counts
 from .database import Database
 from .database import Decided as Key
 from .plan import Plan
+from .sides import Sides
 
 MAX_CONTEXTS = 10_000
 """Of an application."""
@@ -62,6 +63,7 @@ class Sums:
         self._clock = clock
         self._plans: dict[str, Plan] = {}
         self._drawn: dict[str, float] = {}  # when each application's draws were made
+        self.sides = Sides()
         self._load()
 
     def close(self) -> None:
@@ -82,6 +84,7 @@ class Sums:
         self._changed: dict[tuple[str, str], None] = {}
         self._counted: set[str] = set()
         self._decided: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0])
+        self._sides = Sides()
 
     # What the desired state says
 
@@ -166,12 +169,13 @@ class Sums:
         memory.add(item.rewards, item.epoch, plan.eta, plan.forget, numbers)
         counts.joined += 1
         second = int(item.at)
-        for arm, propensity, reward in item.rewards:
+        for arm, propensity, reward, dealt in item.rewards:
             of_arm = counts.arm(arm)
             of_arm.times += 1
             of_arm.reward += reward
+            self._sides.rewarded(arm, dealt, reward)
             if counts.since is not None and second >= counts.since:
-                unanswered = self._decided[item.application, second, item.context, arm]
+                unanswered = self._decided[item.application, second, item.context, arm, dealt]
                 unanswered[0] -= 1
                 unanswered[1] -= round(UNIT / max(propensity, LEAST_PROPENSITY))
 
@@ -181,12 +185,13 @@ class Sums:
             return
         counts = self._counts_of(decided.application)
         counts.arm(decided.arm).chosen += decided.times
+        self._sides.answered(decided.arm, decided.dealt, decided.times)
         contexts = self._contexts[decided.application]
         if decided.context in contexts or len(contexts) < MAX_CONTEXTS:  # nothing makes room for these
             memory = self._context(decided.application, decided.context, plan, counts).memory
             memory.arms.setdefault(decided.arm, Arm()).chosen += decided.times
         if counts.since is not None and decided.at >= counts.since:
-            key = decided.application, decided.at, decided.context, decided.arm
+            key = decided.application, decided.at, decided.context, decided.arm, decided.dealt
             unanswered = self._decided[key]
             unanswered[0] += decided.times
             unanswered[1] += decided.inverse
@@ -233,18 +238,19 @@ class Sums:
         last = self._db.last_without_room(application, MAX_UNANSWERED)
         if last is not None:
             dropped = self._db.unanswered(application, last + 1)
-            self._counts_of(application).no_room += sum(times for _, _, times, _ in dropped)
+            self._counts_of(application).no_room += sum(times for *_, times, _ in dropped)
             self._db.drop_unanswered(application, last + 1)
 
     def _give_default(self, application: str, plan: Plan, reward: float, before: int) -> None:
         counts = self._counts_of(application)
-        for name, arm, times, inverse in self._db.unanswered(application, before):
+        for name, arm, dealt, times, inverse in self._db.unanswered(application, before):
             memory = self._context(application, name, plan, counts).memory
             self.due[application, name] = None
             memory.add_alike(arm, times, inverse, reward, plan.eta, plan.forget)
             of_arm = counts.arm(arm)
             of_arm.times += times
             of_arm.reward += times * reward
+            self._sides.rewarded(arm, dealt, reward, times)
         self._db.drop_unanswered(application, before)
         counts.closed = max(counts.closed, before)
 
@@ -325,6 +331,11 @@ class Sums:
             self._db.set_number("epoch", float(first + epochs))
         return first
 
+    def take_sides(self) -> Sides:
+        """What has come of sides of rollouts since this was called last."""
+        found, self.sides = self.sides, Sides()
+        return found
+
     # The transaction
 
     @contextmanager
@@ -339,6 +350,8 @@ class Sums:
         for changes in (self._changed, self._counted, self._decided):
             changes.clear()
         self._pages.written()
+        self.sides.add(self._sides)
+        self._sides = Sides()
 
     def _write(self) -> None:
         gone: list[tuple[str, str]] = []
