@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .. import draw
+from . import Displayed, Shown
 from .beside import beside
 from .table import table
 
@@ -15,12 +17,18 @@ if TYPE_CHECKING:
 SHOWN = 20  # contexts, those with most feedback first
 
 
-class Learned:
-    """What an application has learned, as it is whenever it is looked at: `conn.learned("digits")`."""
+class Learned(Displayed):
+    """What an application has learned, as it is whenever it is looked at: `conn.learned("digits")`.
 
-    def __init__(self, management: Management, application: str) -> None:
+    At the end of a cell it is a live view, with shares and regret over the last minutes. Regret is the reward
+    that was lost by not always asking the arm that was best at the moment: estimated, by inverse propensity,
+    from the feedback that came since the policy was set, or since management began.
+    """
+
+    def __init__(self, management: Management, application: str, view: Callable[[], Shown]) -> None:
         self._management = management
         self.application = application
+        self._new_view = view
 
     @property
     def now(self) -> Told:
@@ -31,6 +39,12 @@ class Learned:
         """Each arm of a context by its name; of one that nobody has asked yet, none."""
         found = next((each for each in self.now["contexts"] if each["context"] == context), None)
         return {} if found is None else {arm["arm"]: arm for arm in found["arms"]}
+
+    @property
+    def regret(self) -> float | None:
+        """The reward that was lost so far, as feedback tells; None where it tells nothing of a choice."""
+        found = self.now["regret"]
+        return None if found is None else found["lost"]
 
     def weights(self, context: str = "") -> dict[str, float]:
         """Each arm's probability at the moment; in a vote its weight."""
@@ -46,32 +60,32 @@ class Learned:
         ]
         return "\n".join([*lines, _words(told)])
 
+    def _view(self) -> Shown:
+        return self._new_view()
+
     def _repr_html_(self) -> str:
         told = self.now
-        contexts = _most(told)
-        rows = [
-            [
-                each["context"] or "-",
-                arm["arm"],
-                arm["version"],
-                f"{arm['rewards']:,}",
-                _mean(arm),
-                _share(arm),
-            ]
-            for each in contexts
-            for arm in each["arms"]
-        ]
-        page = table(["context", "arm", "is", "rewards", "mean reward", "share now"], rows)
         drawings = [
             draw.bars(
                 {arm["arm"]: arm["weight"] for arm in each["arms"] if arm["weight"] is not None},
                 title=f"Share now, {each['context']}" if each["context"] else "Share now",
                 unit="%",
             )
-            for each in contexts[:2]
+            for each in _most(told)[:2]
             if any(arm["weight"] is not None for arm in each["arms"])
         ]
-        return f"{page}<p>{_words(told)}</p>{beside(*drawings)}"
+        return f"{as_table(told)}{beside(*drawings)}"
+
+
+def as_table(told: Told) -> str:
+    """What is known of each arm, and what became of the feedback, as HTML."""
+    rows = [
+        [each["context"] or "-", arm["arm"], arm["version"], f"{arm['rewards']:,}", _mean(arm), _share(arm)]
+        for each in _most(told)
+        for arm in each["arms"]
+    ]
+    page = table(["context", "arm", "is", "rewards", "mean reward", "share now"], rows)
+    return f"{page}<p>{_words(told)}</p>"
 
 
 def _most(told: Told) -> list[LearnedContext]:
@@ -94,6 +108,11 @@ def _mean(arm: LearnedArm) -> str:
 def _words(told: Told) -> str:
     """What became of the feedback."""
     words = [f"{told['joined']:,} of {told['decided']:,} answers have had feedback"]
+    if told["regret"] is not None:
+        words.append(
+            f"about {told['regret']['lost']:,.1f} rewards were lost by not always asking the best arm, and "
+            f"{told['regret']['alike']:,.1f} would have been by asking all alike"
+        )
     if told["duplicates"]:
         words.append(f"{told['duplicates']:,} had it twice, and count once")
     if told["expired"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipywidgets as widgets
 
+from ..display.learned import as_table
 from ..display.rollout import as_html
 from ..management import Management
 from ..operations import Operations
@@ -15,7 +16,18 @@ from .controls.rollout import RolloutControls
 from .controls.shadow import ShadowControls
 from .controls.steering import Steering
 from .lens import Lens
-from .pictures import Agreement, Arms, Batches, Latency, Queue, Rollout, Throughput, Versions, set_name
+from .pictures import (
+    Agreement,
+    Arms,
+    Batches,
+    Latency,
+    Queue,
+    Regret,
+    Rollout,
+    Throughput,
+    Versions,
+    set_name,
+)
 from .view import View, set_shown, set_value
 from .watch import Seen
 
@@ -43,11 +55,12 @@ class ApplicationView(View):
         self._name = name
         self.table, self.arms, self.worker = widgets.HTML(), widgets.HTML(), Worker()
         self.throughput, self.latency = Throughput(name=name), Latency(name=name)
-        self.shares, self.agreement = Arms(name=name), Agreement(name=name)
+        self.shares, self.regret = Arms(name=name), Regret(name=name)
+        self.agreement = Agreement(name=name)
         self.policy = PolicyControls(conn, self.worker, name)
         self.lens = Lens(conn, name)
         more = widgets.Accordion([self.policy, self.lens], titles=["Choose its policy", "Ask it"])
-        pictures = [self.throughput, self.latency, self.shares, self.agreement]
+        pictures = [self.throughput, self.latency, self.shares, self.regret, self.agreement]
         super().__init__(conn, [self.table, self.arms, *pictures, more])
 
     def show(self, seen: Seen, management: Management | None) -> None:
@@ -57,12 +70,41 @@ class ApplicationView(View):
         set_value(self.arms, arms.arms(seen, found) if found else "")
         self.throughput.show(seen, management)
         self.latency.show(seen, management)
-        for picture, has in ((self.shares, arms.splits), (self.agreement, arms.votes)):
+        for picture, has in (
+            (self.shares, arms.splits),
+            (self.regret, arms.regrets),
+            (self.agreement, arms.votes),
+        ):
             set_shown(picture, has(seen, self._name))
             picture.show(seen, management)
         self.worker.trouble = seen.why_not
         self.policy.show(seen)
         self.lens.show(seen)
+
+
+class LearnedView(View):
+    """What an application has learned of feedback, and how that came: shares and regret over time."""
+
+    kind = "application"
+
+    def __init__(self, conn: Operations, name: str) -> None:
+        self._name = name
+        self.table = widgets.HTML()
+        self.shares, self.regret = Arms(name=name), Regret(name=name)
+        super().__init__(conn, [self.table, self.shares, self.regret])
+
+    def begin(self, seen: Seen) -> None:
+        self.table.value = as_table(self.conn.learned(self._name).now)
+
+    def show(self, seen: Seen, management: Management | None) -> None:
+        if management is not None and seen.application(self._name) is not None:
+            set_value(self.table, as_table(management.learned(self._name)))
+        for picture, has in ((self.shares, arms.splits), (self.regret, arms.regrets)):
+            set_shown(picture, has(seen, self._name))
+            picture.show(seen, management)
+
+    def still(self) -> str:
+        return self.conn.learned(self._name)._repr_html_()
 
 
 class ModelView(View):

@@ -15,7 +15,7 @@ from ..control import Control, find
 from ..feedback import Feedback as Learning
 from ..learning.memory import Arm
 from ..querylog import QueryLog
-from . import answers, openapi
+from . import answers, openapi, points
 from .bodies import Body
 from .parameters import MAX_ID, WaitS, Who
 
@@ -83,6 +83,7 @@ class Feedback:
             "duplicates": known.counts.duplicates,
             "expired": known.counts.expired,
             "forgotten": known.counts.forgotten,
+            "regret": None if known.regret is None else _regret(*known.regret),
         }
 
     async def take_feedback(self, frontend: str, request: Request) -> Response:
@@ -116,6 +117,10 @@ class Feedback:
         """For query frontends: the rows that are new since an epoch, or none after `wait_s` seconds."""
         tables = await self._learning.tables(after, wait_s)
         return Response(msgspec.msgpack.encode(tables), media_type=MSGPACK)
+
+
+def _regret(lost: float, alike: float) -> points.RegretPoint:
+    return {"lost": lost, "alike": alike}
 
 
 def _arms(names: dict[str, str], row: dict[str, float], arms: dict[str, Arm]) -> list[answers.LearnedArm]:

@@ -55,6 +55,7 @@ class Feedback:
         self._settle_at = -math.inf
         self._counts: dict[str, tuple[Counts, int]] = {}
         self._told: dict[str, tuple[int, float]] = {}  # of forgotten contexts: how many, and when
+        self._regrets: dict[str, tuple[float, float]] = {}
         self._writer = Writer(self._sums)
 
     def close(self) -> None:
@@ -84,6 +85,10 @@ class Feedback:
         found = await self._writer.call(lambda: self._sums.learned(application))
         return self._published.epoch, self._plans.get(application), found
 
+    def regrets(self) -> dict[str, tuple[float, float]]:
+        """As `Sums.regrets` has them, at the last look."""
+        return self._regrets
+
     async def metrics(self) -> dict[str, str]:
         """The families by name, in Prometheus's format."""
         counts = await self._writer.call(self._sums.counts)
@@ -104,6 +109,7 @@ class Feedback:
             await self._writer.call(self._sums.settle)
             self._tell_of_forgotten(await self._writer.call(self._sums.counts), now)
         if self._sums.due:
+            self._regrets = await self._writer.call(self._sums.regrets)
             await self._publish()
 
     async def _publish(self) -> None:

@@ -19,6 +19,7 @@ from .counts import Counts
 from .database import Database
 from .database import Decided as Key
 from .plan import Plan
+from .regret import Regret
 
 MAX_CONTEXTS = 10_000
 """Of an application."""
@@ -32,10 +33,11 @@ ROWS_S = 0.02
 
 
 class Learned(NamedTuple):
-    """Of one application: its contexts with their rows and arms, and what was counted."""
+    """Of one application: its contexts with their rows and arms, what was counted, and as in `regrets`."""
 
     contexts: dict[str, tuple[dict[str, float], dict[str, Arm]]]
     counts: Counts
+    regret: tuple[float, float] | None
 
 
 class Sums:
@@ -47,6 +49,7 @@ class Sums:
         self._db = Database(path)
         self._clock = clock
         self._plans: dict[str, Plan] = {}
+        self._regrets: dict[str, Regret] = {}
         self._load()
 
     def close(self) -> None:
@@ -67,6 +70,7 @@ class Sums:
         self._changed: dict[tuple[str, str], None] = {}
         self._counted: set[str] = set()
         self._decided: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0])
+        self._judged: defaultdict[str, list[Item]] = defaultdict(list)
 
     # What the desired state says
 
@@ -74,6 +78,9 @@ class Sums:
         """These applications collect feedback, of those that there are. What is known of others goes."""
         now = self._clock()
         before, self._plans = self._plans, dict(plans)
+        for name in [*self._regrets]:
+            if name not in plans or (name in before and before[name].policy != plans[name].policy):
+                del self._regrets[name]
         with self._written():
             for name in {*self._contexts, *self._counts} - set(applications):
                 self._drop(name)
@@ -95,6 +102,7 @@ class Sums:
     def forget(self, application: str) -> None:
         """It is not there any more."""
         self._plans.pop(application, None)
+        self._regrets.pop(application, None)
         with self._written():
             self._drop(application)
 
@@ -147,6 +155,8 @@ class Sums:
         self.due[item.application, item.context] = None
         memory.add(item.rewards, item.epoch, plan.eta, plan.forget)
         counts.joined += 1
+        if not plan.votes:  # which asks all of its arms, and chooses none
+            self._judged[item.application].append(item)
         second = int(item.at)
         for arm, propensity, reward in item.rewards:
             of_arm = counts.arm(arm)
@@ -272,7 +282,14 @@ class Sums:
             name: (context.row, {arm: replace(of) for arm, of in context.memory.arms.items()})
             for name, context in contexts.items()
         }
-        return Learned(known, deepcopy(self._counts.get(application, Counts())))
+        counts = deepcopy(self._counts.get(application, Counts()))
+        return Learned(known, counts, self.regrets().get(application))
+
+    def regrets(self) -> dict[str, tuple[float, float]]:
+        """Of applications that choose, since they have their policy: what was lost, and would have been by
+        choosing among all arms alike.
+        """
+        return {name: (regret.lost, regret.alike) for name, regret in self._regrets.items()}
 
     def counts(self) -> dict[str, tuple[Counts, int]]:
         """Of all applications, each with its number of contexts: a copy."""
@@ -299,7 +316,9 @@ class Sums:
         except BaseException:
             self._load()
             raise
-        for changes in (self._changed, self._counted, self._decided):
+        for name, items in self._judged.items():
+            self._regrets.setdefault(name, Regret()).add(items)
+        for changes in (self._changed, self._counted, self._decided, self._judged):
             changes.clear()
         self._pages.written()
 
