@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..management import Learned as Told
     from ..management import LearnedArm, LearnedContext, Management
 
+NAMES = ("context", "arm", "is", "rewards", "mean reward", "share now")
 SHOWN = 20  # contexts, those with most feedback first
 
 
@@ -58,7 +59,7 @@ class Learned(Displayed):
             for each in _most(told)
             for arm in each["arms"]
         ]
-        return "\n".join([*lines, _words(told)])
+        return "\n".join([*lines, words(told)])
 
     def _view(self) -> Shown:
         return self._new_view()
@@ -74,18 +75,16 @@ class Learned(Displayed):
             for each in _most(told)[:2]
             if any(arm["weight"] is not None for arm in each["arms"])
         ]
-        return f"{as_table(told)}{beside(*drawings)}"
+        return f"{table(NAMES, cells(told))}<p>{words(told)}</p>{beside(*drawings)}"
 
 
-def as_table(told: Told) -> str:
-    """What is known of each arm, and what became of the feedback, as HTML."""
-    rows = [
+def cells(told: Told) -> list[list[str]]:
+    """What is known of each arm, below NAMES."""
+    return [
         [each["context"] or "-", arm["arm"], arm["version"], f"{arm['rewards']:,}", _mean(arm), _share(arm)]
         for each in _most(told)
         for arm in each["arms"]
     ]
-    page = table(["context", "arm", "is", "rewards", "mean reward", "share now"], rows)
-    return f"{page}<p>{_words(told)}</p>"
 
 
 def _most(told: Told) -> list[LearnedContext]:
@@ -105,20 +104,20 @@ def _mean(arm: LearnedArm) -> str:
     return "-" if arm["mean"] is None else f"{arm['mean']:.3f}"
 
 
-def _words(told: Told) -> str:
+def words(told: Told) -> str:
     """What became of the feedback."""
-    words = [f"{told['joined']:,} of {told['decided']:,} answers have had feedback"]
+    found = [f"{told['joined']:,} of {told['decided']:,} answers have had feedback"]
     if told["regret"] is not None:
-        words.append(
+        found.append(
             f"about {told['regret']['lost']:,.1f} rewards were lost by not always asking the best arm, and "
             f"{told['regret']['alike']:,.1f} would have been by asking all alike"
         )
     if told["duplicates"]:
-        words.append(f"{told['duplicates']:,} had it twice, and count once")
+        found.append(f"{told['duplicates']:,} had it twice, and count once")
     if told["expired"]:
-        words.append(f"{told['expired']:,} came too late")
+        found.append(f"{told['expired']:,} came too late")
     if told["forgotten"]:
-        words.append(f"{told['forgotten']:,} contexts were forgotten, for there were too many")
+        found.append(f"{told['forgotten']:,} contexts were forgotten, for there were too many")
     if len(told["contexts"]) > SHOWN:
-        words.append(f"{len(told['contexts']) - SHOWN:,} more contexts are not shown")
-    return "; ".join(words) + "."
+        found.append(f"{len(told['contexts']) - SHOWN:,} more contexts are not shown")
+    return "; ".join(found) + "."

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
+
 import ipywidgets as widgets
 
-from ..display.learned import as_table
+from ..display import learned
 from ..display.rollout import as_html
-from ..management import Management
+from ..management import Learned, Management
 from ..operations import Operations
 from . import arms, glance
 from .actions import Worker
+from .controls.feedback import FeedbackControls
 from .controls.model import ModelControls
 from .controls.policy import PolicyControls
 from .controls.rollout import RolloutControls
@@ -59,7 +62,11 @@ class ApplicationView(View):
         self.agreement = Agreement(name=name)
         self.policy = PolicyControls(conn, self.worker, name)
         self.lens = Lens(conn, name)
-        more = widgets.Accordion([self.policy, self.lens], titles=["Choose its policy", "Ask it"])
+        self.feedback = FeedbackControls(conn, self.worker, lambda: name)
+        more = widgets.Accordion(
+            [self.policy, self.feedback, self.lens],
+            titles=["Choose its policy", "Collect feedback", "Ask it"],
+        )
         pictures = [self.throughput, self.latency, self.shares, self.regret, self.agreement]
         super().__init__(conn, [self.table, self.arms, *pictures, more])
 
@@ -79,6 +86,7 @@ class ApplicationView(View):
             picture.show(seen, management)
         self.worker.trouble = seen.why_not
         self.policy.show(seen)
+        self.feedback.show(seen)
         self.lens.show(seen)
 
 
@@ -94,14 +102,18 @@ class LearnedView(View):
         super().__init__(conn, [self.table, self.shares, self.regret])
 
     def begin(self, seen: Seen) -> None:
-        self.table.value = as_table(self.conn.learned(self._name).now)
+        self.table.value = self._told(seen, self.conn.learned(self._name).now)
 
     def show(self, seen: Seen, management: Management | None) -> None:
         if management is not None and seen.application(self._name) is not None:
-            set_value(self.table, as_table(management.learned(self._name)))
+            set_value(self.table, self._told(seen, management.learned(self._name)))
         for picture, has in ((self.shares, arms.splits), (self.regret, arms.regrets)):
             set_shown(picture, has(seen, self._name))
             picture.show(seen, management)
+
+    def _told(self, seen: Seen, told: Learned) -> str:
+        cells = [[html.escape(cell) for cell in row] for row in learned.cells(told)]
+        return f'{glance.table(seen, learned.NAMES, cells)}<p class="clipper-words">{learned.words(told)}</p>'
 
     def still(self) -> str:
         return self.conn.learned(self._name)._repr_html_()

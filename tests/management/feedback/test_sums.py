@@ -18,7 +18,7 @@ from clipper_server.feedback import UNIT, Decided, Delivery, FeedbackSpec, Item,
 from clipper_server.management.feedback import pages, sums
 from clipper_server.management.feedback.plan import Plan
 from clipper_server.management.feedback.sums import GRACE_S, Sums
-from clipper_server.policies import Exp3Spec
+from clipper_server.policies import Exp3Spec, VoteSpec
 
 NOW = 2_000_000_000.0
 ARMS = {"a": "a:1", "b": "b:1"}
@@ -391,3 +391,35 @@ def test_kills_and_what_is_sent_again_change_no_bit_of_the_sums(tmp_path: Path) 
     assert exact(learned) == exact(wanted)
     assert learned.counts.joined == 1000
     assert learned.counts.arms["a:1"].chosen == 7 * 50
+
+
+def test_what_was_lost_is_of_choices_alone_and_since_the_policy_was_set(world: World) -> None:
+    good, bad = [Rewarded("a:1", 0.5, 1.0)], [Rewarded("b:1", 0.5, 0.0)]
+    world.take(item(1, rewards=[Rewarded("a:1", 1.0, 0.0)]))  # nothing was chosen
+    assert world.sums.regrets() == {}
+    world.take(*(item(10 + i, rewards=(good, bad)[i % 2]) for i in range(20)), item(10))
+    world.take(item(11))
+    assert world.sums.regrets() == {"app": (10, 10)}  # what comes twice is lost once
+    assert world.sums.learned("app").regret == (10, 10)
+    votes = Plan(FeedbackSpec(), VoteSpec(["a", "b"], {}, learned=True), ARMS)
+    for plans, regrets in (
+        ({"app": plan(FeedbackSpec(sample=0.5))}, {"app": (10, 10)}),
+        ({"app": votes}, {}),
+    ):
+        world.sums.plan(plans, {"app"})
+        assert world.sums.regrets() == regrets
+    world.take(item(50, rewards=[*good, *bad]), number=1)
+    assert world.sums.regrets() == {}  # a vote chooses none
+
+
+def test_what_could_not_be_written_is_not_lost_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [item(i, rewards=[Rewarded("ab"[i % 2] + ":1", 0.5, float(i % 2))]) for i in range(20)]
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            world.sums._db, "put_counts", lambda _: (_ for _ in ()).throw(sqlite3.OperationalError)
+        )
+        with pytest.raises(sqlite3.OperationalError):
+            world.take(*items)
+    assert world.sums.regrets() == {}
+    world.take(*items)
+    assert world.sums.regrets() == {"app": (10, 10)}

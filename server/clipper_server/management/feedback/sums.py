@@ -155,7 +155,7 @@ class Sums:
         self.due[item.application, item.context] = None
         memory.add(item.rewards, item.epoch, plan.eta, plan.forget)
         counts.joined += 1
-        if not plan.votes:  # which asks all of its arms, and chooses none
+        if not plan.votes and item.rewards and item.rewards[0].propensity < 1:  # or nothing was chosen
             self._judged[item.application].append(item)
         second = int(item.at)
         for arm, propensity, reward in item.rewards:
