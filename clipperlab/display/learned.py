@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..management import Learned as Told
     from ..management import LearnedArm, LearnedContext, Management
 
-NAMES = ("context", "arm", "is", "rewards", "mean reward", "share now")
+NAMES = ("arm", "context", "is", "rewards", "mean reward", "share now")
 SHOWN = 20  # contexts, those with most feedback first
 
 
@@ -81,7 +81,7 @@ class Learned(Displayed):
 def cells(told: Told) -> list[list[str]]:
     """What is known of each arm, below NAMES."""
     return [
-        [each["context"] or "-", arm["arm"], arm["version"], f"{arm['rewards']:,}", _mean(arm), _share(arm)]
+        [arm["arm"], each["context"] or "-", arm["version"], f"{arm['rewards']:,}", _mean(arm), _share(arm)]
         for each in _most(told)
         for arm in each["arms"]
     ]

@@ -9,10 +9,12 @@ function render({ model, el }) {
   const read = () => {
     const points = model.get("points");
     const name = model.get("name");
+    const told = points.map((/** @type {any} */ point) => point.applications?.[name]?.regret ?? null);
+    // Before the first feedback nothing was lost.
     const lines = LINES.map(([words, key, colour]) => ({
       name: words,
       colour,
-      values: points.map((/** @type {any} */ point) => point.applications?.[name]?.regret?.[key] ?? null),
+      values: told.map((/** @type {any} */ each, /** @type {number} */ i) => each?.[key] ?? (told[i + 1] ? 0 : null)),
     }));
     const empty = "No feedback has come yet.";
     return { ...timeAxis(points), lines, format: short, unit: "rewards", empty };

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from . import batch, cache, forest, idle, image, noop, overload, policies, replicas, rollout, shadow, step
+from . import (
+    batch,
+    cache,
+    feedback,
+    forest,
+    idle,
+    image,
+    noop,
+    overload,
+    policies,
+    replicas,
+    rollout,
+    shadow,
+    step,
+)
 from .bench import Bench, Outcome
 
 WORKLOADS: Mapping[str, Callable[[Bench], Outcome]] = {
     "noop": noop.run,
     "policies": policies.run,
+    "feedback": feedback.run,
     "shadow": shadow.run,
     "rollout": rollout.run,
     "forest": forest.run,
