@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 
 import ipywidgets as widgets
 
@@ -33,6 +34,8 @@ from .pictures import (
 )
 from .view import View, set_shown, set_value
 from .watch import Seen
+
+SPARED = 20  # times as long as a question took, until it is asked again
 
 
 class ConnectionView(View):
@@ -99,14 +102,18 @@ class LearnedView(View):
         self._name = name
         self.table = widgets.HTML()
         self.shares, self.regret = Arms(name=name), Regret(name=name)
+        self._again_at = 0.0  # on time.monotonic's clock
         super().__init__(conn, [self.table, self.shares, self.regret])
 
     def begin(self, seen: Seen) -> None:
         self.table.value = self._told(seen, self.conn.learned(self._name).now)
 
     def show(self, seen: Seen, management: Management | None) -> None:
-        if management is not None and seen.application(self._name) is not None:
+        began = time.monotonic()
+        if management is not None and seen.application(self._name) is not None and began >= self._again_at:
             set_value(self.table, self._told(seen, management.learned(self._name)))
+            # Of many contexts this takes a while, and management has more to do.
+            self._again_at = began + SPARED * (time.monotonic() - began)
         for picture, has in ((self.shares, arms.splits), (self.regret, arms.regrets)):
             set_shown(picture, has(seen, self._name))
             picture.show(seen, management)

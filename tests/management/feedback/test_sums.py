@@ -423,3 +423,10 @@ def test_what_could_not_be_written_is_not_lost_twice(world: World, monkeypatch: 
     assert world.sums.regrets() == {}
     world.take(*items)
     assert world.sums.regrets() == {"app": (10, 10)}
+
+
+def test_the_contexts_that_were_used_last_are_told_first(world: World) -> None:
+    for number, context in enumerate("abca"):
+        world.take(item(number, context=context), number=number)
+    assert [*world.sums.learned("app").contexts] == ["a", "c", "b"]
+    assert [*world.sums.learned("app", 2).contexts] == ["a", "c"]

@@ -47,6 +47,7 @@ def run(bench: Bench) -> Outcome:
             bench,
             {
                 "no policy": _asked(bench, conn, "plain", None),
+                "a split": _asked(bench, conn, "splits", P.Split({"m": 0.5, "m:1": 0.5})),
                 "a learner": _asked(bench, conn, "learns", learner),
                 f"the same, with {BESIDE:,} feedbacks a second": _asked(bench, conn, "told", learner, BESIDE),
             },
@@ -54,7 +55,7 @@ def run(bench: Bench) -> Outcome:
         alone = _take_turns(bench, {"alone": lambda: _told(bench, conn)})["alone"]
     with _updates(bench, "cached", CACHE_SIZE) as through, _updates(bench, "uncached", 0) as past:
         updates = _take_turns(bench, {"through the cache": through, "without a cache": past})
-    plain, learns, told = queries.values()
+    plain, _, learns, told = queries.values()
     cached, uncached = updates.values()
     rates = [ratio(side["rate"], plain["rate"]) for side in (learns, told)]
     costs = [ratio(side["core_us"], plain["core_us"]) for side in (learns, told)]

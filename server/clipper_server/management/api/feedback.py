@@ -69,13 +69,13 @@ class Feedback:
     async def learned(self, name: str) -> answers.Learned:
         """What feedback says of the application's arms, by context."""
         find.application(self._control.state, name)
-        epoch, plan, known = await self._learning.learned(name)
+        epoch, plan, known = await self._learning.learned(name, MAX_CONTEXTS)
         names = {} if plan is None else plan.arms
         return {
             "epoch": epoch,
             "contexts": [
                 {"context": context, "arms": _arms(names, row, arms)}
-                for context, (row, arms) in [*reversed(known.contexts.items())][:MAX_CONTEXTS]
+                for context, (row, arms) in known.contexts.items()
             ],
             # What was decided comes a second later than what was said of it.
             "decided": max(known.counts.joined, known.counts.decided(plan is not None and plan.votes)),

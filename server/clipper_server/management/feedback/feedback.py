@@ -79,10 +79,10 @@ class Feedback:
         """There are keys from now on, where an application collects feedback."""
         self._keys.look(self._clock())
 
-    async def learned(self, application: str) -> tuple[int, Plan | None, Learned]:
-        """The epoch, what the application wants, and what is known."""
+    async def learned(self, application: str, most: int) -> tuple[int, Plan | None, Learned]:
+        """The epoch, what the application wants, and what is known, as `Sums.learned` has it."""
         await self._refresh()
-        found = await self._writer.call(lambda: self._sums.learned(application))
+        found = await self._writer.call(lambda: self._sums.learned(application, most))
         return self._published.epoch, self._plans.get(application), found
 
     def regrets(self) -> dict[str, tuple[float, float]]:

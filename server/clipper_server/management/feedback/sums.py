@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -275,12 +276,12 @@ class Sums:
             if context.row
         ]
 
-    def learned(self, application: str) -> Learned:
-        """A copy of what is known."""
+    def learned(self, application: str, most: int = MAX_CONTEXTS) -> Learned:
+        """A copy of what is known: of so many contexts at most, those that were used last first."""
         contexts = self._contexts.get(application, OrderedDict[str, Context]())
         known = {
             name: (context.row, {arm: replace(of) for arm, of in context.memory.arms.items()})
-            for name, context in contexts.items()
+            for name, context in islice(reversed(contexts.items()), most)
         }
         counts = deepcopy(self._counts.get(application, Counts()))
         return Learned(known, counts, self.regrets().get(application))
