@@ -122,6 +122,30 @@ def test_letters_have_one_size_however_wide_a_picture_is(page: Page) -> None:
     page.wait_for_function("() => document.querySelector('svg .grid').x2.baseVal.value === 400 - 16")
 
 
+def test_regret_is_drawn_since_feedback_came(page: Page) -> None:
+    lost = [None, {"lost": 1.5, "alike": 2.0}, {"lost": 4.0, "alike": 8.5}]
+    told = [{"at": at, "applications": {"digits": {"regret": each}}} for at, each in enumerate(lost)]
+    draw(page, "regret", 500, name="digits", points=told[:1])
+    expect(page.get_by_text("No feedback has come yet.")).to_be_visible()
+    draw(page, "regret", 500, name="digits", points=told)
+    now = "now: all arms alike: 8.5 rewards, as it chose: 4 rewards"
+    expect(
+        page.get_by_role("img", name=f"digits: regret, estimated from joined feedback: {now}")
+    ).to_be_visible()
+    assert page.locator("svg polyline").count() == 2
+
+
+def test_what_is_below_zero_is_within_the_picture(page: Page) -> None:
+    told = [
+        {"at": at, "applications": {"digits": {"regret": {"lost": 3.0 * at - 6, "alike": 6}}}}
+        for at in (0, 1)
+    ]
+    draw(page, "regret", 500, name="digits", points=told)
+    expect(page.locator("svg text").first).to_have_text("-10")
+    ends = "(node) => node.getBBox().y + node.getBBox().height < node.ownerSVGElement.clientHeight"
+    assert all(line.evaluate(ends) for line in page.locator("svg polyline").all())
+
+
 def test_a_picture_says_what_it_shows_and_of_what(page: Page) -> None:
     draw(page, "throughput", 500, name="digits", points=points(10, 66.3))
     expect(page.get_by_role("img", name="digits: answers a second: now: model: 66.3 /s")).to_be_visible()

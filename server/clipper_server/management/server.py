@@ -89,7 +89,7 @@ async def serve(
     )
     supervisor = Supervisor(partial(events.add, "error"))
     observations = Observations(frontends, running, ground.token, feedback.metrics)
-    series = Series(frontends, changes)
+    series = Series(frontends, changes, feedback.regrets)
     rollouts = Rollouts(state, frontends, changes, events, reconciler.crash_loop)
     feedback.listeners.append(rollouts.hear)
     query_log, tallies = QueryLog(folder.query_log, events), Tallies()

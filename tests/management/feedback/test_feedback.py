@@ -108,6 +108,7 @@ def test_what_is_brought_is_in_the_next_table_and_counted(management: Served, cl
     assert learned == {
         "epoch": after.epoch,
         **{"decided": 200, "joined": 100, "duplicates": 1, "expired": 0, "forgotten": 0},
+        "regret": {"lost": 50.0, "alike": 50.0},
     }
     arms = {arm["arm"]: arm for arm in context["arms"]}
     assert arms["svm"] == {

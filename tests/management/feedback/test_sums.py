@@ -20,7 +20,7 @@ from clipper_server.feedback import UNIT, Decided, Delivery, FeedbackSpec, Item,
 from clipper_server.management.feedback import pages, sums
 from clipper_server.management.feedback.plan import Plan
 from clipper_server.management.feedback.sums import GRACE_S, Sums
-from clipper_server.policies import Exp3Spec, LinTSSpec
+from clipper_server.policies import Exp3Spec, LinTSSpec, VoteSpec
 
 NOW = 2_000_000_000.0
 ARMS = {"a": "a:1", "b": "b:1"}
@@ -544,3 +544,42 @@ def test_in_whatever_order_three_frontends_bring_it_sums_by_numbers_are_the_same
         rows.append((world.sums.rows(5, 200)[0][0].draws, learned.contexts[""].coefficients))
         world.sums.close()
     assert rows[0] == rows[1] == rows[2]
+
+
+def test_what_was_lost_is_of_choices_alone_and_since_the_policy_was_set(world: World) -> None:
+    good, bad = [Rewarded("a:1", 0.5, 1.0)], [Rewarded("b:1", 0.5, 0.0)]
+    world.take(item(1, rewards=[Rewarded("a:1", 1.0, 0.0)]))  # nothing was chosen
+    assert world.sums.regrets() == {}
+    world.take(*(item(10 + i, rewards=(good, bad)[i % 2]) for i in range(20)), item(10))
+    world.take(item(11))
+    assert world.sums.regrets() == {"app": (10, 10)}  # what comes twice is lost once
+    assert world.sums.learned("app").regret == (10, 10)
+    votes = Plan(FeedbackSpec(), VoteSpec(["a", "b"], {}, learned=True), ARMS)
+    for plans, regrets in (
+        ({"app": plan(FeedbackSpec(sample=0.5))}, {"app": (10, 10)}),
+        ({"app": votes}, {}),
+    ):
+        world.sums.plan(plans, {"app"})
+        assert world.sums.regrets() == regrets
+    world.take(item(50, rewards=[*good, *bad]), number=1)
+    assert world.sums.regrets() == {}  # a vote chooses none
+
+
+def test_what_could_not_be_written_is_not_lost_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [item(i, rewards=[Rewarded("ab"[i % 2] + ":1", 0.5, float(i % 2))]) for i in range(20)]
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            world.sums._db, "put_counts", lambda _: (_ for _ in ()).throw(sqlite3.OperationalError)
+        )
+        with pytest.raises(sqlite3.OperationalError):
+            world.take(*items)
+    assert world.sums.regrets() == {}
+    world.take(*items)
+    assert world.sums.regrets() == {"app": (10, 10)}
+
+
+def test_the_contexts_that_were_used_last_are_told_first(world: World) -> None:
+    for number, context in enumerate("abca"):
+        world.take(item(number, context=context), number=number)
+    assert [*world.sums.learned("app").contexts] == ["a", "c", "b"]
+    assert [*world.sums.learned("app", 2).contexts] == ["a", "c"]

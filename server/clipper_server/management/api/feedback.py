@@ -16,7 +16,7 @@ from ..control import Control, find
 from ..feedback import Feedback as Learning
 from ..feedback.sums import Known
 from ..querylog import QueryLog
-from . import answers, openapi
+from . import answers, openapi, points
 from .bodies import Body
 from .parameters import MAX_ID, WaitS, Who
 
@@ -70,13 +70,12 @@ class Feedback:
     async def learned(self, name: str) -> answers.Learned:
         """What feedback says of the application's arms, by context."""
         find.application(self._control.state, name)
-        epoch, plan, known = await self._learning.learned(name)
+        epoch, plan, known = await self._learning.learned(name, MAX_CONTEXTS)
         names = {} if plan is None else plan.arms
         return {
             "epoch": epoch,
             "contexts": [
-                {"context": context, "arms": _arms(names, of)}
-                for context, of in [*reversed(known.contexts.items())][:MAX_CONTEXTS]
+                {"context": context, "arms": _arms(names, of)} for context, of in known.contexts.items()
             ],
             # What was decided comes a second later than what was said of it.
             "decided": max(known.counts.joined, known.counts.decided(plan is not None and plan.votes)),
@@ -84,6 +83,7 @@ class Feedback:
             "duplicates": known.counts.duplicates,
             "expired": known.counts.expired,
             "forgotten": known.counts.forgotten,
+            "regret": None if known.regret is None else _regret(*known.regret),
         }
 
     async def take_feedback(self, frontend: str, request: Request) -> Response:
@@ -117,6 +117,10 @@ class Feedback:
         """For query frontends: the rows that are new since an epoch, or none after `wait_s` seconds."""
         tables = await self._learning.tables(after, wait_s)
         return Response(msgspec.msgpack.encode(tables), media_type=MSGPACK)
+
+
+def _regret(lost: float, alike: float) -> points.RegretPoint:
+    return {"lost": lost, "alike": alike}
 
 
 def _arms(names: dict[str, str], of: Known) -> list[answers.LearnedArm]:

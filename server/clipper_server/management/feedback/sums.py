@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from .counts import Counts
 from .database import Database
 from .database import Decided as Key
 from .plan import Plan
+from .regret import Regret
 from .sides import Sides
 
 MAX_CONTEXTS = 10_000
@@ -47,10 +49,11 @@ class Known(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """Of one application: its contexts, and what was counted."""
+    """Of one application: its contexts, what was counted, and as in `regrets`."""
 
     contexts: dict[str, Known]
     counts: Counts
+    regret: tuple[float, float] | None
 
 
 class Sums:
@@ -64,6 +67,7 @@ class Sums:
         self._plans: dict[str, Plan] = {}
         self._drawn: dict[str, float] = {}  # when each application's draws were made
         self.sides = Sides()
+        self._regrets: dict[str, Regret] = {}
         self._load()
 
     def close(self) -> None:
@@ -85,6 +89,7 @@ class Sums:
         self._counted: set[str] = set()
         self._decided: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0])
         self._sides = Sides()
+        self._judged: defaultdict[str, list[Item]] = defaultdict(list)
 
     # What the desired state says
 
@@ -92,6 +97,9 @@ class Sums:
         """These applications collect feedback, of those that there are. What is known of others goes."""
         now = self._clock()
         before, self._plans = self._plans, dict(plans)
+        for name in [*self._regrets]:
+            if name not in plans or (name in before and before[name].policy != plans[name].policy):
+                del self._regrets[name]
         with self._written():
             for name in {*self._contexts, *self._counts} - set(applications):
                 self._drop(name)
@@ -113,6 +121,7 @@ class Sums:
     def forget(self, application: str) -> None:
         """It is not there any more."""
         self._plans.pop(application, None)
+        self._regrets.pop(application, None)
         with self._written():
             self._drop(application)
 
@@ -168,6 +177,10 @@ class Sums:
         numbers = features.with_constant(item.features) if by else None
         memory.add(item.rewards, item.epoch, plan.eta, plan.forget, numbers)
         counts.joined += 1
+        if (
+            not plan.votes and not plan.features and item.rewards and item.rewards[0].propensity < 1
+        ):  # or nothing was chosen
+            self._judged[item.application].append(item)
         second = int(item.at)
         for arm, propensity, reward, dealt in item.rewards:
             of_arm = counts.arm(arm)
@@ -303,8 +316,8 @@ class Sums:
             if context.row
         ]
 
-    def learned(self, application: str) -> Learned:
-        """A copy of what is known."""
+    def learned(self, application: str, most: int = MAX_CONTEXTS) -> Learned:
+        """A copy of what is known: of so many contexts at most, those that were used last first."""
         contexts = self._contexts.get(application, OrderedDict[str, Context]())
         plan = self._plans.get(application)
         known = {
@@ -313,9 +326,16 @@ class Sums:
                 {arm: replace(of, linear=None) for arm, of in context.memory.arms.items()},
                 {} if plan is None or not plan.features or name else _coefficients(context.memory, plan),
             )
-            for name, context in contexts.items()
+            for name, context in islice(reversed(contexts.items()), most)
         }
-        return Learned(known, deepcopy(self._counts.get(application, Counts())))
+        counts = deepcopy(self._counts.get(application, Counts()))
+        return Learned(known, counts, self.regrets().get(application))
+
+    def regrets(self) -> dict[str, tuple[float, float]]:
+        """Of applications that choose, since they have their policy: what was lost, and would have been by
+        choosing among all arms alike.
+        """
+        return {name: (regret.lost, regret.alike) for name, regret in self._regrets.items()}
 
     def counts(self) -> dict[str, tuple[Counts, int]]:
         """Of all applications, each with its number of contexts: a copy."""
@@ -347,7 +367,9 @@ class Sums:
         except BaseException:
             self._load()
             raise
-        for changes in (self._changed, self._counted, self._decided):
+        for name, items in self._judged.items():
+            self._regrets.setdefault(name, Regret()).add(items)
+        for changes in (self._changed, self._counted, self._decided, self._judged):
             changes.clear()
         self._pages.written()
         self.sides.add(self._sides)
