@@ -56,7 +56,7 @@ class Regret:
         came: defaultdict[str, defaultdict[str, _Arm]] = defaultdict(lambda: defaultdict(_Arm))
         for item in items:
             of_context = came[item.context]
-            for name, propensity, reward in item.rewards:
+            for name, propensity, reward, _ in item.rewards:
                 arm = of_context[name]
                 inverse = 1 / max(propensity, LEAST_PROPENSITY)
                 arm.times += 1

@@ -177,9 +177,9 @@ class Sums:
         numbers = features.with_constant(item.features) if by else None
         memory.add(item.rewards, item.epoch, plan.eta, plan.forget, numbers)
         counts.joined += 1
-        if (
-            not plan.votes and not plan.features and item.rewards and item.rewards[0].propensity < 1
-        ):  # or nothing was chosen
+        # Of a vote nothing was chosen; and by numbers each query has a best arm of its own.
+        chosen = not plan.votes and not plan.features and item.rewards
+        if chosen and item.rewards[0].propensity < 1:
             self._judged[item.application].append(item)
         second = int(item.at)
         for arm, propensity, reward, dealt in item.rewards:
