@@ -22,11 +22,12 @@ export interface IApplication {
 
 /** As management has it: a split has weights, all others have arms. */
 export interface IPolicy {
-  kind: 'split' | 'vote' | 'greedy' | 'ucb' | 'thompson' | 'exp3';
+  kind: 'split' | 'vote' | 'cascade' | 'greedy' | 'ucb' | 'thompson' | 'exp3';
   weights?: Record<string, number>;
   learned?: boolean;
   sticky?: string | null;
   arms?: string[];
+  below?: number;
 }
 
 /** A model's last one. */
