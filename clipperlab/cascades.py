@@ -12,6 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from clipper_container.errors import BadRequest
 
 ALPHA = 0.05
@@ -51,20 +53,22 @@ def find(compared: Sequence[Compared], max_loss: float) -> Found:
             f"least, where none differs: {needed - count:,} are missing. Let the shadow see more queries, or "
             "allow a larger max_loss."
         )
-    found: Found | None = None
+    confidence = np.array([each.confidence for each in compared])
+    differing = confidence[[not each.same for each in compared]]
+    found: tuple[float, int] | None = None
     for below in TRIED:
-        differ = sum(not each.same for each in compared if each.confidence >= below)
+        differ = int((differing >= below).sum())
         if at_most_as_few(differ, count, max_loss) > ALPHA:
             break
-        asked = sum(each.confidence < below for each in compared) / count
-        found = Found(below, differ / count, upper(differ, count), asked)
+        found = below, differ
     if found is None:
         raise BadRequest(
             f"Even where the cheap model is as sure as can be it says something else in {differ:,} of "
             f"{count:,} pairs, too many for a max_loss of {max_loss:.3g}: its confidence is no good, or "
             "there are too few pairs. Allow a larger max_loss, or let the shadow see more queries."
         )
-    return found
+    below, lost = found
+    return Found(below, lost / count, upper(lost, count), float((confidence < below).mean()))
 
 
 def upper(events: int, trials: int) -> float:

@@ -13,6 +13,10 @@ from ..policies import Cascade, arms_of
 from .models import Models
 from .policies import Policies
 
+WANTED = {
+    "field": '{"output": ..., "confidence": 0.9}, the confidence from 0 to 1',
+    "max": "a list of probabilities",
+}
 MOST = 10_000  # pairs
 ADVICE = (
     "Pairs are of two versions of one model: deploy the dear model as another version of the cheap one, link "
@@ -51,6 +55,10 @@ class Cascades(Policies, Models):
         if is_turned:
             control, shadow = shadow, control
             outputs = [(after, before) for before, after in outputs]
+        if all(confidence_of(cheap, rule) is None for cheap, _ in outputs):
+            raise BadRequest(
+                f"{control} does not say how sure it is: it is to return {WANTED[rule]}. The rule is {rule}."
+            )
         found = [each for cheap, dear in outputs if (each := compare(cheap, dear, rule)) is not None]
         best = find(found, max_loss)
         tuned = Cascade(arms if cascade is not None else [control, shadow], best.below, rule)
