@@ -23,7 +23,7 @@ from clipperlab import policies as P
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.display.live import MIME
 from clipperlab.workbench.actions import Action, Worker
-from clipperlab.workbench.controls.policy import FIRST, SPLIT, TWO, VOTE
+from clipperlab.workbench.controls.policy import CASCADE, FIRST, SPLIT, TWO, VOTE
 from clipperlab.workbench.namespace import deployables
 from clipperlab.workbench.panel import Panel
 from clipperlab.workbench.pictures import STATIC, esm
@@ -321,6 +321,16 @@ def test_a_policy_is_set_in_the_panel_and_the_lens_tells_what_it_chose(
     wait_for("what the vote says", lambda: "All agree in 0.0 %" in form.arms.value)
     form.members.has["m"].value = False
     assert "Two arms or more vote." in form.set_policy.why_not.value
+
+    form.kind.value = CASCADE
+    assert "Two models or more are asked" in form.set_policy.why_not.value
+    form.cascade.arms.value = "m, m:2"
+    form.cascade.below.value = 0.8
+    assert form.set_policy.line.code.endswith("conn.set_policy('app', P.Cascade(['m', 'm:2'], below=0.8))")
+    press(form.set_policy, panel.worker)
+    assert press(panel.lens.ask, panel.lens.worker) == 'Output: "two", by m:2'
+    wait_for("who goes on", lambda: "the unsure" in form.arms.value)
+    assert cluster.get_policy("app") == P.Cascade(["m", "m:2"], 0.8)
     form.kind.value = FIRST
     press(form.set_policy, panel.worker)
     assert "model" not in ask(cluster, "app", {"input": [1.0]}).json()
