@@ -213,6 +213,16 @@ def test_a_vote_is_set_by_mouse_and_says_how_much_it_agrees(
     row = tab.get_by_role("row").filter(has_text=re.compile("^mlearned"))
     expect(row).to_contain_text(re.compile(r"learned\d+\.\d %"), timeout=60_000)
     everybody_can_use(lab, "policy-learner", tab)
+    tab.get_by_role("button", name="a cascade", exact=True).click()
+    tab.get_by_label("Models, the cheapest first").fill("n, m")
+    tab.get_by_label("The next one below").fill("0.8")
+    tab.get_by_label("Its confidence").select_option("the largest probability")
+    expect(tab.get_by_text("P.Cascade(['n', 'm'], below=0.8, rule='max')")).to_be_visible()
+    press(tab.get_by_role("button", name="Set the policy"))
+    expect(tab.get_by_text("Answered by cascade of n, m, below 0.8.")).to_be_visible(timeout=60_000)
+    row = tab.get_by_role("row").filter(has_text=re.compile("^mthe unsure"))
+    expect(row).to_contain_text(re.compile(r"the unsure\d+\.\d %"), timeout=60_000)
+    everybody_can_use(lab, "policy-cascade", tab)
     cluster.set_policy("asked", P.First())
 
 
