@@ -12,6 +12,7 @@ from ...policies import Cascade
 from ..layout import LABEL, WIDE, row
 
 RULES = {"beside its output": "field", "the largest probability": "max"}
+_LONG = {"width": "26em", "max_width": "100%"}
 _WORDS = (
     "The first model answers where it is sure; else the next one is asked, if there is time. A model says "
     "how sure it is beside its output, as <code>{&quot;output&quot;: 7, &quot;confidence&quot;: 0.9}</code>, "
@@ -24,13 +25,13 @@ class CascadeForm(widgets.VBox):
 
     def __init__(self) -> None:
         self.arms = widgets.Text(
-            description="Models, the cheapest first", placeholder="small, large", layout=WIDE, style=LABEL
+            description="Models, the cheapest first", placeholder="small, large", layout=_LONG, style=LABEL
         )
         self.below = widgets.BoundedFloatText(
             0.9, min=0.01, max=1, step=0.01, description="The next one below", layout=WIDE, style=LABEL
         )
         self.rule = widgets.Dropdown(
-            description="Its confidence", options=RULES, value="field", layout=WIDE, style=LABEL
+            description="Its confidence", options=RULES, value="field", layout=_LONG, style=LABEL
         )
         words = widgets.HTML(f"<small>{_WORDS}</small>")
         super().__init__([row(self.arms), row(self.below, self.rule), words])
