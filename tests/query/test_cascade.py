@@ -22,6 +22,9 @@ from clipper_server.query.request import Answer, Choice, Request
 from clipper_server.query.slices import SMALL
 from clipper_server.query.task import Outcome
 from clipper_server.query.traces import describe
+from clipper_server.querylog import Pair
+from clipper_server.rollouts import RolloutSpec, Shares
+from clipper_server.shadows import ShadowSpec
 from clipper_server.snapshot import ApplicationSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
 from tests.support.virtual_time import run
@@ -61,9 +64,10 @@ def attach(
     answer: Callable[[list[bytes]], Any],
     cost_s: float = 0.01,
     known: bool = True,
+    version: str = "1",
 ) -> FakeReplica:
     """A replica, of which it is `known` what its batches take."""
-    queue = configuration.queue(model, "1")
+    queue = configuration.queue(model, version)
     assert queue is not None
     measured = [(1.0, cost_s), (1000.0, cost_s)] * 10 if known else []
     return FakeReplica(queue, cost_s=cost_s, answer=answer, measured=measured)
@@ -345,6 +349,52 @@ def test_a_confidence_is_the_largest_probability() -> None:
     assert read(tensor) == (tensor, None, False)
     text = Tensor(b"seven", (5,), "str")
     assert read(text, "max") == (text, None, False)
+
+
+def test_a_side_of_a_rollout_is_asked_in_the_place_of_its_model() -> None:
+    async def main() -> None:
+        configuration = cascade("small", "large")
+        snapshot = configuration.snapshot
+        assert snapshot is not None
+        rollout = RolloutSpec(1, "large", "1", "2")
+        configuration.apply(msgspec.structs.replace(snapshot, rollouts=[rollout]))
+        configuration.rollouts.hear(Shares(1, {1: 1.0}, 1000.0))
+        attach(configuration, "small", by_text)
+        attach(configuration, "large", answering(b'"two"'), version="2")
+        answers = await ask(configuration, "0.5", "0.95")
+        assert [answer.choice and answer.choice.model for answer in answers] == ["large:2", "small:1"]
+        [report] = configuration.rollouts.report()
+        assert (report.canary.chosen, report.control.chosen) == (1, 0)
+
+    run(main())
+
+
+@pytest.mark.parametrize(("model", "seen"), [("small", ["0.5", "0.95", "0.4"]), ("large", ["0.5", "0.4"])])
+def test_a_shadow_is_asked_beside_the_arm_for_what_that_was_asked(model: str, seen: list[str]) -> None:
+    async def main() -> None:
+        configuration = cascade("small", "large")
+        snapshot = configuration.snapshot
+        assert snapshot is not None
+        configuration.apply(msgspec.structs.replace(snapshot, shadows=[ShadowSpec(7, model, "2", 1.0)]))
+        configuration.shadows.busy = lambda: False
+        attach(configuration, "small", by_text)
+        attach(configuration, "large", answering(b'"large"'))
+        shadow = attach(configuration, model, answering(b'"shadow"'), version="2")
+        answers = await ask(configuration, "0.5", "0.95", "0.4")
+        await asyncio.sleep(2 * OBJECTIVE_S)
+        assert sorted(asked(shadow)) == sorted(seen)
+        pairs = {
+            record.query_id: record for record in configuration.records.take() if isinstance(record, Pair)
+        }
+        assert sorted(pairs) == sorted(
+            answer.query_id
+            for answer, text in zip(answers, ("0.5", "0.95", "0.4"), strict=True)
+            if text in seen
+        )
+        said = sure(0.5) if model == "small" else b'"large"'
+        assert pairs[answers[0].query_id].before.output == said  # as the model said it
+
+    run(main())
 
 
 def test_a_named_version_answers_alone() -> None:
