@@ -21,7 +21,7 @@ class First:
         return self._decision
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
-        return Combined(outcomes[0], place=0)
+        return Combined(outcomes[0], None, 1, 0)
 
     def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
         return False

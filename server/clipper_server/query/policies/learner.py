@@ -46,7 +46,7 @@ class Learner:
         return deal
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
-        return Combined(outcomes[0], place=0)
+        return Combined(outcomes[0], None, 1, 0)
 
     def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
         return False

@@ -32,7 +32,7 @@ class Split:
         return deal.by_chance(self._chance())
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
-        return Combined(outcomes[0], place=0)
+        return Combined(outcomes[0], None, 1, 0)
 
     def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
         return False
