@@ -62,7 +62,7 @@ class LinTS:
         self._of = row
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
-        return Combined(outcomes[0])
+        return Combined(outcomes[0], place=0)
 
     def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
         return False
