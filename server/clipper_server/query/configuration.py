@@ -71,6 +71,7 @@ class Configuration:
         self.desks: dict[bytes, Desk] = {}
         self.replicas: set[Replica] = set()
         self.queues: dict[tuple[str, str], ModelQueue] = {}
+        self._by_name: dict[tuple[str, str | None], ModelQueue] = {}  # without a version: the current one's
         self.metrics = Metrics(frontend)
         self.metrics.gauges.append(_Gauges(self))
         self.cache = Cache()
@@ -126,6 +127,10 @@ class Configuration:
                 log.exception("%s:%s cannot be served", version.model, version.version)
                 text = f"{version.model}:{version.version} cannot be served here: {error}"
                 self.complain(Complaint(version.model, version.version, "", text))
+        self._by_name = dict(self.queues.items())
+        for model, current in snapshot.current.items():
+            if (model, current) in self.queues:
+                self._by_name[model, None] = self.queues[model, current]
         before = self.applications
         self.applications = {}
         for spec in snapshot.applications:
@@ -188,9 +193,7 @@ class Configuration:
                 self.routes[url] = adapter
 
     def queue(self, model: str, version: str | None) -> ModelQueue | None:
-        if version is None:
-            version = self.snapshot.current.get(model, "") if self.snapshot else ""
-        return self.queues.get((model, version))
+        return self._by_name.get((model, version))
 
     def versions(self, model: str) -> list[str]:
         return sorted(version for name, version in self.queues if name == model)

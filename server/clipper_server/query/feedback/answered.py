@@ -49,6 +49,8 @@ class Answered(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 def kept(outputs: Sequence[Output]) -> tuple[bytes | Raw, ...] | None:
     """The outputs, where they are small enough together."""
+    if len(outputs) == 1 and isinstance(only := outputs[0], bytes):
+        return (only,) if len(only) <= MAX_OUTPUTS else None
     size = 0
     found: list[bytes | Raw] = []
     for output in outputs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from hashlib import blake2b
 from hmac import compare_digest
@@ -11,7 +10,7 @@ from hmac import compare_digest
 from ...feedback import MAX_TOKEN
 
 _SIGNATURE = 16  # bytes
-_TO_BASE64 = bytes.maketrans(b"-_", b"+/")
+_TO_BASE64, _TO_LETTERS = bytes.maketrans(b"-_", b"+/"), bytes.maketrans(b"+/", b"-_")
 
 
 class Tokens:
@@ -55,4 +54,4 @@ def _signature(key: blake2b, text: bytes) -> bytes:
 
 
 def _letters(signed: bytes) -> bytes:
-    return urlsafe_b64encode(signed).rstrip(b"=")
+    return binascii.b2a_base64(signed, newline=False).translate(_TO_LETTERS, b"=")

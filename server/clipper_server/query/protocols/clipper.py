@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -157,10 +158,13 @@ def _as_it_is(value: Any) -> Any:
 _COUNTS = b',"models":{"asked":%d,"used":%d}'
 
 
+_text = lru_cache(1024)(msgspec.json.encode)  # of models' names, which are few
+
+
 def _of(choice: Choice) -> bytes:
     """What an answer tells of the choice that was made for it."""
     model, confidence, asked, used = choice
-    told = b"" if model is None else b',"model":%b' % msgspec.json.encode(model)
+    told = b"" if model is None else b',"model":%b' % _text(model)
     if confidence is not None:
         told += b',"confidence":%b' % msgspec.json.encode(round(confidence, 6))
     return told if model is not None and asked == 1 else told + _COUNTS % (asked, used)
