@@ -2,7 +2,8 @@
 
 There are two in all, one for the batch that executes and one for the next, or as many as execute at once,
 however many frontends there are. A frontend alone has all. Where several want them, each freed credit goes
-to the one that has waited longest, and those that lie idle elsewhere are called back.
+to the one that has fewest, of these the one that has waited longest; those that lie idle elsewhere are called
+back.
 """
 
 from __future__ import annotations
@@ -34,19 +35,21 @@ class Credits:
         self._lock = threading.Lock()
         self._free = total
         self._held: dict[Holder, int] = {}  # granted, and no batch has come for them yet
+        self._under_way: dict[Holder, int] = {}  # its batches that are not answered
         self._waiting: list[Holder] = []
         self._recalled: set[Holder] = set()
 
     def join(self, holder: Holder) -> None:
         """A frontend may have credits from now on. Whoever comes first gets all."""
         with self._lock:
-            self._held[holder] = 0
+            self._held[holder] = self._under_way[holder] = 0
             self._grant(holder, self._free)
 
     def leave(self, holder: Holder) -> None:
         """The frontend is gone. Its batches that wait for the model still end with `finish`."""
         with self._lock:
             self._free += self._held.pop(holder, 0)
+            self._under_way.pop(holder, None)
             self._recalled.discard(holder)
             if holder in self._waiting:
                 self._waiting.remove(holder)
@@ -65,6 +68,8 @@ class Credits:
         with self._lock:
             if self._held.get(holder):
                 self._held[holder] -= 1
+            if holder in self._under_way:
+                self._under_way[holder] += 1
 
     def give_back(self, holder: Holder, count: int) -> None:
         """The frontend's answer to a recall."""
@@ -79,18 +84,23 @@ class Credits:
     def finish(self, holder: Holder) -> int:
         """A batch is answered: whether its credit (0 or 1) goes back to the same frontend with the reply."""
         with self._lock:
-            if holder in self._held and (not self._waiting or self._waiting[0] is holder):
-                self._held[holder] += 1
-                if holder in self._waiting:
-                    self._waiting.remove(holder)
-                return 1
+            if holder in self._held:
+                self._under_way[holder] = max(0, self._under_way[holder] - 1)
+                neediest = min(self._waiting, key=self._count, default=holder)
+                if neediest is holder or self._count(holder) < self._count(neediest):
+                    self._held[holder] += 1
+                    if holder in self._waiting:
+                        self._waiting.remove(holder)
+                    return 1
             self._free += 1
             self._serve()
             return 0
 
     def _serve(self) -> None:
         while self._free and self._waiting:
-            self._grant(self._waiting.pop(0), 1)
+            neediest = min(self._waiting, key=self._count)
+            self._waiting.remove(neediest)
+            self._grant(neediest, 1)
         if self._waiting:
             for holder, held in self._held.items():
                 if held and holder not in self._recalled and holder not in self._waiting:
@@ -99,6 +109,10 @@ class Credits:
         elif self._free and self._held:
             # Nobody waits: whoever has the fewest may as well have them at hand.
             self._grant(min(self._held, key=lambda holder: self._held[holder]), self._free)
+
+    def _count(self, holder: Holder) -> int:
+        """How many it has, those that it has spent included."""
+        return self._held.get(holder, 0) + self._under_way.get(holder, 0)
 
     def _grant(self, holder: Holder, count: int) -> None:
         if count:

@@ -139,3 +139,29 @@ def test_there_are_never_more_than_two_and_none_is_ever_lost(steps: list[tuple[s
         if under_way:
             under_way.pop(0).answered()
     assert len(served) == len(frontends), "one that wants a credit gets none"
+
+
+def test_of_many_credits_each_frontend_that_wants_them_comes_to_its_share() -> None:
+    """One that came first has all of them at work, and another one asks for one at a time."""
+    credits = Credits(16)
+    first, second = Frontend(credits), Frontend(credits)
+    credits.join(first)
+    credits.join(second)
+    under_way = {first: 0, second: 0}
+
+    def work(frontend: Frontend) -> None:
+        while frontend.batch():
+            under_way[frontend] += 1
+        credits.want(frontend)
+
+    work(first)
+    assert under_way[first] == 16
+    for _ in range(20):
+        for frontend in (first, second):
+            work(frontend)
+            if under_way[frontend]:
+                under_way[frontend] -= 1
+                frontend.answered()
+    for frontend in (first, second):
+        work(frontend)
+    assert abs(under_way[first] - under_way[second]) <= 2

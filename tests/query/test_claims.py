@@ -8,6 +8,7 @@ from clipper_server.query.claims import AGAIN_S, FIRST, Asked, Claims
 class Replica:
     def __init__(self) -> None:
         self.in_flight: deque[object] = deque()
+        self.concurrency = 1
         self.asking = False
         self.asked = 0
 

@@ -28,6 +28,7 @@ MOST_CONNECTIONS = 10_000
 REPORTS_A_SECOND = 2
 MOST_CORES = 0.5  # of the one that management has
 MIB = 1 << 20
+AT_ONCE = 32  # batches, of a replica of a model that waits
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,14 @@ def main() -> None:
 
     rows = []
     for width in frontends:
-        cost = asyncio.run(replica.measure(width, seconds))
-        rows.append(
-            [str(width), f"{cost.batches:,}", f"{cost.batch_cpu_s * 1e6:.0f}", f"{cost.least:.2f}"]
-            + [f"{100 * cost.idle_cpu:.1f}", f"{cost.memory / MIB:.0f}"]
-        )
-    show("One replica", ["frontends", "batches", "µs a batch", "least share", "idle %", "MiB"], rows)
+        for at_once in (1, AT_ONCE):
+            cost = asyncio.run(replica.measure(width, seconds, at_once))
+            rows.append(
+                [str(width), str(at_once), f"{cost.batches:,}", f"{cost.batch_cpu_s * 1e6:.0f}"]
+                + [f"{cost.least:.2f}", f"{100 * cost.idle_cpu:.1f}", f"{cost.memory / MIB:.0f}"]
+            )
+    heads = ["frontends", "at once", "batches", "µs a batch", "least share", "idle %", "MiB"]
+    show("One replica", heads, rows)
 
     rows, costs = [], {}
     for count in replicas:

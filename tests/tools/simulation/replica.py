@@ -42,8 +42,9 @@ class Cost:
 class Frontend(asyncio.BufferedProtocol):
     """A frontend's end of the wire. Asks for a credit when it has none, as one with queries does."""
 
-    def __init__(self, name: str, served: Counter[str], wants: asyncio.Event) -> None:
+    def __init__(self, name: str, served: Counter[str], wants: asyncio.Event, at_once: int) -> None:
         self.ready = False
+        self._at_once, self._asking = at_once, False
         self._name, self._served, self._wants = name, served, wants
         self._transport: asyncio.Transport | None = None
         self._buffer = memoryview(bytearray(wire.PREFIX.size))
@@ -77,12 +78,14 @@ class Frontend(asyncio.BufferedProtocol):
             case wire.Ready():
                 self.ready = True
             case wire.Credit():
+                self._asking = False
                 self._credits += message.credits
                 self.work()
             case wire.Reply():
                 self._served[self._name] += 1
                 self._in_flight -= 1
                 self._credits += message.credits
+                self._asking = self._asking and not message.credits
                 self.work()
             case wire.Recall():
                 self._send(wire.Yield(self._credits))
@@ -97,7 +100,8 @@ class Frontend(asyncio.BufferedProtocol):
             self._credits -= 1
             self._in_flight += 1
             self._send(wire.Batch(self._in_flight, 1, ["<f8"], [(1,)], []), bytes(8))
-        if not self._in_flight:
+        if self._in_flight < self._at_once and not self._asking:
+            self._asking = True
             self._send(wire.Backlog())
 
     def _send(self, message: object, body: bytes = b"") -> None:
@@ -105,7 +109,8 @@ class Frontend(asyncio.BufferedProtocol):
         self._transport.writelines(wire.frame(message, [body] if body else []))
 
 
-async def measure(frontends: int, seconds: float) -> Cost:
+async def measure(frontends: int, seconds: float, at_once: int = 1) -> Cost:
+    """Of a replica that works on so many batches at once."""
     loop = asyncio.get_running_loop()
     served: Counter[str] = Counter()
     wants = asyncio.Event()
@@ -113,7 +118,7 @@ async def measure(frontends: int, seconds: float) -> Cost:
     with tempfile.TemporaryDirectory(prefix="clipper-", dir="/tmp") as folder:
 
         def connected(name: str) -> Frontend:
-            connections.append(Frontend(name, served, wants))
+            connections.append(Frontend(name, served, wants, at_once))
             return connections[-1]
 
         servers = [
@@ -121,7 +126,7 @@ async def measure(frontends: int, seconds: float) -> Cost:
             for i in range(frontends)
         ]
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.tools.simulation.replica", f"{folder}/*.sock"]
+            [sys.executable, "-m", "tests.tools.simulation.replica", f"{folder}/*.sock", str(at_once)]
         )
         try:
             return await _measure(psutil.Process(process.pid), connections, served, wants, frontends, seconds)
@@ -168,6 +173,7 @@ def same(inputs: Any) -> list[float]:
 
 
 if __name__ == "__main__":
-    links = Links(sys.argv[1], wire.Hello(wire.WIRE_VERSION, TOKEN, MODEL, VERSION, "0", 1))
+    hello = wire.Hello(wire.WIRE_VERSION, TOKEN, MODEL, VERSION, "0", 1)
+    links = Links(sys.argv[1], hello, int(sys.argv[2]))
     links.start()
     Replica(links).serve(same, Warm([]))
