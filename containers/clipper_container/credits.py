@@ -33,7 +33,7 @@ class Credits:
 
     def __init__(self, total: int = CREDITS) -> None:
         self._lock = threading.Lock()
-        self._free = total
+        self._total = self._free = total
         self._held: dict[Holder, int] = {}  # granted, and no batch has come for them yet
         self._under_way: dict[Holder, int] = {}  # its batches that are not answered
         self._waiting: list[Holder] = []
@@ -89,7 +89,7 @@ class Credits:
                 neediest = min(self._waiting, key=self._count, default=holder)
                 if neediest is holder or self._count(holder) < self._count(neediest):
                     self._held[holder] += 1
-                    if holder in self._waiting:
+                    if holder in self._waiting and self._has_its_share(holder):
                         self._waiting.remove(holder)
                     return 1
             self._free += 1
@@ -113,6 +113,10 @@ class Credits:
     def _count(self, holder: Holder) -> int:
         """How many it has, those that it has spent included."""
         return self._held.get(holder, 0) + self._under_way.get(holder, 0)
+
+    def _has_its_share(self, holder: Holder) -> bool:
+        working = sum(1 for each in self._held if self._count(each) or each in self._waiting)
+        return self._count(holder) * working >= self._total
 
     def _grant(self, holder: Holder, count: int) -> None:
         if count:

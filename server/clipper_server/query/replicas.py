@@ -239,7 +239,7 @@ class Replica(asyncio.BufferedProtocol):
         outcomes = door.outcomes(reply, body, dispatch.tasks)
         self._earn(reply.credits, answered=1)
         if several:
-            self.asking = self.asking and not reply.credits  # it has what it asked for
+            self.asking = self.asking and not reply.credits  # it may ask for one more
             dispatch.at_once = max(dispatch.at_once, min(len(self._ids), self.concurrency))
         if reply.partial:
             dispatch.partial = True
