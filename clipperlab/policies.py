@@ -152,6 +152,23 @@ class NoMore:
     tolerance: float = 1.0
 
 
+@dataclass(frozen=True)
+class NoLess:
+    """A guardrail of a rollout: the mean reward of its new version may be lower by `by` at most than that of
+    the version before meanwhile.
+
+    `what` is "reward", which feedback tells: one of the applications that ask for the model collects it.
+    Compared are answers that had feedback, by the share that held when they were given. Where feedback comes
+    more often for one version than for the other, they cannot be compared, and the rollout waits.
+    """
+
+    what: Literal["reward"]
+    by: float
+
+
+Guardrail = NoMore | NoLess
+
+
 def as_plain(policy: Policy) -> dict[str, Any] | None:
     """As the management API takes it."""
     match policy:

@@ -12,6 +12,7 @@ from clipper_container.counting import NEXT
 from clipper_container.errors import BadRequest
 from clipper_container.inputs import canonical
 
+from ..deployers.pipeline import deploy_pipeline
 from ..deployers.python import deploy_python_closure
 from ..deployers.source_file import function_in
 from ..operations import Deployed
@@ -35,6 +36,13 @@ def deploy(
     batching: Annotated[str, typer.Option(help="learned, aimd, fixed(32) or off.")] = "learned",
     example_input: Annotated[str | None, typer.Option(help="One input as JSON, to warm up with.")] = None,
     requirement: Annotated[list[str] | None, typer.Option(help="A package to install. Repeatable.")] = None,
+    uses: Annotated[
+        list[str] | None,
+        typer.Option(help="A model that the function calls: async def answer(query, models). Repeatable."),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="How many batches a replica works on at once.")
+    ] = None,
     requirements: Annotated[Path | None, typer.Option(help="A file with such packages.")] = None,
     cpus: Annotated[float | None, typer.Option(help="Of each replica.")] = None,
     memory: Annotated[str | None, typer.Option(help="Of each replica, such as 512Mi.")] = None,
@@ -63,6 +71,12 @@ def deploy(
     }
     if stage and canary:
         raise BadRequest("Give --stage or --canary: a staged version gets no queries, and a canary some.")
+    if concurrency is not None:
+        options["concurrency"] = concurrency
+    if uses:
+        options["uses"] = uses
+        if file.suffix == ".py":
+            del options["batching"]  # a pipeline has one query at a time, and many of them at once
     if stage:
         options["make_current"] = False
     if canary:
@@ -76,13 +90,22 @@ def deploy(
     def deploy_it() -> Deployed:
         if func is None:
             return conn.deploy_model(name, version, input_type, artifact=file, **options)
-        handle = deploy_python_closure(
-            *(conn, name, version, input_type, func),
-            pkgs_to_install=requirement,
-            requirements=requirements,
-            example_input=example,
-            **options,
-        )
+        if uses:
+            handle = deploy_pipeline(
+                *(conn, name, version, func),
+                input_type=input_type,
+                pkgs_to_install=requirement or [],
+                requirements=requirements or [],
+                **options,
+            )
+        else:
+            handle = deploy_python_closure(
+                *(conn, name, version, input_type, func),
+                pkgs_to_install=requirement,
+                requirements=requirements,
+                example_input=example,
+                **options,
+            )
         assert handle.deployed is not None
         return handle.deployed
 

@@ -8,6 +8,8 @@ import typer
 
 from clipper_container.errors import BadRequest
 
+from ..operations.rollouts import DEFAULT_GUARDRAILS
+from ..policies import NoLess
 from .app import DEFAULT, AsJson, ClusterName, Message, Model, command, connect, console, print_json
 
 STEPS = "0.05,0.2,0.5,1"
@@ -21,6 +23,9 @@ def rollout(
         str, typer.Option(help="Shares of the queries; the step to 1 makes it current.")
     ] = STEPS,
     hold_s: Annotated[float, typer.Option(help="For how long each step is held at least.")] = 60.0,
+    reward_by: Annotated[
+        float | None, typer.Option(help="Its mean reward may be lower by this at most, by feedback.")
+    ] = None,
     observe: Annotated[bool, typer.Option("--observe", help="Guardrails only tell.")] = False,
     sticky: Annotated[
         bool, typer.Option("--sticky", help="The same side for all requests of a unit.")
@@ -41,11 +46,13 @@ def rollout(
     if sum((version is not None, pause, resume, promote, abort)) > 1:
         raise BadRequest("Give a version to begin with, or one of --pause, --resume, --promote and --abort.")
     if version is not None:
+        rewards = () if reward_by is None else (NoLess("reward", by=reward_by),)
         conn.start_rollout(
             model,
             version,
             steps=shares(steps),
             hold_s=hold_s,
+            guardrails=(*DEFAULT_GUARDRAILS, *rewards),
             observe=observe,
             sticky="unit" if sticky else None,
             applications="all" if all_applications else None,

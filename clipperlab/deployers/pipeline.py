@@ -7,8 +7,9 @@ What comes before a call, between calls and after them is plain Python. For thos
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Unpack
 
 from clipper_container.calls import Models
@@ -23,6 +24,17 @@ from .arguments import DEFAULT_SLO_MICROS, Deployment, DeploymentHead, Model
 from .packaging import pack_and_deploy, pickled_function
 
 __all__ = ["create_endpoint", "deploy_pipeline", "fan_out", "sequence", "switch"]
+
+
+class Options(DeployOptions, total=False):
+    """Those of all deployers: what its replicas are, and what they run in."""
+
+    base_image: str
+    labels: Sequence[str]
+    num_replicas: int
+    pkgs_to_install: Sequence[str]
+    requirements: Sequence[str] | str | Path
+
 
 Answer = Callable[[Any, Models], Awaitable[Any]]
 CONCURRENCY = 64
@@ -55,7 +67,7 @@ def deploy_pipeline(
     answer: Answer,
     *,
     input_type: str = "json",
-    **options: Unpack[DeployOptions],
+    **options: Unpack[Options],
 ) -> ModelHandle:
     """Deploy `async def answer(query, models)`, which calls the models that it `uses`, as a model's version.
 
@@ -64,8 +76,9 @@ def deploy_pipeline(
     the function returns is the output.
 
     Each replica works on `concurrency` queries at once, 64 by default. `DeployOptions` tells of `uses`, of
-    `stages` and of the others. Raises ArtifactError where the function cannot be pickled; BadRequest for what
-    is no such function; and what `ClipperConnection.deploy_model` raises.
+    `stages` and of the others; beside them are `num_replicas`, `pkgs_to_install`, `requirements`, `labels`
+    and `base_image`, as in all deployers. Raises ArtifactError where the function cannot be pickled;
+    BadRequest for what is no such function; and what `ClipperConnection.deploy_model` raises.
     """
     stages = [[stage] if isinstance(stage, str) else list(stage) for stage in options.get("stages", ())]
     given: dict[str, Any] = {"concurrency": CONCURRENCY, "batching": "off", **options, "stages": stages}
@@ -84,7 +97,7 @@ def create_endpoint(
     version: object = 1,
     slo_micros: int = DEFAULT_SLO_MICROS,
     slo_ms: float | None = None,
-    **options: Unpack[DeployOptions],
+    **options: Unpack[Options],
 ) -> ApplicationHandle:
     """Register an application, deploy a pipeline and link them: all under one name.
 

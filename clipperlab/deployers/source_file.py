@@ -18,7 +18,7 @@ from clipper_container.errors import BadRequest
 from . import local_modules
 
 
-def function_in(file: Path, name: str) -> Callable[[Any], Any]:
+def function_in(file: Path, name: str) -> Callable[..., Any]:
     """Raises BadRequest where there is none, and with the file's own traceback where it cannot be loaded."""
     module = load(file)
     found = getattr(module, name, None)
@@ -31,7 +31,7 @@ def function_in(file: Path, name: str) -> Callable[[Any], Any]:
         raise BadRequest(
             f"{file} has no function {name!r}, but: {', '.join(own) or 'none'}. Choose one with --function."
         )
-    function: Callable[[Any], Any] = found
+    function: Callable[..., Any] = found
     return function
 
 

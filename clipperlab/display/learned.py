@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .. import draw
+from . import Displayed, Shown
 from .beside import beside
 from .table import table
 
@@ -13,16 +15,23 @@ if TYPE_CHECKING:
     from ..management import Learned as Told
     from ..management import LearnedArm, LearnedContext, Management
 
+NAMES = ("arm", "context", "is", "rewards", "mean reward", "share now")
 SHOWN = 20  # contexts, those with most feedback first
 WEIGHTS = 8  # of an arm, the largest
 
 
-class Learned:
-    """What an application has learned, as it is whenever it is looked at: `conn.learned("digits")`."""
+class Learned(Displayed):
+    """What an application has learned, as it is whenever it is looked at: `conn.learned("digits")`.
 
-    def __init__(self, management: Management, application: str) -> None:
+    At the end of a cell it is a live view, with shares and regret over the last minutes. Regret is the reward
+    that was lost by not always asking the arm that was best at the moment: estimated, by inverse propensity,
+    from the feedback that came since the policy was set, or since management began.
+    """
+
+    def __init__(self, management: Management, application: str, view: Callable[[], Shown]) -> None:
         self._management = management
         self.application = application
+        self._new_view = view
 
     @property
     def now(self) -> Told:
@@ -33,6 +42,12 @@ class Learned:
         """Each arm of a context by its name; of one that nobody has asked yet, none."""
         found = next((each for each in self.now["contexts"] if each["context"] == context), None)
         return {} if found is None else {arm["arm"]: arm for arm in found["arms"]}
+
+    @property
+    def regret(self) -> float | None:
+        """The reward that was lost so far, as feedback tells; None where it tells nothing of a choice."""
+        found = self.now["regret"]
+        return None if found is None else found["lost"]
 
     def weights(self, context: str = "") -> dict[str, float]:
         """Each arm's probability at the moment; in a vote its weight."""
@@ -47,37 +62,35 @@ class Learned:
             for each in contexts
             for arm in each["arms"]
         ]
-        return "\n".join([*lines, *_formulas(contexts), _words(told)])
+        return "\n".join([*lines, *_formulas(contexts), words(told)])
+
+    def _view(self) -> Shown:
+        return self._new_view()
 
     def _repr_html_(self) -> str:
         told = self.now
-        contexts = _most(told)
-        rows = [
-            [
-                each["context"] or "-",
-                arm["arm"],
-                arm["version"],
-                f"{arm['rewards']:,}",
-                _mean(arm),
-                _share(arm),
-            ]
-            for each in contexts
-            for arm in each["arms"]
-        ]
-        said = _formulas(contexts)
+        said = _formulas(_most(told))
         share = "part of the last" if said else "share now"
-        page = table(["context", "arm", "is", "rewards", "mean reward", share], rows)
         drawings = [
             draw.bars(
                 {arm["arm"]: arm["weight"] for arm in each["arms"] if arm["weight"] is not None},
                 title=share.capitalize() + (f", {each['context']}" if each["context"] else ""),
                 unit="%",
             )
-            for each in contexts[:2]
+            for each in _most(told)[:2]
             if any(arm["weight"] is not None for arm in each["arms"])
         ]
         formulas = "".join(f"<p><small>{html.escape(text)}</small></p>" for text in said)
-        return f"{page}{formulas}<p>{_words(told)}</p>{beside(*drawings)}"
+        return f"{table(NAMES, cells(told))}{formulas}<p>{words(told)}</p>{beside(*drawings)}"
+
+
+def cells(told: Told) -> list[list[str]]:
+    """What is known of each arm, below NAMES."""
+    return [
+        [arm["arm"], each["context"] or "-", arm["version"], f"{arm['rewards']:,}", _mean(arm), _share(arm)]
+        for each in _most(told)
+        for arm in each["arms"]
+    ]
 
 
 def _most(told: Told) -> list[LearnedContext]:
@@ -116,15 +129,20 @@ def _formula(coefficients: list[float]) -> str:
     return f"{constant:.3f}{''.join(terms)}{rest}"
 
 
-def _words(told: Told) -> str:
+def words(told: Told) -> str:
     """What became of the feedback."""
-    words = [f"{told['joined']:,} of {told['decided']:,} answers have had feedback"]
+    found = [f"{told['joined']:,} of {told['decided']:,} answers have had feedback"]
+    if told["regret"] is not None:
+        found.append(
+            f"about {told['regret']['lost']:,.1f} rewards were lost by not always asking the best arm, and "
+            f"{told['regret']['alike']:,.1f} would have been by asking all alike"
+        )
     if told["duplicates"]:
-        words.append(f"{told['duplicates']:,} had it twice, and count once")
+        found.append(f"{told['duplicates']:,} had it twice, and count once")
     if told["expired"]:
-        words.append(f"{told['expired']:,} came too late")
+        found.append(f"{told['expired']:,} came too late")
     if told["forgotten"]:
-        words.append(f"{told['forgotten']:,} contexts were forgotten, for there were too many")
+        found.append(f"{told['forgotten']:,} contexts were forgotten, for there were too many")
     if len(told["contexts"]) > SHOWN:
-        words.append(f"{len(told['contexts']) - SHOWN:,} more contexts are not shown")
-    return "; ".join(words) + "."
+        found.append(f"{len(told['contexts']) - SHOWN:,} more contexts are not shown")
+    return "; ".join(found) + "."

@@ -69,7 +69,7 @@ class Rollout(Displayed):
         told = self.now
         rows = [f"{what}: {value}" for what, value in _rows(told)]
         rails = [
-            f"  {rail['text']}: {rail['canary']} against {rail['control']}, "
+            f"  {rail['text']}: {_side(rail, 'canary')} against {_side(rail, 'control')}, "
             f"{rail['reached']:.0%} of what takes it back"
             for rail in told["evidence"]["guardrails"]
         ]
@@ -86,9 +86,17 @@ def as_html(told: Mapping[str, Any]) -> str:
     if not rails:
         return page
     reached = {rail["text"]: rail["reached"] for rail in rails}
-    counts = [[rail["text"], str(rail["canary"]), str(rail["control"])] for rail in rails]
+    counts = [[rail["text"], _side(rail, "canary"), _side(rail, "control")] for rail in rails]
     page += table(["guardrail", f"{told['canary']}, new", f"{told['control']}, before"], counts)
     return page + beside(draw.bars(reached, title="Evidence, of what takes it back", unit="%", limit=1.0))
+
+
+def _side(rail: Mapping[str, Any], side: str) -> str:
+    """How many bad events it has had, or the mean of how many rewards."""
+    if "rewards" not in rail:
+        return str(rail[side])
+    mean = "" if rail[side] is None else f"{rail[side]:.3f}, "
+    return f"{mean}of {rail['rewards'][side]:,}"
 
 
 def _rows(told: Mapping[str, Any]) -> list[tuple[str, str]]:

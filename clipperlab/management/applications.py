@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from ..names import check_name
 from . import paths
 from .calls import Calls
+from .feedback import FeedbackOptions
 
 
 class Application(TypedDict):
@@ -17,6 +18,7 @@ class Application(TypedDict):
     linked_models: list[str]
     on_overload: str  # "default" or "reject"
     policy: dict[str, Any] | None
+    feedback: FeedbackOptions | None
 
 
 class Applications(Calls):

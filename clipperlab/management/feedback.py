@@ -39,9 +39,17 @@ class LearnedContext(TypedDict):
     arms: list[LearnedArm]
 
 
+class RegretPoint(TypedDict):
+    """In rewards, since the application has its policy: estimated from the feedback that came."""
+
+    lost: float  # by not always asking the arm that was best at the moment
+    alike: float  # what it would have been by asking all arms alike
+
+
 class Learned(TypedDict):
     """`decided` answers had a token, `joined` of them have had feedback. `duplicates` and `expired` count
-    feedback that came again, or too late; `forgotten` contexts.
+    feedback that came again, or too late; `forgotten` contexts. `regret` is None where feedback tells
+    nothing of a choice.
     """
 
     epoch: int
@@ -51,6 +59,7 @@ class Learned(TypedDict):
     duplicates: int
     expired: int
     forgotten: int
+    regret: RegretPoint | None
 
 
 class Decision(TypedDict):

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from .applications import Application
 from .calls import Calls
 from .cluster import Event
+from .feedback import RegretPoint
 from .replicas import Replica
 from .rollouts import Rollout
 from .shadows import Shadow
@@ -31,6 +32,7 @@ class ApplicationPoint(TypedDict):
     p99_ms: float | None
     arms: dict[str, ArmPoint]  # where there is a choice
     confidence: list[float]  # of a vote, answers a second: at most half, 3/4, more, all of the weight
+    regret: RegretPoint | None  # where feedback says how good choices were
 
 
 class VersionPoint(TypedDict):

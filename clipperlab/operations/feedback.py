@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from .. import rows
+from ..display import Shown, workbench
 from ..display.learned import Learned
 from ..feedback import Answered, feedback_of
-from .attached import Attached
+from .views import Views
 
 
-class Feedback(Attached):
+class Feedback(Views):
     """Operations on feedback."""
 
     def collect_feedback(
@@ -79,5 +80,10 @@ class Feedback(Attached):
 
     def learned(self, app_name: str) -> Learned:
         """What is known of each arm by feedback, by context. Raises NotFound."""
+
+        def view() -> Shown:
+            shown: Shown = self._viewing.begin(workbench("views").LearnedView(self, app_name))
+            return shown
+
         self._management.application(app_name)
-        return Learned(self._management, app_name)
+        return Learned(self._management, app_name, view)

@@ -9,10 +9,16 @@ from clipper_container.errors import NotFound
 
 from ..display import Shown, workbench
 from ..display.rollout import Rollout
-from ..policies import NoMore
+from ..policies import Guardrail, NoMore
 from .views import Views
 
 DEFAULT_STEPS = (0.05, 0.2, 0.5, 1.0)
+DEFAULT_GUARDRAILS: tuple[NoMore, ...] = (
+    NoMore("errors"),
+    NoMore("late", 1.2),
+    NoMore("defaults"),
+    NoMore("latency_p95", 1.3),
+)
 
 
 class Rollouts(Views):
@@ -25,7 +31,7 @@ class Rollouts(Views):
         *,
         steps: Sequence[float] = DEFAULT_STEPS,
         hold_s: float = 60.0,
-        guardrails: Sequence[NoMore] | None = None,
+        guardrails: Sequence[Guardrail] = DEFAULT_GUARDRAILS,
         observe: bool = False,
         sticky: Literal["unit"] | None = None,
         applications: Literal["all"] | None = None,
@@ -37,22 +43,22 @@ class Rollouts(Views):
         to 1 makes it current. `guardrails` compare it with the version before at the same time: where one
         shows that it is worse, that version answers all again at once, and the events have the numbers. By
         default they are NoMore("errors"), NoMore("late", 1.2), NoMore("defaults") and NoMore("latency_p95",
-        1.3). With `observe` they only tell. Without a step to 1 it goes on until it is promoted or aborted:
-        an A/B test. `sticky` and units are as in `policies.Split`. Where several applications ask for the
-        model's current version, `applications="all"` says that all are meant. Raises NotFound, BadRequest,
-        or AlreadyExists where the model has a rollout that runs.
+        1.3). NoLess("reward", by=0.02) goes by feedback, and holds each step until there is enough of it.
+        With `observe` they only tell. Without a step to 1 it goes on until it is promoted or aborted: an A/B
+        test. `sticky` and units are as in `policies.Split`. Where several applications ask for the model's
+        current version, `applications="all"` says that all are meant. Raises NotFound, BadRequest, or
+        AlreadyExists where the model has a rollout that runs.
         """
         fields: dict[str, Any] = {
             "version": str(version),
             "steps": list(steps),
             "hold_s": hold_s,
+            "guardrails": [{"kind": rail.what, **_options(rail)} for rail in guardrails],
             "observe": observe,
             "sticky": sticky,
             "applications": applications,
             "message": message,
         }
-        if guardrails is not None:
-            fields["guardrails"] = [{"kind": rail.what, "tolerance": rail.tolerance} for rail in guardrails]
         self._management.start_rollout(name, fields)
         return self.rollout(name)
 
@@ -67,3 +73,7 @@ class Rollouts(Views):
         if not rollout.all:
             raise NotFound(f"Model {name} has had no rollout: start_rollout begins one.")
         return rollout
+
+
+def _options(rail: Guardrail) -> dict[str, float]:
+    return {"tolerance": rail.tolerance} if isinstance(rail, NoMore) else {"by": rail.by}

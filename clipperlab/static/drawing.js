@@ -239,13 +239,17 @@ function paint(canvas, picture, cursor, width) {
   const all = picture.stacked ? sums : picture.lines.flatMap((line) => line.values.filter((v) => v !== null));
   const rules = picture.rules ?? [];
   const top = picture.top ?? roundUp(Math.max(0, .../** @type {number[]} */ (all), ...rules.map(([y]) => y)));
+  const least = Math.min(0, .../** @type {number[]} */ (all));
+  const low = least < 0 ? -roundUp(-least) : 0;
   const x = scaleOf(picture, width);
-  const y = (/** @type {number} */ value) => TOP + (1 - Math.min(value, top) / top) * (HEIGHT - TOP - BOTTOM);
+  const y = (/** @type {number} */ value) =>
+    TOP + ((top - Math.min(value, top)) / (top - low)) * (HEIGHT - TOP - BOTTOM);
   const nodes = [];
   for (const part of [0, 0.5, 1]) {
-    nodes.push(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(part * top), y2: y(part * top) }));
-    const at = { x: LEFT - 5, y: y(part * top) + 3, "text-anchor": "end" };
-    nodes.push(svg("text", at, picture.format(part * top)));
+    const value = low + part * (top - low);
+    nodes.push(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
+    const at = { x: LEFT - 5, y: y(value) + 3, "text-anchor": "end" };
+    nodes.push(svg("text", at, picture.format(value)));
   }
   let last = Infinity;
   for (const [value, text] of [...picture.ticks].reverse()) {

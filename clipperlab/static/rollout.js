@@ -46,7 +46,7 @@ const STYLE = `
 }
 `;
 const WORDS = {
-  errors: "errors", late: "late answers", defaults: "default answers", latency_p95: "slow answers",
+  errors: "errors", late: "late answers", defaults: "default answers", latency_p95: "slow answers", reward: "rewards",
 };
 const DOTS = { running: COLOURS[0], paused: COLOURS[1], passed: GOOD, failed: BAD, aborted: COLOURS[7] };
 
@@ -58,6 +58,11 @@ function percent(share) {
 /** @param {number} count */
 function whole(count) {
   return count.toLocaleString("en");
+}
+
+/** In a few letters. @param {number} count */
+function short(count) {
+  return count.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 });
 }
 
 /** How it stands, in a few words. @param {any} told */
@@ -104,6 +109,7 @@ function evidence(told) {
 /** @param {any} wanted @param {any} found @param {any} canary @param {any} control @param {boolean} isLive */
 function row(wanted, found, canary, control, isLive) {
   const kind = /** @type {keyof typeof WORDS} */ (wanted.kind);
+  if (kind === "reward") return rewards(wanted, found, isLive);
   const allowed = wanted.tolerance === 1 ? "" : `up to ${wanted.tolerance} times ${kind === "latency_p95" ? "as long" : "as many"}`;
   const slow = kind === "latency_p95" && found ? found.text : WORDS[kind];
   const cell = (/** @type {number | undefined} */ count, /** @type {any} */ of) =>
@@ -112,6 +118,17 @@ function row(wanted, found, canary, control, isLive) {
   return html("tr", {}, html("th", { scope: "row" }, slow, html("small", {}, allowed)),
     cell(found?.canary, canary), cell(found?.control, control),
     html("td", {}, meter(slow, found?.reached ?? null, isLive)));
+}
+
+/** Means, and of how many. @param {any} wanted @param {any} found @param {boolean} isLive */
+function rewards(wanted, found, isLive) {
+  const cell = (/** @type {"canary" | "control"} */ side) => {
+    const mean = found?.[side] ?? null;
+    return html("td", { class: "number" }, mean === null ? "–" : mean.toFixed(3),
+      html("small", {}, found ? `of ${short(found.rewards[side])}` : ""));
+  };
+  return html("tr", {}, html("th", { scope: "row" }, WORDS.reward, html("small", {}, wanted.by ? `up to ${wanted.by} lower` : "")),
+    cell("canary"), cell("control"), html("td", {}, meter(WORDS.reward, found?.reached ?? null, isLive)));
 }
 
 /** @param {string} what @param {number | null} reached @param {boolean} isLive */

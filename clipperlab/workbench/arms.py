@@ -31,6 +31,12 @@ def splits(seen: Seen, name: str | None) -> bool:
     )
 
 
+def regrets(seen: Seen, name: str | None) -> bool:
+    """Whether feedback tells how good its choices are."""
+    application = seen.application(name)
+    return application is not None and application["feedback"] is not None and splits(seen, name)
+
+
 def arms(seen: Seen, application: Application) -> str:
     """What each arm of its policy, or of a rollout, is to get and got in the last seconds; "" without any."""
     is_vote = votes(seen, application["name"])

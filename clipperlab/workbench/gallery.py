@@ -10,7 +10,18 @@ from ..management import Management
 from . import arms
 from .actions import choose
 from .layout import row
-from .pictures import Agreement, Arms, Batches, Latency, Picture, Queue, Throughput, Versions, set_name
+from .pictures import (
+    Agreement,
+    Arms,
+    Batches,
+    Latency,
+    Picture,
+    Queue,
+    Regret,
+    Throughput,
+    Versions,
+    set_name,
+)
 from .view import set_shown, set_value
 from .watch import Seen
 
@@ -24,7 +35,7 @@ class Gallery(widgets.VBox):
         self.version = widgets.Dropdown(description="Version")
         self.nothing = widgets.HTML()
         self.throughput, self.latency = Throughput(), Latency()
-        self.arms, self.agreement = Arms(), Agreement()
+        self.arms, self.regret, self.agreement = Arms(), Regret(), Agreement()
         self.queue, self.batches, self.moves = Queue(), Batches(), Versions()
         self._of_application = [self.throughput, self.latency]
         self._of_version = [self.queue, self.batches]
@@ -32,7 +43,11 @@ class Gallery(widgets.VBox):
         pictures = widgets.HBox(
             [
                 widgets.VBox(
-                    [self.throughput, self.latency, self.arms, self.agreement, self.moves], layout=half
+                    [
+                        *(self.throughput, self.latency, self.arms, self.regret, self.agreement),
+                        self.moves,
+                    ],
+                    layout=half,
                 ),
                 widgets.VBox([self.queue, self.batches], layout=half),
             ],
@@ -58,6 +73,7 @@ class Gallery(widgets.VBox):
         set_value(self.nothing, html.escape(" ".join(filter(None, lacks))))
         self._draw(self._of_application, application, seen, management)
         self._draw([self.arms], application if arms.splits(seen, application) else "", seen, management)
+        self._draw([self.regret], application if arms.regrets(seen, application) else "", seen, management)
         self._draw([self.agreement], application if arms.votes(seen, application) else "", seen, management)
         self._draw([self.moves], model, seen, management)
         self._draw(self._of_version, "" if dead else self.version.value, seen, management)

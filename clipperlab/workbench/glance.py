@@ -16,7 +16,7 @@ from .watch import Seen
 _COLOURS = {"ready": "#2fa37c", "starting": "#e08a2e", "failed": "#d1584f", "crashing": "#d1584f"}
 _NUMBERS = {
     *("answers /s", "defaults", "p99", "inputs /s", "waiting", "busy", "process", "predictions"),
-    *("wanted", "got", "errors", "late", "p50", "p95"),
+    *("wanted", "got", "errors", "late", "p50", "p95", "rewards", "mean reward", "share now"),
 }
 NOTHING = "-"
 OLD = ' style="opacity:0.5"'

@@ -73,6 +73,12 @@ class Arms(_OfApplication):
     _esm = esm("arms")
 
 
+class Regret(_OfApplication):
+    """What it has cost an application that it did not always ask its best arm, as feedback tells."""
+
+    _esm = esm("regret")
+
+
 class Agreement(_OfApplication):
     """How much the arms of an application agree, where they vote."""
 

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import html
+import time
+
 import ipywidgets as widgets
 
+from ..display import learned
 from ..display.rollout import as_html
-from ..management import Management
+from ..management import Learned, Management
 from ..operations import Operations
 from . import arms, glance
 from .actions import Worker
+from .controls.feedback import FeedbackControls
 from .controls.model import ModelControls
 from .controls.policy import PolicyControls
 from .controls.rollout import RolloutControls
 from .controls.shadow import ShadowControls
 from .controls.steering import Steering
 from .lens import Lens
-from .pictures import Agreement, Arms, Batches, Latency, Queue, Rollout, Throughput, Versions, set_name
+from .pictures import (
+    Agreement,
+    Arms,
+    Batches,
+    Latency,
+    Queue,
+    Regret,
+    Rollout,
+    Throughput,
+    Versions,
+    set_name,
+)
 from .view import View, set_shown, set_value
 from .watch import Seen
+
+SPARED = 20  # times as long as a question took, until it is asked again
 
 
 class ConnectionView(View):
@@ -43,11 +61,16 @@ class ApplicationView(View):
         self._name = name
         self.table, self.arms, self.worker = widgets.HTML(), widgets.HTML(), Worker()
         self.throughput, self.latency = Throughput(name=name), Latency(name=name)
-        self.shares, self.agreement = Arms(name=name), Agreement(name=name)
+        self.shares, self.regret = Arms(name=name), Regret(name=name)
+        self.agreement = Agreement(name=name)
         self.policy = PolicyControls(conn, self.worker, name)
         self.lens = Lens(conn, name)
-        more = widgets.Accordion([self.policy, self.lens], titles=["Choose its policy", "Ask it"])
-        pictures = [self.throughput, self.latency, self.shares, self.agreement]
+        self.feedback = FeedbackControls(conn, self.worker, lambda: name)
+        more = widgets.Accordion(
+            [self.policy, self.feedback, self.lens],
+            titles=["Choose its policy", "Collect feedback", "Ask it"],
+        )
+        pictures = [self.throughput, self.latency, self.shares, self.regret, self.agreement]
         super().__init__(conn, [self.table, self.arms, *pictures, more])
 
     def show(self, seen: Seen, management: Management | None) -> None:
@@ -57,12 +80,50 @@ class ApplicationView(View):
         set_value(self.arms, arms.arms(seen, found) if found else "")
         self.throughput.show(seen, management)
         self.latency.show(seen, management)
-        for picture, has in ((self.shares, arms.splits), (self.agreement, arms.votes)):
+        for picture, has in (
+            (self.shares, arms.splits),
+            (self.regret, arms.regrets),
+            (self.agreement, arms.votes),
+        ):
             set_shown(picture, has(seen, self._name))
             picture.show(seen, management)
         self.worker.trouble = seen.why_not
         self.policy.show(seen)
+        self.feedback.show(seen)
         self.lens.show(seen)
+
+
+class LearnedView(View):
+    """What an application has learned of feedback, and how that came: shares and regret over time."""
+
+    kind = "application"
+
+    def __init__(self, conn: Operations, name: str) -> None:
+        self._name = name
+        self.table = widgets.HTML()
+        self.shares, self.regret = Arms(name=name), Regret(name=name)
+        self._again_at = 0.0  # on time.monotonic's clock
+        super().__init__(conn, [self.table, self.shares, self.regret])
+
+    def begin(self, seen: Seen) -> None:
+        self.table.value = self._told(seen, self.conn.learned(self._name).now)
+
+    def show(self, seen: Seen, management: Management | None) -> None:
+        began = time.monotonic()
+        if management is not None and seen.application(self._name) is not None and began >= self._again_at:
+            set_value(self.table, self._told(seen, management.learned(self._name)))
+            # Of many contexts this takes a while, and management has more to do.
+            self._again_at = began + SPARED * (time.monotonic() - began)
+        for picture, has in ((self.shares, arms.splits), (self.regret, arms.regrets)):
+            set_shown(picture, has(seen, self._name))
+            picture.show(seen, management)
+
+    def _told(self, seen: Seen, told: Learned) -> str:
+        cells = [[html.escape(cell) for cell in row] for row in learned.cells(told)]
+        return f'{glance.table(seen, learned.NAMES, cells)}<p class="clipper-words">{learned.words(told)}</p>'
+
+    def still(self) -> str:
+        return self.conn.learned(self._name)._repr_html_()
 
 
 class ModelView(View):

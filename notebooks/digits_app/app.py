@@ -53,6 +53,14 @@ class Answer(BaseModel):
     took_ms: float
 
 
+class OfVersion(BaseModel):
+    """In `said` of its answers users told what is in truth drawn, and `right` of those it had said so."""
+
+    version: str
+    said: int
+    right: int
+
+
 def make_app(query_url: str, application: str, folder: Path) -> FastAPI:
     """An application that asks `application` at `query_url`, and keeps corrections in `folder`."""
     corrections = Corrections(folder)
@@ -101,7 +109,7 @@ def make_app(query_url: str, application: str, folder: Path) -> FastAPI:
             took_ms=said.took_ms,
         )
 
-    # Not `async`: SQLite waits for the disk, so these two run in threads. What learns is told afterwards.
+    # Not `async`: SQLite waits for the disk, so these run in threads. What learns is told afterwards.
     @app.put("/corrections/{id}")
     def correct(
         id: Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$")],
@@ -119,6 +127,11 @@ def make_app(query_url: str, application: str, folder: Path) -> FastAPI:
         """What scikit-learn's `fit` takes: pictures, and beside each its digit."""
         found = corrections.all()
         return {"pictures": [c.pixels for c in found], "digits": [c.digit for c in found]}
+
+    @app.get("/versions")
+    def versions() -> list[OfVersion]:
+        """What users said of each version's answers, as far as they are kept."""
+        return [OfVersion(version=v, said=said, right=right) for v, said, right in corrections.by_version()]
 
     app.mount("/", StaticFiles(directory=PAGE, html=True))
     return app

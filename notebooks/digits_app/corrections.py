@@ -21,6 +21,9 @@ PUT = """
 INSERT INTO corrections (id, pixels, digit, predicted, version) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET pixels = excluded.pixels, digit = excluded.digit,
   predicted = excluded.predicted, version = excluded.version"""
+BY_VERSION = """
+SELECT version, count(*), sum(predicted = digit) FROM corrections WHERE predicted IS NOT NULL
+GROUP BY version ORDER BY min(number)"""
 TRIM = "DELETE FROM corrections WHERE number <= (SELECT max(number) FROM corrections) - ?"
 
 
@@ -63,6 +66,11 @@ class Corrections:
                 "SELECT id, pixels, digit, predicted, version FROM corrections ORDER BY number"
             ).fetchall()
         return [Correction(id, json.loads(pixels), *more) for id, pixels, *more in rows]
+
+    def by_version(self) -> list[tuple[str, int, int]]:
+        """Of each version that had answered: how often users said what is right, and how often it was."""
+        with self._open() as database:
+            return [(version, said, right) for version, said, right in database.execute(BY_VERSION)]
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -44,11 +44,14 @@ _ODD = 0x9E3779B97F4A7C15  # 2^64 by the golden ratio: what is multiplied by it 
 
 
 class Rewarded(NamedTuple):
-    """One arm's part of an item. `arm` is model:version, as it was asked; the reward is from 0 to 1."""
+    """One arm's part of an item. `arm` is model:version, as it was asked; the reward is from 0 to 1. `dealt`
+    is the epoch of the table of shares by which it was a side of a rollout; 0 where it was none.
+    """
 
     arm: str
     propensity: float
     reward: float
+    dealt: int = 0
 
 
 class Item(NamedTuple):
@@ -68,13 +71,14 @@ class Item(NamedTuple):
 class Decided(NamedTuple):
     """How often an arm was chosen for a context in the second `at`, and the sum of 1/propensity, in 1/UNIT.
 
-    `arm` is model:version.
+    `arm` is model:version, and `dealt` as in Rewarded.
     """
 
     application: str
     context: str
     arm: str
     at: int
+    dealt: int
     times: int
     inverse: int
 

@@ -9,7 +9,7 @@ import msgspec
 from clipper_container.errors import ClusterError
 
 from .feedback import FeedbackSpec
-from .policies import PolicySpec
+from .policies import PolicySpec, arms_of
 from .rollouts import RolloutReport, RolloutSpec
 from .shadows import ShadowSpec
 
@@ -42,6 +42,12 @@ class ApplicationSpec(msgspec.Struct, frozen=True):
     on_overload: Literal["default", "reject"] = "default"
     policy: PolicySpec | None = None
     feedback: FeedbackSpec | None = None
+
+    def asks(self, model: str) -> bool:
+        """Whether it asks for the model's current version."""
+        if self.policy is None:
+            return self.linked_models[:1] == [model]
+        return model in arms_of(self.policy)
 
 
 class BatchingSpec(msgspec.Struct, frozen=True):

@@ -72,6 +72,18 @@ def test_corrections_go_out_as_training_data(alone: TestClient) -> None:
     assert alone.get("corrections").json() == {"pictures": [PIXELS], "digits": [7]}
 
 
+def test_what_users_said_is_counted_by_version(alone: TestClient) -> None:
+    assert alone.get("versions").json() == []
+    said = [(7, 7, "2"), (7, 7, "1"), (1, 7, "1"), (None, 7, ""), (None, 7, "1")]
+    for number, (predicted, digit, version) in enumerate(said):
+        told = {"pixels": PIXELS, "digit": digit, "predicted": predicted, "version": version}
+        alone.put(f"corrections/{number:032x}", json=told)
+    assert alone.get("versions").json() == [
+        {"version": "2", "said": 1, "right": 1},
+        {"version": "1", "said": 2, "right": 1},
+    ]
+
+
 @pytest.mark.parametrize(
     ("id", "change"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import httpx2
 import pytest
@@ -21,7 +22,7 @@ from clipperlab import ClipperConnection
 from clipperlab.deployers.sklearn import deploy_sklearn_model
 from digits_app.running import Running
 from tests.support import parts
-from tests.support.browser import launch
+from tests.support.browser import SHOTS, launch, violations
 from tests.support.clusters import Attach
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -160,6 +161,28 @@ def test_a_correction_is_kept_once_for_a_drawing(page: Page) -> None:
     kept = httpx2.get(f"{page.url}corrections", trust_env=False, verify=False).json()
     assert kept["digits"] == [2]
     assert 0 < sum(kept["pictures"][0]) <= 64 * 16
+
+
+def test_the_page_tells_what_users_said_of_each_version(page: Page, digits: ClipperConnection) -> None:
+    table = page.get_by_role("table", name="What users said of the answers")
+    expect(table).to_be_hidden()
+    for version, told in ((2, "7"), (1, "1")):
+        digits.set_model_version("digits", version)
+        draw(page, 7)
+        says(page, "7", f"version {version}")
+        page.get_by_role("button", name=told, exact=True).click()
+        expect(page.locator("#thanks")).to_contain_text(f"kept as a {told}", timeout=SOON_MS)
+        page.get_by_role("button", name="Clear").click()
+    rows = table.locator("tbody tr")
+    expect(rows).to_have_text([re.compile(r"2\s*1\s*100 %"), re.compile(r"1\s*1\s*0 %")], timeout=SOON_MS)
+    assert violations(page, "main") == []
+    themes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for theme in themes:
+        page.emulate_media(color_scheme=theme)
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SHOTS / f"digits-app-{theme}.png", full_page=True)
+    page.reload()
+    expect(rows).to_have_count(2)
 
 
 def test_a_digit_can_be_drawn_with_the_keyboard(page: Page) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 
 import pytest
 
-from clipper_server.management.evidence import BadEvents, half_width, sample_ratio
+from clipper_server.management.evidence import BadEvents, LowerMean, Value, half_width, sample_ratio
 
 ALPHA = 0.01
 
@@ -96,3 +97,76 @@ def test_the_evidence_of_many_events_does_not_overflow() -> None:
     events.add(10**9, 0, 0.5)
     assert math.isfinite(events.log_evidence)
     assert events.until_enough(ALPHA) == 1.0
+
+
+def lower_after(
+    seed: int,
+    share: float,
+    control: float,
+    canary: float,
+    feedbacks: int,
+    by: float = 0.02,
+    lost: Callable[[int], float] = lambda _: 0.0,
+) -> int | None:
+    """After how much feedback, of which 25 come at a time, the canary's rewards are found to be lower."""
+    chance = random.Random(seed)
+    test = LowerMean(by)
+    for begin in range(0, feedbacks, 25):
+        values = []
+        for feedback in range(begin, begin + 25):
+            is_canary = chance.random() < share
+            mean = (canary if is_canary else control) - lost(feedback)
+            values.append(Value(is_canary, share, float(chance.random() < mean)))
+        test.add(values)
+        if test.worse(ALPHA):
+            return begin + 25
+    return None
+
+
+@pytest.mark.parametrize(
+    ("share", "mean", "by"), [(0.05, 0.9, 0.02), (0.2, 0.5, 0.02), (0.05, 0.99, 0.0), (0.5, 0.02, 0.0)]
+)
+def test_a_canary_with_the_same_rewards_is_hardly_ever_rolled_back(
+    share: float, mean: float, by: float
+) -> None:
+    found = [lower_after(seed, share, mean, mean, 5000, by) for seed in range(100)]
+    assert sum(each is not None for each in found) <= 4
+
+
+def test_rewards_that_are_lower_by_what_is_allowed_are_let_through() -> None:
+    found = [lower_after(seed, 0.5, 0.9, 0.8, 5000, by=0.1) for seed in range(100)]
+    assert sum(each is not None for each in found) <= 4
+
+
+@pytest.mark.parametrize(("share", "p95"), [(0.05, 2650), (0.2, 725), (0.5, 600)])
+def test_lower_rewards_are_seen_soon(share: float, p95: int) -> None:
+    found = [lower_after(seed, share, 0.9, 0.7, int(1.3 * p95)) for seed in range(100)]
+    assert sum(each is None for each in found) <= 5
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
+def test_a_drop_of_both_arms_is_no_fault_of_the_canary(share: float) -> None:
+    def lost(feedback: int) -> float:
+        return 0.8 if 1000 <= feedback < 2000 else 0.0
+
+    assert not any(lower_after(seed, share, 0.9, 0.9, 4000, lost=lost) for seed in range(100))
+
+
+def test_rewards_that_fall_while_the_share_grows_are_no_lower() -> None:
+    """Of all that came, the canary's mean is .62, and the control's .87: each is of another time."""
+    chance = random.Random(1)
+    test = LowerMean(0.02)
+    for share, mean in ((0.05, 0.9), (0.95, 0.6)):
+        for _ in range(80):
+            asked = [chance.random() < share for _ in range(25)]
+            test.add([Value(is_canary, share, float(chance.random() < mean)) for is_canary in asked])
+    assert not test.worse(ALPHA)
+
+
+def test_rewards_between_0_and_1_count_as_they_are() -> None:
+    test, coarse = LowerMean(0.02), LowerMean(0.02)
+    for _ in range(100):
+        test.add([Value(True, 0.5, 0.3, 5), Value(False, 0.5, 0.7, 5)])
+        coarse.add([Value(True, 0.5, 0.0, 5), Value(False, 0.5, 1.0, 5)])
+    assert 10 < test.log_evidence < coarse.log_evidence
+    assert test.until_enough(ALPHA) == 1.0

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from clipper_server.changes import Changes
+from clipper_server.feedback import FeedbackSpec
 from clipper_server.management.events import Events
+from clipper_server.management.feedback.sides import Sides
+from clipper_server.management.feedback.sums import GRACE_S
 from clipper_server.management.rollouts import WARM_UP_S, Rollouts
 from clipper_server.management.state import Guardrail, Rollout, State, Version
 from clipper_server.query.policies import Arm, Decision
 from clipper_server.query.rollouts import Rollouts as Deal
 from clipper_server.rollouts import ArmCounts, RolloutReport, RolloutSpec
-from clipper_server.snapshot import LATENCIES_S, Report
+from clipper_server.snapshot import LATENCIES_S, ApplicationSpec, Report
 
 NONE = [0] * (len(LATENCIES_S) + 1)
 RAILS = [Guardrail("errors"), Guardrail("late", 1.2), Guardrail("latency_p95", 1.3)]
@@ -54,6 +58,8 @@ class World:
         )
         self.chance = random.Random(seed)
         self.counts: dict[int, tuple[ArmCounts, ArmCounts]] = {}
+        self.reward: Callable[[bool], float | None] | None = None
+        """What is said of an answer, of the canary's or not; None: nothing."""
         self.begin()
 
     def begin(self) -> None:
@@ -82,6 +88,7 @@ class World:
         sides = self.counts.setdefault(
             table.epoch, (ArmCounts(latencies=[*NONE]), ArmCounts(latencies=[*NONE]))
         )
+        said = Sides()
         for _ in range(count):
             is_canary = self.chance.random() < share
             side = sides[is_canary]
@@ -92,6 +99,11 @@ class World:
                 side.defaults += 1
             else:
                 side.latencies[12 if is_slow else 5 if self.chance.random() < 0.5 else 6] += 1
+                if self.reward is not None:
+                    said.answered(f"m:{1 + is_canary}", table.epoch, 1)
+                    if (reward := self.reward(is_canary)) is not None:
+                        said.rewarded(f"m:{1 + is_canary}", table.epoch, reward)
+        self.rollouts.hear(said)
         self.now += 0.25
         self.rollouts.look()
 
@@ -264,6 +276,161 @@ def test_a_version_that_is_alike_is_hardly_ever_taken_back(tmp_path: Path, rate:
         world.state.close()
     assert ended.count("failed") <= 2
     assert ended.count("passed") >= 38
+
+
+REWARD = [Guardrail("reward", by=0.02)]
+
+
+def mean_rewards(world: World, control: float, canary: float) -> None:
+    """Each is 0 or 1."""
+    world.reward = lambda is_canary: float(world.chance.random() < (canary if is_canary else control))
+
+
+def rewarded(folder: Path, seed: int = 1, **options: Any) -> World:
+    folder.mkdir(exist_ok=True)
+    return World(folder, seed, **{"guardrails": REWARD, "steps": [0.2, 0.5, 1.0], "hold_s": 5.0, **options})
+
+
+def test_a_version_with_lower_rewards_is_taken_back_with_its_numbers(tmp_path: Path) -> None:
+    world = rewarded(tmp_path)
+    mean_rewards(world, 0.9, 0.7)
+    asked = world.run(none_bad, 10_000)
+    assert world.ended() == "failed"
+    assert world.state.current() == {"m": "1"}
+    assert asked < WARM_UP_S * 100 + 1.3 * 725
+    (ended,) = world.state.last_rollouts()
+    assert world.texts[-1].endswith(ended.verdict)
+    (rail,) = cast(Any, world.rollouts.evidence(ended)["guardrails"])
+    assert ended.verdict.startswith(
+        f"Rewards are lower by more than 0.02: {rail['canary']:.3g} on average in "
+        f"{rail['rewards']['canary']} of the new version, {rail['control']:.3g} in "
+        f"{rail['rewards']['control']} of the one before. Were they not, it would be so in 1 of "
+    )
+    assert rail["canary"] < rail["control"] - 0.1
+    assert rail["reached"] == 1
+
+
+def test_a_version_with_the_same_rewards_gets_all_and_is_hardly_ever_taken_back(tmp_path: Path) -> None:
+    ended, verdicts = [], []
+    for seed in range(100):
+        world = rewarded(tmp_path / str(seed), seed)
+        mean_rewards(world, 0.9, 0.9)
+        world.run(none_bad, 30_000, at_once=100)
+        ended.append(world.ended())
+        verdicts.append(verdict(world))
+        world.state.close()
+    assert ended.count("failed") <= 4
+    assert ended.count("passed") >= 96
+    passed = re.compile(r"No worse in \d+ inputs and \d+ rewards at this share\.")
+    assert sum(passed.fullmatch(each) is not None for each in verdicts) >= 96
+
+
+def verdict(world: World) -> str:
+    return world.state.rollouts("m")[-1].verdict
+
+
+def test_a_drop_of_all_rewards_is_no_reason_to_go_back(tmp_path: Path) -> None:
+    world = rewarded(tmp_path)
+    world.reward = lambda _: float(world.chance.random() < (0.1 if 1006 < world.now < 1012 else 0.9))
+    world.run(none_bad, 100_000)
+    assert world.ended() == "passed"
+
+
+def test_without_feedback_it_waits_and_says_how_much_is_missing(tmp_path: Path) -> None:
+    world = rewarded(tmp_path)
+    world.reward = lambda _: None
+    world.run(none_bad, 10_000)
+    assert world.ended() is None
+    assert verdict(world) == "0 of 100 rewards of the new version have come at this share."
+    told = iter([1.0] * 37)
+    world.reward = lambda is_canary: next(told, None) if is_canary else 1.0
+    world.ask(300, none_bad)
+    assert verdict(world).startswith("37 of 100 rewards of the new version")
+    assert world.rollouts.shares.shares == {world.rollout.id: 0.2}
+
+
+def test_rewards_of_an_earlier_share_are_none_of_this_one(tmp_path: Path) -> None:
+    world = rewarded(tmp_path)
+    mean_rewards(world, 1.0, 1.0)
+    while world.rollouts.shares.shares != {world.rollout.id: 0.5}:
+        world.ask(100, none_bad)
+    before = world.rollouts.shares.epoch - 1
+    world.reward = None
+    for _ in range(100):
+        world.ask(100, none_bad)
+    late = Sides()
+    late.rewarded("m:2", before, 1.0, 500)
+    world.rollouts.hear(late)
+    world.ask(1, none_bad)
+    assert verdict(world) == "0 of 100 rewards of the new version have come at this share."
+
+
+def test_where_feedback_comes_more_often_for_one_version_nothing_is_compared(tmp_path: Path) -> None:
+    """Nobody speaks of the canary's good answers: of those that are spoken of, its are worse."""
+    world = rewarded(tmp_path)
+
+    def said(is_canary: bool) -> float | None:
+        good = float(world.chance.random() < 0.8)
+        spoken = world.chance.random() < (0.5 if is_canary and good else 0.95)
+        return good if spoken else None
+
+    world.reward = said
+    world.run(none_bad, 10_000)
+    assert world.ended() is None
+    assert re.fullmatch(
+        r"Feedback comes for \d+% of the new version's answers and 9\d% of those of the one before: rewards "
+        r"cannot be compared\. See that it comes for both alike; or promote or abort it\.",
+        verdict(world),
+    )
+    (rail,) = cast(Any, world.rollouts.evidence(world.rollout)["guardrails"])
+    assert rail["reached"] == 1, "it is no roll-back for that"
+
+
+def test_only_feedback_of_its_own_decisions_counts(tmp_path: Path) -> None:
+    world = rewarded(tmp_path)
+    mean_rewards(world, 1.0, 1.0)
+    cold = world.rollouts.shares.epoch
+    world.run(none_bad, 1000)
+    counted = world.rollouts.shares.epoch
+    others = Sides()
+    for arm, epoch in (("m:2", cold), ("m:2", counted + 7), ("m:3", counted), ("n:2", counted)):
+        others.rewarded(arm, epoch, 0.0, 1000)
+    before = world.rollouts.evidence(world.rollout)["guardrails"]
+    world.rollouts.hear(others)
+    assert world.rollouts.evidence(world.rollout)["guardrails"] == before
+    others.rewarded("m:2", counted, 0.0, 1000)
+    world.rollouts.hear(others)
+    assert world.rollouts.evidence(world.rollout)["guardrails"] != before
+
+
+def test_with_a_default_reward_a_step_waits_for_those_of_whom_nobody_spoke(tmp_path: Path) -> None:
+    world = rewarded(tmp_path)
+    spec = ApplicationSpec("app", "doubles", 0, 10**5, ["m"])
+    world.state.add_application(spec)
+    world.state.link("app", "m")
+    world.state.set_feedback("app", FeedbackSpec(window_s=40, default_reward=0.0))
+    world.reward = lambda is_canary: 1.0 if world.chance.random() < (0.3 if is_canary else 0.6) else None
+    while world.now < 1000 + WARM_UP_S + 5 + 40 + GRACE_S - 1:
+        world.ask(50, none_bad)
+    assert re.fullmatch(
+        r"Answers of which nobody speaks .* at the end of the window: [1-3] s left\.", verdict(world)
+    )
+    silent = Sides()
+    silent.rewarded("m:2", world.rollouts.shares.epoch, 0.0, 1500)
+    silent.rewarded("m:1", world.rollouts.shares.epoch, 0.0, 3200)
+    world.rollouts.hear(silent)
+    world.ask(1, none_bad)
+    assert world.ended() == "failed"
+    world.state.close()
+
+
+def test_rewards_that_are_only_observed_hold_nothing(tmp_path: Path) -> None:
+    world = rewarded(tmp_path, observe=True)
+    mean_rewards(world, 0.9, 0.4)
+    world.run(none_bad, 100_000)
+    assert world.ended() == "passed"
+    assert sum("would have failed. Rewards are lower" in text for text in world.texts) == 1
+    world.state.close()
 
 
 def deal(share: float, *, sticky: bool = False) -> Deal:

@@ -10,7 +10,7 @@ import pytest
 from clipper_server.changes import Changes
 from clipper_server.management.events import Events
 from clipper_server.management.frontends import Frontends
-from clipper_server.management.series import KEPT, Series, percentile
+from clipper_server.management.series import KEPT, RegretPoint, Series, percentile
 from clipper_server.management.state import State
 from clipper_server.snapshot import (
     LATENCIES_S,
@@ -35,7 +35,10 @@ class World:
         changes = Changes()
         self.state = State(folder / "state.db")
         self.frontends = Frontends(changes, Events(self.state, changes), lambda: self.now)
-        self.series = Series(self.frontends, changes, lambda: self.now, lambda: 1e9 + self.now)
+        self.regrets: dict[str, tuple[float, float]] = {}
+        self.series = Series(
+            self.frontends, changes, lambda: self.regrets, lambda: self.now, lambda: 1e9 + self.now
+        )
 
     def report(
         self, *applications: ApplicationReport, frontend: str = "0", began: float = 1, **of_model: float
@@ -121,6 +124,20 @@ def test_a_point_tells_how_much_a_vote_agrees(world: World) -> None:
         world.second()
     points = [point.applications.get("app") for point in world.series.after(None)]
     assert [point.confidence for point in points if point] == [[2, 3, 5, 10]]
+
+
+def test_a_point_tells_what_was_lost_so_far(world: World) -> None:
+    for answered, lost in ((100, None), (120, 2.5), (140, 4.125)):
+        world.report(app(answered))
+        if lost is not None:
+            world.regrets = {"app": (lost, 2 * lost), "gone": (1.0, 1.0)}
+        world.series.add()
+        world.second()
+    first, second, third = (point.applications for point in world.series.after(None))
+    assert first == {}  # nothing was counted before
+    assert second["app"].regret == RegretPoint(2.5, 5)
+    assert third["app"].regret == RegretPoint(4.12, 8.25)
+    assert [*third] == ["app"]
 
 
 def test_rates_are_by_the_time_between_reports_and_not_between_looks(world: World) -> None:

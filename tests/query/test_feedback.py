@@ -181,6 +181,25 @@ async def test_a_default_output_and_a_version_that_was_named_have_none(
     assert configuration.feedback.decisions.take(10, 2**40) == []
 
 
+async def test_a_side_of_a_rollout_is_known_by_its_table_of_shares(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    configuration.apply(snapshot(2, rollouts=[RolloutSpec(5, "a", "1", "2")]))
+    configuration.rollouts.hear(Shares(41, {5: 0.5}))
+    answers = [await predict(client, "vote", context=str(number)) for number in range(20)]
+    for answer in answers:
+        made = decided(answer["feedback_token"])
+        assert made.arms[0] in ("a:1", "a:2")
+        assert (made.arms[1:], made.dealt) == (("b:1", "c:1"), (41, 0, 0))
+        await feed(client, "vote", {"feedback_token": answer["feedback_token"], "label": 8})
+    assert {item.rewards[0].arm for item in items(configuration)} == {"a:1", "a:2"}
+    assert {tuple(each.dealt for each in item.rewards) for item in items(configuration)} == {(41, 0, 0)}
+    counted = configuration.feedback.decisions.take(100, 2**40)
+    assert {(each.arm[0], each.dealt) for each in counted} == {("a", 41), ("b", 0), ("c", 0)}
+    configuration.rollouts.hear(Shares(42, {5: 0.0}))  # nobody is dealt to
+    assert decided((await predict(client, "one"))["feedback_token"]).dealt == ()
+
+
 async def test_a_batch_has_a_token_for_each_answer(client: httpx2.AsyncClient) -> None:
     response = await client.post("/one/predict", json={"input_batch": ["x", "y"] * 200})
     answers = response.json()["batch_predictions"]
@@ -206,7 +225,7 @@ async def test_the_open_inference_protocol_has_them_as_a_parameter(
     assert {(each.raw, each.context) for each in made} == {(True, "north")}
     entry = {"feedback_token": parameters["feedback_token"][-1], "label": 7}
     assert await feed(client, "one", entry) == (202, TAKEN)
-    assert items(configuration)[0].rewards == [("a:1", 1.0, 1.0)]
+    assert items(configuration)[0].rewards == [("a:1", 1.0, 1.0, 0)]
     response = await client.post("/v2/models/none/infer", json=request)
     assert b"feedback_token" not in response.content
 
@@ -244,7 +263,7 @@ async def test_a_reward_is_an_item_with_all_that_was_decided(
     made = decided(token)
     assert item == Item(
         *(answer["query_id"], "split", "north", 0, made.at),
-        [(arm, {"a:1": 0.25, "b:1": 0.75}[arm], 0.25)],  # type: ignore[list-item]
+        [(arm, {"a:1": 0.25, "b:1": 0.75}[arm], 0.25, 0)],  # type: ignore[list-item]
     )
 
 
@@ -257,7 +276,7 @@ async def test_a_learners_propensity_and_epoch_are_those_that_it_drew_by(
     await feed(client, "learner", {"feedback_token": answer["feedback_token"], "reward": 1})
     (item,) = items(configuration)
     assert (item.epoch, item.context) == (9, "north")
-    assert item.rewards == [(answer["model"], {"a:1": 0.125, "b:1": 0.875}[answer["model"]], 1.0)]
+    assert item.rewards == [(answer["model"], {"a:1": 0.125, "b:1": 0.875}[answer["model"]], 1.0, 0)]
 
 
 async def test_numbers_choose_the_arm_and_are_in_the_token_the_item_and_the_query_log(
@@ -375,7 +394,11 @@ async def test_labels_judge_each_member_of_a_vote_and_rewards_none(
     status, body = await feed(client, "vote", {"feedback_token": token, "reward": 1})
     assert (status, body["error"]) == (400, "label_needed")
     assert await feed(client, "vote", {"feedback_token": token, "label": 8}) == (202, TAKEN)
-    assert items(configuration)[0].rewards == [("a:1", 1.0, 0.0), ("b:1", 1.0, 1.0), ("c:1", 1.0, 1.0)]
+    assert items(configuration)[0].rewards == [
+        ("a:1", 1.0, 0.0, 0),
+        ("b:1", 1.0, 1.0, 0),
+        ("c:1", 1.0, 1.0, 0),
+    ]
 
 
 async def test_a_member_that_has_not_answered_has_no_reward(
@@ -386,7 +409,7 @@ async def test_a_member_that_has_not_answered_has_no_reward(
     queue.ready.clear()
     answer = await predict(client, "vote")
     await feed(client, "vote", {"feedback_token": answer["feedback_token"], "label": 8})
-    assert items(configuration)[0].rewards == [("a:1", 1.0, 0.0), ("c:1", 1.0, 1.0)]
+    assert items(configuration)[0].rewards == [("a:1", 1.0, 0.0, 0), ("c:1", 1.0, 1.0, 0)]
 
 
 async def test_the_members_of_a_vote_that_did_not_agree_learn_all_the_same(
@@ -395,7 +418,7 @@ async def test_the_members_of_a_vote_that_did_not_agree_learn_all_the_same(
     answer = await predict(client, "strict")
     assert answer["default_reason"] == "low_confidence"
     await feed(client, "strict", {"feedback_token": answer["feedback_token"], "label": 7})
-    assert items(configuration)[0].rewards == [("a:1", 1.0, 1.0), ("b:1", 1.0, 0.0)]
+    assert items(configuration)[0].rewards == [("a:1", 1.0, 1.0, 0), ("b:1", 1.0, 0.0, 0)]
 
 
 async def test_learned_weights_are_those_of_the_requests_context(
@@ -547,7 +570,7 @@ async def test_a_label_for_what_is_too_large_needs_the_input_and_asks_the_cache(
     assert (queue.metrics.answered, queue.metrics.hits) == (before[0], before[1] + 1)
     assert await feed(client, "long", {**entry, "input": "another"}) == (202, TAKEN)  # which it computes
     assert queue.metrics.answered == before[0] + 1
-    assert [item.rewards for item in items(configuration)] == [[("long:1", 1.0, 1.0)]] * 2
+    assert [item.rewards for item in items(configuration)] == [[("long:1", 1.0, 1.0, 0)]] * 2
     status, body = await feed(client, "long", {**entry, "input": [1]})
     assert (status, body["error"]) == (400, "bad_input")
     assert "X is a string" in body["cause"]
@@ -619,7 +642,7 @@ async def test_an_update_judges_the_members_of_a_learned_vote_by_the_input(
     assert (response.status_code, response.json()) == (202, TAKEN)
     response = await client.post("/vote/update", json={"input": "x", "label": 8, "context": "north"})
     first, second = items(configuration)
-    assert first.rewards == [("a:1", 1.0, 0.0), ("b:1", 1.0, 1.0), ("c:1", 1.0, 1.0)]
+    assert first.rewards == [("a:1", 1.0, 0.0, 0), ("b:1", 1.0, 1.0, 0), ("c:1", 1.0, 1.0, 0)]
     assert (first.context, second.context) == ("", "north")
     assert first.query_id != second.query_id
     queue = configuration.queue("a", "1")

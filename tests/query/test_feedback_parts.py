@@ -133,11 +133,11 @@ def test_each_second_it_is_counted_how_often_an_arm_was_chosen() -> None:
         decisions.add(answered.encode(decision), decision)
     thrice = round(UNIT / 0.75)
     assert decisions.take(100, 2) == [
-        ("app", "", "a:1", 1, 2, 4 * UNIT + thrice),
-        ("app", "", "b:1", 1, 1, thrice),
+        ("app", "", "a:1", 1, 0, 2, 4 * UNIT + thrice),
+        ("app", "", "b:1", 1, 0, 1, thrice),
     ]
     assert decisions.take(100, 2) == []  # the second is not over
-    assert decisions.take(100, 3) == [("app", "", "a:1", 2, 1, UNIT)]
+    assert decisions.take(100, 3) == [("app", "", "a:1", 2, 0, 1, UNIT)]
 
 
 def test_what_is_counted_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,11 +318,11 @@ def test_items_with_many_arms_make_smaller_deliveries() -> None:
 def test_counts_go_without_items_too() -> None:
     async def main() -> None:
         played = Played()
-        box = new_outbox([], [("app", "", "a:1", 1, 2, 3)])
+        box = new_outbox([], [("app", "", "a:1", 1, 0, 2, 3)])
         await box.turn(played)  # type: ignore[arg-type]
         await box.turn(played)  # type: ignore[arg-type]
         assert [list(map(tuple, delivery.decided)) for delivery in played.deliveries] == [
-            [("app", "", "a:1", 1, 2, 3)]
+            [("app", "", "a:1", 1, 0, 2, 3)]
         ]
 
     run(main())

@@ -74,7 +74,7 @@ class Served:
             num_frontends=0,
         )
         self.supervisor = Supervisor()
-        self.series = Series(self.frontends, self.changes)
+        self.series = Series(self.frontends, self.changes, self.feedback.regrets)
         api = API(
             *(self.specs, self.control, reconciler, self.frontends, self.running, self.manager, self.changes),
             *(self.events, self.observations, self.series),

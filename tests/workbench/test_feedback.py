@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from clipper_container.errors import BadRequest
+from clipperlab.display import Shown
 from clipperlab.display.learned import SHOWN, Learned
 from clipperlab.feedback import feedback_of
 
@@ -46,9 +47,9 @@ def test_what_cannot_be_feedback_is_refused_before_it_is_sent(
 class Told:
     """Management, as far as what was learned goes."""
 
-    def __init__(self, contexts: list[dict[str, Any]], **counts: int) -> None:
+    def __init__(self, contexts: list[dict[str, Any]], **counts: Any) -> None:
         self._told = {"contexts": contexts, "decided": 1200, "joined": 300}
-        self._told |= {"duplicates": 0, "expired": 0, "forgotten": 0, "epoch": 3, **counts}
+        self._told |= {"duplicates": 0, "expired": 0, "forgotten": 0, "epoch": 3, "regret": None, **counts}
 
     def learned(self, application: str) -> dict[str, Any]:
         return self._told
@@ -72,8 +73,12 @@ def arm(
     }
 
 
-def learned(*contexts: dict[str, Any], **counts: int) -> Learned:
-    return Learned(Told([*contexts], **counts), "app")  # type: ignore[arg-type]
+def view() -> Shown:
+    raise NotImplementedError
+
+
+def learned(*contexts: dict[str, Any], **counts: Any) -> Learned:
+    return Learned(Told([*contexts], **counts), "app", view)  # type: ignore[arg-type]
 
 
 def test_what_was_learned_is_told_with_the_contexts_of_most_feedback_first() -> None:
@@ -121,3 +126,14 @@ def test_of_many_contexts_some_are_shown_and_the_rest_is_counted() -> None:
     assert told.endswith(
         "2 came too late; 7 contexts were forgotten, for there were too many; 5 more contexts are not shown."
     )
+
+
+def test_what_was_lost_is_told_where_it_is_known() -> None:
+    assert learned().regret is None
+    found = learned(regret={"lost": 12.34, "alike": 150.0})
+    assert found.regret == 12.34
+    words = (
+        "about 12.3 rewards were lost by not always asking the best arm, and 150.0 would have been by asking"
+    )
+    assert words in str(found)
+    assert words in found._repr_html_()

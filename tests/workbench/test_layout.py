@@ -122,6 +122,30 @@ def test_letters_have_one_size_however_wide_a_picture_is(page: Page) -> None:
     page.wait_for_function("() => document.querySelector('svg .grid').x2.baseVal.value === 400 - 16")
 
 
+def test_regret_is_drawn_since_feedback_came(page: Page) -> None:
+    lost = [None, {"lost": 1.5, "alike": 2.0}, {"lost": 4.0, "alike": 8.5}]
+    told = [{"at": at, "applications": {"digits": {"regret": each}}} for at, each in enumerate(lost)]
+    draw(page, "regret", 500, name="digits", points=told[:1])
+    expect(page.get_by_text("No feedback has come yet.")).to_be_visible()
+    draw(page, "regret", 500, name="digits", points=told)
+    now = "now: all arms alike: 8.5 rewards, as it chose: 4 rewards"
+    expect(
+        page.get_by_role("img", name=f"digits: regret, estimated from joined feedback: {now}")
+    ).to_be_visible()
+    assert page.locator("svg polyline").count() == 2
+
+
+def test_what_is_below_zero_is_within_the_picture(page: Page) -> None:
+    told = [
+        {"at": at, "applications": {"digits": {"regret": {"lost": 3.0 * at - 6, "alike": 6}}}}
+        for at in (0, 1)
+    ]
+    draw(page, "regret", 500, name="digits", points=told)
+    expect(page.locator("svg text").first).to_have_text("-10")
+    ends = "(node) => node.getBBox().y + node.getBBox().height < node.ownerSVGElement.clientHeight"
+    assert all(line.evaluate(ends) for line in page.locator("svg polyline").all())
+
+
 def test_a_picture_says_what_it_shows_and_of_what(page: Page) -> None:
     draw(page, "throughput", 500, name="digits", points=points(10, 66.3))
     expect(page.get_by_role("img", name="digits: answers a second: now: model: 66.3 /s")).to_be_visible()
@@ -166,6 +190,10 @@ def rollout(state: str, step: int, bad: int, reached: float, verdict: str) -> di
     rails = [
         {"kind": kind, "text": kind, "canary": bad, "control": 3 * bad, "reached": reached} for kind in kinds
     ]
+    means = dict.fromkeys(("canary", "control"), bad / 20_000 if bad else None)
+    rewards = dict.fromkeys(("canary", "control"), 100 * bad)
+    rails.append({"kind": "reward", "text": "rewards", **means, "rewards": rewards, "reached": reached})
+    wanted = [*({"kind": kind, "tolerance": 1.2} for kind in kinds), {"kind": "reward", "by": 0.02}]
     steps = [0.05, 0.2, 0.5, 1.0]
     return {
         **names,
@@ -174,7 +202,7 @@ def rollout(state: str, step: int, bad: int, reached: float, verdict: str) -> di
         "share": steps[step] if state in ("running", "paused") else 0.0,
         "observe": False,
         "ended_at": None if state in ("running", "paused") else 1.0,
-        "guardrails": [{"kind": kind, "tolerance": 1.2} for kind in kinds],
+        "guardrails": wanted,
         "evidence": {**sides, "guardrails": rails},
     }
 
@@ -184,10 +212,15 @@ FAIL = (
     "Too many late answers (up to 1.2 times as many are allowed): 12345 in 246900 inputs of the new version, "
     "37035 in 4691100 of the one before. Were they alike, it would be so in 1 of 3e+12 rollouts."
 )
+UNLIKE = (
+    "Feedback comes for 61% of the new version's answers and 93% of those of the one before: rewards cannot "
+    "be compared. See that it comes for both alike; or promote or abort it."
+)
 TOLD = [
     rollout("running", 0, 0, 0.0, ""),
     rollout("running", 1, 7, 0.0312, HOLD),
     rollout("paused", 2, 12_345, 0.55, HOLD),
+    rollout("running", 2, 12_345, 0.97, UNLIKE),
     rollout("failed", 2, 12_345, 1.0, FAIL),
     rollout("passed", 2, 999, 0.2, "No worse in 19980 inputs at this share."),
 ]
@@ -218,6 +251,7 @@ def test_a_rollout_tells_its_step_its_evidence_and_its_verdict(page: Page) -> No
     meter = region.get_by_role("meter", name="late answers: evidence that it is worse, of its bound")
     expect(meter).to_have_attribute("aria-valuenow", "55")
     expect(region.get_by_role("row", name="late answers")).to_contain_text("12,3455 %")
+    expect(region.get_by_role("row", name="rewards")).to_contain_text("up to 0.02 lower0.617of 1.23M")
     expect(region).to_contain_text(f"Verdict: {HOLD}")
 
 

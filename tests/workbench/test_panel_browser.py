@@ -219,7 +219,48 @@ def test_a_vote_is_set_by_mouse_and_says_how_much_it_agrees(
     tab.get_by_label("Numbers a query").blur()
     expect(tab.get_by_text("P.LinTS(features=3, arms=['m', 'n'], explore=0.2)")).to_be_visible()
     everybody_can_use(lab, "policy-by-numbers", tab)
+    learns(cluster, lab)
     cluster.set_policy("asked", P.First())
+    collects(cluster, lab)
+
+
+def learns(cluster: ClipperConnection, lab: Notebook) -> None:
+    """What the learner of `asked` learns is drawn while it does."""
+    lab.run("conn.learned('asked')")
+    app = cluster.application("asked")
+    for _ in range(5):
+        answers = [app.predict([1.0], cache=False) for _ in range(20)]
+        app.feedback(answers, reward=[float(each["output"] == "one") for each in answers], wait=True)
+    view = lab.page.locator(".clipper-view").last
+    for name in ("asked: regret, estimated from joined feedback: now: all arms alike: ", "asked: share of"):
+        expect(view.get_by_role("img", name=name)).to_be_visible(timeout=60_000)
+    expect(view.get_by_text("rewards were lost by not always asking the best arm")).to_be_visible()
+    everybody_can_use(lab, "learned", view)
+    open_tab(lab.page, "Pictures")
+    seen = "asked: regret, estimated from joined feedback: now: "
+    expect(shown_tab(lab.page).get_by_role("img", name=seen)).to_be_visible(timeout=60_000)
+
+
+def collects(cluster: ClipperConnection, lab: Notebook) -> None:
+    open_tab(lab.page, "Application")
+    tab = shown_tab(lab.page)
+    tab.get_by_label("Application", exact=True).select_option("asleep")
+    expect(tab.get_by_text("asleep collects no feedback: its answers have no token.")).to_be_visible()
+    tab.get_by_label("A label is worth").select_option("less, the more they differ")
+    tab.get_by_label("Tolerance").fill("2")
+    tab.get_by_label("Default reward").fill("much")
+    expect(tab.get_by_text("A default reward is a number from 0 to 1, or nothing.")).to_be_visible()
+    tab.get_by_label("Default reward").fill("0.5")
+    line = "conn.collect_feedback('asleep', default_reward=0.5, score='distance', tolerance=2.0)"
+    expect(tab.get_by_text(line)).to_be_visible()
+    press(tab.get_by_role("button", name="Collect feedback", exact=True))
+    expect(tab.get_by_text("Collecting feedback of asleep: done")).to_be_visible()
+    expect(tab.get_by_text("asleep collects feedback for 3600 s after an answer.")).to_be_visible()
+    expect(tab.get_by_text("It does so already.")).to_be_visible()
+    everybody_can_use(lab, "feedback", tab)
+    tab.get_by_role("button", name="Stop", exact=True).click()
+    expect(tab.get_by_text("asleep collects no feedback: its answers have no token.")).to_be_visible()
+    assert cluster.application("asleep").info["feedback"] is None
 
 
 def test_a_rollout_is_started_steered_and_told(cluster: ClipperConnection, lab: Notebook) -> None:

@@ -22,6 +22,7 @@ from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab import policies as P
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.display.live import MIME
+from clipperlab.management import FeedbackOptions
 from clipperlab.workbench.actions import Action, Worker
 from clipperlab.workbench.controls.policy import FIRST, SPLIT, TWO, VOTE
 from clipperlab.workbench.namespace import deployables
@@ -335,6 +336,66 @@ def test_a_policy_is_set_in_the_panel_and_the_lens_tells_what_it_chose(
     assert "model" not in ask(cluster, "app", {"input": [1.0]}).json()
 
 
+def test_feedback_is_collected_and_stopped_in_the_panel(cluster: ClipperConnection, panel: Panel) -> None:
+    form = panel.application.feedback
+
+    def collects() -> FeedbackOptions | None:
+        return cluster._management.feedback_options("app")
+
+    assert form.told.value == "app collects no feedback: its answers have no token."
+    assert "It collects none." in form.stop.why_not.value
+    assert form.collect.line.code == "conn.collect_feedback('app')"
+    form.default_reward.value = "good"
+    assert "A default reward is a number from 0 to 1, or nothing." in form.collect.why_not.value
+    form.default_reward.value = "0"
+    assert form.tolerance.layout.display == "none"
+    form.score.value = "within"
+    form.tolerance.value = 0.5
+    form.window_s.value = 60
+    form.percent.value = 10
+    line = "window_s=60.0, default_reward=0.0, score='within', tolerance=0.5, sample=0.1"
+    assert form.collect.line.code == f"conn.collect_feedback('app', {line})"
+    assert "done" in press(form.collect, panel.worker)
+    told = "app collects feedback for 60 s after an answer. What nobody spoke of until then counts as 0."
+    wait_for("what it collects", lambda: form.told.value == told)
+    assert collects() == form.options()
+    assert form.options()["tolerance"] == 0.5
+    assert "It does so already." in form.collect.why_not.value
+    assert form.stop.line.code == "conn.stop_feedback('app')"
+    press(form.stop, panel.worker)
+    assert collects() is None
+    # Who collects it by Python finds it in the form.
+    cluster.collect_feedback("app", score="distance", tolerance=3)
+    wait_for("what it collects now", lambda: form.tolerance.value == 3)
+    assert (form.score.value, form.default_reward.value) == ("distance", "")
+    deploy_python_closure(cluster, "n", 1, "doubles", constant("other"))
+    cluster.link_model_to_app("app", "n")
+    cluster.set_policy("app", P.Thompson())
+    wait_for("the policy", lambda: "Its policy learns of it" in form.stop.why_not.value)
+
+
+def test_what_was_learned_is_a_live_view(cluster: ClipperConnection, panel: Panel) -> None:
+    deploy_python_closure(cluster, "n", 1, "doubles", constant("other"))
+    cluster.link_model_to_app("app", "n")
+    cluster.set_policy("app", P.Thompson())
+    app = cluster.application("app")
+    view: Any = app.learned._view()
+    assert (view.kind, view.regret.layout.display, view.shares.layout.display) == ("application", None, None)
+    answers = [app.predict([1.0], cache=False) for _ in range(40)]
+    app.feedback(answers, reward=[float(each["output"] == "one") for each in answers], wait=True)
+    wait_for("the table", lambda: "40 of 40 answers have had feedback" in view.table.value, 60)
+
+    def regret() -> Any:
+        return view.regret.points[-1]["applications"]["app"]["regret"]
+
+    wait_for("the regret", lambda: regret() is not None, 60)
+    asked = sum(each["output"] == "other" for each in answers)
+    assert 0 < regret()["lost"] <= asked + 1
+    assert view.still() == app.learned._repr_html_()
+    cluster.set_policy("app", P.First())
+    wait_for("nothing to choose", lambda: view.regret.layout.display == "none", 60)
+
+
 def test_a_rollout_is_started_and_steered_in_the_panel(cluster: ClipperConnection, panel: Panel) -> None:
     form, steering = panel.rollout, panel.rollout.steering
     assert form.version.value == "2"
@@ -360,6 +421,11 @@ def test_a_rollout_is_started_and_steered_in_the_panel(cluster: ClipperConnectio
         "from clipperlab import policies as P\n"
         "conn.start_rollout('m', '2', steps=[0.25], guardrails=[P.NoMore('late', 2)], observe=True)"
     )
+    form.reward.value = True
+    form.lower_by.value = 0.05
+    assert "guardrails=[P.NoMore('late', 2), P.NoLess('reward', by=0.05)]" in form.start.line.code
+    assert "app collects no feedback" in press(form.start, panel.worker)
+    form.reward.value = False
     assert "done" in press(form.start, panel.worker)
     wait_for("it in the picture", lambda: form.picture.rollout.get("state") == "running")
     wait_for("its evidence", lambda: form.picture.rollout["evidence"]["guardrails"])

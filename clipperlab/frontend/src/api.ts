@@ -18,6 +18,7 @@ export interface IApplication {
   latency_slo_micros: number;
   linked_models: string[];
   policy: IPolicy | null;
+  feedback: object | null;
 }
 
 /** As management has it: a split has weights, all others have arms. */

@@ -6,6 +6,7 @@ import arms from '../../static/arms.js';
 import batches from '../../static/batches.js';
 import latency from '../../static/latency.js';
 import queue from '../../static/queue.js';
+import regret from '../../static/regret.js';
 import rollout from '../../static/rollout.js';
 import throughput from '../../static/throughput.js';
 import versions from '../../static/versions.js';
@@ -56,6 +57,7 @@ export interface IPart {
 interface IShown {
   name: string;
   isSplit: boolean;
+  isJudged: boolean;
   isVote: boolean;
 }
 
@@ -94,6 +96,7 @@ export class Dashboard extends Widget {
       .map(application => ({
         name: application.name,
         isSplit: splits(application, cluster.overview?.rollouts ?? []),
+        isJudged: application.feedback !== null,
         isVote: application.policy?.kind === 'vote'
       }));
     const mine = cluster.models.filter(model => !part || model === part.model);
@@ -125,13 +128,16 @@ export class Dashboard extends Widget {
   }
 
   private _build(applications: IShown[], models: string[], rollouts: string[]): void {
-    for (const { name, isSplit, isVote } of applications) {
+    for (const { name, isSplit, isJudged, isVote } of applications) {
       const section = h('section');
       this._body.append(h('h2', {}, `Application ${name}`), section);
       this._draw(section, throughput, 'application', name);
       this._draw(section, latency, 'application', name);
       if (isSplit) {
         this._draw(section, arms, 'application', name);
+      }
+      if (isSplit && isJudged) {
+        this._draw(section, regret, 'application', name);
       }
       if (isVote) {
         this._draw(section, agreement, 'application', name);

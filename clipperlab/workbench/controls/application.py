@@ -15,10 +15,11 @@ from ...operations import Operations
 from ..actions import Action, Do, Worker, choose
 from ..layout import LABEL, WIDE
 from ..watch import Seen
+from .feedback import FeedbackControls
 
 
 class ApplicationControls(widgets.VBox):
-    """What can be done to applications: new ones, their models, their objectives, their end."""
+    """What can be done to applications: new ones, their models, objectives and feedback, their end."""
 
     def __init__(self, conn: Operations, worker: Worker) -> None:
         self._conn = conn
@@ -125,8 +126,9 @@ class ApplicationControls(widgets.VBox):
             do=self._register,
         )
         self._actions = [self.link, self.unlink, self.set_objective, self.set_default, self.remove]
-        new = widgets.HTML("<b>A new application</b>")
-        super().__init__([self.application, *self._actions, new, self.register])
+        self.feedback = FeedbackControls(conn, worker, lambda: self.application.value)
+        of_feedback, new = widgets.HTML("<b>Feedback</b>"), widgets.HTML("<b>A new application</b>")
+        super().__init__([self.application, *self._actions, of_feedback, self.feedback, new, self.register])
         self.application.observe(lambda _: self._on_application(), "value")
 
     def show(self, seen: Seen) -> None:
@@ -153,6 +155,7 @@ class ApplicationControls(widgets.VBox):
         )
         choose(self.linked, linked)
         choose(self.unlinked, [model for model in models if model not in linked])
+        self.feedback.show(self._seen)
         for action in [*self._actions, self.register]:
             action.renew()
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import ipywidgets as widgets
 
 from clipper_container.errors import BadRequest
 
 from ...operations import Operations
-from ...operations.rollouts import DEFAULT_STEPS
-from ...policies import NoMore, arms_of
+from ...operations.rollouts import DEFAULT_GUARDRAILS, DEFAULT_STEPS
+from ...policies import Guardrail, NoLess, NoMore, arms_of
 from ..actions import Action, Do, Worker, choose
 from ..layout import LABEL, WIDE, checkbox, row
 from ..pictures import Rollout as Picture
@@ -18,14 +18,14 @@ from ..pictures import set_name
 from ..watch import Seen
 from .steering import Steering
 
-WORDS = {
+WORDS: dict[Literal["errors", "late", "defaults", "latency_p95"], str] = {
     "errors": "no more errors",
     "late": "no more late answers",
     "defaults": "no more default answers",
     "latency_p95": "no slower answers",
 }
-TOLERANCES = {"errors": 1.0, "late": 1.2, "defaults": 1.0, "latency_p95": 1.3}
 HOLD_S = 60.0
+LOWER_BY = 0.02
 
 
 class RolloutControls(widgets.VBox):
@@ -59,8 +59,18 @@ class RolloutControls(widgets.VBox):
                 layout={"width": "10em"},
                 style=LABEL,
             )
-            for kind, tolerance in TOLERANCES.items()
+            for kind, tolerance in ((rail.what, rail.tolerance) for rail in DEFAULT_GUARDRAILS)
         }
+        self.reward = checkbox(False, "no lower rewards")
+        self.lower_by = widgets.BoundedFloatText(
+            *(LOWER_BY,),
+            min=0,
+            max=0.99,
+            step=0.01,
+            description="tolerance",
+            layout={"width": "10em"},
+            style=LABEL,
+        )
         self.observe_only = checkbox(False, "only observe: guardrails take nothing back")
         self.sticky = checkbox(False, "units that have it keep it")
         self.all_applications = checkbox(False, "")
@@ -77,12 +87,13 @@ class RolloutControls(widgets.VBox):
             do=self._start,
         )
         rails = [row(self.guardrails[kind], self.tolerances[kind]) for kind in WORDS]
-        for rail in self.guardrails.values():
+        for rail in (*self.guardrails.values(), self.reward):
             rail.layout.width = "15em"
         form = [
             widgets.HTML("<b>A new rollout</b>, with guardrails that compare both versions meanwhile"),
             row(self.version, self.steps, self.hold_s),
             *rails,
+            row(self.reward, self.lower_by),
             row(self.observe_only, self.sticky, self.all_applications),
             self.start,
         ]
@@ -91,7 +102,7 @@ class RolloutControls(widgets.VBox):
         self.model.observe(lambda _: self.show(self._seen), "value")
         for control in (
             *(self.version, self.steps, self.hold_s, self.observe_only, self.sticky, self.all_applications),
-            *(*self.guardrails.values(), *self.tolerances.values()),
+            *(*self.guardrails.values(), *self.tolerances.values(), self.reward, self.lower_by),
         ):
             control.observe(lambda _: self.start.renew(), "value")
 
@@ -129,9 +140,11 @@ class RolloutControls(widgets.VBox):
         if self.hold_s.value != HOLD_S:
             found["hold_s"] = self.hold_s.value
         wanted = [kind for kind, on in self.guardrails.items() if on.value]
-        rails = {kind: round(self.tolerances[kind].value, 6) for kind in wanted}
-        if rails != TOLERANCES:
-            found["guardrails"] = [NoMore(kind, tolerance) for kind, tolerance in rails.items()]  # type: ignore[arg-type]
+        rails: list[Guardrail] = [NoMore(kind, round(self.tolerances[kind].value, 6)) for kind in wanted]
+        if self.reward.value:
+            rails.append(NoLess("reward", round(self.lower_by.value, 6)))
+        if rails != list(DEFAULT_GUARDRAILS):
+            found["guardrails"] = rails
         if self.observe_only.value:
             if not rails:
                 raise BadRequest("Without guardrails there is nothing to observe.")
@@ -186,10 +199,13 @@ def _steps(text: str) -> list[float]:
 
 
 def _in_python(value: Any) -> str:
-    if isinstance(value, list) and value and isinstance(value[0], NoMore):
-        rails = [
-            f"P.NoMore({rail.what!r}{f', {rail.tolerance:g}' if rail.tolerance != 1 else ''})"
-            for rail in value
-        ]
-        return f"[{', '.join(rails)}]"
+    if isinstance(value, list) and value and isinstance(value[0], Guardrail):
+        return f"[{', '.join(_rail_in_python(rail) for rail in value)}]"
     return repr(value)
+
+
+def _rail_in_python(rail: Guardrail) -> str:
+    if isinstance(rail, NoLess):
+        return f"P.NoLess({rail.what!r}, by={rail.by:g})"
+    tolerance = f", {rail.tolerance:g}" if rail.tolerance != 1 else ""
+    return f"P.NoMore({rail.what!r}{tolerance})"

@@ -63,12 +63,12 @@ function take() {
   return sums;
 }
 
-/** @param {string} path @param {string} method @param {any} body */
+/** @param {string} path @param {string} method @param {any} [body] */
 async function send(path, method, body) {
   const response = await fetch(path, {
     method,
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
+    body: body && JSON.stringify(body),
     signal: AbortSignal.timeout(PATIENCE_MS),
   });
   const said = await response.json().catch(() => ({ detail: "It answers with what is no answer." }));
@@ -143,11 +143,24 @@ async function correct(digit) {
   for (let tries = 1; ; tries++) {
     try {
       const { corrections } = await send(`corrections/${id}`, "PUT", correction);
+      versions();
       return write($("thanks"), `Thank you: kept as a ${digit}. There are ${corrections} corrections.`);
     } catch (error) {
       if (tries === TRIES) return write($("thanks"), `It could not be kept. ${sentence(error)}`);
     }
   }
+}
+
+/** What users said of each version. It is no matter where that cannot be had. */
+async function versions() {
+  const found = await send("versions", "GET").catch(() => []);
+  const rows = found.map((/** @type {any} */ { version, said, right }) => {
+    const row = document.createElement("tr");
+    for (const text of [version, said, `${Math.round((100 * right) / said)} %`]) row.insertCell().textContent = text;
+    return row;
+  });
+  if (rows.length) $("versions").tBodies[0].replaceChildren(...rows);
+  $("versions").hidden = !$("versions").tBodies[0].rows.length;
 }
 
 function wipe() {
@@ -245,3 +258,4 @@ setInterval(() => {
   if (pixels && !last && !waiting && document.visibilityState === "visible") ask();
 }, AGAIN_MS);
 wipe();
+versions();

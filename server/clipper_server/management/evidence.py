@@ -10,9 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 TIMES = (1.5, 2.0, 4.0, 8.0)
 """How many times worse an arm may be: the test is the mean of one for each."""
+BETS = (0.03, 0.1, 0.3, 0.9)
+"""Of what may be lost with one value: likewise."""
+RECENT = 200
+"""Values, of which the mean is compared with."""
 
 
 class BadEvents:
@@ -40,6 +45,59 @@ class BadEvents:
     @property
     def log_evidence(self) -> float:
         """The logarithm of the evidence that it is worse: 1 / alpha is enough."""
+        return _log_mean_exp(self._logs)
+
+    def worse(self, alpha: float) -> bool:
+        return self.log_evidence >= -math.log(alpha)
+
+    def until_enough(self, alpha: float) -> float:
+        """How far the evidence has come on its way to that, from 0 to 1."""
+        return min(1.0, max(0.0, self.log_evidence / -math.log(alpha)))
+
+
+class Value(NamedTuple):
+    """One from 0 to 1 that came `times` times, of the canary or of the control, while the canary's share of
+    the queries was `share`, which is between 0 and 1.
+    """
+
+    is_canary: bool
+    share: float
+    value: float
+    times: int = 1
+
+
+class LowerMean:
+    """Is the canary's mean of some values lower than the control's by more than `by`?
+
+    Whatever happens to both at once, a value less the mean of those before it, divided by the probability of
+    its side, and with the control's sign turned, is on average the difference of both sides at that moment.
+    Each is a bet against the claim that this is not below -`by`. So no value is compared with one of another
+    time, or of another share. Where there is enough, the interval of the difference that holds at all times
+    lies wholly below -`by`.
+    """
+
+    def __init__(self, by: float) -> None:
+        self._by = by
+        self._logs = [0.0] * len(BETS)
+        self._count, self._mean = 1, 0.5
+
+    def add(self, values: Sequence[Value]) -> None:
+        """Those that came since the last time, in any order."""
+        mean = self._mean
+        for is_canary, share, value, times in values:
+            difference = (value - mean) / (share if is_canary else share - 1)
+            largest = max((1 - mean) / share, mean / (1 - share))
+            for i, bet in enumerate(BETS):
+                stake = bet / (self._by + largest)
+                self._logs[i] += times * math.log1p(-stake * (self._by + difference))
+        count = sum(each.times for each in values)
+        total = sum(each.times * each.value for each in values)
+        self._mean = (self._count * mean + total) / (self._count + count)
+        self._count = min(self._count + count, RECENT)
+
+    @property
+    def log_evidence(self) -> float:
+        """The logarithm of the evidence that it is lower: 1 / alpha is enough."""
         return _log_mean_exp(self._logs)
 
     def worse(self, alpha: float) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 from ..rollouts import ArmCounts
 from ..snapshot import LATENCIES_S
 from .evidence import BadEvents
+from .rewards import Rewards
 from .series import percentile
 from .state import Guardrail
 
@@ -20,6 +21,7 @@ ALPHA = 0.01
 WINDOW_S = 0.5
 WINDOWS = 3  # in which the canary has had bad events: what one stall of one replica spoils is no trend
 LEAST = 50  # inputs of the canary before a step can pass
+LEAST_REWARDS = 100  # of the canary, likewise, where rewards are compared
 LEAST_LATENCIES = 200  # of the control, before its p95 is a measure
 WORDS = {
     "errors": "errors",
@@ -90,7 +92,8 @@ class Judge:
     """Of one rollout. Times are in seconds, on any clock that goes on."""
 
     def __init__(self, guardrails: Sequence[Guardrail], hold_s: float, began_at: float) -> None:
-        self._rails = [_Rail(rail) for rail in guardrails]
+        self._rails = [_Rail(rail) for rail in guardrails if rail.by is None]
+        self.rewards = next((Rewards(rail.by) for rail in guardrails if rail.by is not None), None)
         self._hold_s = hold_s
         self.control, self.canary = ArmCounts(), ArmCounts()  # of all steps
         self._step_began_at = began_at
@@ -112,9 +115,34 @@ class Judge:
         for rail in self._rails:
             rail.add(control, canary, share, now)
 
-    def verdict(self, now: float) -> Verdict:
+    def verdict(self, now: float, share: float, window_s: float = 0.0) -> Verdict:
+        """At the canary's share that holds now. `window_s`: after so long an answer of which nobody speaks
+        has its default reward, where there is one.
+        """
         worse = next((rail for rail in self._rails if rail.worse), None)
-        return self.without_guardrails(now) if worse is None else Verdict("fail", self._worse(worse))
+        if worse is not None:
+            return Verdict("fail", self._worse(worse))
+        found = self.without_guardrails(now)
+        if self.rewards is None:
+            return found
+        if not window_s and self.rewards.unlike():
+            text = f"Feedback comes for {self.rewards.rates()}: rewards cannot be compared."
+            return Verdict("hold", f"{text} See that it comes for both alike; or promote or abort it.")
+        if self.rewards.test.worse(ALPHA):
+            return Verdict("fail", self._lower(self.rewards))
+        return self._rewarded(self.rewards, now, share, window_s) if found.kind == "pass" else found
+
+    def _rewarded(self, rewards: Rewards, now: float, share: float, window_s: float) -> Verdict:
+        """No worse in anything else: whether there are rewards enough."""
+        count = rewards.count(True, share)
+        left = self._hold_s + window_s - (now - self._step_began_at)
+        if count < LEAST_REWARDS:
+            text = f"{count} of {LEAST_REWARDS} rewards of the new version have come at this share."
+            return Verdict("hold", text)
+        if left > 0:
+            text = "Answers of which nobody speaks have their default reward at the end of the window"
+            return Verdict("hold", f"{text}: {left:.0f} s left.")
+        return Verdict("pass", f"No worse in {self._in_step} inputs and {count} rewards at this share.")
 
     def without_guardrails(self, now: float) -> Verdict:
         """Whether enough was seen, for long enough."""
@@ -128,16 +156,25 @@ class Judge:
             )
         return Verdict("pass", f"No worse in {self._in_step} inputs at this share.")
 
+    def _lower(self, rewards: Rewards) -> str:
+        times = _times(rewards.test.log_evidence)
+        return (
+            f"Rewards are lower by more than {rewards.by:g}: {rewards}. Were they not, it would be so in 1 "
+            f"of {times} rollouts."
+        )
+
     def _worse(self, rail: _Rail) -> str:
         events = rail.events
-        times = _shortened(math.exp(min(700.0, events.log_evidence)))
+        times = _times(events.log_evidence)
         new = f"{events.canary} in {self.canary.chosen} inputs of the new version"
         before = f"{events.control} in {self.control.chosen} of the one before"
         return f"Too many {rail}: {new}, {before}. Were they alike, it would be so in 1 of {times} rollouts."
 
     def evidence(self) -> list[dict[str, object]]:
-        """For each guardrail, how far it is on its way to taking the version back, from 0 to 1."""
-        return [
+        """For each guardrail, how far it is on its way to taking the version back, from 0 to 1. Both sides
+        have how many bad events there were, or the mean of so many `rewards`.
+        """
+        found: list[dict[str, object]] = [
             {
                 "kind": rail.rail.kind,
                 "text": str(rail),
@@ -147,7 +184,22 @@ class Judge:
             }
             for rail in self._rails
         ]
+        if self.rewards is not None:
+            found.append(_of_rewards(self.rewards))
+        return found
 
 
-def _shortened(number: float) -> str:
+def _of_rewards(rewards: Rewards) -> dict[str, object]:
+    return {
+        "kind": "reward",
+        "text": f"rewards (lower by up to {rewards.by:g} is allowed)" if rewards.by else "rewards",
+        "canary": rewards.mean(True),
+        "control": rewards.mean(False),
+        "rewards": {"canary": rewards.count(True), "control": rewards.count(False)},
+        "reached": round(rewards.test.until_enough(ALPHA), 4),
+    }
+
+
+def _times(log_evidence: float) -> str:
+    number = math.exp(min(700.0, log_evidence))
     return f"{number:,.0f}" if number < 1e6 else f"{number:.0e}"

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
 from ..changes import Changes
 from ..rollouts import ArmCounts, RolloutReport, Shares
 from .events import Events
+from .evidence import Value
+from .feedback.sides import Sides
+from .feedback.sums import GRACE_S
 from .frontends import Frontends
 from .judge import Judge, Verdict
+from .rewards import Rewards
 from .state import Rollout, State
 
 EVERY_S = 0.25
+EPOCHS = 1000  # are remembered: feedback comes late
 WARM_UP_S = 2.0  # in which the canary answers, and is not judged: caches and replicas are cold
+
+
+class _Side(NamedTuple):
+    """At that share."""
+
+    of: Rewards
+    is_canary: bool
+    share: float
 
 
 class _Seen(msgspec.Struct):
@@ -76,7 +91,45 @@ class Rollouts:
         if rollout.guardrails and crashes[rollout.canary] is not None and crashes[rollout.control] is None:
             text = "Its replicas crash again and again, and those of the version before do not. Last words: "
             return Verdict("fail", text + str(crashes[rollout.canary]))
-        return self._judges[rollout.id].verdict(now)
+        judge = self._judges[rollout.id]
+        window_s = 0.0 if judge.rewards is None else self._window_s(rollout.model)
+        return judge.verdict(now, rollout.share, window_s)
+
+    def _window_s(self, model: str) -> float:
+        """After so long an answer has a default reward, where one of those who ask the model gives any."""
+        windows = [
+            application.feedback.window_s + GRACE_S
+            for application in self._state.applications()
+            if application.feedback is not None
+            and application.feedback.default_reward is not None
+            and application.asks(model)
+        ]
+        return max(windows, default=0.0)
+
+    def hear(self, sides: Sides) -> None:
+        """What feedback says of decisions that were made by these tables of shares, once each."""
+        live = {rollout.model: rollout for rollout in self._state.live_rollouts()}
+        values: defaultdict[Rewards, list[Value]] = defaultdict(list)
+        for (arm, epoch), times in sides.answers.items():
+            if (side := self._side(live, arm, epoch)) is not None:
+                side.of.answered(side.is_canary, side.share, times)
+        for (arm, epoch, reward), times in sides.rewards.items():
+            if (side := self._side(live, arm, epoch)) is not None:
+                values[side.of].append(Value(side.is_canary, side.share, reward, times))
+        for rewards, come in values.items():
+            rewards.add(come)
+
+    def _side(self, live: Mapping[str, Rollout], arm: str, epoch: int) -> _Side | None:
+        """For what it counts; None where it counts nowhere."""
+        model, _, version = arm.partition(":")
+        rollout = live.get(model)
+        if rollout is None or version not in (rollout.control, rollout.canary):
+            return None
+        share = self._counted.get(epoch, {}).get(rollout.id)
+        rewards = self._judge(rollout).rewards
+        if rewards is None or share is None or not 0 < share < 1:
+            return None
+        return _Side(rewards, version == rollout.canary, share)
 
     def evidence(self, rollout: Rollout) -> dict[str, object]:
         """What is known of it, in plain values. Of one that ended before management was started: nothing."""
@@ -110,7 +163,7 @@ class Rollouts:
             return
         self.shares = Shares(self._state.next_epoch(), shares)
         self._counted[self.shares.epoch] = counted
-        for old in sorted(self._counted)[:-8]:
+        for old in sorted(self._counted)[:-EPOCHS]:
             del self._counted[old]
         self._changes.notify()
 
@@ -128,14 +181,14 @@ class Rollouts:
 
     def _act(self, rollout: Rollout, verdict: Verdict, now: float) -> None:
         subject = {"model": rollout.model, "version": rollout.canary}
-        if verdict.kind == "fail":
-            if not rollout.observe:
-                self._state.end_rollout(rollout, "failed", verdict.text)
-                back = f"{rollout.model}:{rollout.control} answers all again"
-                text = f"{back}: {rollout} has failed. {verdict.text}"
-                self._events.add("rollout", text, **subject)
-                return
-            if rollout.id not in self._told:
+        if verdict.kind == "fail" and not rollout.observe:
+            self._state.end_rollout(rollout, "failed", verdict.text)
+            back = f"{rollout.model}:{rollout.control} answers all again"
+            text = f"{back}: {rollout} has failed. {verdict.text}"
+            self._events.add("rollout", text, **subject)
+            return
+        if rollout.observe:
+            if verdict.kind == "fail" and rollout.id not in self._told:
                 self._told.add(rollout.id)
                 self._events.add("rollout", f"{rollout} would have failed. {verdict.text}", **subject)
             verdict = self._judges[rollout.id].without_guardrails(now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -36,11 +36,21 @@ class ArmPoint(msgspec.Struct):
     p95_ms: float | None
 
 
+class RegretPoint(msgspec.Struct):
+    """What was `lost` so far, in rewards, since the application has its policy, or since management began;
+    and what would have been by choosing among all arms `alike`. Estimated from the feedback that came.
+    """
+
+    lost: float
+    alike: float
+
+
 class ApplicationPoint(msgspec.Struct):
     """`answers` are inputs a second, by what answered: "model", "rejected", or a default output's reason.
 
     The percentiles are of the time from a request's arrival to its answer; None where none came. `arms` are
     those that there is a choice among, and `confidence` the answers a second of a vote, by CONFIDENCES.
+    `regret` is None until there is feedback of such a choice.
     """
 
     answers: dict[str, float]
@@ -49,6 +59,7 @@ class ApplicationPoint(msgspec.Struct):
     p99_ms: float | None
     arms: dict[str, ArmPoint] = {}
     confidence: list[float] = []
+    regret: RegretPoint | None = None
 
 
 class VersionPoint(msgspec.Struct):
@@ -82,17 +93,21 @@ class _Sample(msgspec.Struct, frozen=True):
 
 
 class Series:
-    """Measures by what the frontends' counters grew. `clock` is monotonic, in seconds."""
+    """Measures by what the frontends' counters grew. `regrets` is `Feedback.regrets`; `clock` is monotonic,
+    in seconds.
+    """
 
     def __init__(
         self,
         frontends: Frontends,
         changes: Changes,
+        regrets: Callable[[], Mapping[str, tuple[float, float]]],
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._frontends = frontends
         self._changes = changes
+        self._regrets = regrets
         self._clock = clock
         self._now = now
         self._points: deque[Point] = deque(maxlen=KEPT)
@@ -135,7 +150,11 @@ class Series:
         self._before = samples
         at = self._now()
         newest = self._points[-1].id if self._points else 0
-        point = Point(max(int(at * 1000), newest + 1), at, _applications(grown), self._versions(grown))
+        applications = _applications(grown)
+        for name, (lost, alike) in self._regrets().items():
+            if name in applications:
+                applications[name].regret = RegretPoint(round(lost, 2), round(alike, 2))
+        point = Point(max(int(at * 1000), newest + 1), at, applications, self._versions(grown))
         self._points.append(point)
         self._written.append(msgspec.Raw(msgspec.json.encode(point)))
 

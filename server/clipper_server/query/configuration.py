@@ -244,8 +244,9 @@ class Configuration:
             if (hello := replica.hello) is not None:
                 ready, answered = replica.state == "ready", replica.metrics.answered
                 who = (hello.model, hello.version, hello.replica)
-                gpu = replica.metrics.gpu
-                replicas.append(ReplicaReport(*who, ready, answered, replica.hangs, replica.warnings, gpu))
+                gpu, useless = replica.metrics.gpu, replica.latencies.useless()
+                warnings = [*replica.warnings, useless] if useless else replica.warnings
+                replicas.append(ReplicaReport(*who, ready, answered, replica.hangs, warnings, gpu))
         applications = [
             ApplicationReport(
                 *(name, m.answered, dict(m.defaults), m.rejected, m.latency.counts),

@@ -49,6 +49,8 @@ class Latencies:
 
     def useless(self) -> str:
         """Says so where several at once are answered hardly quicker than one after the other; else ""."""
+        if self.most < _SEVERAL:
+            return ""
         octave = max(self._by_octave)
         alone, several = self._by_octave[1], self._by_octave[octave]
         at_once = min(1 << (octave - 1), self.most)

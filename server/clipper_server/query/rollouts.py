@@ -19,7 +19,8 @@ EPOCHS = 4  # are reported: management may have missed a report, and not four ch
 class Side:
     """Counts what became of the inputs that one version got, while the shares were the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
         self.counts = ArmCounts()
         self._latency = Histogram(LATENCIES_S)
 
@@ -50,7 +51,7 @@ class _Rollout:
     def sides_of(self, epoch: int) -> tuple[Side, Side]:
         found = self.sides.get(epoch)
         if found is None:
-            found = self.sides[epoch] = Side(), Side()
+            found = self.sides[epoch] = Side(epoch), Side(epoch)
             while len(self.sides) > EPOCHS:
                 del self.sides[min(self.sides)]
         return found

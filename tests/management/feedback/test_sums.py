@@ -20,7 +20,7 @@ from clipper_server.feedback import UNIT, Decided, Delivery, FeedbackSpec, Item,
 from clipper_server.management.feedback import pages, sums
 from clipper_server.management.feedback.plan import Plan
 from clipper_server.management.feedback.sums import GRACE_S, Sums
-from clipper_server.policies import Exp3Spec, LinTSSpec
+from clipper_server.policies import Exp3Spec, LinTSSpec, VoteSpec
 
 NOW = 2_000_000_000.0
 ARMS = {"a": "a:1", "b": "b:1"}
@@ -178,7 +178,7 @@ def test_a_removed_application_loses_its_sums_and_one_that_is_not_there_has_none
 
 
 def test_counts_of_decisions_are_taken_once_by_their_number(world: World) -> None:
-    decided = (Decided("app", "", "a:1", int(NOW), 10, 20 * UNIT),)
+    decided = (Decided("app", "", "a:1", int(NOW), 0, 10, 20 * UNIT),)
     world.take(decided=decided, number=3)
     world.take(decided=decided, number=3)
     world.again()
@@ -235,7 +235,7 @@ def test_a_delivery_that_cannot_be_written_has_changed_nothing(
 
 
 def decided(times: int, at: float = NOW, arm: str = "a:1") -> Decided:
-    return Decided("app", "", arm, int(at), times, 2 * times * UNIT)
+    return Decided("app", "", arm, int(at), 0, times, 2 * times * UNIT)
 
 
 def test_at_the_end_of_the_window_those_of_whom_nobody_spoke_get_the_default_reward(world: World) -> None:
@@ -252,6 +252,38 @@ def test_at_the_end_of_the_window_those_of_whom_nobody_spoke_get_the_default_rew
     world.sums.settle()
     assert world.arm("a:1") == (10, round((2 + 8 * 0.25) * UNIT), round(8 * 0.75 * 2 * UNIT))
     assert world.take(item(3, at=NOW), number=2) == Receipt([], [0], [])
+
+
+def test_what_comes_of_the_sides_of_rollouts_is_told_once_each(world: World) -> None:
+    world.applications["app"] = plan(FeedbackSpec(window_s=60, default_reward=0.25))
+    world.sums.plan(world.applications, {"app"})
+    asked = decided(10)._replace(dealt=7)
+    side = item(1, rewards=[Rewarded("a:1", 0.5, 1.0, 7), Rewarded("b:1", 0.5, 1.0)])
+    world.take(side, item(2), side, decided=(asked,))
+    world.take(side, decided=(asked,))
+    sides = world.sums.take_sides()
+    assert sides.answers == {("a:1", 7): 10}
+    assert sides.rewards == {("a:1", 7, 1.0): 1}
+    assert not world.sums.take_sides()
+    world.again()
+    world.clock.now += 60 + GRACE_S + 2
+    world.sums.settle()
+    assert world.sums.take_sides().rewards == {("a:1", 7, 0.25): 9}
+
+
+def test_of_what_could_not_be_written_no_side_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    side = item(1, rewards=[Rewarded("a:1", 0.5, 1.0, 7)])
+    with monkeypatch.context() as full:
+        full.setattr(world.sums._db, "put_pages", no_room)
+        with pytest.raises(sqlite3.OperationalError):
+            world.take(side)
+    assert not world.sums.take_sides()
+    world.take(side)
+    assert world.sums.take_sides().rewards == {("a:1", 7, 1.0): 1}
+
+
+def no_room(_pages: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 def test_without_a_default_reward_silence_is_no_reward(world: World) -> None:
@@ -512,3 +544,42 @@ def test_in_whatever_order_three_frontends_bring_it_sums_by_numbers_are_the_same
         rows.append((world.sums.rows(5, 200)[0][0].draws, learned.contexts[""].coefficients))
         world.sums.close()
     assert rows[0] == rows[1] == rows[2]
+
+
+def test_what_was_lost_is_of_choices_alone_and_since_the_policy_was_set(world: World) -> None:
+    good, bad = [Rewarded("a:1", 0.5, 1.0)], [Rewarded("b:1", 0.5, 0.0)]
+    world.take(item(1, rewards=[Rewarded("a:1", 1.0, 0.0)]))  # nothing was chosen
+    assert world.sums.regrets() == {}
+    world.take(*(item(10 + i, rewards=(good, bad)[i % 2]) for i in range(20)), item(10))
+    world.take(item(11))
+    assert world.sums.regrets() == {"app": (10, 10)}  # what comes twice is lost once
+    assert world.sums.learned("app").regret == (10, 10)
+    votes = Plan(FeedbackSpec(), VoteSpec(["a", "b"], {}, learned=True), ARMS)
+    for plans, regrets in (
+        ({"app": plan(FeedbackSpec(sample=0.5))}, {"app": (10, 10)}),
+        ({"app": votes}, {}),
+    ):
+        world.sums.plan(plans, {"app"})
+        assert world.sums.regrets() == regrets
+    world.take(item(50, rewards=[*good, *bad]), number=1)
+    assert world.sums.regrets() == {}  # a vote chooses none
+
+
+def test_what_could_not_be_written_is_not_lost_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [item(i, rewards=[Rewarded("ab"[i % 2] + ":1", 0.5, float(i % 2))]) for i in range(20)]
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            world.sums._db, "put_counts", lambda _: (_ for _ in ()).throw(sqlite3.OperationalError)
+        )
+        with pytest.raises(sqlite3.OperationalError):
+            world.take(*items)
+    assert world.sums.regrets() == {}
+    world.take(*items)
+    assert world.sums.regrets() == {"app": (10, 10)}
+
+
+def test_the_contexts_that_were_used_last_are_told_first(world: World) -> None:
+    for number, context in enumerate("abca"):
+        world.take(item(number, context=context), number=number)
+    assert [*world.sums.learned("app").contexts] == ["a", "c", "b"]
+    assert [*world.sums.learned("app", 2).contexts] == ["a", "c"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from . import (
     batch,
     cache,
+    feedback,
     forest,
     idle,
     image,
@@ -25,6 +26,7 @@ WORKLOADS: Mapping[str, Callable[[Bench], Outcome]] = {
     "noop": noop.run,
     "policies": policies.run,
     "pipelines": pipelines.run,
+    "feedback": feedback.run,
     "shadow": shadow.run,
     "rollout": rollout.run,
     "forest": forest.run,

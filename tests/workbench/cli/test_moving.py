@@ -46,6 +46,12 @@ def test_a_version_is_tried_and_rolled_out(cluster: ClipperConnection, run: Run,
     assert "state: paused" in run("rollout", "digits", "--pause").stdout
     assert "state: running" in run("rollout", "digits", "--resume").stdout
     assert "state: aborted" in run("rollout", "digits", "--abort", "-m", "too early").stdout
+    refused = run("rollout", "digits", "2", "--reward-by", "0.05", code=1).exception
+    assert "digits collects no feedback" in str(refused)
+    cluster.collect_feedback("digits")
+    said = run("rollout", "digits", "2", "--steps", "0.25", "--reward-by", "0.05").stdout
+    assert "rewards (lower by up to 0.05 is allowed): of 0 against of 0" in said
+    run("rollout", "digits", "--abort")
     run("rollout", "digits", "2")
     told = json.loads(run("rollout", "digits", "--promote", "-m", "good", "--json").stdout)
     assert (told["state"], told["share"]) == ("passed", 1)

@@ -260,6 +260,7 @@ def test_several_at_once_of_a_model_that_computes_are_told_to_be_useless(conn: C
         return "The model computes where concurrency=8 is for one that waits" in str(conn.batching("busy"))
 
     wait_for("what is said of it", told)
+    wait_for("the panel to say so", lambda: "Deploy it without" in str(conn.get_model_info("busy", 1)))
 
 
 def test_a_used_model_that_has_no_replicas_wakes_for_a_call(conn: ClipperConnection, made: Make) -> None:

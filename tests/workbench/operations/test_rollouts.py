@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -13,6 +15,7 @@ from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 from clipperlab import ClipperConnection
 from clipperlab import policies as P
 from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.operations.rollouts import DEFAULT_GUARDRAILS
 from tests.support.clusters import Attach, asking, constant, kill, pid_of
 from tests.support.waiting import wait_for
 
@@ -169,6 +172,7 @@ def test_what_would_contradict_it_is_refused_with_the_way_out(conn: ClipperConne
 
 
 def test_what_makes_no_rollout_is_refused_with_a_sentence(conn: ClipperConnection) -> None:
+    reward = P.NoLess("reward", by=0.02)
     refused: list[tuple[dict[str, Any], str]] = [
         ({"version": 1}, "m:1 is current already"),
         ({"version": 2, "steps": [0.5, 0.2]}, "growing shares"),
@@ -179,6 +183,13 @@ def test_what_makes_no_rollout_is_refused_with_a_sentence(conn: ClipperConnectio
         ({"version": 2, "guardrails": [P.NoMore("errors"), P.NoMore("errors", 2)]}, "one guardrail at most"),
         ({"version": 2, "guardrails": [P.NoMore("fun")]}, "A guardrail has a `kind`"),  # type: ignore[arg-type]
         ({"version": 2, "guardrails": [], "observe": True}, "nothing to observe"),
+        ({"version": 2, "guardrails": [reward]}, r"app collects no feedback.*collect_feedback\('app'\)"),
+        ({"version": 2, "guardrails": [P.NoLess("reward", 1)]}, "0 or more, and less than 1.*not 1"),
+        ({"version": 2, "guardrails": [P.NoLess("reward", -0.1)]}, "0 or more, and less than 1.*not -0.1"),
+        ({"version": 2, "guardrails": [P.NoLess("late", 0.1)]}, r"P\.NoMore\('late'\) is meant"),  # type: ignore[arg-type]
+        ({"version": 2, "guardrails": [P.NoLess("fun", 0.1)]}, "or the kind reward, and `by`"),  # type: ignore[arg-type]
+        ({"version": 2, "guardrails": [P.NoMore("reward")]}, r'P\.NoLess\("reward", by=0\.02\)'),  # type: ignore[arg-type]
+        ({"version": 2, "guardrails": [reward, reward]}, "one guardrail at most"),
     ]
     for options, sentence in refused:
         with pytest.raises(BadRequest, match=sentence):
@@ -193,6 +204,59 @@ def test_what_makes_no_rollout_is_refused_with_a_sentence(conn: ClipperConnectio
         conn.start_rollout("m", 2, applications="all").abort()
     finally:
         conn.unregister_application("second")
+
+
+def test_by_feedback_a_version_that_is_wrong_is_taken_back_and_a_right_one_gets_all(
+    conn: ClipperConnection,
+) -> None:
+    """The label is 1, which version 1 says; 8 says so too."""
+    deploy_python_closure(conn, "m", 8, "doubles", constant(1), make_current=False)
+    conn.collect_feedback("app")
+    by_reward: list[P.Guardrail] = [*DEFAULT_GUARDRAILS, P.NoLess("reward", by=0.02)]
+    rollout = conn.start_rollout("m", 2, steps=[0.5, 1], hold_s=0.5, guardrails=by_reward)
+    with labelling(conn) as said:
+        with pytest.raises(BadRequest, match="has to collect feedback, while the rollout of m:2 goes by it"):
+            conn.stop_feedback("app")
+        wait_for("it to fail", lambda: rollout.state == "failed", 60)
+        assert conn.get_current_model_version("m") == "1"
+        verdict = rollout.verdict()
+        (rail,) = (each for each in rollout.now["evidence"]["guardrails"] if each["kind"] == "reward")
+        assert (rail["canary"], rail["control"], rail["reached"]) == (0, 1, 1)
+        assert f"0 on average in {rail['rewards']['canary']} of the new version, 1 in " in verdict
+        assert any(
+            "has failed. Rewards are lower by more than 0.02: " in each["text"] for each in conn.events()
+        )
+        assert "rewards (lower by up to 0.02 is allowed): 0.000, of " in repr(rollout)
+        rollout = conn.start_rollout("m", 8, steps=[0.5, 1], hold_s=0.5, guardrails=by_reward)
+        wait_for("it to pass", lambda: rollout.state == "passed", 60)
+    assert re.fullmatch(r"No worse in \d+ inputs and \d+ rewards at this share\.", rollout.verdict())
+    assert set(said) == {1, 2}, "no query had a default output"
+    conn.set_model_version("m", 1)
+    conn.stop_feedback("app")
+    conn.stop_versioned_models({"m": [8]})
+
+
+@contextmanager
+def labelling(conn: ClipperConnection) -> Iterator[list[Any]]:
+    """A client that asks all the time, and says what was right: its outputs."""
+    outputs: list[Any] = []
+    stop = threading.Event()
+    url = conn._url("app")
+
+    def client() -> None:
+        with httpx2.Client(headers={"Cache-Control": "no-cache"}) as session:
+            while not stop.is_set():
+                answers = [session.post(url, json={"input": [1.0]}).json() for _ in range(20)]
+                outputs.extend(answer["output"] for answer in answers)
+                conn.feedback("app", answers, label=[1] * len(answers))
+
+    thread = threading.Thread(target=client)
+    thread.start()
+    try:
+        yield outputs
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_it_outlives_management_and_a_frontend_that_are_killed(conn: ClipperConnection) -> None:

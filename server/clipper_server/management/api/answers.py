@@ -11,7 +11,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from ..shadows import Tally
-from .points import Point
+from .points import Point, RegretPoint
 
 
 class Error(TypedDict):
@@ -131,7 +131,9 @@ class LearnedContext(TypedDict):
 
 
 class Learned(TypedDict):
-    """The `contexts` that were used last, 1,000 at most. The others count queries; `forgotten` contexts."""
+    """The `contexts` that were used last, 1,000 at most. The others count queries; `forgotten` contexts.
+    `regret` is None where feedback tells nothing of a choice.
+    """
 
     epoch: int
     contexts: list[LearnedContext]
@@ -140,6 +142,7 @@ class Learned(TypedDict):
     duplicates: int
     expired: int
     forgotten: int
+    regret: RegretPoint | None
 
 
 class PolicyMove(TypedDict):

@@ -16,7 +16,7 @@ from ..control import Control, find
 from ..feedback import Feedback as Learning
 from ..feedback.sums import Known
 from ..querylog import QueryLog
-from . import answers, openapi
+from . import answers, openapi, points
 from .bodies import Body
 from .parameters import MAX_ID, WaitS, Who
 
@@ -70,13 +70,12 @@ class Feedback:
     async def learned(self, name: str) -> answers.Learned:
         """What feedback says of the application's arms, by context."""
         find.application(self._control.state, name)
-        epoch, plan, known = await self._learning.learned(name)
+        epoch, plan, known = await self._learning.learned(name, MAX_CONTEXTS)
         names = {} if plan is None else plan.arms
         return {
             "epoch": epoch,
             "contexts": [
-                {"context": context, "arms": _arms(names, of)}
-                for context, of in [*reversed(known.contexts.items())][:MAX_CONTEXTS]
+                {"context": context, "arms": _arms(names, of)} for context, of in known.contexts.items()
             ],
             # What was decided comes a second later than what was said of it.
             "decided": max(known.counts.joined, known.counts.decided(plan is not None and plan.votes)),
@@ -84,6 +83,7 @@ class Feedback:
             "duplicates": known.counts.duplicates,
             "expired": known.counts.expired,
             "forgotten": known.counts.forgotten,
+            "regret": None if known.regret is None else _regret(*known.regret),
         }
 
     async def take_feedback(self, frontend: str, request: Request) -> Response:
@@ -119,6 +119,10 @@ class Feedback:
         return Response(msgspec.msgpack.encode(tables), media_type=MSGPACK)
 
 
+def _regret(lost: float, alike: float) -> points.RegretPoint:
+    return {"lost": lost, "alike": alike}
+
+
 def _arms(names: dict[str, str], of: Known) -> list[answers.LearnedArm]:
     """Those of the policy; without one all of which something is known."""
     row, arms, coefficients = of
@@ -141,8 +145,10 @@ def _check(delivery: Delivery) -> None:
     for item in delivery.items:
         good = 0 <= item.query_id <= MAX_ID and 0 <= item.at < MAX_ID
         good = good and len(item.context.encode()) <= MAX_CONTEXT and features.are_packed(item.features)
+        good = good and all(0 <= r.dealt <= MAX_ID for r in item.rewards)
         if not good or not all(0 <= r.reward <= 1 and 0 < r.propensity <= 1 for r in item.rewards):
             raise BadRequest(f"This is no feedback of a query frontend: {item} has numbers out of range.")
     for decided in delivery.decided:
-        if not (0 <= decided.at <= MAX_ID and 0 < decided.times <= MAX_ID and decided.inverse >= 0):
+        good = 0 <= decided.at <= MAX_ID and 0 < decided.times <= MAX_ID and decided.inverse >= 0
+        if not (good and 0 <= decided.dealt <= MAX_ID):
             raise BadRequest(f"This is no count of a query frontend: {decided} has numbers out of range.")

@@ -19,12 +19,21 @@ class ArmPoint(TypedDict):
     p95_ms: float | None
 
 
+class RegretPoint(TypedDict):
+    """How much reward was `lost` so far by not asking the best arm only, and would have been by asking all
+    arms `alike`: since the policy was set, or management began. Both are estimated from feedback.
+    """
+
+    lost: float
+    alike: float
+
+
 class ApplicationPoint(TypedDict):
     """`answers` are inputs a second, by "model", "rejected" or a default output's reason.
 
     The percentiles are of requests, from arrival to answer; None where none came. `arms` are those of a
     policy or of a rollout. `confidence` is of a vote: its answers a second with at most half of the weight
-    behind them, with three quarters, with more, and with all.
+    behind them, with three quarters, with more, and with all. `regret` is None until feedback tells it.
     """
 
     answers: dict[str, float]
@@ -33,6 +42,7 @@ class ApplicationPoint(TypedDict):
     p99_ms: float | None
     arms: dict[str, ArmPoint]
     confidence: list[float]
+    regret: RegretPoint | None
 
 
 class VersionPoint(TypedDict):

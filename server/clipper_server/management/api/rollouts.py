@@ -61,8 +61,10 @@ class Rollouts:
         try:
             rails = GUARDRAILS if new.guardrails is None else msgspec.convert(new.guardrails, list[Guardrail])
         except msgspec.ValidationError as error:
-            kinds = "errors, late, defaults or latency_p95"
-            raise BadRequest(f"{error}. A guardrail has a `kind`, {kinds}, and a `tolerance`.") from None
+            kinds = "errors, late, defaults or latency_p95, and a `tolerance`"
+            raise BadRequest(
+                f"{error}. A guardrail has a `kind`, {kinds}; or the kind reward, and `by`."
+            ) from None
         wanted = Rollout(
             *(0, model, "", new.version, new.steps, new.hold_s, rails, new.observe, new.sticky is not None),
             *("running", 0, "", x_clipper_who, new.message, 0.0, None),

@@ -14,6 +14,7 @@ from ..state import State
 from . import find
 from .policies import check_default_reward
 from .publisher import Publisher, by
+from .rollouts import check_no_feedback
 
 MAX_WINDOW_S = 7 * 86400.0
 
@@ -39,6 +40,8 @@ class Feedback:
                 f"{application} is answered by {in_words(found.policy)}, which needs feedback: give it "
                 "another policy first, with set_policy."
             )
+        else:
+            check_no_feedback(self._state, found)
         self._state.set_feedback(application, feedback)
         if feedback is None:
             text = f"Application {application} collects no feedback"

@@ -9,7 +9,6 @@ import msgspec
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 from clipper_container.steps import check_steps
 
-from ...policies import arms_of
 from ...snapshot import ApplicationSpec
 from ..state import Guardrail, Rollout, State, Version
 from . import find
@@ -65,7 +64,8 @@ class Rollouts:
             raise BadRequest(
                 f"{coming[0]} is being deployed, and becomes current when it is ready: wait for it."
             )
-        asking = [a.name for a in self._state.applications() if _asks(a, wanted.model)]
+        applications_asking = [a for a in self._state.applications() if a.asks(wanted.model)]
+        asking = [a.name for a in applications_asking]
         if not asking:
             raise BadRequest(
                 f"No application asks for the current version of {wanted.model}, so nothing would be seen. "
@@ -78,6 +78,11 @@ class Rollouts:
             )
         check_no_shadow(self._state, wanted.model, wanted.canary, f"{canary} cannot answer")
         _check(wanted)
+        if wanted.compares_rewards and not any(a.feedback for a in applications_asking):
+            raise BadRequest(
+                f"{', '.join(asking)} collects no feedback, so there are no rewards to compare. "
+                f"collect_feedback({asking[0]!r}) makes it."
+            )
         started = self._state.add_rollout(msgspec.structs.replace(wanted, control=control))
         text = (
             f"{started.model}:{started.canary} gets {started.steps[0]:.0%} of the queries of {started.model}:"
@@ -141,11 +146,13 @@ def check_remove(state: State, version: Version) -> None:
         raise BadRequest(f"{version} cannot be removed, while {rollout} runs: {END}.")
 
 
-def _asks(application: ApplicationSpec, model: str) -> bool:
-    """Whether it asks for the model's current version."""
-    if application.policy is None:
-        return application.linked_models[:1] == [model]
-    return model in arms_of(application.policy)
+def check_no_feedback(state: State, application: ApplicationSpec) -> None:
+    """Raises BadRequest where a rollout that runs goes by the feedback of the application."""
+    for rollout in state.live_rollouts():
+        if rollout.compares_rewards and application.asks(rollout.model):
+            raise BadRequest(
+                f"{application.name} has to collect feedback, while {rollout} goes by it: {END}."
+            )
 
 
 def _check(rollout: Rollout) -> None:
@@ -156,7 +163,22 @@ def _check(rollout: Rollout) -> None:
     if len(set(kinds)) < len(kinds):
         raise BadRequest("Of each kind there is one guardrail at most.")
     for rail in rollout.guardrails:
-        if not 1 <= rail.tolerance < math.inf:
+        if rail.kind == "reward":
+            if rail.by is None or rail.tolerance != 1:
+                raise BadRequest(
+                    'A reward has no tolerance, but `by`, how much lower its mean may be: P.NoLess("reward", '
+                    "by=0.02)."
+                )
+            if not 0 <= rail.by < 1:
+                raise BadRequest(
+                    "`by` is how much lower the mean reward may be: 0 or more, and less than 1, as rewards "
+                    f"are from 0 to 1; and not {rail.by:g}."
+                )
+        elif rail.by is not None:
+            raise BadRequest(
+                f"Only of a reward there may be no less: of {rail.kind} P.NoMore({rail.kind!r}) is meant."
+            )
+        elif not 1 <= rail.tolerance < math.inf:
             raise BadRequest(f"The tolerance of {rail.kind} is how many times as much is allowed: 1 or more.")
     if rollout.observe and not rollout.guardrails:
         raise BadRequest("Without guardrails there is nothing to observe.")

@@ -31,9 +31,10 @@ CREATE TABLE taken (
     PRIMARY KEY (frontend, began)) STRICT;
 CREATE TABLE unanswered (
     application TEXT NOT NULL, at INTEGER NOT NULL, context TEXT NOT NULL, arm TEXT NOT NULL,
-    times INTEGER NOT NULL, inverse REAL NOT NULL, PRIMARY KEY (application, at, context, arm)) STRICT;
+    dealt INTEGER NOT NULL, times INTEGER NOT NULL, inverse REAL NOT NULL,
+    PRIMARY KEY (application, at, context, arm, dealt)) STRICT;
 """
-Decided = tuple[str, int, str, str]  # application, second, context, arm
+Decided = tuple[str, int, str, str, int]  # application, second, context, arm, dealt
 
 
 class Database:
@@ -94,16 +95,16 @@ class Database:
         row = self._db.execute(query, (frontend, began)).fetchone()
         return -1 if row is None else int(row[0])
 
-    def unanswered(self, application: str, before: int) -> list[tuple[str, str, int, int]]:
-        """Context, arm, how many decisions made before that second nobody spoke of, and their sum of
-        1/propensity.
+    def unanswered(self, application: str, before: int) -> list[tuple[str, str, int, int, int]]:
+        """Context, arm, the table of shares that dealt it, how many decisions made before that second nobody
+        spoke of, and their sum of 1/propensity.
         """
         query = (
-            "SELECT context, arm, SUM(times), SUM(inverse) FROM unanswered "
-            "WHERE application = ? AND at < ? AND times > 0 GROUP BY context, arm"
+            "SELECT context, arm, dealt, SUM(times), SUM(inverse) FROM unanswered "
+            "WHERE application = ? AND at < ? AND times > 0 GROUP BY context, arm, dealt"
         )
         rows = self._db.execute(query, (application, before))
-        return [(context, arm, times, round(inverse)) for context, arm, times, inverse in rows]
+        return [(*of, times, round(inverse)) for *of, times, inverse in rows]
 
     def has_unanswered(self, application: str, before: int) -> bool:
         query = "SELECT 1 FROM unanswered WHERE application = ? AND at < ? LIMIT 1"
@@ -147,7 +148,7 @@ class Database:
     def add_unanswered(self, decided: Mapping[Decided, Sequence[int]]) -> None:
         """More of them, or fewer."""
         self._db.executemany(
-            "INSERT INTO unanswered VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
+            "INSERT INTO unanswered VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
             "SET times = times + excluded.times, inverse = inverse + excluded.inverse",
             [(*key, times, float(inverse)) for key, (times, inverse) in decided.items()],
         )

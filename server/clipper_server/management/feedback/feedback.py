@@ -16,6 +16,7 @@ from .counts import Counts
 from .keys import Keys
 from .leaving import VOTE_EXPLORE, Leaving
 from .plan import Plan
+from .sides import Sides
 from .sums import Learned, Sums
 from .tables import Published
 from .writer import Writer
@@ -30,7 +31,9 @@ EPOCHS = 1000
 
 
 class Feedback:
-    """Its file is at `path`. `clock` is in seconds since 1970."""
+    """Its file is at `path`. `clock` is in seconds since 1970. `listeners` are told what comes of the sides
+    of rollouts, once each.
+    """
 
     def __init__(
         self,
@@ -56,7 +59,9 @@ class Feedback:
         self._settle_at = -math.inf
         self._counts: dict[str, tuple[Counts, int]] = {}
         self._told: dict[str, tuple[int, float]] = {}  # of forgotten contexts: how many, and when
+        self._regrets: dict[str, tuple[float, float]] = {}
         self._writer = Writer(self._sums)
+        self.listeners: list[Callable[[Sides], None]] = []
 
     def close(self) -> None:
         self._writer.close()
@@ -79,11 +84,15 @@ class Feedback:
         """There are keys from now on, where an application collects feedback."""
         self._keys.look(self._clock())
 
-    async def learned(self, application: str) -> tuple[int, Plan | None, Learned]:
-        """The epoch, what the application wants, and what is known."""
+    async def learned(self, application: str, most: int) -> tuple[int, Plan | None, Learned]:
+        """The epoch, what the application wants, and what is known, as `Sums.learned` has it."""
         await self._refresh()
-        found = await self._writer.call(lambda: self._sums.learned(application))
+        found = await self._writer.call(lambda: self._sums.learned(application, most))
         return self._published.epoch, self._plans.get(application), found
+
+    def regrets(self) -> dict[str, tuple[float, float]]:
+        """As `Sums.regrets` has them, at the last look."""
+        return self._regrets
 
     async def metrics(self) -> dict[str, str]:
         """The families by name, in Prometheus's format."""
@@ -104,7 +113,12 @@ class Feedback:
             self._settle_at = now
             await self._writer.call(self._sums.settle)
             self._tell_of_forgotten(await self._writer.call(self._sums.counts), now)
+        if self._sums.sides:
+            sides = await self._writer.call(self._sums.take_sides)
+            for listener in self.listeners:
+                listener(sides)
         if self._sums.due:
+            self._regrets = await self._writer.call(self._sums.regrets)
             await self._publish()
 
     async def _publish(self) -> None:

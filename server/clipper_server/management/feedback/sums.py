@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ from .counts import Counts
 from .database import Database
 from .database import Decided as Key
 from .plan import Plan
+from .regret import Regret
+from .sides import Sides
 
 MAX_CONTEXTS = 10_000
 """Of an application."""
@@ -46,10 +49,11 @@ class Known(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """Of one application: its contexts, and what was counted."""
+    """Of one application: its contexts, what was counted, and as in `regrets`."""
 
     contexts: dict[str, Known]
     counts: Counts
+    regret: tuple[float, float] | None
 
 
 class Sums:
@@ -62,6 +66,8 @@ class Sums:
         self._clock = clock
         self._plans: dict[str, Plan] = {}
         self._drawn: dict[str, float] = {}  # when each application's draws were made
+        self.sides = Sides()
+        self._regrets: dict[str, Regret] = {}
         self._load()
 
     def close(self) -> None:
@@ -82,6 +88,8 @@ class Sums:
         self._changed: dict[tuple[str, str], None] = {}
         self._counted: set[str] = set()
         self._decided: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0])
+        self._sides = Sides()
+        self._judged: defaultdict[str, list[Item]] = defaultdict(list)
 
     # What the desired state says
 
@@ -89,6 +97,9 @@ class Sums:
         """These applications collect feedback, of those that there are. What is known of others goes."""
         now = self._clock()
         before, self._plans = self._plans, dict(plans)
+        for name in [*self._regrets]:
+            if name not in plans or (name in before and before[name].policy != plans[name].policy):
+                del self._regrets[name]
         with self._written():
             for name in {*self._contexts, *self._counts} - set(applications):
                 self._drop(name)
@@ -110,6 +121,7 @@ class Sums:
     def forget(self, application: str) -> None:
         """It is not there any more."""
         self._plans.pop(application, None)
+        self._regrets.pop(application, None)
         with self._written():
             self._drop(application)
 
@@ -165,13 +177,18 @@ class Sums:
         numbers = features.with_constant(item.features) if by else None
         memory.add(item.rewards, item.epoch, plan.eta, plan.forget, numbers)
         counts.joined += 1
+        # Of a vote nothing was chosen; and by numbers each query has a best arm of its own.
+        chosen = not plan.votes and not plan.features and item.rewards
+        if chosen and item.rewards[0].propensity < 1:
+            self._judged[item.application].append(item)
         second = int(item.at)
-        for arm, propensity, reward in item.rewards:
+        for arm, propensity, reward, dealt in item.rewards:
             of_arm = counts.arm(arm)
             of_arm.times += 1
             of_arm.reward += reward
+            self._sides.rewarded(arm, dealt, reward)
             if counts.since is not None and second >= counts.since:
-                unanswered = self._decided[item.application, second, item.context, arm]
+                unanswered = self._decided[item.application, second, item.context, arm, dealt]
                 unanswered[0] -= 1
                 unanswered[1] -= round(UNIT / max(propensity, LEAST_PROPENSITY))
 
@@ -181,12 +198,13 @@ class Sums:
             return
         counts = self._counts_of(decided.application)
         counts.arm(decided.arm).chosen += decided.times
+        self._sides.answered(decided.arm, decided.dealt, decided.times)
         contexts = self._contexts[decided.application]
         if decided.context in contexts or len(contexts) < MAX_CONTEXTS:  # nothing makes room for these
             memory = self._context(decided.application, decided.context, plan, counts).memory
             memory.arms.setdefault(decided.arm, Arm()).chosen += decided.times
         if counts.since is not None and decided.at >= counts.since:
-            key = decided.application, decided.at, decided.context, decided.arm
+            key = decided.application, decided.at, decided.context, decided.arm, decided.dealt
             unanswered = self._decided[key]
             unanswered[0] += decided.times
             unanswered[1] += decided.inverse
@@ -233,18 +251,19 @@ class Sums:
         last = self._db.last_without_room(application, MAX_UNANSWERED)
         if last is not None:
             dropped = self._db.unanswered(application, last + 1)
-            self._counts_of(application).no_room += sum(times for _, _, times, _ in dropped)
+            self._counts_of(application).no_room += sum(times for *_, times, _ in dropped)
             self._db.drop_unanswered(application, last + 1)
 
     def _give_default(self, application: str, plan: Plan, reward: float, before: int) -> None:
         counts = self._counts_of(application)
-        for name, arm, times, inverse in self._db.unanswered(application, before):
+        for name, arm, dealt, times, inverse in self._db.unanswered(application, before):
             memory = self._context(application, name, plan, counts).memory
             self.due[application, name] = None
             memory.add_alike(arm, times, inverse, reward, plan.eta, plan.forget)
             of_arm = counts.arm(arm)
             of_arm.times += times
             of_arm.reward += times * reward
+            self._sides.rewarded(arm, dealt, reward, times)
         self._db.drop_unanswered(application, before)
         counts.closed = max(counts.closed, before)
 
@@ -297,8 +316,8 @@ class Sums:
             if context.row
         ]
 
-    def learned(self, application: str) -> Learned:
-        """A copy of what is known."""
+    def learned(self, application: str, most: int = MAX_CONTEXTS) -> Learned:
+        """A copy of what is known: of so many contexts at most, those that were used last first."""
         contexts = self._contexts.get(application, OrderedDict[str, Context]())
         plan = self._plans.get(application)
         known = {
@@ -307,9 +326,16 @@ class Sums:
                 {arm: replace(of, linear=None) for arm, of in context.memory.arms.items()},
                 {} if plan is None or not plan.features or name else _coefficients(context.memory, plan),
             )
-            for name, context in contexts.items()
+            for name, context in islice(reversed(contexts.items()), most)
         }
-        return Learned(known, deepcopy(self._counts.get(application, Counts())))
+        counts = deepcopy(self._counts.get(application, Counts()))
+        return Learned(known, counts, self.regrets().get(application))
+
+    def regrets(self) -> dict[str, tuple[float, float]]:
+        """Of applications that choose, since they have their policy: what was lost, and would have been by
+        choosing among all arms alike.
+        """
+        return {name: (regret.lost, regret.alike) for name, regret in self._regrets.items()}
 
     def counts(self) -> dict[str, tuple[Counts, int]]:
         """Of all applications, each with its number of contexts: a copy."""
@@ -325,6 +351,11 @@ class Sums:
             self._db.set_number("epoch", float(first + epochs))
         return first
 
+    def take_sides(self) -> Sides:
+        """What has come of sides of rollouts since this was called last."""
+        found, self.sides = self.sides, Sides()
+        return found
+
     # The transaction
 
     @contextmanager
@@ -336,9 +367,13 @@ class Sums:
         except BaseException:
             self._load()
             raise
-        for changes in (self._changed, self._counted, self._decided):
+        for name, items in self._judged.items():
+            self._regrets.setdefault(name, Regret()).add(items)
+        for changes in (self._changed, self._counted, self._decided, self._judged):
             changes.clear()
         self._pages.written()
+        self.sides.add(self._sides)
+        self._sides = Sides()
 
     def _write(self) -> None:
         gone: list[tuple[str, str]] = []

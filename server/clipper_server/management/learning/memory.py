@@ -78,7 +78,7 @@ class Memory:
         are the query's, where they are learned of.
         """
         kept = (1 - forget) ** self._since(epoch) if forget and epoch > 0 else 1.0
-        for arm, propensity, reward in rewards:
+        for arm, propensity, reward, _ in rewards:
             loss = (1 - reward) / max(propensity, LEAST_PROPENSITY)
             known = self.arms.get(arm)
             if known is None:

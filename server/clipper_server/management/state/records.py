@@ -95,11 +95,13 @@ class PolicyMove(msgspec.Struct, frozen=True):
 class Guardrail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a canary may not do more often than the control, or not more than `tolerance` times as often.
 
-    `latency_p95`: answers that take more than `tolerance` times the control's 95th percentile.
+    `latency_p95`: answers that take more than `tolerance` times the control's 95th percentile. `reward`: its
+    mean may be lower by `by` at most.
     """
 
-    kind: Literal["errors", "late", "defaults", "latency_p95"]
+    kind: Literal["errors", "late", "defaults", "latency_p95", "reward"]
     tolerance: float = 1.0
+    by: float | None = None
 
 
 class Rollout(msgspec.Struct, frozen=True):
@@ -134,6 +136,10 @@ class Rollout(msgspec.Struct, frozen=True):
     def share(self) -> float:
         """The canary's, as it is to be now: 1 where it has passed."""
         return self.steps[self.step] if self.live else float(self.state == "passed")
+
+    @property
+    def compares_rewards(self) -> bool:
+        return any(rail.kind == "reward" for rail in self.guardrails)
 
     def __str__(self) -> str:
         return f"the rollout of {self.model}:{self.canary}"

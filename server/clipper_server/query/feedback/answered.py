@@ -26,6 +26,8 @@ class Answered(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """`arms` are those that answered, as model:version, and `outputs` is what each of them said; None where
     that is too large. `combined`: the answer is made of what all of them said. `raw`: they were asked for
     tensors. `at` is in seconds since 1970. `features` are the numbers that it was decided by, as they travel.
+    `dealt` has for each arm the epoch of the table of shares by which it was a side of a rollout, or 0; it is
+    empty where none was.
     """
 
     query_id: int
@@ -39,6 +41,10 @@ class Answered(msgspec.Struct, array_like=True, frozen=True, gc=False):
     raw: bool
     outputs: tuple[bytes | Raw, ...] | None
     features: bytes = b""
+    dealt: tuple[int, ...] = ()
+
+    def dealt_to(self, place: int) -> int:
+        return self.dealt[place] if self.dealt else 0
 
 
 def kept(outputs: Sequence[Output]) -> tuple[bytes | Raw, ...] | None:

@@ -53,6 +53,10 @@ class Collecting:
         if not decision.propensity:
             return None
         outputs: Sequence[Output]
+        dealt: tuple[int, ...] = ()
+        if decision.sides:
+            sides = zip(decision.sides, outcomes, strict=False)
+            dealt = tuple([side.epoch if side else 0 for side, of in sides if not isinstance(of, Fault)])
         if len(outcomes) == 1:
             if isinstance(outcomes[0], Fault):
                 return None
@@ -79,6 +83,7 @@ class Collecting:
             tasks[0].raw,
             kept(outputs),
             decision.features,
+            dealt if any(dealt) else (),
         )
         text = answered.encode(made)
         token = self._tokens.make(text)

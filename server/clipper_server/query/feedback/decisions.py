@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ...feedback import UNIT, Decided
 from . import answered
 from .answered import Answered
 
 KEPT = 16_384
-MAX_COUNTED = 20_000  # by second, application, context and arm
+MAX_COUNTED = 20_000  # by second, application, context, arm and side of a rollout
 LARGEST = 2**63  # of what travels as a whole number
 
 
@@ -20,19 +18,20 @@ class Decisions:
         self.uncounted = 0  # for which there was no room
         self._step = step
         self._kept: list[bytes] | None = None
-        self._counts: dict[tuple[str, str, str, int], list[int]] = {}
+        self._counts: dict[tuple[str, str, str, int, int], list[int]] = {}
 
     def add(self, text: bytes, made: Answered) -> None:
         """Keep it and count it. `text` is as it is written."""
         if self._kept is None:
             self._kept = [b""] * KEPT
         self._kept[made.query_id // self._step % KEPT] = text
-        self._count(made.application, made.context, made.arms, made.propensity, int(made.at))
+        self._count(made)
 
-    def _count(self, application: str, context: str, arms: Sequence[str], propensity: float, at: int) -> None:
-        inverse = round(UNIT / propensity)
-        for arm in arms:
-            key = application, context, arm, at
+    def _count(self, made: Answered) -> None:
+        inverse = round(UNIT / made.propensity)
+        at = int(made.at)
+        for place, arm in enumerate(made.arms):
+            key = made.application, made.context, arm, at, made.dealt_to(place)
             count = self._counts.get(key)
             if count is not None and count[1] + inverse < LARGEST:
                 count[0] += 1

@@ -98,7 +98,7 @@ def judged(entry: Entry, made: Answered, spec: FeedbackSpec) -> Item | Refusal |
     if entry.reward is not None:
         if made.combined:
             return LABEL_NEEDED
-        return item(made, [Rewarded(made.arms[0], made.propensity, entry.reward)])
+        return item(made, [Rewarded(made.arms[0], made.propensity, entry.reward, made.dealt_to(0))])
     if made.outputs is None:
         return NO_OUTPUT if entry.input is NOTHING else None
     return labelled(entry.label, made, made.outputs, spec)
@@ -113,7 +113,7 @@ def labelled(
     rewards = []
     unfit = ""
     fits = 0
-    for arm, output in zip(made.arms, outputs, strict=True):
+    for place, (arm, output) in enumerate(zip(made.arms, outputs, strict=True)):
         if output is None:
             continue
         try:
@@ -121,7 +121,7 @@ def labelled(
             fits += 1
         except Unfit as error:
             reward, unfit = 0.0, f"The label does not fit what {arm} said: {error}."
-        rewards.append(Rewarded(arm, made.propensity, reward))
+        rewards.append(Rewarded(arm, made.propensity, reward, made.dealt_to(place)))
     if not fits:
         return Refusal("bad_label", f"{unfit} Send a label such as the model's outputs are.")
     return item(made, rewards)

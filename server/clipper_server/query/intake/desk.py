@@ -131,8 +131,8 @@ class Desk:
             return
         metrics = self.application.metrics
         metrics.feedback["accepted"] += 1
-        for arm, _, reward in found.rewards:
-            metrics.rewards[arm].observe(reward)
+        for rewarded in found.rewards:
+            metrics.rewards[rewarded.arm].observe(rewarded.reward)
         if not wait:
             taken(None)
 

@@ -22,6 +22,11 @@ class Arm(NamedTuple):
 
 
 class Counts(Protocol):
+    """`epoch` is the one of the table of shares by which it was dealt to."""
+
+    @property
+    def epoch(self) -> int: ...
+
     def add(self, task: Task, outcome: Outcome) -> None:
         """Count what became of one input."""
 
