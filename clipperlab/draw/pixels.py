@@ -23,9 +23,9 @@ def images(
 ) -> Drawing:
     """Each row of pixels as a picture, dark on white, with its label, and with a model's answer below.
 
-    A row is as many numbers as a square has, or has a row of its own for each line of pixels. A picture that is
-    wider than high is as high as the others, where there is room. An answer that is the label has a ✓ behind
-    it, and another one a ✗. Answers of several models have their names:
+    A row is as many numbers as a square has, or has a row of its own for each line of pixels. A picture that
+    is wider than high is as high as the others, where there is room. An answer that is the label has a ✓
+    behind it, and another one a ✗. Answers of several models have their names:
     `answers={"bayes": [...], "svm": [...]}`. Raises BadRequest where there is nothing to draw.
     """
     pictures = [_pixels(row) for row in rows]

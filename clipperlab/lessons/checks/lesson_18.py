@@ -60,7 +60,9 @@ def straggler(wb: Checked, answers: Mapping[str, Mapping[str, Any]], took: Mappi
             raise NotYet(f"With a default the answer should be partial, and was {answer}.")
     waited, soon = list(took.values())[1:]
     if not soon < waited:
-        raise NotYet(f"With 100 ms for the branch it took {soon:.0f} ms, and with all the time {waited:.0f} ms.")
+        raise NotYet(
+            f"With 100 ms for the branch it took {soon:.0f} ms, and with all the time {waited:.0f} ms."
+        )
 
 
 @check(
@@ -82,7 +84,8 @@ def rolled_back(wb: Checked, answers: _Answers, marks: Sequence[tuple[int, str]]
     )
     if not between < min(before, after):
         raise NotYet(
-            f"Of version 2 fewer lines should add up than before and after: {between:.0%}, {before:.0%}, {after:.0%}."
+            f"{between:.0%} of the lines add up with version 2, and it should be fewer than before and "
+            f"after: {before:.0%} and {after:.0%}."
         )
     current = wb.conn.get_current_model_version("read")
     if current != "1":
@@ -154,7 +157,8 @@ def late(wb: Checked) -> None:
             raise NotYet(f"Of {item} it has no answer: {answer['default_explanation']}")
         if answer["output"] != {"price": price, "reviews": reviews}:
             raise NotYet(
-                f"Of {item} it says {answer['output']}, and should say the price {price} and the reviews {reviews!r}."
+                f"Of {item} it says {answer['output']}, and should say the price {price} and the reviews "
+                f"{reviews!r}."
             )
         if answer.get("partial", False) != (item == "durian"):
             raise NotYet(f"The answer to {item} should{'' if item == 'durian' else ' not'} be partial.")
