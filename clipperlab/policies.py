@@ -64,6 +64,27 @@ class Vote:
 
 
 @dataclass(frozen=True)
+class Cascade:
+    """The first arm is asked, and the next one only where it is not sure: cheap models before dear ones.
+
+    `arms` are in the order in which they are asked. Where the confidence of one is `below` that, the next one
+    is asked with the time that is left; the last one answers in any case. By the `rule` "field" a model
+    returns its confidence, from 0 to 1, beside its output, as {"output": ..., "confidence": ...}, and clients
+    get the output; by "max" it returns a list of probabilities, and its confidence is the largest of them. An
+    answer tells its `model`, and its `confidence`.
+
+    Where the next arm would not be done by the latency objective it is not asked, and the answer that is
+    there stands at once; it stands too where the next arm fails, has no replica or is late. Such an answer
+    is `partial`. Where an arm itself has no answer, the next one is asked at once. `conn.tune_cascade`
+    finds a confidence by which little is lost.
+    """
+
+    arms: Sequence[str]
+    below: float
+    rule: Literal["field", "max"] = "field"
+
+
+@dataclass(frozen=True)
 class Greedy:
     """The arm with the best mean reward so far; a part `eps` of the queries is spread over all."""
 
@@ -128,7 +149,7 @@ class LinTS:
 
 
 Learner = Greedy | UCB | Thompson | Exp3 | LinTS
-Policy = First | Split | Vote | Learner
+Policy = First | Split | Vote | Cascade | Learner
 LEARNERS: dict[str, type[Learner]] = {
     "greedy": Greedy,
     "ucb": UCB,
@@ -184,6 +205,8 @@ def as_plain(policy: Policy) -> dict[str, Any] | None:
                 raise BadRequest('`forget` is of learned weights: give weights="learned", or leave it out.')
             del plain["forget"]
             return {**plain, "weights": dict(policy.weights)}
+        case Cascade():
+            return {"kind": "cascade", **asdict(policy), "arms": list(policy.arms)}
         case Greedy():
             return {
                 "kind": "greedy",
@@ -209,6 +232,8 @@ def of_plain(plain: Mapping[str, Any] | None) -> Policy:
         case "vote":
             learned = fields.pop("learned", False)
             return Vote(**{**fields, "weights": "learned"} if learned else fields)
+        case "cascade":
+            return Cascade(**fields)
         case "greedy":
             return Greedy(fields["explore"], fields["arms"], fields["forget"])
         case kind:
@@ -237,7 +262,8 @@ def shares(policy: Policy, linked: Sequence[str]) -> dict[str, float]:
 def wanted(
     application: Mapping[str, Any], shares: Mapping[str, tuple[str, str, float]]
 ) -> dict[str, float | None]:
-    """Which share of the inputs each arm is to get. In a vote all are asked; None: it is learned.
+    """Which share of the inputs each arm is to get; None: it is learned, or what the arms before are not sure
+    of. In a vote all are asked.
 
     `shares` has, for each model with a rollout that runs, its control, its canary and that one's share.
     """
@@ -245,8 +271,10 @@ def wanted(
     found: dict[str, float | None] = {}
     for arm in arms_of(application):
         share: float | None = 1.0
-        if policy is not None and policy["kind"] != "vote":
-            share = policy["weights"][arm] if policy["kind"] == "split" else None
+        if policy is not None and policy["kind"] == "split":
+            share = policy["weights"][arm]
+        elif policy is not None and policy["kind"] != "vote":
+            share = 1.0 if policy["kind"] == "cascade" and not found else None
         if arm in shares:
             control, canary, part = shares[arm]
             found[f"{arm}:{control}"] = None if share is None else share * (1 - part)
@@ -263,5 +291,7 @@ def answered_by(linked: Sequence[str], policy: Mapping[str, Any] | None) -> str:
     if policy["kind"] == "split":
         shares = ", ".join(f"{arm} {100 * weight:g} %" for arm, weight in policy["weights"].items())
         return f"split: {shares}{', by unit' if policy['sticky'] else ''}"
+    if policy["kind"] == "cascade":
+        return f"cascade of {', '.join(policy['arms'])}, below {policy['below']:g}"
     learns = ", learned" if policy["kind"] == "vote" and policy["learned"] else ""
     return f"{policy['kind']} of {', '.join(policy['arms'])}{learns}"

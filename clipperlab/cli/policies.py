@@ -26,6 +26,15 @@ def policy(
     early: Annotated[
         bool, typer.Option("--early", help="Answer when the vote cannot change any more.")
     ] = False,
+    cascade: Annotated[
+        str | None, typer.Option(help="One after the other, until one is sure: small,large. Needs --below.")
+    ] = None,
+    below: Annotated[
+        float | None, typer.Option(help="The confidence below which a cascade goes on: 0.9.")
+    ] = None,
+    rule: Annotated[
+        Literal["field", "max"], typer.Option(help="Where a cascade finds it: a field, or max.")
+    ] = "field",
     learn: Annotated[
         Literal["greedy", "ucb", "thompson", "exp3", "lints"] | None,
         typer.Option(
@@ -43,10 +52,12 @@ def policy(
     cluster_name: ClusterName = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Show or set how an application chooses among its models: a split, a vote, or what it learns."""
+    """Show or set how an application chooses among its models: a split, a vote, a cascade, or by learning."""
     conn = connect(cluster_name)
-    if sum((split is not None, vote is not None, learn is not None, first)) > 1:
-        raise BadRequest("Give one of --split, --vote, --learn and --first.")
+    if sum((split is not None, vote is not None, cascade is not None, learn is not None, first)) > 1:
+        raise BadRequest("Give one of --split, --vote, --cascade, --learn and --first.")
+    if (cascade is None) != (below is None) or (rule != "field" and cascade is None):
+        raise BadRequest("--cascade needs --below, and --below and --rule are options of --cascade.")
     if sticky and split is None:
         raise BadRequest("--sticky is an option of --split.")
     if (min_confidence or early or learned) and vote is None:
@@ -56,9 +67,10 @@ def policy(
     if split is not None:
         conn.set_policy(application, P.Split(_weights(split), "unit" if sticky else None), message)
     elif vote is not None:
-        arms = [arm.strip() for arm in vote.split(",")]
         weights: dict[str, float] | Literal["learned"] = "learned" if learned else {}
-        conn.set_policy(application, P.Vote(arms, weights, min_confidence, early), message)
+        conn.set_policy(application, P.Vote(_arms(vote), weights, min_confidence, early), message)
+    elif cascade is not None and below is not None:
+        conn.set_policy(application, P.Cascade(_arms(cascade), below, rule), message)
     elif learn is not None:
         conn.set_policy(application, _learner(learn, features), message)
     elif first:
@@ -74,6 +86,10 @@ def _learner(kind: str, features: int | None) -> P.Policy:
     of: Any = P.LEARNERS[kind]
     learner: P.Policy = of() if features is None else of(features)
     return learner
+
+
+def _arms(text: str) -> list[str]:
+    return [arm.strip() for arm in text.split(",")]
 
 
 def _weights(text: str) -> dict[str, float]:

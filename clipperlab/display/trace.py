@@ -52,7 +52,11 @@ class Trace(dict[str, Any]):
         chosen = self.get("chosen")
         if chosen is None:
             return str(self["policy"])
-        if chosen["confidence"] is not None:
+        if self["policy"] == "Cascade":
+            found = f", {chosen['asked']} asked"
+            if chosen["confidence"] is not None:
+                found += f", confidence {chosen['confidence']:.0%}"
+        elif chosen["confidence"] is not None:
             used = f"{chosen['used']} of {chosen['asked']} in the answer"
             found = f", {used}, confidence {chosen['confidence']:.0%}"
         else:

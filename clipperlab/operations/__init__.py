@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .applications import Applications
 from .batching import Batching
+from .cascades import Cascades
 from .cluster import Cluster
 from .decisions import Decisions
 from .deployed import Deployed
@@ -27,6 +28,7 @@ class Operations(
     Cluster,
     Measured,
     Applications,
+    Cascades,
     Policies,
     Feedback,
     Decisions,

@@ -12,9 +12,10 @@ class Policies(Attached):
     def set_policy(self, app_name: str, policy: Policy, message: str = "") -> None:
         """Let the application choose among its linked models by `policy`.
 
-        `from clipperlab import policies as P` has them: P.First(), P.Split(...), P.Vote(...). `message` says
-        why, for the history. Queries that are under way end as they began. Raises NotFound; or BadRequest
-        where an arm is not linked or takes other inputs, weights do not fit, or an option would do nothing.
+        `from clipperlab import policies as P` has them: P.First(), P.Split(...), P.Vote(...), P.Cascade(...)
+        and those that learn. `message` says why, for the history. Queries that are under way end as they
+        began. Raises NotFound; or BadRequest where an arm is not linked or takes other inputs, weights do not
+        fit, or an option would do nothing.
         """
         self._management.set_policy(app_name, as_plain(policy), message)
 

@@ -26,7 +26,7 @@ def splits(seen: Seen, name: str | None) -> bool:
     if application is None:
         return False
     policy = application["policy"]
-    return (policy is not None and policy["kind"] != "vote") or any(
+    return (policy is not None and policy["kind"] not in ("vote", "cascade")) or any(
         rollout["ended_at"] is None and rollout["model"] in arms_of(application) for rollout in seen.rollouts
     )
 
@@ -37,10 +37,18 @@ def regrets(seen: Seen, name: str | None) -> bool:
     return application is not None and application["feedback"] is not None and splits(seen, name)
 
 
+def climbs(seen: Seen, name: str | None) -> bool:
+    """Whether one model is asked after the other, where they are not sure."""
+    application = seen.application(name)
+    policy = application["policy"] if application else None
+    return policy is not None and policy["kind"] == "cascade"
+
+
 def arms(seen: Seen, application: Application) -> str:
     """What each arm of its policy, or of a rollout, is to get and got in the last seconds; "" without any."""
     is_vote = votes(seen, application["name"])
-    if not is_vote and not splits(seen, application["name"]):
+    is_cascade = climbs(seen, application["name"])
+    if not is_vote and not is_cascade and not splits(seen, application["name"]):
         return ""
     live = {
         rollout["model"]: (rollout["control"], rollout["canary"], rollout["share"])
@@ -51,18 +59,20 @@ def arms(seen: Seen, application: Application) -> str:
     shares = wanted(application, live)
     told = {arm: [point["arms"][arm] for point in points if arm in point["arms"]] for arm in shares}
     chosen = {arm: sum(point["chosen"] for point in of) for arm, of in told.items()}
-    # In a vote every arm is to get all of the inputs.
-    inputs = sum(sum(point["answers"].values()) for point in points) if is_vote else sum(chosen.values())
-    rows = [_row(arm, shares[arm], of, inputs) for arm, of in told.items()]
+    # An input may go to several arms of a vote or of a cascade.
+    answers = sum(sum(point["answers"].values()) for point in points)
+    inputs = answers if is_vote or is_cascade else sum(chosen.values())
+    unsaid = "the unsure" if is_cascade else "learned"
+    rows = [_row(arm, shares[arm], unsaid, of, inputs) for arm, of in told.items()]
     return table(seen, NAMES, rows) + (_agreement(points, application) if is_vote else "")
 
 
-def _row(arm: str, share: float | None, points: list[ArmPoint], inputs: float) -> list[str]:
+def _row(arm: str, share: float | None, unsaid: str, points: list[ArmPoint], inputs: float) -> list[str]:
     chosen = sum(point["chosen"] for point in points)
     p50_ms, p95_ms = (points[-1]["p50_ms"], points[-1]["p95_ms"]) if points else (None, None)
     return [
         f"<b>{html.escape(arm)}</b>",
-        "learned" if share is None else f"{100 * share:.3g} %",
+        unsaid if share is None else f"{100 * share:.3g} %",
         _percent(min(chosen, inputs), inputs),
         f"{points[-1]['chosen']:,.0f}" if points else NOTHING,
         _percent(sum(point["errors"] for point in points), chosen),

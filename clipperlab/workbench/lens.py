@@ -192,7 +192,9 @@ def _answer(answer: dict[str, Any]) -> str:
 def _chosen(answer: dict[str, Any]) -> str:
     """What a policy chose for it."""
     if "model" in answer:
-        return f", by {html.escape(answer['model'])}"
+        sure = f", with a confidence of {answer['confidence']:.0%}" if "confidence" in answer else ""
+        stands = ", where another model was wanted" if "models" in answer and answer.get("partial") else ""
+        return f", by {html.escape(answer['model'])}{sure}{stands}"
     if "confidence" in answer:
         used = f"{answer['models']['used']} of {answer['models']['asked']} models"
         return f", of {used}, with a confidence of {answer['confidence']:.0%}"

@@ -39,6 +39,18 @@ class VoteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     missing: Literal["leave out", "mean"] = "leave out"
 
 
+class CascadeSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="cascade"):
+    """The arms one after the other, the cheapest first, until one is sure enough of what it says.
+
+    Its confidence is a "field" beside its output, {"output": ..., "confidence": ...}, or the "max" of the
+    probabilities that its output is a list of. `below` is where the next arm is asked.
+    """
+
+    arms: list[str]
+    below: float
+    rule: Literal["field", "max"] = "field"
+
+
 class LearnerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
     """One of the arms, mostly the one of which feedback says best.
 
@@ -86,7 +98,7 @@ class LinTSSpec(LearnerSpec, frozen=True, kw_only=True, tag="lints"):
 
 
 BanditSpec = GreedySpec | UCBSpec | ThompsonSpec | Exp3Spec | LinTSSpec
-PolicySpec = SplitSpec | VoteSpec | BanditSpec
+PolicySpec = SplitSpec | VoteSpec | CascadeSpec | BanditSpec
 """Without one, the first linked model answers."""
 
 
@@ -115,6 +127,8 @@ def in_words(spec: PolicySpec | None) -> str:
     if isinstance(spec, SplitSpec):
         shares = ", ".join(f"{arm} {100 * weight:g} %" for arm, weight in spec.weights.items())
         return f"one of {shares}" + (", the same for each unit" if spec.sticky else "")
+    if isinstance(spec, CascadeSpec):
+        return f"a cascade of {', '.join(spec.arms)}, which goes on below a confidence of {spec.below:g}"
     if isinstance(spec, LearnerSpec):
         by = f" by {spec.features} numbers a query" if isinstance(spec, LinTSSpec) else ""
         return f"{spec.__struct_config__.tag}, which learns among {', '.join(spec.arms)}{by}"

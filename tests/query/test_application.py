@@ -26,7 +26,7 @@ from tests.support.virtual_time import run
 class LongestWins:
     """Asks all models, and takes the longest output; a missing one has none."""
 
-    choice, sticky, early = True, False, False
+    choice, sticky, early, steps = True, False, False, False
 
     def __init__(self, models: Sequence[str]) -> None:
         self.arms = [Arm.of(model) for model in models]

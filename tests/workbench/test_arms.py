@@ -73,6 +73,17 @@ def test_where_there_is_no_choice_there_is_nothing_to_tell(ended: dict[str, Any]
     assert arms.arms(found, found.applications[0]) == ""
 
 
+def test_of_a_cascade_it_is_told_which_part_of_the_inputs_went_on() -> None:
+    point = {"answers": {"model": 100.0}, "arms": {"a": arm(100), "b": arm(20, late=1)}, "confidence": []}
+    found = seen(P.Cascade(["a", "b"], 0.9), point)
+    assert rows(found) == [
+        ["a", "100 %", "100.0 %", "100", "0.0 %", "0.0 %", "1.0 ms", "2.5 ms"],
+        ["b", "the unsure", "20.0 %", "20", "0.0 %", "5.0 %", "1.0 ms", "2.5 ms"],
+    ]
+    assert not arms.splits(found, "app")
+    assert not arms.votes(found, "app")
+
+
 def test_a_vote_says_how_much_it_agrees() -> None:
     answers = {"model": 18.0, "low_confidence": 2.0}
     did = {"a": arm(20), "b": arm(20, late=10)}

@@ -15,6 +15,8 @@ EACH = [
     P.Split({"a": 0.25, "b": 0.75}, "unit"),
     P.Vote(["a", "b", "c"], {"a": 2.0}, 0.6, early=True),
     P.Vote(["a", "b"], "learned", forget=0.01),
+    P.Cascade(["a", "b:2"], 0.95),
+    P.Cascade(["a", "b", "c"], 0.8, "max"),
     P.Greedy(0.2, ["a", "b"]),
     P.UCB(["a", "b"], c=2.0),
     P.Thompson(["a", "b:2"], explore=0.1),
@@ -39,6 +41,14 @@ def test_what_is_as_usual_is_not_in_the_line() -> None:
 def test_forgetting_is_for_what_is_learned() -> None:
     with pytest.raises(BadRequest, match="`forget` is of learned weights"):
         P.as_plain(P.Vote(["a", "b"], forget=0.5))
+
+
+def test_a_cascade_wants_all_of_the_first_arm_and_of_the_others_what_is_unsure() -> None:
+    policy = P.as_plain(P.Cascade(["a", "b"], 0.9))
+    application = {"linked_models": ["a", "b"], "policy": policy}
+    assert P.wanted(application, {}) == {"a": 1.0, "b": None}
+    assert P.wanted(application, {"a": ("1", "2", 0.1)}) == {"a:1": 0.9, "a:2": 0.1, "b": None}
+    assert P.answered_by(["a", "b"], policy) == "cascade of a, b, below 0.9"
 
 
 def test_a_learner_wants_no_share_that_one_could_name() -> None:

@@ -24,7 +24,7 @@ from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.display.live import MIME
 from clipperlab.management import FeedbackOptions
 from clipperlab.workbench.actions import Action, Worker
-from clipperlab.workbench.controls.policy import FIRST, SPLIT, TWO, VOTE
+from clipperlab.workbench.controls.policy import CASCADE, FIRST, SPLIT, TWO, VOTE
 from clipperlab.workbench.namespace import deployables
 from clipperlab.workbench.panel import Panel
 from clipperlab.workbench.pictures import STATIC, esm
@@ -331,6 +331,17 @@ def test_a_policy_is_set_in_the_panel_and_the_lens_tells_what_it_chose(
     assert panel.lens.ask.line.code.endswith("predict([1.0], cache=False, context='0.5, -1')")
     assert re.search(r"Output: \"(one|two)\", by m:[12]", press(panel.lens.ask, panel.lens.worker))
     assert re.search(r"m:[12], chosen by LinTS with probability 0\.5", panel.lens.path.value)
+    cluster.set_policy("app", P.First())
+    cluster.stop_feedback("app")
+    form.kind.value = CASCADE
+    assert "Two models or more are asked" in form.set_policy.why_not.value
+    form.cascade.arms.value = "m, m:2"
+    form.cascade.below.value = 0.8
+    assert form.set_policy.line.code.endswith("conn.set_policy('app', P.Cascade(['m', 'm:2'], below=0.8))")
+    press(form.set_policy, panel.worker)
+    assert press(panel.lens.ask, panel.lens.worker) == 'Output: "two", by m:2'
+    wait_for("who goes on", lambda: "the unsure" in form.arms.value)
+    assert cluster.get_policy("app") == P.Cascade(["m", "m:2"], 0.8)
     form.kind.value = FIRST
     press(form.set_policy, panel.worker)
     assert "model" not in ask(cluster, "app", {"input": [1.0]}).json()

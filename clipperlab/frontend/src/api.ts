@@ -23,11 +23,12 @@ export interface IApplication {
 
 /** As management has it: a split has weights, all others have arms. */
 export interface IPolicy {
-  kind: 'split' | 'vote' | 'greedy' | 'ucb' | 'thompson' | 'exp3' | 'lints';
+  kind: 'split' | 'vote' | 'cascade' | 'greedy' | 'ucb' | 'thompson' | 'exp3' | 'lints';
   weights?: Record<string, number>;
   learned?: boolean;
   sticky?: string | null;
   arms?: string[];
+  below?: number;
 }
 
 /** A model's last one. */

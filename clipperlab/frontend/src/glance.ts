@@ -10,6 +10,9 @@ export function answeredBy({ linked_models: linked, policy }: IApplication): str
   if (policy === null) {
     return linked.join(', ');
   }
+  if (policy.kind === 'cascade') {
+    return `cascade of ${policy.arms!.join(', ')}, below ${policy.below}`;
+  }
   if (policy.kind !== 'split') {
     return `${policy.kind} of ${policy.arms!.join(', ')}${policy.learned ? ', learned' : ''}`;
   }
@@ -22,7 +25,7 @@ export function answeredBy({ linked_models: linked, policy }: IApplication): str
 export function splits(application: IApplication, rollouts: IRollout[]): boolean {
   const { policy, linked_models: linked } = application;
   const arms = policy === null ? linked.slice(0, 1) : (policy.arms ?? Object.keys(policy.weights!));
-  return (policy !== null && policy.kind !== 'vote') || rollouts.some(each => each.ended_at === null && arms.includes(each.model));
+  return (policy !== null && !['vote', 'cascade'].includes(policy.kind)) || rollouts.some(each => each.ended_at === null && arms.includes(each.model));
 }
 
 export function applicationTable(applications: IApplication[], point: IPoint | undefined): HTMLElement {

@@ -12,16 +12,18 @@ import ipywidgets as widgets
 from clipper_container.errors import BadRequest
 
 from ...operations import Operations
-from ...policies import First, Learner, Policy, Split, Vote, answered_by, of_plain
+from ...policies import Cascade, First, Learner, Policy, Split, Vote, answered_by, of_plain
 from .. import arms as table
 from ..actions import Action, Do, Worker, choose
 from ..layout import LABEL, WIDE, checkbox, row
 from ..view import set_value
 from ..watch import Seen
 from .arms import Members, Shares
+from .cascade import CascadeForm
 from .learner import LearnerForm
 
-FIRST, SPLIT, VOTE, LEARNS = "the first model", "a split", "a vote", "a learner"
+FIRST, SPLIT, VOTE = "the first model", "a split", "a vote"
+CASCADE, LEARNS = "a cascade", "a learner"
 NONE = "none"
 TWO = "It chooses among two arms or more: link another model, or add a version as an arm."
 
@@ -39,7 +41,7 @@ class PolicyControls(widgets.VBox):
             description="Application", options=[application] if application else [], value=application
         )
         self.words, self.arms = widgets.HTML(), widgets.HTML()
-        self.kind = widgets.ToggleButtons(options=[FIRST, SPLIT, VOTE, LEARNS], value=FIRST)
+        self.kind = widgets.ToggleButtons(options=[FIRST, SPLIT, VOTE, CASCADE, LEARNS], value=FIRST)
         self.shares = Shares()
         self.sticky = checkbox(False, "the same arm for each unit, such as a user")
         self.members = Members()
@@ -49,6 +51,7 @@ class PolicyControls(widgets.VBox):
         self.early = checkbox(False, "answer as soon as the vote is certain")
         self.missing = checkbox(False, "an arm's mean stands for a number that is late")
         self.learned = checkbox(False, "weights are learned of feedback")
+        self.cascade = CascadeForm()
         self.learner = LearnerForm()
         self.another = widgets.Dropdown(description="Another arm", layout=WIDE, style=LABEL, options=[NONE])
         self.add = widgets.Button(description="Add", layout={"width": "auto"})
@@ -82,6 +85,7 @@ class PolicyControls(widgets.VBox):
         for control in (
             *(self.sticky, self.min_confidence, self.early, self.missing),
             *(self.learned, self.learner.kind, self.learner.explore),
+            *(self.cascade.arms, self.cascade.below, self.cascade.rule),
         ):
             control.observe(lambda _: self.set_policy.renew(), "value")
         self._on_kind()
@@ -110,6 +114,8 @@ class PolicyControls(widgets.VBox):
         if self.kind.value == LEARNS:
             found = self._seen.application(self.application.value)
             return self.learner.policy(self._current(), found["linked_models"] if found else [])
+        if self.kind.value == CASCADE:
+            return self.cascade.policy()
         members = self.members.weights()
         if len(members) < 2:
             raise BadRequest("Two arms or more vote." if len(self.members.has) > 1 else TWO)
@@ -154,6 +160,7 @@ class PolicyControls(widgets.VBox):
             self.kind.value = _kind(policy)
             if isinstance(policy, Learner):
                 self.learner.show(policy)
+            self.cascade.show(policy if isinstance(policy, Cascade) else None, linked)
             self.sticky.value = isinstance(policy, Split) and policy.sticky is not None
             vote = policy if isinstance(policy, Vote) else Vote([])
             self.min_confidence.value, self.early.value = vote.min_confidence, vote.early
@@ -188,7 +195,8 @@ class PolicyControls(widgets.VBox):
 
     def _on_kind(self) -> None:
         of = {FIRST: [self._first], SPLIT: [self._split, self._more], VOTE: [self._vote, self._more]}
-        self._form.children = of.get(self.kind.value, [self.learner])
+        of |= {CASCADE: [self.cascade], LEARNS: [self.learner]}
+        self._form.children = of[self.kind.value]
         self.set_policy.renew()
 
     def _on_add(self) -> None:
@@ -217,6 +225,8 @@ def _kind(policy: Policy | None) -> str:
         return FIRST
     if isinstance(policy, Learner):
         return LEARNS
+    if isinstance(policy, Cascade):
+        return CASCADE
     return SPLIT if isinstance(policy, Split) else VOTE
 
 
@@ -245,6 +255,9 @@ def in_python(policy: Policy) -> str:
             if forget != Vote([]).forget:
                 options.append(f"forget={forget:g}")
             return f"P.Vote({', '.join([repr(list(arms)), *filter(None, options)])})"
+        case Cascade(arms, below, rule):
+            by = f", rule={rule!r}" if rule != "field" else ""
+            return f"P.Cascade({list(arms)!r}, below={below:g}{by})"
         case _:
             usual = {each.name: each.default for each in fields(policy)}
             told = [f"{name}={value!r}" for name, value in asdict(policy).items() if value != usual[name]]

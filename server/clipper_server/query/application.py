@@ -14,6 +14,7 @@ from clipper_container.wire import Fault
 
 from ..policies import features_of, learns
 from ..snapshot import ApplicationSpec
+from .cascade import Cascading
 from .feedback.collecting import Collecting
 from .metrics import ApplicationMetrics
 from .policies import Arm, Policy
@@ -46,7 +47,9 @@ class Application:
         self.input_type = INPUT_TYPES[spec.input_type]
         self.default_output = msgspec.json.encode(spec.default_output)
         self.objective_s = spec.latency_slo_micros / 1e6
-        self.policy: Policy = policy_of(spec.policy, spec.linked_models, parts.learned.of(spec.name))
+        self.policy: Policy = policy_of(
+            spec.policy, spec.linked_models, parts.learned.of(spec.name), parts.complain
+        )
         self.collecting: Collecting | None = None
         if spec.feedback is not None:
             feedback = parts.feedback
@@ -87,7 +90,8 @@ class Application:
         queues = [queue for arm in decision.arms if (queue := find(arm.model, arm.version)) is not None]
         if len(queues) != len(decision.arms):
             decision = decision.only([find(arm.model, arm.version) is not None for arm in decision.arms])
-        return Query(self, request, policy, decision, queues, now, now + objective_s, reply)
+        kind = Cascading if policy.steps else Query
+        return kind(self, request, policy, decision, queues, now, now + objective_s, reply)
 
     def _only(self, version: str) -> Policy:
         """The one that asks for this version, of the first model that has it."""
@@ -105,7 +109,7 @@ class Application:
 
     def _able(self, arm: Arm) -> bool:
         queue = self._models.queue(arm.model, arm.version)
-        return queue is not None and (bool(queue.ready) or queue.spec.wakes)
+        return queue is not None and queue.able
 
     @property
     def asks_for_units(self) -> bool:

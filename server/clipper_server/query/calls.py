@@ -204,7 +204,7 @@ class Calls:
 
     def _able(self, arm: Arm) -> bool:
         queue = self._find(arm.model, arm.version)
-        return queue is not None and (bool(queue.ready) or queue.spec.wakes)
+        return queue is not None and queue.able
 
 
 def input_of(spec: VersionSpec, call: wire.Call, body: memoryview) -> Tensor:

@@ -97,7 +97,7 @@ class Configuration:
         self.calls = Calls(clock, deadlines, self.cache, self.rollouts, self.queue)
         self._parts = Parts(
             *(clock, deadlines, self.cache, self.traces, ids.__next__, Slices(loop)),
-            *(self.rollouts, self.shadows, self.learned, self.feedback),
+            *(self.rollouts, self.shadows, self.learned, self.feedback, self._complain_of_version),
         )
 
     def apply(self, snapshot: Snapshot) -> None:
@@ -215,6 +215,10 @@ class Configuration:
             self._complained_at[key] = self.clock()
             self.complaints[key] = complaint
             self._changed()
+
+    def _complain_of_version(self, version: str, text: str) -> None:
+        model, _, number = version.partition(":")
+        self.complain(Complaint(model, number, "", text))
 
     def _complain_of_feedback(self, text: str) -> None:
         self.complain(Complaint("", "", "", text))

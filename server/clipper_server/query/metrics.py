@@ -122,10 +122,10 @@ class ApplicationMetrics:
         outcomes: Sequence[Outcome],
         confidence: float | None = None,
     ) -> None:
-        """Count what became of one input at each of the arms that were asked."""
+        """Count what became of one input at each of the arms that were asked: all, or the first ones."""
         if confidence is not None:
             self.confidence.observe(confidence)
-        for arm, task, outcome in zip(decision.arms, tasks, outcomes, strict=True):
+        for arm, task, outcome in zip(decision.arms, tasks, outcomes, strict=False):
             metrics = self.arms[arm.name]
             metrics.chosen += 1
             if isinstance(outcome, Fault):

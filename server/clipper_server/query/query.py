@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
 from .asked import ask
@@ -37,6 +38,7 @@ class Parts(NamedTuple):
     shadows: Shadows
     learned: Learned
     feedback: Feedback
+    complain: Callable[[str, str], None]
 
 
 class Asked(Protocol):
@@ -102,9 +104,7 @@ class Query:
             self._samples = application.parts.shadows.sample(decision, request.tensors)
         if self._inputs <= SMALL:
             for tensor in request.tensors:
-                for queue in queues:
-                    task = ask(self, application.parts.cache, queue, tensor, request.raw, request.cached)
-                    self._tasks.append(task)
+                self._ask(request, tensor)
             self._missing -= 1
             if self._missing:
                 application.parts.deadlines.watch(self)
@@ -119,14 +119,17 @@ class Query:
             for tensor in request.tensors:
                 if self.finished:  # the deadline has come, or the client has gone
                     return
-                for queue in self._queues:
-                    cache = self.application.parts.cache
-                    self._tasks.append(ask(self, cache, queue, tensor, request.raw, request.cached))
+                self._ask(request, tensor)
                 yield
             self.settled()
         except Exception:
             self.finished = True
             self._give([self.application.broken()])
+
+    def _ask(self, request: Request, tensor: Tensor) -> None:
+        cache = self.application.parts.cache
+        for queue in self._queues:
+            self._tasks.append(ask(self, cache, queue, tensor, request.raw, request.cached))
 
     def wait_for(self, task: Task) -> None:
         if self not in task.waiters:  # as when one input is there twice
@@ -223,11 +226,17 @@ class Query:
         """To the shadows, what was answered."""
         samples, self._samples = self._samples, None
         if samples and len(answers) == self._inputs:
-            application = self.application
+            asked = [(each, self._task_at(each.row, each.place)) for each in samples]
             said = [answer.query_id for answer in answers]
+            application = self.application
             application.parts.shadows.answered(
-                samples, self._tasks, said, application.name, self.deadline - self.received_at
+                asked, said, application.name, self.deadline - self.received_at
             )
+
+    def _task_at(self, i: int, place: int) -> Task | None:
+        """What was asked of that arm for this input."""
+        at = i * len(self._queues) + place
+        return self._tasks[at] if at < len(self._tasks) else None
 
     def _tasks_of(self, i: int) -> list[Task]:
         """What was asked for this input. At the deadline perhaps nothing was, yet."""
@@ -240,19 +249,22 @@ class Query:
     def _answer_to(self, i: int, now: float, decided: bool = False) -> Answer:
         application = self.application
         decision = self._decision
-        version = self._queues[0].spec.version if self._queues else ""
+        version = ""
         tasks = self._tasks_of(i)
         outcomes = [self._outcome(task, now, decided) for task in tasks]
         query_id = application.parts.next_id()
         choice = token = None
+        partial = False
         if not outcomes:
             outcome: Outcome = application.unlinked()
         else:
-            outcome, confidence, used = self._policy.combine(decision, outcomes)
+            outcome, confidence, used, place, partial = self._policy.combine(decision, outcomes)
+            version = self._queues[place or 0].spec.version
             if self._policy.choice or decision.sides:
-                model = self._queues[0].name if len(outcomes) == 1 and confidence is None else None
+                model = None if place is None else self._queues[place].name
                 choice = Choice(model, confidence, len(outcomes), used)
-                application.metrics.chose(decision, tasks, outcomes, confidence if used else None)
+                agreed = confidence if used and place is None else None
+                application.metrics.chose(decision, tasks, outcomes, agreed)
                 for side, task, found in zip(decision.sides, tasks, outcomes, strict=False):
                     if side is not None:
                         side.add(task, found)
@@ -262,10 +274,9 @@ class Query:
                     decision,
                     tasks,
                     outcomes,
-                    combined=confidence is not None,
+                    combined=place is None,
                     took_s=now - self.received_at,
                 )
-        partial = False
         for task in tasks:
             if task.dispatch is not None and task.dispatch.partial:
                 partial = True

@@ -81,6 +81,21 @@ class ModelQueue:
         self.ready.append(replica)
         self.pump_soon()
 
+    @property
+    def able(self) -> bool:
+        """There is a replica that could answer, or one that comes where it is asked for."""
+        return bool(self.ready) or self.spec.wakes
+
+    def takes_s(self, objective_s: float, now: float) -> float | None:
+        """In how long one that comes now would have its outcome, by the 99th percentile of what the model
+        takes; None where nobody knows.
+        """
+        wait_s = self.admission.wait_s(objective_s, now)
+        if wait_s is None:
+            return None
+        table = self.ready[0].table
+        return wait_s + table.overhead_s + (table.p99(1.0) or 0.0) - (table.mean(1.0) or 0.0)
+
     # In
 
     def put(self, task: Task, now: float) -> None:
@@ -317,6 +332,10 @@ class ModelQueue:
                 then += f", and has been with one for {1000 * (now - dispatch.sent_at):.0f} ms"
             message = f"{self} did not answer within the latency objective: the query {then}."
             return Fault("deadline", message)
+        return self.why_unable()
+
+    def why_unable(self) -> Fault:
+        """Why there is no replica that could answer."""
         if self.starting:
             return Fault("starting", f"The replicas of {self} are still loading the model.")
         if self.spec.wakes:

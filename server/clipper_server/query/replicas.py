@@ -231,18 +231,21 @@ class Replica(asyncio.BufferedProtocol):
             self._write(wire.Backlog())
 
     def _on_reply(self, reply: wire.Reply, body: memoryview) -> None:
-        turn = 0 if self.concurrency == 1 else self._place(reply.id)
+        several = self.concurrency > 1
+        turn = self._place(reply.id) if several else 0
         if not self._ids or self._ids[turn] != reply.id:
             raise WireError(f"It answered batch {reply.id}, whose turn it is not.")
         dispatch = self.in_flight[turn]
         outcomes = door.outcomes(reply, body, dispatch.tasks)
         self._earn(reply.credits, answered=1)
-        dispatch.at_once = max(dispatch.at_once, min(len(self._ids), self.concurrency))
+        if several:
+            dispatch.at_once = max(dispatch.at_once, min(len(self._ids), self.concurrency))
+        if reply.partial:
+            dispatch.partial = True
         del self.in_flight[turn], self._ids[turn]
         now = self._registry.clock()
         dispatch.replied_at = self._began_at = now
         dispatch.compute_s = reply.compute_s
-        dispatch.partial = reply.partial
         if self._calls:
             self._let_go([id for id, call in self._calls.items() if call.batch == reply.id])
         self.metrics.answered += dispatch.size

@@ -39,7 +39,8 @@ class Choice(NamedTuple):
     """What a policy that has a choice did for one answer.
 
     `model` is the version that answered; None where several were combined. `confidence` is the part of the
-    weight that agrees; None where one answered. Of the arms that were `asked`, `used` are in the answer.
+    weight that agrees, or what the model of a cascade says of itself; None where there is none. Of the arms
+    that were `asked`, `used` are in the answer.
     """
 
     model: str | None
@@ -53,7 +54,7 @@ class Answer(NamedTuple):
 
     `version` is the model's that answered, or was to answer. Without a choice among models `choice` is None.
     By its `token` feedback is given, where the application collects any. It is `partial` where a pipeline
-    did without the output of a model that it called.
+    did without the output of a model that it called, or a cascade without that of a model that it wanted.
     """
 
     query_id: int

@@ -115,22 +115,21 @@ class Shadows:
 
     def answered(
         self,
-        samples: Sequence[Sample],
-        tasks: Sequence[Task],
+        asked: Sequence[tuple[Sample, Task | None]],
         answers: Sequence[int],
         application: str,
         objective_s: float,
     ) -> None:
-        """The answers, with these query ids, are on their way. `tasks` are those of each row, arm by arm."""
-        width = len(tasks) // len(answers)
+        """The answers, with these query ids, are on their way. With each sample comes what its arm was asked,
+        None where it was not.
+        """
         now = self.clock()
-        for sample in samples:
-            place = sample.row * width + sample.place
+        for sample, task in asked:
             if len(self._due) >= MAX_OPEN:
                 self._leave_out(sample.shadow, "too_many")
-            elif width and place < len(tasks):
-                asked = _Asked(sample, tasks[place], answers[sample.row], application, objective_s)
-                self._due.append((asked, now))
+            elif task is not None:
+                due = _Asked(sample, task, answers[sample.row], application, objective_s)
+                self._due.append((due, now))
                 if len(self._due) == 1:
                     self._loop.call_soon(self._go_on)
 

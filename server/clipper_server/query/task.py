@@ -20,7 +20,8 @@ Outcome = Output | Fault
 """An output, or the reason why there is none and a sentence about it."""
 
 NOT_NEEDED = "not_needed"
-ELSEWHERE = ("overload", "starting", "no_replicas", "low_confidence", NOT_NEEDED)
+NO_TIME = "no_time"
+ELSEWHERE = ("overload", "starting", "no_replicas", "low_confidence", NOT_NEEDED, NO_TIME)
 """Reasons for having no output that are no error of the model: it was not asked, or nobody waited for it."""
 
 GONE = Tensor(b"", (), "")

@@ -40,7 +40,12 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
     voting = ("--vote", "digits,other", "--min-confidence", "0.9", "--early")
     assert "a vote of digits, other, with the default output below" in run("policy", "digits", *voting).stdout
     assert run("predict", "digits", "[4]", code=3).stdout == "-1\n"
+    cascading = ("--cascade", "digits, other", "--below", "0.9", "--rule", "max")
+    assert "which goes on below a confidence of 0.9" in run("policy", "digits", *cascading).stdout
+    assert json.loads(run("policy", "digits", "--json").stdout)["policy"]["rule"] == "max"
     for wrong, why in (
+        (("--cascade", "digits,other"), "--cascade needs --below"),
+        (("--below", "0.9"), "are options of --cascade"),
         (("--split", "digits=half"), "arms with their shares"),
         (("--sticky",), "an option of --split"),
         (("--early",), "options of --vote"),

@@ -18,8 +18,8 @@ from .parameters import Who
 
 
 class NewPolicy(Body):
-    """`kind` is split, vote, greedy, ucb, thompson, exp3 or lints, beside its options; null: the first linked
-    model answers.
+    """`kind` is split, vote, cascade, greedy, ucb, thompson, exp3 or lints, beside its options; null: the
+    first linked model answers.
     """
 
     policy: dict[str, Any] | None
@@ -53,9 +53,9 @@ class Policies:
         except msgspec.ValidationError as error:
             raise BadRequest(
                 f"{error}. A policy is of the kind split, with `weights` and `sticky`; vote, with `arms`, "
-                "`weights`, `learned`, `forget`, `min_confidence`, `early` and `missing`; or one that "
-                "learns: greedy, ucb, with `c`, thompson, exp3, with `eta`, or lints, with `features`, each "
-                "with `arms`, `explore` and `forget`."
+                "`weights`, `learned`, `forget`, `min_confidence`, `early` and `missing`; cascade, "
+                "with `arms`, `below` and `rule`; or one that learns: greedy, ucb, with `c`, thompson, exp3, "
+                "with `eta`, or lints, with `features`, each with `arms`, `explore` and `forget`."
             ) from None
         await self._control.policies.set(name, spec, x_clipper_who, new.message)
         return await self.policy(name)

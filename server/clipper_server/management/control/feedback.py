@@ -8,7 +8,7 @@ from collections.abc import Callable
 from clipper_container.errors import BadRequest
 
 from ...feedback import FeedbackSpec
-from ...policies import in_words, learns
+from ...policies import CascadeSpec, in_words, learns
 from ...snapshot import ApplicationSpec
 from ..state import State
 from . import find
@@ -34,6 +34,12 @@ class Feedback:
         found = find.application(self._state, application)
         if feedback is not None:
             _check(feedback)
+            if isinstance(found.policy, CascadeSpec):
+                raise BadRequest(
+                    f"{application} is answered by {in_words(found.policy)}, and gives the harder inputs to "
+                    "the later models: feedback could not compare them. Give it another policy first, with "
+                    "set_policy."
+                )
             check_default_reward(found.policy, feedback)
         elif learns(found.policy):
             raise BadRequest(

@@ -12,6 +12,7 @@ from clipper_container.errors import BadRequest
 from ...features import MAX_FEATURES, MAX_WEIGHED
 from ...feedback import FeedbackSpec
 from ...policies import (
+    CascadeSpec,
     Exp3Spec,
     LearnerSpec,
     LinTSSpec,
@@ -62,6 +63,8 @@ class Policies:
             policy = msgspec.structs.replace(policy, salt=f"{application}#{HASH}" if policy.sticky else "")
         elif isinstance(policy, VoteSpec):
             _check_vote(policy)
+        elif isinstance(policy, CascadeSpec):
+            _check_cascade(policy, found)
         elif isinstance(policy, LearnerSpec):
             _check_learner(policy)
         if isinstance(policy, LinTSSpec):
@@ -203,6 +206,19 @@ def _check_vote(policy: VoteSpec) -> None:
         raise BadRequest(
             f"min_confidence is {least:g}, and one arm alone has {lowest:.3g} of the weight: it would never "
             "matter. Raise it, or leave it out."
+        )
+
+
+def _check_cascade(policy: CascadeSpec, application: ApplicationSpec) -> None:
+    if not 0 < policy.below <= 1:
+        raise BadRequest(
+            f"below is the confidence below which the next model is asked, above 0 and 1 at most, and is "
+            f"{policy.below:g}."
+        )
+    if application.feedback is not None:
+        raise BadRequest(
+            f"{application.name} collects feedback, by which models are compared, and a cascade gives "
+            "the harder inputs to the later ones. End it first, with stop_feedback."
         )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from ..task import Outcome, Task
+from ..task import Outcome, Output, Task
 
 
 class Arm(NamedTuple):
@@ -55,11 +55,17 @@ class Decision(NamedTuple):
 
 
 class Combined(NamedTuple):
-    """One outcome of the arms', the part of all the weight that is behind it, and of how many it is."""
+    """One outcome of the arms', the confidence that there is in it, and of how many it is.
+
+    `place` is whose it is among the decision's arms; None where several were combined. It is `partial` where
+    another one was wanted, which had none.
+    """
 
     outcome: Outcome
     confidence: float | None = None
     used: int = 1
+    place: int | None = None
+    partial: bool = False
 
 
 Able = Callable[[Arm], bool]
@@ -69,7 +75,8 @@ Able = Callable[[Arm], bool]
 class Policy(Protocol):
     """`arms` are all that it may choose. Answers tell what was chosen where there is a `choice`.
 
-    `sticky`: it wants to know for which unit a request is. `early`: `certain` is worth asking.
+    `sticky`: it wants to know for which unit a request is. `early`: `certain` is worth asking. `steps`: a
+    decision's arms are asked one after the other, while what came is not `enough`.
     """
 
     @property
@@ -80,6 +87,8 @@ class Policy(Protocol):
     def sticky(self) -> bool: ...
     @property
     def early(self) -> bool: ...
+    @property
+    def steps(self) -> bool: ...
 
     def decide(self, unit: str | None, able: Able, context: str = "", features: bytes = b"") -> Decision:
         """Which arms a request asks; none: the default output. `context` is what may tell one request from
@@ -87,10 +96,19 @@ class Policy(Protocol):
         """
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
-        """One outcome for one input, of those of the arms that it was asked of, in their order.
+        """One outcome for one input, of those of the arms that it was asked of, in their order: of all, or
+        of the first ones where the policy `steps`.
 
         Called when all have come, or at the deadline, with a fault for each that is missing.
         """
 
     def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
         """Whether what has not come yet, None, could not change the answer."""
+
+
+@runtime_checkable
+class Stepping(Policy, Protocol):
+    """One that `steps`."""
+
+    def enough(self, version: str, output: Output) -> bool:
+        """Whether no other arm needs to be asked, as that version has said this."""

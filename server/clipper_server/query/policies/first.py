@@ -11,7 +11,7 @@ from . import Able, Arm, Combined, Decision
 class First:
     """The first of the arms, whether it has replicas or not."""
 
-    choice = sticky = early = False
+    choice = sticky = early = steps = False
 
     def __init__(self, arms: Sequence[str]) -> None:
         self.arms = [Arm.of(name) for name in arms[:1]]
@@ -21,7 +21,7 @@ class First:
         return self._decision
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
-        return Combined(outcomes[0])
+        return Combined(outcomes[0], None, 1, 0)
 
     def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
         return False

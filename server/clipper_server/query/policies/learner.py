@@ -18,7 +18,7 @@ class Learner:
     An arm that has no part in a row yet has what the others have in the mean.
     """
 
-    choice, sticky, early = True, False, False
+    choice, sticky, early, steps = True, False, False, False
 
     def __init__(self, spec: LearnerSpec, rows: Rows, chance: Callable[[], float] = random.random) -> None:
         self.arms = [Arm.of(name) for name in spec.arms]
@@ -46,7 +46,7 @@ class Learner:
         return deal
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
-        return Combined(outcomes[0])
+        return Combined(outcomes[0], None, 1, 0)
 
     def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
         return False

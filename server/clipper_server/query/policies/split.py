@@ -14,7 +14,7 @@ from .deal import Deal, of_those_able
 class Split:
     """`chance` draws a number from [0, 1)."""
 
-    choice, early = True, False
+    choice, early, steps = True, False, False
 
     def __init__(self, spec: SplitSpec, chance: Callable[[], float] = random.random) -> None:
         self._weights = [(Arm.of(name), weight) for name, weight in spec.weights.items()]
@@ -32,7 +32,7 @@ class Split:
         return deal.by_chance(self._chance())
 
     def combine(self, decision: Decision, outcomes: Sequence[Outcome]) -> Combined:
-        return Combined(outcomes[0])
+        return Combined(outcomes[0], None, 1, 0)
 
     def certain(self, decision: Decision, outcomes: Sequence[Outcome | None]) -> bool:
         return False

@@ -38,7 +38,7 @@ class Vote:
     them, are averaged.
     """
 
-    choice, sticky = True, False
+    choice, sticky, steps = True, False, False
 
     def __init__(self, spec: VoteSpec, rows: Rows | None = None) -> None:
         self.arms = [Arm.of(name) for name in spec.arms]

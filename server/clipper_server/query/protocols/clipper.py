@@ -154,11 +154,13 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+_COUNTS = b',"models":{"asked":%d,"used":%d}'
+
+
 def _of(choice: Choice) -> bytes:
     """What an answer tells of the choice that was made for it."""
-    if choice.model is not None:
-        return b',"model":%b' % msgspec.json.encode(choice.model)
-    counts = b',"models":{"asked":%d,"used":%d}' % (choice.asked, choice.used)
-    if choice.confidence is None:
-        return counts
-    return b',"confidence":%b%b' % (msgspec.json.encode(round(choice.confidence, 6)), counts)
+    model, confidence, asked, used = choice
+    told = b"" if model is None else b',"model":%b' % msgspec.json.encode(model)
+    if confidence is not None:
+        told += b',"confidence":%b' % msgspec.json.encode(round(confidence, 6))
+    return told if model is not None and asked == 1 else told + _COUNTS % (asked, used)

@@ -5,9 +5,11 @@ is a version of the model that it is linked to. The first dimension of the input
 
 A default output is an answer like any other, marked by the header X-Default-Answer and by the parameter
 `defaults`, which has the reason for each input, by position. Where a policy has a choice, the parameters say
-what it chose: `model`, or `confidence` and `used` for each input, of so many `asked`. Where the application
-collects feedback, `feedback_token` has a token for each input, or null. `partial` says of each, where
-one is, whether a pipeline did without the output of a model that it called.
+what it chose: `model`, or `models` for each input where they are several, with the `confidence` of a cascade
+in each; or `confidence` and `used` for each input, of so many `asked`. Where the application collects
+feedback, `feedback_token` has a token for each input, or null. `partial` says of each, where one is, whether
+a pipeline did without the output of a model that it called, or a cascade without that of a model that it
+wanted.
 
 Outputs that JSON cannot have, FP16 and bytes that are no text, are binary even where JSON was asked for.
 """
@@ -265,11 +267,15 @@ def _chosen(answers: Sequence[Answer]) -> dict[str, Any]:
     """The parameters that tell of the choice that was made for all inputs of a request."""
     found: dict[str, Any] = {}
     choices = [answer.choice for answer in answers if answer.choice is not None]
-    if choices and choices[0].model is not None:
-        found["model"] = choices[0].model
-    elif choices:
-        found["confidence"] = [choice.confidence for choice in choices]
+    models = [choice.model for choice in choices]
+    confidences = [choice.confidence for choice in choices]
+    if choices and models[0] is None:
+        found["confidence"] = confidences
         found.update(asked=choices[0].asked, used=[choice.used for choice in choices])
+    elif choices:
+        found.update({"model": models[0]} if len(set(models)) == 1 else {"models": models})
+        if any(confidence is not None for confidence in confidences):
+            found["confidence"] = confidences
     tokens = [answer.token for answer in answers]
     if any(tokens):
         found["feedback_token"] = tokens
