@@ -35,7 +35,7 @@ LASTING := $(wildcard notebooks/11_*.ipynb)
 # Continuous integration runs all in four parts: those that mostly wait for the Docker engine, beside them two lanes
 # of those that compare no times, or such as are far apart, and the rest.
 ON_DOCKER := $(wildcard notebooks/11_*.ipynb exercises/solutions/11_*.ipynb) $(LASTING)
-LANE_1 := $(wildcard notebooks/09_*.ipynb notebooks/10_*.ipynb $(patsubst %,exercises/solutions/%_*.ipynb,03 05 09 10 12))
+LANE_1 := $(wildcard $(patsubst %,notebooks/%_*.ipynb,09 10 18) $(patsubst %,exercises/solutions/%_*.ipynb,03 05 09 10 12 18))
 LANE_2 := $(wildcard $(patsubst %,notebooks/%_*.ipynb,00 01 03 15 16) $(patsubst %,exercises/solutions/%_*.ipynb,01 04 06 07 08 14 15 16))
 ALONE := $(filter-out $(ON_DOCKER) $(LANE_1) $(LANE_2),$(wildcard notebooks/*.ipynb exercises/solutions/*.ipynb))
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120

@@ -23,8 +23,9 @@ def images(
 ) -> Drawing:
     """Each row of pixels as a picture, dark on white, with its label, and with a model's answer below.
 
-    A row is as many numbers as a square has, or has a row of its own for each line of pixels. An answer that
-    is the label has a ✓ behind it, and another one a ✗. Answers of several models have their names:
+    A row is as many numbers as a square has, or has a row of its own for each line of pixels. A picture that
+    is wider than high is as high as the others, where there is room. An answer that is the label has a ✓
+    behind it, and another one a ✗. Answers of several models have their names:
     `answers={"bayes": [...], "svm": [...]}`. Raises BadRequest where there is nothing to draw.
     """
     pictures = [_pixels(row) for row in rows]
@@ -42,7 +43,8 @@ def images(
     dark = max((value for picture in pictures for line in picture for value in line), default=0) or 1.0
     captions = [_captions(i, truth, said) for i in range(len(pictures))]
     widest = max((len(words) for caption in captions for words, _ in caption), default=0)
-    wide = max(_SIDE, LETTER * widest) + _GAP
+    breadth = max(map(_breadth, pictures))
+    wide = max(breadth, LETTER * widest) + _GAP
     high = _SIDE + ROW * len(captions[0]) + _GAP
     across = max(1, int((WIDTH - 2 * MARGIN + _GAP) // wide))
     nodes: list[Markup] = []
@@ -87,8 +89,13 @@ def _captions(i: int, truth: list[str], said: Mapping[str, list[str]]) -> list[t
     return found
 
 
+def _breadth(picture: list[list[float]]) -> float:
+    return min(WIDTH - 2 * MARGIN, _SIDE * max(1.0, max(map(len, picture)) / len(picture)))
+
+
 def _painted(picture: list[list[float]], x: float, y: float, dark: float) -> list[Markup]:
-    size = _SIDE / max(len(picture), max(map(len, picture)))
+    breadth = _breadth(picture)
+    size = min(_SIDE / len(picture), breadth / max(map(len, picture)))
     shades: dict[int, str] = {}
     for line, values in enumerate(picture):
         for column, value in enumerate(values):
@@ -101,4 +108,4 @@ def _painted(picture: list[list[float]], x: float, y: float, dark: float) -> lis
         for shade, path in sorted(shades.items())
     ]
     frame = f"stroke: {GREY}"
-    return [element("rect", x=x, y=y, width=_SIDE, height=_SIDE, fill="#ffffff", style=frame), *paths]
+    return [element("rect", x=x, y=y, width=breadth, height=_SIDE, fill="#ffffff", style=frame), *paths]

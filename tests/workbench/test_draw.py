@@ -177,6 +177,14 @@ def test_right_and_wrong_answers_differ_by_more_than_colour() -> None:
     assert shades == ["0.3125", "0.6875", "1", "1"]
 
 
+@pytest.mark.parametrize(("columns", "size"), [(8, 6.0), (24, 6.0), (4, 6.0), (496, 1.0)])
+def test_a_wide_picture_is_as_high_as_others_where_there_is_room(columns: int, size: float) -> None:
+    drawing = draw.images([[[1] * columns] * 8])
+    assert widths(drawing)[-1] == pytest.approx(max(48, size * columns))
+    (path,) = [node.attrib["d"] for node in read(drawing).iter(f"{SVG}path")]
+    assert path.count(f"h{size:g}v{size:g}") == 8 * columns
+
+
 @pytest.mark.parametrize(
     ("draws", "says"),
     [
