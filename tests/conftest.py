@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import uvicorn.server
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from clipperlab import ClipperConnection, ClipperException
@@ -24,6 +25,13 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take long")
     parser.addoption("--reversed", action="store_true", help="run the last test first: none may need another")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Properties have a quarter of their examples every day."""
+    if not config.getoption("--slow"):
+        settings.register_profile("everyday", max_examples=25)
+        settings.load_profile("everyday")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

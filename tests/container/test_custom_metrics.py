@@ -95,6 +95,7 @@ def custom(conn: ClipperConnection) -> dict[tuple[str, str], float]:
     }
 
 
+@pytest.mark.slow
 def test_what_a_model_measures_is_on_metrics(conn: ClipperConnection) -> None:
     conn.register_application("measuring", "doubles", -1, 20_000_000)
     deploy_python_closure(conn, "measuring", 1, "doubles", measuring, batching="off")

@@ -73,6 +73,7 @@ def test_the_command_tells_what_it_kept(tmp_path: Path) -> None:
     assert result.stdout.count("rename yours:\n  README.md\n") == 1
 
 
+@pytest.mark.slow
 def test_the_command_opens_the_overview_with_lesson_00(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

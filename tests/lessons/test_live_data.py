@@ -373,6 +373,7 @@ def test_a_database_whose_consumer_is_killed_again_and_again(
     assert db.execute("SELECT DISTINCT reason FROM predictions").fetchall() == [("",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
 def test_a_consumer_ends_when_told(
     server: redis.Redis, redis_url: str, cluster: ClipperConnection, told: signal.Signals
@@ -384,6 +385,7 @@ def test_a_consumer_ends_when_told(
         assert process.wait(60) == -told
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("redis_url", "dsn")
 def test_servers_end_when_their_owner_is_killed() -> None:
     """The owner is a program that makes both and is then killed, as a kernel may be."""
@@ -415,6 +417,7 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return [process for process in every if str(folder) in " ".join(process.info["cmdline"] or [])]
 
 
+@pytest.mark.slow
 def test_a_consumer_of_rows_ends_when_its_database_is_gone(cluster: ClipperConnection) -> None:
     with parts.a_postgresql() as own, psycopg.connect(own.dsn, autocommit=True) as conn:
         conn.execute(database.SCHEMA.encode())
@@ -428,6 +431,7 @@ def test_a_consumer_of_rows_ends_when_its_database_is_gone(cluster: ClipperConne
     assert b"Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_consumer_ends_when_its_server_is_gone(cluster: ClipperConnection) -> None:
     with parts.a_redis() as own:
         there = redis.Redis.from_url(own.url)

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import logging
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -457,6 +458,25 @@ def test_the_token_is_in_no_log_and_in_no_error(
     assert "Registered application a." in caplog.text
     for text in [caplog.text, *(answer.text for answer in answers)]:
         assert TOKEN not in text
+
+
+def test_openapi_says_what_routes_take_and_answer(client: httpx2.Client) -> None:
+    def named(part: object) -> set[str]:
+        return set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(part)))
+
+    described = client.get("/openapi.json").json()
+    operations = [o for path in described["paths"].values() for o in path.values()]
+    answered = {}
+    for operation in operations:
+        status, good = min(operation["responses"].items())
+        answered[operation["operationId"]] = status, good.get("content", {}).get("application/json")
+    rollouts = {"type": "array", "items": {"$ref": "#/components/schemas/Rollout"}}
+    assert answered["rollouts"] == ("200", {"schema": rollouts})
+    assert answered["deploy"] == ("202", {"schema": {"$ref": "#/components/schemas/Version"}})
+    assert answered["unregister_application"] == ("204", None)
+    assert named(described) == described["components"]["schemas"].keys()
+    taken = named([operation.get("requestBody") for operation in operations])
+    assert not taken & named(answered), "one name would be of two things"
 
 
 def test_the_token_is_in_no_picture_of_an_object(management: Served) -> None:

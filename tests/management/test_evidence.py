@@ -51,7 +51,14 @@ def rolled_back_after(
     return None
 
 
-@pytest.mark.parametrize(("share", "rate"), [(0.05, 0.05), (0.2, 0.02), (0.5, 0.3)])
+@pytest.mark.parametrize(
+    ("share", "rate"),
+    [
+        (0.05, 0.05),
+        pytest.param(0.2, 0.02, marks=pytest.mark.slow),
+        pytest.param(0.5, 0.3, marks=pytest.mark.slow),
+    ],
+)
 def test_a_canary_that_is_no_worse_is_hardly_ever_rolled_back(share: float, rate: float) -> None:
     found = [rolled_back_after(seed, share, rate, rate, 5000) for seed in range(100)]
     assert sum(each is not None for each in found) <= 4
@@ -124,7 +131,13 @@ def lower_after(
 
 
 @pytest.mark.parametrize(
-    ("share", "mean", "by"), [(0.05, 0.9, 0.02), (0.2, 0.5, 0.02), (0.05, 0.99, 0.0), (0.5, 0.02, 0.0)]
+    ("share", "mean", "by"),
+    [
+        (0.05, 0.9, 0.02),
+        pytest.param(0.2, 0.5, 0.02, marks=pytest.mark.slow),
+        pytest.param(0.05, 0.99, 0.0, marks=pytest.mark.slow),
+        pytest.param(0.5, 0.02, 0.0, marks=pytest.mark.slow),
+    ],
 )
 def test_a_canary_with_the_same_rewards_is_hardly_ever_rolled_back(
     share: float, mean: float, by: float
@@ -133,6 +146,7 @@ def test_a_canary_with_the_same_rewards_is_hardly_ever_rolled_back(
     assert sum(each is not None for each in found) <= 4
 
 
+@pytest.mark.slow
 def test_rewards_that_are_lower_by_what_is_allowed_are_let_through() -> None:
     found = [lower_after(seed, 0.5, 0.9, 0.8, 5000, by=0.1) for seed in range(100)]
     assert sum(each is not None for each in found) <= 4
@@ -144,7 +158,9 @@ def test_lower_rewards_are_seen_soon(share: float, p95: int) -> None:
     assert sum(each is None for each in found) <= 5
 
 
-@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize(
+    "share", [0.05, pytest.param(0.2, marks=pytest.mark.slow), pytest.param(0.5, marks=pytest.mark.slow)]
+)
 def test_a_drop_of_both_arms_is_no_fault_of_the_canary(share: float) -> None:
     def lost(feedback: int) -> float:
         return 0.8 if 1000 <= feedback < 2000 else 0.0

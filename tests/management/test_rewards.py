@@ -38,7 +38,10 @@ def test_means_are_those_at_the_same_shares() -> None:
     assert (found.count(True), found.count(True, 0.1), found.count(False, 0.9)) == (1000, 100, 100)
 
 
-@pytest.mark.parametrize(("joined", "unlike"), [((0.6, 0.6), False), ((0.93, 0.61), True)])
+@pytest.mark.parametrize(
+    ("joined", "unlike"),
+    [pytest.param((0.6, 0.6), False, marks=pytest.mark.slow), ((0.93, 0.61), True)],
+)
 def test_feedback_that_comes_more_often_for_one_side_is_seen(
     joined: tuple[float, float], unlike: bool
 ) -> None:

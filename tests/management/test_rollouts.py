@@ -264,7 +264,7 @@ def test_a_management_that_is_killed_goes_on_where_it_was(world: World) -> None:
     assert world.ended() == "passed"
 
 
-@pytest.mark.parametrize("rate", [0.01, 0.2])
+@pytest.mark.parametrize("rate", [0.01, pytest.param(0.2, marks=pytest.mark.slow)])
 def test_a_version_that_is_alike_is_hardly_ever_taken_back(tmp_path: Path, rate: float) -> None:
     ended = []
     for seed in range(40):
@@ -310,6 +310,7 @@ def test_a_version_with_lower_rewards_is_taken_back_with_its_numbers(tmp_path: P
     assert rail["reached"] == 1
 
 
+@pytest.mark.slow
 def test_a_version_with_the_same_rewards_gets_all_and_is_hardly_ever_taken_back(tmp_path: Path) -> None:
     ended, verdicts = [], []
     for seed in range(100):

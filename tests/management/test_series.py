@@ -218,6 +218,7 @@ def test_percentiles_lie_in_the_bucket_of_the_value(percent: int) -> None:
     assert percentile([*counts[:-1], 10**6], percent) == 1000 * LATENCIES_S[-1]
 
 
+@pytest.mark.slow
 def test_a_real_cluster_tells_it(conn: ClipperConnection) -> None:
     conn.register_application("counted", "doubles", -1, 20_000_000)
     deploy_python_closure(conn, "counted", 1, "doubles", constant(1))

@@ -217,6 +217,7 @@ def failing(inputs: list[Any]) -> list[Any]:
     raise ValueError("This version cannot.")
 
 
+@pytest.mark.slow
 def test_a_version_is_tried_beside_the_current_one_and_a_bad_one_is_taken_back(
     conn: ClipperConnection,
 ) -> None:
@@ -293,10 +294,10 @@ for function in (imports_inside, raises, ends_the_process, one_too_many):
 @pytest.mark.parametrize(
     ("function", "example", "words"),
     [
-        (imports_inside, None, "No module named 'no_such_package'"),
         (raises, [1.0], "ValueError: the model's own words"),
-        (ends_the_process, [1.0], "exit code 3"),
-        (one_too_many, [1.0], "2 outputs for 1 inputs"),
+        pytest.param(imports_inside, None, "No module named 'no_such_package'", marks=pytest.mark.slow),
+        pytest.param(ends_the_process, [1.0], "exit code 3", marks=pytest.mark.slow),
+        pytest.param(one_too_many, [1.0], "2 outputs for 1 inputs", marks=pytest.mark.slow),
     ],
 )
 def test_a_deploy_that_fails_says_why_in_the_models_words(
@@ -337,6 +338,7 @@ def needs_its_state(place: Place) -> None:
         pytest.skip("this Kubernetes cluster has no default storage class to keep the state")
 
 
+@pytest.mark.slow
 def test_a_killed_replica_comes_back(breakable: ClipperConnection, place: Place) -> None:
     first = output(breakable)
     place.kill(breakable, f"who.1.{first}")
@@ -349,6 +351,7 @@ def test_a_killed_replica_comes_back(breakable: ClipperConnection, place: Place)
     wait_for("an event of its end", told)
 
 
+@pytest.mark.slow
 def test_queries_in_flight_go_to_another_replica_when_theirs_is_killed(
     breakable: ClipperConnection, place: Place
 ) -> None:
@@ -362,6 +365,7 @@ def test_queries_in_flight_go_to_another_replica_when_theirs_is_killed(
     assert None not in answers
 
 
+@pytest.mark.slow
 def test_a_killed_query_frontend_comes_back_at_its_address(
     breakable: ClipperConnection, place: Place
 ) -> None:
@@ -371,6 +375,7 @@ def test_a_killed_query_frontend_comes_back_at_its_address(
     assert breakable.get_query_addr() == address
 
 
+@pytest.mark.slow
 def test_without_management_queries_are_answered_and_connect_restarts_it(
     breakable: ClipperConnection, place: Place
 ) -> None:

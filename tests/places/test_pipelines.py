@@ -42,6 +42,7 @@ def test_a_pipeline_asks_its_models_and_explains_itself(conn: ClipperConnection)
     assert info["used_by"] == ["p-both:1"]
 
 
+@pytest.mark.slow
 def test_a_stage_is_replaced_and_rolled_back_under_a_pipeline_without_a_failed_query(
     conn: ClipperConnection,
 ) -> None:

@@ -86,7 +86,9 @@ def test_clients_that_ask_again_at_once_share_a_batch(batching: BatchingSpec) ->
     run(main())
 
 
-@pytest.mark.parametrize("rate", [20, 100, 500, 3000])
+@pytest.mark.parametrize(
+    "rate", [20, pytest.param(100, marks=pytest.mark.slow), pytest.param(500, marks=pytest.mark.slow), 3000]
+)
 def test_clients_that_come_of_themselves_do_not_wait_longer_for_it(rate: int) -> None:
     async def mean_s(hold: bool) -> float:
         loop = asyncio.get_running_loop()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 
+import pytest
+
 from clipper_container.inputs import Tensor
 from clipper_server.policies import VoteSpec
 from clipper_server.query.application import Application
@@ -74,6 +76,7 @@ def p99(took: list[float]) -> float:
     return took[int(0.99 * len(took))]
 
 
+@pytest.mark.slow
 def test_one_straggler_of_eight_costs_no_time_and_little_accuracy() -> None:
     async def with_straggler(times: float) -> tuple[float, float, float]:
         configuration, application = ensemble(8)

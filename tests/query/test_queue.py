@@ -293,7 +293,7 @@ def test_under_overload_capacity_is_used_and_the_rest_is_told_at_once() -> None:
         loop = asyncio.get_running_loop()
         queue = new_queue()
         FakeReplica(queue, cost_s=sleeper, measured=[(1, 0.001), (2, 0.002), (4, 0.004)])
-        seconds = 10
+        seconds = 3
         waits: dict[str, list[float]] = {"ok": [], "overload": [], "deadline": []}
 
         async def client() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from clipperlab import ClipperConnection
 from tests.tools.fuzz.http import fuzz
 from tests.tools.fuzz.requests import request
@@ -16,6 +18,7 @@ def test_a_seed_gives_the_same_requests() -> None:
     assert several != [request(other) for _ in range(100)]
 
 
+@pytest.mark.slow
 def test_no_request_costs_the_neighbour_an_answer(conn: ClipperConnection) -> None:
     seen = fuzz(conn, 3000, seed=16)
     assert not seen.faults

@@ -104,6 +104,11 @@ def test_a_deploy_that_could_answer_nothing_is_refused() -> None:
     deploy_sklearn_model(conn, "m", 1, "json", pipeline(), lambda model, inputs: inputs)
     with pytest.raises(BadRequest, match=r"An ONNX model takes arrays.* func\(session, inputs\)"):
         deploy_onnx_model(conn, "m", 1, "dataframe", b"onnx")
+
+
+@pytest.mark.slow
+def test_a_torch_module_takes_no_data_frames() -> None:
+    conn: Any = _Recorder()
     torch: Any = pytest.importorskip("torch")
     with pytest.raises(BadRequest, match=r"A PyTorch module takes arrays.* func\(model, inputs\)"):
         deploy_pytorch_model(conn, "m", 1, "dataframe", None, torch.nn.Linear(1, 1))

@@ -36,6 +36,7 @@ def test_an_object_has_its_deployer(value: Any, call: str) -> None:
     assert found.call == call
 
 
+@pytest.mark.slow
 def test_a_torch_module_has_its_deployer() -> None:
     torch: Any = pytest.importorskip("torch")
     assert need_kind(torch.nn.Linear(1, 1)).call == "pytorch.deploy_pytorch_model"

@@ -226,7 +226,9 @@ TOLD = [
 ]
 
 
-@pytest.mark.parametrize("width", [240, 360, 560, 1280])
+@pytest.mark.parametrize(
+    "width", [240, pytest.param(360, marks=pytest.mark.slow), pytest.param(560, marks=pytest.mark.slow), 1280]
+)
 def test_a_rollout_holds_still_and_says_how_it_stands(page: Page, width: int) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
     draw(page, "rollout", width, name="digits", rollout={})

@@ -56,6 +56,7 @@ def test_images_are_several_where_it_is_said() -> None:
     assert rows.several("ndarray", np.array([[[1, 2]]] * 2, np.uint8)) == [IMAGE, IMAGE]
 
 
+@pytest.mark.slow
 def test_a_tensor_is_an_array() -> None:
     torch: Any = pytest.importorskip("torch")
     given = torch.tensor([1.0, 2.0], requires_grad=True)

@@ -49,13 +49,25 @@ def panel(cluster: ClipperConnection) -> Iterator[Panel]:
     """A panel over a cluster with nothing in it but `app`, which asks versions 1 (current) and 2 of `m`."""
     for name in cluster.get_all_apps():
         cluster.unregister_application(name)
-    cluster.stop_all_model_containers()
+    cluster.stop_models([name for name in _models(cluster) if name != "m"])
+    if "m" not in _models(cluster):
+        deploy_python_closure(cluster, "m", 1, "doubles", constant("one"), example_input=[1.0])
+        deploy_python_closure(cluster, "m", 2, "doubles", constant("two"), make_current=False)
     cluster.register_application("app", "doubles", -1, 20_000_000)
-    deploy_python_closure(cluster, "m", 1, "doubles", constant("one"), example_input=[1.0])
-    deploy_python_closure(cluster, "m", 2, "doubles", constant("two"), make_current=False)
     cluster.link_model_to_app("app", "m")
     yield cluster._viewing.begin(Panel(cluster, {"three": constant("three")}))
     cluster._viewing.end()
+
+
+@pytest.fixture
+def changed(cluster: ClipperConnection) -> Iterator[None]:
+    """For a test that changes `m`: the next one has another."""
+    yield
+    cluster.stop_all_model_containers()
+
+
+def _models(cluster: ClipperConnection) -> list[str]:
+    return sorted({version["model_name"] for version in cluster.get_all_models(verbose=True)})
 
 
 def press(action: Action, worker: Worker, *, confirm: bool = False) -> str:
@@ -72,6 +84,7 @@ def output(connection: ClipperConnection) -> Any:
     return ask(connection, "app", {"input": [1.0]}, headers={"Cache-Control": "no-cache"}).json()["output"]
 
 
+@pytest.mark.usefixtures("changed")
 def test_the_panel_moves_between_versions_and_shows_the_python(
     cluster: ClipperConnection, panel: Panel
 ) -> None:
@@ -92,6 +105,7 @@ def test_the_panel_moves_between_versions_and_shows_the_python(
     assert output(cluster) == "one"
 
 
+@pytest.mark.usefixtures("changed")
 def test_the_panel_scales(cluster: ClipperConnection, panel: Panel) -> None:
     panel.model.replicas.value = 2
     assert panel.model.scale.line.code == "conn.set_num_replicas('m', 2, '1')"
@@ -157,6 +171,7 @@ def test_a_button_that_cannot_work_says_why(cluster: ClipperConnection, panel: P
     assert "Write a function, or fit a model" in why_not(empty.deploy.deploy)
 
 
+@pytest.mark.usefixtures("changed")
 def test_what_destroys_asks_first(cluster: ClipperConnection, panel: Panel) -> None:
     panel.model.stop.button.click()
     assert "which answers for app" in panel.model.stop._question.value
@@ -202,6 +217,7 @@ def test_the_panel_makes_and_changes_applications(cluster: ClipperConnection, pa
     assert cluster.get_all_apps() == ["app"]
 
 
+@pytest.mark.usefixtures("changed")
 def test_the_panel_deploys_what_the_notebook_made(cluster: ClipperConnection, panel: Panel) -> None:
     deploy = panel.deploy
     assert deploy.what.options == ("three (function)",)
@@ -407,6 +423,7 @@ def test_what_was_learned_is_a_live_view(cluster: ClipperConnection, panel: Pane
     wait_for("nothing to choose", lambda: view.regret.layout.display == "none", 60)
 
 
+@pytest.mark.usefixtures("changed")
 def test_a_rollout_is_started_and_steered_in_the_panel(cluster: ClipperConnection, panel: Panel) -> None:
     form, steering = panel.rollout, panel.rollout.steering
     assert form.version.value == "2"
@@ -456,6 +473,7 @@ def test_a_rollout_is_started_and_steered_in_the_panel(cluster: ClipperConnectio
     assert cluster.rollout("m").state == "aborted"
 
 
+@pytest.mark.usefixtures("changed")
 def test_a_shadow_is_started_seen_and_ended_in_the_panel(cluster: ClipperConnection, panel: Panel) -> None:
     form = panel.shadow
     assert "No version of it has been a shadow yet." in form.told.value
@@ -551,6 +569,7 @@ def _says(action: Action, words: str) -> bool:
     return words in action.why_not.value
 
 
+@pytest.mark.slow
 def test_every_view_says_what_is_wrong_and_recovers(cluster: ClipperConnection, panel: Panel) -> None:
     assert panel.banner.value == ""
     kill(pid_of(cluster, "management"))
@@ -613,6 +632,7 @@ def test_handles_are_text_where_there_is_no_notebook(cluster: ClipperConnection,
     assert "app" in cluster.application("app")._repr_html_()
 
 
+@pytest.mark.usefixtures("changed")
 def test_a_saved_notebook_says_what_a_live_view_was_and_when(
     cluster: ClipperConnection, panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -372,6 +372,7 @@ class Writer:
             self._process.stdin.close()
 
 
+@pytest.mark.slow
 def test_kills_and_what_is_sent_again_change_no_bit_of_the_sums(tmp_path: Path) -> None:
     rng = random.Random(5)
     items = [

@@ -71,7 +71,7 @@ def share(found: list[bool], start: int, end: int) -> float:
     return sum(found[start:end]) / (end - start)
 
 
-@pytest.mark.parametrize("features", [1, 8])
+@pytest.mark.parametrize("features", [1, pytest.param(8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("forget", [0, 0.001])
 def test_which_arm_is_best_for_a_query_is_found_by_its_numbers(features: int, forget: float) -> None:
     spec = LinTSSpec(["a", "b"], features=features, forget=forget)
@@ -84,6 +84,7 @@ def test_without_numbers_it_cannot_be_found() -> None:
     assert max(shares) < 0.6, shares
 
 
+@pytest.mark.slow
 def test_an_arm_that_fails_is_left_and_one_that_is_mended_comes_back() -> None:
     spec = LinTSSpec(["a", "b"], features=2)
     for seed in range(3):

@@ -94,6 +94,7 @@ def test_a_deploys_error_begins_with_the_models_own_frames(cluster: ClipperConne
     assert traceback.endswith("CancelledError: given up \\udce9")
 
 
+@pytest.mark.slow
 def test_pools_and_forks_work_as_in_a_script(cluster: ClipperConnection) -> None:
     def predict(inputs: list[str]) -> list[Any]:
         import multiprocessing
@@ -155,6 +156,7 @@ def test_pools_and_forks_work_as_in_a_script(cluster: ClipperConnection) -> None
         assert (how, answer["output"]) == (how, output), answer
 
 
+@pytest.mark.slow
 def test_what_a_model_starts_ends_with_its_replica(cluster: ClipperConnection) -> None:
     def predict(inputs: list[str]) -> list[Any]:
         import os

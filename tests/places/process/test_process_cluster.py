@@ -136,7 +136,14 @@ def test_a_replica_that_is_told_to_end_while_it_loads_ends() -> None:
 # Garbage on the wire
 
 
-@pytest.mark.parametrize("garbage", ["sizes", "another id", "bytes"])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "sizes",
+        pytest.param("another id", marks=pytest.mark.slow),
+        pytest.param("bytes", marks=pytest.mark.slow),
+    ],
+)
 def test_a_replica_that_answers_garbage_is_left_and_its_queries_go_to_another(
     cluster: ClipperConnection, garbage: str
 ) -> None:

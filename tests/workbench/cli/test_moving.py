@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from clipper_container.errors import BadRequest, NotFound
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
@@ -13,6 +15,7 @@ from tests.support.waiting import wait_for
 from tests.workbench.cli.conftest import Run
 
 
+@pytest.mark.slow
 def test_a_version_is_tried_and_rolled_out(cluster: ClipperConnection, run: Run, tmp_path: Path) -> None:
     for version in (1, 2):
         deploy_python_closure(

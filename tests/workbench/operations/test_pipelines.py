@@ -184,6 +184,7 @@ def test_a_pipeline_runs_in_this_process_where_breakpoints_hold(conn: ClipperCon
     assert seen == [("query", "serve kernel:1")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["app", "slow", "query-0"])
 def test_who_is_killed_in_mid_call_costs_no_more_than_the_objective(
     conn: ClipperConnection, made: Make, who: str
@@ -237,6 +238,7 @@ def test_a_function_that_swallows_its_end_costs_nobody_else(made: Make) -> None:
     assert ask("good")["output"] == "one"
 
 
+@pytest.mark.slow
 def test_several_at_once_of_a_model_that_computes_are_told_to_be_useless(conn: ClipperConnection) -> None:
     def compute(rows: Any) -> list[float]:
         import time
@@ -263,6 +265,7 @@ def test_several_at_once_of_a_model_that_computes_are_told_to_be_useless(conn: C
     wait_for("the panel to say so", lambda: "Deploy it without" in str(conn.get_model_info("busy", 1)))
 
 
+@pytest.mark.slow
 def test_a_used_model_that_has_no_replicas_wakes_for_a_call(conn: ClipperConnection, made: Make) -> None:
     async def answer(query: Any, models: Any) -> Any:
         return await models["sleeper"]([1.0])

@@ -169,6 +169,7 @@ def test_no_query_fails_while_the_policy_changes(conn: ClipperConnection, app: s
     assert set(said) <= {1, 2}
 
 
+@pytest.mark.slow
 def test_policies_outlive_management(conn: ClipperConnection, app: str) -> None:
     policy = P.Vote(["a", "b"], weights={"a": 2.0}, early=True, missing="mean")
     conn.set_policy(app, policy)

@@ -88,6 +88,7 @@ def dying(inputs: list[Any]) -> list[Any]:
     os._exit(3)
 
 
+@pytest.mark.slow
 def test_a_version_that_dies_with_every_query_is_taken_back(conn: ClipperConnection) -> None:
     deploy_python_closure(conn, "m", 7, "doubles", dying, make_current=False)
     with asking(conn) as said:
@@ -206,6 +207,7 @@ def test_what_makes_no_rollout_is_refused_with_a_sentence(conn: ClipperConnectio
         conn.unregister_application("second")
 
 
+@pytest.mark.slow
 def test_by_feedback_a_version_that_is_wrong_is_taken_back_and_a_right_one_gets_all(
     conn: ClipperConnection,
 ) -> None:
@@ -259,6 +261,7 @@ def labelling(conn: ClipperConnection) -> Iterator[list[Any]]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_it_outlives_management_and_a_frontend_that_are_killed(conn: ClipperConnection) -> None:
     rollout = conn.start_rollout("m", 2, steps=[0.5])
     wait_for("the new version to answer", lambda: ask(conn).get("model") == "m:2")

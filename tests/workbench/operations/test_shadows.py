@@ -136,6 +136,7 @@ def test_what_makes_no_shadow_is_refused_with_a_sentence(conn: ClipperConnection
         rollout.abort()
 
 
+@pytest.mark.slow
 def test_pairs_outlive_management_and_a_frontend_that_are_killed(conn: ClipperConnection) -> None:
     conn.start_shadow("m", 2, fraction=1)
     kill(pid_of(conn, "management"))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from types import NoneType
+from typing import Any, get_type_hints
 
 import fastapi
 import msgspec
 from fastapi import params
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import TypeAdapter
+from starlette.routing import BaseRoute
 
 from ...snapshot import Report
 from . import answers
@@ -85,13 +88,11 @@ def _of_route(method: str, path: str, endpoint: Callable[..., Any]) -> dict[str,
 
 
 def router(*routes: Route, dependencies: Sequence[params.Depends] = ()) -> fastapi.APIRouter:
-    """Of routes under `/api/v1`, each described."""
+    """Of routes under `/api/v1`, each described, but for what it answers: `App.openapi` looks that up."""
     found = fastapi.APIRouter(dependencies=dependencies)
     for method, path, endpoint, status in routes:
-        described = _of_route(method, path, endpoint)
-        found.add_api_route(
-            path, _in_json(endpoint, status), methods=[method], status_code=status, **described
-        )
+        described = _of_route(method, path, endpoint) | {"methods": [method], "status_code": status}
+        found.add_api_route(path, _in_json(endpoint, status), response_model=None, **described)
     return found
 
 
@@ -117,16 +118,42 @@ def _body(media_type: str, content: dict[str, Any]) -> dict[str, Any]:
 
 
 class App(fastapi.FastAPI):
-    """Its OpenAPI has what an error is, and not the 422 that FastAPI puts into it: here that is a 400."""
+    """Its OpenAPI has what an error is, and not the 422 that FastAPI puts into it: here that is a 400.
+
+    What routes answer is looked up when somebody asks for it: it would be half of the work of a start.
+    """
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._included: list[BaseRoute] = []
+
+    def include_router(self, router: fastapi.APIRouter, **given: Any) -> None:
+        super().include_router(router, **given)
+        self._included += router.routes
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             described = super().openapi()
-            for operations in described["paths"].values():
-                for operation in operations.values():
-                    operation["responses"].pop("422", None)
+            operations = {o["operationId"]: o for path in described["paths"].values() for o in path.values()}
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
             schemas = described["components"]["schemas"]
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
+            found, answered = TypeAdapter.json_schemas(
+                [(answer, "serialization", TypeAdapter(kind)) for answer, kind in self._answers()],
+                ref_template="#/components/schemas/{model}",
+            )
+            for ((name, status), _), schema in found.items():
+                operations[name]["responses"][status]["content"]["application/json"]["schema"] = schema
+            schemas |= answered["$defs"]
             schemas["Error"] = TypeAdapter(answers.Error).json_schema()
         return super().openapi()
+
+    def _answers(self) -> Iterator[tuple[tuple[str, str], Any]]:
+        """What answers in JSON, of the routes that `router` has made: name and status, and the type."""
+        for route in self._included:
+            if isinstance(route, APIRoute) and route.response_model is None:
+                kind = get_type_hints(route.endpoint)["return"]
+                if not isinstance(kind, type) or not issubclass(kind, (fastapi.Response, NoneType)):
+                    yield (route.name, str(route.status_code)), kind
