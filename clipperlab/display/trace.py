@@ -93,9 +93,11 @@ def _rows(
     legs: list[dict[str, Any]], end_ms: float, name: str = ""
 ) -> Iterator[tuple[str, dict[str, float]]]:
     """Name and parts of each leg that has a batch, and of its calls below it."""
+    versions = [leg["version"] for leg in legs]
     for i, leg in enumerate(legs):
         if leg["batch"] is not None:
-            number = f" ({i + 1})" if [each["version"] for each in legs].count(leg["version"]) > 1 else ""
+            which = versions[: i + 1].count(leg["version"])
+            number = f" ({which})" if versions.count(leg["version"]) > 1 else ""
             yield f"{name}{leg['version']}{number}", _parts(leg["batch"], end_ms, leg)
             yield from _rows(leg["calls"], end_ms, f"{name}└ ")
 

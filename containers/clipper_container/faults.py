@@ -49,8 +49,8 @@ def call_failed(error: Exception) -> Fault:
         if not frame.filename.startswith(_OURS):
             where = f", in line {frame.lineno} ({safe(frame.name, _LINE)})"
     if isinstance(error, CallFailed):
-        return Fault("call_failed", safe(f"{told(error)[len('CallFailed: ') :]}{where}"))
-    return Fault("model_error", safe(f"The pipeline raised {told(error)}{where}"))
+        return Fault("call_failed", safe(f"{told(error)[len('CallFailed: ') :].rstrip('.')}{where}."))
+    return Fault("model_error", safe(f"The pipeline raised {told(error)}{where}."))
 
 
 def bad_output(text: str, most: int = MOST) -> Fault:

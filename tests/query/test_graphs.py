@@ -34,7 +34,13 @@ class Model:
     closed = False
 
     def __init__(
-        self, configuration: Configuration, spec: VersionSpec, takes_s: float, *, fails: bool = False
+        self,
+        configuration: Configuration,
+        spec: VersionSpec,
+        takes_s: float,
+        *,
+        fails: bool = False,
+        measured: bool = True,
     ) -> None:
         self.called: list[str] = []
         self._spec = spec
@@ -46,7 +52,7 @@ class Model:
         self.replica = Replica(configuration, configuration.replicas)
         self.replica.connection_made(cast(asyncio.BaseTransport, self))
         self.send(wire.Hello(wire.WIRE_VERSION, spec.model, spec.model, "1", "0", 1))
-        self.send(wire.Ready([(1.0, min(takes_s, 0.1))]))
+        self.send(wire.Ready([(1.0, min(takes_s, 0.1))] if measured else []))
         self.send(wire.Credit(max(2, spec.concurrency)))
 
     # The frontend's end
@@ -225,5 +231,18 @@ def test_stages_share_the_time_that_is_left(stages: list[list[str]], late: set[s
         assert trace is not None
         (leg,) = describe(trace, "0")["models"]
         assert {call["version"][0] for call in leg["calls"] if call["fault"]} == late
+
+    run(main())
+
+
+def test_a_stage_of_which_nothing_is_known_has_its_time_too() -> None:
+    async def main() -> None:
+        configuration = served({"a": ["b", "c"], "b": [], "c": []}, stages=[["b"], ["c"]])
+        InTurn(configuration, spec_of(configuration, "a"), 0.0)
+        Model(configuration, spec_of(configuration, "b"), 0.05, measured=False)
+        Model(configuration, spec_of(configuration, "c"), 0.05)
+        await asyncio.sleep(0.01)
+        answer, _ = await ask(configuration, "a")
+        assert not answer.partial
 
     run(main())

@@ -193,14 +193,18 @@ class Calls:
         place = next((i for i, stage in enumerate(caller.stages) if model in stage), None)
         if place is None or place == len(caller.stages) - 1 or slack_s <= 0:
             return now + slack_s
-        takes = [self._p99(stage) for stage in caller.stages[place:]]
-        return now + slack_s * (takes[0] / sum(takes) if sum(takes) else 1 / len(takes))
+        known = [self._p99(stage) for stage in caller.stages[place:]]
+        most = max((takes for takes in known if takes is not None), default=0.0)
+        # One of which nothing is known may take as long as any, or it would never be known.
+        takes = [BACK_S + (most if each is None else each) for each in known]
+        return now + slack_s * takes[0] / sum(takes)
 
-    def _p99(self, stage: Sequence[str]) -> float:
-        """What the slowest model of a stage is predicted to take, in seconds; 0 where nobody knows."""
+    def _p99(self, stage: Sequence[str]) -> float | None:
+        """What the slowest model of a stage is predicted to take, in seconds; None where nobody knows."""
         queues = [queue for model in stage if (queue := self._find(model, None)) is not None]
-        found = [queue.ready[0].table.p99(1.0) or 0.0 for queue in queues if queue.ready]
-        return max(found, default=0.0)
+        found = [queue.ready[0].table.p99(1.0) for queue in queues if queue.ready]
+        known = [seconds for seconds in found if seconds is not None]
+        return max(known, default=None) if len(known) == len(stage) else None
 
     def _able(self, arm: Arm) -> bool:
         queue = self._find(arm.model, arm.version)

@@ -20,7 +20,15 @@ def test_the_way_of_batching_is_changed_and_shown(conn: ClipperConnection, fake:
                     "frontend": frontend,
                     "way": "fixed(4)",
                     "dispatches": {"full": 3},
-                    "replicas": [{"replica": "0", "limit": 4.0, "sizes": sizes}],
+                    "replicas": [
+                        {
+                            "replica": "0",
+                            "limit": 4.0,
+                            "sizes": sizes,
+                            "at_once": [{"at_once": 8, "mean_ms": 3.0, "batches": 7}],
+                            "useless": "It is no use.",
+                        }
+                    ],
                     "windows": [
                         {"ago_s": ago, "batches": 2, "inputs": 8, "largest": 6, "compute_s": 0.01}
                         for ago in (3.2, 12.9)
@@ -36,6 +44,7 @@ def test_the_way_of_batching_is_changed_and_shown(conn: ClipperConnection, fake:
     assert (view.way, view.dispatches) == ("fixed(4)", {"full": 6})
     assert [(row["frontend"], row["cost"]) for row in view.rows] == [("0", 4.0), ("1", 4.0)]
     assert "digits:1 batches by fixed(4)" in str(view)
+    assert "Replica 0, one input: 8 at once 3 ms each.\nIt is no use." in str(view)
     shown = view._repr_html_()
     assert "<td>2.50</td>" in shown
     assert shown.count("<svg ") == 3

@@ -133,6 +133,9 @@ def _digits(version: str, digest: str, **changes: Any) -> dict[str, Any]:
         "batch_delay_micros": 0,
         "hang_after_s": 10.0,
         "max_cached_input": 16_384,
+        "concurrency": 1,
+        "uses": [],
+        "stages": [],
         "python": "/bin/python",
         "image": "",
     }

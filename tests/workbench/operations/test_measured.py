@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from clipperlab import ClipperConnection, NotFound
@@ -17,7 +19,7 @@ def test_the_path_of_a_query_is_told_as_a_story(conn: ClipperConnection, fake: F
         "took_ms": 20.0,
         "objective_ms": 20.0,
         "policy": "the linked model",
-        "models": [{"version": "digits:1", "cache": "miss", "replicas_lost": 0, "batch": None}],
+        "models": [{"version": "digits:1", "cache": "miss", "replicas_lost": 0, "batch": None, "calls": []}],
         "reason": "timeout",
         "explanation": "No replica was free in time.",
     }
@@ -34,7 +36,10 @@ def test_the_path_of_a_query_is_drawn() -> None:
         "sent_at_ms": 1.0, "replied_at_ms": 5.0, "compute_ms": 3.0, "predicted_ms": None, "replica": "0",
         "size": 1, "limit": 4.0, "reason": "idle",
     }  # fmt: skip
-    leg = {"version": "digits:1", "cache": "miss", "replicas_lost": 0, "batch": batch}
+    leg = {
+        "version": "digits:1", "cache": "miss", "replicas_lost": 0, "batch": batch, "queued_at_ms": 0.0,
+        "calls": [],
+    }  # fmt: skip
     trace = Trace(
         query_id=65, application="<digits>", protocol="clipper", frontend="1", answer="model", took_ms=5.1,
         objective_ms=20.0, policy="the linked model", models=[leg], reason="", explanation="",
@@ -51,8 +56,8 @@ def test_the_path_of_a_query_is_drawn() -> None:
 
 
 def test_a_path_through_several_models_says_what_became_of_each() -> None:
-    legs = [
-        {"version": f"m{i}:1", "cache": "off", "replicas_lost": 0, "batch": None, "fault": None}
+    legs: list[dict[str, Any]] = [
+        {"version": f"m{i}:1", "cache": "off", "replicas_lost": 0, "batch": None, "fault": None, "calls": []}
         for i in range(2)
     ]
     legs[1] |= {"fault": "not_needed", "explanation": "m1:1 was not waited for."}
@@ -74,3 +79,38 @@ def test_metrics_come_as_text_and_under_clippers_names(conn: ClipperConnection, 
     fake.answers["GET /instance"] = [(200, {"internal:aggregate_num_predictions": 7})]
     assert conn.get_metrics() == "# HELP clipper_x x\n"
     assert conn.inspect_instance() == {"internal:aggregate_num_predictions": 7}
+
+
+def test_what_a_pipeline_called_is_told_and_drawn_below_it() -> None:
+    def leg(version: str, at_ms: float, end_ms: float, calls: list[Any], fault: str | None = None) -> Any:
+        batch = {
+            "sent_at_ms": at_ms + 1, "replied_at_ms": end_ms, "compute_ms": 1.0, "predicted_ms": None,
+            "replica": "0", "size": 3, "limit": 4.0, "reason": "idle",
+        }  # fmt: skip
+        return {
+            "version": version, "cache": "miss", "replicas_lost": 0, "batch": batch, "queued_at_ms": at_ms,
+            "finished_at_ms": end_ms, "fault": fault, "explanation": "too late", "calls": calls,
+        }  # fmt: skip
+
+    inner = leg("read:1", 3.0, 6.0, [])
+    calls = [leg("find:1", 2.0, 9.0, [inner]), inner, inner | {"fault": "deadline"}]
+    trace = Trace(
+        query_id=65, application="a", protocol="clipper", frontend="1", answer="answered", took_ms=10.0,
+        objective_ms=20.0, policy="First", models=[leg("lines:2", 0.0, 9.5, calls)], reason=None,
+        explanation=None,
+    )  # fmt: skip
+    assert str(trace).splitlines()[4:] == [
+        "    2.0 ms: called find:1, in a batch of 3; cache: miss; 9.0 ms: answered",
+        "      3.0 ms: called read:1, in a batch of 3; cache: miss; 6.0 ms: answered",
+        "    3.0 ms: called read:1, in a batch of 3; cache: miss; 6.0 ms: answered",
+        "    3.0 ms: called read:1, in a batch of 3; cache: miss; 6.0 ms: deadline: too late",
+    ]
+    drawn = trace._repr_html_()
+    for row in (
+        "lines:2 9.5 ms",
+        "└ find:1 7 ms",
+        "└ └ read:1 3 ms",
+        "└ read:1 (1) 3 ms",
+        "└ read:1 (2) 3 ms",
+    ):
+        assert row in drawn

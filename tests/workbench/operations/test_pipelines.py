@@ -76,7 +76,7 @@ def test_what_fails_names_the_model_and_the_line(made: Make) -> None:
     answered = ask("undeclared")
     assert answered["default_reason"] == "call_failed"
     assert (
-        f"two: app:1 calls it, and was deployed with uses=one. Name it there., in line {line + 2}"
+        f"two: app:1 calls it, and was deployed with uses=one. Name it there, in line {line + 2}"
         in (answered["default_explanation"])
     )
     assert "one: It takes doubles, a list of numbers" in ask("nonsense")["default_explanation"]
