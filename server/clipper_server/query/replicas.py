@@ -125,7 +125,7 @@ class Replica(asyncio.BufferedProtocol):
         match message:
             case wire.Reply() if self._queue is not None:
                 self._on_reply(message, body)
-            case wire.Call() if self._queue is not None and self.state == "ready":
+            case wire.Call() if self._queue is not None and self.state != "starting":
                 self._on_call(self._queue, message, body)
             case wire.Cancel() if self._queue is not None:
                 if (call := self._calls.pop(message.id, None)) is not None:
