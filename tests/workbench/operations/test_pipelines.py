@@ -152,6 +152,10 @@ def test_models_use_one_another_in_no_circle(conn: ClipperConnection, made: Make
         pipeline.deploy_pipeline(conn, "other", 1, answer, uses=["one"], stages=["two"])
     with pytest.raises(BadRequest, match="no such function"):
         pipeline.deploy_pipeline(conn, "other", 1, lambda query, models: 1, uses=["one"])  # type: ignore[arg-type, return-value]
+    with pytest.raises(BadRequest, match=r"uses must be a list: \['one'\]"):
+        pipeline.deploy_pipeline(conn, "other", 1, answer, uses="one")
+    with pytest.raises(BadRequest, match=r"stages must be a list: \['one'\]"):
+        pipeline.deploy_pipeline(conn, "other", 1, answer, uses=["one"], stages="one")
     with pytest.raises(BadRequest, match="from 1 to 256"):
         pipeline.deploy_pipeline(conn, "other", 1, answer, uses=["one"], concurrency=1000)
 
@@ -179,6 +183,8 @@ def test_a_pipeline_runs_in_this_process_where_breakpoints_hold(conn: ClipperCon
     conn.register_application("kernel", "json", "none", 20_000_000)
     conn.register_model("kernel", 1, "json", uses=["one"], concurrency=4)
     conn.link_model_to_app("kernel", "kernel")
+    with pytest.raises(BadRequest, match="kernel:1 uses models: func must be `async def"):
+        serve(conn, "kernel", 1, constant("one"))
     with serve(conn, "kernel", 1, answer):
         assert conn.application("kernel").predict("query")["output"] == "one"
     assert seen == [("query", "serve kernel:1")]
