@@ -61,7 +61,8 @@ def serve(conn: ClipperConnection, name: str, version: object, func: Callable[..
     `async def func(query, models)` where it was registered with the models that it uses.
 
     Returns when it answers. `conn.register_model` comes first. Raises NotFound; BadRequest where the version
-    was deployed and not registered, or func is no such function; ClusterError where no query frontend is found.
+    was deployed and not registered, or func is no such function; ClusterError where no query frontend is
+    found.
     """
     if not callable(func):
         raise BadRequest(f"func must be a function of a list of inputs, not {type(func).__name__}.")
@@ -75,7 +76,8 @@ def serve(conn: ClipperConnection, name: str, version: object, func: Callable[..
     if found["uses"]:
         if not is_async(func):
             raise BadRequest(
-                f"{name}:{version} uses models: func must be `async def func(query, models)`, which calls them."
+                f"{name}:{version} uses models: func must be `async def func(query, models)`, which calls "
+                "them."
             )
         predict = Pipeline(func)
     elif kind == "dataframe":
