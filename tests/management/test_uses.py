@@ -70,3 +70,11 @@ def test_what_is_used_says_by_whom(state: State) -> None:
     current(state, version("y", "a"))
     with pytest.raises(BadRequest, match="answers x:1, y:1, which use a: remove those first"):
         uses.check_remove(state, used)
+
+
+def test_a_model_is_used_by_versions_that_answer(state: State) -> None:
+    current(state, version("a"), version("x", "a"))
+    assert uses.is_used(state, "a")
+    assert not uses.is_used(state, "x")
+    current(state, version("x", name="2"))
+    assert not uses.is_used(state, "a")

@@ -57,6 +57,11 @@ def circle(state: State, version: Version) -> str | None:
     return None
 
 
+def is_used(state: State, model: str) -> bool:
+    """Whether a version that answers, or is about to, calls its current one."""
+    return any(model in used for used in _uses(state).values())
+
+
 def users_of(state: State, model: str) -> list[str]:
     """The versions that use it, as model:version."""
     return [str(found) for found in state.versions() if found.state != "failed" and model in found.uses]
