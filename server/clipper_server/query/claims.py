@@ -16,6 +16,7 @@ AGAIN_S = 2e-3
 
 class Asked(Protocol):
     asking: bool
+    concurrency: int
 
     @property
     def in_flight(self) -> Sized: ...
@@ -34,7 +35,7 @@ class Claims:
     def ask(self, ready: Sequence[Asked], now: float) -> float | None:
         """Ask as many as it is time for. Returns when it is time for more; None where all are asked."""
         if now >= self._next_at:
-            left = [replica for replica in ready if not replica.in_flight and not replica.asking]
+            left = [r for r in ready if len(r.in_flight) < r.concurrency and not r.asking]
             if not left:
                 return None
             for replica in left if len(left) <= self._count else self._choose(left, self._count):
