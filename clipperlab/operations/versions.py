@@ -74,9 +74,9 @@ def _users_first(versions: Sequence[tuple[str, object]], known: Sequence[Version
     chosen = dict.fromkeys((name, str(version)) for name, version in versions)
     users: dict[tuple[str, str], list[tuple[str, str]]] = {}
     current = {v["model_name"]: v["model_version"] for v in known if v["is_current_version"]}
-    for version in known:
-        for used in version["uses"]:
-            user = version["model_name"], version["model_version"]
+    for each in known:
+        for used in each["uses"]:
+            user = each["model_name"], each["model_version"]
             users.setdefault((used, current.get(used, "")), []).append(user)
     found: dict[tuple[str, str], None] = {}
 

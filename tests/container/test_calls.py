@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from clipper_container import wire
-from clipper_container.calls import Calls, Models
+from clipper_container.calls import Calls, Models, current
 from clipper_container.errors import CallFailed
+from clipper_container.loaders.pipeline import Pipeline
 from clipper_container.several import run
 
 pytestmark = pytest.mark.anyio
@@ -80,6 +81,19 @@ async def test_nothing_waits_for_a_call_whose_query_is_answered(models: Models, 
     with pytest.raises(CallFailed, match="Await all calls before"):
         await models["a"]([1.0])
     assert len(link.sent) == before
+
+
+async def test_a_pipeline_that_does_not_wait_for_what_it_calls_is_told(
+    models: Models, link: FakeLink
+) -> None:
+    async def answer(query: Any, models: Any) -> Any:
+        return models["a"](query)
+
+    current.set(models)
+    (fault,) = await Pipeline(answer)(["query"])
+    assert fault.reason == "bad_output"
+    assert "write await before it" in fault.message
+    assert not link.sent
 
 
 def test_what_ends_python_in_a_task_ends_that_task_alone(capsys: pytest.CaptureFixture[str]) -> None:

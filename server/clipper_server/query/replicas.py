@@ -177,7 +177,8 @@ class Replica(asyncio.BufferedProtocol):
             self.state = "starting"
             self.name = hello.replica
             if (concurrency := queue.spec.concurrency) > 1:
-                self.concurrency, self.latencies = concurrency, Latencies(concurrency)
+                self.concurrency = concurrency
+                self.latencies = Latencies(concurrency, calls=bool(queue.spec.uses))
                 self.table = self.latencies.at(1)
             self.metrics = queue.metrics.replicas.setdefault(hello.replica, self.metrics)
             self._queue = queue
