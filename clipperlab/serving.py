@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from clipper_container import wire
+from clipper_container.coroutines import is_async
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.frames import Framed
 from clipper_container.inputs import WHOLE
@@ -60,7 +61,8 @@ def serve(conn: ClipperConnection, name: str, version: object, func: Callable[..
     `async def func(query, models)` where it was registered with the models that it uses.
 
     Returns when it answers. `conn.register_model` comes first. Raises NotFound; BadRequest where the version
-    was deployed and not registered, or func is no function; ClusterError where no query frontend is found.
+    was deployed and not registered, or func is no such function; ClusterError where no query frontend is
+    found.
     """
     if not callable(func):
         raise BadRequest(f"func must be a function of a list of inputs, not {type(func).__name__}.")
@@ -69,13 +71,19 @@ def serve(conn: ClipperConnection, name: str, version: object, func: Callable[..
     assert found is not None
     replica_id = f"{os.getpid()}-{next(_numbers)}"
     hello = wire.Hello(wire.WIRE_VERSION, way["token"], way["model"], way["version"], replica_id, os.getpid())
-    links = Links(way["frontends"], hello, found["concurrency"])
     kind = found["input_type"]
     predict: Callable[[Any], Any] = Function(func, whole=kind in WHOLE)
     if found["uses"]:
+        if not is_async(func):
+            raise BadRequest(
+                f"{name}:{version} uses models: func must be `async def func(query, models)`, which calls "
+                "them."
+            )
         predict = Pipeline(func)
     elif kind == "dataframe":
         predict = Framed(func, found["columns"])
+
+    links = Links(way["frontends"], hello, found["concurrency"])
 
     def run() -> None:
         Replica(links).serve(predict, Warm([]))

@@ -80,6 +80,9 @@ def deploy_pipeline(
     and `base_image`, as in all deployers. Raises ArtifactError where the function cannot be pickled;
     BadRequest for what is no such function; and what `ClipperConnection.deploy_model` raises.
     """
+    for option in ("uses", "stages"):
+        if isinstance(named := options.get(option), str):
+            raise BadRequest(f"{option} must be a list: [{named!r}], not {named!r}.")
     stages = [[stage] if isinstance(stage, str) else list(stage) for stage in options.get("stages", ())]
     given: dict[str, Any] = {"concurrency": CONCURRENCY, "batching": "off", **options, "stages": stages}
     if not given.get("uses"):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from clipper_container.errors import BadRequest
 
 from .replicas import Replicas
+
+if TYPE_CHECKING:
+    from ..management import Version
 
 _T = TypeVar("_T")
 
@@ -62,8 +65,30 @@ class Versions(Replicas):
         self._stop([(v["model_name"], v["model_version"]) for v in versions])
 
     def _stop(self, versions: Sequence[tuple[str, object]]) -> None:
-        for name, version in versions:
+        for name, version in _users_first(versions, self._management.models()):
             self._management.remove_version(name, version)
+
+
+def _users_first(versions: Sequence[tuple[str, object]], known: Sequence[Version]) -> list[tuple[str, str]]:
+    """A version that is current comes after those that use its model: it cannot be removed before them."""
+    chosen = dict.fromkeys((name, str(version)) for name, version in versions)
+    users: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    current = {v["model_name"]: v["model_version"] for v in known if v["is_current_version"]}
+    for each in known:
+        for used in each["uses"]:
+            user = each["model_name"], each["model_version"]
+            users.setdefault((used, current.get(used, "")), []).append(user)
+    found: dict[tuple[str, str], None] = {}
+
+    def add(version: tuple[str, str]) -> None:
+        if version in chosen and version not in found:
+            for user in users.get(version, ()):
+                add(user)
+            found[version] = None
+
+    for version in chosen:
+        add(version)
+    return list(found)
 
 
 def _several(what: str, values: Sequence[_T]) -> Sequence[_T]:

@@ -15,10 +15,11 @@ from . import wire
 from .errors import CallFailed
 from .inputs import Tensor, array_tensor
 from .named import TEXTS
-from .plain import as_json
+from .plain import as_json, is_text
 from .wire import Buffer
 
 _NOTHING: Final = object()
+_LONGEST_NAME = 253
 
 
 class Link(Protocol):
@@ -31,6 +32,7 @@ class Link(Protocol):
 
 class _Pending(NamedTuple):
     link: Link
+    batch: int
     model: str
     done: asyncio.Future[Any]
 
@@ -48,7 +50,7 @@ class Calls:
         tensor = _written(model, value)
         id = next(self._ids)
         done = asyncio.get_running_loop().create_future()
-        self._pending[id] = _Pending(link, model, done)
+        self._pending[id] = _Pending(link, batch, model, done)
         try:
             link.send(wire.Call(id, batch, model, left_s, tensor.dtype, tensor.shape), [tensor.data])
             if link.closed:
@@ -70,6 +72,12 @@ class Calls:
         else:
             pending.done.set_result(_read(message, body))
 
+    def let_go(self, link: Link, batch: int) -> None:
+        """The batch is answered. What still waits for a call of it is cancelled, for no answer comes."""
+        for pending in self._pending.values():
+            if pending.batch == batch and pending.link is link:
+                pending.done.cancel()
+
     def gone(self, link: Link) -> None:
         for pending in self._pending.values():
             if pending.link is link and not pending.done.done():
@@ -84,6 +92,7 @@ class Models:
 
     def __init__(self, calls: Calls, link: Link, batch: int, left_s: float) -> None:
         self.partial = False
+        self._ended = False
         self._calls = calls
         self._link = link
         self._batch = batch
@@ -94,9 +103,22 @@ class Models:
         return max(0.0, self._ends_at - self._calls.clock())
 
     def __getitem__(self, model: str) -> Model:
-        return Model(self, model)
+        if not isinstance(model, str) or len(model) > _LONGEST_NAME or not is_text(model):
+            raise TypeError(f'models are called by their names, such as models["read"], not by {model!r:.60}')
+        return Model(self, str(model))
+
+    def end(self) -> None:
+        """Their query is answered: nothing more is called for it."""
+        self._ended = True
+        self._calls.let_go(self._link, self._batch)
 
     async def _ask(self, model: str, value: Any, left_s: float) -> Any:
+        if self._ended:
+            raise CallFailed(
+                "It was called when the query was answered. Await all calls before the function returns.",
+                model,
+                "not_needed",
+            )
         return await self._calls.ask(self._link, self._batch, model, left_s, value)
 
 
@@ -115,10 +137,10 @@ class Model:
         Raises CallFailed.
         """
         left_s = self._models.left_s
+        if timeout_s is not None:
+            left_s = float(max(0.0, min(left_s, timeout_s)))
         try:
-            return await self._models._ask(
-                self.name, value, left_s if timeout_s is None else min(left_s, timeout_s)
-            )
+            return await self._models._ask(self.name, value, left_s)
         except CallFailed:
             if default is _NOTHING:
                 raise
@@ -141,7 +163,7 @@ def _written(model: str, value: Any) -> Tensor:
         if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
             return array_tensor(value)
         return Tensor(as_json(value), (), "")
-    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise CallFailed(
             f"The input for {model} cannot travel: {error}. Give numbers, texts, bytes, arrays, or lists and "
             "dictionaries of them.",

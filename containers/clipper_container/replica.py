@@ -17,7 +17,7 @@ from .links import Links, Work
 from .loaders import Predict
 from .loaders.python import Function
 from .outputs import Outputs, encode_outputs
-from .several import OnLoop, end, in_threads
+from .several import OnLoop, end, in_threads, run
 from .size import compile_size
 from .wire import MAX_BODY, Buffer, Fault, Reply
 
@@ -56,7 +56,7 @@ class Replica:
         self._predict = predict
         self._links.ready(wire.Ready(warm.measured, list(warnings), warm.example))
         if is_async(predict):
-            self.loop.run_until_complete(OnLoop(self._links, predict, self._finish).run())
+            run(self.loop, OnLoop(self._links, predict, self._finish).run())
             end(self.loop)
             return
         if self._links.concurrency > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -86,6 +86,7 @@ class OnLoop:
             models = calls.Models(self._calls, work.link, work.batch.id, work.batch.left_s)
             calls.current.set(models)
             took_s, answered = await self._answer(work)
+            models.end()
             self._finish(work, took_s, answered, models.partial)
 
     async def _answer(self, work: Work) -> Answered:
@@ -120,6 +121,17 @@ class OnLoop:
         for task, its in list(self._under_way.items()):
             if its is link:
                 task.cancel()
+
+
+def run(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, None]) -> None:
+    """Run it to its end. What ends Python where a task of the model's raises it ends that task alone."""
+    task = loop.create_task(main)
+    while not task.done():
+        try:
+            loop.run_until_complete(task)
+        except (SystemExit, KeyboardInterrupt) as error:
+            children.end_if_child(error)
+            faults.show(error)
 
 
 def blocking(predict: Callable[[Any], Any], loop: asyncio.AbstractEventLoop) -> Any:

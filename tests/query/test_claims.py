@@ -6,7 +6,8 @@ from clipper_server.query.claims import AGAIN_S, FIRST, Asked, Claims
 
 
 class Replica:
-    def __init__(self) -> None:
+    def __init__(self, concurrency: int = 1) -> None:
+        self.concurrency = concurrency
         self.in_flight: deque[object] = deque()
         self.concurrency = 1
         self.asking = False
@@ -37,6 +38,17 @@ def test_one_that_is_busy_here_is_not_asked() -> None:
     two[0].in_flight.append("a batch")
     Claims().ask(two, 0.0)
     assert [replica.asked for replica in two] == [0, 1]
+
+
+def test_one_that_works_on_several_is_asked_until_it_has_so_many_from_here() -> None:
+    replica, claims = Replica(4), Claims()
+    for _ in range(4):
+        claims.ask([replica], 0.0)
+        claims.stop()
+        replica.asking = False
+        replica.in_flight.append("a batch")
+    claims.ask([replica], 0.0)
+    assert replica.asked == 4
 
 
 def test_of_many_more_are_asked_while_no_credit_comes() -> None:

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from clipper_container import wire
 from clipper_container.calls import Calls, Models
 from clipper_container.errors import CallFailed
-from clipper_container.inputs import Tensor
+from clipper_container.inputs import Tensor, array_tensor
+from clipper_server.query.calls import input_of
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.replicas import Replica, credential
 from clipper_server.query.request import Answer, Request
@@ -246,3 +248,50 @@ def test_a_stage_of_which_nothing_is_known_has_its_time_too() -> None:
         assert not answer.partial
 
     run(main())
+
+
+class Leaving(InTurn):
+    """Gets no more batches as soon as it has one, and calls all the same."""
+
+    async def _answer(self, batch: wire.Batch) -> None:
+        self.send(wire.Draining())
+        await super()._answer(batch)
+
+
+def test_a_replica_that_is_drained_gets_what_it_calls() -> None:
+    async def main() -> None:
+        configuration = served({"a": ["b"], "b": []})
+        Leaving(configuration, spec_of(configuration, "a"), 0.01)
+        Model(configuration, spec_of(configuration, "b"), 0.01)
+        await asyncio.sleep(0.01)
+        answer, took_s = await ask(configuration, "a")
+        assert answer.output == b"1.0"
+        assert not answer.partial
+        assert took_s < 0.1
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("value", "input_type", "fits"),
+    [
+        (np.array([7]), "integers", True),
+        (np.array([7], "u8"), "integers", True),
+        (np.array([1 << 40]), "integers", False),
+        (np.array([(1 << 64) - 1], "u8"), "integers", False),
+        (np.array([0.5, np.nan]), "floats", True),
+        (np.array([1e300]), "floats", False),
+    ],
+)
+def test_a_number_that_a_model_cannot_take_is_no_other_number(
+    value: np.ndarray[Any, Any], input_type: str, fits: bool
+) -> None:
+    tensor = array_tensor(value)
+    call = wire.Call(1, 1, "b", 1.0, tensor.dtype, tensor.shape)
+    spec = version_spec(model="b", input_type=input_type)
+    if fits:
+        found = input_of(spec, call, memoryview(tensor.data))
+        assert np.array_equal(np.frombuffer(found.data, found.dtype), value, equal_nan=True)
+    else:
+        with pytest.raises(ValueError, match="a number that is no"):
+            input_of(spec, call, memoryview(tensor.data))

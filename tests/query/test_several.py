@@ -28,9 +28,11 @@ def test_latency_is_learned_by_how_many_there_are_at_once() -> None:
     assert [(row.at_once, row.mean_ms) for row in latencies.rows()] == [(1, 10.0), (2, 30.0), (32, 300.0)]
 
 
-@pytest.mark.parametrize(("each_s", "is_told"), [(0.1, True), (0.012, False)])
-def test_several_at_once_that_gain_nothing_are_told(each_s: float, is_told: bool) -> None:
-    latencies = Latencies(8)
+@pytest.mark.parametrize(
+    ("each_s", "calls", "is_told"), [(0.1, False, True), (0.012, False, False), (0.1, True, False)]
+)
+def test_several_at_once_that_gain_nothing_are_told(each_s: float, calls: bool, is_told: bool) -> None:
+    latencies = Latencies(8, calls=calls)
     for _ in range(30):
         latencies.seen(1).observe(1.0, 0.01)
         assert not latencies.useless()

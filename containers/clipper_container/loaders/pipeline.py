@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .. import calls
-from ..faults import call_failed
+from ..faults import bad_output, call_failed
 from .python import load_function
 
 
@@ -31,6 +32,10 @@ class Pipeline:
 
     async def _answer(self, query: Any, models: calls.Models) -> Any:
         try:
-            return await self._function(query, models)
+            found = await self._function(query, models)
         except Exception as error:
             return call_failed(error)
+        if inspect.iscoroutine(found):
+            found.close()
+            return bad_output("The pipeline returned a call that it did not wait for: write await before it.")
+        return found

@@ -233,7 +233,11 @@ def input_of(spec: VersionSpec, call: wire.Call, body: memoryview) -> Tensor:
         if spec.input_type in _NUMBERS and value.ndim == 1:
             if not np.can_cast(value.dtype, kind.dtype, "same_kind"):
                 raise ValueError(f"an array of {value.dtype}")
-            found = value.astype(kind.dtype)
+            with np.errstate(over="ignore"):
+                found = value.astype(kind.dtype)
+            same = found == value if found.dtype.kind == "i" else np.isfinite(found) == np.isfinite(value)
+            if not same.all():
+                raise ValueError(f"a number that is no {found.dtype}")
             return Tensor(found.tobytes(), found.shape, kind.dtype)
         if spec.input_type != "json":
             raise ValueError(f"an array of {value.dtype} and the shape {list(shape)}")

@@ -20,10 +20,11 @@ class AtOnce(msgspec.Struct, frozen=True):
 
 
 class Latencies:
-    """Of a replica that works on up to `most` batches at once."""
+    """Of a replica that works on up to `most` batches at once, and `calls` others or not."""
 
-    def __init__(self, most: int = 1) -> None:
+    def __init__(self, most: int = 1, *, calls: bool = False) -> None:
         self.most = most
+        self._calls = calls
         self._by_octave = {1: LatencyTable()}
 
     def at(self, at_once: int) -> LatencyTable:
@@ -48,8 +49,11 @@ class Latencies:
         ]
 
     def useless(self) -> str:
-        """Says so where several at once are answered hardly quicker than one after the other; else ""."""
-        if self.most < _SEVERAL:
+        """Says so where several at once are answered hardly quicker than one after the other; else "".
+
+        Of a pipeline it says nothing: what it calls may have more to do.
+        """
+        if self.most < _SEVERAL or self._calls:
             return ""
         octave = max(self._by_octave)
         alone, several = self._by_octave[1], self._by_octave[octave]

@@ -125,7 +125,7 @@ class Replica(asyncio.BufferedProtocol):
         match message:
             case wire.Reply() if self._queue is not None:
                 self._on_reply(message, body)
-            case wire.Call() if self._queue is not None and self.state == "ready":
+            case wire.Call() if self._queue is not None and self.state != "starting":
                 self._on_call(self._queue, message, body)
             case wire.Cancel() if self._queue is not None:
                 if (call := self._calls.pop(message.id, None)) is not None:
@@ -177,7 +177,8 @@ class Replica(asyncio.BufferedProtocol):
             self.state = "starting"
             self.name = hello.replica
             if (concurrency := queue.spec.concurrency) > 1:
-                self.concurrency, self.latencies = concurrency, Latencies(concurrency)
+                self.concurrency = concurrency
+                self.latencies = Latencies(concurrency, calls=bool(queue.spec.uses))
                 self.table = self.latencies.at(1)
             self.metrics = queue.metrics.replicas.setdefault(hello.replica, self.metrics)
             self._queue = queue
@@ -238,6 +239,8 @@ class Replica(asyncio.BufferedProtocol):
         dispatch = self.in_flight[turn]
         outcomes = door.outcomes(reply, body, dispatch.tasks)
         self._earn(reply.credits, answered=1)
+        if reply.credits:
+            self.asking = False  # who is given one back waits no more
         if several:
             self.asking = self.asking and not reply.credits  # it may ask for one more
             dispatch.at_once = max(dispatch.at_once, min(len(self._ids), self.concurrency))

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import pytest
 
 from clipper_container.errors import BadRequest
 from clipperlab import ClipperConnection
+from clipperlab import policies as P
 from clipperlab.deployers import pipeline
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.serving import serve
@@ -152,6 +154,10 @@ def test_models_use_one_another_in_no_circle(conn: ClipperConnection, made: Make
         pipeline.deploy_pipeline(conn, "other", 1, answer, uses=["one"], stages=["two"])
     with pytest.raises(BadRequest, match="no such function"):
         pipeline.deploy_pipeline(conn, "other", 1, lambda query, models: 1, uses=["one"])  # type: ignore[arg-type, return-value]
+    with pytest.raises(BadRequest, match=r"uses must be a list: \['one'\]"):
+        pipeline.deploy_pipeline(conn, "other", 1, answer, uses="one")
+    with pytest.raises(BadRequest, match=r"stages must be a list: \['one'\]"):
+        pipeline.deploy_pipeline(conn, "other", 1, answer, uses=["one"], stages="one")
     with pytest.raises(BadRequest, match="from 1 to 256"):
         pipeline.deploy_pipeline(conn, "other", 1, answer, uses=["one"], concurrency=1000)
 
@@ -179,6 +185,8 @@ def test_a_pipeline_runs_in_this_process_where_breakpoints_hold(conn: ClipperCon
     conn.register_application("kernel", "json", "none", 20_000_000)
     conn.register_model("kernel", 1, "json", uses=["one"], concurrency=4)
     conn.link_model_to_app("kernel", "kernel")
+    with pytest.raises(BadRequest, match="kernel:1 uses models: func must be `async def"):
+        serve(conn, "kernel", 1, constant("one"))
     with serve(conn, "kernel", 1, answer):
         assert conn.application("kernel").predict("query")["output"] == "one"
     assert seen == [("query", "serve kernel:1")]
@@ -276,3 +284,33 @@ def test_a_used_model_that_has_no_replicas_wakes_for_a_call(conn: ClipperConnect
     assert ask("query", cache=False)["default_reason"] == "call_failed"
     conn.set_autoscaling("sleeper", 0, 1)
     wait_for("it to wake", lambda: ask("query", cache=False)["output"] == "awake")
+
+
+def test_calls_are_what_a_rollout_of_a_stage_goes_by(conn: ClipperConnection, made: Make) -> None:
+    async def answer(query: Any, models: Any) -> Any:
+        return await models["stage"]([query])
+
+    def fails(inputs: list[Any]) -> list[Any]:
+        raise ValueError("a bad version")
+
+    fails.__module__ = "__main__"
+    deploy_python_closure(conn, "stage", 1, "doubles", constant("good"))
+    deploy_python_closure(conn, "stage", 2, "doubles", fails, make_current=False)
+    with pytest.raises(BadRequest, match="no model that answers uses it"):
+        conn.start_rollout("stage", 2)
+    ask = made(answer, "stage")
+    reward = P.NoLess("reward", by=0.1)
+    with pytest.raises(BadRequest, match="No application asks for stage itself"):
+        conn.start_rollout("stage", 2, guardrails=[reward])
+    rollout = conn.start_rollout("stage", 2, steps=[0.5, 1], hold_s=30)
+    queries = count()
+
+    def taken_back() -> bool:
+        for _ in range(20):
+            ask(float(next(queries)))
+        return rollout.state == "failed"
+
+    wait_for("it to be taken back", taken_back, 60)
+    assert "Too many" in rollout.verdict()
+    assert rollout.now["evidence"]["canary"]["errors"] > 3
+    wait_for("the version before to answer", lambda: not any(ask(-1.0 - i)["default"] for i in range(20)))

@@ -68,3 +68,24 @@ def test_stopping_models(conn: ClipperConnection, fake: FakeManagement) -> None:
         conn.stop_models("digits")
     with pytest.raises(BadRequest, match="must be a list"):
         conn.stop_versioned_models({"b": "7"})
+
+
+def test_who_uses_a_model_is_stopped_before_it(conn: ClipperConnection, fake: FakeManagement) -> None:
+    versions = [
+        a_version(model_name="base"),
+        a_version(model_name="base", model_version="2", is_current_version=False, uses=["top"]),
+        a_version(model_name="middle", uses=["base"]),
+        a_version(model_name="top", uses=["base", "middle"]),
+    ]
+    fake.answers["GET /models"] = [(200, versions)]
+    for each in versions:
+        path = f"{each['model_name']}/versions/{each['model_version']}"
+        fake.answers[f"DELETE /models/{path}"] = [(204, None)]
+    fake.requests.clear()
+    conn.stop_all_model_containers()
+    assert [r for r, _ in fake.requests if r.startswith("DELETE")] == [
+        "DELETE /models/base/versions/2",
+        "DELETE /models/top/versions/1",
+        "DELETE /models/middle/versions/1",
+        "DELETE /models/base/versions/1",
+    ]

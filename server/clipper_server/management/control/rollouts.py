@@ -11,7 +11,7 @@ from clipper_container.steps import check_steps
 
 from ...snapshot import ApplicationSpec
 from ..state import Guardrail, Rollout, State, Version
-from . import find
+from . import find, uses
 from .fit import check_fits
 from .publisher import Publisher, by
 from .shadows import check_no_shadow
@@ -66,10 +66,10 @@ class Rollouts:
             )
         applications_asking = [a for a in self._state.applications() if a.asks(wanted.model)]
         asking = [a.name for a in applications_asking]
-        if not asking:
+        if not asking and not uses.is_used(self._state, wanted.model):
             raise BadRequest(
-                f"No application asks for the current version of {wanted.model}, so nothing would be seen. "
-                "set_model_version makes a version current at once."
+                f"No application asks for the current version of {wanted.model}, and no model that answers "
+                "uses it, so nothing would be seen. set_model_version makes a version current at once."
             )
         if len(asking) > 1 and applications != "all":
             raise BadRequest(
@@ -82,6 +82,8 @@ class Rollouts:
             raise BadRequest(
                 f"{', '.join(asking)} collects no feedback, so there are no rewards to compare. "
                 f"collect_feedback({asking[0]!r}) makes it."
+                if asking
+                else f"No application asks for {wanted.model} itself, so there are no rewards to compare."
             )
         started = self._state.add_rollout(msgspec.structs.replace(wanted, control=control))
         text = (

@@ -26,10 +26,10 @@ def check_version(state: State, version: Version) -> None:
                 f"{', '.join(sorted(known)) or 'none yet'}."
             )
     staged = [model for stage in version.stages for model in stage]
-    if version.stages and sorted(staged) != sorted(version.uses):
+    if not all(version.stages) or (version.stages and sorted(staged) != sorted(version.uses)):
         raise BadRequest(
             f"stages name all models that {version} uses, each once, in the order in which they are called: "
-            f"{', '.join(staged)} are not {', '.join(version.uses) or 'none'}."
+            f"{version.stages} are not {version.uses}."
         )
     if (why := circle(state, version)) is not None:
         raise BadRequest(why)
@@ -41,16 +41,25 @@ def circle(state: State, version: Version) -> str | None:
         return None
     uses = _uses(state)
     uses[version.model] = uses.get(version.model, set()) | set(version.uses)
-    path = _path(uses, version.model, [])
-    if path is None:
-        return None
-    way = " → ".join(path)
-    if path[0] == path[-1]:
+    if (path := _back(uses, version.model)) is not None:
+        way = " → ".join(path)
         return f"{version} cannot be current: models would use one another in a circle, {way}."
-    return (
-        f"{version} cannot be current: models would use one another {len(path) - 1} deep, {way}. "
-        f"{MAX_DEPTH} is the most."
-    )
+    users: dict[str, set[str]] = {}
+    for user, used in uses.items():
+        for model in used:
+            users.setdefault(model, set()).add(user)
+    path = [*reversed(_longest(users, version.model, {})), *_longest(uses, version.model, {})[1:]]
+    if len(path) > MAX_DEPTH + 1:
+        return (
+            f"{version} cannot be current: models would use one another {len(path) - 1} deep, "
+            f"{' → '.join(path)}. {MAX_DEPTH} is the most."
+        )
+    return None
+
+
+def is_used(state: State, model: str) -> bool:
+    """Whether a version that answers, or is about to, calls its current one."""
+    return any(model in used for used in _uses(state).values())
 
 
 def users_of(state: State, model: str) -> list[str]:
@@ -62,9 +71,10 @@ def check_remove(state: State, version: Version) -> None:
     """Raises BadRequest where it answers for a model that another one uses."""
     users = [user for user in users_of(state, version.model) if user != str(version)]
     if users and state.current().get(version.model) == version.version:
+        those, use = ("those", "use") if len(users) > 1 else ("that", "uses")
         raise BadRequest(
-            f"{version} answers {', '.join(users)}, which uses {version.model}: remove that first, or make "
-            "another version current, with set_model_version."
+            f"{version} answers {', '.join(users)}, which {use} {version.model}: remove {those} first, or "
+            "make another version current, with set_model_version."
         )
 
 
@@ -81,13 +91,23 @@ def _uses(state: State) -> dict[str, set[str]]:
     return found
 
 
-def _path(uses: dict[str, set[str]], model: str, before: list[str]) -> list[str] | None:
-    """From the first model to itself, or too deep; None where there is no such way."""
-    path = [*before, model]
-    if len(path) > 1 and (model in before or len(path) > MAX_DEPTH + 1):
-        return path[path.index(model) :] if model in before else path
-    for used in sorted(uses.get(model, ())):
-        found = _path(uses, used, path)
-        if found is not None:
-            return found
+def _back(uses: dict[str, set[str]], model: str) -> list[str] | None:
+    """The shortest way from it to itself; None where there is none."""
+    ways = [[model]]
+    seen: set[str] = set()
+    for way in ways:
+        for used in sorted(uses.get(way[-1], ())):
+            if used == model:
+                return [*way, model]
+            if used not in seen:
+                seen.add(used)
+                ways.append([*way, used])
     return None
+
+
+def _longest(graph: dict[str, set[str]], model: str, known: dict[str, list[str]]) -> list[str]:
+    """The longest way that begins with it, in a graph without a circle."""
+    if model not in known:
+        ways = [_longest(graph, each, known) for each in sorted(graph.get(model, ()))]
+        known[model] = [model, *max(ways, key=len, default=[])]
+    return known[model]
