@@ -9,7 +9,6 @@ class Replica:
     def __init__(self, concurrency: int = 1) -> None:
         self.concurrency = concurrency
         self.in_flight: deque[object] = deque()
-        self.concurrency = 1
         self.asking = False
         self.asked = 0
 

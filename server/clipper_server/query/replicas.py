@@ -239,8 +239,6 @@ class Replica(asyncio.BufferedProtocol):
         dispatch = self.in_flight[turn]
         outcomes = door.outcomes(reply, body, dispatch.tasks)
         self._earn(reply.credits, answered=1)
-        if reply.credits:
-            self.asking = False  # who is given one back waits no more
         if several:
             self.asking = self.asking and not reply.credits  # it may ask for one more
             dispatch.at_once = max(dispatch.at_once, min(len(self._ids), self.concurrency))
