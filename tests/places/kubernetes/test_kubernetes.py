@@ -34,7 +34,9 @@ def cluster(kubernetes: Any) -> Iterator[ClipperConnection]:
 
 
 def output(connection: ClipperConnection) -> Any:
-    return ask(connection, "app", {"input": [1.0]}).json()["output"]
+    answer = ask(connection, "app", {"input": [1.0]}).json()
+    assert "output" in answer, answer
+    return answer["output"]
 
 
 def by_value(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import random
+import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,16 @@ from pathlib import Path
 from .resources import Object
 
 NODE_PORTS = range(30_000, 32_768)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class Network:
@@ -47,7 +58,8 @@ class Network:
         return next(self._services)
 
     def node_port(self) -> int:
-        return next(self._node_ports)
+        """One that no other program on this machine has."""
+        return next(port for port in self._node_ports if _is_free(port))
 
     def write_names(self, names: dict[str, list[str]]) -> None:
         """`name.namespace` of each Service to its addresses."""
