@@ -17,11 +17,10 @@ from clipper_container.errors import BadRequest
 from clipper_container.graphs import fan_out, sequence, switch
 
 from ..handles import ApplicationHandle, ModelHandle
-from ..objectives import objective
 from ..operations import Operations
 from ..options import DeployOptions
-from .arguments import DEFAULT_SLO_MICROS, Deployment, DeploymentHead, Model
-from .packaging import pack_and_deploy, pickled_function
+from .arguments import DEFAULT_SLO_MICROS, Deployment, DeploymentHead, Endpoint, EndpointHead, Model
+from .packaging import deploy_endpoint, pack_and_deploy, pickled_function
 
 __all__ = ["create_endpoint", "deploy_pipeline", "fan_out", "sequence", "switch"]
 
@@ -60,6 +59,10 @@ class Pipeline(Model):
 class _Deployment(Deployment, Pipeline, DeploymentHead): ...
 
 
+@dataclass(frozen=True)
+class _Endpoint(Endpoint, Pipeline, EndpointHead): ...
+
+
 def deploy_pipeline(
     clipper_conn: Operations,
     name: str,
@@ -80,14 +83,7 @@ def deploy_pipeline(
     and `base_image`, as in all deployers. Raises ArtifactError where the function cannot be pickled;
     BadRequest for what is no such function; and what `ClipperConnection.deploy_model` raises.
     """
-    for option in ("uses", "stages"):
-        if isinstance(named := options.get(option), str):
-            raise BadRequest(f"{option} must be a list: [{named!r}], not {named!r}.")
-    stages = [[stage] if isinstance(stage, str) else list(stage) for stage in options.get("stages", ())]
-    given: dict[str, Any] = {"concurrency": CONCURRENCY, "batching": "off", **options, "stages": stages}
-    if not given.get("uses"):
-        raise BadRequest('uses= names the models that the pipeline calls, such as uses=["detect", "read"].')
-    return pack_and_deploy(_Deployment(clipper_conn, name, version, input_type, answer, **given))
+    return pack_and_deploy(_Deployment(clipper_conn, name, version, input_type, answer, **_given(options)))
 
 
 def create_endpoint(
@@ -104,15 +100,27 @@ def create_endpoint(
 ) -> ApplicationHandle:
     """Register an application, deploy a pipeline and link them: all under one name.
 
-    The latency objective is in microseconds, or with `slo_ms` in milliseconds. Raises as `deploy_pipeline`.
+    As with all deployers, the latency objective is in microseconds, or with `slo_ms` in milliseconds, and
+    what is there already as it is asked for stays. Raises as `deploy_pipeline`.
     """
-    left_out = slo_ms is not None and slo_micros == DEFAULT_SLO_MICROS
-    slo = objective(None if left_out else slo_micros, slo_ms)
-    clipper_conn.register_application(name, input_type, default_output, slo)
-    try:
-        deploy_pipeline(clipper_conn, name, version, answer, input_type=input_type, **options)
-        clipper_conn.link_model_to_app(name, name)
-    except BaseException:
-        clipper_conn.unregister_application(name)
-        raise
-    return ApplicationHandle(clipper_conn, name)
+    call = _Endpoint(
+        *(clipper_conn, name, input_type, answer),
+        default_output=default_output,
+        version=version,
+        slo_micros=slo_micros,
+        slo_ms=slo_ms,
+        **_given(options),
+    )
+    return deploy_endpoint(call)
+
+
+def _given(options: Options) -> dict[str, Any]:
+    """What a pipeline is where it was not said otherwise. Raises BadRequest."""
+    for option in ("uses", "stages"):
+        if isinstance(named := options.get(option), str):
+            raise BadRequest(f"{option} must be a list: [{named!r}], not {named!r}.")
+    stages = [[stage] if isinstance(stage, str) else list(stage) for stage in options.get("stages", ())]
+    given: dict[str, Any] = {"concurrency": CONCURRENCY, "batching": "off", **options, "stages": stages}
+    if not given.get("uses"):
+        raise BadRequest('uses= names the models that the pipeline calls, such as uses=["detect", "read"].')
+    return {**given, "uses": list(given["uses"])}

@@ -90,7 +90,9 @@ class WireError(ClipperException):
 
 
 class CallFailed(ClipperException):
-    """The `model` that was called has no output. `reason` is that of a default output, such as deadline."""
+    """The `model` that was called has no output. `reason` is that of a default output, such as deadline; or
+    undeclared, bad_input, too_deep, not_needed or frontend_gone, where it was not asked.
+    """
 
     def __init__(self, message: str, model: str = "", reason: str = "") -> None:
         super().__init__(message)

@@ -79,25 +79,31 @@ class OnLoop:
                     timer.cancel()
 
     async def _work_on(self, work: Work) -> None:
+        models = calls.Models(self._calls, work.link, work.batch.id, work.batch.left_s)  # from now on
         async with self._room:
             if work.link.closed:  # its frontend is gone, and with it whoever waits for this
                 self._links.credits.finish(work.link)
                 return
-            models = calls.Models(self._calls, work.link, work.batch.id, work.batch.left_s)
             calls.current.set(models)
-            took_s, answered = await self._answer(work)
+            took_s, answered = await self._answer(work, models)
             models.end()
             self._finish(work, took_s, answered, models.partial)
 
-    async def _answer(self, work: Work) -> Answered:
-        batch = work.batch
+    async def _answer(self, work: Work, models: calls.Models) -> Answered:
+        batch, is_late = work.batch, False
         started = time.perf_counter()
         try:
             given = inputs.decode(batch.count, batch.each(), batch.shapes, work.body)
             if batch.left_s:
                 loop, task = asyncio.get_running_loop(), asyncio.current_task()
                 assert task is not None
-                timer = loop.call_later(batch.left_s, task.cancel)
+
+                def late(task: asyncio.Task[Any] = task) -> None:
+                    nonlocal is_late
+                    is_late = True
+                    task.cancel()
+
+                timer = loop.call_later(models.left_s, late)
                 try:
                     outputs = await self._predict(given)
                 finally:
@@ -110,7 +116,7 @@ class OnLoop:
         except BaseException as error:
             took_s = time.perf_counter() - started
             children.end_if_child(error)
-            if isinstance(error, asyncio.CancelledError) and batch.left_s and took_s >= batch.left_s:
+            if isinstance(error, asyncio.CancelledError) and is_late:
                 return took_s, Fault("deadline", "It was not done in the time that was left for it.")
             faults.show(error)
             return took_s, faults.model_error(error)

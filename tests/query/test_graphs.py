@@ -295,3 +295,20 @@ def test_a_number_that_a_model_cannot_take_is_no_other_number(
     else:
         with pytest.raises(ValueError, match="a number that is no"):
             input_of(spec, call, memoryview(tensor.data))
+
+
+def test_much_json_is_refused_for_it_would_hold_all_others_up() -> None:
+    async def main() -> None:
+        configuration = served({"a": ["b"], "b": []})
+        pipeline = Model(configuration, spec_of(configuration, "a"), 60.0)
+        Model(configuration, spec_of(configuration, "b"), 0.0)
+        await asyncio.sleep(0.01)
+        asked = ask(configuration, "a")
+        await asyncio.sleep(0.01)
+        models = Models(pipeline._calls, pipeline, 1, OBJECTIVE_S)
+        with pytest.raises(CallFailed, match="to read as JSON, and 1048576 is the most"):
+            await models["b"]("x" * (1 << 20) + "x")
+        assert await models["b"]("x" * 1000) == 1.0
+        await asked
+
+    run(main())

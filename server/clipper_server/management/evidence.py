@@ -20,27 +20,11 @@ RECENT = 200
 """Values, of which the mean is compared with."""
 
 
-class BadEvents:
-    """Of the bad events, such as errors, which came from the canary?
+class _Evidence:
+    """Bets of several sizes against a claim of the canary; each has the logarithm of what it has won."""
 
-    While it is no worse than `tolerance` times the control, each is the canary's with the probability that
-    its share of the queries is: whatever happens to both at once, and however the share changes meanwhile.
-    """
-
-    def __init__(self, tolerance: float = 1.0) -> None:
-        self._tolerance = tolerance
-        self._logs = [0.0] * len(TIMES)
-        self.canary = self.control = 0
-
-    def add(self, canary: int, control: int, share: float) -> None:
-        """So many of each, while the canary had `share` of the queries, which is between 0 and 1."""
-        self.canary += canary
-        self.control += control
-        null = self._tolerance * share / (self._tolerance * share + 1 - share)
-        for i, times in enumerate(TIMES):
-            other = times * null / (times * null + 1 - null)
-            self._logs[i] += canary * math.log(other / null)
-            self._logs[i] += control * math.log((1 - other) / (1 - null))
+    def __init__(self, bets: int) -> None:
+        self._logs = [0.0] * bets
 
     @property
     def log_evidence(self) -> float:
@@ -55,6 +39,29 @@ class BadEvents:
         return min(1.0, max(0.0, self.log_evidence / -math.log(alpha)))
 
 
+class BadEvents(_Evidence):
+    """Of the bad events, such as errors, which came from the canary?
+
+    While it is no worse than `tolerance` times the control, each is the canary's with the probability that
+    its share of the queries is: whatever happens to both at once, and however the share changes meanwhile.
+    """
+
+    def __init__(self, tolerance: float = 1.0) -> None:
+        self._tolerance = tolerance
+        super().__init__(len(TIMES))
+        self.canary = self.control = 0
+
+    def add(self, canary: int, control: int, share: float) -> None:
+        """So many of each, while the canary had `share` of the queries, which is between 0 and 1."""
+        self.canary += canary
+        self.control += control
+        null = self._tolerance * share / (self._tolerance * share + 1 - share)
+        for i, times in enumerate(TIMES):
+            other = times * null / (times * null + 1 - null)
+            self._logs[i] += canary * math.log(other / null)
+            self._logs[i] += control * math.log((1 - other) / (1 - null))
+
+
 class Value(NamedTuple):
     """One from 0 to 1 that came `times` times, of the canary or of the control, while the canary's share of
     the queries was `share`, which is between 0 and 1.
@@ -66,7 +73,7 @@ class Value(NamedTuple):
     times: int = 1
 
 
-class LowerMean:
+class LowerMean(_Evidence):
     """Is the canary's mean of some values lower than the control's by more than `by`?
 
     Whatever happens to both at once, a value less the mean of those before it, divided by the probability of
@@ -78,7 +85,7 @@ class LowerMean:
 
     def __init__(self, by: float) -> None:
         self._by = by
-        self._logs = [0.0] * len(BETS)
+        super().__init__(len(BETS))
         self._count, self._mean = 1, 0.5
 
     def add(self, values: Sequence[Value]) -> None:
@@ -94,18 +101,6 @@ class LowerMean:
         total = sum(each.times * each.value for each in values)
         self._mean = (self._count * mean + total) / (self._count + count)
         self._count = min(self._count + count, RECENT)
-
-    @property
-    def log_evidence(self) -> float:
-        """The logarithm of the evidence that it is lower: 1 / alpha is enough."""
-        return _log_mean_exp(self._logs)
-
-    def worse(self, alpha: float) -> bool:
-        return self.log_evidence >= -math.log(alpha)
-
-    def until_enough(self, alpha: float) -> float:
-        """How far the evidence has come on its way to that, from 0 to 1."""
-        return min(1.0, max(0.0, self.log_evidence / -math.log(alpha)))
 
 
 def sample_ratio(counts: Sequence[int], shares: Sequence[float], prior: float = 100.0) -> float:

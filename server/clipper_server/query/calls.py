@@ -13,7 +13,7 @@ from clipper_container.columns import Columns, words
 from clipper_container.inputs import DTYPES, INPUT_TYPES, Tensor, sized_tensor
 from clipper_container.wire import Fault
 
-from ..snapshot import MAX_DEPTH, VersionSpec
+from ..snapshot import MAX_DEPTH, RequestSpec, VersionSpec
 from .asked import ask
 from .cache import Cache
 from .deadlines import Deadlines
@@ -134,6 +134,7 @@ class Calls:
         self._cache = cache
         self._rollouts = rollouts
         self._find = find
+        self.max_json = RequestSpec().max_json
 
     def ask(
         self,
@@ -167,6 +168,12 @@ class Calls:
         queue = self._find(arm.model, arm.version)
         if queue is None:
             refuse("no_replicas", f"{model} has no version that is deployed.")
+            return None
+        if len(body) > self.max_json and (not message.dtype or queue.spec.input_type == "json"):
+            text = (
+                f"It got {len(body)} bytes to read as JSON, and {self.max_json} is the most, as in a request"
+            )
+            refuse("bad_input", f"{text}. Arrays and bytes, for a model that takes these, may be larger.")
             return None
         try:
             tensor = input_of(queue.spec, message, body)

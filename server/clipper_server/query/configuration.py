@@ -111,6 +111,7 @@ class Configuration:
         requests = snapshot.requests
         self.cors = CORS(requests.cors_origins) if requests.cors_origins else None
         self._limits = Limits(requests.max_inputs, requests.max_json)
+        self.calls.max_json = requests.max_json
         self.feedback.tokens.configure(snapshot.feedback_keys)
         credentials = {(spec.model, spec.version): spec.credential for spec in snapshot.versions}
         gone = [key for key, queue in self.queues.items() if queue.spec.credential != credentials.get(key)]

@@ -113,6 +113,17 @@ def test_without_a_default_a_late_branch_fails_the_answer_in_time(made: Make) ->
     assert answered["default_reason"] in ("call_failed", "deadline")
 
 
+def test_the_same_endpoint_may_be_made_twice_as_when_a_cell_runs_again(
+    conn: ClipperConnection, made: Make
+) -> None:
+    async def answer(query: Any, models: Any) -> Any:
+        return await models["one"]([7.0])
+
+    made(answer, "one")
+    assert made(answer, "one", version="next")("query")["output"] == "one"
+    assert [each for each in conn.get_all_models() if each.startswith("app:")] == ["app:1"]
+
+
 def test_calls_are_cached_and_pipelines_are_not(conn: ClipperConnection, made: Make) -> None:
     async def answer(query: Any, models: Any) -> Any:
         return await models["one"]([7.0])
