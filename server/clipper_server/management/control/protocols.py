@@ -10,7 +10,7 @@ from clipper_container.errors import BadRequest, ClusterError, NotFound
 
 from ...changes import Changes
 from ...places import Ports
-from ...protocols import AT_QUERY_PORT, KINDS, ProtocolSpec
+from ...protocols import KINDS, ProtocolSpec, check
 from ..frontends import Frontends
 from ..state import State
 from .publisher import Publisher
@@ -98,7 +98,7 @@ class Protocols:
 
     async def stop(self, name: str) -> None:
         """Have it off. What is under way is answered. Raises BadRequest, NotFound."""
-        _check(name)
+        check(name)
         on = of(self._state)
         if all(spec.name != name for spec in on):
             raise NotFound(f"{name} is not on. start_protocol({name!r}) starts it.")
@@ -110,7 +110,7 @@ class Protocols:
         return any(name in report.protocols for report in self._frontends.live())
 
     def _spec(self, name: str, rest: int | None, grpc: int | None) -> ProtocolSpec:
-        _check(name)
+        check(name)
         kind = KINDS[name]
         ports = []
         for what, word, documented, wish in (
@@ -131,10 +131,3 @@ class Protocols:
         text = msgspec.json.encode(specs).decode()
         if text != (self._state.get(_KEY) or "[]"):
             self._state.set_for_frontends(_KEY, text)
-
-
-def _check(name: str) -> None:
-    if name in AT_QUERY_PORT:
-        raise BadRequest(f"{name} is always on, at the port for queries.")
-    if name not in KINDS:
-        raise NotFound(f"There is no protocol {name!r}. Those that can be started: {', '.join(KINDS)}.")
