@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class FakePorts:
 
     def __init__(self) -> None:
         self.taken: set[int] = set()
+        self.spoken: dict[int, str] = {}
+        self.trouble = ""
         self._next = 1000
 
     def give(self, documented: int, wish: int | None) -> int:
@@ -45,6 +47,11 @@ class FakePorts:
 
     def again(self, port: int) -> int:
         return self.give(port, None if port in self.taken else port)
+
+    async def open(self, spoken: Mapping[int, str]) -> None:
+        if self.trouble:
+            raise ClusterError(self.trouble)
+        self.spoken = dict(spoken)
 
     def published(self, port: int) -> str:
         return f"here:{port}"
@@ -117,10 +124,12 @@ def test_one_is_on_when_every_query_frontend_serves_it(tmp_path: Path) -> None:
         assert await starting == ProtocolSpec("both", 1000, 9000)
         assert world.protocols.all() == [ProtocolSpec("both", 1000, 9000)]
         assert world.protocols.trouble("both") == ""
+        assert world.ports.spoken == {1000: "http", 9000: "grpc"}
         assert "both is on, at here:1000 (REST) and here:9000 (gRPC)." in world.told()
         await world.protocols.stop("both")
         assert world.protocols.all() == []
         assert "both is off." in world.told()
+        assert world.ports.spoken == {}
 
     in_a_world(tmp_path, test)
 
@@ -134,6 +143,16 @@ def test_one_that_a_query_frontend_does_not_serve_is_taken_back(tmp_path: Path, 
         assert world.protocols.all() == []
         del world.troubles[1, "both"]
         await world.protocols.start("both", None, None)  # it can be tried again
+
+    in_a_world(tmp_path, test)
+
+
+def test_one_to_which_no_client_can_come_is_not_started(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        world.ports.trouble = "The service gets no port."
+        with pytest.raises(ClusterError, match="gets no port"):
+            await world.protocols.start("both", None, None)
+        assert world.protocols.all() == []
 
     in_a_world(tmp_path, test)
 
@@ -184,12 +203,12 @@ def test_one_that_is_off_cannot_be_stopped(tmp_path: Path) -> None:
 
 def test_those_of_last_time_are_on_again_where_they_were_or_elsewhere(tmp_path: Path) -> None:
     async def first(world: World) -> None:
-        world.protocols.begin("")
+        await world.protocols.begin("")
         await world.protocols.start("both", 9001, 9000)
 
     async def again(world: World) -> None:
         world.ports.taken = {9001}
-        world.protocols.begin("open-inference-grpc,both")
+        await world.protocols.begin("open-inference-grpc,both")
         assert world.protocols.all() == [
             ProtocolSpec("both", 1000, 9000),
             ProtocolSpec("open-inference-grpc", 0, 1001),
@@ -204,7 +223,7 @@ def test_one_of_last_time_that_has_no_port_is_off_and_that_is_told(tmp_path: Pat
         await world.protocols.start("both", None, None)
 
     async def again(world: World) -> None:
-        world.protocols.begin("")
+        await world.protocols.begin("")
         assert world.protocols.all() == []
         assert "The protocol both is off now. It was not published." in world.told()
 
@@ -215,7 +234,7 @@ def test_one_of_last_time_that_has_no_port_is_off_and_that_is_told(tmp_path: Pat
 def test_a_wish_that_cannot_be_ends_the_start(tmp_path: Path) -> None:
     async def test(world: World) -> None:
         with pytest.raises(NotFound, match="no protocol 'corba'"):
-            world.protocols.begin("both,corba")
+            await world.protocols.begin("both,corba")
 
     in_a_world(tmp_path, test)
 
@@ -223,7 +242,8 @@ def test_a_wish_that_cannot_be_ends_the_start(tmp_path: Path) -> None:
 def test_the_api_lists_them_and_says_what_is_refused(tmp_path: Path) -> None:
     with served(tmp_path) as management, management.client() as client:
         listed = {each["name"]: each for each in client.get("/api/v1/protocols").json()}
-        on = {"name": "clipper", "state": "on", "rest": "127.0.0.1:2", "grpc": None, "trouble": None}
+        where = {"rest": "127.0.0.1:2", "grpc": None, "documented": {}}
+        on = {"name": "clipper", "state": "on", **where, "trouble": None}
         assert listed["clipper"] == on
         assert listed["open-inference-grpc"]["state"] == "off"
         refused = client.put("/api/v1/protocols/open-inference-grpc", json={})
