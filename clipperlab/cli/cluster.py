@@ -23,6 +23,9 @@ NumFrontends = Annotated[
 MaxInputs = Annotated[int | None, typer.Option(min=1, help="Of one request.")]
 MaxJson = Annotated[int | None, typer.Option(min=1, help="Bytes of JSON, of one request.")]
 CorsOrigin = Annotated[list[str] | None, typer.Option(help="Of web pages that may ask; * are all.")]
+Protocol = Annotated[
+    list[str] | None, typer.Option(help="To be on, at ports of its own: open-inference-grpc. Repeatable.")
+]
 
 
 def _given(
@@ -31,6 +34,7 @@ def _given(
     max_inputs: int | None,
     max_json: int | None,
     cors_origins: list[str] | None,
+    protocols: list[str] | None,
 ) -> dict[str, int | str]:
     """The settings that were given: the others stay as they were."""
     numbers = {"cache_size": cache_size, "num_frontends": num_frontends}
@@ -38,6 +42,8 @@ def _given(
     given: dict[str, int | str] = {name: value for name, value in numbers.items() if value is not None}
     if cors_origins:
         given["cors_origins"] = ",".join(check_origins(cors_origins))
+    if protocols:
+        given["protocols"] = ",".join(protocols)
     return given
 
 
@@ -49,11 +55,12 @@ def start(
     max_inputs: MaxInputs = None,
     max_json: MaxJson = None,
     cors_origin: CorsOrigin = None,
+    protocol: Protocol = None,
 ) -> None:
     """Start a cluster, or find it running."""
     place = manager(cluster_name)
     terminal = console()
-    given = _given(cache_size, num_frontends, max_inputs, max_json, cors_origin)
+    given = _given(cache_size, num_frontends, max_inputs, max_json, cors_origin, protocol)
     with terminal.status(f"Starting {cluster_name} ..."):
         started = place.up(fresh=False, settings=given)
     record = place.record()
@@ -98,6 +105,7 @@ def status(cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None
         print_json(
             {
                 **management.cluster(),
+                "protocols": management.protocols(),
                 "applications": management.applications(),
                 "models": management.models(),
                 "replicas": management.replicas(),
@@ -117,10 +125,11 @@ def manifests(
     max_inputs: MaxInputs = None,
     max_json: MaxJson = None,
     cors_origin: CorsOrigin = None,
+    protocol: Protocol = None,
 ) -> None:
     """Print a cluster on Kubernetes as YAML, for `kubectl apply` and GitOps: as it runs, or as it would."""
     place = KubernetesContainerManager(cluster_name, namespace=namespace or None, registry=registry)
-    given = _given(cache_size, num_frontends, max_inputs, max_json, cors_origin)
+    given = _given(cache_size, num_frontends, max_inputs, max_json, cors_origin, protocol)
     text, running = place.manifests(given)
     said = "As it runs" if running else "As it would be, for it does not run"
     typer.echo(f"# {cluster_name}. {said}. Management makes its secrets.\n{text}", nl=False)

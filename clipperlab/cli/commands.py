@@ -4,7 +4,8 @@ A module of commands adds them to `app` when it is imported; `clipperlab --help`
 """
 
 from . import cluster, clusters, images, doctor, demo, lessons  # isort: skip
-from . import deploy, applications, policies, feedback, models, rollouts, shadows, queries, load, logs  # isort: skip
+from . import deploy, applications, policies, feedback, models, rollouts, shadows, protocols  # isort: skip
+from . import queries, load, logs  # isort: skip
 from .app import app
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "logs",
     "models",
     "policies",
+    "protocols",
     "queries",
     "rollouts",
     "shadows",

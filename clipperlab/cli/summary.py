@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from ..display.protocols import beside
 from ..handles import ModelHandle
 from ..management import Application, Management, Replica, Version
 from ..policies import answered_by
@@ -24,6 +25,7 @@ def summarise(management: Management) -> RenderableType:
     head = Text.from_markup(
         f"[bold]{escape(cluster['cluster_name'])}[/]  queries [cyan]{cluster['query']}[/]  "
         f"management [cyan]{cluster['management']}[/]\n{escape(_frontends(cluster['frontends']))}"
+        + "".join(f"\n{escape(protocol)}" for protocol in beside(cluster["query"], management.protocols()))
         + "".join(f"\n[red]{escape(warning)}[/]" for warning in cluster["warnings"])
     )
     return Group(

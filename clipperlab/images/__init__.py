@@ -23,11 +23,15 @@ _SERVER = (
     *_BASE,
     "docker",
     "fastapi",
+    "grpcio",
+    "grpcio-health-checking",
+    "grpcio-reflection",
     "httptools",
     "httpx2",
     "kubernetes",
     "packaging",
     "prometheus-client",
+    "protobuf",
     "psutil",
     "uvicorn",
     "uvloop",
@@ -42,7 +46,10 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 }
 """What is installed in each image, in the versions that are installed here."""
 _NUMBERS = "numpy, msgspec, cloudpickle"
-_SERVING = "docker, fastapi, httpx2, kubernetes.aio.client, prometheus_client, psutil, uvicorn, uvloop"
+_SERVING = (
+    "docker, fastapi, grpc.aio, grpc_health.v1.health, grpc_reflection.v1alpha.reflection, httpx2, "
+    "kubernetes.aio.client, prometheus_client, psutil, uvicorn, uvloop"
+)
 IMPORTS = {
     "server": f"{_NUMBERS}, {_SERVING}",
     "python": _NUMBERS,

@@ -8,7 +8,7 @@ from .cluster import Cluster, Event
 from .feedback import Feedback, FeedbackOptions, Learned, LearnedArm, LearnedContext
 from .measured import ApplicationPoint, ArmPoint, Measured, Overview, Point, VersionPoint
 from .policies import Policies, Policy, PolicyMove
-from .protocols import Protocols
+from .protocols import Protocol, Protocols
 from .replicas import GPU, Replica, Replicas
 from .rollouts import Rollout, Rollouts
 from .shadows import Shadow, Shadows
@@ -30,6 +30,7 @@ __all__ = [
     "Point",
     "Policy",
     "PolicyMove",
+    "Protocol",
     "Replica",
     "Rollout",
     "Shadow",

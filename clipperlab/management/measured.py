@@ -8,6 +8,7 @@ from .applications import Application
 from .calls import Calls
 from .cluster import Event
 from .feedback import RegretPoint
+from .protocols import Protocol
 from .replicas import Replica
 from .rollouts import Rollout
 from .shadows import Shadow
@@ -59,6 +60,7 @@ class Overview(TypedDict):
     replicas: list[Replica]
     rollouts: list[Rollout]  # each model's last one
     shadows: list[Shadow]  # likewise
+    protocols: list[Protocol]
     events: list[Event]
     points: list[Point]  # one a second
 

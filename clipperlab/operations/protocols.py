@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..display.protocols import Protocols as Table
@@ -13,7 +14,7 @@ class Protocols(Attached):
 
     def protocols(self) -> Table:
         """All that there are, with where those that are on are asked. docs/protocols.md tells them apart."""
-        return Table(self._management.protocols())
+        return Table(self._reached(self._management.protocols()))
 
     def start_protocol(
         self, name: str, *, port: int | None = None, grpc_port: int | None = None
@@ -26,8 +27,15 @@ class Protocols(Attached):
         port is taken, and on Docker, where ports are published when the cluster starts; ClusterError where a
         query frontend cannot serve it.
         """
-        return self._management.start_protocol(name, port, grpc_port)
+        (started,) = self._reached([self._management.start_protocol(name, port, grpc_port)])
+        return started
 
     def stop_protocol(self, name: str) -> None:
         """End it. What is under way is answered. Raises NotFound where it is not on."""
         self._management.stop_protocol(name)
+
+    def _reached(self, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """With the addresses at which this process finds them."""
+        ways = ("rest", "grpc")
+        here = self.cm.reached({each[way] for each in found for way in ways} - {None})
+        return [{**each, **{way: here.get(each[way]) for way in ways}} for each in found]

@@ -6,7 +6,7 @@ process, and is found again through its record. Each place is a module: `process
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -42,3 +42,6 @@ class ContainerManager(Protocol):
 
     def record(self) -> ClusterRecord | None:
         """How to reach the cluster; None where it was never started, or is stopped."""
+
+    def reached(self, addresses: Collection[str]) -> dict[str, str]:
+        """Where this process finds the query frontends' ports, by how management names them."""

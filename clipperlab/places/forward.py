@@ -18,7 +18,6 @@ from typing import Any
 
 from clipper_container.errors import ClusterError
 
-PORTS = {"management": 1338, "query": 1337}
 PROTOCOL = "v4.channel.k8s.io"
 DATA, ERROR = 0, 1  # channels
 START_S = 20.0
@@ -36,10 +35,10 @@ class Forward:
     Raises ClusterError where the API server does not forward ports for this user.
     """
 
-    def __init__(self, namespace: str, service: str, context: str = "") -> None:
+    def __init__(self, namespace: str, service: str, port: int, context: str = "") -> None:
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
         self._service = service
-        self._port = PORTS[service]
+        self._port = port
         self._turn = 0
         self._open: dict[asyncio.Task[None], _Connection] = {}
         self._api: Any = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from clipper_container.errors import BadRequest, ClusterError
@@ -109,12 +110,27 @@ class KubernetesContainerManager(BroughtUp):
         """Whether an address of its record ends with this object."""
         return bool(self._forwards)
 
-    def _forwarded(self, service: str, tried: Sequence[str]) -> str:
+    def reached(self, addresses: Collection[str]) -> dict[str, str]:
+        """As for queries; where no way leads there, as pods find it."""
+        if not addresses:
+            return {}
+        ports = {address: int(address.rpartition(":")[2]) for address in addresses}
+        options = [f"--own-port={port}" for port in sorted(set(ports.values()))]
+        record = self._run("record", options, DOWN_TIMEOUT_S)["record"]
+        found = dict(zip(addresses, addresses, strict=True))
+        for address, port in ports.items() if record is not None else ():
+            reach = record["own_ports"][str(port)]
+            with suppress(ClusterError):
+                found[address] = reach["address"] or self._forwarded("query", reach["tried"], port)
+        return found
+
+    def _forwarded(self, service: str, tried: Sequence[str], port: int | None = None) -> str:
         from .forward import Forward  # late: it needs the Kubernetes client
 
-        if service not in self._forwards:
+        where = f"{service}:{port or PORTS[service]}"
+        if where not in self._forwards:
             try:
-                self._forwards[service] = Forward(self.namespace, service, self.context)
+                self._forwards[where] = Forward(self.namespace, service, port or PORTS[service], self.context)
             except ClusterError as error:
                 ways = [
                     *tried,
@@ -125,7 +141,7 @@ class KubernetesContainerManager(BroughtUp):
                     f"No way leads from here to {service} of the cluster in namespace {self.namespace}. "
                     + " ".join(ways)
                 ) from None
-        return self._forwards[service].address
+        return self._forwards[where].address
 
     def manifests(self, settings: Mapping[str, int | str] | None = None) -> tuple[str, bool]:
         """The cluster as YAML, and whether it runs: with its models then, and as it would be otherwise."""

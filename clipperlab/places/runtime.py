@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from clipper_container.errors import ClusterError
@@ -47,6 +47,9 @@ class BroughtUp:
     def record(self) -> ClusterRecord | None:
         found = self._run("record", [], DOWN_TIMEOUT_S)["record"]
         return None if found is None else ClusterRecord(**found)
+
+    def reached(self, addresses: Collection[str]) -> dict[str, str]:
+        return {address: address for address in addresses}
 
     def get_admin_addr(self) -> str:
         """Where the management API answers, "host:port". Raises ClusterError where the cluster is stopped."""

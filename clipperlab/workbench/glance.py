@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import zip_longest
 
+from ..display.protocols import beside
 from ..management import GPU, Application, Replica, Version
 from ..policies import answered_by
 from .watch import Seen
@@ -45,6 +46,7 @@ def head(seen: Seen) -> str:
         f"<b>{html.escape(cluster['cluster_name'])}</b> &nbsp; queries at <code>{cluster['query']}</code>, "
         f"management at <code>{cluster['management']}</code>, "
         f"query frontend{plural}: {html.escape(frontends)}"
+        + "".join(f"<br>{html.escape(said)}" for said in beside(cluster["query"], seen.protocols))
         + "".join(
             f'<div role="status">{_dot("failed", "")}{html.escape(w)}</div>' for w in cluster["warnings"]
         )
@@ -142,6 +144,16 @@ def _gpu(gpu: GPU | None) -> str:
         return NOTHING
     used, memory = gpu["memory_used"] / 2**30, gpu["memory"] / 2**30
     return f"{100 * gpu['utilisation']:.0f} %, {used:.1f} of {memory:.0f} GiB"
+
+
+def protocols(seen: Seen) -> str:
+    rows, below = [], []
+    for each in seen.protocols:
+        addresses = (f"<code>{where}</code>" if where else NOTHING for where in (each["rest"], each["grpc"]))
+        state = _dot({"on": "ready"}.get(each["state"], each["state"]), each["state"])
+        rows.append([f"<b>{html.escape(each['name'])}</b>", state, *addresses])
+        below.append(html.escape(each["trouble"] or ""))
+    return table(seen, ("protocol", "state", "REST", "gRPC"), rows, below)
 
 
 def _dot(word: str, said: str | None = None) -> str:

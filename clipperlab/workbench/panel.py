@@ -15,6 +15,7 @@ from .controls.application import ApplicationControls
 from .controls.deploy import DeployControls
 from .controls.model import ModelControls
 from .controls.policy import PolicyControls
+from .controls.protocols import ProtocolControls
 from .controls.rollout import RolloutControls
 from .controls.shadow import ShadowControls
 from .gallery import Gallery
@@ -26,7 +27,7 @@ from .watch import Seen
 
 TABS = (
     *("Model", "Rollout", "Shadow", "Deploy", "Application", "Policy"),
-    *("Ask", "Pictures", "Replicas", "Logs"),
+    *("Ask", "Pictures", "Replicas", "Protocols", "Logs"),
 )
 
 
@@ -55,13 +56,14 @@ class Panel(View):
         self.policy = PolicyControls(conn, self.worker)
         self.rollout = RolloutControls(conn, self.worker)
         self.shadow = ShadowControls(conn, self.worker)
+        self.protocols = ProtocolControls(conn, self.worker)
         self.lens = Lens(conn)
         self.logs = Logs()
         self.gallery = Gallery()
         self.tabs = widgets.Tab(
             [
                 *(self.model, self.rollout, self.shadow, self.deploy, self.application, self.policy),
-                *(self.lens, self.gallery, self.replicas, self.logs),
+                *(self.lens, self.gallery, self.replicas, self.protocols, self.logs),
             ],
             titles=list(TABS),
         )
@@ -86,6 +88,7 @@ class Panel(View):
         self.application.show(seen)
         self.policy.show(seen)
         self.deploy.show(seen)
+        self.protocols.show(seen)
         self.lens.show(seen)
         self.logs.show(seen, management)
         self.gallery.show(seen, management)

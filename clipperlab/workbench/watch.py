@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 
 from clipper_container.errors import ClipperException
 
-from ..management import Application, Event, Management, Overview, Point, Replica, Rollout, Shadow, Version
+from ..management import (
+    Application,
+    Event,
+    Management,
+    Overview,
+    Point,
+    Protocol,
+    Replica,
+    Rollout,
+    Shadow,
+    Version,
+)
 from ..places import ContainerManager
 
 WAIT_S = 5.0  # a point comes every second: a long poll that long means that something is wrong
@@ -60,6 +71,10 @@ class Seen:
         """The model's last one, which may have ended."""
         shadows = self.overview["shadows"] if self.overview else []
         return next((shadow for shadow in shadows if shadow["model"] == model), None)
+
+    @property
+    def protocols(self) -> list[Protocol]:
+        return self.overview["protocols"] if self.overview else []
 
     def application(self, name: str | None) -> Application | None:
         return next((a for a in self.applications if a["name"] == name), None)

@@ -25,6 +25,7 @@ from .places.arguments import KEPT
 from .places.docker import commands as docker
 from .places.kubernetes import commands as kubernetes
 from .places.process import commands as process
+from .protocols import check
 from .supervisor import sentence
 
 PLACES: dict[str, Place] = {"process": process, "docker": docker, "kubernetes": kubernetes}
@@ -32,8 +33,8 @@ PLACES: dict[str, Place] = {"process": process, "docker": docker, "kubernetes": 
 
 def main() -> int:
     os.umask(0o077)  # what the cluster writes is its owner's alone
-    arguments = _parser().parse_args()
     try:
+        arguments = _parser().parse_args()
         answer = arguments.do(arguments)
     except (ClipperException, OSError, sqlite3.Error) as error:
         print(sentence(error), file=sys.stderr)  # noqa: T201
@@ -89,12 +90,20 @@ def _add_arguments(command: ArgumentParser, word: str) -> None:
         command.add_argument("--max-inputs", type=_at_least(1), help="of one request")
         command.add_argument("--max-json", type=_at_least(1), help="bytes of JSON, of one request")
         command.add_argument("--cors-origins", help="of web pages that may ask, with commas; * are all")
-        command.add_argument("--protocols", default="", help="with ports of their own, with commas")
+        names = "with ports of their own, with commas"
+        command.add_argument("--protocols", type=_protocols, default="", help=names)
     if word == "up":
         command.add_argument("--fresh", action="store_true")
     if word == "down":
         command.add_argument("--purge", action="store_true")
         command.add_argument("--now", action="store_true", help="kill, and lose what is under way")
+
+
+def _protocols(text: str) -> str:
+    """Raises BadRequest or NotFound, before anything is started."""
+    for name in filter(None, text.split(",")):
+        check(name)
+    return text
 
 
 def _at_least(least: int) -> Callable[[str], int]:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from clipper_container.errors import BadRequest, NotFound
+
 AT_QUERY_PORT = ("clipper", "open-inference")
 """Those that are always on, at the port for queries."""
 
@@ -32,3 +34,17 @@ class ProtocolSpec(msgspec.Struct, frozen=True):
     name: str
     rest: int = 0
     grpc: int = 0
+
+
+def check(name: str) -> None:
+    """Raises BadRequest or NotFound where it is none that can be started."""
+    if name in AT_QUERY_PORT:
+        raise BadRequest(f"{name} is always on, at the port for queries.")
+    if name not in KINDS:
+        raise NotFound(f"There is no protocol {name!r}. Those that can be started: {', '.join(KINDS)}.")
+
+
+def ports_of(names: str) -> list[int]:
+    """Those that clients of these protocols, names with commas, expect."""
+    kinds = [KINDS[name] for name in filter(None, names.split(","))]
+    return [port for kind in kinds for port in (kind.rest, kind.grpc) if port is not None]

@@ -48,6 +48,20 @@ def test_a_place_has_its_own_words_and_arguments(
     assert why in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [("open-inference-grpc,corba", "There is no protocol 'corba'."), ("clipper", "clipper is always on")],
+)
+def test_a_protocol_that_there_is_not_is_said_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, names: str, why: str
+) -> None:
+    arguments = ["up", "process", "--folder", str(tmp_path / "none"), "--protocols", names]
+    monkeypatch.setattr(sys, "argv", ["clipper_server", *arguments])
+    assert command_line.main() == 1
+    assert why in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
 def test_what_management_of_processes_stands_on_needs_no_other_place_s_packages() -> None:
     """Nor does the rest of the command line: it does not even load management, unless that is to run."""
     code = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -90,6 +90,9 @@ class FakeManager:
 
     def record(self) -> ClusterRecord | None:
         return self.found
+
+    def reached(self, addresses: Collection[str]) -> dict[str, str]:
+        return {address: address.replace("inside", "outside") for address in addresses}
 
 
 def a_version(**changes: Any) -> dict[str, Any]:

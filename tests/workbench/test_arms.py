@@ -26,6 +26,7 @@ def seen(policy: P.Policy, point: dict[str, Any], *rollouts: dict[str, Any]) -> 
         "replicas": [],
         "rollouts": list(rollouts),
         "shadows": [],
+        "protocols": [],
     }
     points = [{"id": 1, "at": 1.0, "applications": {"app": point}, "versions": {}}]
     return Seen("", cast(Overview, overview), cast(list[Point], points))

@@ -63,7 +63,13 @@ def tables(rate: float) -> str:
     good = {**names, "is_current_version": True, "state": "ready", "error": None}
     bad = {**names, "model_version": "2", "is_current_version": False, "state": "failed"}
     bad["error"] = f"Traceback\nModuleNotFoundError: {'No module is called like that. ' * 5}"
-    overview = {"cluster": cluster, "applications": [application], "models": [good, bad], "replicas": []}
+    overview = {
+        "cluster": cluster,
+        "applications": [application],
+        "models": [good, bad],
+        "replicas": [],
+        "protocols": [],
+    }
     point = {
         "applications": {"digits": {"answers": {"model": 0.9 * rate, "late": 0.1 * rate}, "p99_ms": rate}},
         "versions": {"digits:1": {"asked": rate, "waiting": int(rate), "utilisation": min(1, rate / 1e4)}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -493,6 +494,29 @@ def test_a_shadow_is_started_seen_and_ended_in_the_panel(cluster: ClipperConnect
     wait_for("its end", lambda: "m:2</th><td>stopped" in form.told.value)
     assert "no shadow runs" in form.promote.why_not.value
     assert "<seen> enough" in cluster.events()[-1]["text"]
+
+
+def test_a_protocol_is_started_seen_and_stopped_in_the_panel(
+    cluster: ClipperConnection, panel: Panel
+) -> None:
+    form, name = panel.protocols, "open-inference-grpc"
+    form.protocol.value = name
+    assert "It is off." in form.stop.why_not.value
+    assert form.ports["rest"].layout.display == "none"  # it has gRPC alone
+    form.ports["grpc"].value = "many"
+    assert "A port for gRPC is a number" in form.start.why_not.value
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        form.ports["grpc"].value = str(port)
+        assert form.start.line.code == f"conn.start_protocol('{name}', grpc_port={port})"
+        assert f"The port {port} is taken" in press(form.start, panel.worker)
+    assert "done" in press(form.start, panel.worker)
+    wait_for("where it is", lambda: f"<code>127.0.0.1:{port}</code>" in form.told.value)
+    assert f"{name} at 127.0.0.1:{port} (gRPC)" in panel.head.value
+    assert "It is on." in form.start.why_not.value
+    assert form.stop.line.code == f"conn.stop_protocol('{name}')"
+    assert "done" in press(form.stop, panel.worker)
+    wait_for("its end", lambda: name not in panel.head.value)
 
 
 def test_pictures_and_logs_follow_what_happens(cluster: ClipperConnection, panel: Panel) -> None:

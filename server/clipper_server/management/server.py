@@ -125,7 +125,7 @@ async def serve(
         ),
     )
     control.versions.collect()
-    control.protocols.begin(protocols)
+    await control.protocols.begin(protocols)
     events.add("management", f"Management of {specs.cluster_name} has started.")
     serving = asyncio.create_task(server.serve(sockets=[ground.listener]), name="api")
     turns = {

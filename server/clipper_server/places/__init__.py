@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -203,6 +203,12 @@ class Ports(Protocol):
 
     def again(self, port: int) -> int:
         """The same one when management begins anew, or another one. Raises BadRequest where there is none."""
+
+    async def open(self, spoken: Mapping[int, str]) -> None:
+        """Let clients come to these ports, where "http" or "grpc" is spoken, and to no others.
+
+        Raises ClusterError where that cannot be done now.
+        """
 
     def published(self, port: int) -> str:
         """Where clients find it, "host:port"."""

@@ -44,6 +44,9 @@ class FreePorts:
     def again(self, port: int) -> int:
         return port if self._serves() else self._free(port)
 
+    async def open(self, spoken: Mapping[int, str]) -> None:
+        """Whoever is on this machine comes to all of them."""
+
     def published(self, port: int) -> str:
         return f"{HOST}:{port}"
 
@@ -71,6 +74,9 @@ class FixedPorts:
 
     def again(self, port: int) -> int:
         return self.give(port, None)
+
+    async def open(self, spoken: Mapping[int, str]) -> None:
+        """They are published, all the time."""
 
     def published(self, port: int) -> str:
         return self._published[port]

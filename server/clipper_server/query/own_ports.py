@@ -12,11 +12,14 @@ from weakref import WeakSet
 
 import uvicorn
 
+from clipper_container.errors import ClusterError
+
 from ..changes import Changes
 from ..protocols import ProtocolSpec
 from ..supervisor import sentence
 from .configuration import Configuration
 from .cors import CORS
+from .hosts import Hosts, OnlyWelcome
 from .http import HTTPProtocol
 from .intake.desk import Desk
 from .listener import Listener
@@ -116,35 +119,42 @@ class OwnPorts:
         protocol = load(spec.name, self._configuration)
         listener, server = None, None
         connections: WeakSet[HTTPProtocol] = WeakSet()
-        if spec.rest:
-            assert protocol.app is not None
-            config = uvicorn.Config(
-                protocol.app, lifespan="off", log_config=None, access_log=False, server_header=False
-            )
-            config.load()
-            folder = self._folder / str(spec.rest)  # short, for paths of sockets have little room
-            folder.mkdir(exist_ok=True)
-            listener = Listener(self._configuration.frontend, f"{self._host}:{spec.rest}", folder)
-            connection = partial(self._connection, Site(protocol, self._configuration), config, listener.lost)
-
-            def connect() -> HTTPProtocol:
-                made = connection()
-                connections.add(made)
-                return made
-
-            await listener.start(connect)
         try:
+            if spec.rest:
+                folder = self._folder / str(spec.rest)  # short, for paths of sockets have little room
+                folder.mkdir(exist_ok=True)
+                listener = Listener(self._configuration.frontend, f"{self._host}:{spec.rest}", folder)
+                await listener.start(self._connect(protocol, listener, connections))
             if spec.grpc:
                 from .rpc import Server  # late: it brings gRPC with it
 
                 server = Server(protocol, f"{self._host}:{spec.grpc}", self._configuration.limits.body)
                 await server.start()
-        except BaseException:
+        except BaseException as error:
             if listener is not None:
                 listener.close()
+            if isinstance(error, OSError):
+                raise ClusterError(f"It cannot listen: {error.strerror or error}.") from error
             raise
         self._configuration.spoken.append(protocol)
         return _Open(protocol, listener, connections, server)
+
+    def _connect(
+        self, protocol: Spoken, listener: Listener, connections: WeakSet[HTTPProtocol]
+    ) -> Callable[[], HTTPProtocol]:
+        """What makes a connection to its REST port, and notes it in `connections`."""
+        assert protocol.app is not None
+        app = OnlyWelcome(protocol.app, Hosts(self._host))
+        config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False)
+        config.load()
+        connection = partial(self._connection, Site(protocol, self._configuration), config, listener.lost)
+
+        def connect() -> HTTPProtocol:
+            made = connection()
+            connections.add(made)
+            return made
+
+        return connect
 
     async def _close(self, spec: ProtocolSpec) -> None:
         protocol, listener, connections, server = self._open.pop(spec)

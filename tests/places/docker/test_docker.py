@@ -407,6 +407,44 @@ def test_the_ports_are_published_where_it_is_told(engine: Any) -> None:
     assert place.left("elsewhere") == []
 
 
+def test_protocols_are_published_when_the_cluster_starts_and_none_comes_later(engine: Any) -> None:
+    connection = places.Docker(engine).connection("spoken")
+    try:
+        connection.start_clipper(fresh=True, protocols=["open-inference-grpc"])
+        found = on(connection)
+        assert found["state"] == "on"
+        assert lives(found["grpc"])
+        connection.stop_protocol("open-inference-grpc")
+        assert on(connection)["state"] == "off"
+        assert connection.start_protocol("open-inference-grpc")["grpc"] == found["grpc"]
+        assert lives(found["grpc"])
+        with pytest.raises(BadRequest, match="on already"):
+            connection.start_protocol("open-inference-grpc", grpc_port=1)
+        connection.stop_all()
+        connection.start_clipper()
+        assert on(connection)["state"] == "off"
+        assert "open-inference-grpc is off now. Here ports are published" in repr(connection.events())
+        with pytest.raises(BadRequest, match=r"name it in start_clipper\(protocols="):
+            connection.start_protocol("open-inference-grpc")
+    finally:
+        connection.stop_all(purge=True)
+
+
+def on(connection: ClipperConnection) -> dict[str, Any]:
+    return next(each for each in connection.protocols() if each["name"] == "open-inference-grpc")
+
+
+def lives(address: str) -> bool:
+    """Whether gRPC's own service for health answers there."""
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    with grpc.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=20, wait_for_ready=True)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
 def test_the_build_of_packages_tells_how_far_it_is(cluster: ClipperConnection) -> None:
     # A wish of its own each time, for neither an image nor a layer of one to be there already.
     packages = ["six==1.14.0", f"six!=0.{secrets.randbelow(1 << 30)}"]

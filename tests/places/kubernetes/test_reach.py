@@ -203,7 +203,7 @@ def test_an_ingress_is_tried_where_it_can_be(
 def test_a_forward_may_begin_before_a_pod_is_ready(cluster: ClipperConnection, kubernetes: Any) -> None:
     from clipperlab.places.forward import Forward
 
-    forward = Forward("default", "query")
+    forward = Forward("default", "query", 1337)
     try:
         with pytest.raises(httpx2.HTTPError):
             httpx2.get(f"http://{forward.address}/health", trust_env=False, verify=False)

@@ -31,20 +31,24 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 @contextmanager
 def serving() -> Iterator[str]:
     """The echo's URL, while it runs in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", f"{__name__}:app", "--port", str(port)]
     command += ["--loop", "uvloop", "--http", "httptools", "--lifespan", "off", "--no-access-log"]
     server = subprocess.Popen([*command, "--log-level", "warning"])
     try:
-        wait_for("the echo to listen", lambda: _listens(port))
+        wait_for("the echo to listen", lambda: listens(port))
         yield f"http://127.0.0.1:{port}/"
     finally:
         server.terminate()
         server.wait(10)
 
 
-def _listens(port: int) -> bool:
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def listens(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0

@@ -24,13 +24,13 @@ def run(bench: Bench) -> Outcome:
             "replica": psutil.Process(conn.get_all_model_replicas(verbose=True)[0]["pid"]),
         }
         time.sleep(SETTLE_S)
-        before = {name: _cpu_s(process) for name, process in processes.items()}
+        before = {name: cpu_s(process) for name, process in processes.items()}
         began = time.monotonic()
         time.sleep(bench.lasting(SECONDS))
         seconds = time.monotonic() - began
         found = {
             name: {
-                "core_percent": 100 * (_cpu_s(process) - before[name]) / seconds,
+                "core_percent": 100 * (cpu_s(process) - before[name]) / seconds,
                 "rss_mb": process.memory_info().rss / 1e6,
             }
             for name, process in processes.items()
@@ -54,6 +54,6 @@ def run(bench: Bench) -> Outcome:
     )
 
 
-def _cpu_s(process: psutil.Process) -> float:
+def cpu_s(process: psutil.Process) -> float:
     used = process.cpu_times()
     return float(used.user + used.system)

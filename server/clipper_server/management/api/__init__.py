@@ -90,13 +90,14 @@ class API:
         applications = Applications(control)
         versions = Versions(control, running, describe)
         rollouts, shadows = Rollouts(control, runner), Shadows(control, query_log, tallies)
+        protocols = Protocols(control, specs)
         self._nouns = (
             cluster,
             Overview(
                 *(cluster, applications, versions, self._replicas, rollouts, shadows),
-                *(log, events, series, changes),
+                *(protocols, log, events, series, changes),
             ),
-            Protocols(control, specs),
+            protocols,
             Logs(manager),
             log,
             self._artifacts,

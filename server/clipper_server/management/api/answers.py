@@ -69,6 +69,7 @@ class Cluster(TypedDict):
 class SpokenProtocol(TypedDict):
     """A way in which clients ask. `rest` and `grpc` are host:port, None where it has none, or is off.
 
+    `documented` are the ports that its clients expect, by these words; {} of those at the port for queries.
     `trouble` says why it does not serve, where it is on and a query frontend cannot.
     """
 
@@ -76,6 +77,7 @@ class SpokenProtocol(TypedDict):
     state: Literal["on", "off", "starting", "failed"]
     rest: str | None
     grpc: str | None
+    documented: dict[str, int]
     trouble: str | None
 
 
@@ -318,5 +320,6 @@ class Overview(TypedDict):
     replicas: list[Replica]
     rollouts: list[Rollout]
     shadows: list[Shadow]
+    protocols: list[SpokenProtocol]
     events: list[Event]
     points: list[Point]

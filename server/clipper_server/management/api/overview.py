@@ -16,6 +16,7 @@ from .cluster import Cluster
 from .events import EventLog
 from .parameters import Id, WaitS
 from .points import Point
+from .protocols import Protocols
 from .replicas import Replicas
 from .rollouts import Rollouts
 from .shadows import Shadows
@@ -31,6 +32,7 @@ class Overview:
         replicas: Replicas,
         rollouts: Rollouts,
         shadows: Shadows,
+        protocols: Protocols,
         log: EventLog,
         events: Events,
         series: Series,
@@ -42,6 +44,7 @@ class Overview:
         self._replicas = replicas
         self._rollouts = rollouts
         self._shadows = shadows
+        self._protocols = protocols
         self._log = log
         self._events = events
         self._series = series
@@ -89,6 +92,7 @@ class Overview:
             "replicas": replicas,
             "rollouts": self._rollouts.last(),
             "shadows": self._shadows.last(),
+            "protocols": await self._protocols.protocols(),
             "events": events,
             "points": points,
         }

@@ -35,7 +35,7 @@ class Protocols:
         query = self._specs.for_clients[1]
         on = {spec.name: spec for spec in self._protocols.all()}
         always: list[answers.SpokenProtocol] = [
-            {"name": name, "state": "on", "rest": query, "grpc": None, "trouble": None}
+            {"name": name, "state": "on", "rest": query, "grpc": None, "documented": {}, "trouble": None}
             for name in AT_QUERY_PORT
         ]
         return always + [self._described(name, on.get(name)) for name in KINDS]
@@ -49,11 +49,20 @@ class Protocols:
         await self._protocols.stop(name)
 
     def _described(self, name: str, spec: ProtocolSpec | None) -> answers.SpokenProtocol:
+        ports = (("rest", KINDS[name].rest), ("grpc", KINDS[name].grpc))
+        found: answers.SpokenProtocol = {
+            "name": name,
+            "state": "off",
+            "rest": None,
+            "grpc": None,
+            "documented": {way: port for way, port in ports if port is not None},
+            "trouble": None,
+        }
         if spec is None:
-            return {"name": name, "state": "off", "rest": None, "grpc": None, "trouble": None}
+            return found
         trouble = self._protocols.trouble(name)
         return {
-            "name": name,
+            **found,
             "state": "on" if trouble == "" else "starting" if trouble is None else "failed",
             "rest": self._protocols.published(spec.rest),
             "grpc": self._protocols.published(spec.grpc),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -10,7 +10,7 @@ from clipper_container.errors import BadRequest, ClusterError, NotFound
 
 from ...changes import Changes
 from ...places import Ports
-from ...protocols import AT_QUERY_PORT, KINDS, ProtocolSpec
+from ...protocols import KINDS, ProtocolSpec, check
 from ..frontends import Frontends
 from ..state import State
 from .publisher import Publisher
@@ -36,12 +36,13 @@ class Protocols:
         self._changes = changes
         self._publisher = publisher
 
-    def begin(self, wishes: str) -> None:
+    async def begin(self, wishes: str) -> None:
         """When management begins: those of last time, each at its port where that can be, and the wishes,
-        names with commas. Raises BadRequest for a wish that cannot be.
+        names with commas. Raises BadRequest for a wish that cannot be, or ClusterError.
         """
+        before = of(self._state)
         kept: list[ProtocolSpec] = []
-        for spec in of(self._state):
+        for spec in before:
             try:
                 rest, grpc = (self._ports.again(port) if port else 0 for port in (spec.rest, spec.grpc))
             except BadRequest as error:
@@ -52,6 +53,8 @@ class Protocols:
             if all(spec.name != name for spec in kept):
                 kept.append(self._spec(name, None, None))
         self._keep(kept)
+        if before or kept:
+            await self._open(kept)
 
     def all(self) -> list[ProtocolSpec]:
         """Those that are on."""
@@ -83,13 +86,13 @@ class Protocols:
         for port in filter(None, (spec.rest, spec.grpc)):
             if any(port in (each.rest, each.grpc) for each in on):
                 raise BadRequest(f"The port {port} is that of another protocol. Name another one.")
+        await self._open([*on, spec])
         self._keep([*on, spec])
         await self._publisher.acknowledged()
         await self._changes.wait_for(lambda: self.trouble(name) is not None, OPEN_S)
         trouble = self.trouble(name)
         if trouble != "":
-            self._keep([each for each in of(self._state) if each.name != name])
-            await self._publisher.acknowledged()
+            await self._take_back(name)
             said = trouble or f"No query frontend said within {OPEN_S:.0f} s that it serves it."
             raise ClusterError(f"{name} could not be started, and is off. {said}")
         where = " and ".join(self._where(spec))
@@ -98,19 +101,28 @@ class Protocols:
 
     async def stop(self, name: str) -> None:
         """Have it off. What is under way is answered. Raises BadRequest, NotFound."""
-        _check(name)
+        check(name)
         on = of(self._state)
         if all(spec.name != name for spec in on):
             raise NotFound(f"{name} is not on. start_protocol({name!r}) starts it.")
-        self._keep([spec for spec in on if spec.name != name])
-        await self._publisher.publish("protocol", f"{name} is off.", protocol=name)
+        await self._take_back(name)
+        self._publisher.announce("protocol", f"{name} is off.", protocol=name)
         await self._changes.wait_for(lambda: not self._is_served(name), OPEN_S)
+
+    async def _take_back(self, name: str) -> None:
+        self._keep([spec for spec in of(self._state) if spec.name != name])
+        await self._publisher.acknowledged()
+        await self._open(of(self._state))
+
+    async def _open(self, specs: Sequence[ProtocolSpec]) -> None:
+        ways = [(port, what) for spec in specs for port, what in ((spec.rest, "http"), (spec.grpc, "grpc"))]
+        await self._ports.open({port: what for port, what in ways if port})
 
     def _is_served(self, name: str) -> bool:
         return any(name in report.protocols for report in self._frontends.live())
 
     def _spec(self, name: str, rest: int | None, grpc: int | None) -> ProtocolSpec:
-        _check(name)
+        check(name)
         kind = KINDS[name]
         ports = []
         for what, word, documented, wish in (
@@ -131,10 +143,3 @@ class Protocols:
         text = msgspec.json.encode(specs).decode()
         if text != (self._state.get(_KEY) or "[]"):
             self._state.set_for_frontends(_KEY, text)
-
-
-def _check(name: str) -> None:
-    if name in AT_QUERY_PORT:
-        raise BadRequest(f"{name} is always on, at the port for queries.")
-    if name not in KINDS:
-        raise NotFound(f"There is no protocol {name!r}. Those that can be started: {', '.join(KINDS)}.")

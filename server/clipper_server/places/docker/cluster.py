@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import tarfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -77,12 +79,12 @@ class DockerCluster:
             return msgspec.json.decode(file.read(), type=ClusterRecord)
 
     def up(
-        self, host: str, ports: tuple[int, int], options: list[str], *, fresh: bool
+        self, host: str, ports: tuple[int, int], own_ports: list[int], options: list[str], *, fresh: bool
     ) -> tuple[ClusterRecord, bool]:
         """See to it that it serves; also return whether it had to be started.
 
         `host` is where the two ports (for queries, for management) are published; where one is taken a free
-        one is used.
+        one is used. `own_ports` are those of protocols, inside; free ones are published for them.
         """
         if fresh:
             self.down(purge=True)
@@ -90,16 +92,25 @@ class DockerCluster:
         if record is not None and record.answers():
             return record, False
         try:
-            return self._start(host, ports, options), True
+            return self._start(host, ports, own_ports, options), True
         except DockerException as error:
             self._remove(GRACE_S)
             raise ClusterError(
                 f"The cluster did not start: {getattr(error, 'explanation', None) or error}"
             ) from error
 
-    def _start(self, host: str, ports: tuple[int, int], options: list[str]) -> ClusterRecord:
+    def _start(
+        self, host: str, ports: tuple[int, int], own_ports: list[int], options: list[str]
+    ) -> ClusterRecord:
         self._see_to_image()
         kept = self._ports()
+        holder = self._container(HOLDER)
+        is_held = holder is not None and holder.status == "running"
+        if is_held and not kept.keys() >= set(own_ports):
+            raise ClusterError(
+                "Its query frontends run on without management, and ports are published when they start: "
+                "stop_all() first, or leave out protocols=."
+            )
         self._remove_container(MANAGEMENT)
         for network in ("internal", "edge"):
             if not self._engine.networks.list(names=[f"^{self._full(network)}$"]):
@@ -108,17 +119,11 @@ class DockerCluster:
                 )
         for volume in ("state", "sockets", "snapshots"):
             self._engine.volumes.create(self._full(volume), labels=self._labels("volume"))
-        holder = self._container(HOLDER)
-        if holder is None or holder.status != "running":
+        if not is_held:
             self._remove_container(HOLDER)
-            self._publish(
-                HOLDER,
-                ["clipper_server.places.docker.hold"],
-                host,
-                QUERY_PORT,
-                kept.get(QUERY_PORT) or ports[0],
-                {},
-            )
+            wishes = {QUERY_PORT: ports[0], **dict.fromkeys(own_ports, 0), **kept}
+            wishes.pop(MANAGEMENT_PORT, None)
+            self._publish(HOLDER, [HOLD], host, wishes, {})
         mounts = [mount(self._full("state"), STATE), mount(self._full("sockets"), SOCKETS)]
         mounts.append(mount(self._full("snapshots"), SNAPSHOTS))  # its first user makes it theirs
         command = [
@@ -136,8 +141,8 @@ class DockerCluster:
             "volumes": {ENGINE_SOCKET: {"bind": ENGINE_SOCKET, "mode": "rw"}},
             "group_add": [self._socket_group()],
         }
-        port = kept.get(MANAGEMENT_PORT) or ports[1]
-        self._publish(MANAGEMENT, command, host, MANAGEMENT_PORT, port, more)
+        wishes = {MANAGEMENT_PORT: kept.get(MANAGEMENT_PORT, ports[1])}
+        self._publish(MANAGEMENT, command, host, wishes, more)
         return self._wait()
 
     def _see_to_image(self) -> None:
@@ -159,20 +164,21 @@ class DockerCluster:
                 ) from None
 
     def _publish(
-        self, part: str, command: list[str], host: str, port: int, wish: int, more: dict[str, Any]
+        self, part: str, command: list[str], host: str, wishes: Mapping[int, int], more: dict[str, Any]
     ) -> None:
-        """Start the part on both networks, with its port published: as wished, or where that is free.
+        """Start the part on both networks, with its ports published: each as wished, or where that is free.
 
         A port is chosen here and not by the engine, which would choose another one each time it starts.
         """
-        for published in [*([wish] if wish else []), *random.sample(FREE_PORTS, TRIES)]:
+        published = {port: wish or random.choice(FREE_PORTS) for port, wish in wishes.items()}
+        for _ in range(TRIES):
             container = self._engine.containers.create(
                 self._image,
                 command,
                 name=self._full(part),
                 labels=self._labels("holder" if part == HOLDER else part),
                 network=self._full("edge"),
-                ports={f"{port}/tcp": (host, published)},
+                ports={f"{port}/tcp": (host, outside) for port, outside in published.items()},
                 restart_policy=RESTART,
                 tmpfs={"/tmp": "size=64m,mode=1777"},
                 **confined(),
@@ -183,9 +189,12 @@ class DockerCluster:
                 container.start()
             except APIError as error:
                 remove(container)
-                if "port is already allocated" in str(error) or "address already in use" in str(error):
-                    continue
-                raise
+                said = str(error)
+                if "port is already allocated" not in said and "address already in use" not in said:
+                    raise
+                taken = [p for p, outside in published.items() if re.search(rf":{outside}\b", said)]
+                published |= {port: random.choice(FREE_PORTS) for port in taken or published}
+                continue
             return
         raise ClusterError(
             f"No port at {host} is free for the {part} container: {TRIES} were tried. Name one that is, as "
@@ -247,12 +256,13 @@ class DockerCluster:
     def _ports(self) -> dict[int, int]:
         """The published ports that it has now, by the ports inside."""
         found = {}
-        for part, port in ((HOLDER, QUERY_PORT), (MANAGEMENT, MANAGEMENT_PORT)):
+        for part in (HOLDER, MANAGEMENT):
             container = self._container(part)
             bindings = (container.attrs["HostConfig"]["PortBindings"] or {}) if container is not None else {}
-            for binding in bindings.get(f"{port}/tcp") or []:
-                if binding["HostPort"]:
-                    found[port] = int(binding["HostPort"])
+            for inside, published in bindings.items():
+                for binding in published:
+                    if binding["HostPort"]:
+                        found[int(inside.partition("/")[0])] = int(binding["HostPort"])
         return found
 
     def _socket_group(self) -> int:

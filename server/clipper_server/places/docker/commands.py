@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from ...cluster import ClusterFolder
+from ...protocols import ports_of
 from .. import Answer, Ground, Settings
 from ..arguments import PASSED_ON, add_ports, add_registry, add_state, passed_on
 
@@ -28,7 +29,8 @@ def up(arguments: Namespace) -> Answer:
     ports = arguments.query_port, arguments.management_port
     options = passed_on(arguments, PASSED_ON)
     cluster = _cluster(arguments, arguments.registry)
-    record, started = cluster.up(arguments.published_host, ports, options, fresh=arguments.fresh)
+    own_ports = ports_of(arguments.protocols)
+    record, started = cluster.up(arguments.published_host, ports, own_ports, options, fresh=arguments.fresh)
     return {"query": record.query, "management": record.management, "started": started}
 
 

@@ -21,4 +21,5 @@ def of_containers(folder: ClusterFolder, token: str, cluster_name: str, host: st
         private=("0.0.0.0", HOLDER),
         snapshots=SNAPSHOTS,
     )
-    return Ground(cluster_name, token, listen(MANAGEMENT_PORT, "0.0.0.0"), addresses, manager, FixedPorts({}))
+    listener = listen(MANAGEMENT_PORT, "0.0.0.0")
+    return Ground(cluster_name, token, listener, addresses, manager, FixedPorts(manager.own_ports(host)))

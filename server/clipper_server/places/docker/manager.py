@@ -71,12 +71,21 @@ class DockerContainerManager:
 
     def published(self, host: str) -> tuple[str, str]:
         """Where clients find management and the query frontends, "host:port"."""
-        found = []
-        for part, port in ((MANAGEMENT, MANAGEMENT_PORT), (HOLDER, QUERY_PORT)):
-            container = self._engine.containers.get(full_name(self._cluster, part))
-            bindings = container.attrs["NetworkSettings"]["Ports"][f"{port}/tcp"]
-            found.append(f"{host}:{bindings[0]['HostPort']}")
-        return found[0], found[1]
+        management = self._published(MANAGEMENT, host)
+        return management[MANAGEMENT_PORT], self._published(HOLDER, host)[QUERY_PORT]
+
+    def own_ports(self, host: str) -> dict[int, str]:
+        """... and the ports of protocols, by their number inside."""
+        return {port: where for port, where in self._published(HOLDER, host).items() if port != QUERY_PORT}
+
+    def _published(self, part: str, host: str) -> dict[int, str]:
+        container = self._engine.containers.get(full_name(self._cluster, part))
+        bound = container.attrs["NetworkSettings"]["Ports"]
+        return {
+            int(inside.partition("/")[0]): f"{host}:{bindings[0]['HostPort']}"
+            for inside, bindings in bound.items()
+            if bindings
+        }
 
     def check(self, resources: Resources, runtime: Runtime) -> None:
         if resources.memory is not None and resources.memory < SMALLEST:

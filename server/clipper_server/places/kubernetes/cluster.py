@@ -6,6 +6,7 @@ import base64
 import itertools
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -40,12 +41,13 @@ _OF_MODELS = {
 
 @dataclass(frozen=True)
 class Found:
-    """A cluster that runs, and how its two services are reached."""
+    """A cluster that runs, and how its two services are reached, and the ports of protocols."""
 
     cluster_name: str
     token: str
     management: Reach
     query: Reach
+    own_ports: dict[int, Reach]
 
 
 class KubernetesCluster:
@@ -60,8 +62,8 @@ class KubernetesCluster:
         self._create_namespace = create_namespace
         self._api = KubernetesAPI(context)
 
-    def record(self) -> Found | None:
-        """How to reach it; None where it does not run."""
+    def record(self, own_ports: Sequence[int] = ()) -> Found | None:
+        """How to reach it, and these ports of protocols; None where it does not run."""
         deployment = self._deployment("management")
         if deployment is None or not deployment["spec"].get("replicas"):
             return None
@@ -72,7 +74,8 @@ class KubernetesCluster:
             return None  # management has never come up so far
         shared = base64.b64decode(secret["data"]["token"]).decode()
         management, query = (reach(self._api, self._namespace, name) for name in ("management", "query"))
-        return Found(self._choices.cluster_name, shared, management, query)
+        own = {port: reach(self._api, self._namespace, "query", port) for port in own_ports}
+        return Found(self._choices.cluster_name, shared, management, query, own)
 
     def up(self, *, fresh: bool) -> bool:
         """See to it that it serves; whether it had to be started."""

@@ -32,6 +32,8 @@ def add_arguments(command: ArgumentParser, word: str) -> None:
     command.add_argument("--create-namespace", action="store_true", help="where it is not there")
     command.add_argument("--service-type", action="append", default=[], metavar="management|query=TYPE")
     command.add_argument("--image-pull-secret", action="append", default=[], metavar="NAME")
+    if word == "record":
+        command.add_argument("--own-port", type=int, action="append", default=[], help="of a protocol")
 
 
 def up(arguments: Namespace) -> Answer:
@@ -43,7 +45,7 @@ def down(arguments: Namespace) -> Answer:
 
 
 def record(arguments: Namespace) -> Answer:
-    found = _cluster(arguments).record()
+    found = _cluster(arguments).record(arguments.own_port)
     return {"record": None if found is None else asdict(found)}
 
 
@@ -82,6 +84,7 @@ def choices_of(arguments: Namespace) -> Choices:
         max_inputs=getattr(arguments, "max_inputs", None),
         max_json=getattr(arguments, "max_json", None),
         cors_origins=getattr(arguments, "cors_origins", None),
+        protocols=getattr(arguments, "protocols", None) or None,
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ...cluster import ClusterFolder
 from .. import FRONTENDS, Addresses, Ground, Settings
-from ..ports import FixedPorts, listen
+from ..ports import listen
 from .manager import WIRE_PORT, KubernetesContainerManager
 from .numbers import Numbers
+from .ports import ServicePorts
 from .reach import PORTS
 from .token import shared_token
 
@@ -36,4 +37,5 @@ def of_pods(
     )
     manager = KubernetesContainerManager(namespace, registry, Numbers(settings), keeps=keeps)
     shared = shared_token(namespace, token)
-    return Ground(cluster_name, shared, listen(management, "0.0.0.0"), addresses, manager, FixedPorts({}))
+    ports = ServicePorts(namespace, manager.open_ports)
+    return Ground(cluster_name, shared, listen(management, "0.0.0.0"), addresses, manager, ports)

@@ -28,6 +28,7 @@ from .numbers import Numbers
 
 LISTED_S = 10.0
 WIRE_PORT = 7000
+PROTOCOLS = "clipper-protocols"  # who owns their ports: whoever applies the rest leaves them alone
 SMALLEST = 64 * MIB
 OVER = math.inf  # ends of a pod that has ended as a whole, of which its container's is a part
 LOST = Trouble(
@@ -265,6 +266,18 @@ class KubernetesContainerManager:
             with suppress(NotFound):
                 pod_name = pod["metadata"]["name"]
                 self._pods.objects[pod_name] = await self._server.set_condition(pod_name, true)
+
+    async def open_ports(self, manifests: Sequence[Manifest]) -> None:
+        """Have the query Service lead to the ports of protocols as these say."""
+        await self._connect()
+        try:
+            for manifest in manifests:
+                await self._server.apply(manifest, PROTOCOLS)
+        except (Refused, NotFound) as error:
+            raise ClusterError(
+                f"The query Service gets no port for it: {error}. The role `management` in "
+                "clipper_container/kubernetes/base/accounts.yaml may change it, and the policy `protocols`."
+            ) from error
 
     def wires(self) -> list[str]:
         if not self._tasks:

@@ -37,6 +37,7 @@ class Choices:
     max_inputs: int | None = None
     max_json: int | None = None
     cors_origins: str | None = None
+    protocols: str | None = None
 
 
 def base() -> list[Manifest]:
@@ -92,7 +93,7 @@ def _choose_deployment(manifest: Manifest, choices: Choices) -> None:
         arguments += ["--registry", choices.registry]
     if choices.management:
         arguments += ["--address", choices.management]
-    for name in ("cache_size", "max_inputs", "max_json", "cors_origins"):
+    for name in ("cache_size", "max_inputs", "max_json", "cors_origins", "protocols"):
         if (value := getattr(choices, name)) is not None:
             arguments += [f"--{name.replace('_', '-')}", str(value)]
     if not choices.storage:

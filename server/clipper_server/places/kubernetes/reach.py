@@ -30,11 +30,15 @@ class Reach:
     tried: list[str]
 
 
-def reach(api: KubernetesAPI, namespace: str, name: str) -> Reach:
-    """The first address of the service "management" or "query" that answers."""
+def reach(api: KubernetesAPI, namespace: str, name: str, port: int | None = None) -> Reach:
+    """The first address of the service "management" or "query" that answers; or of a `port` of a protocol."""
     service = api.ask("GET", f"/api/v1/namespaces/{namespace}/services/{name}")
+    wanted = port or PORTS[name]
+    found = next((each for each in service["spec"]["ports"] if each["port"] == wanted), None)
+    if found is None:
+        return Reach(None, [f"It has no port {wanted}."])
     tried = []
-    for way, is_http in _ways(api, namespace, name, service):
+    for way, is_http in _ways(api, namespace, name, service, found):
         if isinstance(way, str):
             tried.append(way)
             continue
@@ -46,30 +50,32 @@ def reach(api: KubernetesAPI, namespace: str, name: str) -> Reach:
     return Reach(None, tried)
 
 
-def _ways(api: KubernetesAPI, namespace: str, name: str, service: Any) -> Iterator[tuple[Way, bool]]:
+def _ways(
+    api: KubernetesAPI, namespace: str, name: str, service: Any, port: Any
+) -> Iterator[tuple[Way, bool]]:
     """Each with whether it must answer as the service does: others may listen at an Ingress's address."""
     if "KUBERNETES_SERVICE_HOST" in os.environ:
-        yield (f"{name}.{namespace}", PORTS[name]), False
-    for way in _balancers(service):
+        yield (f"{name}.{namespace}", port["port"]), False
+    for way in _balancers(service, port["port"]):
         yield way, False
-    for way in _nodes(api, service):
+    for way in _nodes(api, service, port.get("nodePort")):
         yield way, False
-    for way in _ingresses(api, namespace, name):
-        yield way, True
+    if port["port"] == PORTS[name]:  # an Ingress is for HTTP
+        for way in _ingresses(api, namespace, name):
+            yield way, True
 
 
-def _balancers(service: Any) -> Iterator[Way]:
+def _balancers(service: Any, port: int) -> Iterator[Way]:
     if service["spec"].get("type") != "LoadBalancer":
         return
     places = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
     for where in places:
-        yield where.get("ip") or where.get("hostname"), service["spec"]["ports"][0]["port"]
+        yield where.get("ip") or where.get("hostname"), port
     if not places:
         yield "Its load balancer has no address so far."
 
 
-def _nodes(api: KubernetesAPI, service: Any) -> Iterator[Way]:
-    port = service["spec"]["ports"][0].get("nodePort")
+def _nodes(api: KubernetesAPI, service: Any, port: int | None) -> Iterator[Way]:
     if not port:
         type_ = service["spec"].get("type")
         yield f"It has no node port: its type is {type_}, and service_types= changes that."

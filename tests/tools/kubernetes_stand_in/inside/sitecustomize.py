@@ -122,6 +122,17 @@ def patch_uvloop(module: ModuleType) -> None:
     )
 
 
+def patch_grpc(module: ModuleType) -> None:
+    """Its sockets are none of Python's."""
+    add = module.Server.add_insecure_port
+
+    def add_insecure_port(self: Any, address: str) -> Any:
+        host, _, port = address.rpartition(":")
+        return add(self, f"{here((host, port))[0]}:{port}")
+
+    module.Server.add_insecure_port = add_insecure_port
+
+
 def patch_in_cluster(module: ModuleType) -> None:
     module.SERVICE_TOKEN_FILENAME = f"{ACCOUNT}/token"  # type: ignore[attr-defined]
     module.SERVICE_CERT_FILENAME = f"{ACCOUNT}/ca.crt"  # type: ignore[attr-defined]
@@ -129,6 +140,7 @@ def patch_in_cluster(module: ModuleType) -> None:
 
 AFTER = {
     "uvloop": patch_uvloop,
+    "grpc.aio._server": patch_grpc,
     "kubernetes.config.incluster_config": patch_in_cluster,
     "kubernetes.aio.config.incluster_config": patch_in_cluster,
 }

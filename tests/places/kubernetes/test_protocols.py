@@ -1,0 +1,94 @@
+"""Protocols in a cluster of pods: the query Service has their ports, and clients come to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from clipper_container.errors import ClipperException
+from clipperlab import BadRequest, ClipperConnection, KubernetesContainerManager
+from tests.support.places import ON_THE_STAND_IN, by_node_ports
+from tests.support.waiting import wait_for
+
+pytestmark = ON_THE_STAND_IN
+NAME = "open-inference-grpc"
+NAMESPACE = "clipper-spoken"
+COMPONENT = "app.kubernetes.io/component"
+
+
+@pytest.fixture(scope="module")
+def cluster(kubernetes: Any) -> Iterator[ClipperConnection]:
+    """Without a node port or anything else: only a port-forward leads there."""
+    connection = ClipperConnection(KubernetesContainerManager("spoken"))
+    connection.start_clipper(fresh=True, protocols=[NAME], num_frontend_replicas=2)
+    yield connection
+    connection.stop_all(purge=True)
+
+
+def lives(address: str) -> bool:
+    """Whether gRPC's own service for health answers there."""
+    with grpc.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=20, wait_for_ready=True)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def found(connection: ClipperConnection) -> dict[str, Any]:
+    return next(each for each in connection.protocols() if each["name"] == NAME)
+
+
+def opened(api: Any, namespace: str = NAMESPACE) -> tuple[list[int], list[int]]:
+    """The further ports of the Service, and those of the policy."""
+    from kubernetes.client import CoreV1Api, NetworkingV1Api
+
+    service: Any = CoreV1Api(api).read_namespaced_service("query", namespace)
+    policy: Any = NetworkingV1Api(api).read_namespaced_network_policy("protocols", namespace)
+    ports = [port.port for port in service.spec.ports if port.name == f"grpc-{port.port}"]
+    return ports, [port.port for rule in policy.spec.ingress or [] for port in rule.ports]
+
+
+def test_the_service_has_the_port_that_clients_expect_and_they_come_to_it(
+    cluster: ClipperConnection, api: Any
+) -> None:
+    started = wait_for("it to be on", lambda: found(cluster)["state"] == "on" and found(cluster))
+    assert opened(api) == ([8001], [8001])
+    assert next(each for each in cluster.protocols() if each["name"] == "clipper")["rest"].startswith("127.")
+    assert lives(started["grpc"])
+
+    cluster.stop_protocol(NAME)
+    assert opened(api) == ([], [])
+    started = cluster.start_protocol(NAME, grpc_port=9001)
+    assert opened(api) == ([9001], [9001])
+    assert lives(started["grpc"])
+    cluster.stop_protocol(NAME)
+    for port in (1337, 7000):
+        with pytest.raises(BadRequest, match="cannot be a protocol's port"):
+            cluster.start_protocol(NAME, grpc_port=port)
+    cluster.start_protocol(NAME, grpc_port=9001)
+
+
+def test_a_new_management_finds_it_as_it_was(cluster: ClipperConnection, kubernetes: Any, api: Any) -> None:
+    pods = [pod["metadata"] for pod in kubernetes.pods(NAMESPACE)]
+    (management,) = [pod["name"] for pod in pods if pod["labels"][COMPONENT] == "management"]
+    kubernetes.kill_pod(NAMESPACE, management)
+
+    def is_on() -> bool:
+        with suppress(ClipperException):
+            return bool(found(cluster)["state"] == "on")
+        return False
+
+    wait_for("management to be back", is_on)
+    assert opened(api) == ([9001], [9001])
+    assert lives(found(cluster)["grpc"])
+
+
+def test_node_ports_lead_to_it_where_queries_have_one(kubernetes: Any) -> None:
+    with by_node_ports("nodes") as connection:
+        address = connection.start_protocol(NAME)["grpc"]
+        assert int(address.rpartition(":")[2]) >= 30_000
+        assert lives(address)

@@ -1,0 +1,194 @@
+"""Protocols beside Clipper's: what one costs that is on and idle, and what a query by it costs."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+import psutil
+from rich.table import Table
+
+from clipper_server.query.protocols.open_inference.messages import messages
+from clipperlab import ClipperConnection
+from clipperlab.deployers.python import deploy_python_closure
+from clipperlab.load.http_request import post, predict
+
+from . import calls, report, wrk
+from .bench import Bench, Outcome, Target, at_least, at_most, ratio
+from .cluster import cluster, defaults
+from .idle import SETTLE_S, cpu_s
+from .models import by_value
+from .noop import INPUT, serve
+
+GRPC = "open-inference-grpc"
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+SHAPE = (224, 224, 3)
+CLIENTS = (1, 8, 32)
+CONNECTIONS = 32
+ROWS = (1, 100)
+IDLE_S = 10
+SLO_MICROS = 1_000_000
+Part = tuple[list[Table], list[Target], dict[str, Any]]
+
+
+def run(bench: Bench) -> Outcome:
+    parts = [_idle(bench), _images(bench), _rows(bench)]
+    return Outcome(
+        "Open Inference over gRPC and as JSON",
+        [table for tables, _, _ in parts for table in tables],
+        [target for _, targets, _ in parts for target in targets],
+        {name: part[2] for name, part in zip(("idle", "images", "rows"), parts, strict=True)},
+    )
+
+
+def _idle(bench: Bench) -> Part:
+    """The frontend without it, with it, and after its first query by it."""
+    with cluster("protocols") as conn:
+        _serve_images(conn)
+        frontend = psutil.Process(conn.status()["frontends"][0]["pid"])
+        found = {"off": _at_rest(bench, frontend)}
+        address = conn.start_protocol(GRPC)["grpc"]
+        found["on"] = _at_rest(bench, frontend)
+        calls.measure(_image(), address, INFER, clients=1, seconds=1)
+        found["after queries"] = _at_rest(bench, frontend)
+    more = {key: found["on"][key] - found["off"][key] for key in found["on"]}
+    columns = ["the protocol is", "% of a core", "RSS in MB"]
+    rows = [[name, one["core_percent"], one["rss_mb"]] for name, one in found.items()]
+    return (
+        [report.table(f"a query frontend with nothing to do, {GRPC}", columns, rows)],
+        [
+            at_most("% of a core, of one that is on and idle", more["core_percent"], 0.3),
+            at_most("MB, of one that is on and idle", more["rss_mb"], 45),
+        ],
+        found,
+    )
+
+
+def _at_rest(bench: Bench, process: psutil.Process) -> dict[str, float]:
+    time.sleep(SETTLE_S)
+    used_s, began = cpu_s(process), time.monotonic()
+    time.sleep(bench.lasting(IDLE_S))
+    share = (cpu_s(process) - used_s) / (time.monotonic() - began)
+    return {"core_percent": 100 * share, "rss_mb": process.memory_info().rss / 1e6}
+
+
+def _images(bench: Bench) -> Part:
+    """An image as bytes, and a label back; the echo sends the image back."""
+    request = _image()
+    rows = []
+    with cluster("protocols") as conn, calls.echoing() as echo:
+        _serve_images(conn)
+        address = conn.start_protocol(GRPC)["grpc"]
+        calls.measure(request, address, INFER, clients=8, seconds=bench.warm_s)
+        for clients in bench.some(CLIENTS):
+
+            def closed_loop(where: str, clients: int = clients) -> wrk.Measured:
+                return calls.measure(request, where, INFER, clients=clients, seconds=bench.seconds)
+
+            row = bench.take_turns({"echo": lambda: closed_loop(echo), "ours": lambda: closed_loop(address)})
+            rows.append(
+                {
+                    "connections": clients,
+                    **row,
+                    "rate_ratio": ratio(row["ours"]["rate"], row["echo"]["rate"]),
+                    "p50_ratio": ratio(row["ours"]["p50_ms"], row["echo"]["p50_ms"]),
+                }
+            )
+        unwanted = defaults(conn, "image")
+    wrong = sum(row["ours"]["unanswered"] for row in rows)
+    return (
+        [report.against_echo(f"gRPC: an image of {np.prod(SHAPE):,} bytes, and a bare grpc.aio echo", rows)],
+        [
+            at_most("gRPC: default answers, and errors", unwanted.total() + wrong, 0),
+            at_most("gRPC, 1 client: p50, in times of the echo's", rows[0]["p50_ratio"], 3),
+            *(
+                at_least(f"gRPC, {row['connections']} clients: of the echo's rate", row["rate_ratio"], 0.6)
+                for row in rows[1:]
+            ),
+        ],
+        {"rows": rows, "defaults": unwanted},
+    )
+
+
+def _rows(bench: Bench) -> Part:
+    """Rows of ten doubles as JSON, by Open Inference and by Clipper's own protocol."""
+    found = []
+    with cluster("protocols") as conn:
+        clipper_url = serve(conn)
+        url = f"http://{conn.get_query_addr()}/v2/models/noop/infer"
+        for count in bench.some(ROWS):
+            rows = [INPUT] * count
+            ours = predict(clipper_url, INPUT) if count == 1 else _batch(clipper_url, rows)
+            theirs = _infer(url, rows)
+
+            def closed_loop(request: bytes, where: str) -> wrk.Measured:
+                return wrk.measure(
+                    [request], where, connections=CONNECTIONS, seconds=bench.seconds, look=False
+                )
+
+            row = bench.take_turns(
+                {
+                    "clipper": lambda ours=ours: closed_loop(ours, clipper_url),  # type: ignore[misc]
+                    "open-inference": lambda theirs=theirs: closed_loop(theirs, url),  # type: ignore[misc]
+                }
+            )
+            found.append(
+                {
+                    "rows": count,
+                    **row,
+                    "rate_ratio": ratio(row["open-inference"]["rate"], row["clipper"]["rate"]),
+                }
+            )
+        unwanted = defaults(conn, "noop")
+    columns = ["rows of 10 doubles", "Clipper /s", "Open Inference /s", "ratio", "refused"]
+    cells = [
+        [
+            *(row["rows"], row["clipper"]["rate"], row["open-inference"]["rate"], row["rate_ratio"]),
+            int(row["open-inference"]["refused"] + row["clipper"]["refused"]),
+        ]
+        for row in found
+    ]
+    wrong = sum(cell[-1] for cell in cells)
+    return (
+        [report.table(f"JSON, {CONNECTIONS} connections", columns, cells)],
+        [
+            at_most("JSON: default answers, and refusals", unwanted.total() + wrong, 0),
+            *(
+                at_least(
+                    f"JSON, {row['rows']} rows: Open Inference, of Clipper's rate", row["rate_ratio"], 0.9
+                )
+                for row in found
+            ),
+        ],
+        {"rows": found, "defaults": unwanted},
+    )
+
+
+def _serve_images(conn: ClipperConnection) -> None:
+    def labels(images: Any) -> list[int]:
+        return [int(image[0, 0, 0]) for image in images]
+
+    conn.register_application("image", "ndarray", -1, SLO_MICROS)
+    example = np.zeros(SHAPE, dtype=np.uint8)
+    deploy_python_closure(conn, "image", 1, "ndarray", by_value(labels), example_input=example)
+    conn.link_model_to_app("image", "image")
+
+
+def _image() -> bytes:
+    """A ModelInferRequest with one."""
+    image = np.random.default_rng(1).integers(0, 256, SHAPE, dtype=np.uint8)
+    request = messages.ModelInferRequest(model_name="image", raw_input_contents=[image.tobytes()])
+    request.inputs.add(name="input", datatype="UINT8", shape=[1, *SHAPE])
+    data: bytes = request.SerializeToString()
+    return data
+
+
+def _batch(url: str, rows: list[list[float]]) -> bytes:
+    return post(url, json.dumps({"input_batch": rows}).encode())
+
+
+def _infer(url: str, rows: list[list[float]]) -> bytes:
+    tensor = {"name": "input", "shape": [len(rows), len(rows[0])], "datatype": "FP64", "data": rows}
+    return post(url, json.dumps({"inputs": [tensor]}).encode())
