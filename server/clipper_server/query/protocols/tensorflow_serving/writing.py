@@ -1,0 +1,124 @@
+"""JSON as TensorFlow Serving writes it: floats always with a point, NaN and Infinity as they are.
+
+A float of single precision has six digits where these are enough, and else nine: 0.1, and no
+0.10000000149011612.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from clipper_container.inputs import DTYPES, Tensor
+
+from ...slices import SMALL, Steps
+from ...task import Output
+from .reading import base64_object
+
+BYTES_SUFFIX = "_bytes"
+"""What is called so holds bytes, and travels as base64."""
+
+
+def dumped(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def numbers(found: np.ndarray[Any, Any]) -> bytes:
+    if found.dtype.kind != "f":
+        return msgspec.json.encode(found.tolist())
+    if found.dtype.itemsize < 8:
+        found = np.array(singles(found.astype("<f4", copy=False).ravel().tolist())).reshape(found.shape)
+    values = found.tolist()
+    return msgspec.json.encode(values) if np.isfinite(found).all() else dumped(values)
+
+
+def singles(values: list[float]) -> list[float]:
+    """Floats of single precision, so that they have no more digits than they need."""
+    tried = [float(f"{value:.6g}") for value in values]
+    again = array("f", tried)
+    return [
+        short if single == value else float(f"{value:.9g}")
+        for value, short, single in zip(values, tried, again, strict=True)
+    ]
+
+
+def as_text(output: Output) -> bytes:
+    """An output as JSON has it."""
+    if not isinstance(output, Tensor):
+        return _with_bytes(output) if output[:1] == b"{" and BYTES_SUFFIX.encode() in output else output
+    if output.dtype in DTYPES:
+        return numbers(np.frombuffer(output.data, output.dtype).reshape(output.shape))
+    if output.dtype == "str":
+        return msgspec.json.encode(bytes(output.data).decode())
+    return dumped(base64_object(bytes(output.data)))
+
+
+def _with_bytes(output: bytes) -> bytes:
+    found = msgspec.json.decode(output)
+    for name, value in found.items():
+        if name.endswith(BYTES_SUFFIX):
+            found[name] = _texts_in_base64(value)
+    return dumped(found)
+
+
+def _texts_in_base64(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_texts_in_base64(each) for each in value]
+    return base64_object(value.encode()) if isinstance(value, str) else value
+
+
+def rows(outputs: Sequence[Output]) -> Steps[list[bytes]]:
+    """What stands between the brackets of `predictions`: of each output, in parts that are not large."""
+    parts: list[bytes] = []
+    for start in range(0, len(outputs), SMALL):
+        if start:
+            parts.append(b",")
+        parts.append(_joined(outputs[start : start + SMALL]))
+        yield
+    return parts
+
+
+def _joined(outputs: Sequence[Output]) -> bytes:
+    first = outputs[0]
+    if isinstance(first, Tensor) and first.dtype in DTYPES:
+        _, shape, dtype = first
+        if all(o.__class__ is Tensor and o[1] == shape and o[2] == dtype for o in outputs):
+            data = b"".join([o[0] for o in outputs])  # type: ignore[misc]
+            return numbers(np.frombuffer(data, dtype).reshape(len(outputs), *shape))[1:-1]
+    return b",".join(map(as_text, outputs))
+
+
+def columns(outputs: Sequence[Output]) -> Steps[list[bytes]]:
+    """What `outputs` is: all outputs as one list, or one for each name where they have names."""
+    names = _names(outputs)
+    if not names:
+        return [b"[", *(yield from rows(outputs)), b"]"]
+    found: dict[str, list[bytes]] = {name: [] for name in names}
+    for output in outputs:
+        text = as_text(output)
+        for name, value in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items():
+            found[name].append(bytes(value))
+        yield
+    parts: list[bytes] = []
+    for name, values in found.items():
+        parts += [b"," if parts else b"{", msgspec.json.encode(name), b":[", b",".join(values), b"]"]
+        yield
+    return [*parts, b"}"]
+
+
+def _names(outputs: Sequence[Output]) -> list[str]:
+    """Those that all outputs have, if they have any; several at least."""
+    common: list[str] | None = None
+    for output in outputs:
+        if isinstance(output, Tensor) or output[:1] != b"{":
+            return []
+        names = list(msgspec.json.decode(output, type=dict[str, msgspec.Raw]))
+        if common is not None and set(names) != set(common):
+            return []
+        common = names if common is None else common
+    return common or []
