@@ -33,10 +33,9 @@ class Plain:
     def of_rows(self, instances: Sequence[Any]) -> list[Tensor]:
         """An input for each. Raises Refused."""
         if not self._is_json:
-            instances = list(
-                map(self._value, range(len(instances)), instances, [instances[0]] * len(instances))
-            )
-        return self._inputs(instances, rows=True)
+            first = instances[0]
+            instances = [self._value(i, element, first) for i, element in enumerate(instances)]
+        return self._inputs(instances, by_rows=True)
 
     @staticmethod
     def _value(i: int, element: Any, first: Any) -> Any:
@@ -67,7 +66,7 @@ class Plain:
             if not self._is_text:
                 raise Refused(f"{reading.shown(value)} is no list, and its first dimension counts the inputs")
             value = [value]
-        return self._inputs(value, rows=False)
+        return self._inputs(value, by_rows=False)
 
     def of_protos(self, protos: Mapping[str, Any]) -> list[Tensor]:
         """An input for each along the first dimension. Raises Refused."""
@@ -104,9 +103,9 @@ class Plain:
         values = [next(iter(example.values())) for example in examples]
         if self._is_json:
             return [self._kind.encode(value[0] if len(value) == 1 else value) for value in values]
-        return self._inputs(values, rows=True)
+        return self._inputs(values, by_rows=True)
 
-    def _inputs(self, values: Sequence[Any], rows: bool) -> list[Tensor]:
+    def _inputs(self, values: Sequence[Any], by_rows: bool) -> list[Tensor]:
         self._limits.check_inputs(len(values))
         if self._is_json:
             try:
@@ -118,8 +117,8 @@ class Plain:
         if not values:
             return []
         if not self._kind.dtype:
-            return _arrays(values, rows)
-        return self._lists(values, rows)
+            return _arrays(values, by_rows)
+        return self._lists(values, by_rows)
 
     def _lists(self, values: Sequence[Any], by_rows: bool) -> list[Tensor]:
         """Of lists of numbers of one length, or of numbers by themselves."""
