@@ -8,6 +8,7 @@ from .cluster import Cluster, Event
 from .feedback import Feedback, FeedbackOptions, Learned, LearnedArm, LearnedContext
 from .measured import ApplicationPoint, ArmPoint, Measured, Overview, Point, VersionPoint
 from .policies import Policies, Policy, PolicyMove
+from .protocols import Protocols
 from .replicas import GPU, Replica, Replicas
 from .rollouts import Rollout, Rollouts
 from .shadows import Shadow, Shadows
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 
-class Management(Cluster, Applications, Policies, Feedback, Rollouts, Shadows, Replicas, Measured):
+class Management(Cluster, Applications, Policies, Protocols, Feedback, Rollouts, Shadows, Replicas, Measured):
     """The management frontend of one cluster. May be used from any thread, and from a forked process.
 
     Every method raises ClusterError where management does not answer, and the error that management

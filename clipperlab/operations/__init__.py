@@ -16,6 +16,7 @@ from .feedback import Feedback
 from .images import Images
 from .measured import Measured
 from .policies import Policies
+from .protocols import Protocols
 from .rollouts import Rollouts
 from .shadows import Shadows
 from .versions import Versions
@@ -30,6 +31,7 @@ class Operations(
     Applications,
     Cascades,
     Policies,
+    Protocols,
     Feedback,
     Decisions,
     Rollouts,

@@ -27,6 +27,7 @@ class Cluster(Attached):
         max_inputs: int = 20_000,
         max_json: int = 1_048_576,
         cors_origins: Sequence[str] = (),
+        protocols: Sequence[str] = (),
         fresh: bool = False,
         exist_ok: bool = False,
         **of_clipper: Any,
@@ -36,8 +37,9 @@ class Cluster(Attached):
         `cache_size` is that of the prediction cache, in bytes, in each query frontend; 0 switches it off.
         `num_frontend_replicas` query frontends (at most 64) share the query port. A request has `max_inputs`
         inputs and `max_json` bytes of JSON at most. `cors_origins` are those of web pages that may ask, such
-        as `["https://example.com"]`; `["*"]` are all, and none may otherwise. `fresh` first ends and removes
-        what an earlier run left. Where the cluster runs already it is attached to as it is with `exist_ok`.
+        as `["https://example.com"]`; `["*"]` are all, and none may otherwise. `protocols` are on, besides
+        those of its last run, at free ports: see `start_protocol`. `fresh` first ends and removes what an
+        earlier run left. Where the cluster runs already it is attached to as it is with `exist_ok`.
         Raises BadRequest (also for Clipper's arguments for images and timeouts, saying what there is
         instead), or ClusterError where the cluster runs already otherwise.
         """
@@ -56,6 +58,7 @@ class Cluster(Attached):
             "max_inputs": max_inputs,
             "max_json": max_json,
             "cors_origins": ",".join(check_origins(cors_origins)),
+            **({"protocols": ",".join(protocols)} if protocols else {}),
         }
         if not self.cm.up(fresh=fresh, settings=settings) and not exist_ok:
             raise ClusterError(

@@ -53,7 +53,8 @@ def _manage(place: Place, arguments: Namespace) -> None:
     ground = partial(place.ground, arguments)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(server.serve(folder, ground, {name: getattr(arguments, name) for name in KEPT}))
+            wishes = {name: getattr(arguments, name) for name in KEPT}
+            runner.run(server.serve(folder, ground, wishes, arguments.protocols))
     except (ClipperException, OSError, sqlite3.Error) as error:
         server.tell_starter(sentence(error))  # whose log may be on a disk that is full
         raise
@@ -88,6 +89,7 @@ def _add_arguments(command: ArgumentParser, word: str) -> None:
         command.add_argument("--max-inputs", type=_at_least(1), help="of one request")
         command.add_argument("--max-json", type=_at_least(1), help="bytes of JSON, of one request")
         command.add_argument("--cors-origins", help="of web pages that may ask, with commas; * are all")
+        command.add_argument("--protocols", default="", help="with ports of their own, with commas")
     if word == "up":
         command.add_argument("--fresh", action="store_true")
     if word == "down":

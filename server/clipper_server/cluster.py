@@ -61,7 +61,7 @@ class ClusterFolder:
 
     def make(self) -> None:
         """Raises ClusterError where the folder cannot be this user's own, or lies too deep for a socket."""
-        longest = len(os.fsencode(self.sockets / "00.sock"))
+        longest = len(os.fsencode(self.sockets / "65535" / "00.peer"))
         if longest > SOCKET_PATH_LIMIT:
             raise ClusterError(
                 f"The folder {self.path} is too deep: a Unix socket in it needs {longest} bytes, and may "

@@ -10,10 +10,11 @@ from clipper_container.errors import ClusterError
 
 from .feedback import FeedbackSpec
 from .policies import PolicySpec, arms_of
+from .protocols import ProtocolSpec
 from .rollouts import RolloutReport, RolloutSpec
 from .shadows import ShadowSpec
 
-FORMAT = 8
+FORMAT = 9
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 MAX_DEPTH = 8  # of calls within calls
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
@@ -115,6 +116,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT):
     rollouts: list[RolloutSpec] = []
     shadows: list[ShadowSpec] = []
     feedback_keys: list[str] = []
+    protocols: list[ProtocolSpec] = []
 
     @classmethod
     def decode(cls, text: bytes) -> Snapshot:
@@ -223,7 +225,8 @@ class Report(msgspec.Struct, frozen=True):
 
     `began` is on its machine's monotonic clock: it tells a frontend from the one before it.
     `serving` is true once its HTTP port is open. `private` is its own address, host:port, beside the one
-    that it shares with the other frontends. `complaints` are said once.
+    that it shares with the other frontends. `complaints` are said once. Of the `protocols` with ports of
+    their own it says "" where they serve, and of others why they do not.
     """
 
     frontend: str
@@ -237,3 +240,4 @@ class Report(msgspec.Struct, frozen=True):
     began: float = 0.0
     complaints: list[Complaint] = []
     rollouts: list[RolloutReport] = []
+    protocols: dict[str, str] = {}

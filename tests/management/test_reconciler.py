@@ -26,6 +26,7 @@ from clipper_server.management.running import Running
 from clipper_server.management.specs import Specs
 from clipper_server.management.state import Autoscaling, State, Version
 from clipper_server.places import Addresses, Spec, Status
+from clipper_server.places.ports import FixedPorts
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, ReplicaReport, Report, VersionReport
 from clipper_server.supervisor import Supervisor
 from tests.support.fakes import FakeManager
@@ -52,7 +53,16 @@ class World:
         packed.rename(folder / "artifacts" / self.artifact.removeprefix("sha256:"))
         self.running = Running(self.frontends)
         self.control = Control(
-            *(self.state, artifacts, self.manager, self.frontends, self.running, self.changes, self.events),
+            *(
+                self.state,
+                artifacts,
+                self.manager,
+                FixedPorts({}),
+                self.frontends,
+                self.running,
+                self.changes,
+            ),
+            self.events,
             *(specs.replica_token, lambda: None, forget_nothing),
         )
         self.reconciler = Reconciler(

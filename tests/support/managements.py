@@ -34,7 +34,7 @@ from clipper_server.management.shadows import Tallies
 from clipper_server.management.specs import Specs
 from clipper_server.management.state import State
 from clipper_server.places import Addresses
-from clipper_server.places.ports import HOST
+from clipper_server.places.ports import HOST, FixedPorts
 from clipper_server.supervisor import Supervisor
 from tests.support.fakes import FakeManager
 
@@ -61,7 +61,16 @@ class Served:
         self.observations = Observations(self.frontends, self.running, TOKEN, self.feedback.metrics)
         artifacts = Artifacts(folder / "artifacts")
         self.control = Control(
-            *(self.state, artifacts, self.manager, self.frontends, self.running, self.changes, self.events),
+            *(
+                self.state,
+                artifacts,
+                self.manager,
+                FixedPorts({}),
+                self.frontends,
+                self.running,
+                self.changes,
+            ),
+            self.events,
             *(self.specs.replica_token, self.feedback.collect, self.feedback.forget),
         )
         reconciler = Reconciler(

@@ -53,7 +53,7 @@ def stages(wb: Checked, query_id: int, parts: Mapping[str, float]) -> None:
 )
 def protocols(wb: Checked, one: int, other: int) -> None:
     spoken = sorted(wb.conn.why(query_id)["protocol"] for query_id in (one, other))
-    if spoken != ["clipper", "open inference"]:
+    if spoken != ["clipper", "open-inference"]:
         raise NotYet(
             f"The two queries came in these protocols: {', '.join(spoken)}. It should be one in each."
         )

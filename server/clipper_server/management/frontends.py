@@ -58,7 +58,8 @@ def _state(report: Report) -> object:
     """All of a report but what grows with every query."""
     said = [(r.replica, r.hangs, r.warnings) for r in report.replicas if r.hangs or r.warnings]
     wanted = {(v.model, v.version) for v in report.versions if v.waiting}
-    return report.pid, report.began, report.serving, report.revision, report.private, said, wanted
+    itself = report.pid, report.began, report.serving, report.revision, report.private
+    return itself, said, wanted, report.protocols
 
 
 class Frontends:

@@ -47,11 +47,12 @@ async def serve(
     folder: ClusterFolder,
     place: Callable[[ClusterFolder, Settings, str], Ground],
     wishes: Mapping[str, int | str | None],
+    protocols: str,
 ) -> None:
     """Manage the cluster in `folder` until SIGTERM. Its frontends and replicas run on after that.
 
     `place` gives what it stands on. Writes one line to standard output when the cluster serves. Of the wishes
-    what is None stays as it was.
+    what is None stays as it was. `protocols` are to be on besides those of last time, names with commas.
     """
     lock = folder.lock("management", wait=False)  # held until the process ends
     if lock is None:
@@ -70,7 +71,7 @@ async def serve(
     running = Running(frontends)
     feedback = _feedback(folder.feedback, state, changes, events)
     control = Control(
-        *(state, artifacts, manager, frontends, running, changes, events, specs.replica_token),
+        *(state, artifacts, manager, ground.ports, frontends, running, changes, events, specs.replica_token),
         feedback.collect,
         feedback.forget,
     )
@@ -124,6 +125,7 @@ async def serve(
         ),
     )
     control.versions.collect()
+    control.protocols.begin(protocols)
     events.add("management", f"Management of {specs.cluster_name} has started.")
     serving = asyncio.create_task(server.serve(sockets=[ground.listener]), name="api")
     turns = {

@@ -192,6 +192,22 @@ class Addresses:
     wire: str = ""
 
 
+class Ports(Protocol):
+    """The ports that protocols have here, where query frontends listen."""
+
+    def give(self, documented: int, wish: int | None) -> int:
+        """One for a protocol whose clients expect `documented`: the one that is wished for, or a free one.
+
+        Raises BadRequest where it cannot be had.
+        """
+
+    def again(self, port: int) -> int:
+        """The same one when management begins anew, or another one. Raises BadRequest where there is none."""
+
+    def published(self, port: int) -> str:
+        """Where clients find it, "host:port"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What a place gives management to stand on. At `listener` the management API is to be served."""
@@ -201,6 +217,7 @@ class Ground:
     listener: socket.socket
     addresses: Addresses
     manager: ContainerManager
+    ports: Ports
 
 
 class Settings(Protocol):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 PORTS = ("query_port", "management_port")
 KEPT = ("cache_size", "num_frontends", "max_inputs", "max_json", "cors_origins")
+PASSED_ON = (*KEPT, "protocols")
 
 
 def add_ports(command: ArgumentParser) -> None:

@@ -70,6 +70,7 @@ class Application:
 
         Perhaps at once, before this returns. Raises BadRequest where there is no such version.
         """
+        self.metrics.queries[request.protocol] += 1
         now = self.parts.clock()
         objective_s = self.objective_s
         if request.timeout_s is not None:

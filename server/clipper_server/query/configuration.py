@@ -33,7 +33,7 @@ from .intake.desk import Desk
 from .learned import Learned
 from .limits import DEFAULT, Limits
 from .metrics import ArmMetrics, Metrics
-from .protocols import Adapter
+from .protocols import Adapter, Spoken
 from .protocols.clipper import ClipperProtocol, FramesOverClipper
 from .protocols.open_inference import OpenInferenceProtocol, infer_path
 from .protocols.open_inference.frames import FramesOverOpenInference
@@ -68,6 +68,8 @@ class Configuration:
         self.snapshot: Snapshot | None = None
         self.applications: dict[str, Application] = {}
         self.routes: dict[bytes, Adapter] = {}
+        self.opened: dict[str, str] = {}  # protocols with ports of their own, as reports have them
+        self.spoken: list[Spoken] = []
         self.desks: dict[bytes, Desk] = {}
         self.replicas: set[Replica] = set()
         self.queues: dict[tuple[str, str], ModelQueue] = {}
@@ -84,7 +86,7 @@ class Configuration:
         self.clock = clock
         self._began = clock()
         self.cors: CORS | None = None
-        self._limits = DEFAULT
+        self.limits = DEFAULT
         # The seconds since an epoch, then a counter, then the frontend in six bits: unique over restarts and
         # frontends, up to 65,536 queries a second at each, and safe as a JavaScript number until 2094.
         ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), MAX_FRONTENDS)
@@ -110,7 +112,7 @@ class Configuration:
         self.cache.resize(snapshot.cache_size)
         requests = snapshot.requests
         self.cors = CORS(requests.cors_origins) if requests.cors_origins else None
-        self._limits = Limits(requests.max_inputs, requests.max_json)
+        self.limits = Limits(requests.max_inputs, requests.max_json)
         self.calls.max_json = requests.max_json
         self.feedback.tokens.configure(snapshot.feedback_keys)
         credentials = {(spec.model, spec.version): spec.credential for spec in snapshot.versions}
@@ -151,6 +153,8 @@ class Configuration:
         self.rollouts.configure(snapshot.rollouts)
         self.shadows.configure(snapshot.shadows, snapshot.current)
         self._find_routes()
+        for protocol in self.spoken:
+            protocol.configure()
         self._changed()
 
     def _serve(self, version: VersionSpec) -> None:
@@ -165,7 +169,7 @@ class Configuration:
                 version, self._loop, self.clock, self.cache, self.metrics.version(*key), self._changed
             )
         # A request that is allowed has room in a queue where nothing waits.
-        self.queues[key].admission.most = max(MAX_WAITING, self._limits.inputs)
+        self.queues[key].admission.most = max(MAX_WAITING, self.limits.inputs)
 
     def _application(self, spec: ApplicationSpec) -> Application:
         return Application(spec, self, self._parts, self.metrics.application(spec.name))
@@ -177,20 +181,16 @@ class Configuration:
             over_clipper, open_inference = ClipperProtocol, OpenInferenceProtocol
             if application.spec.input_type == "dataframe":
                 over_clipper, open_inference = FramesOverClipper, FramesOverOpenInference
-            clipper = over_clipper(application, self._limits)
+            clipper = over_clipper(application, self.limits)
             for path in clipper.paths(name):
                 self.routes[path.encode()] = clipper
-            self.desks[f"/{name}/feedback".encode()] = Desk(clipper, self.feedback, self._limits)
-            self.desks[f"/{name}/update".encode()] = Desk(clipper, self.feedback, self._limits, updates=True)
+            self.desks[f"/{name}/feedback".encode()] = Desk(clipper, self.feedback, self.limits)
+            self.desks[f"/{name}/update".encode()] = Desk(clipper, self.feedback, self.limits, updates=True)
             for version in (None, *self.versions_of(application)):
                 url = infer_path(name, version).encode()
                 adapter = before.get(url)  # it remembers what the model's outputs are like
-                if (
-                    adapter is None
-                    or adapter.application is not application
-                    or adapter.limits != self._limits
-                ):
-                    adapter = open_inference(application, version, self._limits)
+                if adapter is None or adapter.application is not application or adapter.limits != self.limits:
+                    adapter = open_inference(application, version, self.limits)
                 self.routes[url] = adapter
 
     def queue(self, model: str, version: str | None) -> ModelQueue | None:
@@ -276,6 +276,7 @@ class Configuration:
             *(self.frontend, os.getpid(), self.serving, revision, self.private),
             *(replicas, applications, versions, self._began, list(self.complaints.values())),
             self.rollouts.report(),
+            dict(self.opened),
         )
 
     def _tell_of_lapse(self) -> None:

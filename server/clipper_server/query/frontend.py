@@ -29,6 +29,7 @@ from .http import HTTPProtocol
 from .listener import Listener, bind, listens
 from .management import Management
 from .number import number
+from .own_ports import OwnPorts, Site
 from .querylog import QueryLog
 from .replicas import Replica
 from .rest import rest
@@ -121,7 +122,14 @@ async def serve(settings: Settings) -> None:
         given = None if settings.listening is None else listens(settings.listening)
         listener = Listener(frontend, settings.address, settings.folder, given)
         private = settings.private, settings.private_name
-        await Server(configuration, listener, changes, supervisor, settings.token, private).serve()
+        server = Server(configuration, listener, changes, supervisor, settings.token, private)
+        server.own_ports = OwnPorts(
+            configuration, changes, listener.host, settings.folder, server.own_connection
+        )
+        talk.append(
+            asyncio.create_task(supervisor.keep("own ports", server.own_ports.keep), name="own ports")
+        )
+        await server.serve()
     finally:
         for task in talk:
             task.cancel()
@@ -191,9 +199,22 @@ class Server(uvicorn.Server):
             )
         )
         self._configuration = configuration
+        self._hosts = hosts
+        self.own_ports: OwnPorts | None = None
         self.listener = listener
         self._changes = changes
         self._private = private
+
+    def own_connection(self, site: Site, config: uvicorn.Config, lost: Callable[[], None]) -> HTTPProtocol:
+        """To a port of a protocol's own."""
+        return HTTPProtocol(
+            routes=site,
+            hosts=self._hosts,
+            lost=lost,
+            config=config,
+            server_state=self.server_state,
+            app_state={},
+        )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         host, name = self._private
@@ -217,7 +238,10 @@ class Server(uvicorn.Server):
         """Connections that were accepted and are not made yet are asked to go like all others."""
         self.listener.close()
         await self.listener.wait_closed()
-        await super().shutdown(sockets)
+        if self.own_ports is None:
+            await super().shutdown(sockets)
+        else:
+            await asyncio.gather(self.own_ports.close(), super().shutdown(sockets))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ class Routes(Protocol):
     `desks` take feedback.
     """
 
-    cors: CORS | None
+    @property
+    def cors(self) -> CORS | None: ...
 
     @property
     def routes(self) -> Mapping[bytes, Adapter]: ...

@@ -105,6 +105,7 @@ class ApplicationMetrics:
 
     def __init__(self) -> None:
         self.arms: defaultdict[str, ArmMetrics] = defaultdict(ArmMetrics)
+        self.queries: Counter[str] = Counter()  # by protocol
         self.answered = 0
         self.cancelled = 0
         self.rejected = 0
@@ -258,6 +259,9 @@ class _Families:
         for name, app in list(metrics.applications.items()):
             labels = {"application": name}
             self._count("app_predictions", "Inputs answered", labels, app.answered)
+            for protocol, count in app.queries.items():
+                what = "Requests, by the protocol that they came by"
+                self._count("app_queries", what, {**labels, "protocol": protocol}, count)
             for reason, count in app.defaults.items():
                 what = "Inputs answered with the default output, by reason"
                 self._count("app_default_predictions", what, {**labels, "reason": reason}, count)

@@ -15,7 +15,7 @@ BROKEN = "internal_error"
 
 
 class Request(NamedTuple):
-    """What every protocol's request comes down to.
+    """What every protocol's request comes down to. `protocol` is its name.
 
     `version` asks for one version of the model, `timeout_s` for an answer earlier than the objective, `raw`
     for outputs as tensors; without `cached` the prediction cache is left out. `unit` is whom a choice among

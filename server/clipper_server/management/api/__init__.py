@@ -45,6 +45,7 @@ from .logs import Logs
 from .measured import Measured
 from .overview import Overview
 from .policies import Policies
+from .protocols import Protocols
 from .replicas import Replicas
 from .rollouts import Rollouts
 from .scaling import Scaling
@@ -95,6 +96,7 @@ class API:
                 *(cluster, applications, versions, self._replicas, rollouts, shadows),
                 *(log, events, series, changes),
             ),
+            Protocols(control, specs),
             Logs(manager),
             log,
             self._artifacts,

@@ -66,6 +66,19 @@ class Cluster(TypedDict):
     events: list[Event]
 
 
+class SpokenProtocol(TypedDict):
+    """A way in which clients ask. `rest` and `grpc` are host:port, None where it has none, or is off.
+
+    `trouble` says why it does not serve, where it is on and a query frontend cannot.
+    """
+
+    name: str
+    state: Literal["on", "off", "starting", "failed"]
+    rest: str | None
+    grpc: str | None
+    trouble: str | None
+
+
 class Log(TypedDict):
     """A part of a log, and the position, in bytes, to go on from."""
 

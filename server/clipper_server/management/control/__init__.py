@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from ...changes import Changes
-from ...places import ContainerManager
+from ...places import ContainerManager, Ports
 from ...snapshot import Snapshot
 from ..artifacts import Artifacts
 from ..events import Events
@@ -20,6 +20,7 @@ from .applications import Applications
 from .current import Current
 from .feedback import Feedback
 from .policies import Policies
+from .protocols import Protocols
 from .publisher import Publisher
 from .rollouts import Rollouts
 from .scaling import Scaling
@@ -40,6 +41,7 @@ class Control:
         state: State,
         artifacts: Artifacts,
         manager: ContainerManager,
+        ports: Ports,
         frontends: Frontends,
         running: Running,
         changes: Changes,
@@ -62,6 +64,7 @@ class Control:
         self.rollouts = Rollouts(state, publisher)
         self.current = Current(state, publisher, self.rollouts)
         self.shadows = Shadows(state, publisher)
+        self.protocols = Protocols(state, ports, frontends, changes, publisher)
         self.scaling = Scaling(state, manager, publisher, stopping)
 
     def snapshot(self) -> Snapshot:

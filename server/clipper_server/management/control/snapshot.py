@@ -10,6 +10,7 @@ from ...shadows import ShadowSpec
 from ...snapshot import RequestSpec, Snapshot, VersionSpec
 from ..feedback import keys
 from ..state import State, Version
+from . import protocols
 
 
 def of(state: State, replica_token: Callable[[Version], str]) -> Snapshot:
@@ -51,4 +52,5 @@ def of(state: State, replica_token: Callable[[Version], str]) -> Snapshot:
         ],
         [ShadowSpec(s.id, s.model, s.version, s.fraction) for s in state.live_shadows()],
         keys.of(state),
+        protocols.of(state),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...cluster import ClusterFolder
 from .. import Answer, Ground, Settings
-from ..arguments import KEPT, add_ports, add_registry, add_state, passed_on
+from ..arguments import PASSED_ON, add_ports, add_registry, add_state, passed_on
 
 if TYPE_CHECKING:
     from .cluster import DockerCluster
@@ -26,7 +26,7 @@ def add_arguments(command: ArgumentParser, word: str) -> None:
 
 def up(arguments: Namespace) -> Answer:
     ports = arguments.query_port, arguments.management_port
-    options = passed_on(arguments, KEPT)
+    options = passed_on(arguments, PASSED_ON)
     cluster = _cluster(arguments, arguments.registry)
     record, started = cluster.up(arguments.published_host, ports, options, fresh=arguments.fresh)
     return {"query": record.query, "management": record.management, "started": started}

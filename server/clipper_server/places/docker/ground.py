@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...cluster import ClusterFolder
 from .. import Addresses, Ground
-from ..ports import listen
+from ..ports import FixedPorts, listen
 from .manager import DockerContainerManager
 from .parts import HOLDER, MANAGEMENT, MANAGEMENT_PORT, QUERY_PORT, SNAPSHOTS, SOCKETS
 
@@ -21,4 +21,4 @@ def of_containers(folder: ClusterFolder, token: str, cluster_name: str, host: st
         private=("0.0.0.0", HOLDER),
         snapshots=SNAPSHOTS,
     )
-    return Ground(cluster_name, token, listen(MANAGEMENT_PORT, "0.0.0.0"), addresses, manager)
+    return Ground(cluster_name, token, listen(MANAGEMENT_PORT, "0.0.0.0"), addresses, manager, FixedPorts({}))

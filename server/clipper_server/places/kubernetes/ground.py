@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...cluster import ClusterFolder
 from .. import FRONTENDS, Addresses, Ground, Settings
-from ..ports import listen
+from ..ports import FixedPorts, listen
 from .manager import WIRE_PORT, KubernetesContainerManager
 from .numbers import Numbers
 from .reach import PORTS
@@ -36,4 +36,4 @@ def of_pods(
     )
     manager = KubernetesContainerManager(namespace, registry, Numbers(settings), keeps=keeps)
     shared = shared_token(namespace, token)
-    return Ground(cluster_name, shared, listen(management, "0.0.0.0"), addresses, manager)
+    return Ground(cluster_name, shared, listen(management, "0.0.0.0"), addresses, manager, FixedPorts({}))

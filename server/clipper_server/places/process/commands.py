@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from ...cluster import ClusterFolder
 from .. import Answer, Ground, Settings
-from ..arguments import KEPT, PORTS, add_ports, add_state, passed_on
+from ..arguments import PASSED_ON, PORTS, add_ports, add_state, passed_on
 from . import lifecycle
 from .ground import of_processes
 
@@ -18,7 +18,7 @@ def add_arguments(command: ArgumentParser, word: str) -> None:
 
 
 def up(arguments: Namespace) -> Answer:
-    options = passed_on(arguments, (*PORTS, *KEPT))
+    options = passed_on(arguments, (*PORTS, *PASSED_ON))
     record, started = lifecycle.up(arguments.folder, options, fresh=arguments.fresh)
     return {
         "folder": str(arguments.folder.absolute()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...cluster import ClusterFolder
 from .. import Addresses, Ground, Settings
-from ..ports import HOST, listen
+from ..ports import HOST, FreePorts, listen
 from .manager import ProcessContainerManager
 
 
@@ -23,4 +23,5 @@ def of_processes(
     query = f"{HOST}:{kept}"
     settings.set("management_port", management.rpartition(":")[2])
     settings.set("query_port", kept)
-    return Ground(folder.path.name, token, listener, Addresses(management, query, folder.sockets), manager)
+    addresses = Addresses(management, query, folder.sockets)
+    return Ground(folder.path.name, token, listener, addresses, manager, FreePorts(manager.serves))

@@ -6,8 +6,10 @@ and the application nothing of bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from starlette.types import ASGIApp
 
 from clipper_container.errors import BadRequest
 
@@ -16,6 +18,10 @@ from ..limits import Limits
 from ..request import Answer, Request
 from ..slices import Steps
 from .json_body import Body
+
+if TYPE_CHECKING:
+    from .protos import Protos
+    from .rpc import Call
 
 Headers = Mapping[bytes, bytes]
 """A request's headers, with names in lower case. Of several of one name the last counts."""
@@ -52,6 +58,39 @@ class Adapter(Endpoint, Protocol):
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
         """The same, for many answers."""
+
+
+class Served(Protocol):
+    """What a protocol needs to know of what a frontend serves."""
+
+    @property
+    def applications(self) -> Mapping[str, Application]: ...
+
+    @property
+    def routes(self) -> Mapping[bytes, Adapter]:
+        """Those at the query port, by path."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    def versions_of(self, application: Application) -> list[str]: ...
+
+
+class Spoken(Protocol):
+    """A protocol with ports of its own, as a frontend speaks it.
+
+    Of REST it has adapters for what is answered without a coroutine, by path, and an ASGI application for all
+    else; of gRPC its messages, and methods by path, each of which has bytes and gives bytes. What it has not
+    is empty, or None.
+    """
+
+    routes: Mapping[bytes, Adapter]
+    app: ASGIApp | None
+    protos: Protos | None
+    methods: Mapping[str, Callable[[bytes, Call], Awaitable[bytes]]]
+
+    def configure(self) -> None:
+        """What is served has changed."""
 
 
 def timeout_s(headers: Headers, micros: int | None) -> float | None:

@@ -49,10 +49,10 @@ class Protos:
         """With what generated modules describe, such as google.protobuf.any_pb2."""
         self.methods: dict[str, Method] = {}
         self.services: list[str] = []
-        self._pool = descriptor_pool.DescriptorPool()
+        self.pool = descriptor_pool.DescriptorPool()
         self._files: list[str] = []
         for module in modules:
-            self._pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
+            self.pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
             self._files.append(module.DESCRIPTOR.name)
 
     def add(
@@ -84,7 +84,7 @@ class Protos:
                     client_streaming=takes.startswith("stream "),
                     server_streaming=gives.startswith("stream "),
                 )
-        self._pool.AddSerializedFile(file.SerializeToString())
+        self.pool.AddSerializedFile(file.SerializeToString())
         self._files.append(name)
         for service in services or {}:
             self._know(f"{package}.{service}")
@@ -96,7 +96,7 @@ class Protos:
         As gRPC's reflection wants them. Raises KeyError where there is no such symbol.
         """
         found: dict[str, bytes] = {}
-        wanted = [self._pool.FindFileContainingSymbol(symbol)]
+        wanted = [self.pool.FindFileContainingSymbol(symbol)]
         while wanted:
             file = wanted.pop()
             if file.name not in found:
@@ -107,11 +107,11 @@ class Protos:
     def _named(self, package: str, name: str, what: Described) -> Any:
         if _is_enum(what):
             return enum.IntEnum(name, dict(what))
-        return message_factory.GetMessageClass(self._pool.FindMessageTypeByName(f"{package}.{name}"))
+        return message_factory.GetMessageClass(self.pool.FindMessageTypeByName(f"{package}.{name}"))
 
     def _know(self, service: str) -> None:
         self.services.append(service)
-        for method in self._pool.FindServiceByName(service).methods:
+        for method in self.pool.FindServiceByName(service).methods:
             takes, gives = map(message_factory.GetMessageClass, (method.input_type, method.output_type))
             streams = method.client_streaming, method.server_streaming
             self.methods[f"/{service}/{method.name}"] = Method(takes, gives, *streams)

@@ -33,7 +33,7 @@ from ...slices import Steps, at_once
 from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from ..contexts import context
 from ..json_body import Body, mistake, unmarked
-from .bodies import Form, Input, Output, OutputParameters, Parameters, decode
+from .bodies import Asked, Form, Input, Output, OutputParameters, Parameters, decode
 from .inputs import array, binary_size, rows, strings
 from .outputs import as_json, as_tensor, as_texts, describe_output, elements, stacked, with_commas
 from .tensors import DATATYPES, NAMES, split
@@ -65,17 +65,7 @@ class OpenInferenceProtocol:
                 asked = decode(text)
             except msgspec.DecodeError as error:
                 asked = decode(unmarked(text, error))
-            outputs = asked.outputs or [Output(OUTPUT)]
-            if len(outputs) > 1:
-                raise ValueError(f"it asks for {len(outputs)} outputs, and an application gives one tensor")
-            parameters = asked.parameters or Parameters()
-            wanted = outputs[0].parameters or OutputParameters()
-            if wanted.classification is not None:
-                raise ValueError("the output parameter classification is not supported")
-            binary = parameters.binary_data_output if wanted.binary_data is None else wanted.binary_data
-            form = Form(asked.id, outputs[0].name, bool(binary))
-            tensors = self._tensors(asked.inputs, whole[len(body) if length is None else length :])
-            return self._request(headers, tensors, form, parameters)
+            return self._read(headers, asked, whole[len(body) if length is None else length :])
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -85,6 +75,25 @@ class OpenInferenceProtocol:
         except (ValueError, OverflowError) as error:
             raise BadRequest(f"The request does not fit: {error}. {self._expected()}") from None
 
+    def request(self, headers: Headers, asked: Asked, rest: memoryview) -> Request:
+        """The request that is said by `asked`, and by its tensors' bytes. Raises BadRequest or TooLarge."""
+        try:
+            return self._read(headers, asked, rest)
+        except (ValueError, OverflowError) as error:
+            raise BadRequest(f"The request does not fit: {error}. {self._expected()}") from None
+
+    def _read(self, headers: Headers, asked: Asked, rest: memoryview) -> Request:
+        outputs = asked.outputs or [Output(OUTPUT)]
+        if len(outputs) > 1:
+            raise ValueError(f"it asks for {len(outputs)} outputs, and an application gives one tensor")
+        parameters = asked.parameters or Parameters()
+        wanted = outputs[0].parameters or OutputParameters()
+        if wanted.classification is not None:
+            raise ValueError("the output parameter classification is not supported")
+        binary = parameters.binary_data_output if wanted.binary_data is None else wanted.binary_data
+        form = Form(asked.id, outputs[0].name, bool(binary))
+        return self._request(headers, self._tensors(asked.inputs, rest), form, parameters)
+
     def _request(
         self, headers: Headers, tensors: list[Tensor], form: Form, parameters: Parameters
     ) -> Request:
@@ -92,7 +101,7 @@ class OpenInferenceProtocol:
         cached = may_be_cached(headers)
         whom = unit(headers, parameters.unit) if self.application.asks_for_units else None
         such = context(self.application, headers, parameters.context, self._version)
-        return Request("open inference", tensors, self._version, timeout, cached, True, form, whom, *such)
+        return Request("open-inference", tensors, self._version, timeout, cached, True, form, whom, *such)
 
     def _bare(self, body: memoryview) -> list[Tensor]:
         """The body is the one input's bytes, and nothing else."""
@@ -167,27 +176,34 @@ class OpenInferenceProtocol:
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         form: Form = request.form
-        default = self.application.default_output
-        outputs = [as_tensor(default if a.output is None else a.output) for a in answers]
-        tensor = self._of_none() if not outputs else stacked(outputs) or at_once(as_texts(outputs))
-        defaults = {str(i): answer.fault for i, answer in enumerate(answers) if answer.fault is not None}
-        described = self._described(form, tensor, learn=bool(answers) and not defaults)
+        about, parameters, described, tensor = self.answered(request, answers)
         data = None if form.binary else elements(tensor)
         if data is None:
             described["parameters"] = {"binary_data_size": len(tensor.data)}
         else:
             described["data"] = data
-        parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
-        if defaults:
-            parameters["defaults"] = {i: [fault.reason, fault.message] for i, fault in defaults.items()}
-        parameters.update(_chosen(answers))
-        body = {**self._about(form, answers), "parameters": parameters, "outputs": [described]}
-        text = msgspec.json.encode(body)
-        marks = _marks({fault.reason for fault in defaults.values()})
+        text = msgspec.json.encode({**about, "parameters": parameters, "outputs": [described]})
+        marks = _marks({answer.fault.reason for answer in answers if answer.fault is not None})
         if data is not None:
             return Response(200, [JSON, *marks], text)
         length = _HEADER_LENGTH, b"%d" % len(text)
         return Response(200, [_BINARY, length, *marks], b"".join((text, tensor.data)))
+
+    def answered(
+        self, request: Request, answers: Sequence[Answer]
+    ) -> tuple[dict[str, str], dict[str, Any], dict[str, Any], Tensor]:
+        """What is said of the model, the parameters, the output's description, and the output."""
+        form: Form = request.form
+        default = self.application.default_output
+        outputs = [as_tensor(default if a.output is None else a.output) for a in answers]
+        tensor = self._of_none() if not outputs else stacked(outputs) or at_once(as_texts(outputs))
+        defaults = {str(i): answer.fault for i, answer in enumerate(answers) if answer.fault is not None}
+        described = self._described(form, tensor, learn=bool(answers) and not defaults)
+        parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
+        if defaults:
+            parameters["defaults"] = {i: [fault.reason, fault.message] for i, fault in defaults.items()}
+        parameters.update(_chosen(answers))
+        return self._about(form, answers), parameters, described, tensor
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
         form: Form = request.form

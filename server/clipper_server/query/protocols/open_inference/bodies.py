@@ -42,7 +42,7 @@ class Parameters(msgspec.Struct):
     context: Given = None
 
 
-class Body(msgspec.Struct):
+class Asked(msgspec.Struct):
     inputs: list[Input]
     id: str | None = None
     parameters: Parameters | None = None
@@ -57,4 +57,4 @@ class Form(msgspec.Struct):
     binary: bool
 
 
-decode = msgspec.json.Decoder(Body).decode
+decode = msgspec.json.Decoder(Asked).decode

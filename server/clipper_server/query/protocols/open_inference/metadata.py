@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -12,20 +9,11 @@ from starlette.routing import Route
 import clipper_server
 
 from ...application import Application
-from .. import Adapter
+from .. import Served
 from . import OUTPUT, OpenInferenceProtocol, infer_path
 
-
-class Served(Protocol):
-    """What this needs to know of what is served."""
-
-    @property
-    def applications(self) -> Mapping[str, Application]: ...
-
-    @property
-    def routes(self) -> Mapping[bytes, Adapter]: ...
-
-    def versions_of(self, application: Application) -> list[str]: ...
+NAME = PLATFORM = "clipperlab"
+EXTENSIONS = ["binary_tensor_data"]
 
 
 def open_inference_metadata(served: Served) -> list[Route]:
@@ -46,9 +34,9 @@ def open_inference_metadata(served: Served) -> list[Route]:
     async def server(_: Request) -> Response:
         return JSONResponse(
             {
-                "name": "clipperlab",
+                "name": NAME,
                 "version": clipper_server.__version__,
-                "extensions": ["binary_tensor_data"],
+                "extensions": EXTENSIONS,
             }
         )
 
@@ -74,7 +62,7 @@ def open_inference_metadata(served: Served) -> list[Route]:
             {
                 "name": name,
                 "versions": served.versions_of(found),
-                "platform": "clipperlab",
+                "platform": PLATFORM,
                 "inputs": adapter.described_inputs(),
                 "outputs": [{"name": OUTPUT, "datatype": datatype, "shape": shape}],
             }

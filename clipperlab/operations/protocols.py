@@ -1,0 +1,33 @@
+"""Protocols: how clients of other systems may ask, and where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..display.protocols import Protocols as Table
+from .attached import Attached
+
+
+class Protocols(Attached):
+    """Operations on the protocols of a cluster."""
+
+    def protocols(self) -> Table:
+        """All that there are, with where those that are on are asked. docs/protocols.md tells them apart."""
+        return Table(self._management.protocols())
+
+    def start_protocol(
+        self, name: str, *, port: int | None = None, grpc_port: int | None = None
+    ) -> dict[str, Any]:
+        """Let clients of another system ask, at ports of their own; return when every query frontend does it.
+
+        `port` is for REST and `grpc_port` for gRPC, where the protocol has such; free ones by default. The
+        dictionary has `rest` and `grpc`, "host:port" or None. It is on again when the cluster starts anew.
+        Raises NotFound for a protocol that there is not; BadRequest where it is on at other ports, where a
+        port is taken, and on Docker, where ports are published when the cluster starts; ClusterError where a
+        query frontend cannot serve it.
+        """
+        return self._management.start_protocol(name, port, grpc_port)
+
+    def stop_protocol(self, name: str) -> None:
+        """End it. What is under way is answered. Raises NotFound where it is not on."""
+        self._management.stop_protocol(name)

@@ -1,0 +1,140 @@
+"""Protocols with ports of their own: which are on, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from clipper_container.errors import BadRequest, ClusterError, NotFound
+
+from ...changes import Changes
+from ...places import Ports
+from ...protocols import AT_QUERY_PORT, KINDS, ProtocolSpec
+from ..frontends import Frontends
+from ..state import State
+from .publisher import Publisher
+
+OPEN_S = 20.0
+_KEY = "protocols"
+
+
+def of(state: State) -> list[ProtocolSpec]:
+    """Those that are on."""
+    return msgspec.json.decode(state.get(_KEY) or "[]", type=list[ProtocolSpec])
+
+
+class Protocols:
+    """Starts and stops them. `ports` are the place's."""
+
+    def __init__(
+        self, state: State, ports: Ports, frontends: Frontends, changes: Changes, publisher: Publisher
+    ) -> None:
+        self._state = state
+        self._ports = ports
+        self._frontends = frontends
+        self._changes = changes
+        self._publisher = publisher
+
+    def begin(self, wishes: str) -> None:
+        """When management begins: those of last time, each at its port where that can be, and the wishes,
+        names with commas. Raises BadRequest for a wish that cannot be.
+        """
+        kept: list[ProtocolSpec] = []
+        for spec in of(self._state):
+            try:
+                rest, grpc = (self._ports.again(port) if port else 0 for port in (spec.rest, spec.grpc))
+            except BadRequest as error:
+                self._publisher.announce("protocol", f"The protocol {spec.name} is off now. {error}")
+            else:
+                kept.append(ProtocolSpec(spec.name, rest, grpc))
+        for name in filter(None, wishes.split(",")):
+            if all(spec.name != name for spec in kept):
+                kept.append(self._spec(name, None, None))
+        self._keep(kept)
+
+    def all(self) -> list[ProtocolSpec]:
+        """Those that are on."""
+        return of(self._state)
+
+    def published(self, port: int) -> str | None:
+        return self._ports.published(port) if port else None
+
+    def trouble(self, name: str) -> str | None:
+        """Why it does not serve, in the words of a query frontend; "" where it does, None: not yet."""
+        said = [report.protocols.get(name) for report in self._frontends.live()]
+        if any(said):
+            return next(text for text in said if text)
+        return "" if said and all(text == "" for text in said) else None
+
+    async def start(self, name: str, rest: int | None, grpc: int | None) -> ProtocolSpec:
+        """Have it on, at these ports or at free ones; return when every query frontend serves it.
+
+        Raises BadRequest, NotFound, or ClusterError where a frontend cannot serve it, and it is off then.
+        """
+        on = of(self._state)
+        for spec in on:
+            if spec.name == name:
+                if (rest or spec.rest, grpc or spec.grpc) != (spec.rest, spec.grpc):
+                    where = " and ".join(self._where(spec))
+                    raise BadRequest(f"{name} is on already, at {where}. stop_protocol({name!r}) ends that.")
+                return spec
+        spec = self._spec(name, rest, grpc)
+        for port in filter(None, (spec.rest, spec.grpc)):
+            if any(port in (each.rest, each.grpc) for each in on):
+                raise BadRequest(f"The port {port} is that of another protocol. Name another one.")
+        self._keep([*on, spec])
+        await self._publisher.acknowledged()
+        await self._changes.wait_for(lambda: self.trouble(name) is not None, OPEN_S)
+        trouble = self.trouble(name)
+        if trouble != "":
+            self._keep([each for each in of(self._state) if each.name != name])
+            await self._publisher.acknowledged()
+            said = trouble or f"No query frontend said within {OPEN_S:.0f} s that it serves it."
+            raise ClusterError(f"{name} could not be started, and is off. {said}")
+        where = " and ".join(self._where(spec))
+        self._publisher.announce("protocol", f"{name} is on, at {where}.", protocol=name)
+        return spec
+
+    async def stop(self, name: str) -> None:
+        """Have it off. What is under way is answered. Raises BadRequest, NotFound."""
+        _check(name)
+        on = of(self._state)
+        if all(spec.name != name for spec in on):
+            raise NotFound(f"{name} is not on. start_protocol({name!r}) starts it.")
+        self._keep([spec for spec in on if spec.name != name])
+        await self._publisher.publish("protocol", f"{name} is off.", protocol=name)
+        await self._changes.wait_for(lambda: not self._is_served(name), OPEN_S)
+
+    def _is_served(self, name: str) -> bool:
+        return any(name in report.protocols for report in self._frontends.live())
+
+    def _spec(self, name: str, rest: int | None, grpc: int | None) -> ProtocolSpec:
+        _check(name)
+        kind = KINDS[name]
+        ports = []
+        for what, word, documented, wish in (
+            ("REST", "port", kind.rest, rest),
+            ("gRPC", "grpc_port", kind.grpc, grpc),
+        ):
+            if documented is None and wish is not None:
+                raise BadRequest(f"{name} has no {what}: leave out {word}.")
+            ports.append(0 if documented is None else self._ports.give(documented, wish))
+        return ProtocolSpec(name, *ports)
+
+    def _where(self, spec: ProtocolSpec) -> Iterator[str]:
+        for what, port in (("REST", spec.rest), ("gRPC", spec.grpc)):
+            if port:
+                yield f"{self._ports.published(port)} ({what})"
+
+    def _keep(self, specs: list[ProtocolSpec]) -> None:
+        text = msgspec.json.encode(specs).decode()
+        if text != (self._state.get(_KEY) or "[]"):
+            self._state.set_for_frontends(_KEY, text)
+
+
+def _check(name: str) -> None:
+    if name in AT_QUERY_PORT:
+        raise BadRequest(f"{name} is always on, at the port for queries.")
+    if name not in KINDS:
+        raise NotFound(f"There is no protocol {name!r}. Those that can be started: {', '.join(KINDS)}.")

@@ -1,0 +1,85 @@
+"""Calls over gRPC, as a protocol's methods have them: bytes, and what is said beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+
+from ..application import Application
+from ..query import Query
+from ..request import BROKEN, Answer, Request
+from . import Headers
+
+MARK = "x-default-answer"
+
+Method = Callable[[bytes, "Call"], Awaitable[bytes]]
+
+
+class Refused(Exception):
+    """A call ends with this status, and `headers` beside it."""
+
+    def __init__(
+        self, code: grpc.StatusCode, message: str, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.headers = headers
+
+
+class Call:
+    """What a method knows of its call, beside the bytes: its metadata, as `headers`."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._marks: dict[str, str] = {}
+        self.headers: Headers = {
+            key.encode(): value if isinstance(value, bytes) else value.encode("latin-1", "replace")
+            for key, value in context.invocation_metadata() or ()
+        }
+
+    def timeout_s(self) -> float | None:
+        """The time that its client leaves for an answer; None where it waits for ever.
+
+        A twentieth of it, and a millisecond, are for the way back: what comes later nobody reads.
+        """
+        left: float | None = self._context.time_remaining()
+        return None if left is None else max(left * 0.95 - 0.001, 1e-6)
+
+    def mark(self, name: str, value: str) -> None:
+        """Say it beside the answer, as trailing metadata."""
+        self._marks[name] = value
+        self._context.set_trailing_metadata(tuple(self._marks.items()))
+
+    def mark_defaults(self, answers: list[Answer]) -> None:
+        """The reasons of default outputs among them, where there are any."""
+        reasons = {answer.fault.reason for answer in answers if answer.fault is not None}
+        if reasons:
+            self.mark(MARK, ", ".join(sorted(reasons)))
+
+
+async def ask(application: Application, request: Request) -> list[Answer]:
+    """One answer for each input, at the objective at the latest. Raises Refused where there is no room.
+
+    A call that is cancelled, or whose client has gone, is let go.
+    """
+    answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+    query: Query | None = None
+    try:
+        query = application.ask(request, answered.set_result)
+        answers = await answered
+    except asyncio.CancelledError:
+        if query is not None:
+            answered.cancel()
+            query.cancel()
+        raise
+    for answer in answers:
+        fault = answer.fault
+        if fault is not None and application.rejects(fault):
+            if fault.reason == BROKEN:
+                raise Refused(grpc.StatusCode.INTERNAL, fault.message)
+            retry = ("retry-after", str(application.retry_after_s()))
+            raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, fault.message, (retry,))
+    return answers
