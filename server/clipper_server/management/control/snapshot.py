@@ -53,4 +53,5 @@ def of(state: State, replica_token: Callable[[Version], str]) -> Snapshot:
         [ShadowSpec(s.id, s.model, s.version, s.fraction) for s in state.live_shadows()],
         keys.of(state),
         protocols.of(state),
+        state.version_labels(),
     )
