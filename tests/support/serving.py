@@ -14,7 +14,9 @@ import numpy as np
 from clipper_container import inputs
 from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.inputs import DTYPES, INPUT_TYPES, array_tensor
+from clipper_container.plain import as_json
 from clipper_container.wire import Fault
+from clipper_server.query.cors import CORS
 from clipper_server.query.limits import DEFAULT, Limits
 from clipper_server.query.protocols import Adapter, Response, Served
 from clipper_server.query.request import Answer, Request
@@ -31,6 +33,7 @@ class Fakes(NamedTuple):
     labels: dict[str, dict[str, str]]
     routes: dict[bytes, Adapter] = {}  # noqa: RUF012 - nobody changes it
     limits: Limits = DEFAULT
+    cors: CORS | None = None
 
     def versions_of(self, application: Any) -> list[str]:
         return sorted(application.functions)
@@ -52,7 +55,7 @@ def application(
     absent: Sequence[str] = (),
 ) -> Any:
     """One of the model `name`. `example` is an output of it; `absent` versions have no replicas."""
-    current = current or max(versions, key=len)
+    current = current or list(versions)[-1]
     queues = {
         version: SimpleNamespace(
             spec=SimpleNamespace(version=version, columns=columns), able=version not in absent
@@ -102,7 +105,7 @@ def _output(value: Any) -> Any:
         return inputs.Tensor(data, (len(data),), "bytes" if isinstance(value, bytes) else "str")
     if isinstance(value, np.ndarray | np.generic | int | float) and np.asarray(value).dtype.str in DTYPES:
         return array_tensor(value)
-    return msgspec.json.encode(value)
+    return as_json(value)
 
 
 def post(routes: Any, path: str, body: bytes, headers: dict[str, str] | None = None) -> Response | None:
@@ -125,8 +128,10 @@ def post(routes: Any, path: str, body: bytes, headers: dict[str, str] | None = N
     return cast(Response, at_once_)
 
 
-def tell(app: Any, method: str, path: str) -> tuple[int, Any]:
-    """Status and JSON of what an ASGI application answers."""
+def tell(
+    app: Any, method: str, path: str, headers: Sequence[tuple[bytes, bytes]] = (), whole: bool = False
+) -> Any:
+    """Status and JSON of what an ASGI application answers; or, as a `whole`, also its headers."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -141,9 +146,11 @@ def tell(app: Any, method: str, path: str) -> tuple[int, Any]:
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
-        "headers": [],
+        "headers": list(headers),
     }
     asyncio.run(app(scope, receive, send))
     start, *bodies = sent
     assert dict(start["headers"])[b"content-type"] == b"application/json"
-    return start["status"], json.loads(b"".join(message.get("body", b"") for message in bodies))
+    text = b"".join(message.get("body", b"") for message in bodies)
+    told = start["status"], json.loads(text or b"null")
+    return (*told, dict(start["headers"])) if whole else told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...application import Application
+from ...cors import CORS
 from .. import Served
 from . import paths
 from .model import Model
@@ -18,6 +19,10 @@ class Models:
     def __init__(self, served: Served) -> None:
         self._served = served
         self._made: dict[tuple[str, str | None], Model] = {}
+
+    @property
+    def cors(self) -> CORS | None:
+        return self._served.cors
 
     def configure(self) -> None:
         self._made.clear()

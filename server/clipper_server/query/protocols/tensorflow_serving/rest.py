@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response as HTTPResponse
 from starlette.types import Receive, Scope, Send
 
@@ -21,6 +20,11 @@ from .paths import Named
 from .refusals import Refused, malformed
 
 _HEADERS = (JSON,)
+_ALLOWED = b"access-control-allow-origin"
+_PREFLIGHT = [
+    (b"access-control-allow-methods", b"POST, GET"),
+    (b"access-control-allow-headers", b"Content-Type"),
+]
 
 
 class Asked:
@@ -130,13 +134,20 @@ class Telling:
         self._models = models
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = HTTPRequest(scope)
-        path = scope.get("raw_path", b"").decode("latin-1") or scope["path"]
+        method, path = scope["method"], scope["raw_path"].decode("latin-1")
+        origin = dict(scope["headers"]).get(b"origin")
+        cors = self._models.cors
+        headers = [] if cors is None else cors.headers(origin)
         try:
-            status, body = 200, self._told(request.method, path.partition("?")[0])
+            if method == "OPTIONS" and origin is not None and any(name == _ALLOWED for name, _ in headers):
+                status, body, headers = 200, b"", headers + _PREFLIGHT
+            else:
+                status, body = 200, self._told(method, path)
         except Refused as error:
             status, body = error.http_status, _error(str(error))
-        await HTTPResponse(body, status, media_type="application/json")(scope, receive, send)
+        response = HTTPResponse(body, status, media_type="application/json")
+        response.raw_headers += headers
+        await response(scope, receive, send)
 
     def _told(self, method: str, path: str) -> bytes:
         if not path.lower().startswith("/v1/"):
