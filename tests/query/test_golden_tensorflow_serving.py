@@ -187,7 +187,10 @@ class Refusal(NamedTuple):
     says: str
 
 
-LISTS = "instances is a plain list, but expecting list of objects as multiple input tensors required as per tensorinfo_map"
+LISTS = (
+    "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
+    "tensorinfo_map"
+)
 REFUSALS = [
     # Paths
     Refusal("GET", "/v1/models/m:predict", None, 400, "Malformed request: GET /v1/models/m:predict"),
@@ -372,7 +375,8 @@ REFUSALS = [
         "frame:predict",
         {"instances": [{"a": 1}]},
         400,
-        "Failed to process element: 0 of 'instances' list. JSON object: {\"a\": 1} keys must be equal to: a,b",
+        "Failed to process element: 0 of 'instances' list. JSON object: {\"a\": 1} keys must be equal to: "
+        "a,b",
     ),
     Refusal(
         "POST",

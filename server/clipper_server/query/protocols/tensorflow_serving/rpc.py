@@ -64,8 +64,8 @@ class TensorFlowServing:
             try:
                 try:
                     asked = kind.FromString(data)
-                except DecodeError as error:
-                    raise Refused(f"The message is no {kind.DESCRIPTOR.name}: {error}") from None
+                except DecodeError:
+                    raise Refused(f"The message is no {kind.DESCRIPTOR.name}") from None
                 response: bytes = (await answer(asked, call)).SerializeToString()
             except Refused as error:
                 raise Ended(grpc.StatusCode[error.code], str(error)) from None
