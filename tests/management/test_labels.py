@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -16,7 +17,7 @@ from tests.support.managements import Served, served
 def management(tmp_path: Path) -> Iterator[Served]:
     with served(tmp_path) as management:
         for version in ("1", "2"):
-            management.do(lambda version=version: add(management.state, version))
+            management.do(partial(add, management.state, version))
         yield management
 
 

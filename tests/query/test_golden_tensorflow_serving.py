@@ -469,7 +469,7 @@ def test_states(path: str, states: list[Any]) -> None:
     assert ask("GET", f"/v1/models/{path}")[:2] == (200, {"model_version_status": states})
 
 
-def entry(dtype: str, shape: list[int] | None, name: str) -> dict[str, Any]:
+def entry(name: str, dtype: str, shape: list[int] | None) -> dict[str, Any]:
     dims = [{"size": str(size), "name": ""} for size in shape or ()]
     return {
         "dtype": dtype,
@@ -498,8 +498,8 @@ def test_metadata(model: str, version: str, inputs: Any, outputs: Any) -> None:
         "signature_def": {
             "signature_def": {
                 "serving_default": {
-                    "inputs": {key: entry(*of, key) for key, of in inputs.items()},
-                    "outputs": {key: entry(*of, key) for key, of in outputs.items()},
+                    "inputs": {key: entry(key, *of) for key, of in inputs.items()},
+                    "outputs": {key: entry(key, *of) for key, of in outputs.items()},
                     "method_name": "tensorflow/serving/predict",
                     "defaults": {},
                 }
@@ -530,7 +530,7 @@ def test_a_default_output_has_a_point_where_the_model_s_have() -> None:
 def test_pages_of_other_origins_may_ask_where_the_cluster_lets_them() -> None:
     def options(cors: CORS | None, headers: list[tuple[bytes, bytes]]) -> tuple[int, dict[bytes, bytes]]:
         fakes = Fakes({"half": HALF}, {}, cors=cors)
-        app = TensorFlowServing(fakes).app  # type: ignore[arg-type]
+        app = TensorFlowServing(fakes).app
         status, _, found = tell(app, "OPTIONS", "/v1/models/half:predict", headers, whole=True)
         return status, found
 

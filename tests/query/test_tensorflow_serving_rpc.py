@@ -14,7 +14,9 @@ import pytest
 from clipper_container.wire import Fault
 from clipper_server.query.protocols.rpc import Call, Refused
 from clipper_server.query.protocols.tensorflow_serving.messages import PROTOS, core, serving
+from clipper_server.query.protocols.tensorflow_serving.paths import Named
 from clipper_server.query.protocols.tensorflow_serving.rpc import TensorFlowServing
+from clipper_server.query.request import Request
 from tests.support.serving import application, served
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/tensorflow_serving/messages.json").read_text())
@@ -30,7 +32,7 @@ class Asked:
 
     def __init__(self, input_type: str, outputs: Any = None, **options: Any) -> None:
         self.inputs: list[Any] = []
-        versions = dict.fromkeys(options.pop("versions", ("1",)), self)
+        versions: dict[str, Any] = dict.fromkeys(options.pop("versions", ("1",)), self)
         self.outputs = outputs
         self.protocol = TensorFlowServing(
             served(application("m", input_type, versions, **options), labels={"m": {"stable": "1"}})
@@ -55,10 +57,13 @@ class Asked:
             set_trailing_metadata=keep,
         )
         try:
-            found = asyncio.run(self.protocol.methods[path](data, Call(context)))  # type: ignore[arg-type]
+            found = asyncio.run(self._called(path, data, Call(context)))
         except Refused as error:
             return error.code.name, str(error)
         return PROTOS.methods[path].gives.FromString(found)
+
+    async def _called(self, path: str, data: bytes, call: Call) -> bytes:
+        return await self.protocol.methods[path](data, call)
 
 
 def request(name: str) -> bytes:
@@ -245,18 +250,19 @@ def test_default_outputs_have_the_form_of_the_others() -> None:
 def test_a_call_s_deadline_and_metadata_count() -> None:
     model = Asked("floats")
     asked: list[Any] = []
-    found = model.protocol._models.find(serving_named())
-    ask = found.application.ask
-    found.application.ask = lambda request, reply: (asked.append(request), ask(request, reply))  # type: ignore[method-assign]
+    application: Any = model.protocol._models.find(Named("predict", "m")).application
+    ask = application.ask
+
+    def keep(request: Request, reply: Any) -> None:
+        asked.append(request)
+        ask(request, reply)
+
+    application.ask = keep
     model.call(
         PREDICT, request("predict float"), 1.0, x_request_timeout_seconds="0.25", cache_control="no-cache"
     )
     model.call(PREDICT, request("predict float"), 0.1, x_request_timeout_seconds="0.25")
     assert [(each.timeout_s, each.cached) for each in asked] == [(0.25, False), (pytest.approx(0.094), True)]
-
-
-def serving_named() -> Any:
-    return SimpleNamespace(model="m", version="1", label=None)
 
 
 def test_too_much_is_no_memory() -> None:
