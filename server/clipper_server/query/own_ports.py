@@ -124,7 +124,11 @@ class OwnPorts:
         if spec.rest:
             assert protocol.app is not None
             config = uvicorn.Config(
-                OnlyWelcome(protocol.app, self._hosts), lifespan="off", log_config=None, access_log=False, server_header=False
+                OnlyWelcome(protocol.app, self._hosts),
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
             )
             config.load()
             folder = self._folder / str(spec.rest)  # short, for paths of sockets have little room
