@@ -279,6 +279,14 @@ REFUSALS = [
         400,
         "JSON Parse error: Number too big",
     ),
+    Refusal("POST", "half:predict", b'{"x": "\\ud800"}', 400, "The surrogate pair in string is invalid."),
+    Refusal(
+        "POST",
+        "half:predict",
+        b'{"instances": [1], "signature_name": "\\uD800"}',
+        400,
+        "The surrogate pair in string is invalid.",
+    ),
     Refusal("POST", "half:predict", [1], 400, "JSON Value: [1] Is not object"),
     # What there has to be
     Refusal("POST", "half:predict", {}, 400, "Missing 'inputs' or 'instances' key"),

@@ -102,7 +102,7 @@ class Plain:
                 raise Refused(f"Example {i} has {len(example)} features, and the signature has one input")
         values = [next(iter(example.values())) for example in examples]
         if self._is_json:
-            return [self._kind.encode(value[0] if len(value) == 1 else value) for value in values]
+            values = [value[0] if len(value) == 1 else value for value in values]
         return self._inputs(values, by_rows=True)
 
     def _inputs(self, values: Sequence[Any], by_rows: bool) -> list[Tensor]:
@@ -150,10 +150,7 @@ class Plain:
             return self._from_text(from_base64(value))
         if not isinstance(value, str):
             raise mistyped(value, tensors.STRING)
-        try:
-            return self._from_text(value.encode())
-        except UnicodeEncodeError:
-            raise Refused("JSON Parse error: The surrogate pair in string is invalid.") from None
+        return self._from_text(value.encode())
 
     def _from_text(self, text: bytes) -> Tensor:
         kind = self._kind.dtype

@@ -41,6 +41,11 @@ def read(body: bytes | bytearray | memoryview) -> dict[str, Any]:
         raise Refused("JSON Parse error: It is nested too deeply.") from None
     except ValueError:  # of digits there are thousands
         raise Refused("JSON Parse error: Number too big to be stored in double.") from None
+    if "\\ud" in text or "\\uD" in text:
+        try:
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise Refused("JSON Parse error: The surrogate pair in string is invalid.") from None
     if not isinstance(found, dict):
         raise Refused(f"JSON Value: {shown(found)} Is not object")
     return found
