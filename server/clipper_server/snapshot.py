@@ -18,6 +18,7 @@ FORMAT = 10
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 MAX_DEPTH = 8  # of calls within calls
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
+MAX_EXAMPLE = 4096
 DEFAULT_HANG_AFTER_S = 10.0
 DEFAULT_MAX_CACHED_INPUT = 16_384
 LATENCIES_S = (
@@ -70,6 +71,7 @@ class VersionSpec(msgspec.Struct, frozen=True):
     `wakes` has no replicas only until somebody asks for it. `columns` are those of the data frames that it
     takes, where they are known (`clipper_container.columns`). A replica works on `concurrency` batches at
     once. It may call the models that it `uses`; where `stages` are given, it calls these in that order.
+    `example` is an input, as JSON has it, where one of MAX_EXAMPLE bytes at most was packaged with it.
     """
 
     model: str
@@ -86,6 +88,7 @@ class VersionSpec(msgspec.Struct, frozen=True):
     concurrency: int = 1
     uses: list[str] = []
     stages: list[list[str]] = []
+    example: Any = None
 
 
 class RequestSpec(msgspec.Struct, frozen=True):

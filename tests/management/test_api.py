@@ -26,6 +26,7 @@ from clipper_server.management import api, artifacts
 from clipper_server.management.api.bodies import MAX_BODY, MAX_DEPTH
 from clipper_server.management.state import Version
 from clipper_server.query.frontend import Settings as FrontendSettings
+from clipper_server.snapshot import MAX_EXAMPLE
 from tests.support.managements import TOKEN, Served, served
 from tests.support.waiting import wait_for
 
@@ -390,10 +391,14 @@ def test_the_columns_of_data_frames_come_with_the_artifact(
     assert list(found["columns"].items()) == [("b", "text"), ("a", "float64")]
     [spec] = client.get("/api/v1/frontends/0/snapshot?after=-1&wait_s=0").json()["versions"]
     assert spec["columns"] == found["columns"]
+    assert spec["example"] == {"b": "x", "a": 1}
     with pytest.MonkeyPatch.context() as patch:  # as a client does that knows more than we do
         patch.setattr(examples, "described", lambda example: ({"a": "datetime64[ns]"}, None))
         refused = deploy("2", {"a": 1})
     assert refused.status_code == 400
+    assert deploy("3", {"b": "x" * MAX_EXAMPLE, "a": 1}).status_code < 300
+    specs = client.get("/api/v1/frontends/0/snapshot?after=-1&wait_s=0").json()["versions"]
+    assert [spec["example"] is None for spec in specs] == [False, True]  # a large one does not travel
     assert "The column 'a' holds datetime64[ns], which does not travel" in refused.text
 
 

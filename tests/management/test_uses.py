@@ -8,6 +8,7 @@ import pytest
 
 from clipper_container.errors import BadRequest
 from clipper_server.management.control import uses
+from clipper_server.management.control.shadows import Shadows
 from clipper_server.management.state import State, Version
 from clipper_server.snapshot import MAX_DEPTH
 
@@ -78,3 +79,15 @@ def test_a_model_is_used_by_versions_that_answer(state: State) -> None:
     assert not uses.is_used(state, "x")
     current(state, version("x", name="2"))
     assert not uses.is_used(state, "a")
+
+
+@pytest.mark.anyio
+async def test_a_shadow_of_what_only_pipelines_call_is_refused_for_it_would_see_nothing(state: State) -> None:
+    current(state, version("stage"), version("top", "stage"))
+    staged = version("stage", name="2")
+    state.add_version(staged)
+    state.set_version_state("stage", "2", "ready", None)
+    shadows = Shadows(state, None)  # type: ignore[arg-type] # it publishes nothing
+    with pytest.raises(BadRequest, match="No application asks stage: top:1 calls it"):
+        await shadows.start("stage", "2", 1.0, "", "")
+    assert state.live_shadows() == []

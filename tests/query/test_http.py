@@ -1144,3 +1144,28 @@ async def test_metrics_are_written_in_slices_and_kept_for_a_second(
     assert len(heads) == len(set(heads))
     names = {family.name for family in text_string_to_metric_families(fresh)}
     assert "clipper_app_prediction_latency_seconds" in names
+
+
+async def test_openapi_tells_of_each_application_its_type_its_example_and_its_objective(
+    configuration: Configuration, client: httpx2.AsyncClient
+) -> None:
+    with_example = msgspec.structs.replace(version_spec(), example=[1.5, 2.0])
+    configuration.apply(snapshot(2, versions=[with_example]))
+    import jsonschema  # late: it takes a second
+
+    found = (await client.get("/openapi.json")).json()
+    assert found["openapi"].startswith("3.1")
+    assert set(found["paths"]) == {f"/{name}/predict" for name in ("sum", "strict", "text", "any", "array")}
+    post = found["paths"]["/sum/predict"]["post"]
+    assert "doubles" in post["description"]
+    assert "100 ms" in post["description"]
+    content = post["requestBody"]["content"]["application/json"]
+    attach(configuration)
+    for example in content["examples"].values():
+        jsonschema.validate(example["value"], content["schema"])
+        answer = (await client.post("/sum/predict", json=example["value"])).json()
+        jsonschema.validate(answer, post["responses"]["200"]["content"]["application/json"]["schema"])
+    for bad in ({"input": ["a"]}, {"input": [1.0], "input_batch": [[1.0]]}, {}):
+        assert not jsonschema.Draft202012Validator(content["schema"]).is_valid(bad)
+    text = found["paths"]["/text/predict"]["post"]["requestBody"]["content"]["application/json"]
+    assert "examples" not in text

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from ..methods import HeadAsGet, allowed
 from ..supervisor import Supervisor
+from . import openapi
 from .configuration import Configuration
 from .cors import WithCORS
 from .hosts import Hosts, OnlyWelcome
@@ -36,6 +37,9 @@ def rest(configuration: Configuration, supervisor: Supervisor, token: str, hosts
         """This frontend's metrics, at most a second old. Management has those of all, as they are."""
         text = await configuration.metrics.text(fresh=management.asks(request))
         return Response(text, media_type=PROMETHEUS)
+
+    async def described(_: Request) -> Response:
+        return JSONResponse(openapi.described(configuration))
 
     async def unknown(request: Request) -> Response:
         # Those that there are do not come here, but for one that has just come.
@@ -64,6 +68,7 @@ def rest(configuration: Configuration, supervisor: Supervisor, token: str, hosts
             private(configuration, management),
             Route("/health", health),
             Route("/metrics", metrics),
+            Route("/openapi.json", described),
             *(
                 Route(f"/{{application}}/{what}", unknown, methods=["POST"])
                 for what in ("predict", "feedback", "update")

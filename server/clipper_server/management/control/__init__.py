@@ -70,4 +70,4 @@ class Control:
         self.scaling = Scaling(state, manager, publisher, stopping)
 
     def snapshot(self) -> Snapshot:
-        return snapshot.of(self.state, self._replica_token)
+        return snapshot.of(self.state, self._replica_token, self.versions.small_example)

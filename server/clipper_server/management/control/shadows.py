@@ -7,7 +7,7 @@ from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 from ...policies import arms_of
 from ...snapshot import ApplicationSpec
 from ..state import Shadow, State, Version
-from . import find
+from . import find, uses
 from .fit import check_fits
 from .publisher import Publisher, by
 
@@ -51,6 +51,12 @@ class Shadows:
             raise BadRequest(f"{found} answers already: {rollout} runs.")
         if (asking := _asking(self._state, found)) is not None:
             raise BadRequest(f"{found} answers already: it is an arm of the policy of {asking.name}.")
+        asked = any(application.asks(model) for application in self._state.applications())
+        if not asked and (users := uses.users_of(self._state, model)):
+            raise BadRequest(
+                f"No application asks {model}: {', '.join(users)} calls it, and calls are not shadowed. "
+                f"Link {model} to an application of its own, or roll {found} out."
+            )
         started = self._state.add_shadow(model, version, fraction, who, message)
         text = (
             f"{found} is asked beside {model}:{current}, for {fraction:.0%} of the inputs{by(who, message)}."

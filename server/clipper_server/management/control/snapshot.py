@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 from ...rollouts import RolloutSpec
 from ...shadows import ShadowSpec
@@ -13,7 +14,7 @@ from ..state import State, Version
 from . import protocols
 
 
-def of(state: State, replica_token: Callable[[Version], str]) -> Snapshot:
+def of(state: State, replica_token: Callable[[Version], str], example: Callable[[Version], Any]) -> Snapshot:
     """With the digests of the credentials that `replica_token` gives the replicas of a model's version."""
     versions = [
         VersionSpec(
@@ -31,6 +32,7 @@ def of(state: State, replica_token: Callable[[Version], str]) -> Snapshot:
             version.concurrency,
             version.uses,
             version.stages,
+            example(version),
         )
         for version in state.versions()
         if version.state != "failed"

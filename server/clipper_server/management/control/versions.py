@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from clipper_container import artifact, columns
 from clipper_container.counting import next_version
-from clipper_container.errors import AlreadyExists, BadRequest
+from clipper_container.errors import AlreadyExists, BadRequest, ClipperException
 from clipper_container.size import compile_size
 
 from ...changes import Changes
 from ...places import ContainerManager, Runtime
-from ...snapshot import BatchingSpec
+from ...snapshot import MAX_EXAMPLE, BatchingSpec
 from .. import moves
 from ..artifacts import Artifacts
 from ..events import Events
@@ -28,6 +30,13 @@ from .requirements import check_requirements
 from .rollouts import check_no_rollout
 from .scaling import check_num_replicas
 from .stopping import Stopping
+
+
+@lru_cache(maxsize=1024)
+def _small_example(path: Path) -> Any:
+    """Of an artifact, which never changes."""
+    found = artifact.read_manifest(path).example_input
+    return found if len(msgspec.json.encode(found)) <= MAX_EXAMPLE else None
 
 
 class Versions:
@@ -139,6 +148,15 @@ class Versions:
         if found.artifact is None:
             return None
         return artifact.read_manifest(self._artifacts.path(found.artifact)).example_input
+
+    def small_example(self, version: Version) -> Any:
+        """The same, to be told with what is served; None where it is large."""
+        if version.artifact is None:
+            return None
+        try:
+            return _small_example(self._artifacts.path(version.artifact))
+        except (ClipperException, OSError):
+            return None  # whoever needs the artifact says what is wrong with it
 
     async def settled(self, model: str, version: str, ready: Callable[[], int], wait_s: float) -> Version:
         """The version, as soon as it failed, or has its replicas and all live frontends know; or later."""
