@@ -20,6 +20,10 @@ from ...slices import SMALL, Steps
 from ...task import Output
 from .reading import base64_object
 
+_FORMATS: dict[str, Any] = {
+    **{"|b1": "?", "|u1": "B", "<u2": "H", "<u4": "I", "<u8": "Q", "|i1": "b", "<i2": "h", "<i4": "i"},
+    **{"<i8": "q", "<f8": "d"},
+}
 BYTES_SUFFIX = "_bytes"
 """What is called so holds bytes, and travels as base64."""
 
@@ -28,16 +32,22 @@ def dumped(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def numbers(found: np.ndarray[Any, Any]) -> bytes:
-    if found.dtype.kind != "f":
-        return msgspec.json.encode(found.tolist())
-    if found.dtype.itemsize < 8:
-        found = np.array(singles(found.astype("<f4", copy=False).ravel().tolist())).reshape(found.shape)
-    values = found.tolist()
-    return msgspec.json.encode(values) if np.isfinite(found).all() else dumped(values)
+def numbers(data: bytes | memoryview, shape: tuple[int, ...], dtype: str) -> bytes:
+    """A tensor's numbers. Without numpy, which takes longer for the few that most answers have."""
+    if dtype == "<f2":
+        data, dtype = np.frombuffer(data, dtype).astype("<f4").tobytes(), "<f4"
+    if not len(data):
+        return msgspec.json.encode(np.empty(shape).tolist())
+    view = memoryview(data).cast("B")
+    if dtype == "<f4":
+        view = memoryview(array("d", singles(view.cast("f").tolist()))).cast("B")
+        dtype = "<f8"
+    values: Any = view.cast(_FORMATS[dtype], shape).tolist()
+    text = msgspec.json.encode(values)
+    return text if b"null" not in text else dumped(values)  # it has no NaN, and no infinity
 
 
-def singles(values: list[float]) -> list[float]:
+def singles(values: Sequence[float]) -> list[float]:
     """Floats of single precision, so that they have no more digits than they need."""
     tried = [float(f"{value:.6g}") for value in values]
     again = array("f", tried)
@@ -52,7 +62,7 @@ def as_text(output: Output) -> bytes:
     if not isinstance(output, Tensor):
         return _with_bytes(output) if output[:1] == b"{" and BYTES_SUFFIX.encode() in output else output
     if output.dtype in DTYPES:
-        return numbers(np.frombuffer(output.data, output.dtype).reshape(output.shape))
+        return numbers(*output)
     if output.dtype == "str":
         return msgspec.json.encode(bytes(output.data).decode())
     return dumped(base64_object(bytes(output.data)))
@@ -78,18 +88,21 @@ def rows(outputs: Sequence[Output]) -> Steps[list[bytes]]:
     for start in range(0, len(outputs), SMALL):
         if start:
             parts.append(b",")
-        parts.append(_joined(outputs[start : start + SMALL]))
+        parts.append(joined(outputs[start : start + SMALL]))
         yield
     return parts
 
 
-def _joined(outputs: Sequence[Output]) -> bytes:
+def joined(outputs: Sequence[Output]) -> bytes:
+    """The same of a few, and of one at least."""
     first = outputs[0]
     if isinstance(first, Tensor) and first.dtype in DTYPES:
-        _, shape, dtype = first
+        data, shape, dtype = first
+        if len(outputs) == 1:
+            return numbers(data, shape, dtype)
         if all(o.__class__ is Tensor and o[1] == shape and o[2] == dtype for o in outputs):
             data = b"".join([o[0] for o in outputs])  # type: ignore[misc]
-            return numbers(np.frombuffer(data, dtype).reshape(len(outputs), *shape))[1:-1]
+            return numbers(data, (len(outputs), *shape), dtype)[1:-1]
     return b",".join(map(as_text, outputs))
 
 
