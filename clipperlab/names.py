@@ -9,6 +9,7 @@ from clipper_container.errors import BadRequest
 
 _ORIGIN = re.compile(r"[a-z][-+.a-z0-9]*://[^/\\s,?#]+")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_VERSION_LABEL = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9_]{0,61}[a-zA-Z0-9])?")
 
 
 def check_name(what: str, name: object) -> str:
@@ -20,6 +21,16 @@ def check_name(what: str, name: object) -> str:
             "63 of them, with a letter or a digit at both ends."
         )
     return text
+
+
+def check_version_label(label: str) -> str:
+    """Raises BadRequest where it is nothing by which clients may ask for a version."""
+    if not _VERSION_LABEL.fullmatch(label):
+        raise BadRequest(
+            f"The version label {label!r} cannot be used: take letters, digits, hyphens and underscores, at "
+            "most 63 of them, with a letter or a digit at both ends."
+        )
+    return label
 
 
 def check_origins(origins: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""`clipperlab versions`, `rollback`, `set-version`, `scale` and `remove`."""
+"""`clipperlab versions`, `rollback`, `set-version`, `label`, `scale` and `remove`."""
 
 from __future__ import annotations
 
@@ -37,6 +37,20 @@ def set_version(
     """Make a deployed version the current one."""
     connect(cluster_name).set_model_version(model, version, message=message)
     console().print(f"[bold]{model}:{version}[/] is current.")
+
+
+@command("label digits 2 stable")
+def label(
+    model: Model,
+    version: Annotated[str, typer.Argument(help="A deployed one, or - to take the label away.")],
+    label: Annotated[str, typer.Argument(help="By which clients ask for it.")],
+    cluster_name: ClusterName = DEFAULT,
+) -> None:
+    """Let clients ask for a version by a label, where their protocol has labels."""
+    taken = version == "-"
+    connect(cluster_name).set_version_label(model, None if taken else version, label)
+    text = f"[bold]{model}[/] has no label {label}." if taken else f"[bold]{model}:{version}[/] is {label}."
+    console().print(text)
 
 
 @command("scale digits 3")

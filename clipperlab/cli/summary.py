@@ -52,6 +52,8 @@ def versions_of(model: ModelHandle) -> RenderableType:
     rows = table("version", "state", "replicas", "batching", "deployed by")
     for version in model.versions:
         current = " [green](current)[/]" if version["is_current_version"] else ""
+        if version["version_labels"]:
+            current += f" [cyan]({', '.join(version['version_labels'])})[/]"
         why = f": {version['message']}" if version["message"] else ""
         rows.add_row(
             version["model_version"] + current,

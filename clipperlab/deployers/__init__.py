@@ -6,10 +6,9 @@ One more framework is one more module like `sklearn`: what `arguments.Model` ask
 line in `kinds`, by which `conn.deploy` finds it.
 """
 
-from . import custom, onnx, pipeline, python, pytorch, sklearn
+from . import custom, onnx, pipeline, python, pytorch, sklearn, tensorflow
 from .elsewhere import refusing
 
-tensorflow = refusing("tensorflow")
 keras = refusing("keras")
 mxnet = refusing("mxnet")
 pyspark = refusing("pyspark")

@@ -8,14 +8,13 @@ from typing import Any, NoReturn
 from clipper_container.errors import BadRequest
 
 _INSTEAD = {
-    "tensorflow": "a class whose __init__ loads the saved model, for deployers.custom.deploy_model_class "
-    "with files=[the saved model's folder]",
-    "keras": "a class whose __init__ calls keras.models.load_model, for deployers.custom.deploy_model_class "
-    "with files=[the model's file]",
+    "keras": "the model itself or its .keras file, with deployers.tensorflow.deploy_tensorflow_model",
     "mxnet": "the model exported to ONNX, for deployers.onnx.deploy_onnx_model; or a class whose __init__ "
-    "loads it, for deployers.custom.deploy_model_class with files=[the model's files]",
+    "loads it, for deployers.custom.deploy_model_class with files=[the model's files] and "
+    'pkgs_to_install=["mxnet"]',
     "pyspark": "a class whose __init__ makes a local SparkSession and loads the model, for "
-    "deployers.custom.deploy_model_class with files=[the model's folder]",
+    "deployers.custom.deploy_model_class with files=[the model's folder] and "
+    'pkgs_to_install=["pyspark"]',
 }
 
 
@@ -24,8 +23,7 @@ def refusing(framework: str) -> SimpleNamespace:
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
         raise BadRequest(
-            f"There is no deployer for {framework} here. What serves such a model: {_INSTEAD[framework]}; "
-            f'with pkgs_to_install=["{framework}"].'
+            f"There is no deployer for {framework} here. What serves such a model: {_INSTEAD[framework]}."
         )
 
     return SimpleNamespace(**{f"deploy_{framework}_model": refuse, "create_endpoint": refuse})

@@ -43,6 +43,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "pytorch": (*_BASE, "torch"),
     "pytorch-cuda": (*_BASE, "torch"),
     "onnx": (*_BASE, "onnxruntime"),
+    "tensorflow": (*_BASE, "tensorflow"),
 }
 """What is installed in each image, in the versions that are installed here."""
 _NUMBERS = "numpy, msgspec, cloudpickle"
@@ -57,6 +58,7 @@ IMPORTS = {
     "pytorch": f"{_NUMBERS}, torch",
     "pytorch-cuda": f"{_NUMBERS}, torch",
     "onnx": f"{_NUMBERS}, onnxruntime",
+    "tensorflow": f"{_NUMBERS}, tensorflow",
 }
 """Of that, what is compiled when an image is built, because it is imported by most of what starts in it."""
 

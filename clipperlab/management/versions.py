@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypedDict
 
-from ..names import check_name
+from ..names import check_name, check_version_label
 from . import paths
 from .calls import Calls
 
@@ -15,6 +15,7 @@ class Version(TypedDict):
     model_version: str
     input_type: str
     labels: list[str]
+    version_labels: list[str]  # by which clients ask for it
     artifact: str | None  # None for a model that runs elsewhere
     batching: str  # "learned", "aimd", "fixed(32)" or "off"
     batch_delay_micros: int
@@ -79,6 +80,13 @@ class Versions(Calls):
     def set_current(self, name: str, version: object, message: str) -> None:
         body = {"version": check_name("version", version), "message": message}
         self._call("PUT", f"{paths.model(name)}/current", body)
+
+    def set_version_label(self, name: str, label: str, version: object | None) -> None:
+        path = f"{paths.model(name)}/labels/{check_version_label(label)}"
+        if version is None:
+            self._call("DELETE", path)
+        else:
+            self._call("PUT", path, {"version": check_name("version", version)})
 
     def roll_back(self, name: str, message: str) -> Version:
         version: Version = self._call("POST", f"{paths.model(name)}/rollback", {"message": message})

@@ -30,6 +30,15 @@ class Versions(Replicas):
             self.set_num_replicas(name, num_replicas, version)
         self._management.set_current(name, version, message)
 
+    def set_version_label(self, name: str, version: object | None, label: str) -> None:
+        """Let clients ask for a version by a label, such as "stable"; another one that has it has it no more.
+
+        Where a protocol has labels, they may: `/v1/models/digits/labels/stable:predict` of TensorFlow
+        Serving's. A version that has one cannot be removed. Without a version (None) the label is taken
+        away. Raises NotFound, or BadRequest where the version is not ready.
+        """
+        self._management.set_version_label(name, label, version)
+
     def rollback(self, name: str, *, message: str = "") -> str:
         """Make the version before the current one the current one; return which it is.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 DATA = "/model"
-_OWN = {"sklearn", "pytorch", "onnx"}
+_OWN = {"sklearn", "pytorch", "onnx", "tensorflow"}
 _SAID = 2000
 
 

@@ -25,6 +25,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     "open-inference-grpc": Kind("open_inference.rpc", None, 8001),
+    "tensorflow-serving": Kind("tensorflow_serving.rpc", 8501, 8500),
 }
 
 

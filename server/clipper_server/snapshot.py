@@ -14,7 +14,7 @@ from .protocols import ProtocolSpec
 from .rollouts import RolloutReport, RolloutSpec
 from .shadows import ShadowSpec
 
-FORMAT = 9
+FORMAT = 10
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 MAX_DEPTH = 8  # of calls within calls
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
@@ -107,7 +107,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT):
 
     `cache_size` is the prediction cache's, in bytes, in each frontend. Tokens for feedback are signed with
     the last but one of the `feedback_keys`, in hexadecimal digits, and taken with any of them: the last one
-    signs when all frontends know it.
+    signs when all frontends know it. `labels` name versions, by model.
     """
 
     revision: int
@@ -120,6 +120,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag_field="format", tag=FORMAT):
     shadows: list[ShadowSpec] = []
     feedback_keys: list[str] = []
     protocols: list[ProtocolSpec] = []
+    labels: dict[str, dict[str, str]] = {}
 
     @classmethod
     def decode(cls, text: bytes) -> Snapshot:

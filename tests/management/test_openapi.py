@@ -100,7 +100,9 @@ def test_every_route_but_those_of_health_wants_the_token(management: Served) -> 
                     open_to_all.append(path)
                     continue
                 assert operation["security"] == [{"token": []}]
-                url = path.format(digest="sha256:" + 64 * "0", query_id=1, **NAMES, frontend="0")
+                url = path.format(
+                    digest="sha256:" + 64 * "0", query_id=1, **NAMES, frontend="0", label="stable"
+                )
                 for stranger in (client, wrong):
                     response = stranger.request(method, url, json={})
                     assert response.status_code == 401, f"{method} {path}: {response.text}"

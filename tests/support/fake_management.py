@@ -106,6 +106,7 @@ def a_version(**changes: Any) -> dict[str, Any]:
         "warnings": [],
         "error": None,
         "is_current_version": True,
+        "version_labels": [],
         "uses": [],
     } | changes
 

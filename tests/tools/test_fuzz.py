@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from clipperlab import ClipperConnection
+from tests.tools.fuzz import tensorflow_serving
 from tests.tools.fuzz.http import fuzz
 from tests.tools.fuzz.requests import request
 
@@ -23,3 +24,11 @@ def test_no_request_costs_the_neighbour_an_answer(conn: ClipperConnection) -> No
     seen = fuzz(conn, 3000, seed=16)
     assert not seen.faults
     assert seen.statuses.keys() >= {200, 400, 404, 405}
+
+
+@pytest.mark.slow
+def test_nor_does_one_by_tensorflow_serving(conn: ClipperConnection) -> None:
+    seen = tensorflow_serving.fuzz(conn, 2000, seed=21)
+    assert not seen.faults
+    assert seen.statuses.keys() >= {200, 400, 404}
+    assert seen.codes.keys() >= {"OK", "INVALID_ARGUMENT", "NOT_FOUND"}

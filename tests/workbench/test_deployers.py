@@ -156,11 +156,13 @@ def test_a_class_that_is_importable_travels_with_its_files(conn: ClipperConnecti
         deploy_model_class(conn, "filed", 3, "doubles", "a:B", files=["/no/such"])
 
 
-@pytest.mark.parametrize("framework", ["tensorflow", "keras", "mxnet", "pyspark"])
+@pytest.mark.parametrize("framework", ["keras", "mxnet", "pyspark"])
 def test_clippers_other_deployers_say_what_does_their_work(framework: str) -> None:
     module = getattr(deployers, framework)
     for function in (getattr(module, f"deploy_{framework}_model"), module.create_endpoint):
-        with pytest.raises(BadRequest, match=rf"no deployer for {framework}.*deploy_model_class"):
+        with pytest.raises(
+            BadRequest, match=rf"no deployer for {framework}.*deploy_(model_class|tensorflow_model)"
+        ):
             function(None, "m", 1, "doubles", constant(1), object())
 
 

@@ -14,6 +14,7 @@ EXTRAS = {
     "sklearn": ("sklearn", "frames"),
     "pytorch": ("torch",),
     "onnx": ("onnx",),
+    "tensorflow": ("tensorflow",),
 }
 
 

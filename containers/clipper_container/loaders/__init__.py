@@ -22,6 +22,7 @@ LOADERS = {
     "sklearn": "scikit_learn",
     "pytorch": "pytorch",
     "onnx": "onnx",
+    "tensorflow": "tensorflow",
     "custom": "custom",
     "pipeline": "pipeline",
     IN_THE_IMAGE: IN_THE_IMAGE,

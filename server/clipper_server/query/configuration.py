@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ..snapshot import (
     MAX_FRONTENDS,
@@ -192,6 +192,11 @@ class Configuration:
                 if adapter is None or adapter.application is not application or adapter.limits != self.limits:
                     adapter = open_inference(application, version, self.limits)
                 self.routes[url] = adapter
+
+    @property
+    def labels(self) -> Mapping[str, Mapping[str, str]]:
+        """By model: which version each label names."""
+        return {} if self.snapshot is None else self.snapshot.labels
 
     def queue(self, model: str, version: str | None) -> ModelQueue | None:
         return self._by_name.get((model, version))

@@ -6,9 +6,9 @@ import argparse
 import sys
 import time
 
-from . import http, wire
+from . import http, tensorflow_serving, wire
 
-FUZZERS = {"http": http.run, "wire": wire.run}
+FUZZERS = {"http": http.run, "tensorflow-serving": tensorflow_serving.run, "wire": wire.run}
 
 
 def main() -> None:

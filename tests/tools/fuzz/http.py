@@ -35,14 +35,16 @@ class Seen:
     sent: int = 0
     connections: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)  # of gRPC
     faults: list[str] = field(default_factory=list)
     neighbour: Counter[str] = field(default_factory=Counter)
     worst_ms: float = 0.0  # that the neighbour waited
 
     def __str__(self) -> str:
+        counts = (*sorted(self.statuses.items()), *sorted(self.codes.items()))
         return (
             f"{self.sent:,} requests on {self.connections:,} connections: "
-            f"{', '.join(f'{count:,} x {status}' for status, count in sorted(self.statuses.items()))}. "
+            f"{', '.join(f'{count:,} x {status}' for status, count in counts)}. "
             f"The neighbour saw {dict(self.neighbour)}, the worst after {self.worst_ms:.0f} ms. "
             f"{len(self.faults)} faults"
         )
@@ -50,13 +52,18 @@ class Seen:
 
 def run(count: int, seed: int) -> str:
     """So many, to a cluster of their own. Raises AssertionError where something came of it."""
+    return on_own_cluster(lambda conn: fuzz(conn, count, seed, tell), seed)
+
+
+def on_own_cluster(fuzz: Callable[[ClipperConnection], Seen], seed: int) -> str:
+    """What `fuzz` saw. Raises AssertionError where something came of it."""
     with own_home() as home:
         os.environ["CLIPPERLAB_HOME"] = str(home)
         ports = {"clipper_query_port": 0, "clipper_management_port": 0}
         conn = ClipperConnection(ProcessContainerManager("fuzz", **ports))
         try:
             conn.start_clipper(fresh=True)
-            seen = fuzz(conn, count, seed, _tell)
+            seen = fuzz(conn)
         finally:
             conn.stop_all(purge=True)
     if seen.faults:
@@ -64,21 +71,39 @@ def run(count: int, seed: int) -> str:
     return str(seen)
 
 
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def fuzz(conn: ClipperConnection, count: int, seed: int, say: Callable[[str], None] = lambda _: None) -> Seen:
-    """`count` requests to applications that are made for it, and the neighbour's beside them."""
-    _prepare(conn)
-    host, _, port = conn.get_query_addr().partition(":")
+def fuzz(
+    conn: ClipperConnection,
+    count: int,
+    seed: int,
+    say: Callable[[str], None] = lambda _: None,
+    make: Callable[[Random], Sent] = request,
+    address: str | None = None,
+) -> Seen:
+    """`count` requests to applications that are made for it, and the neighbour's beside them.
+
+    `make` makes them, for the port at `address`; by default for that for queries.
+    """
+    prepare(conn)
+    host, _, port = (address or conn.get_query_addr()).partition(":")
     before = [(f["id"], f["pid"]) for f in conn.status()["frontends"]]
     seen = Seen()
     begun = time.monotonic()
     load = conn.load("neighbour", rate=NEIGHBOUR_RATE, seconds=3600, inputs=[[1.0, 2.0]])
     try:
         asyncio.run(
-            _all(host, int(port), count, seed, seen, lambda: say(f"{time.monotonic() - begun:.0f} s: {seen}"))
+            _all(
+                host,
+                int(port),
+                count,
+                seed,
+                make,
+                seen,
+                lambda: say(f"{time.monotonic() - begun:.0f} s: {seen}"),
+            )
         )
     except KeyboardInterrupt:
         pass  # enough: tell what was seen
@@ -94,7 +119,10 @@ def fuzz(conn: ClipperConnection, count: int, seed: int, say: Callable[[str], No
     return seen
 
 
-def _prepare(conn: ClipperConnection) -> None:
+def prepare(conn: ClipperConnection) -> None:
+    """Applications, unless they are there."""
+    if "neighbour" in conn.get_all_apps():
+        return
     for name, kind in {**dict(zip(KINDS, KINDS, strict=True)), "neighbour": "doubles"}.items():
         conn.register_application(name, kind, -1, OBJECTIVE_MICROS)
         if name in (*MODELS, "neighbour"):
@@ -112,12 +140,20 @@ def _lengths() -> Callable[[Any], list[int]]:
     return lengths
 
 
-async def _all(host: str, port: int, count: int, seed: int, seen: Seen, told: Callable[[], None]) -> None:
+async def _all(
+    host: str,
+    port: int,
+    count: int,
+    seed: int,
+    make: Callable[[Random], Sent],
+    seen: Seen,
+    told: Callable[[], None],
+) -> None:
     random = Random(seed)
 
     async def client() -> None:
         while seen.sent < count:
-            several = _several(random)
+            several = _several(random, make)
             if seen.sent // 10_000 != (seen.sent + len(several)) // 10_000:
                 told()
             seen.sent += len(several)
@@ -133,12 +169,12 @@ async def _all(host: str, port: int, count: int, seed: int, seen: Seen, told: Ca
     await asyncio.gather(*(client() for _ in range(CONNECTIONS)))
 
 
-def _several(random: Random) -> list[Sent]:
+def _several(random: Random, make: Callable[[Random], Sent]) -> list[Sent]:
     """Requests for one connection. Behind one without a good frame nothing would be read."""
-    found = [request(random)]
+    found = [make(random)]
     for _ in range(random.choice(PIPELINED) - 1):
         if found[-1].framed:
-            found.append(request(random))
+            found.append(make(random))
     return found
 
 

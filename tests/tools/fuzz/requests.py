@@ -16,7 +16,7 @@ ROW = {"a": 1.5, "t": "AAE=", "n": 7, "x": True}
 _DATATYPES = ("BOOL", "UINT8", "INT32", "INT64", "UINT64", "FP16", "FP32", "FP64", "BYTES", "FP65", "", "é")
 _GOOD = {"integers": ("INT32", 4), "floats": ("FP32", 4), "doubles": ("FP64", 8), "ndarray": ("UINT8", 1)}
 _METHODS = (*["POST"] * 30, "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
-_ODD: tuple[Any, ...] = (
+ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1.5, 1e308, 2**31, 2**53 + 1, 2**63, 2**64, -(2**70), 10**400),
     *("", "x", "AA==", "\0", "é\u2028", "\ud800", "NaN", [], [[]], [None], {}, {"": 0}, [[1], [1, 2]]),
     *({"dtype": "uint8", "shape": [2], "data": "AAE="}, {"dtype": "f8", "shape": [2**62], "data": ""}),
@@ -93,14 +93,17 @@ class Sent(NamedTuple):
 
 
 def request(random: Random) -> Sent:
-    """The next one."""
+    """The next one, for the port for queries."""
     kind = random.choice(KINDS)
     if random.random() < 0.5:
-        path, headers, body = f"/{kind}/predict", {}, _clippers(random, kind)
-    else:
-        path, headers, body = f"/v2/models/{kind}/infer", *_open_inference(random, kind)
+        return sent(random, f"/{kind}/predict", {}, _clippers(random, kind))
+    return sent(random, f"/v2/models/{kind}/infer", *_open_inference(random, kind))
+
+
+def sent(random: Random, path: str, headers: dict[bytes, bytes], body: bytes) -> Sent:
+    """As it goes out: as it is, or not."""
     if random.random() < 0.3:
-        body = _broken(random, body)
+        body = broken(random, body)
     if random.random() < 0.1:
         headers[b"Content-Encoding"], body = _packed(random, body)
     for _ in range(random.choice((0, 0, 0, 1, 3))):
@@ -113,32 +116,32 @@ def request(random: Random) -> Sent:
     else:
         data = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
     if random.random() < 0.15:
-        return Sent(method, _broken(random, data), False)
+        return Sent(method, broken(random, data), False)
     return Sent(method, data, True)
 
 
 def _clippers(random: Random, kind: str) -> bytes:
-    fields: dict[str, Any] = {"input": _value(random, kind)}
+    fields: dict[str, Any] = {"input": value_of(random, kind)}
     if random.random() < 0.3:
-        fields = {"input_batch": [_value(random, kind) for _ in range(random.choice((0, 1, 3, 80)))]}
+        fields = {"input_batch": [value_of(random, kind) for _ in range(random.choice((0, 1, 3, 80)))]}
     if kind == "dataframe" and random.random() < 0.3:
         rows = [ROW] * random.choice((0, 1, 3))
         split = {"columns": list(ROW), "data": [list(row.values()) for row in rows]}
         fields = {"input_batch": random.choice((split, {name: [row[name] for row in rows] for name in ROW}))}
         if random.random() < 0.3:
-            fields["input_batch"][random.choice((*ROW, "columns", "data", ""))] = random.choice(_ODD)
+            fields["input_batch"][random.choice((*ROW, "columns", "data", ""))] = random.choice(ODD)
     if random.random() < 0.1:
-        fields[random.choice(_FIELDS)] = random.choice(_ODD)
+        fields[random.choice(_FIELDS)] = random.choice(ODD)
     return json.dumps(fields).encode()
 
 
-def _value(random: Random, kind: str) -> Any:
+def value_of(random: Random, kind: str) -> Any:
     if random.random() < 0.03:
-        return random.choice(_ODD)
+        return random.choice(ODD)
     if kind == "dataframe":
         row = dict(ROW)
         if random.random() < 0.3:
-            row[random.choice((*ROW, "", "columns"))] = random.choice(_ODD)
+            row[random.choice((*ROW, "", "columns"))] = random.choice(ODD)
         return row
     numbers = [random.choice((0, 1, 255, 7)) for _ in range(random.choice((0, 1, 5, 60)))]
     if kind in ("bytes", "strings"):
@@ -163,11 +166,11 @@ def _open_inference(random: Random, kind: str) -> tuple[dict[bytes, bytes], byte
         datatype, width = tensor["datatype"], 1
     if random.random() < 0.2:
         random.choice((tensor, body))[random.choice((*_FIELDS, "datatype", "data", "name"))] = random.choice(
-            _ODD
+            ODD
         )
     if random.random() < 0.3:
         body["parameters"] = {
-            random.choice(("binary_data_output", "timeout")): random.choice((True, 1000, *_ODD))
+            random.choice(("binary_data_output", "timeout")): random.choice((True, 1000, *ODD))
         }
     if random.random() < 0.5:
         element = "[1]" if datatype == "BYTES" else random.choice((0, 1, 255))
@@ -190,7 +193,7 @@ def _packed(random: Random, body: bytes) -> tuple[bytes, bytes]:
     name, data = random.choice(((b"gzip", gzip.compress(body, mtime=0)), (b"deflate", zlib.compress(body))))
     if random.random() < 0.05:
         data = zlib.compress(bytes(1 << 24))
-    return name, _broken(random, data) if random.random() < 0.3 else data
+    return name, broken(random, data) if random.random() < 0.3 else data
 
 
 def _path(random: Random, path: str) -> str:
@@ -215,7 +218,7 @@ def _chunks(random: Random, body: bytes) -> bytes:
     return b"".join([*parts, b"0\r\n\r\n"])
 
 
-def _broken(random: Random, data: bytes) -> bytes:
+def broken(random: Random, data: bytes) -> bytes:
     """With a few bytes changed, left out, repeated or put in."""
     found = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 8))):

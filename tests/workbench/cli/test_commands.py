@@ -60,8 +60,11 @@ def test_a_model_goes_from_its_file_to_the_web_and_back(
     assert run("rollback", "cli", "-m", "too much").stdout == "cli:1 is current.\n"
     assert run("predict", "cli", "[1]").stdout == "1.0\n"
     assert run("set-version", "cli", "2").stdout == "cli:2 is current.\n"
+    assert run("label", "cli", "1", "stable").stdout == "cli:1 is stable.\n"
     told = run("versions", "cli").stdout
     assert "2 (current)" in told
+    assert "1 (stable)" in told
+    assert run("label", "cli", "-", "stable").stdout == "cli has no label stable.\n"
     assert "rolled back to 1" in told
     assert "too much" in told
     parsed = json.loads(run("versions", "cli", "--json").stdout)

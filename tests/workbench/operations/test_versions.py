@@ -89,3 +89,15 @@ def test_who_uses_a_model_is_stopped_before_it(conn: ClipperConnection, fake: Fa
         "DELETE /models/middle/versions/1",
         "DELETE /models/base/versions/1",
     ]
+
+
+def test_labels_of_versions(conn: ClipperConnection, fake: FakeManagement) -> None:
+    label = "/models/digits/labels/stable"
+    fake.answers[f"PUT {label}"] = [(200, a_version(version_labels=["stable"]))]
+    fake.answers[f"DELETE {label}"] = [(204, None)]
+    conn.set_version_label("digits", 1, "stable")
+    assert fake.requests[-1] == (f"PUT {label}", {"version": "1"})
+    conn.set_version_label("digits", None, "stable")
+    assert fake.requests[-1][0] == f"DELETE {label}"
+    with pytest.raises(BadRequest, match="version label 'a/b' cannot be used"):
+        conn.set_version_label("digits", 1, "a/b")

@@ -41,6 +41,7 @@ from .describe import Describe
 from .events import EventLog
 from .feedback import Feedback
 from .frontends import QueryFrontends
+from .labels import Labels
 from .logs import Logs
 from .measured import Measured
 from .overview import Overview
@@ -107,6 +108,7 @@ class API:
             Feedback(control, learning, query_log),
             versions,
             Current(control, describe),
+            Labels(control, describe),
             rollouts,
             shadows,
             Scaling(control, specs, describe),

@@ -241,6 +241,7 @@ class Version(TypedDict):
     model_version: str
     input_type: str
     labels: list[str]
+    version_labels: list[str]
     artifact: str | None
     batching: str
     batch_delay_micros: int

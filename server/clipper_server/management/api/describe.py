@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..control import uses
+from ..control import labels, uses
 from ..frontends import Frontends
 from ..reconciler import Reconciler
 from ..running import Running
@@ -38,6 +38,7 @@ class Describe:
             "model_version": version.version,
             "input_type": version.input_type,
             "labels": version.labels,
+            "version_labels": labels.of(self._state, version.model, version.version),
             "artifact": version.artifact,
             "batching": str(version.batching),
             "batch_delay_micros": version.batching.delay_micros,

@@ -19,6 +19,7 @@ from . import snapshot
 from .applications import Applications
 from .current import Current
 from .feedback import Feedback
+from .labels import Labels
 from .policies import Policies
 from .protocols import Protocols
 from .publisher import Publisher
@@ -63,6 +64,7 @@ class Control:
         )
         self.rollouts = Rollouts(state, publisher)
         self.current = Current(state, publisher, self.rollouts)
+        self.labels = Labels(state, publisher)
         self.shadows = Shadows(state, publisher)
         self.protocols = Protocols(state, ports, frontends, changes, publisher)
         self.scaling = Scaling(state, manager, publisher, stopping)

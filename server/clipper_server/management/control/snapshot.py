@@ -55,4 +55,5 @@ def of(state: State, replica_token: Callable[[Version], str], example: Callable[
         [ShadowSpec(s.id, s.model, s.version, s.fraction) for s in state.live_shadows()],
         keys.of(state),
         protocols.of(state),
+        state.version_labels(),
     )

@@ -22,7 +22,7 @@ from ..artifacts import Artifacts
 from ..events import Events
 from ..frontends import Frontends
 from ..state import State, Version
-from . import find, policies, rollouts, shadows, uses
+from . import find, labels, policies, rollouts, shadows, uses
 from .fit import check_fits, fits
 from .names import check_name
 from .publisher import Publisher, by, subject
@@ -180,6 +180,7 @@ class Versions:
     async def remove(self, model: str, version: str, who: str = "") -> None:
         """Stop and forget it. Where it was current, the one before it is: there is nothing else to answer."""
         removed = find.version(self._state, model, version)
+        labels.check_remove(self._state, removed)
         policies.check_remove(self._state, removed)
         rollouts.check_remove(self._state, removed)
         shadows.check_remove(self._state, removed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .applications import Applications
 from .events import EventLog
 from .history import History
+from .labels import VersionLabels
 from .records import (
     Autoscaling,
     Event,
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 
-class State(Applications, Versions, History, Rollouts, Shadows, EventLog):
+class State(Applications, Versions, VersionLabels, History, Rollouts, Shadows, EventLog):
     """All tables, of one database."""
 
     def came_up(self, version: Version) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from clipper_container.errors import ClusterError
 
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE applications (
@@ -36,6 +36,9 @@ CREATE TABLE links (
     position INTEGER PRIMARY KEY AUTOINCREMENT, UNIQUE (application, model)) STRICT;
 CREATE TABLE current (
     model TEXT PRIMARY KEY, version TEXT NOT NULL,
+    FOREIGN KEY (model, version) REFERENCES versions ON DELETE CASCADE) STRICT;
+CREATE TABLE version_labels (
+    model TEXT NOT NULL, label TEXT NOT NULL, version TEXT NOT NULL, PRIMARY KEY (model, label),
     FOREIGN KEY (model, version) REFERENCES versions ON DELETE CASCADE) STRICT;
 CREATE TABLE history (
     id INTEGER PRIMARY KEY, model TEXT NOT NULL, version TEXT NOT NULL, at REAL NOT NULL, move TEXT NOT NULL,

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from clipper_container.errors import BadRequest
 
 from ..application import Application
+from ..cors import CORS
 from ..limits import Limits
 from ..request import Answer, Request
 from ..slices import Steps
@@ -72,6 +73,13 @@ class Served(Protocol):
 
     @property
     def limits(self) -> Limits: ...
+
+    @property
+    def labels(self) -> Mapping[str, Mapping[str, str]]:
+        """By model: which version each label names."""
+
+    @property
+    def cors(self) -> CORS | None: ...
 
     def versions_of(self, application: Application) -> list[str]: ...
 

@@ -1,0 +1,184 @@
+"""An application, or one version of its model, as TensorFlow Serving's clients see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+
+from clipper_container.inputs import Tensor, array_tensor
+
+from ...application import Application
+from ...limits import Limits
+from ...request import Answer, Request
+from ...task import Output
+from .. import Headers, may_be_cached, timeout_s, unit
+from ..contexts import context
+from ..frames import Frames
+from ..json_body import Body
+from . import examples, reading, signatures, tensors
+from .frames import OfFrames
+from .plain import Plain
+from .refusals import Refused
+from .signatures import Entry
+
+NAME = "tensorflow-serving"
+ROWS, COLUMNS = "instances", "inputs"
+_FLOATS = ("<f2", "<f4", "<f8")
+_BOTH = f"Not formatted correctly expecting only one of '{COLUMNS}' or '{ROWS}' keys to exist"
+
+
+class Inputs(Protocol):
+    """Makes inputs of what is asked."""
+
+    def of_rows(self, instances: Sequence[Any]) -> list[Tensor]: ...
+
+    def of_columns(self, value: Any) -> list[Tensor]: ...
+
+    def of_protos(self, protos: Mapping[str, Any]) -> list[Tensor]: ...
+
+    def of_examples(self, examples: Sequence[Mapping[str, list[Any]]]) -> list[Tensor]: ...
+
+
+class Model:
+    def __init__(self, application: Application, version: str | None, limits: Limits) -> None:
+        self.application = application
+        self.version = version
+        self.limits = limits
+        self._kind = kind = application.input_type
+        self._frames = Frames(application, limits) if kind.name == "dataframe" else None
+        self.inputs: Inputs = OfFrames(self._frames, version) if self._frames else Plain(kind, limits)
+        self._quickly = _decoder(kind.name) if kind.name in _QUICK else None
+
+    def predict(self, headers: Headers, body: Body) -> Request:
+        """The request for what is in the body. Raises Refused, or TooLarge."""
+        form, tensors = self._rows_as_most_are(body) or self._read(body)
+        return self.request(headers, form, tensors)
+
+    def examples(self, headers: Headers, body: Body, form: str) -> Request:
+        """The request to classify, or to regress, what is in the body. Raises Refused, or TooLarge."""
+        asked = reading.read(body)
+        signatures.check(reading.signature_name(asked))
+        given = examples.of_json(asked)
+        self.limits.check_inputs(len(given))
+        return self.request(headers, form, self.inputs.of_examples(given))
+
+    def _rows_as_most_are(self, body: Body) -> tuple[str, list[Tensor]] | None:
+        """None of what is anything but rows of one length, all of the kind that they should be."""
+        if self._quickly is None:
+            return None
+        try:
+            found = self._quickly(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        rows = found.instances
+        if (
+            not rows
+            or found.inputs is not msgspec.UNSET
+            or found.signature_name not in ("", signatures.DEFAULT)
+        ):
+            return None
+        self.limits.check_inputs(len(rows))
+        encode, first = self._kind.encode, rows[0]
+        try:
+            if first.__class__ is list:
+                length = len(first)
+                if any(row.__class__ is not list or len(row) != length for row in rows):
+                    return None
+                return ROWS, [encode(row) for row in rows]
+            if list in map(type, rows):
+                return None
+            return ROWS, [encode(row if row.__class__ is str else [row]) for row in rows]
+        except ValueError:
+            return None
+
+    def _read(self, body: Body) -> tuple[str, list[Tensor]]:
+        asked = reading.read(body)
+        signatures.check(reading.signature_name(asked))
+        if ROWS in asked and COLUMNS in asked:
+            raise Refused(f"JSON Value: {reading.shown(asked)} {_BOTH}")
+        if ROWS in asked:
+            instances = asked[ROWS]
+            if not isinstance(instances, list):
+                raise Refused(f"JSON Value: {reading.shown(asked)} Expecting '{ROWS}' to be an list/array")
+            if not instances:
+                raise Refused(f"JSON Value: {reading.shown(asked)} No values in '{ROWS}' array")
+            self.limits.check_inputs(len(instances))
+            return ROWS, self.inputs.of_rows(instances)
+        if COLUMNS in asked:
+            return COLUMNS, self.inputs.of_columns(asked[COLUMNS])
+        raise Refused(f"Missing '{COLUMNS}' or '{ROWS}' key")
+
+    def request(self, headers: Headers, form: Any, tensors: list[Tensor]) -> Request:
+        application = self.application
+        whom = unit(headers, None) if application.asks_for_units else None
+        such = context(application, headers, None, self.version)
+        timeout = timeout_s(headers, None)
+        return Request(NAME, tensors, self.version, timeout, may_be_cached(headers), True, form, whom, *such)
+
+    def described_inputs(self) -> dict[str, Entry]:
+        columns = None if self._frames is None else self._frames.columns(self.version)
+        return signatures.inputs_of(self._kind, None if columns is None else columns.types)
+
+    def described_outputs(self) -> dict[str, Entry]:
+        """As the model answered its example; without one, as the default output is."""
+        example = self.application.example(self.version)
+        return signatures.outputs_of(self.application.default_output if example is None else example)
+
+    def default(self) -> bytes:
+        """The default output: a number with a point, where the model's outputs have one."""
+        text = self.application.default_output
+        outputs = self.described_outputs()
+        if len(outputs) == 1 and outputs.get(signatures.OUTPUT, Entry("", None)).dtype in _FLOATS:
+            value = msgspec.json.decode(text)
+            if type(value) is int and abs(value) < 1 << 53:
+                return msgspec.json.encode(float(value))
+        return text
+
+    def default_tensor(self) -> Output:
+        """The default output as a tensor of the model's type and shape, where it is a number: in one tensor
+        with the others there is room for nothing else.
+        """
+        value = msgspec.json.decode(self.application.default_output)
+        dtype, shape = self.described_outputs().get(signatures.OUTPUT, Entry("", None))
+        if type(value) not in (int, float) or dtype not in tensors.TYPES or shape is None:
+            return self.application.default_output
+        fits = abs(value) < 1 << 24 and (
+            dtype in _FLOATS or (type(value) is int and np.dtype(dtype).kind in "iu")
+        )
+        if not fits or (np.dtype(dtype).kind != "f" and not _is_within(int(value), np.dtype(dtype))):
+            return self.application.default_output
+        return array_tensor(np.full(shape[1:], value, dtype))
+
+    def version_of(self, answers: Sequence[Answer]) -> str:
+        """Of the model that answered, or the one that is current."""
+        found = next((answer.version for answer in answers if answer.version), self.version)
+        if found is not None:
+            return found
+        return next((queue.spec.version for queue in self.application.queues()), "")
+
+
+def _is_within(value: int, dtype: np.dtype[Any]) -> bool:
+    bounds = np.iinfo(dtype)
+    return bool(bounds.min <= value <= bounds.max)
+
+
+_QUICK: dict[str, Any] = {"integers": int, "floats": float, "doubles": float, "strings": str}
+
+
+@lru_cache
+def _decoder(kind: str) -> Callable[[Body], Any]:
+    one = _QUICK[kind]
+    rows: Any = list[str] if one is str else list[list[one] | one]  # type: ignore[valid-type]
+    request: Any = msgspec.defstruct(
+        "Rows",
+        [
+            ("instances", rows),
+            ("inputs", Any, msgspec.UNSET),
+            ("signature_name", str, ""),
+        ],
+    )
+    return msgspec.json.Decoder(request).decode

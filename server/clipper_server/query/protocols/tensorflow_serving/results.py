@@ -1,0 +1,76 @@
+"""Outputs as classes with scores, and as numbers: what Classify and Regress give.
+
+A model's output is classes where it is an object of scores by label, a list of [label, score], an object with
+`classes` and `scores`, a list of scores, which have no labels, or a label or a score by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from clipper_container.inputs import DTYPES, Tensor
+
+from ...task import Output
+from .refusals import FAILED, Refused
+
+Classes = list[tuple[str, float]]
+
+
+def classes_of(output: Output) -> Classes:
+    """Raises Refused where the output is none of these."""
+    value = _value(output)
+    if isinstance(value, dict) and {"classes", "scores"} <= value.keys():
+        labels, scores = value["classes"], value["scores"]
+        if isinstance(labels, list) and isinstance(scores, list) and len(labels) == len(scores):
+            return [(str(label), _score(score)) for label, score in zip(labels, scores, strict=True)]
+        raise _unfit("classes", value)
+    if isinstance(value, dict):
+        return [(label, _score(score)) for label, score in value.items()]
+    if isinstance(value, str):
+        return [(value, 1.0)]
+    if not isinstance(value, list):
+        return [("", _score(value))]
+    if value and all(
+        isinstance(each, list) and len(each) == 2 and isinstance(each[0], str) for each in value
+    ):
+        return [(label, _score(score)) for label, score in value]
+    return [("", _score(score)) for score in value]
+
+
+def number_of(output: Output) -> float:
+    """Raises Refused where the output is no number, nor a list of one."""
+    value = _value(output)
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _unfit("a number", value)
+    return _single(value)
+
+
+def _value(output: Output) -> Any:
+    if not isinstance(output, Tensor):
+        return msgspec.json.decode(output)
+    if output.dtype in DTYPES:
+        return np.frombuffer(output.data, output.dtype).reshape(output.shape).tolist()
+    return bytes(output.data).decode("utf-8", "replace")
+
+
+def _score(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _unfit("a score", value)
+    return _single(value)
+
+
+def _single(value: float) -> float:
+    """Scores and values are floats of single precision."""
+    with np.errstate(over="ignore"):
+        return float(np.float32(min(max(value, -1e300), 1e300) if isinstance(value, int) else value))
+
+
+def _unfit(wanted: str, value: Any) -> Refused:
+    text = msgspec.json.encode(value).decode()
+    told = text if len(text) <= 100 else f"{text[:100]}..."
+    return Refused(f"The model's output {told} is not {wanted}: ask for it by predict", FAILED)

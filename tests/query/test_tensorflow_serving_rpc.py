@@ -1,0 +1,281 @@
+"""TensorFlow Serving over gRPC, by bytes that its own client's classes made: `make peers` records them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clipper_container.wire import Fault
+from clipper_server.query.protocols.rpc import Call, Refused
+from clipper_server.query.protocols.tensorflow_serving.messages import PROTOS, core, serving
+from clipper_server.query.protocols.tensorflow_serving.paths import Named
+from clipper_server.query.protocols.tensorflow_serving.rpc import TensorFlowServing
+from clipper_server.query.request import Request
+from tests.support.serving import application, served
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden/tensorflow_serving/messages.json").read_text())
+PREDICT, CLASSIFY, REGRESS, METADATA, STATUS = (
+    *(f"/tensorflow.serving.PredictionService/{name}" for name in ("Predict", "Classify", "Regress")),
+    "/tensorflow.serving.PredictionService/GetModelMetadata",
+    "/tensorflow.serving.ModelService/GetModelStatus",
+)
+
+
+class Asked:
+    """A model that answers what it is told to, and remembers what it was asked."""
+
+    def __init__(self, input_type: str, outputs: Any = None, **options: Any) -> None:
+        self.inputs: list[Any] = []
+        versions: dict[str, Any] = dict.fromkeys(options.pop("versions", ("1",)), self)
+        self.outputs = outputs
+        self.protocol = TensorFlowServing(
+            served(application("m", input_type, versions, **options), labels={"m": {"stable": "1"}})
+        )
+        self.trailing: dict[str, str] = {}
+
+    def __call__(self, given: list[Any]) -> list[Any]:
+        self.inputs += given
+        if self.outputs is None:
+            return [x if not isinstance(x, dict) else 0.0 for x in given]
+        return list(self.outputs)[: len(given)]
+
+    def call(self, path: str, data: bytes, left_s: float | None = None, **metadata: str) -> Any:
+        """The response, or the status's code and sentence."""
+
+        def keep(trailing: Any) -> None:
+            self.trailing = dict(trailing)
+
+        context = SimpleNamespace(
+            invocation_metadata=lambda: [(key.replace("_", "-"), value) for key, value in metadata.items()],
+            time_remaining=lambda: left_s,
+            set_trailing_metadata=keep,
+        )
+        try:
+            found = asyncio.run(self._called(path, data, Call(context)))
+        except Refused as error:
+            return error.code.name, str(error)
+        return PROTOS.methods[path].gives.FromString(found)
+
+    async def _called(self, path: str, data: bytes, call: Call) -> bytes:
+        return await self.protocol.methods[path](data, call)
+
+
+def request(name: str) -> bytes:
+    return bytes.fromhex(GOLDEN["requests"][name]["hex"])
+
+
+def response(name: str) -> bytes:
+    return bytes.fromhex(GOLDEN["responses"][name]["hex"])
+
+
+def means(name: str, kind: str = "requests") -> Any:
+    return GOLDEN[kind][name]["means"]
+
+
+def plain(values: list[Any]) -> list[Any]:
+    """As the recorded meanings are."""
+    return [
+        [str(x) if isinstance(x, float) and not np.isfinite(x) else x for x in np.asarray(value).tolist()]
+        for value in values
+    ]
+
+
+NUMBERS = [
+    name
+    for name in GOLDEN["requests"]
+    if name.startswith("predict ") and "two" not in name and "string" not in name
+]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_tensors_are_what_their_client_meant(name: str) -> None:
+    model = Asked("ndarray")
+    found = model.call(PREDICT, request(name))
+    assert plain(model.inputs) == means(name)
+    assert list(found.outputs) == ["output"]
+    assert (found.model_spec.name, found.model_spec.version.value) == ("m", 1)
+    assert found.model_spec.signature_name == "serving_default"
+
+
+def test_texts_come_as_they_are() -> None:
+    model = Asked("bytes")
+    found = model.call(PREDICT, request("predict string"))
+    assert [x.hex() for x in model.inputs] == means("predict string")
+    assert found.SerializeToString(deterministic=True) == response("predict string")
+    assert Asked("strings").call(PREDICT, request("predict string")) == (
+        "INVALID_ARGUMENT",
+        "The input does not fit: it is no UTF-8 text",
+    )
+
+
+@pytest.mark.parametrize(
+    "kind", [name.removeprefix("predict ") for name in GOLDEN["responses"] if name.startswith("predict ")]
+)
+def test_answers_are_byte_for_byte_as_its_own(kind: str) -> None:
+    """A client that reads `float_val`, and no `tensor_content`, finds numbers there."""
+    input_type = "bytes" if kind == "string" else "ndarray"
+    found = Asked(input_type).call(PREDICT, request(f"predict {kind}"))
+    assert found.SerializeToString(deterministic=True) == response(f"predict {kind}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "input_type"), [("int32", "doubles"), ("float", "doubles"), ("int64", "doubles")]
+)
+def test_numbers_become_those_that_the_model_takes(kind: str, input_type: str) -> None:
+    model = Asked(input_type)
+    model.call(PREDICT, request(f"predict {kind}"))
+    assert {x.dtype for x in model.inputs} == {np.dtype("f8")}
+    assert [x[0] for x in model.inputs] == [float(row[0]) for row in means(f"predict {kind}")]
+
+
+@pytest.mark.parametrize(
+    ("name", "input_type", "says"),
+    [
+        ("predict float", "integers", "Expects arg[0] to be int32 but float is provided"),
+        ("predict bool", "floats", "Expects arg[0] to be float but bool is provided"),
+        ("predict float", "strings", "Expects arg[0] to be string but float is provided"),
+        ("predict string", "floats", "Tensors of the type 7 are not taken"),
+        ("predict int64", "integers", "The input does not fit: a number lies outside INT32"),
+        ("predict two inputs", "floats", "Sent extra: {age,city}. Missing but required: {input}."),
+    ],
+)
+def test_what_does_not_fit_is_refused(name: str, input_type: str, says: str) -> None:
+    code, sentence = Asked(input_type).call(PREDICT, request(name))
+    assert code == "INVALID_ARGUMENT"
+    assert says in sentence
+
+
+def test_columns_are_inputs_of_their_names() -> None:
+    model = Asked("dataframe", columns={"age": "float32", "city": "text"}, outputs=[1.5, 2.5])
+    found = model.call(PREDICT, request("predict two inputs"))
+    assert [dict(row) for row in model.inputs] == [{"age": 1.0, "city": "Rome"}, {"age": 2.0, "city": "Oslo"}]
+    assert list(found.outputs["output"].double_val) == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("path", [CLASSIFY, REGRESS])
+def test_examples_are_rows(path: str) -> None:
+    name = "classify" if path == CLASSIFY else "regress"
+    columns = {"age": "float64", "city": "text", "count": "int64"}
+    model = Asked("dataframe", columns=columns, outputs=[42.0])
+    model.call(path, request(name))
+    assert [dict(row) for row in model.inputs] == [{key: values[0] for key, values in means(name)[0].items()}]
+    model = Asked("dataframe", columns={"age": "float64", "city": "text"}, outputs=[42.0, 0.5])
+    model.call(path, request(f"{name} with context"))
+    assert [(row["age"], row["city"]) for row in model.inputs] == [(3.0, "Rome"), (4.0, "Rome")]
+
+
+def test_classes_and_values_are_byte_for_byte_as_its_own() -> None:
+    columns = {"age": "float64", "city": "text"}
+    model = Asked("dataframe", columns=columns, outputs=[{"cat": 0.75, "dog": 0.25}, [["", 1.0]]])
+    found = model.call(CLASSIFY, request("classify with context"))
+    assert found.SerializeToString(deterministic=True) == response("classify")
+    model = Asked("dataframe", columns=columns, outputs=[42.0, -0.5])
+    found = model.call(REGRESS, request("regress with context"))
+    assert found.SerializeToString(deterministic=True) == response("regress")
+
+
+def test_metadata_is_what_its_client_reads() -> None:
+    model = Asked("floats", example=np.float32(0))
+    found = model.call(METADATA, request("metadata"))
+    ours, theirs = found.metadata["signature_def"], type(found).FromString(response("metadata"))
+    assert found.model_spec == theirs.model_spec
+    read = serving.SignatureDefMap.FromString(ours.value)
+    assert read == serving.SignatureDefMap.FromString(theirs.metadata["signature_def"].value)
+    assert ours.type_url == theirs.metadata["signature_def"].type_url
+    asked = serving.GetModelMetadataRequest(model_spec={"name": "m"}, metadata_field=["other"])
+    assert model.call(METADATA, asked.SerializeToString())[0] == "INVALID_ARGUMENT"
+
+
+def test_states_are_what_its_client_reads() -> None:
+    model = Asked("floats", versions=("1", "2", "beta"), absent=["2"])
+    assert model.call(STATUS, request("status")).SerializeToString() == response("status")
+
+
+def test_versions_are_found_by_number_and_by_label() -> None:
+    model = Asked("floats", versions=("1", "2"), current="2")
+    labelled = model.call(PREDICT, request("predict by label"))
+    assert labelled.model_spec.version.value == 1
+    asked = serving.PredictRequest.FromString(request("predict float"))
+    asked.model_spec.ClearField("version")
+    assert model.call(PREDICT, asked.SerializeToString()).model_spec.version.value == 2
+    asked.model_spec.version.value = 50
+    assert model.call(PREDICT, asked.SerializeToString()) == (
+        "NOT_FOUND",
+        "Servable not found for request: Specific(m, 50)",
+    )
+    asked.model_spec.version_label = "other"
+    assert model.call(PREDICT, asked.SerializeToString()) == (
+        "INVALID_ARGUMENT",
+        "Unrecognized servable version label: other",
+    )
+    asked.model_spec.name = "other"
+    assert model.call(PREDICT, asked.SerializeToString())[0] == "NOT_FOUND"
+    assert model.call(STATUS, serving.GetModelStatusRequest().SerializeToString())[0] == "INVALID_ARGUMENT"
+
+
+def test_signatures_and_outputs_have_their_names() -> None:
+    model = Asked("floats")
+    asked = serving.PredictRequest.FromString(request("predict float"))
+    asked.output_filter.append("other")
+    code, sentence = model.call(PREDICT, asked.SerializeToString())
+    assert (code, "in the set {output}" in sentence) == ("INVALID_ARGUMENT", True)
+    asked.model_spec.signature_name = "other"
+    assert model.call(PREDICT, asked.SerializeToString()) == (
+        "FAILED_PRECONDITION",
+        'Serving signature key "other" not found.',
+    )
+
+
+def test_outputs_of_several_names_are_as_many_tensors() -> None:
+    outputs = [{"o1": 1.5, "o2": "a"}, {"o1": 2.5, "o2": "b"}]
+    found = Asked("doubles", outputs=outputs).call(PREDICT, request("predict double"))
+    assert list(found.outputs["o1"].double_val) == [1.5, 2.5]
+    assert list(found.outputs["o2"].string_val) == [b"a", b"b"]
+
+
+def test_default_outputs_have_the_form_of_the_others() -> None:
+    outputs = [np.array([0.5, 1.5], "<f4"), Fault("model_error", "It failed.")]
+    model = Asked("floats", outputs=outputs, example=np.zeros(2, "<f4"), default=-1)
+    found = model.call(PREDICT, request("predict float"))
+    assert list(found.outputs["output"].float_val) == [0.5, 1.5, -1.0, -1.0]
+    assert model.trailing == {"x-default-answer": "model_error"}
+
+
+def test_a_call_s_deadline_and_metadata_count() -> None:
+    model = Asked("floats")
+    asked: list[Any] = []
+    application: Any = model.protocol._models.find(Named("predict", "m")).application
+    ask = application.ask
+
+    def keep(request: Request, reply: Any) -> None:
+        asked.append(request)
+        ask(request, reply)
+
+    application.ask = keep
+    model.call(
+        PREDICT, request("predict float"), 1.0, x_request_timeout_seconds="0.25", cache_control="no-cache"
+    )
+    model.call(PREDICT, request("predict float"), 0.1, x_request_timeout_seconds="0.25")
+    assert [(each.timeout_s, each.cached) for each in asked] == [(0.25, False), (pytest.approx(0.094), True)]
+
+
+def test_too_much_is_no_memory() -> None:
+    """A few bytes ask for as much as they like: shapes are not believed."""
+    model = Asked("floats")
+    for dims in ((1 << 40,), (1 << 20, 1 << 20), (-1,), (2, 1 << 62)):
+        asked = serving.PredictRequest.FromString(request("predict float"))
+        tensor = core.TensorProto(dtype=1, float_val=[1.0])
+        for size in dims:
+            tensor.tensor_shape.dim.add(size=size)
+        asked.inputs["input"].CopyFrom(tensor)
+        assert model.call(PREDICT, asked.SerializeToString())[0] == "INVALID_ARGUMENT"
+    assert model.call(PREDICT, b"\xff\xff") == (
+        "INVALID_ARGUMENT",
+        "The message is no PredictRequest",
+    )

@@ -1,0 +1,91 @@
+"""TensorFlow's own models and client, in the environment of `make peers`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from clipperlab import ClipperConnection, DeployError
+from clipperlab.deployers.tensorflow import deploy_tensorflow_model
+from tests.support.parts import need
+
+FOLDER = Path(__file__).parent
+PYTHON = FOLDER.parents[2] / "build" / "peers" / "tensorflow" / "bin" / "python"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.filterwarnings("ignore:.* where the model was packaged"),  # not in that environment
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> None:
+    need("TensorFlow", PYTHON.exists(), "`make peers` installs it.")
+
+
+def run(script: str, *arguments: object) -> str:
+    done = subprocess.run(
+        [PYTHON, FOLDER / script, *map(str, arguments)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    run("tensorflow_models.py", folder)
+    return folder
+
+
+def deploy(
+    conn: ClipperConnection, name: str, kind: str, path: Path, version: int = 1, **options: Any
+) -> None:
+    conn.register_application(name, kind, -1, 20_000_000)
+    deploy_tensorflow_model(conn, name, version, kind, path, python=str(PYTHON), timeout_s=240, **options)
+    conn.link_model_to_app(name, name)
+
+
+def test_its_models_are_served_and_its_client_reads_the_answers(
+    conn: ClipperConnection, models: Path
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    deploy(conn, "half", "floats", models / "half", 123, example_input=[1.0])
+    row = pandas.DataFrame({"age": [3.0], "city": ["Rome"]}).astype({"age": "float32"})
+    deploy(conn, "two", "dataframe", models / "two", example_input=row)
+    conn.set_version_label("half", 123, "stable")
+    at = conn.start_protocol("tensorflow-serving")
+    told = json.loads(run("ask_tensorflow_serving.py", at["grpc"]))
+    assert told == {
+        "predict": [2.5, 3.0, 4.5],
+        "float_val": [2.5, 3.0, 4.5],
+        "version": 123,
+        "by label": [2.5, 3.0, 4.5],
+        "refused": ["NOT_FOUND", "Servable not found for request: Specific(half, 50)"],
+        "twice": [6.0, 8.0],
+        "shout": ["ROME", "OSLO"],
+        "regress": [42.0],
+        "classify": [["", 42.0]],
+        "metadata": ["float32", [-1, -1]],
+        "status": [[123, "AVAILABLE"]],
+    }
+    url = f"http://{at['rest']}/v1/models/half"
+    answer = httpx2.post(f"{url}:predict", json={"instances": [1.0, 2.0, 5.0]}, trust_env=False)
+    assert answer.json() == {"predictions": [2.5, 3.0, 4.5]}
+    assert httpx2.get(url, trust_env=False).json()["model_version_status"][0]["version"] == "123"
+    conn.stop_protocol("tensorflow-serving")
+
+
+def test_keras_files_are_models(conn: ClipperConnection, models: Path) -> None:
+    deploy(conn, "dense", "doubles", models / "dense.keras")
+    assert conn.application("dense").predict([1.0, 2.0])["output"] == [9.0]
+    broken = models / "broken.keras"
+    broken.write_bytes(b"no model")
+    with pytest.raises(DeployError, match="keras"):
+        deploy_tensorflow_model(conn, "dense", 2, "doubles", broken, python=str(PYTHON), timeout_s=240)
