@@ -1,4 +1,4 @@
-"""What lesson 10 needs to be installed, and where that is."""
+"""What lessons 10 and 19 need to be installed, and where that is."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ def need_servers() -> None:
     need("postgresql", postgres_programs(), f"{debian} postgresql")
     for package in ("redis", "psycopg"):
         need(f"Python package {package}", find_spec(package), "Run: pip install 'clipperlab[workshop]'")
+
+
+def need_tritonclient() -> None:
+    """Raise NotHere where NVIDIA's client of Open Inference is not installed."""
+    how = "Run: pip install 'clipperlab[workshop]'"
+    need("Python package tritonclient", find_spec("tritonclient"), how)
 
 
 def redis_server() -> Path | None:
