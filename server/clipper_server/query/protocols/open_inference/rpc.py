@@ -27,19 +27,20 @@ from .metadata import EXTENSIONS, NAME, PLATFORM
 from .tensors import DATATYPES
 
 _TYPED = {
-    "BOOL": "bool_contents",
-    "UINT8": "uint_contents",
-    "UINT16": "uint_contents",
-    "UINT32": "uint_contents",
-    "UINT64": "uint64_contents",
-    "INT8": "int_contents",
-    "INT16": "int_contents",
-    "INT32": "int_contents",
-    "INT64": "int64_contents",
-    "FP32": "fp32_contents",
-    "FP64": "fp64_contents",
-    "BYTES": "bytes_contents",
+    "BOOL": ("bool_contents", "?"),
+    "UINT8": ("uint_contents", "<u4"),
+    "UINT16": ("uint_contents", "<u4"),
+    "UINT32": ("uint_contents", "<u4"),
+    "UINT64": ("uint64_contents", "<u8"),
+    "INT8": ("int_contents", "<i4"),
+    "INT16": ("int_contents", "<i4"),
+    "INT32": ("int_contents", "<i4"),
+    "INT64": ("int64_contents", "<i8"),
+    "FP32": ("fp32_contents", "<f4"),
+    "FP64": ("fp64_contents", "<f8"),
+    "BYTES": ("bytes_contents", ""),
 }
+"""Of each datatype the field of typed contents, and of what numpy's type the numbers in it are."""
 
 
 def speak(served: Served) -> OpenInferenceOverGRPC:
@@ -179,7 +180,7 @@ def _body(asked: Any) -> tuple[Asked, memoryview]:
 
 def _typed(given: Any) -> bytes:
     """The contents of an input as raw ones. Raises BadRequest."""
-    name = _TYPED.get(given.datatype)
+    name, travels = _TYPED.get(given.datatype, (None, ""))
     if name is None:
         if given.datatype in DATATYPES:
             raise BadRequest(f"The input {given.name!r} is of {given.datatype}, which is always raw.")
@@ -190,7 +191,7 @@ def _typed(given: Any) -> bytes:
     values = getattr(given.contents, name)
     if given.datatype == "BYTES":
         return b"".join(struct.pack("<I", len(each)) + each for each in values)
-    found = np.asarray(values)
+    found = np.asarray(values, travels)
     wanted = np.dtype(DATATYPES[given.datatype])
     if wanted.kind in "iu" and found.size:
         bounds = np.iinfo(wanted)
