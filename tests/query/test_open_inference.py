@@ -176,7 +176,7 @@ def test_the_example_of_the_protocol() -> None:
     protocol = adapter("floats")
     body = (
         b'{"id":"42","parameters":{},"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","parameters":{},'
-        b'"data":[1.0,2.0,3.0,4.0]}],"outputs":[{"name":"y"}]}'
+        b'"data":[1.0,2.0,3.0,4.0]}],"outputs":[{"name":"output"}]}'
     )
     request = protocol.parse({}, body)
     assert lists(request.tensors) == [[1, 2], [3, 4]]
@@ -188,14 +188,14 @@ def test_the_example_of_the_protocol() -> None:
         "model_version": "1",
         "id": "42",
         "parameters": {"query_ids": [64, 65]},
-        "outputs": [{"name": "y", "shape": [2, 1], "datatype": "FP32", "data": [3.0, 7.0]}],
+        "outputs": [{"name": "output", "shape": [2, 1], "datatype": "FP32", "data": [3.0, 7.0]}],
     }
 
 
 def test_the_example_of_the_binary_extension() -> None:
     text = (
         b'{"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","parameters":{"binary_data_size":16}}],'
-        b'"outputs":[{"name":"y","parameters":{"binary_data":true}}]}'
+        b'"outputs":[{"name":"output","parameters":{"binary_data":true}}]}'
     )
     numbers = struct.pack("<4f", 1, 2, 3, 4)
     protocol = adapter("floats")
@@ -204,7 +204,7 @@ def test_the_example_of_the_binary_extension() -> None:
     response = protocol.encode(request, answers(np.array([3], "<f4"), np.array([7], "<f4")))
     length = int(dict(response.headers)[LENGTH])
     assert json.loads(response.body[:length])["outputs"] == [
-        {"name": "y", "shape": [2, 1], "datatype": "FP32", "parameters": {"binary_data_size": 8}}
+        {"name": "output", "shape": [2, 1], "datatype": "FP32", "parameters": {"binary_data_size": 8}}
     ]
     assert response.body[length:] == struct.pack("<2f", 3, 7)
 
@@ -569,11 +569,11 @@ def test_the_id_is_echoed(given: str | None, binary: bool) -> None:
     assert ("id" in read(response).body) == (given is not None)
 
 
-def test_the_output_has_the_name_that_was_asked_for() -> None:
+def test_the_output_may_be_asked_for_by_its_name() -> None:
     protocol = adapter()
-    for outputs, name in (([{"name": "y"}], "y"), ([], "output"), (None, "output")):
+    for outputs in ([{"name": "output"}], [], None):
         response = protocol.encode(asked(protocol, outputs=outputs), answers(1.5))
-        assert read(response).body["outputs"][0]["name"] == name
+        assert read(response).body["outputs"][0]["name"] == "output"
 
 
 @pytest.mark.parametrize(
@@ -593,7 +593,7 @@ def test_binary_outputs_are_asked_for(of_all: bool | None, of_one: bool | None, 
     body = {
         "inputs": [tensor([1, 1], "FP32", [0])],
         "parameters": {} if of_all is None else {"binary_data_output": of_all},
-        "outputs": [{"name": "y", "parameters": {} if of_one is None else {"binary_data": of_one}}],
+        "outputs": [{"name": "output", "parameters": {} if of_one is None else {"binary_data": of_one}}],
     }
     response = protocol.encode(parse(protocol, body), answers(1.5))
     assert read(response).data == (struct.pack("<d", 1.5) if binary else [1.5])
@@ -603,7 +603,7 @@ def test_optional_parts_may_be_null() -> None:
     body = {
         "id": None,
         "parameters": None,
-        "outputs": [{"name": "y", "parameters": None}],
+        "outputs": [{"name": "output", "parameters": None}],
         "inputs": [tensor([1, 1], "FP32", [1], parameters=None)],
     }
     assert lists(parse(adapter(), body).tensors) == [[1]]
@@ -611,7 +611,7 @@ def test_optional_parts_may_be_null() -> None:
 
 def test_what_is_not_known_is_passed_over() -> None:
     given = tensor([1, 1], "FP32", [1], parameters={"content_type": "np"})
-    body = {"inputs": [given], "parameters": {"priority": 1}, "model_name": "m"}
+    body = {"inputs": [given], "parameters": {"priority": 0, "sequence_id": 0, "other": 1}, "model_name": "m"}
     assert lists(parse(adapter(), body).tensors) == [[1]]
 
 
@@ -633,7 +633,7 @@ ONE = tensor([1, 1], "FP32", [1])
         ({"inputs": []}, "it has 0 inputs, and an application takes one tensor"),
         ({"inputs": [ONE, ONE]}, "it has 2 inputs, and an application takes one tensor"),
         (
-            {"inputs": [ONE], "outputs": [{"name": "y"}] * 2},
+            {"inputs": [ONE], "outputs": [{"name": "output"}] * 2},
             "it asks for 2 outputs, and an application gives one",
         ),
         ({"inputs": [{**ONE, "name": None}]}, "Expected `str`, got `null` - at `$.inputs[0].name`"),
@@ -650,12 +650,26 @@ ONE = tensor([1, 1], "FP32", [1])
         ({"inputs": [ONE], "id": 42}, "Expected `str | null`, got `int`"),
         ({"inputs": [ONE], "parameters": {"binary_data_output": 1}}, "Expected `bool | null`, got `int`"),
         (
-            {"inputs": [ONE], "outputs": [{"name": "y", "parameters": {"binary_data": "yes"}}]},
+            {"inputs": [ONE], "outputs": [{"name": "output", "parameters": {"binary_data": "yes"}}]},
             "Expected `bool | null`, got `str`",
         ),
         (
-            {"inputs": [ONE], "outputs": [{"name": "y", "parameters": {"classification": 2}}]},
+            {"inputs": [ONE], "outputs": [{"name": "output", "parameters": {"classification": 2}}]},
             "the output parameter classification is not supported",
+        ),
+        ({"inputs": [ONE], "outputs": [{"name": "y"}]}, "there is no output 'y', only 'output'"),
+        ({"inputs": [ONE], "parameters": {"priority": 1}}, "requests have no priority"),
+        ({"inputs": [ONE], "parameters": {"sequence_id": 7}}, "sequences of them are not kept"),
+        ({"inputs": [ONE], "parameters": {"sequence_id": "a"}}, "sequences of them are not kept"),
+        ({"inputs": [ONE], "parameters": {"sequence_start": True}}, "sequences of them are not kept"),
+        ({"inputs": [ONE], "parameters": {"sequence_end": True}}, "sequences of them are not kept"),
+        (
+            {"inputs": [{**ONE, "parameters": {"shared_memory_region": "r"}}]},
+            "no memory is shared with clients",
+        ),
+        (
+            {"inputs": [ONE], "outputs": [{"name": "output", "parameters": {"shared_memory_region": "r"}}]},
+            "no memory is shared with clients",
         ),
     ],
 )
@@ -952,7 +966,7 @@ def mutated(draw: st.DrawFn) -> tuple[dict[bytes, bytes], bytes]:
     datatypes = st.sampled_from([*DATATYPES, "BYTES", "BF16"])
     data = draw(st.binary(max_size=24))
     made: dict[str, Any] = tensor([1, 2], "FP32", [1, 2])
-    whole: dict[str, Any] = {"inputs": [made], "id": "1", "parameters": {}, "outputs": [{"name": "y"}]}
+    whole: dict[str, Any] = {"inputs": [made], "id": "1", "parameters": {}, "outputs": [{"name": "output"}]}
     made["datatype"] = draw(datatypes)
     made["shape"] = draw(st.lists(small, max_size=4) | st.just([1, 2]))
     if draw(st.booleans()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -43,7 +43,9 @@ class Client:
         path = self._path(method)
         takes, gives, *_ = self.protos.methods[path]
         if not isinstance(message, bytes):
-            message = (takes(**(message or {})) if not isinstance(message, takes) else message).SerializeToString()
+            message = (
+                takes(**(message or {})) if not isinstance(message, takes) else message
+            ).SerializeToString()
         ask = self.channel.unary_unary(path, response_deserializer=gives.FromString)
         return ask(message, timeout=timeout, **options)
 
@@ -79,11 +81,11 @@ async def served(
 def trailing(call: Any) -> dict[str, str]:
     """The trailing metadata of an error, or of what `await call.trailing_metadata()` gave."""
     found = call.trailing_metadata() if hasattr(call, "trailing_metadata") else call
-    return {key: value for key, value in found or ()}
+    return dict(found or ())
 
 
-async def until(look: Any) -> None:
+async def until(look: Callable[[], bool]) -> None:
     """Let the loop run until it is so."""
     async with asyncio.timeout(DEADLINE_S):
-        while not look():
+        while not look():  # noqa: ASYNC110 - what is looked at tells nobody when it changes
             await asyncio.sleep(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import grpc
@@ -16,6 +16,8 @@ from . import Headers
 MARK = "x-default-answer"
 
 Method = Callable[[bytes, "Call"], Awaitable[bytes]]
+Stream = Callable[[AsyncIterator[bytes], "Call"], AsyncIterator[bytes]]
+AHEAD = 64  # of a stream's requests that are under way at once
 
 
 class Refused(Exception):
@@ -58,6 +60,35 @@ class Call:
         reasons = {answer.fault.reason for answer in answers if answer.fault is not None}
         if reasons:
             self.mark(MARK, ", ".join(sorted(reasons)))
+
+
+async def in_order(
+    requests: AsyncIterator[bytes], answer: Callable[[bytes], Coroutine[Any, Any, bytes]]
+) -> AsyncIterator[bytes]:
+    """Answers to a stream of requests in their order, of which several are under way at once."""
+    room = asyncio.Semaphore(AHEAD)
+    begun: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue()
+
+    async def read() -> None:
+        try:
+            async for request in requests:
+                begun.put_nowait(asyncio.create_task(answer(request)))
+                await room.acquire()
+        finally:
+            begun.put_nowait(None)
+
+    reader = asyncio.create_task(read())
+    try:
+        while (task := await begun.get()) is not None:
+            yield await task
+            room.release()
+        await reader
+    finally:
+        reader.cancel()
+        while not begun.empty():
+            left = begun.get_nowait()
+            if left is not None:
+                left.cancel()
 
 
 async def ask(application: Application, request: Request) -> list[Answer]:

@@ -36,6 +36,7 @@ from ..json_body import Body, mistake, unmarked
 from .bodies import Asked, Form, Input, Output, OutputParameters, Parameters, decode
 from .inputs import array, binary_size, rows, strings
 from .outputs import as_json, as_tensor, as_texts, describe_output, elements, stacked, with_commas
+from .refusals import NO_PRIORITY, NO_SEQUENCES, NO_SHARED_MEMORY
 from .tensors import DATATYPES, NAMES, split
 
 OUTPUT = "output"
@@ -87,9 +88,17 @@ class OpenInferenceProtocol:
         if len(outputs) > 1:
             raise ValueError(f"it asks for {len(outputs)} outputs, and an application gives one tensor")
         parameters = asked.parameters or Parameters()
+        if parameters.priority:
+            raise ValueError(NO_PRIORITY)
+        if parameters.sequence_id or parameters.sequence_start or parameters.sequence_end:
+            raise ValueError(NO_SEQUENCES)
+        if outputs[0].name != OUTPUT:
+            raise ValueError(f"there is no output {outputs[0].name!r}, only {OUTPUT!r}")
         wanted = outputs[0].parameters or OutputParameters()
         if wanted.classification is not None:
             raise ValueError("the output parameter classification is not supported")
+        if wanted.shared_memory_region is not None:
+            raise ValueError(NO_SHARED_MEMORY)
         binary = parameters.binary_data_output if wanted.binary_data is None else wanted.binary_data
         form = Form(asked.id, outputs[0].name, bool(binary))
         return self._request(headers, self._tensors(asked.inputs, rest), form, parameters)
@@ -183,7 +192,7 @@ class OpenInferenceProtocol:
         else:
             described["data"] = data
         text = msgspec.json.encode({**about, "parameters": parameters, "outputs": [described]})
-        marks = _marks({answer.fault.reason for answer in answers if answer.fault is not None})
+        marks = marks_of({answer.fault.reason for answer in answers if answer.fault is not None})
         if data is not None:
             return Response(200, [JSON, *marks], text)
         length = _HEADER_LENGTH, b"%d" % len(text)
@@ -202,7 +211,7 @@ class OpenInferenceProtocol:
         parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
         if defaults:
             parameters["defaults"] = {i: [fault.reason, fault.message] for i, fault in defaults.items()}
-        parameters.update(_chosen(answers))
+        parameters.update(chosen(answers))
         return self._about(form, answers), parameters, described, tensor
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
@@ -231,16 +240,16 @@ class OpenInferenceProtocol:
         ]
         if defaults:
             parts += [b',"defaults":{', *(yield from with_commas(defaults)), b"}"]
-        if chosen := _chosen(answers):
-            parts += [b",", msgspec.json.encode(chosen)[1:-1]]
+        if told := chosen(answers):
+            parts += [b",", msgspec.json.encode(told)[1:-1]]
         parts += [b'},"outputs":[', msgspec.json.encode(described)[:-1]]
         if data is not None:
             parts += [b',"data":[', *data, b"]}]}"]
-            return Response(200, [JSON, *_marks(reasons)], parts[0], parts[1:])
+            return Response(200, [JSON, *marks_of(reasons)], parts[0], parts[1:])
         parts.append(b"}]}")
         length = _HEADER_LENGTH, b"%d" % sum(map(len, parts))
         parts.append(bytes(tensor.data))
-        return Response(200, [_BINARY, length, *_marks(reasons)], parts[0], parts[1:])
+        return Response(200, [_BINARY, length, *marks_of(reasons)], parts[0], parts[1:])
 
     def _of_none(self) -> Tensor:
         datatype, shape = self.described_output()
@@ -261,7 +270,7 @@ class OpenInferenceProtocol:
         return Response(status, [JSON], msgspec.json.encode({"error": cause}))
 
 
-def _marks(reasons: set[str]) -> list[tuple[bytes, bytes]]:
+def marks_of(reasons: set[str]) -> list[tuple[bytes, bytes]]:
     return [(b"x-default-answer", ", ".join(sorted(reasons)).encode())] if reasons else []
 
 
@@ -279,7 +288,7 @@ def _header_length(headers: Headers, size: int) -> int | None:
     return int(given)
 
 
-def _chosen(answers: Sequence[Answer]) -> dict[str, Any]:
+def chosen(answers: Sequence[Answer]) -> dict[str, Any]:
     """The parameters that tell of the choice that was made for all inputs of a request."""
     found: dict[str, Any] = {}
     choices = [answer.choice for answer in answers if answer.choice is not None]
