@@ -43,7 +43,7 @@ INFER = {
     ],
     "outputs": [{"name": "output"}],
 }
-NESTED = {"inputs": [{**INFER["inputs"][0], "data": [[1.0, 2.0], [3.0, 4.0]]}]}  # type: ignore[index,dict-item]
+NESTED = {"inputs": [{**INFER["inputs"][0], "data": [[1.0, 2.0], [3.0, 4.0]]}]}  # type: ignore[index]
 NO_MODEL = {"error": "Model with name x does not exist."}
 NO_VERSION = {"error": "Model with name m and version 9 does not exist."}
 NOT_READY = {"error": "Model with name idle is not ready."}
@@ -71,8 +71,8 @@ class ToManagement:
         self.asked: list[tuple[Any, ...]] = []
         self.says: Exception | None = None
 
-    async def __call__(self, *asked: Any) -> None:
-        self.asked.append(asked)
+    async def __call__(self, method: str, path: str, token: str, body: object = None) -> None:
+        self.asked.append((method, path, token, body))
         if self.says is not None:
             raise self.says
 
@@ -362,7 +362,7 @@ async def test_an_unload_removes_a_version_with_the_callers_token(
 ) -> None:
     response = await client.post(UNLOAD, json=TO_TWO, headers={"X-Clipper-Token": TOKEN})
     assert (response.status_code, response.json()) == (200, {"name": "m", "unload": True})
-    assert management.asked == [("DELETE", "/models/sums/versions/2", TOKEN)]
+    assert management.asked == [("DELETE", "/models/sums/versions/2", TOKEN, None)]
 
 
 @pytest.mark.parametrize(
@@ -444,7 +444,7 @@ async def test_loading_and_unloading_over_grpc(management: ToManagement, over_gr
         await over_grpc.call("RepositoryModelUnload", two, metadata=metadata)
     assert management.asked == 2 * [
         ("PUT", "/models/sums/current", TOKEN, MOVED),
-        ("DELETE", "/models/sums/versions/2", TOKEN),
+        ("DELETE", "/models/sums/versions/2", TOKEN, None),
     ]
     await over_grpc.call("RepositoryModelLoad", {"model_name": "m"})
     error = await over_grpc.refused("RepositoryModelLoad", two)

@@ -60,32 +60,30 @@ class OpenInferenceOverGRPC:
     def __init__(self, served: Served) -> None:
         self.routes: dict[bytes, Any] = {}
         self._served = served
-        service = protos.services[0]
-        self.methods: dict[str, Method | Stream] = {
-            f"/{service}/{name}": method
-            for name, method in {
-                "ServerLive": self.server_live,
-                "ServerReady": self.server_ready,
-                "ModelReady": self.model_ready,
-                "ServerMetadata": self.server_metadata,
-                "ModelMetadata": self.model_metadata,
-                "ModelInfer": self.model_infer,
-                "ModelStreamInfer": self.model_stream_infer,
-                "ModelConfig": self.model_config,
-                "ModelStatistics": self.model_statistics,
-                "RepositoryIndex": self.repository_index,
-                "RepositoryModelLoad": self.repository_model_load,
-                "RepositoryModelUnload": self.repository_model_unload,
-                "SystemSharedMemoryStatus": self.shared_memory_status,
-                "SystemSharedMemoryRegister": self.shared_memory_register,
-                "SystemSharedMemoryUnregister": self.shared_memory_unregister,
-                "CudaSharedMemoryStatus": self.shared_memory_status,
-                "CudaSharedMemoryRegister": self.shared_memory_register,
-                "CudaSharedMemoryUnregister": self.shared_memory_unregister,
-                "TraceSetting": _refuse(NO_TRACE),
-                "LogSettings": _refuse(NO_LOGGING),
-            }.items()
+        named: dict[str, Method | Stream] = {
+            "ServerLive": self.server_live,
+            "ServerReady": self.server_ready,
+            "ModelReady": self.model_ready,
+            "ServerMetadata": self.server_metadata,
+            "ModelMetadata": self.model_metadata,
+            "ModelInfer": self.model_infer,
+            "ModelStreamInfer": self.model_stream_infer,
+            "ModelConfig": self.model_config,
+            "ModelStatistics": self.model_statistics,
+            "RepositoryIndex": self.repository_index,
+            "RepositoryModelLoad": self.repository_model_load,
+            "RepositoryModelUnload": self.repository_model_unload,
+            "SystemSharedMemoryStatus": self.shared_memory_status,
+            "SystemSharedMemoryRegister": self.shared_memory_register,
+            "SystemSharedMemoryUnregister": self.shared_memory_unregister,
+            "CudaSharedMemoryStatus": self.shared_memory_status,
+            "CudaSharedMemoryRegister": self.shared_memory_register,
+            "CudaSharedMemoryUnregister": self.shared_memory_unregister,
+            "TraceSetting": _refuse(NO_TRACE),
+            "LogSettings": _refuse(NO_LOGGING),
         }
+        service = protos.services[0]
+        self.methods = {f"/{service}/{name}": method for name, method in named.items()}
 
     def configure(self) -> None:
         """What it needs it looks up with each call."""
