@@ -6,9 +6,9 @@ import argparse
 import sys
 import time
 
-from . import http, wire
+from . import http, rpc, wire
 
-FUZZERS = {"http": http.run, "wire": wire.run}
+FUZZERS = {"http": http.run, "grpc": rpc.run, "wire": wire.run}
 
 
 def main() -> None:
