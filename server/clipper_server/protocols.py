@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-AT_QUERY_PORT = ("clipper", "open-inference")
+AT_QUERY_PORT = ("clipper", "open-inference", "kserve-v1")
 """Those that are always on, at the port for queries."""
 
 

@@ -132,6 +132,14 @@ def test_tensors_travel_in_json_and_in_binary(conn: ClipperConnection, sent: boo
 
 
 @BOTH
+def test_classes(conn: ClipperConnection, over: ModuleType) -> None:
+    asked = [over.InferRequestedOutput("output", class_count=1)]
+    with closing(over.InferenceServerClient(address(conn, over))) as client:
+        found = client.infer("sums", rows(over), outputs=asked).as_numpy("output").tolist()
+        assert found == [[b"3.000000:0"], [b"7.000000:0"]]
+
+
+@BOTH
 def test_texts(conn: ClipperConnection, over: ModuleType) -> None:
     texts = np.array([b"a", "é".encode()], object)
     made = over.InferInput("input", [2], "BYTES")

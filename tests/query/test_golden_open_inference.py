@@ -129,7 +129,9 @@ async def over_grpc(configuration: Configuration) -> AsyncIterator[Client]:
 ABOUT = {
     "name": "clipperlab",
     "version": clipper_server.__version__,
-    "extensions": ["binary_tensor_data", "model_configuration", "model_repository", "statistics"],
+    "extensions": [
+        *("binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics")
+    ],
 }
 METADATA = {
     "name": "m",

@@ -25,6 +25,7 @@ from clipper_server.query.protocols import Response
 from clipper_server.query.protocols.open_inference import OpenInferenceProtocol, infer_path
 from clipper_server.query.protocols.open_inference.tensors import DATATYPES
 from clipper_server.query.request import Answer, Request
+from clipper_server.query.slices import at_once
 
 Array = np.ndarray[Any, Any]
 LENGTH = b"inference-header-content-length"
@@ -569,6 +570,41 @@ def test_the_id_is_echoed(given: str | None, binary: bool) -> None:
     assert ("id" in read(response).body) == (given is not None)
 
 
+@pytest.mark.parametrize("many", [1, 100])
+@pytest.mark.parametrize(
+    ("rows", "classes", "expected"),
+    [
+        ([[0.25, 0.75, 0.5]], 2, ["0.750000:1", "0.500000:2"]),
+        ([[0.25, 0.75, 0.5]], 9, ["0.750000:1", "0.500000:2", "0.250000:0"]),
+        ([[1, 7], [5, 2]], 1, ["7:1", "5:0"]),
+        ([[3, 7, 7, 3]], 4, ["7:1", "7:2", "3:0", "3:3"]),
+        ([2.5, 3.5], 1, ["2.500000:0", "3.500000:0"]),
+    ],
+)
+def test_classes_are_the_largest_numbers_and_their_places(
+    rows: list[Any], classes: int, expected: list[str], many: int
+) -> None:
+    protocol = adapter()
+    wanted = [{"name": "output", "parameters": {"classification": classes}}]
+    request = asked(protocol, outputs=wanted)
+    found = answers(*(np.array(row) for row in rows * many))
+    for response in (protocol.encode(request, found), at_once(protocol.encode_in_steps(request, found))):
+        body = json.loads(b"".join((response.body, *response.rest)))
+        (output,) = body["outputs"]
+        assert (output["datatype"], output["data"]) == ("BYTES", expected * many)
+        assert output["shape"] == [len(rows) * many, len(expected) // len(rows)]
+    assert protocol.output == ("INT64", [-1])  # of classes nothing is learned: it is the default output's
+
+
+def test_texts_have_no_classes() -> None:
+    protocol = adapter()
+    request = asked(protocol, outputs=[{"name": "output", "parameters": {"classification": 1}}])
+    found = answers("a", "b")
+    for response in (protocol.encode(request, found), at_once(protocol.encode_in_steps(request, found))):
+        assert response.status == 400
+        assert "The output is no numbers" in json.loads(response.body)["error"]
+
+
 def test_the_output_may_be_asked_for_by_its_name() -> None:
     protocol = adapter()
     for outputs in ([{"name": "output"}], [], None):
@@ -654,8 +690,8 @@ ONE = tensor([1, 1], "FP32", [1])
             "Expected `bool | null`, got `str`",
         ),
         (
-            {"inputs": [ONE], "outputs": [{"name": "output", "parameters": {"classification": 2}}]},
-            "the output parameter classification is not supported",
+            {"inputs": [ONE], "outputs": [{"name": "output", "parameters": {"classification": -1}}]},
+            "Expected `int` >= 0",
         ),
         ({"inputs": [ONE], "outputs": [{"name": "y"}]}, "there is no output 'y', only 'output'"),
         ({"inputs": [ONE], "parameters": {"priority": 1}}, "requests have no priority"),

@@ -34,9 +34,10 @@ from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from ..contexts import context
 from ..json_body import Body, mistake, unmarked
 from .bodies import Asked, Form, Input, Output, OutputParameters, Parameters, decode
+from .checks import check_output, check_request
+from .classification import classified
 from .inputs import array, binary_size, rows, strings
 from .outputs import as_json, as_tensor, as_texts, describe_output, elements, stacked, with_commas
-from .refusals import NO_PRIORITY, NO_SEQUENCES, NO_SHARED_MEMORY
 from .tensors import DATATYPES, NAMES, split
 
 OUTPUT = "output"
@@ -88,24 +89,18 @@ class OpenInferenceProtocol:
         if len(outputs) > 1:
             raise ValueError(f"it asks for {len(outputs)} outputs, and an application gives one tensor")
         parameters = asked.parameters or Parameters()
-        if parameters.priority:
-            raise ValueError(NO_PRIORITY)
-        if parameters.sequence_id or parameters.sequence_start or parameters.sequence_end:
-            raise ValueError(NO_SEQUENCES)
         if outputs[0].name != OUTPUT:
             raise ValueError(f"there is no output {outputs[0].name!r}, only {OUTPUT!r}")
         wanted = outputs[0].parameters or OutputParameters()
-        if wanted.classification is not None:
-            raise ValueError("the output parameter classification is not supported")
-        if wanted.shared_memory_region is not None:
-            raise ValueError(NO_SHARED_MEMORY)
+        check_output(wanted)
         binary = parameters.binary_data_output if wanted.binary_data is None else wanted.binary_data
-        form = Form(asked.id, outputs[0].name, bool(binary))
+        form = Form(asked.id, outputs[0].name, bool(binary), wanted.classification or 0)
         return self._request(headers, self._tensors(asked.inputs, rest), form, parameters)
 
     def _request(
         self, headers: Headers, tensors: list[Tensor], form: Form, parameters: Parameters
     ) -> Request:
+        check_request(parameters)
         timeout = timeout_s(headers, parameters.timeout)
         cached = may_be_cached(headers)
         whom = unit(headers, parameters.unit) if self.application.asks_for_units else None
@@ -185,7 +180,10 @@ class OpenInferenceProtocol:
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         form: Form = request.form
-        about, parameters, described, tensor = self.answered(request, answers)
+        try:
+            about, parameters, described, tensor = self.answered(request, answers)
+        except BadRequest as error:
+            return self.refuse(400, "", str(error))
         data = None if form.binary else elements(tensor)
         if data is None:
             described["parameters"] = {"binary_data_size": len(tensor.data)}
@@ -201,13 +199,19 @@ class OpenInferenceProtocol:
     def answered(
         self, request: Request, answers: Sequence[Answer]
     ) -> tuple[dict[str, str], dict[str, Any], dict[str, Any], Tensor]:
-        """What is said of the model, the parameters, the output's description, and the output."""
+        """What is said of the model, the parameters, the output's description, and the output.
+
+        Raises BadRequest where it has no classes, and they are wanted.
+        """
         form: Form = request.form
         default = self.application.default_output
         outputs = [as_tensor(default if a.output is None else a.output) for a in answers]
         tensor = self._of_none() if not outputs else stacked(outputs) or at_once(as_texts(outputs))
         defaults = {str(i): answer.fault for i, answer in enumerate(answers) if answer.fault is not None}
-        described = self._described(form, tensor, learn=bool(answers) and not defaults)
+        if form.classes:
+            tensor = at_once(classified(tensor, form.classes))
+        learn = bool(answers) and not defaults and not form.classes
+        described = self._described(form, tensor, learn=learn)
         parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
         if defaults:
             parameters["defaults"] = {i: [fault.reason, fault.message] for i, fault in defaults.items()}
@@ -227,7 +231,12 @@ class OpenInferenceProtocol:
             outputs.append(default if answer.output is None else as_tensor(answer.output))
             yield
         tensor = stacked(outputs) or (yield from as_texts(outputs))
-        described = self._described(form, tensor, learn=not defaults)
+        if form.classes:
+            try:
+                tensor = yield from classified(tensor, form.classes)
+            except BadRequest as error:
+                return self.refuse(400, "", str(error))
+        described = self._described(form, tensor, learn=not defaults and not form.classes)
         data = None if form.binary else (yield from as_json(tensor))
         if data is None:
             described["parameters"] = {"binary_data_size": len(tensor.data)}

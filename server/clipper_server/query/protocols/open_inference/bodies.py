@@ -28,7 +28,7 @@ class Input(msgspec.Struct):
 
 class OutputParameters(msgspec.Struct):
     binary_data: bool | None = None
-    classification: Any = None
+    classification: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
     shared_memory_region: Any = None
 
 
@@ -61,6 +61,7 @@ class Form(msgspec.Struct):
     id: str | None
     output: str
     binary: bool
+    classes: int = 0  # of each row, instead of its numbers
 
 
 decode = msgspec.json.Decoder(Asked).decode

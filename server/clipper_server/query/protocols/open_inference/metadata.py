@@ -16,7 +16,7 @@ from . import OUTPUT, OpenInferenceProtocol
 from .finding import adapter_of, find, is_ready
 
 NAME = PLATFORM = "clipperlab"
-EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
+EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
 
 
 def about() -> dict[str, Any]:
