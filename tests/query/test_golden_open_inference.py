@@ -341,6 +341,40 @@ async def test_what_does_not_fit_v1_is_400_with_a_text(body: bytes, client: http
     assert 'Expected JSON: {"instances": [X, ...]}' in response.json()["error"]
 
 
+async def test_rows_of_data_frames_over_v1(configuration: Configuration, client: httpx2.AsyncClient) -> None:
+    snapshot = configuration.snapshot
+    assert snapshot is not None
+    frame = ApplicationSpec("frame", "dataframe", "none", 20_000_000, ["frame"])
+    version = version_spec(model="frame", input_type="dataframe")
+    configuration.apply(
+        Snapshot(
+            2,
+            [*snapshot.applications, frame],
+            [*snapshot.versions, version],
+            {**snapshot.current, "frame": "1"},
+        )
+    )
+    queue = configuration.queue("frame", "1")
+    assert queue is not None
+    FakeReplica(queue, 0.0, answer=lambda inputs: [b"1"] * len(inputs))
+    response = await client.post("/v1/models/frame:predict", json={"instances": [{"a": 1}, {"a": 2}]})
+    assert (response.status_code, response.json()["predictions"]) == (200, [1, 1])
+    response = await client.post("/v1/models/frame:predict", json={"instances": [1]})
+    assert response.status_code == 400
+    assert 'Expected JSON: {"instances": [X, ...]}' in response.json()["error"]
+
+
+async def test_requests_are_counted_by_protocol(
+    configuration: Configuration, client: httpx2.AsyncClient, over_grpc: Client
+) -> None:
+    await client.post("/v1/models/m:predict", json={"instances": [[1, 2]]})
+    await client.post("/v2/models/m/infer", json=INFER)
+    await over_grpc.call("ModelInfer", ONE)
+    assert configuration.applications["m"].metrics.queries == {
+        **{"kserve-v1": 1, "open-inference": 1, "open-inference-grpc": 1}
+    }
+
+
 # Loading and unloading
 
 LOAD, UNLOAD = "/v2/repository/models/m/load", "/v2/repository/models/m/unload"

@@ -57,7 +57,10 @@ class PassOn:
         try:
             said = msgspec.json.decode(response.content, type=dict[str, str])
         except msgspec.DecodeError:
-            said = {"message": f"Management answered with {response.status_code}: {response.text[:200]}"}
+            said = {
+                "error": "ClusterError",
+                "message": f"Management answered with {response.status_code}: {response.text[:200]}",
+            }
         raise from_name(said.get("error", ""), said.get("message", ""))
 
 
