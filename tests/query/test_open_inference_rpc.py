@@ -145,6 +145,36 @@ async def test_texts_come_typed_and_raw(configuration: Configuration, client: Cl
         assert (answer.outputs[0].datatype, list(answer.outputs[0].shape)) == ("BYTES", [2])
 
 
+@pytest.mark.parametrize("classes", [0, 1])
+async def test_many_inputs_are_answered_in_order(
+    classes: int, configuration: Configuration, client: Client
+) -> None:
+    attach(configuration)
+    rows = [[float(i)] for i in range(2000)]
+    wanted = [{"name": "output", "parameters": {"classification": {"int64_param": classes}}}]
+    answer = await client.call("ModelInfer", asks(*rows, outputs=wanted))
+    assert len(json.loads(answer.parameters["query_ids"].string_param)) == 2000
+    if classes:
+        assert answer.raw_output_contents[0].endswith(b"1999.000000:0")
+        assert list(answer.outputs[0].shape) == [2000, 1]
+    else:
+        assert numbers(answer) == rows
+
+
+async def test_many_texts_have_no_classes(configuration: Configuration, client: Client) -> None:
+    attach(configuration, "texts", answer=lambda inputs: [b'"a"'] * len(inputs))
+    for many in (1, 500):
+        asked = {
+            "model_name": "texts",
+            "inputs": [{"name": "input", "datatype": "BYTES", "shape": [many]}],
+            "raw_input_contents": [struct.pack("<I", 1) + b"a" if many == 1 else b"\1\0\0\0a" * many],
+            "outputs": [{"name": "output", "parameters": {"classification": {"int64_param": 2}}}],
+        }
+        error = await client.refused("ModelInfer", asked)
+        assert error.code() == Code.INVALID_ARGUMENT
+        assert "The output is no numbers" in (error.details() or "")
+
+
 # Time
 
 

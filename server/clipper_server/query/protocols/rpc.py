@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
 from ..application import Application
 from ..query import Query
 from ..request import BROKEN, Answer, Request
+from ..slices import Steps
 from . import Headers
 
 MARK = "x-default-answer"
+
+_T = TypeVar("_T")
 
 Method = Callable[[bytes, "Call"], Awaitable[bytes]]
 Stream = Callable[[AsyncIterator[bytes], "Call"], AsyncIterator[bytes]]
@@ -89,6 +92,24 @@ async def in_order(
             left = begun.get_nowait()
             if left is not None:
                 left.cancel()
+
+
+async def in_slices(application: Application, work: Steps[_T]) -> _T:
+    """What comes of work that would hold others up, a little at a time."""
+    done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+
+    def steps() -> Steps[None]:
+        try:
+            found = yield from work
+        except Exception as error:
+            if not done.done():
+                done.set_exception(error)
+        else:
+            if not done.done():  # its client may have gone
+                done.set_result(found)
+
+    application.parts.slices.add(steps())
+    return await done
 
 
 async def ask(application: Application, request: Request) -> list[Answer]:

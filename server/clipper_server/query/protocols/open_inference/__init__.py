@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -44,6 +44,15 @@ OUTPUT = "output"
 _TEXTS = ("bytes", "str", "json")
 _BINARY = (b"content-type", b"application/octet-stream")
 _HEADER_LENGTH = b"inference-header-content-length"
+
+
+class Answered(NamedTuple):
+    """What is said of the model, the parameters, the output's description, and the output."""
+
+    about: dict[str, str]
+    parameters: dict[str, Any]
+    described: dict[str, Any]
+    tensor: Tensor
 
 
 class OpenInferenceProtocol:
@@ -196,27 +205,31 @@ class OpenInferenceProtocol:
         length = _HEADER_LENGTH, b"%d" % len(text)
         return Response(200, [_BINARY, length, *marks], b"".join((text, tensor.data)))
 
-    def answered(
-        self, request: Request, answers: Sequence[Answer]
-    ) -> tuple[dict[str, str], dict[str, Any], dict[str, Any], Tensor]:
-        """What is said of the model, the parameters, the output's description, and the output.
+    def answered(self, request: Request, answers: Sequence[Answer]) -> Answered:
+        """All that is said of them. Raises BadRequest where classes are wanted of what has none."""
+        return at_once(self.answered_in_steps(request, answers))
 
-        Raises BadRequest where it has no classes, and they are wanted.
-        """
+    def answered_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Answered]:
+        """The same, for many answers."""
         form: Form = request.form
-        default = self.application.default_output
-        outputs = [as_tensor(default if a.output is None else a.output) for a in answers]
-        tensor = self._of_none() if not outputs else stacked(outputs) or at_once(as_texts(outputs))
-        defaults = {str(i): answer.fault for i, answer in enumerate(answers) if answer.fault is not None}
+        default = as_tensor(self.application.default_output)
+        outputs = []
+        defaults: dict[str, Any] = {}
+        for i, answer in enumerate(answers):
+            if (fault := answer.fault) is not None:
+                defaults[str(i)] = [fault.reason, fault.message]
+            outputs.append(default if answer.output is None else as_tensor(answer.output))
+            yield
+        tensor = self._of_none() if not outputs else stacked(outputs) or (yield from as_texts(outputs))
         if form.classes:
-            tensor = at_once(classified(tensor, form.classes))
+            tensor = yield from classified(tensor, form.classes)
         learn = bool(answers) and not defaults and not form.classes
         described = self._described(form, tensor, learn=learn)
         parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
         if defaults:
-            parameters["defaults"] = {i: [fault.reason, fault.message] for i, fault in defaults.items()}
+            parameters["defaults"] = defaults
         parameters.update(chosen(answers))
-        return self._about(form, answers), parameters, described, tensor
+        return Answered(self._about(form, answers), parameters, described, tensor)
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
         form: Form = request.form

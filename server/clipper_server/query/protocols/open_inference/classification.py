@@ -12,7 +12,7 @@ from clipper_container.inputs import Tensor
 from ...slices import Steps
 from .tensors import NAMES
 
-_AT_ONCE = 1024  # rows in one step
+_AT_ONCE = 64  # rows in one step
 
 
 def classified(tensor: Tensor, classes: int) -> Steps[Tensor]:

@@ -18,8 +18,9 @@ from google.protobuf.message import DecodeError
 
 from clipper_container.errors import BadRequest, ClipperException
 
+from ...slices import SMALL
 from .. import Served
-from ..rpc import Call, Method, Refused, Stream, ask, in_order
+from ..rpc import Call, Method, Refused, Stream, ask, in_order, in_slices
 from . import repository
 from .bodies import Asked, Input, InputParameters, Output, OutputParameters, Parameters
 from .config import config
@@ -181,13 +182,16 @@ class OpenInferenceOverGRPC:
             request = request._replace(timeout_s=left_s)
         answers = await ask(application, request._replace(protocol="open-inference-grpc"))
         call.mark_defaults(answers)
-        of_model, parameters, described, tensor = adapter.answered(request, answers)
+        if len(answers) > SMALL:
+            told = await in_slices(application, adapter.answered_in_steps(request, answers))
+        else:
+            told = adapter.answered(request, answers)
         response = messages.ModelInferResponse(
-            **of_model,
-            outputs=[{**described, "shape": list(tensor.shape)}],
-            raw_output_contents=[bytes(tensor.data)],
+            **told.about,
+            outputs=[{**told.described, "shape": list(told.tensor.shape)}],
+            raw_output_contents=[bytes(told.tensor.data)],
         )
-        for name, value in parameters.items():
+        for name, value in told.parameters.items():
             _set(response.parameters[name], value)
         return response
 
