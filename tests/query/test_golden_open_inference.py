@@ -585,3 +585,26 @@ async def test_a_stream_that_is_cancelled_lets_go_of_what_is_under_way(
     await until(lambda: queue.waiting.count == 5)
     stream.cancel()
     await until(lambda: idle.metrics.cancelled == 5)
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        (LOAD, b'{"parameters": {"version": "\\ud800"}}'),
+        (LOAD, b'{"parameters": {"\\udc00": 1}}'),
+        (UNLOAD, b'{"parameters": {"version": "\xff"}}'),
+        ("/v2/repository/models/%ff%d8/load", b"{}"),
+        ("/v2/repository/models/%ED%A0%80/load", b'{"parameters": {"version": "1"}}'),
+        ("/v1/models/%ff:predict", b"{}"),
+        ("/v1/models/m:predict", b'{"instances": ["\\ud800"], "\\ud800": 1}'),
+        ("/v2/models/%ff/infer", b"{}"),
+        ("/v2/models/m/infer", b'{"inputs": [{"name": "\\ud800", "shape": [1], "datatype": "\\ud800"}]}'),
+        ("/v2/%ff/%00", b""),
+    ],
+)
+async def test_what_no_answer_could_quote_is_the_clients_mistake(
+    path: str, content: bytes, client: httpx2.AsyncClient
+) -> None:
+    response = await client.post(path, content=content, headers={"X-Clipper-Token": TOKEN})
+    assert 400 <= response.status_code < 500
+    assert isinstance(response.json()["error"], str)
