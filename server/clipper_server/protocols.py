@@ -8,7 +8,7 @@ import msgspec
 
 from clipper_container.errors import BadRequest, NotFound
 
-AT_QUERY_PORT = ("clipper", "open-inference")
+AT_QUERY_PORT = ("clipper", "open-inference", "kserve-v1")
 """Those that are always on, at the port for queries."""
 
 

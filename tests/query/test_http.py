@@ -201,8 +201,11 @@ async def test_other_methods_are_told_which_there_are(
     response = await client.request(method, path)
     assert (response.status_code, response.headers["allow"]) == (405, allow)
     if method != "HEAD":
-        body = {"error": "Method not allowed", "cause": f"Send a {allow.replace(', ', ' or ')} to {path}."}
-        assert response.json() == body
+        cause = f"Send a {allow.replace(', ', ' or ')} to {path}."
+        theirs = path.startswith("/v2")
+        assert response.json() == (
+            {"error": cause} if theirs else {"error": "Method not allowed", "cause": cause}
+        )
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "POST"])

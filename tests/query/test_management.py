@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
 import msgspec
 import pytest
 
-from clipper_container.errors import ClusterError
+from clipper_container.errors import ClipperException, ClusterError, NotFound
 from clipper_server.changes import Changes
 from clipper_server.feedback import Delivery, Item, Receipt, Rewarded, Row, Tables
 from clipper_server.query.configuration import Configuration
-from clipper_server.query.management import Management
+from clipper_server.query.management import Management, PassOn
 from clipper_server.snapshot import FORMAT, ApplicationSpec, BatchingSpec, Complaint, Report, Snapshot
 from clipper_server.supervisor import Supervisor
 from tests.support.fakes import version_spec
@@ -251,3 +252,47 @@ def test_feedback_reaches_a_management_that_is_killed_in_mid_stream_once(
 
     with caplog.at_level(logging.WARNING):
         asyncio.run(talk())
+
+
+def passed_on(answer: Callable[[httpx2.Request], httpx2.Response]) -> Exception | None:
+    """What comes of asking management for something with a caller's token."""
+
+    async def ask() -> None:
+        pass_on = PassOn("m:1", httpx2.MockTransport(answer))
+        await pass_on("PUT", "/models/a%2Fb/current", "the-callers", {"version": "2"})
+
+    try:
+        asyncio.run(ask())
+    except ClipperException as error:
+        return error
+    return None
+
+
+def test_what_a_client_asks_is_passed_on_with_its_own_token() -> None:
+    seen: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        return httpx2.Response(200, json={"any": ["thing"]})
+
+    assert passed_on(answer) is None
+    (request,) = seen
+    assert (request.method, str(request.url)) == ("PUT", "http://m:1/api/v1/models/a%2Fb/current")
+    assert request.headers["authorization"] == "Bearer the-callers"
+    assert "x-clipper-token" not in request.headers
+    assert msgspec.json.decode(request.content) == {"version": "2"}
+
+
+def test_what_management_says_to_it_is_its_clients() -> None:
+    refused = passed_on(lambda _: httpx2.Response(404, json={"error": "NotFound", "message": "Not here."}))
+    assert (type(refused), str(refused)) == (NotFound, "Not here.")
+    odd = passed_on(lambda _: httpx2.Response(502, text="<html>"))
+    assert isinstance(odd, ClusterError)
+    assert "Management answered with 502: <html>" in str(odd)
+
+
+def test_that_management_does_not_answer_is_told() -> None:
+    def nobody(_: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("no")
+
+    assert isinstance(passed_on(nobody), ClusterError)

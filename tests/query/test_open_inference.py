@@ -25,6 +25,7 @@ from clipper_server.query.protocols import Response
 from clipper_server.query.protocols.open_inference import OpenInferenceProtocol, infer_path
 from clipper_server.query.protocols.open_inference.tensors import DATATYPES
 from clipper_server.query.request import Answer, Request
+from clipper_server.query.slices import at_once
 
 Array = np.ndarray[Any, Any]
 LENGTH = b"inference-header-content-length"
@@ -176,7 +177,7 @@ def test_the_example_of_the_protocol() -> None:
     protocol = adapter("floats")
     body = (
         b'{"id":"42","parameters":{},"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","parameters":{},'
-        b'"data":[1.0,2.0,3.0,4.0]}],"outputs":[{"name":"y"}]}'
+        b'"data":[1.0,2.0,3.0,4.0]}],"outputs":[{"name":"output"}]}'
     )
     request = protocol.parse({}, body)
     assert lists(request.tensors) == [[1, 2], [3, 4]]
@@ -188,14 +189,14 @@ def test_the_example_of_the_protocol() -> None:
         "model_version": "1",
         "id": "42",
         "parameters": {"query_ids": [64, 65]},
-        "outputs": [{"name": "y", "shape": [2, 1], "datatype": "FP32", "data": [3.0, 7.0]}],
+        "outputs": [{"name": "output", "shape": [2, 1], "datatype": "FP32", "data": [3.0, 7.0]}],
     }
 
 
 def test_the_example_of_the_binary_extension() -> None:
     text = (
         b'{"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","parameters":{"binary_data_size":16}}],'
-        b'"outputs":[{"name":"y","parameters":{"binary_data":true}}]}'
+        b'"outputs":[{"name":"output","parameters":{"binary_data":true}}]}'
     )
     numbers = struct.pack("<4f", 1, 2, 3, 4)
     protocol = adapter("floats")
@@ -204,7 +205,7 @@ def test_the_example_of_the_binary_extension() -> None:
     response = protocol.encode(request, answers(np.array([3], "<f4"), np.array([7], "<f4")))
     length = int(dict(response.headers)[LENGTH])
     assert json.loads(response.body[:length])["outputs"] == [
-        {"name": "y", "shape": [2, 1], "datatype": "FP32", "parameters": {"binary_data_size": 8}}
+        {"name": "output", "shape": [2, 1], "datatype": "FP32", "parameters": {"binary_data_size": 8}}
     ]
     assert response.body[length:] == struct.pack("<2f", 3, 7)
 
@@ -569,11 +570,46 @@ def test_the_id_is_echoed(given: str | None, binary: bool) -> None:
     assert ("id" in read(response).body) == (given is not None)
 
 
-def test_the_output_has_the_name_that_was_asked_for() -> None:
+@pytest.mark.parametrize("many", [1, 100])
+@pytest.mark.parametrize(
+    ("rows", "classes", "expected"),
+    [
+        ([[0.25, 0.75, 0.5]], 2, ["0.750000:1", "0.500000:2"]),
+        ([[0.25, 0.75, 0.5]], 9, ["0.750000:1", "0.500000:2", "0.250000:0"]),
+        ([[1, 7], [5, 2]], 1, ["7:1", "5:0"]),
+        ([[3, 7, 7, 3]], 4, ["7:1", "7:2", "3:0", "3:3"]),
+        ([2.5, 3.5], 1, ["2.500000:0", "3.500000:0"]),
+    ],
+)
+def test_classes_are_the_largest_numbers_and_their_places(
+    rows: list[Any], classes: int, expected: list[str], many: int
+) -> None:
     protocol = adapter()
-    for outputs, name in (([{"name": "y"}], "y"), ([], "output"), (None, "output")):
+    wanted = [{"name": "output", "parameters": {"classification": classes}}]
+    request = asked(protocol, outputs=wanted)
+    found = answers(*(np.array(row) for row in rows * many))
+    for response in (protocol.encode(request, found), at_once(protocol.encode_in_steps(request, found))):
+        body = json.loads(b"".join((response.body, *response.rest)))
+        (output,) = body["outputs"]
+        assert (output["datatype"], output["data"]) == ("BYTES", expected * many)
+        assert output["shape"] == [len(rows) * many, len(expected) // len(rows)]
+    assert protocol.output == ("INT64", [-1])  # of classes nothing is learned: it is the default output's
+
+
+def test_texts_have_no_classes() -> None:
+    protocol = adapter()
+    request = asked(protocol, outputs=[{"name": "output", "parameters": {"classification": 1}}])
+    found = answers("a", "b")
+    for response in (protocol.encode(request, found), at_once(protocol.encode_in_steps(request, found))):
+        assert response.status == 400
+        assert "The output is no numbers" in json.loads(response.body)["error"]
+
+
+def test_the_output_may_be_asked_for_by_its_name() -> None:
+    protocol = adapter()
+    for outputs in ([{"name": "output"}], [], None):
         response = protocol.encode(asked(protocol, outputs=outputs), answers(1.5))
-        assert read(response).body["outputs"][0]["name"] == name
+        assert read(response).body["outputs"][0]["name"] == "output"
 
 
 @pytest.mark.parametrize(
@@ -593,7 +629,7 @@ def test_binary_outputs_are_asked_for(of_all: bool | None, of_one: bool | None, 
     body = {
         "inputs": [tensor([1, 1], "FP32", [0])],
         "parameters": {} if of_all is None else {"binary_data_output": of_all},
-        "outputs": [{"name": "y", "parameters": {} if of_one is None else {"binary_data": of_one}}],
+        "outputs": [{"name": "output", "parameters": {} if of_one is None else {"binary_data": of_one}}],
     }
     response = protocol.encode(parse(protocol, body), answers(1.5))
     assert read(response).data == (struct.pack("<d", 1.5) if binary else [1.5])
@@ -603,7 +639,7 @@ def test_optional_parts_may_be_null() -> None:
     body = {
         "id": None,
         "parameters": None,
-        "outputs": [{"name": "y", "parameters": None}],
+        "outputs": [{"name": "output", "parameters": None}],
         "inputs": [tensor([1, 1], "FP32", [1], parameters=None)],
     }
     assert lists(parse(adapter(), body).tensors) == [[1]]
@@ -611,7 +647,7 @@ def test_optional_parts_may_be_null() -> None:
 
 def test_what_is_not_known_is_passed_over() -> None:
     given = tensor([1, 1], "FP32", [1], parameters={"content_type": "np"})
-    body = {"inputs": [given], "parameters": {"priority": 1}, "model_name": "m"}
+    body = {"inputs": [given], "parameters": {"priority": 0, "sequence_id": 0, "other": 1}, "model_name": "m"}
     assert lists(parse(adapter(), body).tensors) == [[1]]
 
 
@@ -633,7 +669,7 @@ ONE = tensor([1, 1], "FP32", [1])
         ({"inputs": []}, "it has 0 inputs, and an application takes one tensor"),
         ({"inputs": [ONE, ONE]}, "it has 2 inputs, and an application takes one tensor"),
         (
-            {"inputs": [ONE], "outputs": [{"name": "y"}] * 2},
+            {"inputs": [ONE], "outputs": [{"name": "output"}] * 2},
             "it asks for 2 outputs, and an application gives one",
         ),
         ({"inputs": [{**ONE, "name": None}]}, "Expected `str`, got `null` - at `$.inputs[0].name`"),
@@ -650,12 +686,26 @@ ONE = tensor([1, 1], "FP32", [1])
         ({"inputs": [ONE], "id": 42}, "Expected `str | null`, got `int`"),
         ({"inputs": [ONE], "parameters": {"binary_data_output": 1}}, "Expected `bool | null`, got `int`"),
         (
-            {"inputs": [ONE], "outputs": [{"name": "y", "parameters": {"binary_data": "yes"}}]},
+            {"inputs": [ONE], "outputs": [{"name": "output", "parameters": {"binary_data": "yes"}}]},
             "Expected `bool | null`, got `str`",
         ),
         (
-            {"inputs": [ONE], "outputs": [{"name": "y", "parameters": {"classification": 2}}]},
-            "the output parameter classification is not supported",
+            {"inputs": [ONE], "outputs": [{"name": "output", "parameters": {"classification": -1}}]},
+            "Expected `int` >= 0",
+        ),
+        ({"inputs": [ONE], "outputs": [{"name": "y"}]}, "there is no output 'y', only 'output'"),
+        ({"inputs": [ONE], "parameters": {"priority": 1}}, "requests have no priority"),
+        ({"inputs": [ONE], "parameters": {"sequence_id": 7}}, "sequences of them are not kept"),
+        ({"inputs": [ONE], "parameters": {"sequence_id": "a"}}, "sequences of them are not kept"),
+        ({"inputs": [ONE], "parameters": {"sequence_start": True}}, "sequences of them are not kept"),
+        ({"inputs": [ONE], "parameters": {"sequence_end": True}}, "sequences of them are not kept"),
+        (
+            {"inputs": [{**ONE, "parameters": {"shared_memory_region": "r"}}]},
+            "no memory is shared with clients",
+        ),
+        (
+            {"inputs": [ONE], "outputs": [{"name": "output", "parameters": {"shared_memory_region": "r"}}]},
+            "no memory is shared with clients",
         ),
     ],
 )
@@ -952,7 +1002,7 @@ def mutated(draw: st.DrawFn) -> tuple[dict[bytes, bytes], bytes]:
     datatypes = st.sampled_from([*DATATYPES, "BYTES", "BF16"])
     data = draw(st.binary(max_size=24))
     made: dict[str, Any] = tensor([1, 2], "FP32", [1, 2])
-    whole: dict[str, Any] = {"inputs": [made], "id": "1", "parameters": {}, "outputs": [{"name": "y"}]}
+    whole: dict[str, Any] = {"inputs": [made], "id": "1", "parameters": {}, "outputs": [{"name": "output"}]}
     made["datatype"] = draw(datatypes)
     made["shape"] = draw(st.lists(small, max_size=4) | st.just([1, 2]))
     if draw(st.booleans()):

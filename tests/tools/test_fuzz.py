@@ -10,6 +10,7 @@ from clipperlab import ClipperConnection
 from tests.tools.fuzz import tensorflow_serving
 from tests.tools.fuzz.http import fuzz
 from tests.tools.fuzz.requests import request
+from tests.tools.fuzz.rpc import fuzz as fuzz_grpc
 
 
 def test_a_seed_gives_the_same_requests() -> None:
@@ -32,3 +33,10 @@ def test_nor_does_one_by_tensorflow_serving(conn: ClipperConnection) -> None:
     assert not seen.faults
     assert seen.statuses.keys() >= {200, 400, 404}
     assert seen.codes.keys() >= {"OK", "INVALID_ARGUMENT", "NOT_FOUND"}
+
+
+def test_no_message_over_grpc_fails_by_our_own_fault_or_is_left_without_an_answer() -> None:
+    seen = fuzz_grpc(2000, seed=21)
+    assert not seen.faults
+    assert seen.statuses.keys() >= {"OK", "INVALID_ARGUMENT", "NOT_FOUND"}
+    assert seen.statuses["OK"] > 200

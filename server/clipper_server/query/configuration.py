@@ -10,6 +10,8 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from clipper_container.errors import ClusterError
+
 from ..snapshot import (
     MAX_FRONTENDS,
     ApplicationReport,
@@ -33,10 +35,11 @@ from .intake.desk import Desk
 from .learned import Learned
 from .limits import DEFAULT, Limits
 from .metrics import ArmMetrics, Metrics
-from .protocols import Adapter, Spoken
+from .protocols import Adapter, PassOn, Spoken
 from .protocols.clipper import ClipperProtocol, FramesOverClipper
 from .protocols.open_inference import OpenInferenceProtocol, infer_path
 from .protocols.open_inference.frames import FramesOverOpenInference
+from .protocols.open_inference.v1 import FramesOverKServeV1, KServeV1, predict_path
 from .query import Parts
 from .querylog import Records
 from .queue import ModelQueue
@@ -70,6 +73,7 @@ class Configuration:
         self.routes: dict[bytes, Adapter] = {}
         self.opened: dict[str, str] = {}  # protocols with ports of their own, as reports have them
         self.spoken: list[Spoken] = []
+        self.pass_on: PassOn = _to_nobody
         self.desks: dict[bytes, Desk] = {}
         self.replicas: set[Replica] = set()
         self.queues: dict[tuple[str, str], ModelQueue] = {}
@@ -178,12 +182,14 @@ class Configuration:
         before, self.routes = self.routes, {}
         self.desks = {}
         for name, application in self.applications.items():
-            over_clipper, open_inference = ClipperProtocol, OpenInferenceProtocol
+            over_clipper, open_inference, v1 = ClipperProtocol, OpenInferenceProtocol, KServeV1
             if application.spec.input_type == "dataframe":
                 over_clipper, open_inference = FramesOverClipper, FramesOverOpenInference
+                v1 = FramesOverKServeV1
             clipper = over_clipper(application, self.limits)
             for path in clipper.paths(name):
                 self.routes[path.encode()] = clipper
+            self.routes[predict_path(name).encode()] = v1(application, self.limits)
             self.desks[f"/{name}/feedback".encode()] = Desk(clipper, self.feedback, self.limits)
             self.desks[f"/{name}/update".encode()] = Desk(clipper, self.feedback, self.limits, updates=True)
             for version in (None, *self.versions_of(application)):
@@ -292,6 +298,10 @@ class Configuration:
             )
             self.complain(Complaint("", "", "", text))
         self._has_lapsed = self.rollouts.lapsed()
+
+
+async def _to_nobody(method: str, path: str, token: str, body: object = None) -> None:
+    raise ClusterError("This query frontend has no management.")
 
 
 class _Gauges:

@@ -27,7 +27,7 @@ from .configuration import Configuration
 from .hosts import Hosts
 from .http import HTTPProtocol
 from .listener import Listener, bind, listens
-from .management import Management
+from .management import Management, PassOn
 from .number import number
 from .own_ports import OwnPorts, Site
 from .querylog import QueryLog
@@ -96,6 +96,7 @@ async def serve(settings: Settings) -> None:
     )
     configuration = Configuration(frontend, changes.notify, loop)
     management = Management(settings.management, settings.token, Path(settings.snapshot), configuration)
+    configuration.pass_on = PassOn(settings.management)
     management.restore()
     replicas = await _listen_for_replicas(
         settings.replicas, lambda: Replica(configuration, configuration.replicas)

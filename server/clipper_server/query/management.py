@@ -14,7 +14,7 @@ from typing import Literal
 import httpx2
 import msgspec
 
-from clipper_container.errors import ClusterError
+from clipper_container.errors import ClusterError, from_name
 
 from ..changes import Changes
 from ..feedback import Receipt, Tables
@@ -27,9 +27,41 @@ REPORT_EVERY_S = 0.5
 LONG_POLL_S = 25
 SHARES_POLL_S = 5  # well within a table's lifetime
 WRONG = 400, 413, 422  # what came cannot be taken, and could not be later
+PASS_ON_S = 20.0
 TELL_AGAIN_S = 60.0  # that reports are refused
 
 log = logging.getLogger(__name__)
+
+
+class PassOn:
+    """What clients ask of management by way of a protocol, each with its own token. It has none itself."""
+
+    def __init__(self, address: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self._client = httpx2.AsyncClient(
+            base_url=f"http://{address}/api/v1",
+            timeout=PASS_ON_S,
+            trust_env=False,
+            verify=False,
+            transport=transport,
+        )
+
+    async def __call__(self, method: str, path: str, token: str, body: object = None) -> None:
+        """Raises what management refuses it with, or ClusterError."""
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            response = await self._client.request(method, path, headers=headers, json=body)
+        except httpx2.HTTPError as error:
+            raise ClusterError("Management does not answer. Try again, and see whether it runs.") from error
+        if response.is_success:
+            return
+        try:
+            said = msgspec.json.decode(response.content, type=dict[str, str])
+        except msgspec.DecodeError:
+            said = {
+                "error": "ClusterError",
+                "message": f"Management answered with {response.status_code}: {response.text[:200]}",
+            }
+        raise from_name(said.get("error", ""), said.get("message", ""))
 
 
 class Management:

@@ -15,7 +15,9 @@ from .configuration import Configuration
 from .cors import WithCORS
 from .hosts import Hosts, OnlyWelcome
 from .private import ManagementOnly, private
+from .protocols.open_inference.extensions import open_inference_extensions
 from .protocols.open_inference.metadata import open_inference_metadata
+from .protocols.open_inference.v1 import kserve_v1
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -55,16 +57,20 @@ def rest(configuration: Configuration, supervisor: Supervisor, token: str, hosts
             return await unknown(request)
         methods = allowed(request)
         cause = f"Send a {' or '.join(methods)} to {request.url.path}."
-        body = {"error": "Method not allowed", "cause": cause}
+        body = {"error": cause} if _is_theirs(request) else {"error": "Method not allowed", "cause": cause}
         return JSONResponse(body, 405, {"allow": ", ".join(methods)})
 
     async def not_found(request: Request, _error: Exception) -> Response:
+        if _is_theirs(request):
+            return JSONResponse({"error": f"There is nothing at {request.url.path}."}, 404)
         cause = f"There is nothing at {request.url.path}. Queries go to POST /<application>/predict."
         return JSONResponse({"error": "Not found", "cause": cause}, 404)
 
     return Starlette(
         routes=[
+            *open_inference_extensions(configuration),
             *open_inference_metadata(configuration),
+            *kserve_v1(configuration),
             private(configuration, management),
             Route("/health", health),
             Route("/metrics", metrics),
@@ -81,6 +87,11 @@ def rest(configuration: Configuration, supervisor: Supervisor, token: str, hosts
         ],
         exception_handlers={404: not_found, 405: not_allowed},
     )
+
+
+def _is_theirs(request: Request) -> bool:
+    """Whether its client expects errors as Open Inference and KServe have them."""
+    return f"{request.url.path}/".startswith(("/v1/", "/v2/"))
 
 
 def _known(configuration: Configuration) -> str:

@@ -7,7 +7,7 @@ connections out. Imported where a protocol over gRPC is on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import grpc
@@ -15,14 +15,23 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from clipper_container.errors import BadRequest, ClipperException, NotFound, TooLarge, Unauthorized
+from clipper_container.errors import (
+    AlreadyExists,
+    BadRequest,
+    ClipperException,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+)
 
 from .protocols import Spoken
-from .protocols.rpc import Call, Method, Refused
+from .protocols.protos import Method as Described
+from .protocols.rpc import Call, Method, Refused, Stream
 
 MAX_STREAMS = 1024  # calls at once on one connection
 MAX_METADATA = 16 << 10  # bytes
 _STATUS = {
+    AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
     BadRequest: grpc.StatusCode.INVALID_ARGUMENT,
     NotFound: grpc.StatusCode.NOT_FOUND,
     TooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -35,8 +44,11 @@ log = logging.getLogger(__name__)
 class _Calls(grpc.GenericRpcHandler):  # type: ignore[misc] # it has no types
     """Those of one protocol, by path."""
 
-    def __init__(self, methods: Mapping[str, Method]) -> None:
-        self._handlers = {path: _handler(method) for path, method in methods.items()}
+    def __init__(self, methods: Mapping[str, Any], described: Mapping[str, Described]) -> None:
+        self._handlers = {
+            path: (_streaming if described[path].gives_stream else _handler)(method)
+            for path, method in methods.items()
+        }
 
     def service(self, handler_call_details: Any) -> Any:
         return self._handlers.get(handler_call_details.method)
@@ -46,21 +58,36 @@ def _handler(method: Method) -> Any:
     async def answer(data: bytes, context: Any) -> bytes:
         try:
             return await method(data, Call(context))
-        except Refused as error:
-            await context.abort(error.code, str(error), error.headers)
-        except ClipperException as error:
-            await context.abort(_STATUS.get(type(error), grpc.StatusCode.UNAVAILABLE), str(error))
         except Exception as error:
-            if not isinstance(error, grpc.aio.AbortError):
-                log.exception("a call could not be answered")
-                advice = "The query frontend's log has its traceback."
-                await context.abort(
-                    grpc.StatusCode.INTERNAL, f"It failed by a fault of Clipper Lab. {advice}"
-                )
+            await _end(context, error)
             raise
-        raise AssertionError("abort raises")
 
     return grpc.unary_unary_rpc_method_handler(answer)
+
+
+def _streaming(stream: Stream) -> Any:
+    async def answer(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        try:
+            async for data in stream(requests, Call(context)):
+                yield data
+        except Exception as error:
+            await _end(context, error)
+            raise
+
+    return grpc.stream_stream_rpc_method_handler(answer)
+
+
+async def _end(context: Any, error: Exception) -> None:
+    """With the status that says what went wrong: it raises, but where the call has ended already."""
+    if isinstance(error, grpc.aio.AbortError):
+        return
+    if isinstance(error, Refused):
+        await context.abort(error.code, str(error), error.headers)
+    if isinstance(error, ClipperException):
+        await context.abort(_STATUS.get(type(error), grpc.StatusCode.UNAVAILABLE), str(error))
+    log.error("a call could not be answered", exc_info=error)
+    advice = "The query frontend's log has its traceback."
+    await context.abort(grpc.StatusCode.INTERNAL, f"It failed by a fault of Clipper Lab. {advice}")
 
 
 class Server:
@@ -77,7 +104,7 @@ class Server:
                 ("grpc.max_metadata_size", MAX_METADATA),
             ]
         )
-        self._server.add_generic_rpc_handlers((_Calls(protocol.methods),))
+        self._server.add_generic_rpc_handlers((_Calls(protocol.methods, protocol.protos.methods),))
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._services = protocol.protos.services

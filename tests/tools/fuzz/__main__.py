@@ -6,9 +6,9 @@ import argparse
 import sys
 import time
 
-from . import http, tensorflow_serving, wire
+from . import http, rpc, tensorflow_serving, wire
 
-FUZZERS = {"http": http.run, "tensorflow-serving": tensorflow_serving.run, "wire": wire.run}
+FUZZERS = {"http": http.run, "grpc": rpc.run, "tensorflow-serving": tensorflow_serving.run, "wire": wire.run}
 
 
 def main() -> None:

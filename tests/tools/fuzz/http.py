@@ -192,7 +192,7 @@ async def _ask(host: str, port: int, several: list[Sent], seen: Seen) -> None:
                     raise
                 return  # who knows what it was
             seen.statuses[status] += 1
-            if status >= 500:
+            if status >= 500 and status != 501:  # which says that there is no such thing here
                 seen.faults.append(f"{status} to {each!r:.2000}")
             if not each.framed or not goes_on:
                 return

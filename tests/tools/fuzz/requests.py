@@ -86,6 +86,16 @@ _FIELDS = (
 )
 
 
+_EXTENSIONS = (
+    *("/v2/repository/index", "/v2/repository/models/{}/load", "/v2/repository/models/{}/unload"),
+    *("/v2/models/{}/stats", "/v2/models/{}/versions/1/stats", "/v2/models/stats", "/v2/models/{}/config"),
+    *("/v2/systemsharedmemory/status", "/v2/cudasharedmemory/region/{}/register"),
+    *("/v2/systemsharedmemory/unregister", "/v1/models", "/v1/models/{}:explain", "/"),
+    *("/v2", "/v2/models", "/v2/models/{}", "/v2/models/{}/trace/setting", "/v2/logging"),
+)
+"""None of which is answered with an error of the server, but for 501."""
+
+
 class Sent(NamedTuple):
     method: str
     data: bytes
@@ -95,9 +105,14 @@ class Sent(NamedTuple):
 def request(random: Random) -> Sent:
     """The next one, for the port for queries."""
     kind = random.choice(KINDS)
-    if random.random() < 0.5:
+    chance = random.random()
+    if chance < 0.4:
         return sent(random, f"/{kind}/predict", {}, _clippers(random, kind))
-    return sent(random, f"/v2/models/{kind}/infer", *_open_inference(random, kind))
+    if chance < 0.8:
+        return sent(random, f"/v2/models/{kind}/infer", *_open_inference(random, kind))
+    if chance < 0.9:
+        return sent(random, f"/v1/models/{kind}:predict", {}, _kserves(random, kind))
+    return sent(random, random.choice(_EXTENSIONS).format(kind), {}, _change(random))
 
 
 def sent(random: Random, path: str, headers: dict[bytes, bytes], body: bytes) -> Sent:
@@ -108,7 +123,7 @@ def sent(random: Random, path: str, headers: dict[bytes, bytes], body: bytes) ->
         headers[b"Content-Encoding"], body = _packed(random, body)
     for _ in range(random.choice((0, 0, 0, 1, 3))):
         headers[random.choice(_HEADERS)] = random.choice(_VALUES)
-    method = random.choice(_METHODS)
+    method = "GET" if chance > 0.95 else random.choice(_METHODS)
     head = f"{method} {_path(random, path)} HTTP/1.1\r\nHost: 127.0.0.1\r\n".encode()
     head += b"".join(b"%b: %b\r\n" % header for header in headers.items())
     if random.random() < 0.15:
@@ -133,6 +148,22 @@ def _clippers(random: Random, kind: str) -> bytes:
     if random.random() < 0.1:
         fields[random.choice(_FIELDS)] = random.choice(ODD)
     return json.dumps(fields).encode()
+
+
+def _kserves(random: Random, kind: str) -> bytes:
+    fields: dict[str, Any] = {
+        "instances": [value_of(random, kind) for _ in range(random.choice((0, 1, 3, 80)))]
+    }
+    if random.random() < 0.1:
+        fields[random.choice((*_FIELDS, "instances", "signature_name"))] = random.choice(ODD)
+    return json.dumps(fields).encode()
+
+
+def _change(random: Random) -> bytes:
+    """Of what Triton calls its repository."""
+    name = random.choice(("version", "config", "file:1/model.onnx", "unload_dependents", "ready"))
+    value = random.choice(("1", '{"version_policy": {"specific": {"versions": [1]}}}', *ODD))
+    return json.dumps(random.choice(({}, {"parameters": {name: value}}, {"ready": value}))).encode()
 
 
 def value_of(random: Random, kind: str) -> Any:

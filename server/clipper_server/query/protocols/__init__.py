@@ -6,7 +6,7 @@ and the application nothing of bytes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from starlette.types import ASGIApp
@@ -22,7 +22,7 @@ from .json_body import Body
 
 if TYPE_CHECKING:
     from .protos import Protos
-    from .rpc import Call
+    from .rpc import Method, Stream
 
 Headers = Mapping[bytes, bytes]
 """A request's headers, with names in lower case. Of several of one name the last counts."""
@@ -61,6 +61,15 @@ class Adapter(Endpoint, Protocol):
         """The same, for many answers."""
 
 
+class PassOn(Protocol):
+    """Has management do what a client asks, by its API, with the token that the client sent.
+
+    Raises what management refuses it with, or ClusterError.
+    """
+
+    async def __call__(self, method: str, path: str, token: str, body: object = None) -> None: ...
+
+
 class Served(Protocol):
     """What a protocol needs to know of what a frontend serves."""
 
@@ -83,19 +92,22 @@ class Served(Protocol):
 
     def versions_of(self, application: Application) -> list[str]: ...
 
+    @property
+    def pass_on(self) -> PassOn: ...
+
 
 class Spoken(Protocol):
     """A protocol with ports of its own, as a frontend speaks it.
 
     Of REST it has adapters for what is answered without a coroutine, by path, and an ASGI application for all
-    else; of gRPC its messages, and methods by path, each of which has bytes and gives bytes. What it has not
-    is empty, or None.
+    else; of gRPC its messages, and methods by path, each of which has bytes and gives bytes, or streams
+    of them where the messages' descriptions say so. What it has not is empty, or None.
     """
 
     routes: Mapping[bytes, Adapter]
     app: ASGIApp | None
     protos: Protos | None
-    methods: Mapping[str, Callable[[bytes, Call], Awaitable[bytes]]]
+    methods: Mapping[str, Method | Stream]
 
     def configure(self) -> None:
         """What is served has changed."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 import grpc
 
 from ..application import Application
 from ..query import Query
 from ..request import BROKEN, Answer, Request
+from ..slices import Steps
 from . import Headers
 
 MARK = "x-default-answer"
 
+_T = TypeVar("_T")
+
 Method = Callable[[bytes, "Call"], Awaitable[bytes]]
+Stream = Callable[[AsyncIterator[bytes], "Call"], AsyncIterator[bytes]]
+AHEAD = 64  # of a stream's requests that are under way at once
 
 
 class Refused(Exception):
@@ -58,6 +63,53 @@ class Call:
         reasons = {answer.fault.reason for answer in answers if answer.fault is not None}
         if reasons:
             self.mark(MARK, ", ".join(sorted(reasons)))
+
+
+async def in_order(
+    requests: AsyncIterator[bytes], answer: Callable[[bytes], Coroutine[Any, Any, bytes]]
+) -> AsyncIterator[bytes]:
+    """Answers to a stream of requests in their order, of which several are under way at once."""
+    room = asyncio.Semaphore(AHEAD)
+    begun: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue()
+
+    async def read() -> None:
+        try:
+            async for request in requests:
+                begun.put_nowait(asyncio.create_task(answer(request)))
+                await room.acquire()
+        finally:
+            begun.put_nowait(None)
+
+    reader = asyncio.create_task(read())
+    try:
+        while (task := await begun.get()) is not None:
+            yield await task
+            room.release()
+        await reader
+    finally:
+        reader.cancel()
+        while not begun.empty():
+            left = begun.get_nowait()
+            if left is not None:
+                left.cancel()
+
+
+async def in_slices(application: Application, work: Steps[_T]) -> _T:
+    """What comes of work that would hold others up, a little at a time."""
+    done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+
+    def steps() -> Steps[None]:
+        try:
+            found = yield from work
+        except Exception as error:
+            if not done.done():
+                done.set_exception(error)
+        else:
+            if not done.done():  # its client may have gone
+                done.set_result(found)
+
+    application.parts.slices.add(steps())
+    return await done
 
 
 async def ask(application: Application, request: Request) -> list[Answer]:

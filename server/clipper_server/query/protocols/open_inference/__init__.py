@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -34,6 +34,8 @@ from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from ..contexts import context
 from ..json_body import Body, mistake, unmarked
 from .bodies import Asked, Form, Input, Output, OutputParameters, Parameters, decode
+from .checks import check_output, check_request
+from .classification import classified
 from .inputs import array, binary_size, rows, strings
 from .outputs import as_json, as_tensor, as_texts, describe_output, elements, stacked, with_commas
 from .tensors import DATATYPES, NAMES, split
@@ -42,6 +44,15 @@ OUTPUT = "output"
 _TEXTS = ("bytes", "str", "json")
 _BINARY = (b"content-type", b"application/octet-stream")
 _HEADER_LENGTH = b"inference-header-content-length"
+
+
+class Answered(NamedTuple):
+    """What is said of the model, the parameters, the output's description, and the output."""
+
+    about: dict[str, str]
+    parameters: dict[str, Any]
+    described: dict[str, Any]
+    tensor: Tensor
 
 
 class OpenInferenceProtocol:
@@ -87,16 +98,18 @@ class OpenInferenceProtocol:
         if len(outputs) > 1:
             raise ValueError(f"it asks for {len(outputs)} outputs, and an application gives one tensor")
         parameters = asked.parameters or Parameters()
+        if outputs[0].name != OUTPUT:
+            raise ValueError(f"there is no output {outputs[0].name!r}, only {OUTPUT!r}")
         wanted = outputs[0].parameters or OutputParameters()
-        if wanted.classification is not None:
-            raise ValueError("the output parameter classification is not supported")
+        check_output(wanted)
         binary = parameters.binary_data_output if wanted.binary_data is None else wanted.binary_data
-        form = Form(asked.id, outputs[0].name, bool(binary))
+        form = Form(asked.id, outputs[0].name, bool(binary), wanted.classification or 0)
         return self._request(headers, self._tensors(asked.inputs, rest), form, parameters)
 
     def _request(
         self, headers: Headers, tensors: list[Tensor], form: Form, parameters: Parameters
     ) -> Request:
+        check_request(parameters)
         timeout = timeout_s(headers, parameters.timeout)
         cached = may_be_cached(headers)
         whom = unit(headers, parameters.unit) if self.application.asks_for_units else None
@@ -176,34 +189,47 @@ class OpenInferenceProtocol:
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         form: Form = request.form
-        about, parameters, described, tensor = self.answered(request, answers)
+        try:
+            about, parameters, described, tensor = self.answered(request, answers)
+        except BadRequest as error:
+            return self.refuse(400, "", str(error))
         data = None if form.binary else elements(tensor)
         if data is None:
             described["parameters"] = {"binary_data_size": len(tensor.data)}
         else:
             described["data"] = data
         text = msgspec.json.encode({**about, "parameters": parameters, "outputs": [described]})
-        marks = _marks({answer.fault.reason for answer in answers if answer.fault is not None})
+        marks = marks_of({answer.fault.reason for answer in answers if answer.fault is not None})
         if data is not None:
             return Response(200, [JSON, *marks], text)
         length = _HEADER_LENGTH, b"%d" % len(text)
         return Response(200, [_BINARY, length, *marks], b"".join((text, tensor.data)))
 
-    def answered(
-        self, request: Request, answers: Sequence[Answer]
-    ) -> tuple[dict[str, str], dict[str, Any], dict[str, Any], Tensor]:
-        """What is said of the model, the parameters, the output's description, and the output."""
+    def answered(self, request: Request, answers: Sequence[Answer]) -> Answered:
+        """All that is said of them. Raises BadRequest where classes are wanted of what has none."""
+        return at_once(self.answered_in_steps(request, answers))
+
+    def answered_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Answered]:
+        """The same, for many answers."""
         form: Form = request.form
-        default = self.application.default_output
-        outputs = [as_tensor(default if a.output is None else a.output) for a in answers]
-        tensor = self._of_none() if not outputs else stacked(outputs) or at_once(as_texts(outputs))
-        defaults = {str(i): answer.fault for i, answer in enumerate(answers) if answer.fault is not None}
-        described = self._described(form, tensor, learn=bool(answers) and not defaults)
+        default = as_tensor(self.application.default_output)
+        outputs = []
+        defaults: dict[str, Any] = {}
+        for i, answer in enumerate(answers):
+            if (fault := answer.fault) is not None:
+                defaults[str(i)] = [fault.reason, fault.message]
+            outputs.append(default if answer.output is None else as_tensor(answer.output))
+            yield
+        tensor = self._of_none() if not outputs else stacked(outputs) or (yield from as_texts(outputs))
+        if form.classes:
+            tensor = yield from classified(tensor, form.classes)
+        learn = bool(answers) and not defaults and not form.classes
+        described = self._described(form, tensor, learn=learn)
         parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
         if defaults:
-            parameters["defaults"] = {i: [fault.reason, fault.message] for i, fault in defaults.items()}
-        parameters.update(_chosen(answers))
-        return self._about(form, answers), parameters, described, tensor
+            parameters["defaults"] = defaults
+        parameters.update(chosen(answers))
+        return Answered(self._about(form, answers), parameters, described, tensor)
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
         form: Form = request.form
@@ -218,7 +244,12 @@ class OpenInferenceProtocol:
             outputs.append(default if answer.output is None else as_tensor(answer.output))
             yield
         tensor = stacked(outputs) or (yield from as_texts(outputs))
-        described = self._described(form, tensor, learn=not defaults)
+        if form.classes:
+            try:
+                tensor = yield from classified(tensor, form.classes)
+            except BadRequest as error:
+                return self.refuse(400, "", str(error))
+        described = self._described(form, tensor, learn=not defaults and not form.classes)
         data = None if form.binary else (yield from as_json(tensor))
         if data is None:
             described["parameters"] = {"binary_data_size": len(tensor.data)}
@@ -231,16 +262,16 @@ class OpenInferenceProtocol:
         ]
         if defaults:
             parts += [b',"defaults":{', *(yield from with_commas(defaults)), b"}"]
-        if chosen := _chosen(answers):
-            parts += [b",", msgspec.json.encode(chosen)[1:-1]]
+        if told := chosen(answers):
+            parts += [b",", msgspec.json.encode(told)[1:-1]]
         parts += [b'},"outputs":[', msgspec.json.encode(described)[:-1]]
         if data is not None:
             parts += [b',"data":[', *data, b"]}]}"]
-            return Response(200, [JSON, *_marks(reasons)], parts[0], parts[1:])
+            return Response(200, [JSON, *marks_of(reasons)], parts[0], parts[1:])
         parts.append(b"}]}")
         length = _HEADER_LENGTH, b"%d" % sum(map(len, parts))
         parts.append(bytes(tensor.data))
-        return Response(200, [_BINARY, length, *_marks(reasons)], parts[0], parts[1:])
+        return Response(200, [_BINARY, length, *marks_of(reasons)], parts[0], parts[1:])
 
     def _of_none(self) -> Tensor:
         datatype, shape = self.described_output()
@@ -261,7 +292,7 @@ class OpenInferenceProtocol:
         return Response(status, [JSON], msgspec.json.encode({"error": cause}))
 
 
-def _marks(reasons: set[str]) -> list[tuple[bytes, bytes]]:
+def marks_of(reasons: set[str]) -> list[tuple[bytes, bytes]]:
     return [(b"x-default-answer", ", ".join(sorted(reasons)).encode())] if reasons else []
 
 
@@ -279,7 +310,7 @@ def _header_length(headers: Headers, size: int) -> int | None:
     return int(given)
 
 
-def _chosen(answers: Sequence[Answer]) -> dict[str, Any]:
+def chosen(answers: Sequence[Answer]) -> dict[str, Any]:
     """The parameters that tell of the choice that was made for all inputs of a request."""
     found: dict[str, Any] = {}
     choices = [answer.choice for answer in answers if answer.choice is not None]

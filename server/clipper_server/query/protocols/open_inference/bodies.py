@@ -15,6 +15,7 @@ _Dimension = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 class InputParameters(msgspec.Struct):
     binary_data_size: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    shared_memory_region: Any = None
 
 
 class Input(msgspec.Struct):
@@ -27,7 +28,8 @@ class Input(msgspec.Struct):
 
 class OutputParameters(msgspec.Struct):
     binary_data: bool | None = None
-    classification: Any = None
+    classification: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
+    shared_memory_region: Any = None
 
 
 class Output(msgspec.Struct):
@@ -40,6 +42,10 @@ class Parameters(msgspec.Struct):
     timeout: Annotated[int, msgspec.Meta(le=2**63 - 1)] | None = None
     unit: str | int | None = None
     context: Given = None
+    priority: Any = None
+    sequence_id: Any = None
+    sequence_start: Any = None
+    sequence_end: Any = None
 
 
 class Asked(msgspec.Struct):
@@ -55,6 +61,7 @@ class Form(msgspec.Struct):
     id: str | None
     output: str
     binary: bool
+    classes: int = 0  # of each row, instead of its numbers
 
 
 decode = msgspec.json.Decoder(Asked).decode

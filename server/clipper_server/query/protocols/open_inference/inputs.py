@@ -11,11 +11,14 @@ import numpy as np
 from clipper_container.inputs import Tensor
 
 from .bodies import Input
+from .refusals import NO_SHARED_MEMORY
 from .tensors import DATATYPES, NAMES
 
 
 def binary_size(given: Input) -> int:
     """How many of the bytes that follow the JSON are the input's. Raises ValueError where it is no input."""
+    if given.parameters and given.parameters.shared_memory_region is not None:
+        raise ValueError(NO_SHARED_MEMORY)
     size = given.parameters.binary_data_size if given.parameters else None
     if (size is None) == (given.data is None):
         raise ValueError(

@@ -1,10 +1,134 @@
-"""The protocol's messages over gRPC: the numbers and types of `open_inference_grpc.proto`."""
+"""The protocol's messages over gRPC: the numbers and types of `open_inference_grpc.proto`.
+
+With those of Triton's extensions, of `grpc_service.proto`.
+"""
 
 from __future__ import annotations
 
 from ..protos import Protos
 
 _PARAMETERS = "{string: InferParameter}"
+_REPOSITORY_PARAMETERS = "{string: ModelRepositoryParameter}"
+_TYPES = (
+    *("INVALID", "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64"),
+    *("FP16", "FP32", "FP64", "STRING", "BF16"),
+)
+_TENSOR = {"name": (1, "string"), "data_type": (2, "DataType")}
+
+_CONFIG = {
+    "DataType": {f"TYPE_{name}": number for number, name in enumerate(_TYPES)},
+    "ModelInput": {**_TENSOR, "dims": (4, "[int64]")},
+    "ModelOutput": {**_TENSOR, "dims": (3, "[int64]")},
+    "ModelVersionPolicy": {
+        "all": (2, "All", "policy_choice"),
+        "All": {},
+    },
+    "ModelDynamicBatching": {},
+    "ModelTransactionPolicy": {"decoupled": (1, "bool")},
+    "ModelConfig": {
+        "name": (1, "string"),
+        "platform": (2, "string"),
+        "version_policy": (3, "ModelVersionPolicy"),
+        "max_batch_size": (4, "int32"),
+        "input": (5, "[ModelInput]"),
+        "output": (6, "[ModelOutput]"),
+        "dynamic_batching": (11, "ModelDynamicBatching", "scheduling_choice"),
+        "backend": (17, "string"),
+        "model_transaction_policy": (19, "ModelTransactionPolicy"),
+    },
+    "ModelConfigRequest": {"name": (1, "string"), "version": (2, "string")},
+    "ModelConfigResponse": {"config": (1, "ModelConfig")},
+}
+"""Of Triton's `model_config.proto`, what there is to tell."""
+
+_STATISTICS = {
+    "ModelStatisticsRequest": {"name": (1, "string"), "version": (2, "string")},
+    "StatisticDuration": {"count": (1, "uint64"), "ns": (2, "uint64")},
+    "InferStatistics": {
+        name: (number, "StatisticDuration")
+        for number, name in enumerate(
+            (
+                *("success", "fail", "queue", "compute_input", "compute_infer", "compute_output"),
+                *("cache_hit", "cache_miss"),
+            ),
+            1,
+        )
+    },
+    "InferBatchStatistics": {"batch_size": (1, "uint64")},
+    "ModelStatistics": {
+        "name": (1, "string"),
+        "version": (2, "string"),
+        "last_inference": (3, "uint64"),
+        "inference_count": (4, "uint64"),
+        "execution_count": (5, "uint64"),
+        "inference_stats": (6, "InferStatistics"),
+        "batch_stats": (7, "[InferBatchStatistics]"),
+    },
+    "ModelStatisticsResponse": {"model_stats": (1, "[ModelStatistics]")},
+}
+
+_REPOSITORY = {
+    "ModelRepositoryParameter": {
+        "bool_param": (1, "bool", "parameter_choice"),
+        "int64_param": (2, "int64", "parameter_choice"),
+        "string_param": (3, "string", "parameter_choice"),
+        "bytes_param": (4, "bytes", "parameter_choice"),
+    },
+    "RepositoryIndexRequest": {"repository_name": (1, "string"), "ready": (2, "bool")},
+    "RepositoryIndexResponse": {
+        "models": (1, "[ModelIndex]"),
+        "ModelIndex": {
+            "name": (1, "string"),
+            "version": (2, "string"),
+            "state": (3, "string"),
+            "reason": (4, "string"),
+        },
+    },
+    **{
+        f"RepositoryModel{does}Request": {
+            "repository_name": (1, "string"),
+            "model_name": (2, "string"),
+            "parameters": (3, _REPOSITORY_PARAMETERS),
+        }
+        for does in ("Load", "Unload")
+    },
+    "RepositoryModelLoadResponse": {},
+    "RepositoryModelUnloadResponse": {},
+}
+
+_NOT_HERE = {
+    **{
+        f"{kind}SharedMemory{does}": described
+        for kind in ("System", "Cuda")
+        for does, described in {
+            "StatusRequest": {"name": (1, "string")},
+            "StatusResponse": {
+                "regions": (1, "{string: RegionStatus}"),
+                "RegionStatus": {"name": (1, "string")},
+            },
+            "RegisterRequest": {"name": (1, "string")},
+            "RegisterResponse": {},
+            "UnregisterRequest": {"name": (1, "string")},
+            "UnregisterResponse": {},
+        }.items()
+    },
+    "TraceSettingRequest": {"model_name": (2, "string")},
+    "TraceSettingResponse": {},
+    "LogSettingsRequest": {},
+    "LogSettingsResponse": {},
+}
+"""Of what is refused, or empty, no more than that it is there."""
+
+_UNARY = (
+    *("ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer"),
+    *("ModelConfig", "ModelStatistics", "RepositoryIndex", "RepositoryModelLoad", "RepositoryModelUnload"),
+    *(
+        f"{kind}SharedMemory{does}"
+        for kind in ("System", "Cuda")
+        for does in ("Status", "Register", "Unregister")
+    ),
+    *("TraceSetting", "LogSettings"),
+)
 
 protos = Protos()
 messages = protos.add(
@@ -84,15 +208,19 @@ messages = protos.add(
                 "contents": (5, "InferTensorContents"),
             },
         },
+        "ModelStreamInferResponse": {
+            "error_message": (1, "string"),
+            "infer_response": (2, "ModelInferResponse"),
+        },
+        **_CONFIG,
+        **_STATISTICS,
+        **_REPOSITORY,
+        **_NOT_HERE,
     },
     {
         "GRPCInferenceService": {
-            "ServerLive": ("ServerLiveRequest", "ServerLiveResponse"),
-            "ServerReady": ("ServerReadyRequest", "ServerReadyResponse"),
-            "ModelReady": ("ModelReadyRequest", "ModelReadyResponse"),
-            "ServerMetadata": ("ServerMetadataRequest", "ServerMetadataResponse"),
-            "ModelMetadata": ("ModelMetadataRequest", "ModelMetadataResponse"),
-            "ModelInfer": ("ModelInferRequest", "ModelInferResponse"),
+            **{name: (f"{name}Request", f"{name}Response") for name in _UNARY},
+            "ModelStreamInfer": ("stream ModelInferRequest", "stream ModelStreamInferResponse"),
         }
     },
 )

@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import clipper_server
+from clipper_container.errors import NotFound
 
-from ...application import Application
 from .. import Served
-from . import OUTPUT, OpenInferenceProtocol, infer_path
+from . import OUTPUT, OpenInferenceProtocol
+from .finding import adapter_of, find, is_ready
 
 NAME = PLATFORM = "clipperlab"
-EXTENSIONS = ["binary_tensor_data"]
+EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
+
+
+def about() -> dict[str, Any]:
+    return {"name": NAME, "version": clipper_server.__version__, "extensions": EXTENSIONS}
+
+
+def metadata(name: str, versions: list[str], adapter: OpenInferenceProtocol) -> dict[str, Any]:
+    datatype, shape = adapter.described_output()
+    return {
+        "name": name,
+        "versions": versions,
+        "platform": PLATFORM,
+        "inputs": adapter.described_inputs(),
+        "outputs": [{"name": OUTPUT, "datatype": datatype, "shape": shape}],
+    }
 
 
 def open_inference_metadata(served: Served) -> list[Route]:
     def named(request: Request) -> tuple[str, str | None]:
         return request.path_params["name"], request.path_params.get("version")
 
-    def application(name: str, version: str | None) -> Application:
-        found = served.applications.get(name)
-        if found is None:
-            raise _Missing(f"Model with name {name} does not exist.")
-        if version is not None and version not in served.versions_of(found):
-            raise _Missing(f"Model with name {name} and version {version} does not exist.")
-        return found
-
-    def ready(found: Application, version: str | None) -> bool:
-        return any(queue.ready for queue in found.queues(version))
-
     async def server(_: Request) -> Response:
-        return JSONResponse(
-            {
-                "name": NAME,
-                "version": clipper_server.__version__,
-                "extensions": EXTENSIONS,
-            }
-        )
+        return JSONResponse(about())
 
     async def live(_: Request) -> Response:
         return JSONResponse({"live": True})
@@ -49,52 +50,37 @@ def open_inference_metadata(served: Served) -> list[Route]:
     async def models(_: Request) -> Response:
         return JSONResponse({"models": sorted(served.applications)})
 
-    async def metadata(request: Request) -> Response:
+    async def model(request: Request) -> Response:
         name, version = named(request)
         try:
-            found = application(name, version)
-        except _Missing as error:
+            found = find(served, name, version)
+        except NotFound as error:
             return JSONResponse({"error": str(error)}, 404)
-        adapter = served.routes[infer_path(name, version).encode()]
-        assert isinstance(adapter, OpenInferenceProtocol)
-        datatype, shape = adapter.described_output()
-        return JSONResponse(
-            {
-                "name": name,
-                "versions": served.versions_of(found),
-                "platform": PLATFORM,
-                "inputs": adapter.described_inputs(),
-                "outputs": [{"name": OUTPUT, "datatype": datatype, "shape": shape}],
-            }
-        )
+        return JSONResponse(metadata(name, served.versions_of(found), adapter_of(served, name, version)))
 
     async def model_ready(request: Request) -> Response:
         name, version = named(request)
         try:
-            found = application(name, version)
-        except _Missing as error:
+            found = find(served, name, version)
+        except NotFound as error:
             return JSONResponse({"error": str(error)}, 404)
-        if not ready(found, version):
+        if not is_ready(found, version):
             return JSONResponse({"error": f"Model with name {name} is not ready."}, 503)
         return JSONResponse({"name": name, "ready": True})
 
     async def unknown(request: Request) -> Response:
         name, version = named(request)
         try:
-            application(name, version)
-        except _Missing as error:
+            find(served, name, version)
+        except NotFound as error:
             return JSONResponse({"error": str(error)}, 404)
         return JSONResponse({"error": f"Model with name {name} has just come. Send it again."}, 503)
 
     of_server = {"": server, "/health/live": live, "/health/ready": server_ready, "/models": models}
-    of_model = {"": metadata, "/ready": model_ready}
+    of_model = {"": model, "/ready": model_ready}
     each = [f"/v2/models/{found}" for found in ("{name}", "{name}/versions/{version}")]
     return [
         *(Route(f"/v2{path}", answer) for path, answer in of_server.items()),
         *(Route(f"{model}{path}", answer) for path, answer in of_model.items() for model in each),
         *(Route(f"{model}/infer", unknown, methods=["POST"]) for model in each),
     ]
-
-
-class _Missing(Exception):
-    """No model or version of that name."""

@@ -8,38 +8,44 @@ trailing metadata x-default-answer, too. The call's deadline shortens the object
 from __future__ import annotations
 
 import struct
+from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 import msgspec
 import numpy as np
 from google.protobuf.message import DecodeError
 
-import clipper_server
-from clipper_container.errors import BadRequest, NotFound
+from clipper_container.errors import BadRequest, ClipperException
 
-from ...application import Application
+from ...slices import SMALL
 from .. import Served
-from ..rpc import Call, Method, ask
-from . import OUTPUT, OpenInferenceProtocol, infer_path
-from .bodies import Asked, Input, InputParameters, Output, Parameters
+from ..rpc import Call, Method, Refused, Stream, ask, in_order, in_slices
+from . import repository
+from .bodies import Asked, Input, InputParameters, Output, OutputParameters, Parameters
+from .config import config
+from .finding import adapter_of, find, is_ready
 from .messages import messages, protos
-from .metadata import EXTENSIONS, NAME, PLATFORM
+from .metadata import about, metadata
+from .refusals import NO_LOGGING, NO_REGIONS, NO_TRACE
+from .statistics import statistics
 from .tensors import DATATYPES
 
 _TYPED = {
-    "BOOL": "bool_contents",
-    "UINT8": "uint_contents",
-    "UINT16": "uint_contents",
-    "UINT32": "uint_contents",
-    "UINT64": "uint64_contents",
-    "INT8": "int_contents",
-    "INT16": "int_contents",
-    "INT32": "int_contents",
-    "INT64": "int64_contents",
-    "FP32": "fp32_contents",
-    "FP64": "fp64_contents",
-    "BYTES": "bytes_contents",
+    "BOOL": ("bool_contents", "?"),
+    "UINT8": ("uint_contents", "<u4"),
+    "UINT16": ("uint_contents", "<u4"),
+    "UINT32": ("uint_contents", "<u4"),
+    "UINT64": ("uint64_contents", "<u8"),
+    "INT8": ("int_contents", "<i4"),
+    "INT16": ("int_contents", "<i4"),
+    "INT32": ("int_contents", "<i4"),
+    "INT64": ("int64_contents", "<i8"),
+    "FP32": ("fp32_contents", "<f4"),
+    "FP64": ("fp64_contents", "<f8"),
+    "BYTES": ("bytes_contents", ""),
 }
+"""Of each datatype the field of typed contents, and of what numpy's type the numbers in it are."""
 
 
 def speak(served: Served) -> OpenInferenceOverGRPC:
@@ -55,18 +61,30 @@ class OpenInferenceOverGRPC:
     def __init__(self, served: Served) -> None:
         self.routes: dict[bytes, Any] = {}
         self._served = served
-        service = protos.services[0]
-        self.methods: dict[str, Method] = {
-            f"/{service}/{name}": method
-            for name, method in {
-                "ServerLive": self.server_live,
-                "ServerReady": self.server_ready,
-                "ModelReady": self.model_ready,
-                "ServerMetadata": self.server_metadata,
-                "ModelMetadata": self.model_metadata,
-                "ModelInfer": self.model_infer,
-            }.items()
+        named: dict[str, Method | Stream] = {
+            "ServerLive": self.server_live,
+            "ServerReady": self.server_ready,
+            "ModelReady": self.model_ready,
+            "ServerMetadata": self.server_metadata,
+            "ModelMetadata": self.model_metadata,
+            "ModelInfer": self.model_infer,
+            "ModelStreamInfer": self.model_stream_infer,
+            "ModelConfig": self.model_config,
+            "ModelStatistics": self.model_statistics,
+            "RepositoryIndex": self.repository_index,
+            "RepositoryModelLoad": self.repository_model_load,
+            "RepositoryModelUnload": self.repository_model_unload,
+            "SystemSharedMemoryStatus": self.shared_memory_status,
+            "SystemSharedMemoryRegister": self.shared_memory_register,
+            "SystemSharedMemoryUnregister": self.shared_memory_unregister,
+            "CudaSharedMemoryStatus": self.shared_memory_status,
+            "CudaSharedMemoryRegister": self.shared_memory_register,
+            "CudaSharedMemoryUnregister": self.shared_memory_unregister,
+            "TraceSetting": _refuse(NO_TRACE),
+            "LogSettings": _refuse(NO_LOGGING),
         }
+        service = protos.services[0]
+        self.methods = {f"/{service}/{name}": method for name, method in named.items()}
 
     def configure(self) -> None:
         """What it needs it looks up with each call."""
@@ -79,33 +97,80 @@ class OpenInferenceOverGRPC:
 
     async def model_ready(self, data: bytes, _call: Call) -> bytes:
         asked = _read(messages.ModelReadyRequest, data)
-        application, version = self._find(asked.name, asked.version)
-        ready = any(queue.ready for queue in application.queues(version))
-        return _bytes(messages.ModelReadyResponse(ready=ready))
+        version = asked.version or None
+        application = find(self._served, asked.name, version)
+        return _bytes(messages.ModelReadyResponse(ready=is_ready(application, version)))
 
     async def server_metadata(self, _data: bytes, _call: Call) -> bytes:
-        about = {"name": NAME, "version": clipper_server.__version__, "extensions": EXTENSIONS}
-        return _bytes(messages.ServerMetadataResponse(**about))
+        return _bytes(messages.ServerMetadataResponse(**about()))
 
     async def model_metadata(self, data: bytes, _call: Call) -> bytes:
         asked = _read(messages.ModelMetadataRequest, data)
-        application, version = self._find(asked.name, asked.version)
-        adapter = self._adapter(asked.name, version)
-        datatype, shape = adapter.described_output()
-        return _bytes(
-            messages.ModelMetadataResponse(
-                name=asked.name,
-                versions=self._served.versions_of(application),
-                platform=PLATFORM,
-                inputs=adapter.described_inputs(),
-                outputs=[{"name": OUTPUT, "datatype": datatype, "shape": shape}],
-            )
-        )
+        version = asked.version or None
+        versions = self._served.versions_of(find(self._served, asked.name, version))
+        adapter = adapter_of(self._served, asked.name, version)
+        return _bytes(messages.ModelMetadataResponse(**metadata(asked.name, versions, adapter)))
+
+    async def model_config(self, data: bytes, _call: Call) -> bytes:
+        asked = _read(messages.ModelConfigRequest, data)
+        version = asked.version or None
+        versions = self._served.versions_of(find(self._served, asked.name, version))
+        told = config(asked.name, versions, adapter_of(self._served, asked.name, version))
+        return _bytes(messages.ModelConfigResponse(config=told))
+
+    async def model_statistics(self, data: bytes, _call: Call) -> bytes:
+        asked = _read(messages.ModelStatisticsRequest, data)
+        told = statistics(self._served, asked.name or None, asked.version or None)
+        return _bytes(messages.ModelStatisticsResponse(model_stats=told))
+
+    async def repository_index(self, data: bytes, _call: Call) -> bytes:
+        asked = _read(messages.RepositoryIndexRequest, data)
+        models = repository.index(self._served, ready=asked.ready)
+        return _bytes(messages.RepositoryIndexResponse(models=models))
+
+    async def repository_model_load(self, data: bytes, call: Call) -> bytes:
+        asked = _read(messages.RepositoryModelLoadRequest, data)
+        await repository.load(self._served, asked.model_name, _values(asked.parameters), call.headers)
+        return b""
+
+    async def repository_model_unload(self, data: bytes, call: Call) -> bytes:
+        asked = _read(messages.RepositoryModelUnloadRequest, data)
+        await repository.unload(self._served, asked.model_name, _values(asked.parameters), call.headers)
+        return b""
+
+    async def shared_memory_status(self, data: bytes, _call: Call) -> bytes:
+        if _read(messages.SystemSharedMemoryStatusRequest, data).name:
+            raise BadRequest(NO_REGIONS)
+        return b""
+
+    async def shared_memory_register(self, _data: bytes, _call: Call) -> bytes:
+        raise BadRequest(NO_REGIONS)
+
+    async def shared_memory_unregister(self, _data: bytes, _call: Call) -> bytes:
+        return b""  # clients do it before all else, in case
+
+    async def model_stream_infer(self, requests: AsyncIterator[bytes], call: Call) -> AsyncIterator[bytes]:
+        """One answer to each, in their order; what goes wrong with one of them ends no other."""
+
+        async def answer(data: bytes) -> bytes:
+            try:
+                response = await self._infer(data, call)
+            except (ClipperException, Refused) as error:
+                return _bytes(messages.ModelStreamInferResponse(error_message=str(error)))
+            response.parameters["triton_final_response"].bool_param = True
+            return _bytes(messages.ModelStreamInferResponse(infer_response=response))
+
+        async for answered in in_order(requests, answer):
+            yield answered
 
     async def model_infer(self, data: bytes, call: Call) -> bytes:
+        return _bytes(await self._infer(data, call))
+
+    async def _infer(self, data: bytes, call: Call) -> Any:
         asked = _read(messages.ModelInferRequest, data)
-        application, version = self._find(asked.model_name, asked.model_version)
-        adapter = self._adapter(asked.model_name, version)
+        version = asked.model_version or None
+        application = find(self._served, asked.model_name, version)
+        adapter = adapter_of(self._served, asked.model_name, version)
         try:
             body, raw = _body(asked)
             request = adapter.request(call.headers, body, raw)
@@ -117,29 +182,25 @@ class OpenInferenceOverGRPC:
             request = request._replace(timeout_s=left_s)
         answers = await ask(application, request._replace(protocol="open-inference-grpc"))
         call.mark_defaults(answers)
-        about, parameters, described, tensor = adapter.answered(request, answers)
+        if len(answers) > SMALL:
+            told = await in_slices(application, adapter.answered_in_steps(request, answers))
+        else:
+            told = adapter.answered(request, answers)
         response = messages.ModelInferResponse(
-            **about,
-            outputs=[{**described, "shape": list(tensor.shape)}],
-            raw_output_contents=[bytes(tensor.data)],
+            **told.about,
+            outputs=[{**told.described, "shape": list(told.tensor.shape)}],
+            raw_output_contents=[bytes(told.tensor.data)],
         )
-        for name, value in parameters.items():
+        for name, value in told.parameters.items():
             _set(response.parameters[name], value)
-        return _bytes(response)
+        return response
 
-    def _find(self, name: str, version: str) -> tuple[Application, str | None]:
-        """Raises NotFound."""
-        application = self._served.applications.get(name)
-        if application is None:
-            raise NotFound(f"Model with name {name} does not exist.")
-        if version and version not in self._served.versions_of(application):
-            raise NotFound(f"Model with name {name} and version {version} does not exist.")
-        return application, version or None
 
-    def _adapter(self, name: str, version: str | None) -> OpenInferenceProtocol:
-        found = self._served.routes[infer_path(name, version).encode()]
-        assert isinstance(found, OpenInferenceProtocol)
-        return found
+def _refuse(text: str) -> Method:
+    async def refuse(_data: bytes, _call: Call) -> bytes:
+        raise Refused(grpc.StatusCode.UNIMPLEMENTED, text)
+
+    return refuse
 
 
 def _read(kind: Any, data: bytes) -> Any:
@@ -156,6 +217,8 @@ def _bytes(message: Any) -> bytes:
 
 def _body(asked: Any) -> tuple[Asked, memoryview]:
     """The same as JSON with binary tensors behind it. Raises BadRequest."""
+    if any("shared_memory_region" in each.parameters for each in (*asked.inputs, *asked.outputs)):
+        raise BadRequest(NO_REGIONS)
     raw = list(asked.raw_input_contents)
     if raw and len(raw) != len(asked.inputs):
         raise BadRequest(f"There are {len(raw)} raw contents, and {len(asked.inputs)} inputs.")
@@ -167,10 +230,12 @@ def _body(asked: Any) -> tuple[Asked, memoryview]:
         Input(each.name, list(each.shape), each.datatype, InputParameters(len(content)))
         for each, content in zip(asked.inputs, raw, strict=True)
     ]
-    outputs = [Output(each.name) for each in asked.outputs]
-    said = {name: _value(value) for name, value in asked.parameters.items()}
     try:
-        parameters = msgspec.convert(said, Parameters)
+        parameters = msgspec.convert(_values(asked.parameters), Parameters)
+        outputs = [
+            Output(each.name, msgspec.convert(_values(each.parameters), OutputParameters))
+            for each in asked.outputs
+        ]
     except msgspec.ValidationError as error:
         raise BadRequest(f"The parameters do not fit: {error}.") from None
     body = Asked(inputs, asked.id or None, parameters, outputs)
@@ -179,7 +244,7 @@ def _body(asked: Any) -> tuple[Asked, memoryview]:
 
 def _typed(given: Any) -> bytes:
     """The contents of an input as raw ones. Raises BadRequest."""
-    name = _TYPED.get(given.datatype)
+    name, travels = _TYPED.get(given.datatype, (None, ""))
     if name is None:
         if given.datatype in DATATYPES:
             raise BadRequest(f"The input {given.name!r} is of {given.datatype}, which is always raw.")
@@ -190,7 +255,7 @@ def _typed(given: Any) -> bytes:
     values = getattr(given.contents, name)
     if given.datatype == "BYTES":
         return b"".join(struct.pack("<I", len(each)) + each for each in values)
-    found = np.asarray(values)
+    found = np.asarray(values, travels)
     wanted = np.dtype(DATATYPES[given.datatype])
     if wanted.kind in "iu" and found.size:
         bounds = np.iinfo(wanted)
@@ -199,9 +264,10 @@ def _typed(given: Any) -> bytes:
     return found.astype(wanted).tobytes()
 
 
-def _value(parameter: Any) -> Any:
-    which = parameter.WhichOneof("parameter_choice")
-    return None if which is None else getattr(parameter, which)
+def _values(parameters: Any) -> dict[str, Any]:
+    """What they are set to. Those that are set to nothing are left out."""
+    found = {name: (each.WhichOneof("parameter_choice"), each) for name, each in parameters.items()}
+    return {name: getattr(each, which) for name, (which, each) in found.items() if which is not None}
 
 
 def _set(parameter: Any, value: Any) -> None:
