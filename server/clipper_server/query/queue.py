@@ -7,7 +7,7 @@ that the backlog stays where it can be reordered. Everything runs on the event l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from clipper_container import inputs
 from clipper_container.size import compile_size
@@ -23,7 +23,7 @@ from .formation import Formation, Plan, Puller
 from .history import History
 from .metrics import VersionMetrics
 from .retries import Retries
-from .task import GONE, Dispatch, Outcome, Task
+from .task import GONE, Dispatch, Outcome, Task, Waiter, alike, tell
 from .waiting import Waiting
 
 
@@ -99,22 +99,33 @@ class ModelQueue:
     # In
 
     def put(self, task: Task, now: float) -> None:
-        """Let it wait for a replica; or settle it at once, where it would wait in vain."""
+        self.put_all((task,), now)
+
+    def put_all(self, tasks: Sequence[Task], now: float) -> None:
+        """Let them, which came together, wait for a replica; or settle at once what would wait in vain."""
         if not self.ready and not self.starting and self.spec.num_replicas == 0:
             if not self.spec.wakes:
-                self.settle(task, self._no_replicas())
+                self.settle_all(tasks, [self._no_replicas()] * len(tasks))
                 return
             if not self.waiting.count:
                 self._loop.call_soon(self._wake)
         if self._size is not None:
-            tensor = task.tensor
-            task.cost = self._size(inputs.decode(1, [tensor.dtype], [tensor.shape], tensor.data)[0])
-        refusal = self.admission.refusal(task, now) if self.waiting.count else None
-        if refusal is not None:
-            self.settle(task, Fault("overload", f"{self} {refusal}."))
+            for task in tasks:
+                tensor = task.tensor
+                task.cost = self._size(inputs.decode(1, [tensor.dtype], [tensor.shape], tensor.data)[0])
+        if (len(tasks) == 1 and not self.waiting.count) or self.admission.all_fit(tasks, now):
+            self._let_wait(tasks, now)
             return
-        self.waiting.push(task)
-        self.crowd.came(now)
+        for task in tasks:
+            refusal = self.admission.refusal(task, now) if self.waiting.count else None
+            if refusal is not None:
+                self.settle(task, Fault("overload", f"{self} {refusal}."))
+            else:
+                self._let_wait((task,), now)
+
+    def _let_wait(self, tasks: Sequence[Task], now: float) -> None:
+        self.waiting.push(tasks)
+        self.crowd.came(now, len(tasks))
         self.pump_soon()
 
     def hurry(self, task: Task, deadline: float) -> None:
@@ -181,9 +192,10 @@ class ModelQueue:
         self._claims.stop()
         dispatch.predicted_s = replica.table.mean(cost)
         metrics = self.metrics
+        for entered_at, count in alike([task.entered_at for task in tasks]):
+            metrics.queue_delay.observe(now - entered_at, count)
         for task in tasks:
             task.dispatch = dispatch
-            metrics.queue_delay.observe(now - task.entered_at)
         metrics.dispatches[reason] += 1
         metrics.batch_size.observe(len(tasks))
         metrics.cost += cost
@@ -255,8 +267,7 @@ class ModelQueue:
                 began_at = max(began_at, replica.replied_at)
             table.observe_overhead(max(0.0, now - began_at - dispatch.compute_s))
             replica.way.observe(table, dispatch.cost, dispatch.compute_s, objective_s)
-            for task, outcome in zip(dispatch.tasks, outcomes, strict=True):
-                self.settle(task, outcome)
+            self.settle_all(dispatch.tasks, outcomes)
             self._retries.passed(dispatch)
         replica.replied_at = now
         dispatch.tasks = ()  # it lives on in traces, and they need not
@@ -281,26 +292,41 @@ class ModelQueue:
                 elif task.losses and not several:
                     self._retries.alone(task)
                 else:
-                    self.waiting.push(task)
+                    self.waiting.push((task,))
             dispatch.tasks = ()
             self._retries.passed(dispatch)
         self.pump_soon()
 
     def settle(self, task: Task, outcome: Outcome) -> None:
-        """The task has its outcome, from wherever it comes. A late one still fills the cache."""
-        if task.outcome is not None:
-            return
+        self.settle_all((task,), (outcome,))
+
+    def settle_all(self, tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> None:
+        """They have their outcomes, from wherever they come; the first one counts. A late one still fills the
+        cache. Those who wait for several are told once.
+        """
         metrics = self.metrics
-        if isinstance(outcome, Fault):
-            metrics.faults[outcome.reason] += 1
-        else:
-            metrics.answered += 1
-            metrics.latency.observe(self._clock() - task.entered_at)
-        if task.queued:
-            self.waiting.remove(task)
-        if task.key is not None:
-            self._cache.settle(task, outcome)
-        task.finish(outcome)
+        entered: list[float] = []  # those that were answered
+        waiting: list[Collection[Waiter]] = []
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            if task.outcome is not None:
+                continue
+            if isinstance(outcome, Fault):
+                metrics.faults[outcome.reason] += 1
+            else:
+                entered.append(task.entered_at)
+            if task.queued:
+                self.waiting.remove(task)
+            if task.key is not None:
+                self._cache.settle(task, outcome)
+            task.outcome, task.tensor = outcome, GONE
+            waiting.append(task.waiters)
+            task.waiters = ()
+        metrics.answered += len(entered)
+        now = self._clock()
+        for entered_at, count in alike(entered):
+            metrics.latency.observe(now - entered_at, count)
+        for waiters, count in alike(waiting):
+            tell(waiters, count, self)
 
     def abandon(self, task: Task) -> None:
         """Nobody waits for it any more, and its turn has not come."""

@@ -17,6 +17,7 @@ from . import (
     policies,
     replicas,
     rollout,
+    rows,
     shadow,
     step,
 )
@@ -24,6 +25,7 @@ from .bench import Bench, Outcome
 
 WORKLOADS: Mapping[str, Callable[[Bench], Outcome]] = {
     "noop": noop.run,
+    "rows": rows.run,
     "policies": policies.run,
     "pipelines": pipelines.run,
     "feedback": feedback.run,

@@ -52,8 +52,8 @@ class ClipperProtocol:
                 raise BadRequest(f'Give either "input" or "input_batch". {self._expected()}')
             if is_batch:
                 self.limits.check_inputs(len(request.input_batch))
-            encode = self._type.encode
-            tensors = [encode(v) for v in request.input_batch] if is_batch else [encode(request.input)]
+            kind = self._type
+            tensors = kind.encode_all(request.input_batch) if is_batch else [kind.encode(request.input)]
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
