@@ -60,7 +60,8 @@ class InputType:
             item = np.dtype(self.dtype).itemsize
             ends = [item * end for end in accumulate(sizes)]
             parts = [whole.data[end - item * size : end] for end, size in zip(ends, sizes, strict=True)]
-            return list(map(Tensor._make, zip(parts, zip(sizes), repeat(self.dtype))))
+            fields = zip(parts, zip(sizes), repeat(self.dtype))
+            return list(map(tuple.__new__, repeat(Tensor), fields))
         return [self.encode(value) for value in values]
 
 

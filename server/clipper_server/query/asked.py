@@ -38,11 +38,19 @@ def ask_all(
     objective_s = deadline - at
     patience = patience_of(objective_s)
     waiters = (asking,)
-    metrics, may_be_known = queue.metrics, cache.size > 0
+    if not cache.size:
+        new = [
+            Task(queue, tensor, raw, at, deadline, None, "off", waiters, deadline, objective_s, patience)
+            for tensor in tensors
+        ]
+        asking.awaits(new)
+        queue.put_all(new, at)
+        return new
+    metrics = queue.metrics
     found: list[Task] = []
-    new: list[Task] = []
+    new = []
     for tensor in tensors:
-        key = cache.key(queue.id, tensor, raw, queue.spec.max_cached_input) if may_be_known else None
+        key = cache.key(queue.id, tensor, raw, queue.spec.max_cached_input)
         looks = cached and key is not None
         if looks:
             metrics.lookups += 1

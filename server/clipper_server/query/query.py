@@ -98,7 +98,7 @@ class Query:
         self._decision = decision
         self._queues = queues
         self._inputs = len(request.tensors)
-        self._asked: list[list[Task]] = [[] for _ in queues]  # of each queue: a task for each input
+        self._asked: list[list[Task]] = []  # of each queue: a task for each input
         self._missing = 1  # no answer before all has been asked
         self._reply = reply
         self._joined: set[Task] | None = None
@@ -106,7 +106,8 @@ class Query:
         if application.parts.shadows.by_model:
             self._samples = application.parts.shadows.sample(decision, request.tensors)
         if self._inputs <= SMALL:
-            self._ask(request, request.tensors)
+            if self._inputs:
+                self._ask(request, request.tensors)
             self._missing -= 1
             if self._missing:
                 application.parts.deadlines.watch(self)
@@ -130,8 +131,12 @@ class Query:
 
     def _ask(self, request: Request, tensors: Sequence[Tensor]) -> None:
         cache = self.application.parts.cache
-        for queue, asked in zip(self._queues, self._asked, strict=True):
-            asked += ask_all(self, cache, queue, tensors, request.raw, request.cached)
+        for place, queue in enumerate(self._queues):
+            tasks = ask_all(self, cache, queue, tensors, request.raw, request.cached)
+            if place < len(self._asked):
+                self._asked[place] += tasks
+            else:
+                self._asked.append(tasks)
 
     def awaits(self, tasks: Sequence[Task]) -> None:
         self._missing += len(tasks)
@@ -155,7 +160,7 @@ class Query:
 
     def _certain(self) -> bool:
         """Whether what is missing could not change the answer. It then leaves its queues."""
-        if self._inputs != 1 or not all(self._asked):
+        if self._inputs != 1 or len(self._asked) < len(self._queues):
             return False
         return self._policy.certain(self._decision, [task.outcome for (task,) in self._asked])
 
@@ -180,7 +185,10 @@ class Query:
         application = self.application
         try:
             now = application.parts.clock()
-            answers = self._answers(range(1), application.parts.ids.take(), now, decided)
+            query_id = application.parts.ids.take()
+            answer, way = self._answer_to(0, query_id, now, decided)
+            answers = [answer]
+            self._trace(query_id, way, now)
             self._count(now)
         except Exception:  # those that wait for the same outputs have no part in it
             answers = [application.broken()]
@@ -215,12 +223,12 @@ class Query:
         now = self.application.parts.clock()
         first = self.application.parts.ids.take(self._inputs)
         for rows in self._in_steps():
-            ways = []
+            ways: list[tuple[_Way, int]] = []
             for i in rows:
                 tasks = self._tasks_of(i)
                 outcomes = [self._outcome(task, now) for task in tasks]
-                ways.append(_Way(self._legs(tasks, outcomes), None, "cancelled", None))
-            self._trace(first + rows.start * Ids.STEP, ways, now)
+                _join(ways, (self._legs(tasks, outcomes), None, "cancelled", None))
+            self._trace_all(first + rows.start * Ids.STEP, ways, now)
             yield
 
     def _in_steps(self) -> list[range]:
@@ -248,58 +256,107 @@ class Query:
 
     def _task_at(self, i: int, place: int) -> Task | None:
         """What was asked of that arm for this input."""
-        asked = self._asked[place]
+        asked = self._asked[place] if place < len(self._asked) else []
         return asked[i] if i < len(asked) else None
 
     def _tasks_of(self, i: int) -> list[Task]:
         """What was asked for this input. At the deadline perhaps nothing was, yet."""
-        if self._asked and i >= len(self._asked[-1]):
-            return [Task(q, GONE, False, self.received_at, self.deadline) for q in self._queues]
-        return [asked[i] for asked in self._asked]
+        if self._asked and i < len(self._asked[-1]):
+            return [asked[i] for asked in self._asked]
+        return [Task(q, GONE, False, self.received_at, self.deadline) for q in self._queues]
 
-    def _answers(self, rows: range, first: int, now: float, decided: bool = False) -> list[Answer]:
+    def _answers(self, rows: range, first: int, now: float) -> list[Answer]:
         """For some of the inputs. `first` is the id of the first one of all."""
-        application, decision, policy = self.application, self._decision, self._policy
-        tells = policy.choice or bool(decision.sides)
         answers: list[Answer] = []
-        ways: list[_Way] = []
-        for i in rows:
+        ways: list[tuple[_Way, int]] = []
+        i = rows.start
+        while i < rows.stop:
             query_id = first + i * Ids.STEP
-            tasks = self._tasks_of(i)
-            outcomes = [self._outcome(task, now, decided) for task in tasks]
-            choice = token = None
-            partial = False
-            version = ""
-            if not outcomes:
-                outcome: Outcome = application.unlinked()
+            count = self._alike(i, rows.stop)
+            if count:
+                tasks = self._asked[0][i : i + count]
+                version, dispatch = self._queues[0].spec.version, tasks[0].dispatch
+                partial = dispatch is not None and dispatch.partial
+                answers += [
+                    Answer(query_id + n * Ids.STEP, task.outcome, None, version, None, None, partial)  # type: ignore[arg-type]
+                    for n, task in enumerate(tasks)
+                ]
+                ways.append(((self._legs(tasks[:1], (b"",)), None, "answered", None), count))
+                i += count
             else:
-                outcome, confidence, used, place, partial = policy.combine(decision, outcomes)
-                version = self._queues[place or 0].spec.version
-                if tells:
-                    model = None if place is None else self._queues[place].name
-                    choice = Choice(model, confidence, len(outcomes), used)
-                    agreed = confidence if used and place is None else None
-                    application.metrics.chose(decision, tasks, outcomes, agreed)
-                    for side, task, found in zip(decision.sides, tasks, outcomes, strict=False):
-                        if side is not None:
-                            side.add(task, found)
-                if application.collecting is not None:
-                    combined, took_s = place is None, now - self.received_at
-                    token = application.collecting.answered(
-                        query_id, decision, tasks, outcomes, combined=combined, took_s=took_s
-                    )
-            for task in tasks:
-                if task.dispatch is not None and task.dispatch.partial:
-                    partial = True
-            legs = self._legs(tasks, outcomes)
-            if isinstance(outcome, Fault):
-                ways.append(_Way(legs, outcome, application.refused(outcome), choice))
-                answers.append(Answer(query_id, None, outcome, version, choice, token))
-            else:
-                ways.append(_Way(legs, None, "answered", choice))
-                answers.append(Answer(query_id, outcome, None, version, choice, token, partial))
-        self._trace(first + rows.start * Ids.STEP, ways, now)
+                answer, way = self._answer_to(i, query_id, now)
+                answers.append(answer)
+                _join(ways, way)
+                i += 1
+        self._trace_all(first + rows.start * Ids.STEP, ways, now)
         return answers
+
+    def _alike(self, i: int, end: int) -> int:
+        """How many inputs, from this one on, went the same way to their outputs, and have these for answers.
+
+        None where more than an output is told of each.
+        """
+        decision = self._decision
+        if len(self._asked) != 1 or self._policy.choice or decision.sides or self._joined:
+            return 0
+        if self.application.collecting is not None or i >= len(self._asked[0]):
+            return 0
+        tasks = self._asked[0]
+        first = tasks[i]
+        dispatch, cache, entered_at, losses = first.dispatch, first.cache, first.entered_at, first.losses
+        for at in range(i, min(end, len(tasks))):
+            task = tasks[at]
+            outcome = task.outcome
+            if (
+                outcome is None
+                or outcome.__class__ is Fault
+                or task.dispatch is not dispatch
+                or task.cache != cache
+                or task.entered_at != entered_at
+                or task.losses != losses
+            ):
+                return at - i
+        return min(end, len(tasks)) - i
+
+    def _answer_to(self, i: int, query_id: int, now: float, decided: bool = False) -> tuple[Answer, _Way]:
+        application = self.application
+        decision = self._decision
+        version = ""
+        tasks = self._tasks_of(i)
+        outcomes = [self._outcome(task, now, decided) for task in tasks]
+        choice = token = None
+        partial = False
+        if not outcomes:
+            outcome: Outcome = application.unlinked()
+        else:
+            outcome, confidence, used, place, partial = self._policy.combine(decision, outcomes)
+            version = self._queues[place or 0].spec.version
+            if self._policy.choice or decision.sides:
+                model = None if place is None else self._queues[place].name
+                choice = Choice(model, confidence, len(outcomes), used)
+                agreed = confidence if used and place is None else None
+                application.metrics.chose(decision, tasks, outcomes, agreed)
+                for side, task, found in zip(decision.sides, tasks, outcomes, strict=False):
+                    if side is not None:
+                        side.add(task, found)
+            if application.collecting is not None:
+                token = application.collecting.answered(
+                    query_id,
+                    decision,
+                    tasks,
+                    outcomes,
+                    combined=place is None,
+                    took_s=now - self.received_at,
+                )
+        for task in tasks:
+            if task.dispatch is not None and task.dispatch.partial:
+                partial = True
+        legs = self._legs(tasks, outcomes)
+        if isinstance(outcome, Fault):
+            answer = Answer(query_id, None, outcome, version, choice, token)
+            return answer, (legs, outcome, application.refused(outcome), choice)
+        answer = Answer(query_id, outcome, None, version, choice, token, partial)
+        return answer, (legs, None, "answered", choice)
 
     def _outcome(self, task: Task, now: float, decided: bool = False) -> Outcome:
         if task.outcome is None:
@@ -328,40 +385,44 @@ class Query:
             for task, outcome in zip(tasks, outcomes, strict=True)
         ]
 
-    def _trace(self, first: int, ways: Sequence[_Way], now: float) -> None:
-        """Of inputs with consecutive ids. One trace is kept of those, side by side, that went the same way."""
+    def _trace_all(self, query_id: int, ways: Sequence[tuple[_Way, int]], now: float) -> None:
+        """Of inputs with consecutive ids."""
+        for way, count in ways:
+            self._trace(query_id, way, now, count)
+            query_id += count * Ids.STEP
+
+    def _trace(self, query_id: int, way: _Way, now: float, count: int = 1) -> None:
+        """Of so many inputs that went this way, which is one trace."""
         application, decision = self.application, self._decision
-        end = 0
-        while end < len(ways):
-            start, way = end, ways[end]
-            while end < len(ways) and ways[end] == way:
-                end += 1
-            legs, fault, ending, choice = way
-            application.parts.traces.keep(
-                Trace(
-                    first + start * Ids.STEP,
-                    application.name,
-                    self._protocol,
-                    type(self._policy).__name__,
-                    self.received_at,
-                    now,
-                    self.deadline,
-                    legs[0] if len(legs) == 1 else legs,
-                    fault,
-                    ending,
-                    None if choice is None else Chosen(decision.propensity, self._skipped(), *choice[1:]),
-                    end - start,
-                )
+        legs, fault, ending, choice = way
+        application.parts.traces.keep(
+            Trace(
+                query_id,
+                application.name,
+                self._protocol,
+                type(self._policy).__name__,
+                self.received_at,
+                now,
+                self.deadline,
+                legs[0] if len(legs) == 1 else legs,
+                fault,
+                ending,
+                None if choice is None else Chosen(decision.propensity, self._skipped(), *choice[1:]),
+                count,
             )
+        )
 
 
-class _Way(NamedTuple):
-    """What a trace tells of an input."""
+_Way = tuple[list[Leg], Fault | None, str, Choice | None]
+"""What is traced of an input: through which versions, why it has no output, how it ended, what was chosen."""
 
-    legs: list[Leg]
-    fault: Fault | None
-    ending: str  # as a trace has it
-    choice: Choice | None
+
+def _join(ways: list[tuple[_Way, int]], way: _Way) -> None:
+    """One more went this way."""
+    if ways and ways[-1][0] == way:
+        ways[-1] = way, ways[-1][1] + 1
+    else:
+        ways.append((way, 1))
 
 
 def _no_reply(_answers: list[Answer]) -> None:

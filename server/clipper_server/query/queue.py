@@ -23,7 +23,7 @@ from .formation import Formation, Plan, Puller
 from .history import History
 from .metrics import VersionMetrics
 from .retries import Retries
-from .task import GONE, Dispatch, Outcome, Task, Waiter, alike, tell
+from .task import GONE, Dispatch, Outcome, Task, Waiter, tell
 from .waiting import Waiting
 
 
@@ -99,34 +99,35 @@ class ModelQueue:
     # In
 
     def put(self, task: Task, now: float) -> None:
-        self.put_all((task,), now)
-
-    def put_all(self, tasks: Sequence[Task], now: float) -> None:
-        """Let them, which came together, wait for a replica; or settle at once what would wait in vain."""
+        """Let it wait for a replica; or settle it at once, where it would wait in vain."""
         if not self.ready and not self.starting and self.spec.num_replicas == 0:
             if not self.spec.wakes:
-                self.settle_all(tasks, [self._no_replicas()] * len(tasks))
+                self.settle(task, self._no_replicas())
                 return
             if not self.waiting.count:
                 self._loop.call_soon(self._wake)
         if self._size is not None:
-            for task in tasks:
-                tensor = task.tensor
-                task.cost = self._size(inputs.decode(1, [tensor.dtype], [tensor.shape], tensor.data)[0])
-        if (len(tasks) == 1 and not self.waiting.count) or self.admission.all_fit(tasks, now):
-            self._let_wait(tasks, now)
+            tensor = task.tensor
+            task.cost = self._size(inputs.decode(1, [tensor.dtype], [tensor.shape], tensor.data)[0])
+        refusal = self.admission.refusal(task, now) if self.waiting.count else None
+        if refusal is not None:
+            self.settle(task, Fault("overload", f"{self} {refusal}."))
             return
-        for task in tasks:
-            refusal = self.admission.refusal(task, now) if self.waiting.count else None
-            if refusal is not None:
-                self.settle(task, Fault("overload", f"{self} {refusal}."))
-            else:
-                self._let_wait((task,), now)
-
-    def _let_wait(self, tasks: Sequence[Task], now: float) -> None:
-        self.waiting.push(tasks)
-        self.crowd.came(now, len(tasks))
+        self.waiting.push(task)
+        self.crowd.came(now)
         self.pump_soon()
+
+    def put_all(self, tasks: Sequence[Task], now: float) -> None:
+        """The same for several, which came together."""
+        if len(tasks) > 1 and self.ready and self._size is None:
+            size = sum([len(task.tensor.data) for task in tasks])
+            if self.admission.all_fit(tasks, size, now):
+                self.waiting.push_all(tasks, size)
+                self.crowd.came(now, len(tasks))
+                self.pump_soon()
+                return
+        for task in tasks:
+            self.put(task, now)
 
     def hurry(self, task: Task, deadline: float) -> None:
         """One more query waits for the task, until `deadline`."""
@@ -149,18 +150,18 @@ class ModelQueue:
             self._timer = None
         now = self._clock()
         sent = 0
-        while self.waiting.head() is not None or self._retries:
+        while self.waiting.count or self._retries:
             replica = self._formation.next_replica(now)
             if replica is None:
                 more_at = self._claims.ask(self.ready, now)
                 if more_at is not None:
                     self._timer = self._loop.call_at(more_at, self._pump)
                 return
-            if self._retries and (self._retries.are_next or self.waiting.head() is None):
+            if self._retries and (self._retries.are_next or not self.waiting.count):
                 self._retries.are_next = False
                 if self._retry(replica, now):
                     continue
-            if self.waiting.head() is None:
+            if not self.waiting.count:
                 return
             until = self._form(replica, now)
             if until is not None:
@@ -184,7 +185,7 @@ class ModelQueue:
         self.settle(task, Fault("overload", message))
 
     def _send(self, replica: Puller, tasks: list[Task], limit: float, reason: str) -> Dispatch:
-        cost = sum(task.cost for task in tasks)
+        cost = sum([task.cost for task in tasks])
         now = self._clock()
         dispatch = Dispatch(tasks, cost, limit, reason, now)
         dispatch.replica = replica.name
@@ -192,10 +193,14 @@ class ModelQueue:
         self._claims.stop()
         dispatch.predicted_s = replica.table.mean(cost)
         metrics = self.metrics
-        for entered_at, count in alike([task.entered_at for task in tasks]):
-            metrics.queue_delay.observe(now - entered_at, count)
+        entered_at, count = tasks[0].entered_at, 0
         for task in tasks:
             task.dispatch = dispatch
+            if task.entered_at != entered_at:
+                metrics.queue_delay.observe(now - entered_at, count)
+                entered_at, count = task.entered_at, 0
+            count += 1
+        metrics.queue_delay.observe(now - entered_at, count)
         metrics.dispatches[reason] += 1
         metrics.batch_size.observe(len(tasks))
         metrics.cost += cost
@@ -251,7 +256,7 @@ class ModelQueue:
         else:
             running = replica.in_flight[0] if replica.in_flight else None
             replica.free_at = now + (running.predicted_s or 0.0) if running else now
-        objective_s = min(task.objective_s for task in dispatch.tasks)
+        objective_s = min([task.objective_s for task in dispatch.tasks])
         self.metrics.compute.observe(dispatch.compute_s)
         self.crowd.answered(now, dispatch.size)
         self.history.add(dispatch)
@@ -292,7 +297,7 @@ class ModelQueue:
                 elif task.losses and not several:
                     self._retries.alone(task)
                 else:
-                    self.waiting.push((task,))
+                    self.waiting.push(task)
             dispatch.tasks = ()
             self._retries.passed(dispatch)
         self.pump_soon()
@@ -304,29 +309,33 @@ class ModelQueue:
         """They have their outcomes, from wherever they come; the first one counts. A late one still fills the
         cache. Those who wait for several are told once.
         """
-        metrics = self.metrics
-        entered: list[float] = []  # those that were answered
-        waiting: list[Collection[Waiter]] = []
+        metrics, now = self.metrics, self._clock()
+        entered_at, answered = tasks[0].entered_at, 0  # of those just before that came at that time, ...
+        waiters, count = tasks[0].waiters, 0  # ... or that these wait for
+        told: list[tuple[Collection[Waiter], int]] = []
         for task, outcome in zip(tasks, outcomes, strict=True):
             if task.outcome is not None:
                 continue
             if isinstance(outcome, Fault):
                 metrics.faults[outcome.reason] += 1
             else:
-                entered.append(task.entered_at)
+                if task.entered_at != entered_at:
+                    metrics.took(now - entered_at, answered)
+                    entered_at, answered = task.entered_at, 0
+                answered += 1
             if task.queued:
                 self.waiting.remove(task)
             if task.key is not None:
                 self._cache.settle(task, outcome)
-            task.outcome, task.tensor = outcome, GONE
-            waiting.append(task.waiters)
-            task.waiters = ()
-        metrics.answered += len(entered)
-        now = self._clock()
-        for entered_at, count in alike(entered):
-            metrics.latency.observe(now - entered_at, count)
-        for waiters, count in alike(waiting):
-            tell(waiters, count, self)
+            if task.waiters is not waiters:
+                told.append((waiters, count))
+                waiters, count = task.waiters, 0
+            count += 1
+            task.outcome, task.tensor, task.waiters = outcome, GONE, ()
+        metrics.took(now - entered_at, answered)
+        for each, times in told:
+            tell(each, times, self)
+        tell(waiters, count, self)
 
     def abandon(self, task: Task) -> None:
         """Nobody waits for it any more, and its turn has not come."""

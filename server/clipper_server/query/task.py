@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import msgspec
 
@@ -12,8 +12,6 @@ from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 Output = bytes | Tensor
 """A JSON text, or a raw tensor where one was asked for."""
@@ -136,19 +134,6 @@ class Task(msgspec.Struct, eq=False):
             self.waiters = ()
         if self.queued and not self.waiters:
             self.queue.abandon(self)
-
-
-def alike(items: Sequence[T]) -> list[tuple[T, int]]:
-    """Runs of the same object: what it is, and how many they are."""
-    runs: list[tuple[T, int]] = []
-    start = 0
-    for i, item in enumerate(items):
-        if item is not items[start]:
-            runs.append((items[start], i - start))
-            start = i
-    if items:
-        runs.append((items[start], len(items) - start))
-    return runs
 
 
 def tell(waiters: Collection[Waiter], count: int, of: Queue) -> None:

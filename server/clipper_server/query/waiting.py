@@ -27,22 +27,32 @@ class Waiting:
         self._sequence = itertools.count()
         self._cost_by_patience: defaultdict[int, float] = defaultdict(float)
 
-    def push(self, tasks: Sequence[Task]) -> None:
-        """They came together, and have one deadline."""
+    def push(self, task: Task) -> None:
+        task.queued = True
+        self._add(task.deadline, [task], task.cost, len(task.tensor.data))
+
+    def push_all(self, tasks: Sequence[Task], size: int) -> None:
+        """They came together, cost 1 each, and have so many bytes together."""
         for task in tasks:
             task.queued = True
-            self.cost += task.cost
-            self.bytes += len(task.tensor.data)
-            self._cost_by_patience[task.patience] += task.cost
-        self.count += len(tasks)
+        self._add(tasks[0].deadline, [*reversed(tasks)], float(len(tasks)), size)
+
+    def _add(self, deadline: float, run: list[Task], cost: float, size: int) -> None:
+        count = len(run)
+        self.count += count
+        self.cost += cost
+        self.bytes += size
+        self._cost_by_patience[run[0].patience] += cost
         if self._places > 2 * self.count + _GARBAGE:
             self._clean()
-        self._add(tasks[0].deadline, list(tasks[::-1]))
+        self._places += count
+        heapq.heappush(self._heap, (deadline, next(self._sequence), run))
 
     def hurry(self, task: Task, deadline: float) -> None:
         """Its deadline is earlier than it was."""
         task.deadline = deadline
-        self._add(deadline, [task])
+        self._places += 1
+        heapq.heappush(self._heap, (deadline, next(self._sequence), [task]))
 
     def head(self) -> Task | None:
         """The most urgent one."""
@@ -61,21 +71,31 @@ class Waiting:
         """Remove the most urgent ones: one at least, and as many as have this cost, number and bytes at most."""
         taken: list[Task] = []
         of_cost, of_size = 0.0, 0
-        while len(taken) < count and (task := self.head()) is not None:
-            of_cost += task.cost
-            of_size += len(task.tensor.data)
-            if taken and (of_cost > cost or of_size > size):
-                break
-            self._heap[0][2].pop()
-            self._places -= 1
-            task.queued = False
-            taken.append(task)
-        self._uncount(taken)
+        while len(taken) < count and (head := self.head()) is not None:
+            run = self._heap[0][2]
+            before, passed = of_cost, 0
+            for task in reversed(run):
+                if task.queued:
+                    if taken and (of_cost + task.cost > cost or of_size + len(task.tensor.data) > size):
+                        count = 0
+                        break
+                    of_cost += task.cost
+                    of_size += len(task.tensor.data)
+                    task.queued = False
+                    taken.append(task)
+                passed += 1
+                if len(taken) == count:
+                    break
+            del run[len(run) - passed :]
+            self._places -= passed
+            self._cost_by_patience[head.patience] -= of_cost - before
+        self._subtract(len(taken), of_cost, of_size)
         return taken
 
     def remove(self, task: Task) -> None:
         task.queued = False
-        self._uncount((task,))
+        self._cost_by_patience[task.patience] -= task.cost
+        self._subtract(1, task.cost, len(task.tensor.data))
 
     def clear(self) -> list[Task]:
         """Remove all."""
@@ -91,27 +111,20 @@ class Waiting:
         """
         return sum(cost for other, cost in self._cost_by_patience.items() if other <= patience)
 
-    def _add(self, deadline: float, run: list[Task]) -> None:
-        self._places += len(run)
-        heapq.heappush(self._heap, (deadline, next(self._sequence), run))
-
     def _clean(self) -> None:
         runs = [(deadline, turn, [task for task in run if task.queued]) for deadline, turn, run in self._heap]
         self._heap = [entry for entry in runs if entry[2]]
         self._places = sum(len(run) for _, _, run in self._heap)
         heapq.heapify(self._heap)
 
-    def _uncount(self, tasks: Sequence[Task]) -> None:
-        by_patience = self._cost_by_patience
-        for task in tasks:
-            self.cost -= task.cost
-            self.bytes -= len(task.tensor.data)
-            by_patience[task.patience] -= task.cost
-        self.count -= len(tasks)
+    def _subtract(self, count: int, cost: float, size: int) -> None:
+        self.count -= count
+        self.cost -= cost
+        self.bytes -= size
         if not self.count:
             # Sums of floats drift: begin anew.
             self.cost = 0.0
-            by_patience.clear()
+            self._cost_by_patience.clear()
 
     def __len__(self) -> int:
         return self._places
