@@ -44,7 +44,10 @@ def ask_all(
             for tensor in tensors
         ]
         asking.awaits(new)
-        queue.put_all(new, at)
+        if len(new) == 1:
+            queue.put(new[0], at)
+        else:
+            queue.put_all(new, at)
         return new
     metrics = queue.metrics
     found: list[Task] = []

@@ -32,7 +32,7 @@ class Crowd:
     def came(self, now: float, count: int = 1) -> None:
         """So many inputs came."""
         if (room := 2 * self._answered - len(self._came)) > 0:
-            self._came += [now - self._answered_at] * min(count, room)
+            self._came += [now - self._answered_at] * (count if count < room else room)
 
     def answered(self, now: float, count: int) -> None:
         """A batch was answered, of so many queries."""

@@ -137,8 +137,10 @@ def outcomes(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> Sequ
         raise WireError("It sent a reply whose sizes do not add up.")
     ends = accumulate(sizes)
     found: list[Outcome] = [bytes(body[end - size : end]) for end, size in zip(ends, sizes, strict=True)]
-    others = tensors.keys() | faults.keys()
-    _check_json([output for i, output in enumerate(found) if i not in others] if others else found)
+    if tensors or faults:
+        _check_json([output for i, output in enumerate(found) if i not in tensors and i not in faults])
+    else:
+        _check_json(found)
     for i, (dtype, shape) in tensors.items():
         if not 0 <= i < len(tasks) or not tasks[i].raw:
             raise WireError("It sent a tensor for which nobody asked.")

@@ -70,7 +70,9 @@ class Formation:
         Of very many with a credit, those are compared that have waited longest.
         It may be a quick one that is still busy, for which it is better to wait than to ask a slow one.
         """
-        able = list(islice((replica for replica in self._ready if replica.credits), COMPARED))
+        able = self._ready
+        if len(able) != 1 or not able[0].credits:
+            able = list(islice((replica for replica in self._ready if replica.credits), COMPARED))
         if len(able) > 1:
             done = [self._done_at(replica, now) for replica in able]
             soon = min(done)

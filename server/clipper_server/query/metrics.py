@@ -190,11 +190,10 @@ class VersionMetrics:
         self.replicas: dict[str, ReplicaMetrics] = {}
         self.calls: dict[str, CallMetrics] = {}  # by the model that it called
 
-    def took(self, seconds: float, count: int) -> None:
+    def took(self, seconds: float, count: int = 1) -> None:
         """So many inputs were answered, each so long after it came."""
-        if count:
-            self.answered += count
-            self.latency.observe(seconds, count)
+        self.answered += count
+        self.latency.observe(seconds, count)
 
 
 class _Only(Collector):

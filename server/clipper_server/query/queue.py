@@ -119,7 +119,7 @@ class ModelQueue:
 
     def put_all(self, tasks: Sequence[Task], now: float) -> None:
         """The same for several, which came together."""
-        if len(tasks) > 1 and self.ready and self._size is None:
+        if self.ready and self._size is None:
             size = sum([len(task.tensor.data) for task in tasks])
             if self.admission.all_fit(tasks, size, now):
                 self.waiting.push_all(tasks, size)
@@ -204,9 +204,9 @@ class ModelQueue:
         metrics.dispatches[reason] += 1
         metrics.batch_size.observe(len(tasks))
         metrics.cost += cost
-        # Of equally idle replicas the one that has waited longest is next.
-        self.ready.remove(replica)
-        self.ready.append(replica)
+        if len(self.ready) > 1:  # of equally idle replicas the one that has waited longest is next
+            self.ready.remove(replica)
+            self.ready.append(replica)
         if replica.concurrency == 1:
             start = now if dispatch.was_idle else max(now, replica.free_at)
             replica.free_at = start + (dispatch.predicted_s or 0.0)
@@ -272,7 +272,10 @@ class ModelQueue:
                 began_at = max(began_at, replica.replied_at)
             table.observe_overhead(max(0.0, now - began_at - dispatch.compute_s))
             replica.way.observe(table, dispatch.cost, dispatch.compute_s, objective_s)
-            self.settle_all(dispatch.tasks, outcomes)
+            if dispatch.size == 1:
+                self.settle(dispatch.tasks[0], outcomes[0])
+            else:
+                self.settle_all(dispatch.tasks, outcomes)
             self._retries.passed(dispatch)
         replica.replied_at = now
         dispatch.tasks = ()  # it lives on in traces, and they need not
@@ -303,12 +306,21 @@ class ModelQueue:
         self.pump_soon()
 
     def settle(self, task: Task, outcome: Outcome) -> None:
-        self.settle_all((task,), (outcome,))
+        """The task has its outcome, from wherever it comes. The first one counts; a late one still fills the
+        cache.
+        """
+        if task.outcome is not None:
+            return
+        if isinstance(outcome, Fault):
+            self.metrics.faults[outcome.reason] += 1
+        else:
+            self.metrics.took(self._clock() - task.entered_at)
+        waiters = task.waiters
+        self._end(task, outcome)
+        tell(waiters, 1, self)
 
     def settle_all(self, tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> None:
-        """They have their outcomes, from wherever they come; the first one counts. A late one still fills the
-        cache. Those who wait for several are told once.
-        """
+        """The same for several. Those who wait for some of them are told once."""
         metrics, now = self.metrics, self._clock()
         entered_at, answered = tasks[0].entered_at, 0  # of those just before that came at that time, ...
         waiters, count = tasks[0].waiters, 0  # ... or that these wait for
@@ -323,19 +335,22 @@ class ModelQueue:
                     metrics.took(now - entered_at, answered)
                     entered_at, answered = task.entered_at, 0
                 answered += 1
-            if task.queued:
-                self.waiting.remove(task)
-            if task.key is not None:
-                self._cache.settle(task, outcome)
             if task.waiters is not waiters:
                 told.append((waiters, count))
                 waiters, count = task.waiters, 0
             count += 1
-            task.outcome, task.tensor, task.waiters = outcome, GONE, ()
+            self._end(task, outcome)
         metrics.took(now - entered_at, answered)
         for each, times in told:
             tell(each, times, self)
         tell(waiters, count, self)
+
+    def _end(self, task: Task, outcome: Outcome) -> None:
+        if task.queued:
+            self.waiting.remove(task)
+        if task.key is not None:
+            self._cache.settle(task, outcome)
+        task.outcome, task.tensor, task.waiters = outcome, GONE, ()
 
     def abandon(self, task: Task) -> None:
         """Nobody waits for it any more, and its turn has not come."""

@@ -195,21 +195,21 @@ class Replica(asyncio.BufferedProtocol):
     def send(self, dispatch: Dispatch) -> None:
         """Spend a credit on one batch."""
         tasks = dispatch.tasks
-        body, shapes, dtypes = map(list, zip(*[task.tensor for task in tasks], strict=True))
+        body, shapes, dtypes = zip(*[task.tensor for task in tasks], strict=True)
         kinds = []
         if dtypes.count(dtypes[0]) == len(dtypes):
-            del dtypes[1:]
+            dtypes = dtypes[:1]
         else:  # one that names the parts of a set is long
             places = {dtype: i for i, dtype in enumerate(dict.fromkeys(dtypes))}
-            kinds, dtypes = [places[dtype] for dtype in dtypes], list(places)
+            kinds, dtypes = [places[dtype] for dtype in dtypes], tuple(places)
         if shapes.count(shapes[0]) == len(shapes):
-            del shapes[1:]
+            shapes = shapes[:1]
         raw = [i for i, task in enumerate(tasks) if task.raw]
         self._next_id += 1
         left_s = 0.0
         if self._queue is not None and self._queue.spec.uses:
             left_s = max(1e-6, max(task.latest for task in tasks) - dispatch.sent_at)
-        batch = wire.Batch(self._next_id, len(tasks), dtypes, shapes, raw, kinds, left_s)
+        batch = wire.Batch(self._next_id, len(tasks), list(dtypes), list(shapes), raw, kinds, left_s)
         self._write(batch, body)
         self.credits -= 1
         if not self.in_flight:

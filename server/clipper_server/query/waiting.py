@@ -29,30 +29,32 @@ class Waiting:
 
     def push(self, task: Task) -> None:
         task.queued = True
-        self._add(task.deadline, [task], task.cost, len(task.tensor.data))
+        self.count += 1
+        self.cost += task.cost
+        self.bytes += len(task.tensor.data)
+        self._cost_by_patience[task.patience] += task.cost
+        self._add(task.deadline, [task])
 
     def push_all(self, tasks: Sequence[Task], size: int) -> None:
         """They came together, cost 1 each, and have so many bytes together."""
         for task in tasks:
             task.queued = True
-        self._add(tasks[0].deadline, [*reversed(tasks)], float(len(tasks)), size)
-
-    def _add(self, deadline: float, run: list[Task], cost: float, size: int) -> None:
-        count = len(run)
-        self.count += count
-        self.cost += cost
+        self.count += len(tasks)
+        self.cost += len(tasks)
         self.bytes += size
-        self._cost_by_patience[run[0].patience] += cost
+        self._cost_by_patience[tasks[0].patience] += len(tasks)
+        self._add(tasks[0].deadline, [*reversed(tasks)])
+
+    def _add(self, deadline: float, run: list[Task]) -> None:
         if self._places > 2 * self.count + _GARBAGE:
             self._clean()
-        self._places += count
+        self._places += len(run)
         heapq.heappush(self._heap, (deadline, next(self._sequence), run))
 
     def hurry(self, task: Task, deadline: float) -> None:
         """Its deadline is earlier than it was."""
         task.deadline = deadline
-        self._places += 1
-        heapq.heappush(self._heap, (deadline, next(self._sequence), [task]))
+        self._add(deadline, [task])
 
     def head(self) -> Task | None:
         """The most urgent one."""
@@ -70,9 +72,10 @@ class Waiting:
     def take(self, cost: float, count: int, size: int) -> list[Task]:
         """Remove the most urgent ones: one at least, and as many as have this cost, number and bytes at most."""
         taken: list[Task] = []
+        heap = self._heap
         of_cost, of_size = 0.0, 0
-        while len(taken) < count and (head := self.head()) is not None:
-            run = self._heap[0][2]
+        while heap and len(taken) < count:
+            run = heap[0][2]
             before, passed = of_cost, 0
             for task in reversed(run):
                 if task.queued:
@@ -86,9 +89,12 @@ class Waiting:
                 passed += 1
                 if len(taken) == count:
                     break
-            del run[len(run) - passed :]
             self._places -= passed
-            self._cost_by_patience[head.patience] -= of_cost - before
+            self._cost_by_patience[run[0].patience] -= of_cost - before
+            if passed == len(run):
+                heapq.heappop(heap)
+            else:
+                del run[len(run) - passed :]
         self._subtract(len(taken), of_cost, of_size)
         return taken
 
