@@ -33,7 +33,7 @@ def ask(asking: Asking, cache: Cache, queue: ModelQueue, tensor: Tensor, raw: bo
 def ask_all(
     asking: Asking, cache: Cache, queue: ModelQueue, tensors: Sequence[Tensor], raw: bool, cached: bool
 ) -> list[Task]:
-    """A task for each. Where `cached`, the cache is asked and filled. Some may have their outcomes at once."""
+    """A task for each, perhaps with its outcome. Where `cached`, the cache is asked and filled."""
     at, deadline = asking.received_at, asking.deadline
     objective_s = deadline - at
     patience = patience_of(objective_s)

@@ -70,7 +70,7 @@ class Waiting:
         return None
 
     def take(self, cost: float, count: int, size: int) -> list[Task]:
-        """Remove the most urgent ones: one at least, and as many as have this cost, number and bytes at most."""
+        """Remove the most urgent ones: as many as fit into this cost, number and bytes; one at least."""
         taken: list[Task] = []
         heap = self._heap
         of_cost, of_size = 0.0, 0

@@ -40,7 +40,14 @@ def run(bench: Bench) -> Outcome:
     sums = {n: {size: medians(rounds) for size, rounds in of.items()} for n, of in found.items()}
     gains = {n: ratio(of[ROWS]["rows"], of[1]["rows"]) for n, of in sums.items()}
     table = [
-        [f"{n} x {size}", of["rows"], of["p50_ms"], of["p99_ms"], of["cpu_micros"], gains[n] if size > 1 else ""]
+        [
+            f"{n} x {size}",
+            of["rows"],
+            of["p50_ms"],
+            of["p99_ms"],
+            of["cpu_micros"],
+            gains[n] if size > 1 else "",
+        ]
         for n, sides_of in sums.items()
         for size, of in sides_of.items()
     ]
@@ -49,7 +56,10 @@ def run(bench: Bench) -> Outcome:
         f"the sums of {ROWS} rows of 10 doubles, over REST, one query frontend, one replica, no cache",
         [report.table("closed loop", titles, table)],
         [
-            *(at_least(f"{n} connections: gain of {ROWS} rows", gains[n], wanted) for n, wanted in GAINS.items()),
+            *(
+                at_least(f"{n} connections: gain of {ROWS} rows", gains[n], wanted)
+                for n, wanted in GAINS.items()
+            ),
             at_most("default answers", unwanted.total(), 0),
         ],
         {"rounds": found, "gains": gains, "defaults": unwanted},
