@@ -44,36 +44,34 @@ def ask_all(
             for tensor in tensors
         ]
         asking.awaits(new)
-        if len(new) == 1:
-            queue.put(new[0], at)
-        else:
-            queue.put_all(new, at)
+        queue.put_all(new, at)
         return new
-    metrics = queue.metrics
     found: list[Task] = []
     new = []
-    for tensor in tensors:
-        key = cache.key(queue.id, tensor, raw, queue.spec.max_cached_input)
-        looks = cached and key is not None
-        if looks:
-            metrics.lookups += 1
-            if (pending := cache.pending(key)) is not None:
-                metrics.joined += 1
+    try:
+        for tensor in tensors:
+            key = cache.key(queue.id, tensor, raw, queue.spec.max_cached_input)
+            task = Task(
+                queue, tensor, raw, at, deadline, key, "off", waiters, deadline, objective_s, patience
+            )
+            if key is None or not cached:
+                new.append(task)
+            elif (pending := cache.pending(key)) is not None:
+                queue.metrics.joined += 1
                 queue.hurry(pending, deadline)
                 asking.joins(pending)
-                found.append(pending)
-                continue
-        task = Task(queue, tensor, raw, at, deadline, key, "off", waiters, deadline, objective_s, patience)
-        found.append(task)
-        if looks:
-            if (output := cache.output(key)) is not None:
-                metrics.hits += 1
+                task = pending
+            elif (output := cache.output(key)) is not None:
+                queue.metrics.hits += 1
                 task.cache, task.outcome, task.waiters = "hit", output, ()
-                continue
-            task.cache = "miss"
-            cache.expect(key, task)
-        new.append(task)
-    if new:
-        asking.awaits(new)
-        queue.put_all(new, at)
+            else:
+                task.cache = "miss"
+                cache.expect(key, task)
+                new.append(task)
+            queue.metrics.lookups += cached and key is not None
+            found.append(task)
+    finally:  # others may wait for these by now
+        if new:
+            asking.awaits(new)
+            queue.put_all(new, at)
     return found

@@ -190,7 +190,7 @@ class VersionMetrics:
         self.replicas: dict[str, ReplicaMetrics] = {}
         self.calls: dict[str, CallMetrics] = {}  # by the model that it called
 
-    def took(self, seconds: float, count: int = 1) -> None:
+    def took(self, seconds: float, count: int) -> None:
         """So many inputs were answered, each so long after it came."""
         self.answered += count
         self.latency.observe(seconds, count)

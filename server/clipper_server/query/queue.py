@@ -119,7 +119,7 @@ class ModelQueue:
 
     def put_all(self, tasks: Sequence[Task], now: float) -> None:
         """The same for several, which came together."""
-        if self.ready and self._size is None:
+        if len(tasks) > 1 and self.ready and self._size is None:
             size = sum([len(task.tensor.data) for task in tasks])
             if self.admission.all_fit(tasks, size, now):
                 self.waiting.push_all(tasks, size)
@@ -311,11 +311,12 @@ class ModelQueue:
         """
         if task.outcome is not None:
             return
+        metrics, waiters = self.metrics, task.waiters
         if isinstance(outcome, Fault):
-            self.metrics.faults[outcome.reason] += 1
+            metrics.faults[outcome.reason] += 1
         else:
-            self.metrics.took(self._clock() - task.entered_at)
-        waiters = task.waiters
+            metrics.answered += 1
+            metrics.latency.observe(self._clock() - task.entered_at)
         self._end(task, outcome)
         tell(waiters, 1, self)
 
