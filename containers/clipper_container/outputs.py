@@ -84,7 +84,7 @@ def _numbers(outputs: Any) -> list[Buffer] | None:
     if type(outputs) not in (list, tuple) or not outputs or not {int, float}.issuperset(map(type, outputs)):
         return None
     try:
-        return _encode(outputs)[1:-1].split(b",")
+        return [*_encode(outputs)[1:-1].split(b",")]
     except (ValueError, OverflowError):  # one is too large: which one, is to be told
         return None
 

@@ -136,15 +136,16 @@ def outcomes(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> Sequ
     if len(sizes) != len(tasks) or sum(sizes) != len(body) or min(sizes, default=0) < 0:
         raise WireError("It sent a reply whose sizes do not add up.")
     ends = accumulate(sizes)
-    found: list[Outcome] = [bytes(body[end - size : end]) for end, size in zip(ends, sizes, strict=True)]
+    texts = [bytes(body[end - size : end]) for end, size in zip(ends, sizes, strict=True)]
     if tensors or faults:
-        _check_json([output for i, output in enumerate(found) if i not in tensors and i not in faults])
+        _check_json([text for i, text in enumerate(texts) if i not in tensors and i not in faults])
     else:
-        _check_json(found)
+        _check_json(texts)
+    found: list[Outcome] = [*texts]
     for i, (dtype, shape) in tensors.items():
         if not 0 <= i < len(tasks) or not tasks[i].raw:
             raise WireError("It sent a tensor for which nobody asked.")
-        found[i] = _tensor(cast(bytes, found[i]), shape, dtype)
+        found[i] = _tensor(texts[i], shape, dtype)
     for i, fault in faults.items():
         if not 0 <= i < len(tasks) or sizes[i]:
             raise WireError("It sent a reply with a fault of no output.")
@@ -152,7 +153,7 @@ def outcomes(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> Sequ
     return found
 
 
-def _check_json(outputs: Sequence[Outcome]) -> None:
+def _check_json(outputs: Sequence[bytes]) -> None:
     try:
         for output in outputs:
             _is_json(output)
