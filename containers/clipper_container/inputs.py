@@ -8,6 +8,7 @@ import math
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain, repeat
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,6 +51,18 @@ class InputType:
     expects: str
     dtype: str  # of its tensors; "" where each has its own
     encode: Callable[[Any], Tensor]  # raises ValueError where a value does not fit
+
+    def encode_all(self, values: Sequence[Any]) -> list[Tensor]:
+        """Of many values. Numbers are written in one go, and then taken apart."""
+        if self.dtype in DTYPES:
+            sizes = [len(value) for value in values]
+            whole = self.encode(list(chain.from_iterable(values)))
+            item = np.dtype(self.dtype).itemsize
+            ends = [item * end for end in accumulate(sizes)]
+            parts = [whole.data[end - item * size : end] for end, size in zip(ends, sizes, strict=True)]
+            fields = zip(parts, zip(sizes), repeat(self.dtype))
+            return list(map(tuple.__new__, repeat(Tensor), fields))
+        return [self.encode(value) for value in values]
 
 
 def _numbers(typecode: str, dtype: str, bounds: str) -> Callable[[Any], Tensor]:

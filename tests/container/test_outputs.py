@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -215,3 +216,18 @@ def test_an_output_that_raises_costs_its_own_answer() -> None:
     assert [bytes(part) for part in encoded.body] == [b"1", b"", b"", b"4"]
     assert {fault.reason for fault in encoded.faults.values()} == {"bad_output"}
     assert all(msgspec.json.encode(fault.message) for fault in encoded.faults.values())
+
+
+def test_numbers_are_written_together_as_each_by_itself() -> None:
+    for numbers in (
+        [1.5, math.nan, -math.inf, 1e300, 1e-7],
+        [1, -2, 2**63, 10**30],
+        [3],
+        (0.1, 2),
+        [True, 1],
+    ):
+        whole = encode_outputs(numbers, len(numbers), ())
+        assert isinstance(whole, Outputs)
+        parts = [encode_outputs([number, "x"], 2, ()) for number in numbers]
+        assert [whole.body[i] for i in range(len(numbers))] == [part.body[0] for part in parts]  # type: ignore
+        assert whole.sizes == list(map(len, whole.body))

@@ -177,6 +177,7 @@ def test_what_fails_while_many_inputs_are_asked_is_one_answer() -> None:
         texts = [str(i) for i in range(300)]
         tensors = [Tensor(text.encode(), (len(text),), "str") for text in texts]
         answered: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
+        application.parts.cache.resize(1 << 20)
         application.parts.cache.key = broken  # type: ignore[method-assign, assignment]
         application.ask(Request("test", tensors), answered.set_result)
         (answer,) = await answered

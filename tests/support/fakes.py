@@ -55,12 +55,12 @@ class Asker:
         self.done: asyncio.Future[Outcome] = loop.create_future()
         tensor = Tensor(name.encode(), (len(name),), "str")
         self.task = Task(queue, tensor, False, loop.time(), loop.time() + objective_s, key)
-        self.task.waiters.add(self)
+        self.task.add(self)
         loop.call_at(self.task.deadline, self.expire)
         if put:
             queue.put(self.task, loop.time())
 
-    def settled(self) -> None:
+    def settled(self, count: int = 1) -> None:
         assert self.task.outcome is not None
         assert not self.done.done(), "it was answered twice"
         self.done.set_result(self.task.outcome)

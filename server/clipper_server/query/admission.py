@@ -56,6 +56,17 @@ class Admission:
             f"{1000 * wait_s:.0f} ms, after its deadline. More replicas would help"
         )
 
+    def all_fit(self, tasks: Sequence[Task], size: int, now: float) -> bool:
+        """Whether none of these would be refused, which came together, cost 1 each, and have so many bytes
+        together. If not, each is to be looked at.
+        """
+        waiting, first = self._waiting, tasks[0]
+        if waiting.count + len(tasks) > self.most or waiting.bytes + size > MAX_WAITING_BYTES:
+            return False
+        if first.patience not in self._room and self.wait_s(first.objective_s, now) is None:
+            return True
+        return waiting.cost + len(tasks) <= self._room[first.patience]
+
     def wait_s(self, objective_s: float, now: float) -> float | None:
         """In how long a query with such an objective would be answered; None where nobody knows."""
         if not self._servers:

@@ -154,7 +154,7 @@ class Application:
 
     def broken(self) -> Answer:
         """For a query that failed by our own fault. Called where that is caught: its traceback is logged."""
-        query_id = self.parts.next_id()
+        query_id = self.parts.ids.take()
         log.exception("query %d to %s could not be answered", query_id, self.spec.name)
         self.metrics.rejected += 1
         advice = "The query frontend's log has its traceback, under this number."

@@ -1,14 +1,15 @@
-"""One input is asked of a version: the cache knows it, it is under way already, or it waits for a replica."""
+"""Inputs are asked of a version: the cache knows one, it is under way already, or it waits for a replica."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from clipper_container.inputs import Tensor
 
 from .cache import Cache
 from .queue import ModelQueue
-from .task import Task, Waiter
+from .task import Task, Waiter, patience_of
 
 
 class Asking(Waiter, Protocol):
@@ -17,36 +18,60 @@ class Asking(Waiter, Protocol):
     received_at: float
     deadline: float
 
-    def wait_for(self, task: Task) -> None: ...
+    def awaits(self, tasks: Sequence[Task]) -> None:
+        """These are new, and it waits for them."""
 
     def joins(self, task: Task) -> None:
-        """Another one has asked the same before."""
+        """Another one has asked the same before, and it is to wait for that."""
 
 
 def ask(asking: Asking, cache: Cache, queue: ModelQueue, tensor: Tensor, raw: bool, cached: bool) -> Task:
-    """Where `cached`, the cache is asked and filled. The task may have its outcome at once."""
-    received_at, deadline = asking.received_at, asking.deadline
-    key = cache.key(queue.id, tensor, raw, queue.spec.max_cached_input)
-    if key is None or not cached:
-        task = Task(queue, tensor, raw, received_at, deadline, key)
-    else:
-        queue.metrics.lookups += 1
-        pending = cache.pending(key)
-        if pending is not None:
-            queue.metrics.joined += 1
-            queue.hurry(pending, deadline)
-            asking.joins(pending)
-            asking.wait_for(pending)
-            return pending
-        task = Task(queue, tensor, raw, received_at, deadline, key)
-        output = cache.output(key)
-        if output is not None:
-            queue.metrics.hits += 1
-            task.cache = "hit"
-            task.outcome = output
-            return task
-        task.cache = "miss"
-        cache.expect(key, task)
-    asking.wait_for(task)
-    queue.put(task, received_at)
-    return task
+    """As `ask_all`, for one input."""
+    return ask_all(asking, cache, queue, (tensor,), raw, cached)[0]
+
+
+def ask_all(
+    asking: Asking, cache: Cache, queue: ModelQueue, tensors: Sequence[Tensor], raw: bool, cached: bool
+) -> list[Task]:
+    """A task for each, perhaps with its outcome. Where `cached`, the cache is asked and filled."""
+    at, deadline = asking.received_at, asking.deadline
+    objective_s = deadline - at
+    patience = patience_of(objective_s)
+    waiters = (asking,)
+    if not cache.size:
+        new = [
+            Task(queue, tensor, raw, at, deadline, None, "off", waiters, deadline, objective_s, patience)
+            for tensor in tensors
+        ]
+        asking.awaits(new)
+        queue.put_all(new, at)
+        return new
+    found: list[Task] = []
+    new = []
+    try:
+        for tensor in tensors:
+            key = cache.key(queue.id, tensor, raw, queue.spec.max_cached_input)
+            task = Task(
+                queue, tensor, raw, at, deadline, key, "off", waiters, deadline, objective_s, patience
+            )
+            if key is None or not cached:
+                new.append(task)
+            elif (pending := cache.pending(key)) is not None:
+                queue.metrics.joined += 1
+                queue.hurry(pending, deadline)
+                asking.joins(pending)
+                task = pending
+            elif (output := cache.output(key)) is not None:
+                queue.metrics.hits += 1
+                task.cache, task.outcome, task.waiters = "hit", output, ()
+            else:
+                task.cache = "miss"
+                cache.expect(key, task)
+                new.append(task)
+            queue.metrics.lookups += cached and key is not None
+            found.append(task)
+    finally:  # others may wait for these by now
+        if new:
+            asking.awaits(new)
+            queue.put_all(new, at)
+    return found

@@ -32,17 +32,17 @@ class Cache:
     def __init__(self, size: int = 0) -> None:
         self.used = 0
         self.evictions = 0
-        self._size = size
+        self.size = size
         self._outputs: OrderedDict[Key, Output] = OrderedDict()
         self._pending: dict[Key, Task] = {}
 
     def resize(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._trim()
 
     def key(self, version: tuple[str, str, int], tensor: Tensor, raw: bool, limit: int) -> Key | None:
         """The key of an input; None where the cache is off, or the input larger than `limit` bytes."""
-        if self._size == 0 or len(tensor.data) > limit:
+        if self.size == 0 or len(tensor.data) > limit:
             return None
         return Key(version, bytes(tensor.data), tensor.shape, tensor.dtype, raw)
 
@@ -76,7 +76,7 @@ class Cache:
         self._trim()
 
     def _trim(self) -> None:
-        while self.used > self._size:
+        while self.used > self.size:
             key, output = self._outputs.popitem(last=False)
             self.used -= _bytes(key, output)
             self.evictions += 1

@@ -73,14 +73,14 @@ class Call:
         if task.outcome is not None and not self.finished:
             self.settled()
 
-    def wait_for(self, task: Task) -> None:
-        self._task = task
-        task.waiters.add(self)
+    def awaits(self, tasks: Sequence[Task]) -> None:
+        (self._task,) = tasks
 
     def joins(self, task: Task) -> None:
         self._joined = True
+        task.add(self)
 
-    def settled(self) -> None:
+    def settled(self, count: int = 1) -> None:
         if not self.finished:
             assert self._task is not None
             assert self._task.outcome is not None

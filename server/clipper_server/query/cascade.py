@@ -23,7 +23,7 @@ class Waiting(Protocol):
     deadline: float
     finished: bool
 
-    def settled(self) -> None: ...
+    def settled(self, count: int = 1) -> None: ...
 
 
 class Climb:
@@ -114,13 +114,14 @@ class Climb:
         key = cache.key(queue.id, self._tensor, request.raw, queue.spec.max_cached_input)
         return request.cached and key is not None and cache.output(key) is not None
 
-    def wait_for(self, task: Task) -> None:
-        task.waiters.add(self)
+    def awaits(self, tasks: Sequence[Task]) -> None:
+        """Nothing: it always waits for the last one of its own."""
 
     def joins(self, task: Task) -> None:
         self.joined.append(task)
+        task.add(self)
 
-    def settled(self) -> None:
+    def settled(self, count: int = 1) -> None:
         if self._waits and not self._query.finished:  # else it was settled while it was asked
             self._waits = False
             if not self.go_on():
@@ -142,11 +143,12 @@ class Cascading(Query):
         self._climbs: list[Climb] = []
         super().__init__(*asked)
 
-    def _ask(self, request: Request, tensor: Tensor) -> None:
+    def _ask(self, request: Request, tensors: Sequence[Tensor]) -> None:
         assert isinstance(self._policy, Stepping)
-        climb = Climb(self, self.application.parts, self._policy, self._queues, request, tensor)
-        self._climbs.append(climb)
-        self._missing += climb.go_on()
+        for tensor in tensors:
+            climb = Climb(self, self.application.parts, self._policy, self._queues, request, tensor)
+            self._climbs.append(climb)
+            self._missing += climb.go_on()
 
     def _tasks_of(self, i: int) -> list[Task]:
         """What was asked for this input, for which nobody waits from now on."""
@@ -154,8 +156,9 @@ class Cascading(Query):
             return [Task(q, GONE, False, self.received_at, self.deadline) for q in self._queues[:1]]
         climb = self._climbs[i]
         climb.leave()
-        for task in climb.joined:
-            self.joins(task)
+        if climb.joined:
+            self._joined = self._joined or set()
+            self._joined.update(climb.joined)
         return climb.tasks
 
     def _task_at(self, i: int, place: int) -> Task | None:

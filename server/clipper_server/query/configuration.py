@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import math
 import os
@@ -31,6 +30,7 @@ from .calls import Calls
 from .cors import CORS
 from .deadlines import Deadlines
 from .feedback import Feedback
+from .ids import Ids
 from .intake.desk import Desk
 from .learned import Learned
 from .limits import DEFAULT, Limits
@@ -52,7 +52,6 @@ from .traces import Traces
 
 COMPLAIN_EVERY_S = 60.0
 log = logging.getLogger(__name__)
-_EPOCH_S = 1_767_225_600  # 2026-01-01
 
 
 class Configuration:
@@ -81,7 +80,7 @@ class Configuration:
         self.metrics = Metrics(frontend)
         self.metrics.gauges.append(_Gauges(self))
         self.cache = Cache()
-        self.traces = Traces(MAX_FRONTENDS)
+        self.traces = Traces(Ids.STEP)
         self.complaints: dict[tuple[str, str], Complaint] = {}  # which management has not heard yet
         self._complained_at: dict[tuple[str, str], float] = {}
         self._has_lapsed = False
@@ -91,9 +90,7 @@ class Configuration:
         self._began = clock()
         self.cors: CORS | None = None
         self.limits = DEFAULT
-        # The seconds since an epoch, then a counter, then the frontend in six bits: unique over restarts and
-        # frontends, up to 65,536 queries a second at each, and safe as a JavaScript number until 2094.
-        ids = itertools.count((int(time.time()) - _EPOCH_S) << 22 | int(frontend), MAX_FRONTENDS)
+        ids = Ids(int(frontend), time.time())
         self.rollouts = Rollouts(clock)
         self.learned = Learned()
         self.feedback = Feedback(self._began, self._complain_of_feedback, MAX_FRONTENDS)
@@ -103,7 +100,7 @@ class Configuration:
         self.shadows.keep = self.feedback.keep = self.records.add
         self.calls = Calls(clock, deadlines, self.cache, self.rollouts, self.queue)
         self._parts = Parts(
-            *(clock, deadlines, self.cache, self.traces, ids.__next__, Slices(loop)),
+            *(clock, deadlines, self.cache, self.traces, ids, Slices(loop)),
             *(self.rollouts, self.shadows, self.learned, self.feedback, self._complain_of_version),
         )
 

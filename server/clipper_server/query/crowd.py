@@ -29,10 +29,10 @@ class Crowd:
         self._answered = 0
         self._came: list[float] = []  # seconds after the answers
 
-    def came(self, now: float) -> None:
-        """A query came."""
-        if len(self._came) < 2 * self._answered:
-            self._came.append(now - self._answered_at)
+    def came(self, now: float, count: int = 1) -> None:
+        """So many inputs came."""
+        if (room := 2 * self._answered - len(self._came)) > 0:
+            self._came += [now - self._answered_at] * (count if count < room else room)
 
     def answered(self, now: float, count: int) -> None:
         """A batch was answered, of so many queries."""

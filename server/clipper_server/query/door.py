@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TypeVar, cast
 
 import msgspec
@@ -95,7 +96,7 @@ def _check_example(example: tuple[str, tuple[int, ...]] | bytes | None) -> None:
             raise WireError(
                 f"Its answer to the example has {len(example)} bytes; {wire.MAX_EXAMPLE} is the most."
             )
-        _check_json(example)
+        _check_json([example])
     elif example is not None:
         dtype, shape = example
         if dtype not in DTYPES and dtype not in _TEXTS:
@@ -134,18 +135,17 @@ def outcomes(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> Sequ
     sizes, tensors, faults = reply.sizes, reply.tensors, reply.faults
     if len(sizes) != len(tasks) or sum(sizes) != len(body) or min(sizes, default=0) < 0:
         raise WireError("It sent a reply whose sizes do not add up.")
-    found: list[Outcome] = []
-    start = 0
-    for i, size in enumerate(sizes):
-        output = bytes(body[start : start + size])
-        start += size
-        if i not in tensors and i not in faults:
-            _check_json(output)
-        found.append(output)
+    ends = accumulate(sizes)
+    texts = [bytes(body[end - size : end]) for end, size in zip(ends, sizes, strict=True)]
+    if tensors or faults:
+        _check_json([text for i, text in enumerate(texts) if i not in tensors and i not in faults])
+    else:
+        _check_json(texts)
+    found: list[Outcome] = [*texts]
     for i, (dtype, shape) in tensors.items():
         if not 0 <= i < len(tasks) or not tasks[i].raw:
             raise WireError("It sent a tensor for which nobody asked.")
-        found[i] = _tensor(cast(bytes, found[i]), shape, dtype)
+        found[i] = _tensor(texts[i], shape, dtype)
     for i, fault in faults.items():
         if not 0 <= i < len(tasks) or sizes[i]:
             raise WireError("It sent a reply with a fault of no output.")
@@ -153,11 +153,12 @@ def outcomes(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> Sequ
     return found
 
 
-def _check_json(output: bytes) -> None:
+def _check_json(outputs: Sequence[bytes]) -> None:
     try:
-        _is_json(output)
-        if not output.isascii():
-            output.decode()
+        for output in outputs:
+            _is_json(output)
+            if not output.isascii():
+                output.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"It sent an output that is no JSON: {error}.") from None
 

@@ -70,7 +70,9 @@ class Formation:
         Of very many with a credit, those are compared that have waited longest.
         It may be a quick one that is still busy, for which it is better to wait than to ask a slow one.
         """
-        able = list(islice((replica for replica in self._ready if replica.credits), COMPARED))
+        able = self._ready
+        if len(able) != 1 or not able[0].credits:
+            able = list(islice((replica for replica in self._ready if replica.credits), COMPARED))
         if len(able) > 1:
             done = [self._done_at(replica, now) for replica in able]
             soon = min(done)
@@ -118,17 +120,7 @@ class Formation:
 
     def take(self, limit: float) -> list[Task]:
         """The tasks of a batch of this cost at most: one at least, and the most urgent ones."""
-        batch: list[Task] = []
-        cost = 0.0
-        size = 0
-        while len(batch) < MAX_BATCH and (task := self._waiting.head()) is not None:
-            cost += task.cost
-            size += len(task.tensor.data)
-            if batch and (cost > limit or size > MAX_BATCH_BYTES):
-                break
-            self._waiting.remove(task)
-            batch.append(task)
-        return batch
+        return self._waiting.take(limit, MAX_BATCH, MAX_BATCH_BYTES)
 
     def _hold_s(self, replica: Puller, limit: float, start: float, head: Task) -> float:
         """How long after `start` it is worth waiting for those that come back with the answers."""

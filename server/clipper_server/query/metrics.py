@@ -191,6 +191,11 @@ class VersionMetrics:
         self.replicas: dict[str, ReplicaMetrics] = {}
         self.calls: dict[str, CallMetrics] = {}  # by the model that it called
 
+    def took(self, seconds: float, count: int) -> None:
+        """So many inputs were answered, each so long after it came."""
+        self.answered += count
+        self.latency.observe(seconds, count)
+
 
 class _Only(Collector):
     """A registry of one family."""

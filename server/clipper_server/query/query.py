@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
-from .asked import ask
+from .asked import ask_all
 from .cache import Cache
 from .deadlines import Deadlines
 from .feedback import Feedback
 from .feedback.collecting import Collecting
+from .ids import Ids
 from .learned import Learned
 from .metrics import ApplicationMetrics
 from .policies import Decision, Policy
@@ -24,6 +25,8 @@ from .slices import SMALL, Slices, Steps, at_once, let_go
 from .task import GONE, NOT_NEEDED, Outcome, Task
 from .traces import Chosen, Leg, Trace, Traces
 
+AT_ONCE = 64  # of many inputs, so many are a step
+
 
 class Parts(NamedTuple):
     """What the applications of one frontend share."""
@@ -32,7 +35,7 @@ class Parts(NamedTuple):
     deadlines: Deadlines
     cache: Cache
     traces: Traces
-    next_id: Callable[[], int]
+    ids: Ids
     slices: Slices
     rollouts: Rollouts
     shadows: Shadows
@@ -66,13 +69,13 @@ class Asked(Protocol):
 class Query:
     """One request on its way: what its inputs wait for, until all is there or the deadline has come.
 
-    One of many inputs is asked and answered in slices.
+    What is the same for all of its inputs is done once. One of many inputs is asked and answered in slices.
     """
 
     __slots__ = (
         *("application", "received_at", "deadline", "finished"),
         *("_protocol", "_policy", "_decision", "_queues", "_inputs"),
-        *("_tasks", "_missing", "_reply", "_joined", "_samples"),
+        *("_asked", "_missing", "_reply", "_joined", "_samples"),
     )
 
     def __init__(
@@ -95,7 +98,7 @@ class Query:
         self._decision = decision
         self._queues = queues
         self._inputs = len(request.tensors)
-        self._tasks: list[Task] = []  # for the first input one for each queue, then for the second ...
+        self._asked: list[list[Task]] = []  # of each queue: a task for each input
         self._missing = 1  # no answer before all has been asked
         self._reply = reply
         self._joined: set[Task] | None = None
@@ -103,8 +106,8 @@ class Query:
         if application.parts.shadows.by_model:
             self._samples = application.parts.shadows.sample(decision, request.tensors)
         if self._inputs <= SMALL:
-            for tensor in request.tensors:
-                self._ask(request, tensor)
+            if self._inputs:
+                self._ask(request, request.tensors)
             self._missing -= 1
             if self._missing:
                 application.parts.deadlines.watch(self)
@@ -116,33 +119,38 @@ class Query:
 
     def _ask_all(self, request: Request) -> Steps[None]:
         try:
-            for tensor in request.tensors:
+            for start in range(0, self._inputs, AT_ONCE):
                 if self.finished:  # the deadline has come, or the client has gone
                     return
-                self._ask(request, tensor)
+                self._ask(request, request.tensors[start : start + AT_ONCE])
                 yield
             self.settled()
         except Exception:
             self.finished = True
             self._give([self.application.broken()])
 
-    def _ask(self, request: Request, tensor: Tensor) -> None:
+    def _ask(self, request: Request, tensors: Sequence[Tensor]) -> None:
         cache = self.application.parts.cache
-        for queue in self._queues:
-            self._tasks.append(ask(self, cache, queue, tensor, request.raw, request.cached))
+        for place, queue in enumerate(self._queues):
+            tasks = ask_all(self, cache, queue, tensors, request.raw, request.cached)
+            if place < len(self._asked):
+                self._asked[place] += tasks
+            else:
+                self._asked.append(tasks)
 
-    def wait_for(self, task: Task) -> None:
-        if self not in task.waiters:  # as when one input is there twice
-            self._missing += 1
-            task.waiters.add(self)
+    def awaits(self, tasks: Sequence[Task]) -> None:
+        self._missing += len(tasks)
 
     def joins(self, task: Task) -> None:
         if self._joined is None:
             self._joined = set()
         self._joined.add(task)
+        if self not in task.waiters:  # as when one input is there twice
+            self._missing += 1
+            task.add(self)
 
-    def settled(self) -> None:
-        self._missing -= 1
+    def settled(self, count: int = 1) -> None:
+        self._missing -= count
         if self.finished:
             return
         if not self._missing:
@@ -152,8 +160,9 @@ class Query:
 
     def _certain(self) -> bool:
         """Whether what is missing could not change the answer. It then leaves its queues."""
-        asked_all = self._inputs == 1 and len(self._tasks) == len(self._queues)
-        return asked_all and self._policy.certain(self._decision, [task.outcome for task in self._tasks])
+        if self._inputs != 1 or len(self._asked) < len(self._queues):
+            return False
+        return self._policy.certain(self._decision, [task.outcome for (task,) in self._asked])
 
     def expire(self) -> None:
         """The deadline has come: answer with what is there."""
@@ -176,7 +185,10 @@ class Query:
         application = self.application
         try:
             now = application.parts.clock()
-            answers = [self._answer_to(0, now, decided)]
+            query_id = application.parts.ids.take()
+            answer, way = self._answer_to(0, query_id, now, decided)
+            answers = [answer]
+            self._trace(query_id, way, now)
             self._count(now)
         except Exception:  # those that wait for the same outputs have no part in it
             answers = [application.broken()]
@@ -191,11 +203,12 @@ class Query:
             self.application.parts.slices.add(work)
 
     def _answer(self) -> Steps[None]:
-        answers = []
+        answers: list[Answer] = []
         try:
             now = self.application.parts.clock()
-            for i in range(self._inputs):
-                answers.append(self._answer_to(i, now))
+            first = self.application.parts.ids.take(self._inputs)
+            for rows in self._in_steps():
+                answers += self._answers(rows, first, now)
                 yield
             self._count(self.application.parts.clock())
         except Exception:
@@ -203,15 +216,23 @@ class Query:
         self._give(answers)
         if self._samples is not None:
             self._show(answers)
-        yield from let_go(self._tasks)
+        for asked in self._asked:
+            yield from let_go(asked)
 
     def _let_go(self) -> Steps[None]:
         now = self.application.parts.clock()
-        for i in range(self._inputs):
-            tasks = self._tasks_of(i)
-            outcomes = [self._outcome(task, now) for task in tasks]
-            self._trace(self.application.parts.next_id(), tasks, outcomes, None, None, now, "cancelled")
+        first = self.application.parts.ids.take(self._inputs)
+        for rows in self._in_steps():
+            ways: list[tuple[_Way, int]] = []
+            for i in rows:
+                tasks = self._tasks_of(i)
+                outcomes = [self._outcome(task, now) for task in tasks]
+                _join(ways, (self._legs(tasks, outcomes), None, "cancelled", None))
+            self._trace_all(first + rows.start * Ids.STEP, ways, now)
             yield
+
+    def _in_steps(self) -> list[range]:
+        return [range(i, min(i + AT_ONCE, self._inputs)) for i in range(0, self._inputs, AT_ONCE)]
 
     def _count(self, now: float) -> None:
         metrics = self.application.metrics
@@ -235,24 +256,74 @@ class Query:
 
     def _task_at(self, i: int, place: int) -> Task | None:
         """What was asked of that arm for this input."""
-        at = i * len(self._queues) + place
-        return self._tasks[at] if at < len(self._tasks) else None
+        asked = self._asked[place] if place < len(self._asked) else []
+        return asked[i] if i < len(asked) else None
 
     def _tasks_of(self, i: int) -> list[Task]:
         """What was asked for this input. At the deadline perhaps nothing was, yet."""
-        if self._inputs == 1:
-            return self._tasks
-        width = len(self._queues)
-        found = self._tasks[i * width : (i + 1) * width]
-        return found or [Task(q, GONE, False, self.received_at, self.deadline) for q in self._queues]
+        if self._asked and i < len(self._asked[-1]):
+            return [asked[i] for asked in self._asked]
+        return [Task(q, GONE, False, self.received_at, self.deadline) for q in self._queues]
 
-    def _answer_to(self, i: int, now: float, decided: bool = False) -> Answer:
+    def _answers(self, rows: range, first: int, now: float) -> list[Answer]:
+        """For some of the inputs. `first` is the id of the first one of all."""
+        answers: list[Answer] = []
+        ways: list[tuple[_Way, int]] = []
+        i = rows.start
+        while i < rows.stop:
+            query_id = first + i * Ids.STEP
+            count = self._alike(i, rows.stop)
+            if count:
+                tasks = self._asked[0][i : i + count]
+                version, dispatch = self._queues[0].spec.version, tasks[0].dispatch
+                partial = dispatch is not None and dispatch.partial
+                answers += [
+                    Answer(query_id + n * Ids.STEP, task.outcome, None, version, None, None, partial)  # type: ignore[arg-type]
+                    for n, task in enumerate(tasks)
+                ]
+                ways.append(((self._legs(tasks[:1], (b"",)), None, "answered", None), count))
+                i += count
+            else:
+                answer, way = self._answer_to(i, query_id, now)
+                answers.append(answer)
+                _join(ways, way)
+                i += 1
+        self._trace_all(first + rows.start * Ids.STEP, ways, now)
+        return answers
+
+    def _alike(self, i: int, end: int) -> int:
+        """How many inputs, from this one on, went the same way to their outputs, and have these for answers.
+
+        None where more than an output is told of each.
+        """
+        decision = self._decision
+        if len(self._asked) != 1 or self._policy.choice or decision.sides or self._joined:
+            return 0
+        if self.application.collecting is not None or i >= len(self._asked[0]):
+            return 0
+        tasks = self._asked[0]
+        first = tasks[i]
+        dispatch, cache, entered_at, losses = first.dispatch, first.cache, first.entered_at, first.losses
+        for at in range(i, min(end, len(tasks))):
+            task = tasks[at]
+            outcome = task.outcome
+            if (
+                outcome is None
+                or outcome.__class__ is Fault
+                or task.dispatch is not dispatch
+                or task.cache != cache
+                or task.entered_at != entered_at
+                or task.losses != losses
+            ):
+                return at - i
+        return min(end, len(tasks)) - i
+
+    def _answer_to(self, i: int, query_id: int, now: float, decided: bool = False) -> tuple[Answer, _Way]:
         application = self.application
         decision = self._decision
         version = ""
         tasks = self._tasks_of(i)
         outcomes = [self._outcome(task, now, decided) for task in tasks]
-        query_id = application.parts.next_id()
         choice = token = None
         partial = False
         if not outcomes:
@@ -280,11 +351,12 @@ class Query:
         for task in tasks:
             if task.dispatch is not None and task.dispatch.partial:
                 partial = True
+        legs = self._legs(tasks, outcomes)
         if isinstance(outcome, Fault):
-            self._trace(query_id, tasks, outcomes, outcome, choice, now, application.refused(outcome))
-            return Answer(query_id, None, outcome, version, choice, token)
-        self._trace(query_id, tasks, outcomes, None, choice, now, "answered")
-        return Answer(query_id, outcome, None, version, choice, token, partial)
+            answer = Answer(query_id, None, outcome, version, choice, token)
+            return answer, (legs, outcome, application.refused(outcome), choice)
+        answer = Answer(query_id, outcome, None, version, choice, token, partial)
+        return answer, (legs, None, "answered", choice)
 
     def _outcome(self, task: Task, now: float, decided: bool = False) -> Outcome:
         if task.outcome is None:
@@ -299,20 +371,12 @@ class Query:
         """A tuple, as traces keep it, and the garbage collector looks through lists."""
         return tuple(arm.name for arm in self._decision.skipped) if self._decision.skipped else ()
 
-    def _trace(
-        self,
-        query_id: int,
-        tasks: list[Task],
-        outcomes: list[Outcome],
-        fault: Fault | None,
-        choice: Choice | None,
-        now: float,
-        ending: str,
-    ) -> None:
-        legs = [
+    def _legs(self, tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> list[Leg]:
+        joined = self._joined
+        return [
             Leg(
                 task.queue.name,
-                "joined" if self._joined is not None and task in self._joined else task.cache,
+                "joined" if joined is not None and task in joined else task.cache,
                 task.entered_at,
                 task.dispatch,
                 task.losses,
@@ -320,7 +384,17 @@ class Query:
             )
             for task, outcome in zip(tasks, outcomes, strict=True)
         ]
-        application = self.application
+
+    def _trace_all(self, query_id: int, ways: Sequence[tuple[_Way, int]], now: float) -> None:
+        """Of inputs with consecutive ids."""
+        for way, count in ways:
+            self._trace(query_id, way, now, count)
+            query_id += count * Ids.STEP
+
+    def _trace(self, query_id: int, way: _Way, now: float, count: int = 1) -> None:
+        """Of so many inputs that went this way, which is one trace."""
+        application, decision = self.application, self._decision
+        legs, fault, ending, choice = way
         application.parts.traces.keep(
             Trace(
                 query_id,
@@ -333,9 +407,22 @@ class Query:
                 legs[0] if len(legs) == 1 else legs,
                 fault,
                 ending,
-                None if choice is None else Chosen(self._decision.propensity, self._skipped(), *choice[1:]),
+                None if choice is None else Chosen(decision.propensity, self._skipped(), *choice[1:]),
+                count,
             )
         )
+
+
+_Way = tuple[list[Leg], Fault | None, str, Choice | None]
+"""What is traced of an input: through which versions, why it has no output, how it ended, what was chosen."""
+
+
+def _join(ways: list[tuple[_Way, int]], way: _Way) -> None:
+    """One more went this way."""
+    if ways and ways[-1][0] == way:
+        ways[-1] = way, ways[-1][1] + 1
+    else:
+        ways.append((way, 1))
 
 
 def _no_reply(_answers: list[Answer]) -> None:

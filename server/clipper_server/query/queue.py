@@ -7,7 +7,7 @@ that the backlog stays where it can be reordered. Everything runs on the event l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from clipper_container import inputs
 from clipper_container.size import compile_size
@@ -23,7 +23,7 @@ from .formation import Formation, Plan, Puller
 from .history import History
 from .metrics import VersionMetrics
 from .retries import Retries
-from .task import GONE, Dispatch, Outcome, Task
+from .task import GONE, Dispatch, Outcome, Task, Waiter, tell
 from .waiting import Waiting
 
 
@@ -117,6 +117,18 @@ class ModelQueue:
         self.crowd.came(now)
         self.pump_soon()
 
+    def put_all(self, tasks: Sequence[Task], now: float) -> None:
+        """The same for several, which came together."""
+        if len(tasks) > 1 and self.ready and self._size is None:
+            size = sum([len(task.tensor.data) for task in tasks])
+            if self.admission.all_fit(tasks, size, now):
+                self.waiting.push_all(tasks, size)
+                self.crowd.came(now, len(tasks))
+                self.pump_soon()
+                return
+        for task in tasks:
+            self.put(task, now)
+
     def hurry(self, task: Task, deadline: float) -> None:
         """One more query waits for the task, until `deadline`."""
         task.latest = max(task.latest, deadline)
@@ -138,18 +150,18 @@ class ModelQueue:
             self._timer = None
         now = self._clock()
         sent = 0
-        while self.waiting.head() is not None or self._retries:
+        while self.waiting.count or self._retries:
             replica = self._formation.next_replica(now)
             if replica is None:
                 more_at = self._claims.ask(self.ready, now)
                 if more_at is not None:
                     self._timer = self._loop.call_at(more_at, self._pump)
                 return
-            if self._retries and (self._retries.are_next or self.waiting.head() is None):
+            if self._retries and (self._retries.are_next or not self.waiting.count):
                 self._retries.are_next = False
                 if self._retry(replica, now):
                     continue
-            if self.waiting.head() is None:
+            if not self.waiting.count:
                 return
             until = self._form(replica, now)
             if until is not None:
@@ -173,7 +185,7 @@ class ModelQueue:
         self.settle(task, Fault("overload", message))
 
     def _send(self, replica: Puller, tasks: list[Task], limit: float, reason: str) -> Dispatch:
-        cost = sum(task.cost for task in tasks)
+        cost = sum([task.cost for task in tasks])
         now = self._clock()
         dispatch = Dispatch(tasks, cost, limit, reason, now)
         dispatch.replica = replica.name
@@ -181,15 +193,20 @@ class ModelQueue:
         self._claims.stop()
         dispatch.predicted_s = replica.table.mean(cost)
         metrics = self.metrics
+        entered_at, count = tasks[0].entered_at, 0
         for task in tasks:
             task.dispatch = dispatch
-            metrics.queue_delay.observe(now - task.entered_at)
+            if task.entered_at != entered_at:
+                metrics.queue_delay.observe(now - entered_at, count)
+                entered_at, count = task.entered_at, 0
+            count += 1
+        metrics.queue_delay.observe(now - entered_at, count)
         metrics.dispatches[reason] += 1
         metrics.batch_size.observe(len(tasks))
         metrics.cost += cost
-        # Of equally idle replicas the one that has waited longest is next.
-        self.ready.remove(replica)
-        self.ready.append(replica)
+        if len(self.ready) > 1:  # of equally idle replicas the one that has waited longest is next
+            self.ready.remove(replica)
+            self.ready.append(replica)
         if replica.concurrency == 1:
             start = now if dispatch.was_idle else max(now, replica.free_at)
             replica.free_at = start + (dispatch.predicted_s or 0.0)
@@ -239,7 +256,7 @@ class ModelQueue:
         else:
             running = replica.in_flight[0] if replica.in_flight else None
             replica.free_at = now + (running.predicted_s or 0.0) if running else now
-        objective_s = min(task.objective_s for task in dispatch.tasks)
+        objective_s = min([task.objective_s for task in dispatch.tasks])
         self.metrics.compute.observe(dispatch.compute_s)
         self.crowd.answered(now, dispatch.size)
         self.history.add(dispatch)
@@ -255,8 +272,10 @@ class ModelQueue:
                 began_at = max(began_at, replica.replied_at)
             table.observe_overhead(max(0.0, now - began_at - dispatch.compute_s))
             replica.way.observe(table, dispatch.cost, dispatch.compute_s, objective_s)
-            for task, outcome in zip(dispatch.tasks, outcomes, strict=True):
-                self.settle(task, outcome)
+            if dispatch.size == 1:
+                self.settle(dispatch.tasks[0], outcomes[0])
+            else:
+                self.settle_all(dispatch.tasks, outcomes)
             self._retries.passed(dispatch)
         replica.replied_at = now
         dispatch.tasks = ()  # it lives on in traces, and they need not
@@ -287,20 +306,52 @@ class ModelQueue:
         self.pump_soon()
 
     def settle(self, task: Task, outcome: Outcome) -> None:
-        """The task has its outcome, from wherever it comes. A late one still fills the cache."""
+        """The task has its outcome, from wherever it comes. The first one counts; a late one still fills the
+        cache.
+        """
         if task.outcome is not None:
             return
-        metrics = self.metrics
+        metrics, waiters = self.metrics, task.waiters
         if isinstance(outcome, Fault):
             metrics.faults[outcome.reason] += 1
         else:
             metrics.answered += 1
             metrics.latency.observe(self._clock() - task.entered_at)
+        self._end(task, outcome)
+        tell(waiters, 1, self)
+
+    def settle_all(self, tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> None:
+        """The same for several. Those who wait for some of them are told once."""
+        metrics, now = self.metrics, self._clock()
+        entered_at, answered = tasks[0].entered_at, 0  # of those just before that came at that time, ...
+        waiters, count = tasks[0].waiters, 0  # ... or that these wait for
+        told: list[tuple[Collection[Waiter], int]] = []
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            if task.outcome is not None:
+                continue
+            if isinstance(outcome, Fault):
+                metrics.faults[outcome.reason] += 1
+            else:
+                if task.entered_at != entered_at:
+                    metrics.took(now - entered_at, answered)
+                    entered_at, answered = task.entered_at, 0
+                answered += 1
+            if task.waiters is not waiters:
+                told.append((waiters, count))
+                waiters, count = task.waiters, 0
+            count += 1
+            self._end(task, outcome)
+        metrics.took(now - entered_at, answered)
+        for each, times in told:
+            tell(each, times, self)
+        tell(waiters, count, self)
+
+    def _end(self, task: Task, outcome: Outcome) -> None:
         if task.queued:
             self.waiting.remove(task)
         if task.key is not None:
             self._cache.settle(task, outcome)
-        task.finish(outcome)
+        task.outcome, task.tensor, task.waiters = outcome, GONE, ()
 
     def abandon(self, task: Task) -> None:
         """Nobody waits for it any more, and its turn has not come."""

@@ -194,24 +194,23 @@ class Replica(asyncio.BufferedProtocol):
 
     def send(self, dispatch: Dispatch) -> None:
         """Spend a credit on one batch."""
-        tensors = [task.tensor for task in dispatch.tasks]
-        dtypes = [tensor.dtype for tensor in tensors]
-        shapes = [tensor.shape for tensor in tensors]
+        tasks = dispatch.tasks
+        body, shapes, dtypes = zip(*[task.tensor for task in tasks], strict=True)
         kinds = []
         if dtypes.count(dtypes[0]) == len(dtypes):
-            del dtypes[1:]
+            dtypes = dtypes[:1]
         else:  # one that names the parts of a set is long
             places = {dtype: i for i, dtype in enumerate(dict.fromkeys(dtypes))}
-            kinds, dtypes = [places[dtype] for dtype in dtypes], list(places)
+            kinds, dtypes = [places[dtype] for dtype in dtypes], tuple(places)
         if shapes.count(shapes[0]) == len(shapes):
-            del shapes[1:]
-        raw = [i for i, task in enumerate(dispatch.tasks) if task.raw]
+            shapes = shapes[:1]
+        raw = [i for i, task in enumerate(tasks) if task.raw]
         self._next_id += 1
         left_s = 0.0
         if self._queue is not None and self._queue.spec.uses:
-            left_s = max(1e-6, max(task.latest for task in dispatch.tasks) - dispatch.sent_at)
-        batch = wire.Batch(self._next_id, len(tensors), dtypes, shapes, raw, kinds, left_s)
-        self._write(batch, [tensor.data for tensor in tensors])
+            left_s = max(1e-6, max(task.latest for task in tasks) - dispatch.sent_at)
+        batch = wire.Batch(self._next_id, len(tasks), list(dtypes), list(shapes), raw, kinds, left_s)
+        self._write(batch, body)
         self.credits -= 1
         if not self.in_flight:
             self._began_at = dispatch.sent_at

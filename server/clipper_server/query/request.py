@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
+
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
@@ -49,7 +51,7 @@ class Choice(NamedTuple):
     used: int
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """`output` is None where it is the default output; `fault` then says why.
 
     `version` is the model's that answered, or was to answer. Without a choice among models `choice` is None.

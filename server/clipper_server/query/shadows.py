@@ -215,9 +215,9 @@ class _Pending:
         self.task = task
         self.deadline = task.deadline
         self.finished = False
-        task.waiters.add(self)
+        task.add(self)
 
-    def settled(self) -> None:
+    def settled(self, count: int = 1) -> None:
         assert self.task.outcome is not None
         self._finish(self.task.outcome)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -28,8 +28,8 @@ GONE = Tensor(b"", (), "")
 
 
 class Waiter(Protocol):
-    def settled(self) -> None:
-        """A task that it waits for has its outcome."""
+    def settled(self, count: int = 1) -> None:
+        """So many of the tasks that it waits for have their outcomes."""
 
 
 class Queue(Protocol):
@@ -89,59 +89,60 @@ class Dispatch(msgspec.Struct, gc=False, eq=False):
         self.size = len(self.tasks)
 
 
-class Task:
+class Task(msgspec.Struct, eq=False):
     """`deadline` is that of the most urgent query that waits for it, `latest` that of the most patient.
 
-    `raw` asks for the output as a tensor. `key` is its place in the cache, where it has one.
+    `raw` asks for the output as a tensor. `key` is its place in the cache, where it has one. `waiters` are
+    the same object where tasks have the same ones, so that these are told once of all of them.
     """
 
-    __slots__ = (
-        *("queue", "tensor", "raw", "deadline", "latest", "objective_s", "patience", "cost", "entered_at"),
-        *("key", "cache", "waiters", "outcome", "queued", "dispatch", "losses"),
-    )
+    queue: Queue
+    tensor: Tensor
+    raw: bool
+    entered_at: float
+    deadline: float
+    key: object = None
+    cache: str = "off"  # what the cache knew: hit, miss, or nothing, as it is off for this input
+    waiters: Collection[Waiter] = ()
+    latest: float = 0.0
+    objective_s: float = 0.0
+    patience: int = -1
+    cost: float = 1.0
+    outcome: Outcome | None = None
+    queued: bool = False  # it waits for a replica
+    dispatch: Dispatch | None = None  # the last one
+    losses: int = 0  # replicas that died while they computed it
 
-    def __init__(
-        self,
-        queue: Queue,
-        tensor: Tensor,
-        raw: bool,
-        entered_at: float,
-        deadline: float,
-        key: object = None,
-    ) -> None:
-        self.queue = queue
-        self.tensor = tensor
-        self.raw = raw
-        self.entered_at = entered_at
-        self.deadline = self.latest = deadline
-        self.objective_s = deadline - entered_at
-        self.patience = patience_of(self.objective_s)
-        self.cost = 1.0
-        self.key = key
-        self.cache = "off"  # what the cache knew: hit, miss, or nothing, as it is off for this input
-        self.waiters: set[Waiter] = set()
-        self.outcome: Outcome | None = None
-        self.queued = False  # it waits for a replica
-        self.dispatch: Dispatch | None = None  # the last one
-        self.losses = 0  # replicas that died while they computed it
+    def __post_init__(self) -> None:
+        if self.patience < 0:
+            self.latest = self.deadline
+            self.objective_s = self.deadline - self.entered_at
+            self.patience = patience_of(self.objective_s)
 
-    def finish(self, outcome: Outcome) -> None:
-        """The first outcome counts. Queues call this, by `ModelQueue.settle`."""
-        if self.outcome is None:
-            self.outcome = outcome
-            self.tensor = GONE
-            waiters, self.waiters = self.waiters, set()
-            for waiter in waiters:
-                try:
-                    waiter.settled()
-                except Exception:  # whoever else waits, and the replica that answered, have no part in it
-                    log.exception("a query that waited for %s cannot take its outcome", self.queue.name)
+    def add(self, waiter: Waiter) -> None:
+        """One more waits for it."""
+        if isinstance(self.waiters, set):
+            self.waiters.add(waiter)
+        else:
+            self.waiters = {*self.waiters, waiter} if self.waiters else (waiter,)
 
     def leave(self, waiter: Waiter) -> None:
         """The query does not wait any more. Work that nobody waits for is not begun."""
-        self.waiters.discard(waiter)
+        if isinstance(self.waiters, set):
+            self.waiters.discard(waiter)
+        elif waiter in self.waiters:
+            self.waiters = ()
         if self.queued and not self.waiters:
             self.queue.abandon(self)
+
+
+def tell(waiters: Collection[Waiter], count: int, of: Queue) -> None:
+    """Those who waited for so many tasks of a queue, which have their outcomes."""
+    for waiter in waiters:
+        try:
+            waiter.settled(count)
+        except Exception:  # whoever else waits, and the replica that answered, have no part in it
+            log.exception("a query that waited for %s cannot take its outcome", of.name)
 
 
 def patience_of(objective_s: float) -> int:

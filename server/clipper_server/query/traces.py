@@ -37,7 +37,8 @@ class Chosen(msgspec.Struct, gc=False):
 
 
 class Trace(msgspec.Struct, gc=False):
-    """The way of one input. Times are in seconds, on the frontend's clock.
+    """The way of one input, or of `count` consecutive ones that went the same: the first one's id is
+    `query_id`. Times are in seconds, on the frontend's clock.
 
     `legs` is one where there is one, without a container around it, which would be the garbage collector's.
     """
@@ -53,23 +54,44 @@ class Trace(msgspec.Struct, gc=False):
     fault: Fault | None
     ending: str  # answered, default, rejected or cancelled
     chosen: Chosen | None = None
+    count: int = 1
 
 
 class Traces:
-    """The last ones, each in the place that its id gives it. Query ids grow by `step`."""
+    """Those of the last ids, each in the places that its ids give it. Query ids grow by `step`."""
 
     def __init__(self, step: int) -> None:
         self._step = step
         self._kept: list[Trace | None] = [None] * KEPT
-        self.last: Trace | None = None
+        self._last: Trace | None = None
 
     def keep(self, trace: Trace) -> None:
-        self.last = trace
-        self._kept[trace.query_id // self._step % KEPT] = trace
+        self._last = trace
+        kept = self._kept
+        first = trace.query_id // self._step % KEPT
+        if trace.count == 1:
+            kept[first] = trace
+            return
+        count = min(trace.count, KEPT)
+        before = KEPT - first
+        kept[first : first + count] = [trace] * min(count, before)
+        if count > before:
+            kept[: count - before] = [trace] * (count - before)
+
+    @property
+    def last(self) -> Trace | None:
+        last = self._last
+        return None if last is None else self.find(last.query_id + (last.count - 1) * self._step)
 
     def find(self, query_id: int) -> Trace | None:
-        trace = self._kept[query_id // self._step % KEPT]
-        return trace if trace is not None and trace.query_id == query_id else None
+        """The way of that one input."""
+        found = self._kept[query_id // self._step % KEPT]
+        if found is None:
+            return None
+        place, off = divmod(query_id - found.query_id, self._step)
+        if off or not 0 <= place < found.count:
+            return None
+        return found if found.count == 1 else msgspec.structs.replace(found, query_id=query_id, count=1)
 
 
 def describe(trace: Trace, frontend: str) -> dict[str, Any]:

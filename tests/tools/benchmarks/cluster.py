@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx2
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from clipperlab import ClipperConnection, ProcessContainerManager
@@ -42,3 +43,10 @@ def counted(conn: ClipperConnection, counter: str, by: str, **labels: str) -> Co
 def defaults(conn: ClipperConnection, application: str) -> Counter[str]:
     """Default answers so far, by reason."""
     return counted(conn, "clipper_app_default_predictions_total", "reason", application=application)
+
+
+def cpu_s(conn: ClipperConnection) -> Callable[[], float]:
+    """Seconds of a core that the query frontend has used so far."""
+    (frontend,) = conn.status()["frontends"]
+    process = psutil.Process(frontend["pid"])
+    return lambda: sum(process.cpu_times()[:2])

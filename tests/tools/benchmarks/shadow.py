@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from statistics import median
 from typing import Any
-
-import psutil
 
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
@@ -15,7 +12,7 @@ from clipperlab.load.schedule import Phase
 
 from . import report
 from .bench import Bench, Outcome, at_least, at_most, ratio
-from .cluster import cluster, predict_url
+from .cluster import cluster, cpu_s, predict_url
 from .models import sleeping
 from .offered import offer
 
@@ -65,15 +62,8 @@ def run(bench: Bench) -> Outcome:
 def _offered(bench: Bench, conn: ClipperConnection) -> dict[str, Any]:
     """The model's answers of one round, and how much of a core the frontend used."""
     seconds = bench.lasting(bench.seconds)
-    used = _used(conn)
+    used = cpu_s(conn)
     before = used()
     seen = offer(predict_url(conn, "shadow"), [INPUT], [Phase(RATE, seconds)], objective_ms=OBJECTIVE_MS)
     found: dict[str, Any] = seen["phases"][0]["by_kind"][MODEL]
     return {**found, "busy": (used() - before) / seconds}
-
-
-def _used(conn: ClipperConnection) -> Callable[[], float]:
-    """Seconds of a core that the query frontend has used so far."""
-    (frontend,) = conn.status()["frontends"]
-    process = psutil.Process(frontend["pid"])
-    return lambda: sum(process.cpu_times()[:2])

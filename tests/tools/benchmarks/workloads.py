@@ -18,6 +18,7 @@ from . import (
     protocols,
     replicas,
     rollout,
+    rows,
     shadow,
     step,
 )
@@ -25,6 +26,7 @@ from .bench import Bench, Outcome
 
 WORKLOADS: Mapping[str, Callable[[Bench], Outcome]] = {
     "noop": noop.run,
+    "rows": rows.run,
     "policies": policies.run,
     "pipelines": pipelines.run,
     "feedback": feedback.run,

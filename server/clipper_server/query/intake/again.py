@@ -64,17 +64,17 @@ class Again:
                 queue.metrics.joined += 1
                 queue.hurry(pending, self.deadline)
                 self._missing += 1
-                pending.waiters.add(self)
+                pending.add(self)
                 return pending
             task.key = key
             cache.expect(key, task)
         self._missing += 1
-        task.waiters.add(self)
+        task.add(self)
         queue.put(task, task.entered_at)
         return task
 
-    def settled(self) -> None:
-        self._missing -= 1
+    def settled(self, count: int = 1) -> None:
+        self._missing -= count
         if not self._missing and not self.finished:
             self.expire()
 

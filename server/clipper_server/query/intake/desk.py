@@ -87,7 +87,7 @@ class Desk:
         tensor = self._input(update.input)
         queues = [queue for arm in policy.arms if (queue := application.queue(arm)) is not None]
         made = Answered(
-            application.parts.next_id(),
+            application.parts.ids.take(),
             application.name,
             tuple([queue.name for queue in queues]),
             1.0,

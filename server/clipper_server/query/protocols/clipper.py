@@ -21,6 +21,7 @@ from .frames import Frames
 from .json_body import Body, mistake, unmarked
 
 _HEADERS = (JSON,)
+_PLAIN = b'{"query_id":%d,"output":%b,"default":false}'
 _BATCH, _END = b'{"batch_predictions":[', b"]}"
 _EXPECTED = (
     'Expected JSON: {"input": X} or {"input_batch": [X, ...]}, where X is %s; '
@@ -52,8 +53,8 @@ class ClipperProtocol:
                 raise BadRequest(f'Give either "input" or "input_batch". {self._expected()}')
             if is_batch:
                 self.limits.check_inputs(len(request.input_batch))
-            encode = self._type.encode
-            tensors = [encode(v) for v in request.input_batch] if is_batch else [encode(request.input)]
+            kind = self._type
+            tensors = kind.encode_all(request.input_batch) if is_batch else [kind.encode(request.input)]
         except msgspec.ValidationError as error:
             raise BadRequest(f"{error}. {self._expected()}") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -82,17 +83,26 @@ class ClipperProtocol:
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         if not request.form:
             return Response(200, _HEADERS, self._answer(answers[0]))
-        texts = b",".join([self._answer(answer) for answer in answers])
-        return Response(200, _HEADERS, b"".join((_BATCH, texts, _END)))
+        return Response(200, _HEADERS, b"".join((_BATCH, self._answers(answers), _END)))
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
         parts: list[bytes] = []
         for start in range(0, len(answers), SMALL):
-            parts.append(b",".join([self._answer(answer) for answer in answers[start : start + SMALL]]))
+            parts.append(self._answers(answers[start : start + SMALL]))
             parts.append(b",")
             yield
         parts[-1] = _END
         return Response(200, _HEADERS, _BATCH, parts)
+
+    def _answers(self, answers: Sequence[Answer]) -> bytes:
+        return b",".join(
+            [
+                _PLAIN % (answer.query_id, answer.output)
+                if answer.fault is None and answer.choice is None and not (answer.token or answer.partial)
+                else self._answer(answer)
+                for answer in answers
+            ]
+        )
 
     def _answer(self, answer: Answer) -> bytes:
         choice = b"" if answer.choice is None else _of(answer.choice)
