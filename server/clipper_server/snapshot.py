@@ -13,7 +13,7 @@ from .policies import PolicySpec, arms_of
 from .rollouts import RolloutReport, RolloutSpec
 from .shadows import ShadowSpec
 
-FORMAT = 8
+FORMAT = 9
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 MAX_DEPTH = 8  # of calls within calls
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids
@@ -67,7 +67,8 @@ class VersionSpec(msgspec.Struct, frozen=True):
     `size` is a size function (`clipper_container.size`), `max_cached_input` in bytes. A batch that runs
     for longer than `hang_after_s`, and much longer than it should, means that its replica hangs. One that
     `wakes` has no replicas only until somebody asks for it. `columns` are those of the data frames that it
-    takes, where they are known (`clipper_container.columns`). A replica works on `concurrency` batches at
+    takes, where they are known (`clipper_container.columns`), or the arrays of named inputs
+    (`clipper_container.signature`). A replica works on `concurrency` batches at
     once. It may call the models that it `uses`; where `stages` are given, it calls these in that order.
     """
 

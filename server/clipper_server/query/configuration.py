@@ -10,6 +10,8 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from clipper_container.inputs import SETS
+
 from ..snapshot import (
     MAX_FRONTENDS,
     ApplicationReport,
@@ -34,9 +36,8 @@ from .learned import Learned
 from .limits import DEFAULT, Limits
 from .metrics import ArmMetrics, Metrics
 from .protocols import Adapter
-from .protocols.clipper import ClipperProtocol, FramesOverClipper
+from .protocols.clipper import ClipperProtocol, SetsOverClipper
 from .protocols.open_inference import OpenInferenceProtocol, infer_path
-from .protocols.open_inference.frames import FramesOverOpenInference
 from .query import Parts
 from .querylog import Records
 from .queue import ModelQueue
@@ -174,9 +175,7 @@ class Configuration:
         before, self.routes = self.routes, {}
         self.desks = {}
         for name, application in self.applications.items():
-            over_clipper, open_inference = ClipperProtocol, OpenInferenceProtocol
-            if application.spec.input_type == "dataframe":
-                over_clipper, open_inference = FramesOverClipper, FramesOverOpenInference
+            over_clipper = SetsOverClipper if application.input_type.name in SETS else ClipperProtocol
             clipper = over_clipper(application, self._limits)
             for path in clipper.paths(name):
                 self.routes[path.encode()] = clipper
@@ -190,7 +189,7 @@ class Configuration:
                     or adapter.application is not application
                     or adapter.limits != self._limits
                 ):
-                    adapter = open_inference(application, version, self._limits)
+                    adapter = OpenInferenceProtocol(application, version, self._limits)
                 self.routes[url] = adapter
 
     def queue(self, model: str, version: str | None) -> ModelQueue | None:

@@ -15,11 +15,12 @@ from typing import TypeVar, cast
 import msgspec
 import numpy as np
 
-from clipper_container import wire
+from clipper_container import named, wire
 from clipper_container.credits import MAX_CONCURRENCY
 from clipper_container.errors import WireError
 from clipper_container.inputs import DTYPES, Tensor, sized_tensor
 from clipper_container.metrics import KINDS, MAX_BUCKETS, MOST
+from clipper_container.named import is_named
 from clipper_container.wire import Fault, Metric
 
 from .task import Outcome, Task
@@ -28,6 +29,7 @@ HELLO_S = 5.0
 MAX_HELLO = 4096  # bytes of it
 MAX_CREDITS = 16  # of one replica, those that are spent included; or as many as it works on at once
 MAX_DIMENSIONS = 32  # of a tensor
+MAX_SET = 1 << 16  # letters that name the parts of an output
 MAX_MEASURED = 1000  # batches of a warm-up
 MAX_BATCH_S = 1e6  # that a batch takes, and ...
 MAX_COST = 1e12  # ... what it costs: nothing is reckoned well with numbers beyond
@@ -98,7 +100,9 @@ def _check_example(example: tuple[str, tuple[int, ...]] | bytes | None) -> None:
         _check_json(example)
     elif example is not None:
         dtype, shape = example
-        if dtype not in DTYPES and dtype not in _TEXTS:
+        if is_named(dtype):
+            _check_set(dtype, shape)
+        elif dtype not in DTYPES and dtype not in _TEXTS:
             raise WireError(f"Its answer to the example is of {shown(dtype)}.")
         if len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0:
             raise WireError(f"Its answer to the example has the shape {shown(str(shape))}.")
@@ -162,7 +166,19 @@ def _check_json(output: bytes) -> None:
         raise WireError(f"It sent an output that is no JSON: {error}.") from None
 
 
+def _check_set(dtype: str, shape: tuple[int, ...], data: bytes | None = None) -> None:
+    try:
+        if len(dtype) > MAX_SET:
+            raise ValueError(f"its parts are named in {len(dtype)} letters; {MAX_SET} is the most")
+        named.check(dtype, shape, data)
+    except ValueError as error:
+        raise WireError(f"It sent named outputs that are none: {shown(str(error))}.") from None
+
+
 def _tensor(data: bytes, shape: tuple[int, ...], dtype: str) -> Tensor:
+    if is_named(dtype):
+        _check_set(dtype, shape, data)
+        return Tensor(data, shape, dtype)
     if dtype in _TEXTS and shape == (len(data),):
         return Tensor(data, shape, dtype)
     try:

@@ -1,7 +1,9 @@
 """The Open Inference Protocol, version 2, over REST, with the binary data extension.
 
 A model's name is an application's here, so that its objective, default output and policy hold; `/versions/v`
-is a version of the model that it is linked to. The first dimension of the input tensor counts the inputs.
+is a version of the model that it is linked to. The first dimension of each input tensor counts the inputs. An
+application takes one tensor, or one for each name where its inputs have names; and gives one, `output` or
+whatever the request calls it, or one for each name where its model's outputs have names.
 
 A default output is an answer like any other, marked by the header X-Default-Answer and by the parameter
 `defaults`, which has the reason for each input, by position. Where a policy has a choice, the parameters say
@@ -17,14 +19,12 @@ Outputs that JSON cannot have, FP16 and bytes that are no text, are binary even 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import Tensor, sized_tensor
+from clipper_container.inputs import Tensor
 
 from ...application import Application
 from ...limits import DEFAULT, Limits
@@ -33,13 +33,24 @@ from ...slices import Steps, at_once
 from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from ..contexts import context
 from ..json_body import Body, mistake, unmarked
-from .bodies import Form, Input, Output, OutputParameters, Parameters, decode
-from .inputs import array, binary_size, rows, strings
-from .outputs import as_json, as_tensor, as_texts, describe_output, elements, stacked, with_commas
-from .tensors import DATATYPES, NAMES, split
+from ..tensors import Tensors
+from .bodies import Form, Input, Output, OutputParameters, Parameters, Wanted, decode
+from .inputs import binary_size, whole_of
+from .outputs import (
+    OUTPUT,
+    as_json,
+    as_tensor,
+    as_texts,
+    by_name,
+    check_wanted,
+    describe_outputs,
+    elements,
+    names_of,
+    stacked,
+    with_commas,
+)
+from .tensors import DATATYPES, NAMES
 
-OUTPUT = "output"
-_TEXTS = ("bytes", "str", "json")
 _BINARY = (b"content-type", b"application/octet-stream")
 _HEADER_LENGTH = b"inference-header-content-length"
 
@@ -50,30 +61,25 @@ class OpenInferenceProtocol:
         self.max_body = limits.body
         self.limits = limits
         self._version = version
-        # Datatype and shape, as a model last answered. Until one does, those of the default output.
-        self.output = describe_output(application.default_output)
+        self._inputs = Tensors(application, limits)
+        # Datatype and shape by name, as a model last answered. Until one does, those of the default output.
+        self.outputs = describe_outputs(application.default_output)
+        self._learned: list[str] | None = None
 
     def parse(self, headers: Headers, body: Body) -> Request:
         try:
             length = _header_length(headers, len(body))
             whole = memoryview(body)
             if length == 0:
-                return self._request(headers, self._bare(whole), Form(None, OUTPUT, True), Parameters())
+                return self._request(headers, self._inputs.bare(whole), Form(None, [], True), Parameters())
             self.limits.check_json(len(body) if length is None else length)
             text = body if length is None else whole[:length]
             try:
                 asked = decode(text)
             except msgspec.DecodeError as error:
                 asked = decode(unmarked(text, error))
-            outputs = asked.outputs or [Output(OUTPUT)]
-            if len(outputs) > 1:
-                raise ValueError(f"it asks for {len(outputs)} outputs, and an application gives one tensor")
             parameters = asked.parameters or Parameters()
-            wanted = outputs[0].parameters or OutputParameters()
-            if wanted.classification is not None:
-                raise ValueError("the output parameter classification is not supported")
-            binary = parameters.binary_data_output if wanted.binary_data is None else wanted.binary_data
-            form = Form(asked.id, outputs[0].name, bool(binary))
+            form = self._form(asked.id, asked.outputs, bool(parameters.binary_data_output))
             tensors = self._tensors(asked.inputs, whole[len(body) if length is None else length :])
             return self._request(headers, tensors, form, parameters)
         except msgspec.ValidationError as error:
@@ -94,100 +100,93 @@ class OpenInferenceProtocol:
         such = context(self.application, headers, parameters.context, self._version)
         return Request("open inference", tensors, self._version, timeout, cached, True, form, whom, *such)
 
-    def _bare(self, body: memoryview) -> list[Tensor]:
-        """The body is the one input's bytes, and nothing else."""
-        kind = self.application.input_type.dtype
-        if kind in _TEXTS:
-            return [self._text(bytes(body))]
-        if not kind:
-            raise ValueError("bytes alone do not tell their shape")
-        size = np.dtype(kind).itemsize
-        return rows(sized_tensor(body, (len(body) // size,), kind), kind)
+    def _form(self, id: str | None, outputs: list[Output] | None, binary: bool) -> Form:
+        """How the answer is to be written. Raises ValueError."""
+        wanted = []
+        for output in outputs or ():
+            parameters = output.parameters or OutputParameters()
+            if parameters.classification is not None:
+                raise ValueError("the output parameter classification is not supported")
+            own = parameters.binary_data
+            wanted.append(Wanted(output.name, binary if own is None else own))
+        if len({output.name for output in wanted}) != len(wanted):
+            raise ValueError("two outputs have one name")
+        names = self._names()
+        if names is not None and wanted:
+            check_wanted(wanted, names)
+        return Form(id, wanted, binary)
+
+    def _names(self) -> list[str] | None:
+        """Those of the outputs; None where nobody knows yet, and empty where they have none."""
+        example = self.application.example(self._version)
+        return self._learned if example is None else names_of(example)
 
     def _tensors(self, inputs: list[Input], rest: memoryview) -> list[Tensor]:
         """The inputs of a request, of which `rest` is what follows its JSON."""
-        if len(inputs) != 1:
-            raise ValueError(f"it has {len(inputs)} inputs, and an application takes one tensor")
-        given = inputs[0]
-        datatype, shape = given.datatype, given.shape
-        if (size := binary_size(given)) != len(rest):
+        if len({given.name for given in inputs}) != len(inputs):
+            raise ValueError("two inputs have one name")
+        sizes = [binary_size(given) for given in inputs]
+        if (size := sum(sizes)) != len(rest):
             raise ValueError(f"{len(rest)} bytes follow the JSON, and binary_data_size is {size}")
-        kind = self.application.input_type.dtype
-        if (datatype == "BYTES") != (kind in _TEXTS):
-            raise ValueError(f"the datatype is {datatype}")
-        if shape and (len(shape) > 1 or not kind or datatype == "BYTES"):
-            self.limits.check_inputs(shape[0])
-        if datatype == "BYTES":
-            if len(shape) not in (1, 2) or shape[1:] not in ([], [1]):
-                raise ValueError(f"the shape is {shape}")
-            if given.data is None:
-                texts = list(islice(split(rest), shape[0] + 1))
-            else:
-                texts = strings(given.data, shape)
-            if len(texts) != shape[0]:
-                raise ValueError(f"shape {shape} does not have {len(texts)} elements")
-            return [self._text(text) for text in texts]
-        dtype = DATATYPES[datatype]
-        if given.data is not None:
-            rest = memoryview(array(given.data, shape, datatype).tobytes())
-        return rows(sized_tensor(rest, tuple(shape), dtype), kind)
-
-    def _text(self, text: bytes) -> Tensor:
-        kind = self.application.input_type.dtype
-        try:
-            if kind == "str":
-                text.decode()
-            elif kind == "json":
-                text = msgspec.json.encode(msgspec.json.decode(text))
-        except UnicodeDecodeError:
-            raise ValueError("an element is not UTF-8 text") from None
-        except msgspec.DecodeError as error:
-            raise ValueError(f"an element is not JSON: {error}") from None
-        return Tensor(text, (len(text),), kind)
+        found = {}
+        start = 0
+        for given, size in zip(inputs, sizes, strict=True):
+            found[given.name] = whole_of(given, rest[start : (start := start + size)])
+        return self._inputs.inputs(found, self._version)
 
     def _expected(self) -> str:
-        wants = self.described_inputs()[0]
-        return (
-            f'{self.application.spec.name} takes one input tensor, {{"name": "{wants["name"]}", "datatype": '
-            f'"{wants["datatype"]}", "shape": {wants["shape"]}, "data": [...]}}.'
-        )
+        name, wants = self.application.spec.name, self.described_inputs()
+        if self._inputs.sets is None:
+            return f"{name} takes one input tensor, {_shown(wants[0])}."
+        such = f", such as {', '.join(map(_shown, wants[:10]))}" if wants else ""
+        what = "column" if self.application.input_type.name == "dataframe" else "array"
+        return f"{name} takes one input tensor for each {what}, with n rows in each{such}."
 
     def described_inputs(self) -> list[dict[str, Any]]:
         """The application's inputs as the protocol's metadata has them."""
-        dtype = self.application.input_type.dtype
-        if dtype in _TEXTS:
-            return [{"name": "input", "datatype": "BYTES", "shape": [-1]}]
-        # Arrays of any shape and type have no datatype in the protocol: FP32 is what most models take.
-        return [{"name": "input", "datatype": NAMES.get(dtype, "FP32"), "shape": [-1, -1]}]
+        return [
+            {"name": name, "datatype": NAMES.get(dtype, "BYTES"), "shape": list(shape)}
+            for name, dtype, shape in self._inputs.described(self._version)
+        ]
 
-    def described_output(self) -> tuple[str, list[int]]:
+    def described_outputs(self) -> dict[str, tuple[str, list[int]]]:
         """As the model answered its example; without one, as it last answered, or the default output is."""
         example = self.application.example(self._version)
-        return self.output if example is None else describe_output(example)
+        return self.outputs if example is None else describe_outputs(example)
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         form: Form = request.form
         default = self.application.default_output
         outputs = [as_tensor(default if a.output is None else a.output) for a in answers]
-        tensor = self._of_none() if not outputs else stacked(outputs) or at_once(as_texts(outputs))
         defaults = {str(i): answer.fault for i, answer in enumerate(answers) if answer.fault is not None}
-        described = self._described(form, tensor, learn=bool(answers) and not defaults)
-        data = None if form.binary else elements(tensor)
-        if data is None:
-            described["parameters"] = {"binary_data_size": len(tensor.data)}
-        else:
-            described["data"] = data
+        try:
+            named, columns = self._columns(form, outputs)
+        except ValueError as error:
+            return self.refuse(400, "Request error", f"The request does not fit: {error}.")
+        described, data = [], []
+        for wanted, rows in columns:
+            tensor = self._of_none(wanted.name) if not rows else stacked(rows) or at_once(as_texts(rows))
+            about = self._described(wanted, tensor)
+            found = None if wanted.binary else elements(tensor)
+            if found is None:
+                about["parameters"] = {"binary_data_size": len(tensor.data)}
+                data.append(tensor.data)
+            else:
+                about["data"] = found
+            described.append(about)
+        if answers and not defaults:
+            self._learn(form, named, described)
         parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
         if defaults:
             parameters["defaults"] = {i: [fault.reason, fault.message] for i, fault in defaults.items()}
         parameters.update(_chosen(answers))
-        body = {**self._about(form, answers), "parameters": parameters, "outputs": [described]}
+        body = {**self._about(form, answers), "parameters": parameters, "outputs": described}
         text = msgspec.json.encode(body)
         marks = _marks({fault.reason for fault in defaults.values()})
-        if data is not None:
+        if not data:
             return Response(200, [JSON, *marks], text)
         length = _HEADER_LENGTH, b"%d" % len(text)
-        return Response(200, [_BINARY, length, *marks], b"".join((text, tensor.data)))
+        return Response(200, [_BINARY, length, *marks], b"".join((text, *data)))
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
         form: Form = request.form
@@ -201,11 +200,10 @@ class OpenInferenceProtocol:
                 reasons.add(fault.reason)
             outputs.append(default if answer.output is None else as_tensor(answer.output))
             yield
-        tensor = stacked(outputs) or (yield from as_texts(outputs))
-        described = self._described(form, tensor, learn=not defaults)
-        data = None if form.binary else (yield from as_json(tensor))
-        if data is None:
-            described["parameters"] = {"binary_data_size": len(tensor.data)}
+        try:
+            named, columns = self._columns(form, outputs)
+        except ValueError as error:
+            return self.refuse(400, "Request error", f"The request does not fit: {error}.")
         query_ids = msgspec.json.encode([answer.query_id for answer in answers])
         # In parts, which nobody joins.
         parts = [
@@ -217,24 +215,57 @@ class OpenInferenceProtocol:
             parts += [b',"defaults":{', *(yield from with_commas(defaults)), b"}"]
         if chosen := _chosen(answers):
             parts += [b",", msgspec.json.encode(chosen)[1:-1]]
-        parts += [b'},"outputs":[', msgspec.json.encode(described)[:-1]]
-        if data is not None:
-            parts += [b',"data":[', *data, b"]}]}"]
+        parts.append(b'},"outputs":[')
+        all_described, binary = [], []
+        for i, (wanted, rows) in enumerate(columns):
+            tensor = stacked(rows) or (yield from as_texts(rows))
+            described = self._described(wanted, tensor)
+            all_described.append(described)
+            data = None if wanted.binary else (yield from as_json(tensor))
+            if data is None:
+                described["parameters"] = {"binary_data_size": len(tensor.data)}
+                binary.append(bytes(tensor.data))
+            parts += [b"," if i else b"", msgspec.json.encode(described)[:-1]]
+            parts += [b"}"] if data is None else [b',"data":[', *data, b"]}"]
+        parts.append(b"]}")
+        if not defaults:
+            self._learn(form, named, all_described)
+        if not binary:
             return Response(200, [JSON, *_marks(reasons)], parts[0], parts[1:])
-        parts.append(b"}]}")
         length = _HEADER_LENGTH, b"%d" % sum(map(len, parts))
-        parts.append(bytes(tensor.data))
-        return Response(200, [_BINARY, length, *_marks(reasons)], parts[0], parts[1:])
+        return Response(200, [_BINARY, length, *_marks(reasons)], parts[0], [*parts[1:], *binary])
 
-    def _of_none(self) -> Tensor:
-        datatype, shape = self.described_output()
-        return Tensor(b"", (0, *shape[1:]), DATATYPES.get(datatype, "bytes"))
+    def _columns(self, form: Form, outputs: list[Tensor]) -> tuple[bool, list[tuple[Wanted, list[Tensor]]]]:
+        """Whether they have names; and those to be told, with all rows of each.
 
-    def _described(self, form: Form, tensor: Tensor, *, learn: bool) -> dict[str, Any]:
-        datatype = NAMES.get(tensor.dtype, "BYTES")
-        if learn:
-            self.output = datatype, [-1, *tensor.shape[1:]]
-        return {"name": form.output, "shape": tensor.shape, "datatype": datatype}
+        Raises ValueError where another one is wanted.
+        """
+        names = self._names() or []
+        found = by_name(outputs, names) if outputs else {name: [] for name in names}
+        if found:
+            check_wanted(form.outputs, list(found))
+            every = form.outputs or [Wanted(name, form.binary) for name in found]
+            return True, [(wanted, found[wanted.name]) for wanted in every]
+        if not names:
+            check_wanted(form.outputs, [])
+        wanted = form.outputs[0] if len(form.outputs) == 1 else Wanted(OUTPUT, form.binary)
+        return False, [(wanted, outputs)]
+
+    def _of_none(self, name: str) -> Tensor:
+        known = self.described_outputs()
+        datatype, shape = known[name] if name in known else next(iter(known.values()))
+        return Tensor(b"", (0, *(max(0, size) for size in shape[1:])), DATATYPES.get(datatype, "bytes"))
+
+    def _described(self, wanted: Wanted, tensor: Tensor) -> dict[str, Any]:
+        return {"name": wanted.name, "shape": tensor.shape, "datatype": NAMES.get(tensor.dtype, "BYTES")}
+
+    def _learn(self, form: Form, named: bool, described: list[dict[str, Any]]) -> None:
+        """What the outputs are like, as all of them were just answered."""
+        found = {each["name"]: (each["datatype"], [-1, *each["shape"][1:]]) for each in described}
+        if not named:
+            self._learned, self.outputs = [], {OUTPUT: next(iter(found.values()))}
+        elif not form.outputs:
+            self._learned, self.outputs = list(found), found
 
     def _about(self, form: Form, answers: Sequence[Answer]) -> dict[str, Any]:
         about = {"model_name": self.application.spec.name}
@@ -243,6 +274,14 @@ class OpenInferenceProtocol:
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         return Response(status, [JSON], msgspec.json.encode({"error": cause}))
+
+
+def _shown(wants: dict[str, Any]) -> str:
+    """A tensor, for a sentence."""
+    shape = str(wants["shape"])
+    return (
+        f'{{"name": "{wants["name"]}", "datatype": "{wants["datatype"]}", "shape": {shape}, "data": [...]}}'
+    )
 
 
 def _marks(reasons: set[str]) -> list[tuple[bytes, bytes]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -49,11 +49,18 @@ class Body(msgspec.Struct):
     outputs: list[Output] | None = None
 
 
+class Wanted(NamedTuple):
+    """An output that is to be told."""
+
+    name: str
+    binary: bool
+
+
 class Form(msgspec.Struct):
-    """How the answer is to be written."""
+    """How the answer is to be written: with these outputs; or with all, and then as `binary` says."""
 
     id: str | None
-    output: str
+    outputs: list[Wanted]
     binary: bool
 
 

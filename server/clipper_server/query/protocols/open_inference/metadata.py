@@ -13,7 +13,7 @@ import clipper_server
 
 from ...application import Application
 from .. import Adapter
-from . import OUTPUT, OpenInferenceProtocol, infer_path
+from . import OpenInferenceProtocol, infer_path
 
 
 class Served(Protocol):
@@ -69,14 +69,16 @@ def open_inference_metadata(served: Served) -> list[Route]:
             return JSONResponse({"error": str(error)}, 404)
         adapter = served.routes[infer_path(name, version).encode()]
         assert isinstance(adapter, OpenInferenceProtocol)
-        datatype, shape = adapter.described_output()
         return JSONResponse(
             {
                 "name": name,
                 "versions": served.versions_of(found),
                 "platform": "clipperlab",
                 "inputs": adapter.described_inputs(),
-                "outputs": [{"name": OUTPUT, "datatype": datatype, "shape": shape}],
+                "outputs": [
+                    {"name": output, "datatype": datatype, "shape": shape}
+                    for output, (datatype, shape) in adapter.described_outputs().items()
+                ],
             }
         )
 
