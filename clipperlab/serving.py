@@ -76,11 +76,8 @@ def serve(conn: ClipperConnection, name: str, version: object, func: Callable[..
         raise BadRequest(
             f"{name}:{version} uses models: func must be `async def func(query, models)`, which calls them."
         )
-    predict: Callable[[Any], Any]
-    if found["uses"]:
-        predict = Pipeline(func)
-    else:
-        predict = given_whole(Function(func, whole=kind in WHOLE), kind, found["columns"])
+    function = Function(func, whole=kind in WHOLE)
+    predict: Any = Pipeline(func) if found["uses"] else given_whole(function, kind, found["columns"])
     links = Links(way["frontends"], hello, found["concurrency"])
 
     def run() -> None:

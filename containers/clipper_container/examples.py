@@ -123,7 +123,8 @@ def written(value: Any) -> Any:
     array = as_array(value)
     if array.dtype.kind not in "biuf":
         return to_json("json", array if isinstance(value, np.ndarray) else value)
-    if isinstance(value, list | tuple) or (array.size <= LISTED and not np.isinf(array).any()):
+    told = array.size or array.ndim < 2  # lists of nothing do not tell their shape
+    if isinstance(value, list | tuple) or (told and array.size <= LISTED and not np.isinf(array).any()):
         return to_json("json", array)
     return to_json("json", as_described(array))
 
