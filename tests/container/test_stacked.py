@@ -93,9 +93,9 @@ def test_other_versions_arrays_are_left_out_and_other_types_changed() -> None:
 
 
 def test_without_a_signature_inputs_are_as_their_json_is() -> None:
-    given = [
-        {"a": [1, 2], "b": "x", "c": inputs.as_described(np.float32([0.5]))},
-        {"a": [1.5, None], "b": "y", "c": inputs.as_described(np.float32([1]))},
+    given: list[dict[str, Any]] = [
+        {"a": [1, 2], "b": "x", "c": inputs.as_described(np.array([0.5], np.float32))},
+        {"a": [1.5, None], "b": "y", "c": inputs.as_described(np.array([1], np.float32))},
     ]
     first, second = Stacked(list, None).groups(given)
     assert (first[1]["a"].dtype, second[1]["a"].dtype, first[1]["c"].dtype) == (
@@ -123,7 +123,8 @@ def test_arrays_of_one_shape_are_not_copied_on_their_way_in() -> None:
 def raw(outputs: Any, count: int = 2) -> list[Any]:
     found = encode_outputs(outputs, count, range(count))
     assert isinstance(found, Outputs), found
-    return [Tensor(data, *reversed(found.tensors[i])) for i, data in enumerate(found.body)]
+    forms = [found.tensors[i] for i in range(count)]
+    return [Tensor(data, shape, dtype) for data, (dtype, shape) in zip(found.body, forms, strict=True)]
 
 
 def texts(outputs: Any, count: int = 2) -> list[Any]:

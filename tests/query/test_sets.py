@@ -158,7 +158,7 @@ def test_inputs_come_in_every_form() -> None:
         ((AS_JSON[1], AS_JSON[1], b""), "two inputs have one name"),
         (
             (*AS_JSON[:4], binary("blob", "BYTES", [2, 2], 10), AS_JSON[5]),
-            "'blob' has one element an input",
+            "'blob' has one element for each input",
         ),
         ((*AS_BYTES[:-1], b"short"), "bytes follow the JSON, and binary_data_size is"),
         ((binary("text", "BYTES", [1], 5), b"\1\0\0\0\xff"), "is not UTF-8 text"),
@@ -267,10 +267,11 @@ def test_tensors_of_any_protocol_become_inputs() -> None:
 def outputs_of(outputs: Any, count: int) -> list[Tensor | bytes]:
     found = encode_outputs(outputs, count, range(count))
     assert isinstance(found, Outputs)
-    return [
-        Tensor(bytes(data), *reversed(found.tensors[i])) if i in found.tensors else bytes(data)
-        for i, data in enumerate(found.body)
-    ]
+    said: list[Tensor | bytes] = []
+    for i, data in enumerate(found.body):
+        dtype, shape = found.tensors.get(i, ("", ()))
+        said.append(Tensor(bytes(data), shape, dtype) if dtype else bytes(data))
+    return said
 
 
 NAMED = {"label": np.array([3, 4]), "scores": np.array([[0.5, 0.25], [1, 0]], "<f4"), "text": ["a", "é"]}

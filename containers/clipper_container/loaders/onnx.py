@@ -37,7 +37,8 @@ def load(parts: dict[str, bytes], input_type: str) -> Predict:
         return partial(load_function(parts["function.pickle"]), session)
     wanted = session.get_inputs()
     if input_type == "named":
-        return partial(_by_name, session, {each.name: _DTYPES.get(each.type) for each in wanted})
+        dtypes = {each.name: _DTYPES.get(each.type) for each in wanted}
+        return lambda inputs: _by_name(session, dtypes, inputs)
     if len(wanted) != 1:
         names = ", ".join(each.name for each in wanted)
         raise ArtifactError(
@@ -53,7 +54,7 @@ def load(parts: dict[str, bytes], input_type: str) -> Predict:
     return predict
 
 
-def _by_name(session: Any, dtypes: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
+def _by_name(session: Any, dtypes: dict[str, Any], inputs: dict[str, Any]) -> Any:
     """All outputs of the model, each by its name."""
     unknown = [name for name in inputs if name not in dtypes]
     if unknown:
