@@ -15,20 +15,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipper_container import inputs, wire
+from clipper_container.calls import _read
 from clipper_container.errors import BadRequest, TooLarge, WireError
 from clipper_container.inputs import Tensor, as_plain
 from clipper_container.outputs import Outputs, encode_outputs
+from clipper_container.signature import Signature
 from clipper_container.wire import Fault
-from clipper_server.policies import CascadeSpec
+from clipper_server.feedback import FeedbackSpec
+from clipper_server.management.api.shadows import written
+from clipper_server.policies import CascadeSpec, VoteSpec
 from clipper_server.query import door
 from clipper_server.query.configuration import Configuration
+from clipper_server.query.feedback.answered import Raw
+from clipper_server.query.feedback.scores import score
 from clipper_server.query.policies.cascade import Cascade
+from clipper_server.query.policies.vote import Vote
 from clipper_server.query.protocols import Adapter, Response, tensors
 from clipper_server.query.protocols.open_inference import OpenInferenceProtocol
 from clipper_server.query.protocols.open_inference.outputs import answered
 from clipper_server.query.protocols.tensors import Tensors, Whole
 from clipper_server.query.request import Answer, Request
 from clipper_server.query.slices import at_once
+from clipper_server.querylog import Pair, Said
 from clipper_server.snapshot import ApplicationSpec, RequestSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
 from tests.support.virtual_time import run
@@ -274,7 +282,8 @@ def outputs_of(outputs: Any, count: int) -> list[Tensor | bytes]:
     return said
 
 
-NAMED = {"label": np.array([3, 4]), "scores": np.array([[0.5, 0.25], [1, 0]], "<f4"), "text": ["a", "é"]}
+SCORES = np.array([[0.5, 0.25], [1, 0]], "<f4")
+NAMED = {"label": np.array([3, 4]), "scores": SCORES, "text": ["a", "é"]}
 EXAMPLE = '[["label","<i8",0],["scores","<f4",1],["text","str",1]]', (2, 1)
 LATE = Fault("deadline", "It came too late.")
 
@@ -429,6 +438,38 @@ def test_a_cascade_knows_how_sure_named_outputs_are() -> None:
     for other in ({"output": np.array([3])}, {"output": np.array([3]), "confidence": ["much"]}):
         assert not cascade.enough("m:1", *outputs_of(other, 1))
     assert len(complaints) == 2
+
+
+def test_named_outputs_are_voted_on_and_compared_with_labels() -> None:
+    three, four, again = outputs_of({"label": np.array([3, 4, 3]), "text": ["a", "b", "a"]}, 3)
+    vote = Vote(VoteSpec(["m:1", "m:2", "m:3"]))
+    decision = vote.decide(None, lambda _arm: True)
+    assert vote.combine(decision, [four, three, again]).outcome == three
+    assert vote.combine(decision, [four, three, b'{"label":3,"text":"a"}']).confidence == pytest.approx(2 / 3)
+    assert isinstance(three, Tensor)
+    raw = Raw(bytes(three.data), three.shape, three.dtype)
+    assert score(FeedbackSpec(), {"label": 3, "text": "a"}, raw) == 1.0
+    assert score(FeedbackSpec(), {"label": 4, "text": "a"}, raw) == 0.0
+
+
+def test_a_pipeline_gets_named_outputs_as_a_dictionary() -> None:
+    [output] = outputs_of({"label": np.array([3]), "scores": SCORES[:1], "text": ["a"]}, 1)
+    assert isinstance(output, Tensor)
+    called = wire.Called(1, output.dtype, output.shape, None)
+    found = _read(called, memoryview(output.data))
+    assert (found["label"], found["scores"].tolist(), found["text"]) == (3, [0.5, 0.25], "a")
+    assert type(found["label"]) is int
+
+
+def test_a_shadows_pair_shows_named_inputs_and_outputs_in_plain_values() -> None:
+    [given] = Signature({"ids": "int64[-1]", "blob": "bytes"}).of_rows([{"ids": [1], "blob": "AAE="}])
+    [output] = outputs_of({"label": np.array([3]), "scores": SCORES[:1]}, 1)
+    assert isinstance(output, Tensor)
+    said = Said(bytes(output.data), output.dtype, output.shape, len(output.data), ms=1.0)
+    pair = Pair(1, 7, 0.0, "app", "m:1", False, said, said, bytes(given.data), given.dtype, given.shape)
+    [shown] = json.loads(written([pair]))
+    assert shown["input"] == {"ids": [1], "blob": "AAE="}
+    assert shown["after"]["output"] == {"label": 3, "scores": [0.5, 0.25]}
 
 
 # Whatever comes
