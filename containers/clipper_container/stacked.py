@@ -48,47 +48,37 @@ class Stacked:
 
     def groups(self, inputs: Named | Sequence[dict[str, Any]]) -> list[Group]:
         """Raises ValueError where inputs lack arrays of the model, or have others in them."""
-        columns = self._columns(inputs)
-        places = list(range(len(inputs)))
-        ragged = [name for name, found in columns.items() if not isinstance(found, np.ndarray)]
-        if not ragged:
-            return [(places, columns)]
-        alike: dict[Any, list[int]] = {}
-        for i in places:
-            # Where nobody knows the types, there may be whole numbers in one input, and others in another.
-            alike.setdefault(
-                tuple((columns[n][i].shape, columns[n][i].dtype.str) for n in ragged), []
-            ).append(i)
-        return [
-            (
-                own,
-                {
-                    name: found[own] if isinstance(found, np.ndarray) else np.stack([found[i] for i in own])
-                    for name, found in columns.items()
-                },
-            )
-            for own in alike.values()
-        ]
-
-    def _columns(self, inputs: Named | Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """An array of all inputs for each name; a list of arrays where their shapes differ."""
         if self._kinds is None:
-            return {name: _joined([_guessed(v) for v in values]) for name, values in _guess(inputs).items()}
+            return _alike([{name: _guessed(value) for name, value in row.items()} for row in inputs])
         given = inputs.columns if isinstance(inputs, Named) else _transposed(inputs, self._kinds)
         missing = [name for name in self._kinds if name not in given]
         if missing:
             raise ValueError(
                 f"an input lacks the array {missing[0]!r}, which this version of the model takes"
             )
-        return {name: _column(name, kind, given[name]) for name, kind in self._kinds.items()}
+        columns = {name: _column(name, kind, given[name]) for name, kind in self._kinds.items()}
+        if all(isinstance(found, np.ndarray) for found in columns.values()):
+            return [(list(range(len(inputs))), columns)]
+        return _alike([{name: found[i] for name, found in columns.items()} for i in range(len(inputs))])
 
 
-def _guess(inputs: Named | Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    rows = list(inputs)
-    names = list(rows[0]) if rows else []
-    if any(row.keys() != set(names) for row in rows):
-        raise ValueError("the inputs of a batch have several names, and nothing tells which the model takes")
-    return {name: [row[name] for row in rows] for name in names}
+def _alike(rows: list[dict[str, Any]]) -> list[Group]:
+    """Those that have the same names, and of each the same shape and type."""
+    groups: dict[Any, list[int]] = {}
+    for i, row in enumerate(rows):
+        form = {
+            (name, getattr(value, "shape", ()), getattr(value, "dtype", None)) for name, value in row.items()
+        }
+        groups.setdefault(frozenset(form), []).append(i)
+    return [
+        (own, {name: _stack([rows[i][name] for i in own]) for name in rows[own[0]]})
+        for own in groups.values()
+    ]
+
+
+def _stack(values: list[Any]) -> np.ndarray[Any, Any]:
+    numbers = all(isinstance(value, np.ndarray | np.generic) for value in values)
+    return np.stack(values) if numbers else objects(values)
 
 
 def _transposed(rows: Sequence[dict[str, Any]], names: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -98,21 +88,15 @@ def _transposed(rows: Sequence[dict[str, Any]], names: Mapping[str, Any]) -> dic
 def _column(name: str, kind: Kind, values: Any) -> Any:
     if kind.base in CODES:
         dtype = np.dtype(kind.base)
-        if isinstance(values, np.ndarray):
-            arrays: Any = np.ascontiguousarray(values)
-            fits = values.ndim == len(kind.shape) + 1
-            return _as(name, arrays, dtype) if fits else _unfit(name, kind)
-        arrays = [_as(name, _guessed(value), dtype) for value in values]
-        if any(array.ndim != len(kind.shape) for array in arrays):
-            _unfit(name, kind)
-        return _joined(arrays)
+        whole = isinstance(values, np.ndarray)
+        arrays = [np.ascontiguousarray(values)] if whole else [_guessed(value) for value in values]
+        if any(array.ndim != len(kind.shape) + whole for array in arrays):
+            raise ValueError(f"the array {name!r} is to be {kind}, and has other dimensions")
+        arrays = [_as(name, array, dtype) for array in arrays]
+        return arrays[0] if whole else _joined(arrays)
     if kind.base == TEXT and kind.shape:
         return _joined([np.array(value, object) for value in values])
     return objects(values)
-
-
-def _unfit(name: str, kind: Kind) -> None:
-    raise ValueError(f"the array {name!r} is to be {kind}, and has other dimensions")
 
 
 def _as(name: str, found: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -144,10 +128,8 @@ def _guessed(value: Any) -> np.ndarray[Any, Any]:
 
 
 def _joined(arrays: list[np.ndarray[Any, Any]]) -> Any:
-    """One array of all of them, where they are alike."""
-    first = arrays[0] if arrays else np.empty(0)
-    same = all(each.shape == first.shape and each.dtype == first.dtype for each in arrays)
-    return np.stack(arrays) if same and arrays else arrays
+    """One array of all of them, where they have one shape; else as they are."""
+    return np.stack(arrays) if len({array.shape for array in arrays}) == 1 else arrays
 
 
 def objects(values: Sequence[Any]) -> np.ndarray[Any, Any]:

@@ -104,8 +104,18 @@ def test_without_a_signature_inputs_are_as_their_json_is() -> None:
         np.float32,
     )
     assert (first[0], second[0], second[1]["b"].tolist()) == ([0], [1], ["y"])
-    with pytest.raises(ValueError, match="nothing tells which the model takes"):
-        Stacked(list, None).groups([{"a": 1}, {"b": 1}])
+    assert [places for places, _ in Stacked(list, None).groups([{"a": 1}, {"b": 1}, {"a": 2}])] == [
+        [0, 2],
+        [1],
+    ]
+
+
+def test_values_of_which_nobody_told_are_pythons_own() -> None:
+    odd: list[Any] = [{"x": [[1], [1, 2]], "n": [1]}, {"x": {"y": 1}, "n": [1, 2]}]
+    first, second = Stacked(list, {"x": "any", "n": "int8[-1]"}).groups(
+        batch(odd, {"x": "any", "n": "int8[-1]"})
+    )
+    assert (first[1]["x"].tolist(), second[1]["x"].tolist()) == ([odd[0]["x"]], [odd[1]["x"]])
 
 
 def test_arrays_of_one_shape_are_not_copied_on_their_way_in() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from clipper_container import artifact
 from clipper_container.artifact import Manifest
+from clipper_container.loaders import load
 from clipperlab import BadRequest, ClipperConnection, rows
 from clipperlab.deployers.columns import has_arrays
 from clipperlab.deployers.python import deploy_python_closure
@@ -101,11 +102,9 @@ def test_a_function_is_tried_on_stacked_arrays() -> None:
 
 
 @pytest.mark.slow
-def test_a_module_and_an_onnx_model_take_tensors_by_name(tmp_path: Path) -> None:
+def test_a_module_takes_tensors_by_name() -> None:
     torch: Any = pytest.importorskip("torch")
     import cloudpickle
-
-    from clipper_container.loaders import load
 
     class Gate(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -117,11 +116,32 @@ def test_a_module_and_an_onnx_model_take_tensors_by_name(tmp_path: Path) -> None
 
     types = {"x": "float64[-1]", "mask": "bool"}
     predict = load("pytorch", {"model.pickle": cloudpickle.dumps(Gate())}, "named", types)
-    found = predict([{"x": [1.0, 2.0], "mask": True}, {"x": [3.0, 4.0], "mask": False}])
-    assert {name: array.tolist() for name, array in found.items()} == {  # type: ignore[attr-defined]
+    found: Any = predict([{"x": [1.0, 2.0], "mask": True}, {"x": [3.0, 4.0], "mask": False}])
+    assert {name: array.tolist() for name, array in found.items()} == {
         "gated": [[1, 2], [0, 0]],
         "kind": [1, 0],
     }
+
+
+def test_an_onnx_model_gets_each_array_by_name_and_tells_all_outputs() -> None:
+    onnx: Any = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    helper, FLOAT = onnx.helper, onnx.TensorProto.FLOAT
+    nodes = [helper.make_node("Add", ["a", "b"], ["sum"]), helper.make_node("Sub", ["a", "b"], ["less"])]
+    values = {
+        name: helper.make_tensor_value_info(name, FLOAT, ["n", 2]) for name in ("a", "b", "sum", "less")
+    }
+    graph = helper.make_graph(nodes, "g", [values["a"], values["b"]], [values["sum"], values["less"]])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    types = {"a": "float64[-1]", "b": "float32[-1]"}
+    predict = load("onnx", {"model.onnx": model.SerializeToString()}, "named", types)
+    found: Any = predict([{"a": [1, 2], "b": [3, 4]}, {"a": [5, 6], "b": [0, 1]}])
+    assert {name: array.tolist() for name, array in found.items()} == {
+        "sum": [[4, 6], [5, 7]],
+        "less": [[-2, -2], [5, 5]],
+    }
+    with pytest.raises(ValueError, match="has no input 'c', only a, b"):
+        load("onnx", {"model.onnx": model.SerializeToString()}, "named", {"c": "int8"})([{"c": 1}])
 
 
 def test_a_model_with_names_is_deployed_and_asked(cluster: ClipperConnection) -> None:

@@ -148,13 +148,22 @@ class Tensors:
             types = {} if fields is None else fields.types
             found = {name: _column(name, whole, types.get(name, ANY)) for name, whole in given.items()}
         else:
-            texts = [whole for whole in given.values() if whole.dtype == "bytes"]
-            cells = sum(math.prod(whole.shape) for whole in texts) + count * (len(given) - len(texts))
-            if not isinstance(fields, Signature) or texts:
-                _check_cells(cells, f"{count} inputs of {cells} values")
-            kinds = fields.kinds if isinstance(fields, Signature) else {}
-            found = {name: _array(name, whole, kinds.get(name, Kind(ANY))) for name, whole in given.items()}
+            known = fields.kinds if isinstance(fields, Signature) else {}
+            kinds = {name: known.get(name, Kind(ANY)) for name in given}
+            cells = sum(_cells(whole, kinds[name]) for name, whole in given.items())
+            _check_cells(
+                cells, f"{count} inputs with {cells} texts, or values of which nobody knows the type"
+            )
+            found = {name: _array(name, whole, kinds[name]) for name, whole in given.items()}
         return sets.of_columns(found, count, version)
+
+
+def _cells(whole: Whole, kind: Kind) -> int:
+    """How many of its values are written one by one."""
+    size, width = math.prod(whole.shape), math.prod(whole.shape[1:])
+    if whole.dtype == "bytes":
+        return size
+    return 0 if kind.base != ANY else size if width <= _LISTED else whole.shape[0]
 
 
 def _check_cells(cells: int, what: str) -> None:
@@ -185,7 +194,10 @@ def _elements(whole: Whole) -> list[bytes]:
     """Those of a tensor of texts. Raises ValueError where there are not as many as its shape says."""
     count = math.prod(whole.shape)
     data = whole.data
-    texts = list(data if isinstance(data, list) else islice(split(memoryview(data)), count + 1))  # type: ignore[arg-type]
+    if isinstance(data, bytes | memoryview):
+        texts = list(islice(split(memoryview(data)), count + 1))
+    else:
+        texts = list(data)
     if len(texts) != count:
         raise ValueError(f"shape {list(whole.shape)} does not have {len(texts)} elements")
     return texts
