@@ -343,6 +343,8 @@ def test_an_unknown_output_is_refused_with_those_there_are() -> None:
     words = "there is no output 'lable', only label, scores, text"
     with pytest.raises(BadRequest, match=words):
         told([], example=EXAMPLE, outputs=[{"name": "lable"}])
+    with pytest.raises(BadRequest, match="it asks for 2 outputs, and an application gives one tensor"):
+        told([], example=b"3", outputs=[{"name": "a"}, {"name": "b"}])
     late = told(outputs_of(NAMED, 2), outputs=[{"name": "lable"}])  # nobody knew before it was answered
     assert (late.status, words in late.body.decode()) == (400, True)
     one = told([b"3"], outputs=[{"name": "a"}, {"name": "b"}])
@@ -405,15 +407,23 @@ def test_metadata_has_an_input_and_an_output_for_each_name() -> None:
 
 
 def test_outputs_of_any_protocol_are_a_tensor_for_each_name() -> None:
-    found = answered(outputs_of(NAMED, 2), [])
+    def whole(*said: Any, **changes: Any) -> dict[str, Tensor]:
+        async def tell() -> dict[str, Tensor]:
+            application = served({"ids": "int64[-1]"}, **changes).applications["app"]
+            return answered(application, None, [Answer(1, output, None, "1") for output in said])
+
+        return run(tell())
+
+    found = whole(*outputs_of(NAMED, 2))
     assert {name: (tensor.dtype, tensor.shape) for name, tensor in found.items()} == {
         "label": ("<i8", (2,)),
         "scores": ("<f4", (2, 2)),
         "text": ("bytes", (2,)),
     }
-    assert {name: tensor.shape for name, tensor in answered([b"[1,2]", b"[3,4]"], []).items()} == {
-        "output": (2, 2)
-    }
+    assert whole(b"[1,2]", b"[3,4]")["output"].shape == (2, 2)
+    default = {"label": -1, "scores": [0, 0], "text": ""}
+    assert whole(None, default=default, example=EXAMPLE)["scores"].shape == (1, 2)
+    assert whole() == {}
 
 
 def test_clippers_protocol_tells_them_as_an_object() -> None:

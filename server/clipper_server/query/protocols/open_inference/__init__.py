@@ -111,13 +111,20 @@ class OpenInferenceProtocol:
             wanted.append(Wanted(output.name, binary if own is None else own))
         if len({output.name for output in wanted}) != len(wanted):
             raise ValueError("two outputs have one name")
-        names = self._names()
-        if names is not None and wanted:
+        if wanted and (names := self._known()) is not None:
             check_wanted(wanted, names)
         return Form(id, wanted, binary)
 
+    def _known(self) -> list[str] | None:
+        """The outputs that any version has that may answer; None where not all have told them."""
+        examples = [queue.example for queue in self.application.queues(self._version)]
+        told = [names_of(example) for example in examples if example is not None]
+        if not told or len(told) < len(examples) or (not all(told) and any(told)):
+            return None
+        return list(dict.fromkeys(name for names in told for name in names))
+
     def _names(self) -> list[str] | None:
-        """Those of the outputs; None where nobody knows yet, and empty where they have none."""
+        """Those of the outputs, as far as anybody knows; None where nobody does, and empty without names."""
         example = self.application.example(self._version)
         return self._learned if example is None else names_of(example)
 

@@ -12,6 +12,8 @@ import numpy as np
 from clipper_container.inputs import Tensor, as_plain, taken_apart
 from clipper_container.named import is_named, laid_out
 
+from ...application import Application
+from ...request import Answer
 from ...slices import SMALL, Steps, at_once
 from ...task import Output
 from .bodies import Wanted
@@ -84,14 +86,15 @@ def _parts(output: Tensor) -> dict[str, Tensor]:
     return {name: as_tensor(bytes(value)) for name, value in values.items()}
 
 
-def answered(outputs: Sequence[Output], names: Sequence[str]) -> dict[str, Tensor]:
-    """One tensor of all outputs for each name, at once; `names` are those of the model's example.
+def answered(application: Application, version: str | None, answers: Sequence[Answer]) -> dict[str, Tensor]:
+    """One tensor of all answers for each name, at once; what has no name is `OUTPUT`.
 
     Its dtype is numpy's for numbers, or "bytes", and then its elements follow one another, each after its
     length in 32 bits.
     """
-    tensors = [as_tensor(output) for output in outputs]
-    columns = by_name(tensors, names) or {OUTPUT: tensors}
+    default, example = application.default_output, application.example(version)
+    tensors = [as_tensor(default if answer.output is None else answer.output) for answer in answers]
+    columns = by_name(tensors, [] if example is None else names_of(example)) or {OUTPUT: tensors}
     return {name: stacked(rows) or at_once(as_texts(rows)) for name, rows in columns.items() if rows}
 
 
