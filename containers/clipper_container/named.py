@@ -25,6 +25,7 @@ DTYPES = {
 MAX_DIMENSIONS = 32  # numpy ends at 64, and a batch has one more
 MAX_TENSOR = 1 << 30
 MAX_PARTS = 1000
+MAX_DTYPE = 1 << 16  # letters that name the parts of an output
 _from_json = msgspec.json.Decoder().decode
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import faults, times
 from .inputs import Tensor
-from .named import MAX_PARTS, Part, dtype_of
+from .named import MAX_DIMENSIONS, MAX_DTYPE, MAX_PARTS, Part, dtype_of
 from .wire import Buffer, Fault
 
 _PLAIN = "biuf"  # numpy's kinds of numbers that JSON and tensors have
@@ -171,34 +171,37 @@ def _set(output: dict[Any, Any]) -> Tensor | None:
     parts: list[Part] = []
     tensors: list[Tensor] = []
     for name, value in output.items():
-        tensor = None if isinstance(value, dict) or not isinstance(name, str) else _tensor(value)
-        if tensor is None and (tensor := _listed_tensor(value)) is None:
+        if not isinstance(name, str) or isinstance(value, dict):
+            return None
+        tensor = _tensor(value) or _listed_tensor(value)
+        if tensor is None or len(tensor.shape) > MAX_DIMENSIONS:
             return None
         parts.append(Part(name, tensor.dtype, len(tensor.shape)))
         tensors.append(tensor)
     if not parts or len(parts) > MAX_PARTS:
         return None
+    dtype = dtype_of(parts)
     shape = tuple(size for tensor in tensors for size in tensor.shape)
     data = tensors[0].data if len(tensors) == 1 else b"".join(tensor.data for tensor in tensors)
-    return Tensor(data, shape, dtype_of(parts))
+    return Tensor(data, shape, dtype) if len(dtype) <= MAX_DTYPE else None
 
 
 def _listed_tensor(value: Any) -> Tensor | None:
     """Lists of numbers as an array, and lists or arrays of texts as JSON."""
-    if isinstance(value, list | tuple) and (found := _listed_numbers(value)) is not None:
-        return _tensor(found)
+    if not isinstance(value, list | tuple | np.ndarray):
+        return None
+    if isinstance(value, list | tuple) and (numbers := _listed_numbers(value)) is not None:
+        return _tensor(numbers)
     try:
-        found = np.asarray(value) if isinstance(value, list | tuple | np.ndarray) and len(value) else None
+        found = np.asarray(value)
     except ValueError:  # rows of several lengths
         return None
-    if (
-        found is not None
-        and found.dtype.kind in "OU"
-        and all(type(each) in (str, np.str_) for each in found.ravel())
-    ):
-        data = _encode(found.tolist())
-        return Tensor(data, (len(data),), "json")
-    return None
+    if not found.ndim or not found.size or found.dtype.kind not in "OU":
+        return None
+    if any(type(each) not in (str, np.str_) for each in found.ravel()):
+        return None
+    data = _encode(value)  # and not what numpy makes of it, which cuts zeros off
+    return Tensor(data, (len(data),), "json")
 
 
 def _listed_numbers(values: Sequence[Any]) -> np.ndarray[Any, Any] | None:

@@ -174,7 +174,21 @@ def test_named_outputs_may_be_texts_and_bytes() -> None:
     assert inputs.as_plain(tensor) == {"text": "é", "blob": "AA==", "tags": ["a", "b"], "n": 1}
 
 
-@pytest.mark.parametrize("output", [{"label": 3}, {"label": np.int64(3), "more": {"x": 1}}, {1: 2}, {}])
+@pytest.mark.parametrize(
+    "output",
+    [
+        *(
+            {"label": 3},
+            {"label": np.int64(3), "more": {"x": 1}},
+            {1: np.int64(2)},
+            {1: [2], "a": np.int64(2)},
+            {},
+        ),
+        *({"a": np.int64(1), "b": None}, {"a": np.array("x")}, {"a": np.array([None])}),
+        *({"a": np.int64(1), "b": [[1], [1, 2]]}, {"a" * 70_000: np.int64(1)}, {"a": np.zeros((1,) * 40)}),
+        {str(i): np.int64(i) for i in range(1001)},
+    ],
+)
 def test_other_dictionaries_are_json_as_ever(output: Any) -> None:
     found = encode_outputs([output], 1, (0,))
     assert isinstance(found, Outputs)

@@ -29,7 +29,6 @@ HELLO_S = 5.0
 MAX_HELLO = 4096  # bytes of it
 MAX_CREDITS = 16  # of one replica, those that are spent included; or as many as it works on at once
 MAX_DIMENSIONS = 32  # of a tensor
-MAX_SET = 1 << 16  # letters that name the parts of an output
 MAX_MEASURED = 1000  # batches of a warm-up
 MAX_BATCH_S = 1e6  # that a batch takes, and ...
 MAX_COST = 1e12  # ... what it costs: nothing is reckoned well with numbers beyond
@@ -168,8 +167,8 @@ def _check_json(output: bytes) -> None:
 
 def _check_set(dtype: str, shape: tuple[int, ...], data: bytes | None = None) -> None:
     try:
-        if len(dtype) > MAX_SET:
-            raise ValueError(f"its parts are named in {len(dtype)} letters; {MAX_SET} is the most")
+        if len(dtype) > named.MAX_DTYPE:
+            raise ValueError(f"its parts are named in {len(dtype)} letters; {named.MAX_DTYPE} is the most")
         named.check(dtype, shape, data)
     except ValueError as error:
         raise WireError(f"It sent named outputs that are none: {shown(str(error))}.") from None
