@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import numpy as np
 import pytest
 
@@ -18,7 +16,7 @@ from clipperlab.deployers.columns import has_arrays
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.deployers.sklearn import deploy_sklearn_model
 from clipperlab.workbench.typed import parse
-from tests.support.clusters import ask, constant
+from tests.support.clusters import constant
 
 EXAMPLE = {"ids": np.array([3, 7]), "scale": np.float32(0.5), "text": "x"}
 SIGNATURE = {"ids": "int64[-1]", "scale": "float32", "text": "text"}
@@ -142,36 +140,3 @@ def test_an_onnx_model_gets_each_array_by_name_and_tells_all_outputs() -> None:
     }
     with pytest.raises(ValueError, match="has no input 'c', only a, b"):
         load("onnx", {"model.onnx": model.SerializeToString()}, "named", {"c": "int8"})([{"c": 1}])
-
-
-def test_a_model_with_names_is_deployed_and_asked(cluster: ClipperConnection) -> None:
-    conn = cluster
-    conn.register_application("named", "named", {"total": -1, "first": [0], "text": ""}, 30_000_000)
-    handle = conn.deploy(scores, "named", example_input=EXAMPLE)
-    assert (handle.versions[0]["input_type"], handle.versions[0]["columns"]) == ("named", SIGNATURE)
-    conn.link_model_to_app("named", "named")
-    app = conn.application("named")
-    assert app.predict(EXAMPLE)["output"] == {"total": 5.0, "first": [3], "text": "X"}
-    ragged = [{"ids": list(range(n + 1)), "scale": 1, "text": str(n)} for n in (2, 0, 2, 1)]
-    assert [each["output"]["total"] for each in app.predict(ragged)] == [3, 0, 3, 1]
-    with pytest.raises(BadRequest, match="takes the array 'idz': 'ids' is missing, and may be meant"):
-        app.predict({"idz": [1], "scale": 1, "text": "x"})
-    url = f"http://{conn.get_query_addr()}/v2/models/named"
-    about = httpx2.get(url, trust_env=False, verify=False).json()
-    assert [
-        (each["name"], each["datatype"], each["shape"]) for each in about["inputs"] + about["outputs"]
-    ] == [
-        *(("ids", "INT64", [-1, -1]), ("scale", "FP32", [-1]), ("text", "BYTES", [-1])),
-        *(("total", "FP64", [-1]), ("first", "INT64", [-1, 1]), ("text", "BYTES", [-1])),
-    ]
-    tensors = [
-        {"name": "ids", "datatype": "INT64", "shape": [2, 1], "data": [1, 2]},
-        {"name": "scale", "datatype": "FP32", "shape": [2], "data": [1, 2]},
-        {"name": "text", "datatype": "BYTES", "shape": [2], "data": ["a", "b"]},
-    ]
-    body = json.dumps({"inputs": tensors, "outputs": [{"name": "text"}, {"name": "total"}]})
-    found = httpx2.post(f"{url}/infer", content=body, trust_env=False, verify=False).json()["outputs"]
-    assert [(each["name"], each["data"]) for each in found] == [("text", ["A", "B"]), ("total", [1.0, 4.0])]
-    answer = ask(conn, "named", {"input": {"ids": [1], "scale": 1, "text": "x"}})
-    why = str(conn.why(answer.json()["query_id"]))
-    assert "named:1" in why
