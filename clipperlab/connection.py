@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from clipper_container.counting import NEXT
+from clipper_container.inputs import SETS
 
-from .deployers.columns import is_named, selected_by_name
+from .deployers.columns import has_arrays, is_named, selected_by_name
 from .deployers.kinds import need_kind
 from .display import Displayed, Shown, workbench
 from .handles import ApplicationHandle, ModelHandle, Named
@@ -62,13 +63,16 @@ class ClipperConnection(Operations, Displayed):
 
         `version` is by default the next number, and `input_type` that of the versions before. Without any it
         is "dataframe" for a pipeline that selects columns by name, or where `example_input` is a DataFrame or
-        a Series with names, and else "doubles". `options` are those of the deployer that is found. Raises
-        BadRequest where none is, and what it raises.
+        a Series with names; "named" where it is a dictionary with an array in it; and else "doubles".
+        `options` are those of the deployer that is found. Raises BadRequest where none is, and what it
+        raises.
         """
         if input_type is None:
             before = [v["input_type"] for v in self._management.models() if v["model_name"] == name]
-            named = is_named(options.get("example_input")) or selected_by_name(model)
-            input_type = before[-1] if before else "dataframe" if named else "doubles"
+            example = options.get("example_input")
+            columns = is_named(example) or selected_by_name(model)
+            kind = "dataframe" if columns else "named" if has_arrays(example) else "doubles"
+            input_type = before[-1] if before else kind
         return need_kind(model).deploy(self, model, name, version, input_type, options)
 
     @staticmethod
@@ -95,7 +99,7 @@ class ClipperConnection(Operations, Displayed):
         where ipywidgets and anywidget are not installed.
         """
         kind = self.application(app_name).info["input_type"]
-        if rows is not None and kind == "dataframe":
+        if rows is not None and kind in SETS:
             rows = several(kind, rows)
         lens: Lens = workbench("lens").Lens(self, app_name, rows)
         lens.show(self._viewing.watch.look())

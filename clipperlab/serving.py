@@ -16,9 +16,9 @@ from typing import Any
 from clipper_container import wire
 from clipper_container.coroutines import is_async
 from clipper_container.errors import BadRequest, ClusterError
-from clipper_container.frames import Framed
 from clipper_container.inputs import WHOLE
 from clipper_container.links import Links
+from clipper_container.loaders import given_whole
 from clipper_container.loaders.pipeline import Pipeline
 from clipper_container.loaders.python import Function
 from clipper_container.replica import Replica, Warm
@@ -72,17 +72,12 @@ def serve(conn: ClipperConnection, name: str, version: object, func: Callable[..
     replica_id = f"{os.getpid()}-{next(_numbers)}"
     hello = wire.Hello(wire.WIRE_VERSION, way["token"], way["model"], way["version"], replica_id, os.getpid())
     kind = found["input_type"]
-    predict: Callable[[Any], Any] = Function(func, whole=kind in WHOLE)
-    if found["uses"]:
-        if not is_async(func):
-            raise BadRequest(
-                f"{name}:{version} uses models: func must be `async def func(query, models)`, which calls "
-                "them."
-            )
-        predict = Pipeline(func)
-    elif kind == "dataframe":
-        predict = Framed(func, found["columns"])
-
+    if found["uses"] and not is_async(func):
+        raise BadRequest(
+            f"{name}:{version} uses models: func must be `async def func(query, models)`, which calls them."
+        )
+    function = Function(func, whole=kind in WHOLE)
+    predict: Any = Pipeline(func) if found["uses"] else given_whole(function, kind, found["columns"])
     links = Links(way["frontends"], hello, found["concurrency"])
 
     def run() -> None:

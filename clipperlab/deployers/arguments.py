@@ -54,8 +54,8 @@ class _Shared(Model):
         Of the model: any string or number, or "next" for the number after the largest. A version is never
         overwritten; one that is deployed again from the very same model stays as it is.
     input_type
-        What an input is, such as "doubles", "strings", "json", "ndarray" or "dataframe", for a model that
-        takes columns by name.
+        What an input is, such as "doubles", "strings", "json" or "ndarray"; "dataframe" for a model that
+        takes columns by name, and "named" for one that takes several arrays.
     base_image
         The image that its replicas run in, where the cluster runs containers; by default the
         framework's.
@@ -73,7 +73,8 @@ class _Shared(Model):
         More of them: a list, or the path of a file as pip has it.
     example_input
         One input, with which each replica warms up before it is ready. Of data frames it tells the columns,
-        and what each holds: X.head(1).
+        and what each holds: X.head(1). Of named arrays it tells the names, types and dimensions:
+        {"ids": np.array([3, 7])}.
     size
         What an input costs, as an expression of the input `x`, such as "len(x)"; by default each
         counts as one.

@@ -43,6 +43,11 @@ def need_function_for_frames(what: str, func: object | None, takes: str, input_t
         )
 
 
+def has_arrays(example: Any) -> bool:
+    """Whether an example input is a set of named arrays."""
+    return isinstance(example, dict) and any(hasattr(each, "ndim") for each in example.values())
+
+
 def is_named(example: Any) -> bool:
     """Whether an example input is a row, or rows, of a data frame, with names for its columns."""
     names = getattr(example, "columns", None)

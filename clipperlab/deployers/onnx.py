@@ -25,7 +25,7 @@ class OnnxModel(Model):
     func
         `func(session, inputs)`, which returns a list as long as `inputs`; `session` is an
         onnxruntime.InferenceSession. By default the model's only input gets the inputs stacked, and the rows
-        of its first output are the outputs.
+        of its first output are the outputs; of named inputs each gets its array, and all outputs have names.
     """
 
     loader = "onnx"

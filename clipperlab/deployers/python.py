@@ -18,8 +18,10 @@ class Function(Model):
 
     func
         Takes a list of inputs and returns a list of the same length. Inputs of the type ndarray come as one
-        array, where their shapes agree. In the place of an output it may return an exception, which fails
-        that input alone.
+        array, where their shapes agree. Those of the type named come as one dictionary of arrays, in each a
+        row for each input; where their shapes differ, it is called once for all that are alike. In the place
+        of an output it may return an exception, which fails that input alone. A dictionary of arrays, in each
+        a row for each input, has named outputs.
     """
 
     loader = "python"

@@ -22,7 +22,8 @@ class Module(Model):
 
     func
         `func(model, inputs)`, which returns a list as long as `inputs`. Where it is None the module gets the
-        inputs stacked into one tensor, and the rows of what it returns are the outputs.
+        inputs stacked into one tensor, and the rows of what it returns are the outputs; named inputs come as
+        keyword arguments, each stacked. A dictionary of tensors has named outputs.
     pytorch_model
         A torch.nn.Module. A copy of it travels, and the original stays as it is.
     """

@@ -43,6 +43,11 @@ class Estimator(Model):
         return {"model.pickle": pickle(f"The model {kind!r}", self.sklearn_model), **function}
 
     def check(self, input_type: str) -> None:
+        if input_type == "named" and self.func is None:
+            raise BadRequest(
+                "An estimator takes one array, or a data frame. Deploy it with func(model, inputs), which "
+                "gets a dictionary of arrays; or for inputs of the type dataframe."
+            )
         names = selected_by_name(self.sklearn_model) if self.func is None else []
         if names and input_type != "dataframe":
             raise BadRequest(

@@ -11,8 +11,9 @@ from typing import Any
 
 from clipper_container import inputs as types
 from clipper_container.errors import ArtifactError, BadRequest
-from clipper_container.frames import Framed
+from clipper_container.loaders import given_whole
 
+from ..rows import one
 from .packaging import pickle_function
 
 BAD_KEY = "Invalid input type or JSON key"
@@ -36,14 +37,14 @@ def try_function(query: dict[str, Any], func: Callable[[Any], Any], input_type: 
         return BAD_KEY
     try:
         for each in batch:
-            types.example_tensor(kind, types.to_json(kind, each))
+            types.example_tensor(kind, one(kind, each))
     except BadRequest:
         return BAD_TYPE
     try:
         reloaded = pickle.loads(pickle_function(func, ("inputs",)))
     except (ArtifactError, BadRequest, pickle.PickleError, AttributeError, ImportError):
         return BAD_FUNCTION
-    outputs = Framed(reloaded, None)(batch) if kind == "dataframe" else reloaded(batch)
+    outputs = given_whole(reloaded, kind, None)(batch)
     return _awaited(outputs) if inspect.isawaitable(outputs) else outputs
 
 

@@ -53,12 +53,12 @@ class ApplicationHandle(Displayed):
         """Ask it one input: its answer, a dictionary as the endpoint gives it.
 
         An input is a list, an array, a series, a tensor, or whatever else its input type has: of dataframe a
-        series or a dictionary, a value for each column. A table, a list of those, or an
-        array or list with one dimension more than an input has, is several inputs: the list of their answers
-        comes back. Without `cache` the model computes it, also where the answer is known. `unit` is whom it
-        is for, to whom a sticky policy sticks; `context`, a text of up to 64 bytes, what a policy that learns
-        is to tell apart, or the numbers that P.LinTS weighs. Raises BadRequest where the input is not of its
-        type, TooLarge, NotFound, or ClusterError.
+        series or a dictionary, a value for each column; of named a dictionary of arrays. A table, a list of
+        those, or an array or list with one dimension more than an input has, is several inputs: the list of
+        their answers comes back. Without `cache` the model computes it, also where the answer is known.
+        `unit` is whom it is for, to whom a sticky policy sticks; `context`, a text of up to 64 bytes, what a
+        policy that learns is to tell apart, or the numbers that P.LinTS weighs. Raises BadRequest where the
+        input is not of its type, TooLarge, NotFound, or ClusterError.
         """
         if rows.is_plain(input):
             return self._ask({"input": input}, version, timeout_micros, cache, unit, context)

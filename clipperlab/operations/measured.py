@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clipper_container.errors import BadRequest
+from clipper_container.inputs import SETS
 
 from ..display.trace import Trace
 from ..rows import several
@@ -65,8 +66,8 @@ class Measured(Applications, Models):
         info = self._management.application(app_name)
         if inputs is None:
             inputs = self._example_inputs(info)
-        elif info["input_type"] == "dataframe":
-            inputs = several("dataframe", inputs)
+        elif info["input_type"] in SETS:
+            inputs = several(info["input_type"], inputs)
         return LoadRun(
             *(app_name, self._url(app_name), inputs),
             rate=rate,

@@ -19,6 +19,10 @@ def parse(text: str, input_type: str) -> Any:
         pass
     if input_type == "strings":
         return text
+    if input_type == "named":
+        raise BadRequest(
+            f'{stripped[:60]!r} is no JSON. An input names its arrays: {{"ids": [3, 7], "text": "x"}}.'
+        )
     if input_type == "dataframe":
         raise BadRequest(
             f'{stripped[:60]!r} is no JSON. A row names its columns: {{"city": "Rome", "rooms": 3}}.'

@@ -18,12 +18,12 @@ from typing import Any
 
 import msgspec
 
-from . import columns as columns_
 from . import examples, inputs
 from .errors import ArtifactError, BadRequest
+from .sets import fields_of
 from .size import compile_size
 
-FORMAT = 3
+FORMAT = 4
 MAX_MANIFEST = 8 << 20  # an example input may be a picture; whoever reads it has other things to do
 IN_THE_IMAGE = "image"
 """The loader of an artifact that holds no model: the container image does."""
@@ -38,7 +38,7 @@ class Manifest(msgspec.Struct, frozen=True):
     those that were installed there, `requirements` those that have to be installed for it besides.
     `example_input` is in the input type's JSON form. `size` is a size function (see `size`); without one
     each input counts as one. `columns` are those of a data frame, in the model's order, with what each holds
-    (see `columns`).
+    (see `columns`); or the arrays of named inputs (see `signature`).
     """
 
     format: int
@@ -54,13 +54,14 @@ class Manifest(msgspec.Struct, frozen=True):
 
     def example_tensor(self) -> inputs.Tensor:
         """The example input as it would come over the wire. Raises BadRequest where it is not of the type."""
-        if self.columns is None:
+        fields = fields_of(self.input_type, self.columns)
+        if fields is None:
             return inputs.example_tensor(self.input_type, self.example_input)
         try:
-            return columns_.Columns(self.columns).of_rows([self.example_input])[0]
+            return fields.of_rows([self.example_input])[0]
         except ValueError as error:
             raise BadRequest(
-                f"The example input does not fit: {error}. It should be {columns_.words(self.columns)}."
+                f"The example input does not fit: {error}. It should be {fields.words()}."
             ) from None
 
 
@@ -79,7 +80,7 @@ def pack(
 
     `names` are those of a data frame's columns, in the model's order, where it knows them.
     Raises BadRequest where the input type is unknown, the example input is not of it, the size is no size
-    function, or nothing tells the columns of a data frame.
+    function, or nothing tells the columns of a data frame, or the arrays of named inputs.
     """
     input_type = inputs.canonical(input_type)
     if size is not None:
@@ -92,6 +93,14 @@ def pack(
             raise BadRequest(
                 "Nothing tells the columns of the data frames that the model takes. Give example_input=, a "
                 "DataFrame with a row, such as the first of those that it was fitted on: X.head(1)."
+            )
+    elif input_type == "named":
+        if example_input is not None:
+            columns, example = examples.of_arrays(example_input)
+        elif loader != IN_THE_IMAGE and loader != "pipeline":
+            raise BadRequest(
+                "Nothing tells the arrays that the model takes. Give example_input=, a dictionary of one "
+                "input's arrays, without the batch's dimension: {'ids': np.array([3, 7])}."
             )
     elif example_input is not None:
         example = inputs.to_json(input_type, example_input)

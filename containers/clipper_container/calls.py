@@ -13,8 +13,8 @@ import numpy as np
 
 from . import wire
 from .errors import CallFailed
-from .inputs import Tensor, array_tensor
-from .named import TEXTS
+from .inputs import Tensor, array_tensor, decode
+from .named import TEXTS, is_named
 from .plain import as_json, is_text
 from .wire import Buffer
 
@@ -175,10 +175,19 @@ def _written(model: str, value: Any) -> Tensor:
 def _read(message: wire.Called, body: memoryview) -> Any:
     if not message.dtype:
         return msgspec.json.decode(body)
+    if is_named(message.dtype):
+        return _plainly(decode(1, [message.dtype], [message.shape], body)[0])
     if message.dtype in TEXTS:
         return bytes(body) if message.dtype == "bytes" else str(body, "utf-8")
     found = np.frombuffer(body, message.dtype).reshape(message.shape)
     return found.item() if not message.shape else found
+
+
+def _plainly(found: dict[str, Any]) -> dict[str, Any]:
+    """Named outputs: single numbers as Python's own."""
+    return {
+        name: value.item() if getattr(value, "shape", None) == () else value for name, value in found.items()
+    }
 
 
 def _gone(model: str) -> CallFailed:

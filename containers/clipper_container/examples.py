@@ -1,4 +1,4 @@
-"""What an example input tells of the columns of data frames."""
+"""What an example input tells of the columns of data frames, and of the arrays of a signature."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .columns import ANY, CODES, MOST, PLAIN, TEXT, check
+from . import signature
+from .columns import PLAIN, check
 from .errors import BadRequest
+from .fields import ANY, CODES, MOST, TEXT
+from .inputs import as_described, to_json
+from .signature import BYTES, Kind
+
+LISTED = 64  # numbers of an array that people may want to read
 
 
 def of_model(
@@ -59,6 +65,68 @@ def described(example: Any) -> tuple[dict[str, str], dict[str, Any]]:
             raise BadRequest(f"A column has the name {name!r}, and names are texts. Rename the columns.")
     check(columns)
     return columns, {name: _value(value) for name, value in row.items()}
+
+
+def of_arrays(example: Any) -> tuple[dict[str, str], dict[str, Any]]:
+    """The signature that an example input tells, and the example as JSON has it.
+
+    It is a dictionary of arrays, lists, numbers, texts or bytes. Each keeps its type and its number of
+    dimensions, which may be of any size. Raises BadRequest.
+    """
+    if not isinstance(example, dict):
+        raise BadRequest(
+            f"The example input is a {type(example).__name__}, and inputs are named arrays. Give a "
+            "dictionary of one input's, without the batch's dimension: {'ids': np.array([3, 7])}."
+        )
+    types: dict[str, str] = {}
+    found: dict[str, Any] = {}
+    for name, value in example.items():
+        if not isinstance(name, str):
+            raise BadRequest(f"An array has the name {name!r}, and names are texts. Rename the arrays.")
+        types[name], found[name] = _array(name, value)
+    signature.check(types)
+    return types, found
+
+
+def _array(name: str, value: Any) -> tuple[str, Any]:
+    if isinstance(value, bytes | bytearray):
+        return BYTES, to_json("bytes", value)
+    array = as_array(value)
+    free = (-1,) * array.ndim
+    if array.dtype.kind in "biuf" and array.dtype.itemsize <= 8:
+        return str(Kind(array.dtype.newbyteorder("=").name, free)), written(value)
+    if array.dtype.kind in "OU" and all(isinstance(each, str) for each in array.ravel()):
+        return str(Kind(TEXT, free)), array.tolist()
+    return ANY, to_json("json", value)
+
+
+def as_array(value: Any) -> np.ndarray[Any, Any]:
+    """Of a tensor, a series, a list, or a single value. What is none is an object."""
+    if hasattr(value, "detach"):  # a tensor of torch
+        value = value.detach().cpu().numpy()
+    elif hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    try:
+        return np.asarray(value)
+    except ValueError:  # rows of several lengths
+        found = np.empty((), object)
+        found[()] = value
+        return found
+
+
+def written(value: Any) -> Any:
+    """A named array as JSON has it: as people read it where it is small, else as its bytes."""
+    if isinstance(value, str | int | float | None):
+        return to_json("json", value)
+    if isinstance(value, bytes | bytearray):
+        return to_json("bytes", value)
+    array = as_array(value)
+    if array.dtype.kind not in "biuf":
+        return to_json("json", array if isinstance(value, np.ndarray) else value)
+    told = array.size or array.ndim < 2  # lists of nothing do not tell their shape
+    if isinstance(value, list | tuple) or (told and array.size <= LISTED and not np.isinf(array).any()):
+        return to_json("json", array)
+    return to_json("json", as_described(array))
 
 
 def _type_of(series: Any) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .columns import ANY, TEXT
 from .coroutines import is_async
 from .errors import ArtifactError
+from .fields import ANY, TEXT
 from .named import Named
 
 

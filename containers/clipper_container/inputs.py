@@ -16,18 +16,15 @@ import numpy as np
 
 from . import named
 from .errors import BadRequest
+from .named import DTYPES as DTYPES
+from .named import MAX_DIMENSIONS as MAX_DIMENSIONS
+from .named import MAX_TENSOR as MAX_TENSOR
 from .named import TEXTS
 from .plain import as_json
 
-# The types of numbers that a tensor may hold: numpy's names, little-endian.
-DTYPES = {
-    np.dtype(name).str.replace("=", "<")
-    for name in ("?", "u1", "<u2", "<u4", "<u8", "i1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8")
-}
-# ... and by all the names that a client may give them, such as "float32", "f4" and "<f4".
+# The types of numbers that a tensor may hold, by all the names that a client may give them, such as
+# "float32", "f4" and "<f4".
 _NAMED = {name: code for code in DTYPES for name in (code, code[1:], np.dtype(code).name)}
-MAX_DIMENSIONS = 32  # numpy ends at 64, and a batch has one more
-MAX_TENSOR = 1 << 30
 _EXACT = 1 << 53  # up to here floats have all whole numbers
 
 
@@ -81,11 +78,12 @@ def _numbers(typecode: str, dtype: str, bounds: str) -> Callable[[Any], Tensor]:
 
 
 def _base64(value: str) -> Tensor:
-    data = _from_base64(value)
+    data = from_base64(value)
     return Tensor(data, (len(data),), "bytes")
 
 
-def _from_base64(value: str) -> bytes:
+def from_base64(value: str) -> bytes:
+    """Raises ValueError, or TypeError for what is no text."""
     try:
         return base64.b64decode(value, validate=True)
     except binascii.Error as error:
@@ -104,15 +102,15 @@ def _json(value: Any) -> Tensor:
 
 
 def _record(value: Any) -> Tensor:
-    """A row whose columns nobody knows. `columns.Columns` writes those that are known."""
+    """A set whose names nobody knows. Those that are known are written by `sets.fields_of`."""
     if not isinstance(value, dict):
-        raise ValueError("it is not an object that names its columns")
+        raise ValueError("it is not an object that names what it has")
     return _json(value)
 
 
 def _ndarray(value: Any) -> Tensor:
     if isinstance(value, dict):
-        return _described(value)
+        return described(value)
     try:
         found = np.asarray(value)
     except ValueError:  # rows of several lengths
@@ -145,7 +143,8 @@ def _is_float(number: int) -> bool:
         return False
 
 
-def _described(value: dict[str, Any]) -> Tensor:
+def described(value: dict[str, Any]) -> Tensor:
+    """An array as an object that says its dtype, its shape and its bytes. Raises ValueError."""
     if value.keys() != {"dtype", "shape", "data"}:
         raise ValueError('the object must have the fields "dtype", "shape" and "data", and no others')
     dtype, shape, text = value["dtype"], value["shape"], value["data"]
@@ -154,7 +153,7 @@ def _described(value: dict[str, Any]) -> Tensor:
         raise ValueError(f"{dtype!r} is no type of numbers, such as float32 or uint8")
     if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
         raise ValueError("the shape must be a list of whole numbers")
-    data = _from_base64(text) if isinstance(text, str) else b""
+    data = from_base64(text) if isinstance(text, str) else b""
     return sized_tensor(data, tuple(shape), found)
 
 
@@ -187,6 +186,7 @@ _ARRAY = (
     '{"dtype": "uint8", "shape": [2, 2], "data": "the bytes, row by row, in base64"}'
 )
 _ROW = 'an object that names its columns, such as {"age": 3, "city": "Rome"}'
+_SET = 'an object that names its arrays, such as {"ids": [3, 7], "text": "x"}'
 _TYPES = [
     InputType(
         "integers",
@@ -214,6 +214,7 @@ _TYPES = [
     InputType("json", Any, "any JSON value", "json", _json),
     InputType("ndarray", Any, _ARRAY, "", _ndarray),
     InputType("dataframe", Any, _ROW, "", _record),
+    InputType("named", Any, _SET, "", _record),
 ]
 _ALIASES = {
     "ints": "integers",
@@ -226,7 +227,9 @@ _ALIASES = {
     "string": "strings",
 }
 INPUT_TYPES: dict[str, InputType] = {t.name: t for t in _TYPES}
-WHOLE = frozenset({"ndarray", "dataframe"})
+SETS = frozenset({"dataframe", "named"})
+"""An input of these has names."""
+WHOLE = SETS | {"ndarray"}
 """Of these a model gets a batch as it came, and no list of its inputs."""
 
 
@@ -244,15 +247,20 @@ def to_json(input_type: str, value: object) -> object:
         return base64.b64encode(value).decode()
     try:
         if input_type == "ndarray" and isinstance(value, np.ndarray | np.generic):
-            tensor = array_tensor(value)
-            text = base64.b64encode(tensor.data).decode()
-            return {"dtype": str(np.dtype(tensor.dtype)), "shape": list(tensor.shape), "data": text}
+            return as_described(value)
         return msgspec.json.decode(as_json(value))
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise BadRequest(
             f"The input cannot be written as JSON: {error}. Give numbers, texts, or lists, arrays or "
             "dictionaries of them."
         ) from None
+
+
+def as_described(value: Any) -> dict[str, Any]:
+    """An array as `described` takes it. Raises ValueError where it holds no numbers."""
+    tensor = array_tensor(value)
+    text = base64.b64encode(tensor.data).decode()
+    return {"dtype": str(np.dtype(tensor.dtype)), "shape": list(tensor.shape), "data": text}
 
 
 def example_tensor(input_type: str, example: object) -> Tensor:
@@ -299,6 +307,30 @@ def decode(count: int, dtypes: Sequence[str], shapes: Sequence[Sequence[int]], b
     if start != len(body) or len(arrays) != count:
         raise ValueError("the shapes do not add up to the body")
     return arrays
+
+
+def taken_apart(tensor: Tensor) -> dict[str, Tensor]:
+    """Each array of a set, by its name."""
+    view = memoryview(tensor.data)
+    return {
+        part.name: Tensor(view[start : start + size], shape, part.dtype)
+        for part, shape, start, size in named.laid_out(tensor.dtype, tensor.shape)
+    }
+
+
+def as_plain(tensor: Tensor) -> Any:
+    """What JSON has of it; bytes as base64."""
+    data, shape, dtype = tensor
+    if named.is_named(dtype):
+        return {name: as_plain(part) for name, part in taken_apart(tensor).items()}
+    if dtype == "json":
+        return msgspec.json.decode(data)
+    if dtype == "bytes":
+        return base64.b64encode(data).decode()
+    if dtype == "str":
+        return bytes(data).decode()
+    found = np.frombuffer(data, dtype) if len(data) else np.empty(0, dtype)
+    return found.reshape(shape).tolist()
 
 
 def _sets(count: int, dtypes: Sequence[str], shapes: Sequence[Sequence[int]], body: Any) -> Any:

@@ -17,6 +17,15 @@ import msgspec
 import numpy as np
 
 TEXTS = frozenset({"str", "bytes", "json"})
+# The types of numbers that a tensor may hold: numpy's names, little-endian.
+DTYPES = {
+    np.dtype(name).str.replace("=", "<")
+    for name in ("?", "u1", "<u2", "<u4", "<u8", "i1", "<i2", "<i4", "<i8", "<f2", "<f4", "<f8")
+}
+MAX_DIMENSIONS = 32  # numpy ends at 64, and a batch has one more
+MAX_TENSOR = 1 << 30
+MAX_PARTS = 1000
+MAX_DTYPE = 1 << 16  # letters that name the parts of an output
 _from_json = msgspec.json.Decoder().decode
 
 
@@ -68,6 +77,8 @@ def decode(count: int, dtype: str, shapes: Sequence[Sequence[int]], body: Any) -
         raise ValueError("the columns do not add up to the body")
     if not form.rest:
         return Named(_by_name(form, np.frombuffer(view, form.record) if len(view) else None, count), count)
+    if len(shapes) == 1 and (alike := _views(form, shapes[0], count, view)) is not None:
+        return alike
     heads: list[memoryview] = []
     cells: list[list[memoryview]] = [[] for _ in form.rest]
     own: list[list[Sequence[int]]] = [[] for _ in form.rest]  # the shapes of arrays
@@ -89,11 +100,80 @@ def decode(count: int, dtype: str, shapes: Sequence[Sequence[int]], body: Any) -
     return Named(columns, count)
 
 
+def _views(form: _Form, shape: Sequence[int], count: int, view: memoryview) -> Named | None:
+    """Arrays of one shape as views of what came; None where there are others."""
+    if any(part.dtype in TEXTS for part in form.rest):
+        return None
+    own: list[list[Sequence[int]]] = [[] for _ in form.rest]
+    if sum(_sizes(form, shape, own)) + form.record.itemsize == 0:
+        return None
+    parts: list[tuple[Part, tuple[int, ...]]] = [(part, ()) for part in form.numbers]
+    parts += [(part, tuple(each[0])) for part, each in zip(form.rest, own, strict=True)]
+    record = np.dtype([(f"f{i}", part.dtype, each) for i, (part, each) in enumerate(parts)])
+    if len(view) != count * record.itemsize:
+        raise ValueError("the shapes do not add up to the body")
+    whole = np.frombuffer(view, record)
+    return Named({part.name: whole[f"f{i}"] for i, (part, _) in enumerate(parts)}, count)
+
+
 def size_of(dtype: str, shape: Sequence[int]) -> int:
     """How many bytes an input has."""
     form = _form(dtype)
     sizes = shape if form.texts else _sizes(form, shape)
     return form.record.itemsize + sum(sizes)
+
+
+def laid_out(dtype: str, shape: Sequence[int]) -> list[tuple[Part, tuple[int, ...], int, int]]:
+    """Of each part: its shape, where it begins, and how many bytes it has. Raises ValueError."""
+    form = _form(dtype)
+    found = []
+    start = place = 0
+    for part in (*form.numbers, *form.rest):
+        own = tuple(shape[place : (place := place + part.dimensions)])
+        if len(own) != part.dimensions or min(own, default=0) < 0:
+            raise ValueError("the shapes are not those of the parts")
+        size = math.prod(own) * (1 if part.dtype in TEXTS else np.dtype(part.dtype).itemsize)
+        found.append((part, own, start, size))
+        start += size
+    if place != len(shape):
+        raise ValueError("the shapes are not those of the parts")
+    return found
+
+
+def check(dtype: str, shape: Sequence[int], data: Any = None) -> None:
+    """Raises ValueError where it is no set that can be read: whatever a stranger says."""
+    try:
+        parts = msgspec.json.decode(dtype, type=list[Part])
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise ValueError(f"no set of arrays has the dtype {dtype[:100]!r}: {error}") from None
+    if not 0 < len(parts) <= MAX_PARTS or len({part.name for part in parts}) != len(parts):
+        raise ValueError(f"a set has from 1 to {MAX_PARTS} parts, and no two of one name")
+    for part in parts:
+        if part.dtype not in TEXTS and (part.dtype not in DTYPES or part.dimensions > MAX_DIMENSIONS):
+            raise ValueError(
+                f"{part.name[:100]!r} holds {part.dtype[:100]!r} of {part.dimensions} dimensions"
+            )
+    found = laid_out(dtype, shape)
+    for part, own, _, _ in found:
+        # An empty array may have a shape that none can have.
+        if math.prod(n for n in own if n) > MAX_TENSOR:
+            raise ValueError(f"{part.name[:100]!r} has a shape that is too large")
+    if data is None:
+        return
+    if sum(size for *_, size in found) != len(data):
+        raise ValueError(f"there are {len(data)} bytes, and the shapes say otherwise")
+    for part, _, start, size in found:
+        if part.dtype == "str":
+            str(data[start : start + size], "utf-8")
+        elif part.dtype == "json":
+            _check_json(data[start : start + size])
+
+
+def _check_json(text: Any) -> None:
+    try:
+        _from_json(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(f"a part is no JSON: {error}") from None
 
 
 class _Form(NamedTuple):

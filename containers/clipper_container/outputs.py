@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,10 +17,15 @@ import numpy as np
 
 from . import faults, times
 from .inputs import Tensor
+from .named import MAX_DIMENSIONS, MAX_DTYPE, MAX_PARTS, Part, dtype_of
 from .wire import Buffer, Fault
 
 _PLAIN = "biuf"  # numpy's kinds of numbers that JSON and tensors have
 _ADVICE = "Return numbers, strings, lists, dicts, numpy arrays or bytes."
+
+
+class Row(dict[str, Any]):
+    """One input's named outputs, where the model returned a dictionary of all."""
 
 
 class Outputs(msgspec.Struct):
@@ -38,18 +43,9 @@ def encode_outputs(outputs: Any, count: int, raw: Sequence[int]) -> Outputs | Fa
     An exception in an output's place is that input's fault. NaN and the infinities become null in JSON,
     which has none, and so do NaT, pd.NA and masked values; bytes become base64.
     """
-    outputs = _whole(outputs, bool(raw))
-    if not isinstance(outputs, list | tuple | np.ndarray):
-        return faults.bad_output(
-            f"The model returned a {type(outputs).__name__}. It must return a list with one output for "
-            "each input."
-        )
-    if len(outputs) != count:
-        return Fault(
-            "wrong_output_length",
-            f"The model returned {len(outputs)} outputs for {count} inputs. It must return one output "
-            "for each input, in order.",
-        )
+    outputs = rows_of(outputs, count, raw=bool(raw))
+    if isinstance(outputs, Fault):
+        return outputs
     if not raw and (texts := _numbers(outputs)) is not None:
         return Outputs(texts, list(map(len, texts)), {}, {})
     wanted_raw = set(raw)
@@ -89,6 +85,53 @@ def _numbers(outputs: Any) -> list[Buffer] | None:
         return None
 
 
+def rows_of(outputs: Any, count: int, *, raw: bool = True) -> Any:
+    """An output for each of so many inputs: a list, a tuple or an array; or why there are not as many.
+
+    A dictionary has named outputs: in each a value for each input.
+    """
+    if isinstance(outputs, Mapping):
+        return _by_name(outputs, count, raw)
+    outputs = _whole(outputs, raw)
+    if not isinstance(outputs, list | tuple | np.ndarray):
+        return faults.bad_output(
+            f"The model returned a {type(outputs).__name__}. It must return a list with one output for "
+            "each input."
+        )
+    if len(outputs) != count:
+        return Fault(
+            "wrong_output_length",
+            f"The model returned {len(outputs)} outputs for {count} inputs. It must return one output "
+            "for each input, in order.",
+        )
+    return outputs
+
+
+def _by_name(outputs: Mapping[Any, Any], count: int, raw: bool) -> list[dict[str, Any]] | Fault:
+    columns = {}
+    for name, values in outputs.items():
+        if not isinstance(name, str):
+            return faults.bad_output(f"The model returned an output by the name {name!r}. Names are texts.")
+        found = _whole(values, raw)
+        if raw and isinstance(found, list | tuple) and (numbers := _listed_numbers(found)) is not None:
+            found = numbers
+        if not isinstance(found, list | tuple | np.ndarray):
+            return faults.bad_output(
+                f"The model returned a {type(values).__name__} by the name {name!r}. In a dictionary of "
+                "outputs each is an array or a list, with a value for each input."
+            )
+        if len(found) != count:
+            return Fault(
+                "wrong_output_length",
+                f"The model returned {len(found)} outputs by the name {name!r} for {count} inputs. It must "
+                "return one for each input, in order.",
+            )
+        columns[name] = found
+    if not columns:
+        return faults.bad_output("The model returned a dictionary without outputs. Name one at least.")
+    return [Row(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
 def _whole(outputs: Any, raw: bool) -> Any:
     """A list, tuple or array of the outputs, where they are several."""
     if isinstance(outputs, np.ndarray):
@@ -124,12 +167,62 @@ def _tensor(output: Any) -> Tensor | None:
     if isinstance(output, str):
         data = output.encode()
         return Tensor(data, (len(data),), "str")
+    if isinstance(output, dict):
+        named = isinstance(output, Row) or any(_method(v, "tolist", "to_list") for v in output.values())
+        return _set(output) if named else None  # what is Python's own is JSON
     found = _array(output)
     if found is None:
         return None
     found = np.ascontiguousarray(found, found.dtype.newbyteorder("<")).reshape(found.shape)
     view = memoryview(found.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
     return Tensor(view, found.shape, found.dtype.str)
+
+
+def _set(output: dict[Any, Any]) -> Tensor | None:
+    """Named outputs, where each is numbers, or text, or bytes; None where one is something else."""
+    parts: list[Part] = []
+    tensors: list[Tensor] = []
+    for name, value in output.items():
+        if not isinstance(name, str) or isinstance(value, dict):
+            return None
+        tensor = _tensor(value) or _listed_tensor(value)
+        if tensor is None or len(tensor.shape) > MAX_DIMENSIONS:
+            return None
+        parts.append(Part(name, tensor.dtype, len(tensor.shape)))
+        tensors.append(tensor)
+    if not parts or len(parts) > MAX_PARTS:
+        return None
+    dtype = dtype_of(parts)
+    shape = tuple(size for tensor in tensors for size in tensor.shape)
+    data = tensors[0].data if len(tensors) == 1 else b"".join(tensor.data for tensor in tensors)
+    return Tensor(data, shape, dtype) if len(dtype) <= MAX_DTYPE else None
+
+
+def _listed_tensor(value: Any) -> Tensor | None:
+    """Lists of numbers as an array, and lists or arrays of texts as JSON."""
+    if not isinstance(value, list | tuple | np.ndarray):
+        return None
+    if isinstance(value, list | tuple) and (numbers := _listed_numbers(value)) is not None:
+        return _tensor(numbers)
+    try:
+        found = np.asarray(value)
+    except ValueError:  # rows of several lengths
+        return None
+    if not found.ndim or not found.size or found.dtype.kind not in "OU":
+        return None
+    if any(type(each) not in (str, np.str_) for each in found.ravel()):
+        return None
+    data = _encode(value)  # and not what numpy makes of it, which cuts zeros off
+    return Tensor(data, (len(data),), "json")
+
+
+def _listed_numbers(values: Sequence[Any]) -> np.ndarray[Any, Any] | None:
+    """Lists of numbers, all rows of one length, as an array."""
+    try:
+        found = np.asarray(values) if len(values) else None
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return None
+    return found if found is not None and found.dtype.kind in _PLAIN else None
 
 
 def _array(output: Any) -> np.ndarray[Any, Any] | None:

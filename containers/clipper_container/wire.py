@@ -45,7 +45,7 @@ from .errors import WireError
 
 Buffer = bytes | memoryview
 
-WIRE_VERSION = 5
+WIRE_VERSION = 6
 MAX_HEADER = 4 << 20
 MAX_EXAMPLE = 4096  # bytes of an answer to the example input that a replica tells
 MAX_BODY = 1 << 30
@@ -135,8 +135,9 @@ class Fault(msgspec.Struct, array_like=True, frozen=True):
 class Reply(msgspec.Struct, tag="reply", array_like=True, frozen=True):
     """`sizes` are the outputs' lengths in bytes; an output that failed has size 0, and its fault in `faults`.
 
-    An output is a JSON text, or a raw tensor where `tensors` has its dtype and shape. `fault` is set, and
-    the rest empty, where the batch failed as a whole. `compute_s` is the time that the model itself took.
+    An output is a JSON text, or a raw tensor where `tensors` has its dtype and shape: those of a set (see
+    `named`) where the model's outputs have names. `fault` is set, and the rest empty, where the batch failed
+    as a whole. `compute_s` is the time that the model itself took.
     `partial`: the defaults of `calls.Models` stand in it for outputs that there were not.
     """
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from clipper_container import inputs
-from clipper_container.columns import MOST, Columns, check, words
+from clipper_container.columns import Columns, check
 from clipper_container.errors import BadRequest
+from clipper_container.fields import MOST
 
 TYPES = {"age": "float64", "city": "text", "rooms": "int32", "owned": "bool", "note": "any"}
 GOOD = {"age": 3, "city": "Rome", "rooms": 2, "owned": True, "note": 1.5}
@@ -114,10 +115,10 @@ def test_floats_stay_within_their_type() -> None:
 
 
 def test_words_for_a_row() -> None:
-    assert words({"age": "float64", "n": "uint8", "city": "text"}) == (
+    assert Columns({"age": "float64", "n": "uint8", "city": "text"}).words() == (
         'an object such as {"age": a number, "n": a whole number, "city": a text}'
     )
-    assert words({f"c{i}": "any" for i in range(30)}).endswith('"c19": a number or text, ...}')
+    assert Columns({f"c{i}": "any" for i in range(30)}).words().endswith('"c19": a number or text, ...}')
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clipper_container.columns import ANY, Columns
+from clipper_container.columns import Columns
 from clipper_container.errors import BadRequest
 from clipper_container.examples import described, of_model
+from clipper_container.fields import ANY
 
 
 def test_an_example_tells_the_columns() -> None:

@@ -31,7 +31,7 @@ def of_several(inputs: Any) -> Any:
 
 
 def _words(function: Any) -> str:
-    manifest = Manifest(3, "python", "doubles", "", "", {}, example_input=[1.0, 2.0])
+    manifest = Manifest(4, "python", "doubles", "", "", {}, example_input=[1.0, 2.0])
     with pytest.raises((TypeError, ValueError, RuntimeError)) as caught:
         warm_up(load({"function.pickle": pickle.dumps(function)}, "doubles"), manifest, 8)
     return words_of(caught.value)

@@ -128,6 +128,51 @@ def test_arrays_arrive_as_numpy_and_outputs_may_be_of_any_kind(conn: ClipperConn
     assert [a[:4] for a in answered] == [["ndarray", "float32", [3], 3.0], ["ndarray", "float32", [3], 12.0]]
 
 
+def totals(arrays: Any) -> Any:
+    """Of arrays by name, outputs by name."""
+    import numpy as np
+
+    total = arrays["ids"].sum(1) * arrays["scale"]
+    return {"total": total, "first": arrays["ids"][:, :1], "text": np.char.upper(arrays["text"].astype(str))}
+
+
+def test_a_model_with_names_is_deployed_and_asked(conn: ClipperConnection) -> None:
+    totals.__module__ = "__main__"
+    example = {"ids": np.array([3, 7]), "scale": np.float32(0.5), "text": "x"}
+    conn.register_application("named", "named", {"total": -1, "first": [0], "text": ""}, 30_000_000)
+    handle = conn.deploy(totals, "named", example_input=example)
+    assert (handle.versions[0]["input_type"], handle.versions[0]["columns"]) == (
+        "named",
+        {"ids": "int64[-1]", "scale": "float32", "text": "text"},
+    )
+    conn.link_model_to_app("named", "named")
+    app = conn.application("named")
+    assert app.predict(example)["output"] == {"total": 5.0, "first": [3], "text": "X"}
+    ragged = [{"ids": list(range(n + 1)), "scale": 1, "text": str(n)} for n in (2, 0, 2, 1)]
+    assert [each["output"]["total"] for each in app.predict(ragged)] == [3, 0, 3, 1]
+    with pytest.raises(BadRequest, match="takes the array 'idz': 'ids' is missing, and may be meant"):
+        app.predict({"idz": [1], "scale": 1, "text": "x"})
+    url = f"http://{conn.get_query_addr()}/v2/models/named"
+    about = httpx2.get(url, trust_env=False, verify=False).json()
+    assert [
+        (each["name"], each["datatype"], each["shape"]) for each in about["inputs"] + about["outputs"]
+    ] == [
+        *(("ids", "INT64", [-1, -1]), ("scale", "FP32", [-1]), ("text", "BYTES", [-1])),
+        *(("total", "FP64", [-1]), ("first", "INT64", [-1, 1]), ("text", "BYTES", [-1])),
+    ]
+    tensors = [
+        {"name": "ids", "datatype": "INT64", "shape": [2, 1], "data": [1, 2]},
+        {"name": "scale", "datatype": "FP32", "shape": [2], "data": [1, 2]},
+        {"name": "text", "datatype": "BYTES", "shape": [2], "data": ["a", "b"]},
+    ]
+    body = json.dumps({"inputs": tensors, "outputs": [{"name": "text"}, {"name": "total"}]})
+    found = httpx2.post(f"{url}/infer", content=body, trust_env=False, verify=False).json()["outputs"]
+    assert [(each["name"], each["data"]) for each in found] == [("text", ["A", "B"]), ("total", [1.0, 4.0])]
+    answer = ask(conn, "named", {"input": {"ids": [1], "scale": 1, "text": "x"}})
+    why = str(conn.why(answer.json()["query_id"]))
+    assert "named:1" in why
+
+
 def test_batching_is_watched_and_changed_while_the_model_runs(conn: ClipperConnection) -> None:
     conn.register_application("batched", "doubles", -1, 20_000_000)
     deploy_python_closure(

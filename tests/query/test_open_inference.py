@@ -60,6 +60,8 @@ def adapter(
         input_type=INPUT_TYPES[input_type],
         default_output=msgspec.json.encode(default),
         example=lambda _version: None,
+        queues=lambda _version: [],
+        all_queues=list,
     )
     return OpenInferenceProtocol(cast(Application, application), version)
 
@@ -667,10 +669,10 @@ ONE = tensor([1, 1], "FP32", [1])
         ([], "Expected `object`, got `array`"),
         ({}, "missing required field `inputs`"),
         ({"inputs": []}, "it has 0 inputs, and an application takes one tensor"),
-        ({"inputs": [ONE, ONE]}, "it has 2 inputs, and an application takes one tensor"),
+        ({"inputs": [ONE, {**ONE, "name": "z"}]}, "it has 2 inputs, and an application takes one tensor"),
         (
-            {"inputs": [ONE], "outputs": [{"name": "output"}] * 2},
-            "it asks for 2 outputs, and an application gives one",
+            {"inputs": [ONE], "outputs": [{"name": "y"}] * 2},
+            "two outputs have one name",
         ),
         ({"inputs": [{**ONE, "name": None}]}, "Expected `str`, got `null` - at `$.inputs[0].name`"),
         ({"inputs": [{"shape": [1], "datatype": "FP32", "data": [1]}]}, "missing required field `name`"),
@@ -933,19 +935,19 @@ def test_default_outputs_are_marked_in_binary() -> None:
 def test_outputs_are_told_before_any_answer_by_the_default_output(
     default: object, output: tuple[str, list[int]]
 ) -> None:
-    assert adapter(default=default).output == output
+    assert adapter(default=default).outputs == {"output": output}
 
 
 def test_the_metadata_of_outputs_comes_from_models_alone() -> None:
     protocol = adapter()
     request = asked(protocol)
-    assert protocol.output == ("INT64", [-1])
+    assert protocol.outputs == {"output": ("INT64", [-1])}
     protocol.encode(request, answers(LATE))
-    assert protocol.output == ("INT64", [-1])
+    assert protocol.outputs == {"output": ("INT64", [-1])}
     protocol.encode(request, answers(np.zeros((3, 2), "<f4"), np.zeros((3, 2), "<f4")))
     for others in ([], [LATE], [np.zeros((3, 2), "<f4"), LATE]):
         protocol.encode(request, answers(*others))
-        assert protocol.output == ("FP32", [-1, 3, 2])
+        assert protocol.outputs == {"output": ("FP32", [-1, 3, 2])}
 
 
 @pytest.mark.parametrize(

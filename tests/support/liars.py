@@ -309,6 +309,12 @@ def _mostly(random: Random, right: Any, wrong: Sequence[Any]) -> Any:
     return right if random.random() < 0.85 else random.choice(wrong)
 
 
+SETS = (
+    *('[["a","<f8",1]]', '[["a","<f8",0]]', '[["a","str",1]]', '[["a","json",1]]', '[["a","|O",1]]'),
+    *('[["a","<f8",1],["a","<f8",0]]', '[["a"', "[]", '[["a","<f8",-1]]'),
+)
+
+
 def _hello(random: Random) -> object:
     version = _mostly(random, wire.WIRE_VERSION, NUMBERS)
     words = [_mostly(random, word, TEXTS) for word in (LIAR, LIAR, "1", "0")]
@@ -322,7 +328,9 @@ def _ready(random: Random) -> object:
     ]
     warnings = [random.choice(TEXTS) for _ in range(random.choice((0, 0, 2, 200)))]
     example = _mostly(
-        random, None, [("<f8", (1,)), (random.choice(TEXTS), tuple(NUMBERS[:3])), random.choice(BODIES)]
+        random,
+        None,
+        [("<f8", (1,)), (random.choice((*TEXTS, *SETS)), tuple(NUMBERS[:3])), random.choice(BODIES)],
     )
     return ["ready", measured, warnings, example]
 
@@ -384,7 +392,7 @@ def _reply(random: Random, batch: wire.Batch) -> tuple[object, bytes]:
             outputs.append(_mostly(random, b"", BODIES))
         elif i in batch.raw and kind < 0.5:
             shape = _mostly(random, [1], [[], [2], [-1], [1 << 62, 4], [0], [1] * 40])
-            tensors[_mostly(random, i, NUMBERS)] = [_mostly(random, "<f8", TEXTS), shape]
+            tensors[_mostly(random, i, NUMBERS)] = [_mostly(random, "<f8", (*TEXTS, *SETS)), shape]
             outputs.append(_mostly(random, b"\0" * 8, BODIES))
         else:
             outputs.append(_mostly(random, b"1.0", BODIES))

@@ -1,7 +1,8 @@
 """Loaders: from an artifact's parts to a function, batch in, list of outputs out.
 
 A loader is a module with `load(parts, input_type) -> Predict`. Where inputs are rows of data frames its
-function gets a DataFrame. It may raise anything: what it raises is told to the person who deployed.
+function gets a DataFrame, and where they are named arrays a dictionary of them, stacked. It may raise
+anything: what it raises is told to the person who deployed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from ..artifact import IN_THE_IMAGE
 from ..errors import ArtifactError
 from ..frames import Framed
+from ..stacked import Stacked
 
 Predict = Callable[[Any], Sequence[Any]]
 """Takes a batch as `inputs.decode` gives it; returns one output for each input, in order."""
@@ -40,4 +42,11 @@ def load(
         )
     module = importlib.import_module(f".{LOADERS[loader]}", __package__)
     predict: Predict = module.load(parts, input_type)
-    return Framed(predict, columns) if input_type == "dataframe" else predict
+    return predict if loader == "pipeline" else given_whole(predict, input_type, columns)
+
+
+def given_whole(predict: Predict, input_type: str, columns: Mapping[str, str] | None) -> Predict:
+    """The same for batches as they come, where inputs have names: `predict` gets them as models know them."""
+    if input_type == "dataframe":
+        return Framed(predict, columns)
+    return Stacked(predict, columns) if input_type == "named" else predict

@@ -24,7 +24,7 @@ _DTYPES = {
 }
 
 
-def load(parts: dict[str, bytes], _input_type: str) -> Predict:
+def load(parts: dict[str, bytes], input_type: str) -> Predict:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -36,11 +36,14 @@ def load(parts: dict[str, bytes], _input_type: str) -> Predict:
     if "function.pickle" in parts:
         return partial(load_function(parts["function.pickle"]), session)
     wanted = session.get_inputs()
+    if input_type == "named":
+        dtypes = {each.name: _DTYPES.get(each.type) for each in wanted}
+        return lambda inputs: _by_name(session, dtypes, inputs)
     if len(wanted) != 1:
         names = ", ".join(each.name for each in wanted)
         raise ArtifactError(
             f"The ONNX model has {len(wanted)} inputs ({names}), and only one can be filled without being "
-            "told how: deploy it with func(session, inputs)."
+            "told how: deploy it for the input type named, or with func(session, inputs)."
         )
     name, dtype = wanted[0].name, _DTYPES.get(wanted[0].type)
 
@@ -49,3 +52,16 @@ def load(parts: dict[str, bytes], _input_type: str) -> Predict:
         return outputs
 
     return predict
+
+
+def _by_name(session: Any, dtypes: dict[str, Any], inputs: dict[str, Any]) -> Any:
+    """All outputs of the model, each by its name."""
+    unknown = [name for name in inputs if name not in dtypes]
+    if unknown:
+        raise ValueError(f"the ONNX model has no input {unknown[0]!r}, only {', '.join(dtypes)}")
+    feeds = {
+        name: array if dtypes[name] is None else array.astype(dtypes[name], copy=False)
+        for name, array in inputs.items()
+    }
+    names = [each.name for each in session.get_outputs()]
+    return dict(zip(names, session.run(names, feeds), strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,21 @@ def load(parts: dict[str, bytes], _input_type: str) -> Predict:
     dtype = torch.float32 if parameter is None else parameter.dtype
     function = load_function(parts["function.pickle"]) if "function.pickle" in parts else None
 
+    def tensor_of(name: str, array: Any) -> Any:
+        """Of named inputs: those with a fraction in the model's own precision."""
+        if array.dtype.kind not in "biuf":
+            raise ValueError(
+                f"the module takes tensors, and the array {name!r} holds none: deploy it with func"
+            )
+        found = torch.from_numpy(np.array(array))  # which it may write to
+        return found.to(device, dtype if found.is_floating_point() else None)
+
     def predict(inputs: Any) -> Any:
         with torch.inference_mode():
             if function is not None:
                 return _plain(function(model, inputs))
+            if isinstance(inputs, dict):
+                return _plain(model(**{name: tensor_of(name, array) for name, array in inputs.items()}))
             stacked = torch.from_numpy(np.ascontiguousarray(np.stack(inputs)))
             return _plain(model(stacked.to(device, dtype)))
 
@@ -38,6 +50,8 @@ def _plain(outputs: Any) -> Any:
 
     if isinstance(outputs, torch.Tensor):
         return outputs.detach().cpu().numpy()
+    if isinstance(outputs, Mapping):
+        return {name: _plain(output) for name, output in outputs.items()}
     if isinstance(outputs, list | tuple):
         return [_plain(output) if isinstance(output, torch.Tensor) else output for output in outputs]
     return outputs

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from clipper_container import wire
-from clipper_container.columns import Columns, words
 from clipper_container.inputs import DTYPES, INPUT_TYPES, Tensor, sized_tensor
+from clipper_container.sets import fields_of
 from clipper_container.wire import Fault
 
 from ..snapshot import MAX_DEPTH, RequestSpec, VersionSpec
@@ -250,11 +250,12 @@ def input_of(spec: VersionSpec, call: wire.Call, body: memoryview) -> Tensor:
             raise ValueError(f"an array of {value.dtype} and the shape {list(shape)}")
         return kind.encode(value.tolist())
     value = msgspec.json.decode(body, type=kind.json)
-    if spec.columns is not None:
+    fields = fields_of(spec.input_type, spec.columns)
+    if fields is not None:
         try:
-            return Columns(spec.columns).of_rows([value])[0]
+            return fields.of_rows([value])[0]
         except ValueError as error:
-            raise ValueError(f"{error}; it is to be {words(spec.columns)}") from None
+            raise ValueError(f"{error}; it is to be {fields.words()}") from None
     return kind.encode(value)
 
 

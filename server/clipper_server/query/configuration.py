@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from clipper_container.errors import ClusterError
+from clipper_container.inputs import SETS
 
 from ..snapshot import (
     MAX_FRONTENDS,
@@ -36,10 +37,9 @@ from .learned import Learned
 from .limits import DEFAULT, Limits
 from .metrics import ArmMetrics, Metrics
 from .protocols import Adapter, PassOn, Spoken
-from .protocols.clipper import ClipperProtocol, FramesOverClipper
+from .protocols.clipper import ClipperProtocol, SetsOverClipper
 from .protocols.open_inference import OpenInferenceProtocol, infer_path
-from .protocols.open_inference.frames import FramesOverOpenInference
-from .protocols.open_inference.v1 import FramesOverKServeV1, KServeV1, predict_path
+from .protocols.open_inference.v1 import KServeV1, SetsOverKServeV1, predict_path
 from .query import Parts
 from .querylog import Records
 from .queue import ModelQueue
@@ -179,10 +179,9 @@ class Configuration:
         before, self.routes = self.routes, {}
         self.desks = {}
         for name, application in self.applications.items():
-            over_clipper, open_inference, v1 = ClipperProtocol, OpenInferenceProtocol, KServeV1
-            if application.spec.input_type == "dataframe":
-                over_clipper, open_inference = FramesOverClipper, FramesOverOpenInference
-                v1 = FramesOverKServeV1
+            over_clipper, v1 = ClipperProtocol, KServeV1
+            if application.input_type.name in SETS:
+                over_clipper, v1 = SetsOverClipper, SetsOverKServeV1
             clipper = over_clipper(application, self.limits)
             for path in clipper.paths(name):
                 self.routes[path.encode()] = clipper
@@ -193,7 +192,7 @@ class Configuration:
                 url = infer_path(name, version).encode()
                 adapter = before.get(url)  # it remembers what the model's outputs are like
                 if adapter is None or adapter.application is not application or adapter.limits != self.limits:
-                    adapter = open_inference(application, version, self.limits)
+                    adapter = OpenInferenceProtocol(application, version, self.limits)
                 self.routes[url] = adapter
 
     @property

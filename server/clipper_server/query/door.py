@@ -16,11 +16,12 @@ from typing import TypeVar, cast
 import msgspec
 import numpy as np
 
-from clipper_container import wire
+from clipper_container import named, wire
 from clipper_container.credits import MAX_CONCURRENCY
 from clipper_container.errors import WireError
 from clipper_container.inputs import DTYPES, Tensor, sized_tensor
 from clipper_container.metrics import KINDS, MAX_BUCKETS, MOST
+from clipper_container.named import is_named
 from clipper_container.wire import Fault, Metric
 
 from .task import Outcome, Task
@@ -99,7 +100,9 @@ def _check_example(example: tuple[str, tuple[int, ...]] | bytes | None) -> None:
         _check_json([example])
     elif example is not None:
         dtype, shape = example
-        if dtype not in DTYPES and dtype not in _TEXTS:
+        if is_named(dtype):
+            _check_set(dtype, shape)
+        elif dtype not in DTYPES and dtype not in _TEXTS:
             raise WireError(f"Its answer to the example is of {shown(dtype)}.")
         if len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0:
             raise WireError(f"Its answer to the example has the shape {shown(str(shape))}.")
@@ -163,7 +166,19 @@ def _check_json(outputs: Sequence[bytes]) -> None:
         raise WireError(f"It sent an output that is no JSON: {error}.") from None
 
 
+def _check_set(dtype: str, shape: tuple[int, ...], data: bytes | None = None) -> None:
+    try:
+        if len(dtype) > named.MAX_DTYPE:
+            raise ValueError(f"its parts are named in {len(dtype)} letters; {named.MAX_DTYPE} is the most")
+        named.check(dtype, shape, data)
+    except ValueError as error:
+        raise WireError(f"It sent named outputs that are none: {shown(str(error))}.") from None
+
+
 def _tensor(data: bytes, shape: tuple[int, ...], dtype: str) -> Tensor:
+    if is_named(dtype):
+        _check_set(dtype, shape, data)
+        return Tensor(data, shape, dtype)
     if dtype in _TEXTS and shape == (len(data),):
         return Tensor(data, shape, dtype)
     try:

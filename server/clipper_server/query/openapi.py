@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 import clipper_server
+from clipper_container.inputs import SETS
 
 from .application import Application
 from .configuration import Configuration
-from .protocols.frames import Frames
+from .protocols.sets import Sets
 
 _TEXT = {"type": "string"}
 _REFUSED = {
@@ -34,7 +35,7 @@ def described(configuration: Configuration) -> dict[str, Any]:
     """All that is served at this moment."""
     paths: dict[str, Any] = {}
     for name, application in sorted(configuration.applications.items()):
-        paths[f"/{name}/predict"] = {"post": _predict(application, Frames(application, configuration.limits))}
+        paths[f"/{name}/predict"] = {"post": _predict(application, Sets(application, configuration.limits))}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Clipper Lab", "version": clipper_server.__version__, "description": _ABOUT},
@@ -43,10 +44,10 @@ def described(configuration: Configuration) -> dict[str, Any]:
     }
 
 
-def _predict(application: Application, frames: Frames) -> dict[str, Any]:
+def _predict(application: Application, sets: Sets) -> dict[str, Any]:
     kind = application.input_type
     models = ", ".join(application.spec.linked_models) or "no model yet"
-    one = _input(application, frames)
+    one = _input(application, sets)
     batch = {"type": "array", "items": one}
     said = {"version": {"type": ["string", "integer"]}, "timeout_micros": {"type": "integer", "minimum": 1}}
     said |= {"unit": {"type": ["string", "integer"]}, "context": {}}
@@ -72,7 +73,7 @@ def _predict(application: Application, frames: Frames) -> dict[str, Any]:
         "operationId": f"predict_{application.name}",
         "summary": f"Ask {application.name}",
         "description": (
-            f"Input type {kind.name}: {frames.words() if kind.name == 'dataframe' else kind.expects}. "
+            f"Input type {kind.name}: {sets.words() if kind.name in SETS else kind.expects}. "
             f"Objective {application.objective_s * 1000:g} ms. Default output "
             f"{application.default_output.decode()[:200]}. Linked: {models}."
         ),
@@ -82,11 +83,11 @@ def _predict(application: Application, frames: Frames) -> dict[str, Any]:
     }
 
 
-def _input(application: Application, frames: Frames) -> dict[str, Any]:
+def _input(application: Application, sets: Sets) -> dict[str, Any]:
     kind = application.input_type
     found: dict[str, Any] = msgspec.json.schema(kind.json)
-    if kind.name == "dataframe" and (columns := frames.columns(None)) is not None:
-        names = list(columns.types)
+    if kind.name in SETS and (fields := sets.fields(None)) is not None:
+        names = list(fields.types)
         found = {"type": "object", "required": names, "properties": {key: {} for key in names}}
     return {**found, "description": kind.expects}
 

@@ -17,7 +17,7 @@ from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.home import own_home
 
-from .requests import KINDS, ROW, Sent, request
+from .requests import KINDS, ROW, SET, Sent, request
 
 CONNECTIONS = 16  # at once
 PIPELINED = (1, 1, 2, 8)
@@ -25,7 +25,7 @@ HANG_S = 60.0  # for an answer that must come
 QUIET_S = 0.02  # for one that may come
 NEIGHBOUR_RATE = 20  # a second
 OBJECTIVE_MICROS = 20_000_000
-MODELS = ("doubles", "json", "dataframe")  # have models; all others answer their default output
+MODELS = ("doubles", "json", "dataframe", "named")  # have models; all others answer their default output
 
 
 @dataclass
@@ -126,13 +126,15 @@ def prepare(conn: ClipperConnection) -> None:
     for name, kind in {**dict(zip(KINDS, KINDS, strict=True)), "neighbour": "doubles"}.items():
         conn.register_application(name, kind, -1, OBJECTIVE_MICROS)
         if name in (*MODELS, "neighbour"):
-            example = ROW if kind == "dataframe" else None
+            example = {"dataframe": ROW, "named": SET}.get(kind)
             deploy_python_closure(conn, name, 1, kind, _lengths(), example_input=example)
             conn.link_model_to_app(name, name)
 
 
-def _lengths() -> Callable[[Any], list[int]]:
-    def lengths(inputs: Any) -> list[int]:
+def _lengths() -> Callable[[Any], Any]:
+    def lengths(inputs: Any) -> Any:
+        if isinstance(inputs, dict):
+            return {"size": [len(each) for each in inputs["t"]], "first": inputs["a"][:, :1]}
         inputs = inputs.to_dict("records") if hasattr(inputs, "to_dict") else inputs
         return [len(each) if hasattr(each, "__len__") else -1 for each in inputs]
 

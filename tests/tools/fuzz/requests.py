@@ -11,8 +11,9 @@ import zlib
 from random import Random
 from typing import Any, NamedTuple
 
-KINDS = ("integers", "floats", "doubles", "bytes", "strings", "json", "ndarray", "dataframe")
+KINDS = ("integers", "floats", "doubles", "bytes", "strings", "json", "ndarray", "dataframe", "named")
 ROW = {"a": 1.5, "t": "AAE=", "n": 7, "x": True}
+SET = {**ROW, "a": [1.5, 2.0]}
 _DATATYPES = ("BOOL", "UINT8", "INT32", "INT64", "UINT64", "FP16", "FP32", "FP64", "BYTES", "FP65", "", "é")
 _GOOD = {"integers": ("INT32", 4), "floats": ("FP32", 4), "doubles": ("FP64", 8), "ndarray": ("UINT8", 1)}
 _METHODS = (*["POST"] * 30, "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
@@ -169,8 +170,8 @@ def _change(random: Random) -> bytes:
 def value_of(random: Random, kind: str) -> Any:
     if random.random() < 0.03:
         return random.choice(ODD)
-    if kind == "dataframe":
-        row = dict(ROW)
+    if kind in ("dataframe", "named"):
+        row = dict(ROW if kind == "dataframe" else SET)
         if random.random() < 0.3:
             row[random.choice((*ROW, "", "columns"))] = random.choice(ODD)
         return row
@@ -187,12 +188,20 @@ def _open_inference(random: Random, kind: str) -> tuple[dict[bytes, bytes], byte
     rows, width = random.choice((0, 1, 2, 80)), random.choice((1, 1, 5)) if datatype != "BYTES" else 1
     tensor: dict[str, Any] = {"name": "x", "shape": [rows, width], "datatype": datatype}
     body: dict[str, Any] = {"inputs": [tensor]}
-    if kind == "dataframe" and random.random() < 0.8:
-        datatypes = zip(ROW.items(), ("FP64", "BYTES", "FP64", "BOOL"), strict=True)
+    if kind in ("dataframe", "named") and random.random() < 0.8:
+        one = ROW if kind == "dataframe" else SET
+        datatypes = zip(one.items(), ("FP64", "BYTES", "INT64", "BOOL"), strict=True)
         body["inputs"] = [
-            {"name": name, "shape": [rows], "datatype": known, "data": [value] * rows}
+            {
+                "name": name,
+                "shape": [rows, len(value)] if isinstance(value, list) else [rows],
+                "datatype": known,
+                "data": [value] * rows,
+            }
             for (name, value), known in datatypes
         ]
+        if random.random() < 0.2:
+            body["outputs"] = [{"name": random.choice(("output", "size", "first", "no"))}]
         tensor = random.choice(body["inputs"])
         datatype, width = tensor["datatype"], 1
     if random.random() < 0.2:

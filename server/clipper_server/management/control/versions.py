@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from clipper_container import artifact, columns
+from clipper_container import artifact, sets
 from clipper_container.counting import next_version
 from clipper_container.errors import AlreadyExists, BadRequest, ClipperException
 from clipper_container.size import compile_size
@@ -80,7 +80,7 @@ class Versions:
             if packaged.size is not None:
                 compile_size(packaged.size)  # which refuses what no query frontend would serve
             if packaged.columns is not None:
-                columns.check(packaged.columns)
+                sets.check(packaged.input_type, packaged.columns)
             check_requirements(packaged.requirements)
             named = version.runtime.python
             runtime = Runtime(

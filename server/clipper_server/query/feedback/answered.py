@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from clipper_container.inputs import Tensor
+from clipper_container.named import is_named
 
 from ..task import Output
 
@@ -55,7 +56,7 @@ def kept(outputs: Sequence[Output]) -> tuple[bytes | Raw, ...] | None:
     found: list[bytes | Raw] = []
     for output in outputs:
         if isinstance(output, Tensor):
-            size += len(output.data)
+            size += len(output.data) + (len(output.dtype) if is_named(output.dtype) else 0)
             if size > MAX_OUTPUTS:
                 return None
             found.append(Raw(bytes(output.data), output.shape, output.dtype))

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import DTYPES
+from clipper_container.inputs import DTYPES, Tensor, as_plain
+from clipper_container.named import is_named
 
 from ...feedback import FeedbackSpec
 from .answered import Raw
@@ -43,6 +44,8 @@ _CLOSE: dict[str, Callable[[float, float], float]] = {"within": _within, "distan
 
 def _value(output: bytes | Raw) -> Any:
     if isinstance(output, Raw):
+        if is_named(output.dtype):
+            return as_plain(Tensor(*output))
         if output.dtype in DTYPES:
             return np.frombuffer(output.data, output.dtype).reshape(output.shape).tolist()
         if output.dtype != "json":

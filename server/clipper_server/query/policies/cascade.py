@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import Tensor
+from clipper_container.inputs import Tensor, taken_apart
+from clipper_container.named import is_named
 from clipper_container.wire import Fault
 
 from ...policies import CascadeSpec
@@ -76,6 +77,8 @@ class Cascade:
         """What a client gets of it, and how sure it is; None where it does not say."""
         try:
             if isinstance(output, Tensor):
+                if self._rule == "field" and is_named(output.dtype):
+                    return _of_set(output)
                 if self._rule == "field" or output.dtype[1:2] not in "fiu":
                     return output, None
                 return output, _share(float(np.frombuffer(output.data, output.dtype).max()))
@@ -86,6 +89,18 @@ class Cascade:
             return output, None
         confidence = _share(said.confidence)
         return (output, None) if confidence is None else (bytes(said.output), confidence)
+
+
+def _of_set(output: Tensor) -> tuple[Output, float | None]:
+    parts = taken_apart(output)
+    said, sure = parts.get("output"), parts.get("confidence")
+    if said is None or sure is None or sure.dtype[1:2] not in "fiu" or sure.shape:
+        return output, None
+    confidence = _share(float(np.frombuffer(sure.data, sure.dtype)[0]))
+    if confidence is None:
+        return output, None
+    data = bytes(said.data)
+    return (data if said.dtype == "json" else said._replace(data=data)), confidence
 
 
 def _share(value: float) -> float | None:

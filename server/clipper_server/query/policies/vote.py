@@ -8,7 +8,8 @@ from collections.abc import Hashable, Sequence
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import Tensor
+from clipper_container.inputs import Tensor, as_plain
+from clipper_container.named import is_named
 from clipper_container.wire import Fault
 
 from ...policies import VoteSpec
@@ -183,6 +184,8 @@ class _Mean:
 
 def _label(output: Output) -> Hashable:
     """What is the same for the same label, which may be JSON for one arm and a tensor for another."""
+    if isinstance(output, Tensor) and is_named(output.dtype):
+        return msgspec.json.encode(as_plain(output))  # as that of an arm that answers in JSON
     if isinstance(output, Tensor):
         values = _array(output).tolist() if output.dtype[1:2] in "iuf" else None
         value = values[0] if values is not None and len(values) == 1 else bytes(output.data)

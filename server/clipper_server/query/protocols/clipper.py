@@ -17,8 +17,8 @@ from ..request import Answer, Choice, Request
 from ..slices import SMALL, Steps
 from . import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from .contexts import Given, context
-from .frames import Frames
 from .json_body import Body, mistake, unmarked
+from .sets import Sets
 
 _HEADERS = (JSON,)
 _PLAIN = b'{"query_id":%d,"output":%b,"default":false}'
@@ -122,12 +122,12 @@ class ClipperProtocol:
         return Response(status, _HEADERS, msgspec.json.encode({"error": error, "cause": cause}))
 
 
-class FramesOverClipper(ClipperProtocol):
-    """The same for rows of data frames, which are inputs as soon as they are read."""
+class SetsOverClipper(ClipperProtocol):
+    """The same for inputs that have names, which are inputs as soon as they are read."""
 
     def __init__(self, application: Application, limits: Limits = DEFAULT) -> None:
         super().__init__(application, limits)
-        self._frames = Frames(application, limits)
+        self._sets = Sets(application, limits)
         self._type = replace(self._type, encode=_as_it_is)
         self._request = _decoder(Any, Any)
         self._decode = self._framed
@@ -136,13 +136,15 @@ class FramesOverClipper(ClipperProtocol):
         request = self._request(body)
         version = None if request.version is None else str(request.version)
         if request.input is not msgspec.UNSET:
-            request.input = self._frames.of_rows([request.input], version)[0]
+            request.input = self._sets.of_rows([request.input], version)[0]
         if request.input_batch is not msgspec.UNSET:
-            request.input_batch = self._frames.of_json(request.input_batch, version)
+            request.input_batch = self._sets.of_json(request.input_batch, version)
         return request
 
     def _expected(self) -> str:
-        return f"{_EXPECTED % self._frames.words()} A batch may be an object of columns too, each a list."
+        expected = _EXPECTED % self._sets.words()
+        is_frame = self.application.input_type.name == "dataframe"
+        return f"{expected} A batch may be an object of columns too, each a list." if is_frame else expected
 
 
 def _decoder(one: Any, several: Any) -> Callable[[Body], Any]:

@@ -17,42 +17,50 @@ Outputs that JSON cannot have, FP16 and bytes that are no text, are binary even 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import Tensor, sized_tensor
+from clipper_container.inputs import Tensor
 
 from ...application import Application
 from ...limits import DEFAULT, Limits
 from ...request import Answer, Request
-from ...slices import Steps, at_once
+from ...slices import SMALL, Steps, at_once
 from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from ..contexts import context
 from ..json_body import Body, mistake, unmarked
-from .bodies import Asked, Form, Input, Output, OutputParameters, Parameters, decode
+from ..tensors import Tensors
+from .bodies import Asked, Form, Input, Output, OutputParameters, Parameters, Wanted, decode
 from .checks import check_output, check_request
 from .classification import classified
-from .inputs import array, binary_size, rows, strings
-from .outputs import as_json, as_tensor, as_texts, describe_output, elements, stacked, with_commas
-from .tensors import DATATYPES, NAMES, split
+from .inputs import binary_size, whole_of
+from .outputs import (
+    OUTPUT,
+    as_json,
+    as_tensor,
+    as_texts,
+    by_name,
+    check_wanted,
+    describe_outputs,
+    elements,
+    names_of,
+    stacked,
+    with_commas,
+)
+from .tensors import DATATYPES, NAMES
 
-OUTPUT = "output"
-_TEXTS = ("bytes", "str", "json")
 _BINARY = (b"content-type", b"application/octet-stream")
 _HEADER_LENGTH = b"inference-header-content-length"
 
 
 class Answered(NamedTuple):
-    """What is said of the model, the parameters, the output's description, and the output."""
+    """What is said of the model, the parameters, and each output that is told: its description and tensor."""
 
     about: dict[str, str]
     parameters: dict[str, Any]
-    described: dict[str, Any]
-    tensor: Tensor
+    outputs: list[tuple[dict[str, Any], Tensor]]
 
 
 class OpenInferenceProtocol:
@@ -61,15 +69,17 @@ class OpenInferenceProtocol:
         self.max_body = limits.body
         self.limits = limits
         self._version = version
-        # Datatype and shape, as a model last answered. Until one does, those of the default output.
-        self.output = describe_output(application.default_output)
+        self._inputs = Tensors(application, limits)
+        # Datatype and shape by name, as a model last answered. Until one does, those of the default output.
+        self.outputs = describe_outputs(application.default_output)
+        self._learned: list[str] | None = None
 
     def parse(self, headers: Headers, body: Body) -> Request:
         try:
             length = _header_length(headers, len(body))
             whole = memoryview(body)
             if length == 0:
-                return self._request(headers, self._bare(whole), Form(None, OUTPUT, True), Parameters())
+                return self._request(headers, self._inputs.bare(whole), Form(None, [], True), Parameters())
             self.limits.check_json(len(body) if length is None else length)
             text = body if length is None else whole[:length]
             try:
@@ -94,16 +104,8 @@ class OpenInferenceProtocol:
             raise BadRequest(f"The request does not fit: {error}. {self._expected()}") from None
 
     def _read(self, headers: Headers, asked: Asked, rest: memoryview) -> Request:
-        outputs = asked.outputs or [Output(OUTPUT)]
-        if len(outputs) > 1:
-            raise ValueError(f"it asks for {len(outputs)} outputs, and an application gives one tensor")
         parameters = asked.parameters or Parameters()
-        if outputs[0].name != OUTPUT:
-            raise ValueError(f"there is no output {outputs[0].name!r}, only {OUTPUT!r}")
-        wanted = outputs[0].parameters or OutputParameters()
-        check_output(wanted)
-        binary = parameters.binary_data_output if wanted.binary_data is None else wanted.binary_data
-        form = Form(asked.id, outputs[0].name, bool(binary), wanted.classification or 0)
+        form = self._form(asked.id, asked.outputs, bool(parameters.binary_data_output))
         return self._request(headers, self._tensors(asked.inputs, rest), form, parameters)
 
     def _request(
@@ -116,172 +118,188 @@ class OpenInferenceProtocol:
         such = context(self.application, headers, parameters.context, self._version)
         return Request("open-inference", tensors, self._version, timeout, cached, True, form, whom, *such)
 
-    def _bare(self, body: memoryview) -> list[Tensor]:
-        """The body is the one input's bytes, and nothing else."""
-        kind = self.application.input_type.dtype
-        if kind in _TEXTS:
-            return [self._text(bytes(body))]
-        if not kind:
-            raise ValueError("bytes alone do not tell their shape")
-        size = np.dtype(kind).itemsize
-        return rows(sized_tensor(body, (len(body) // size,), kind), kind)
+    def _form(self, id: str | None, outputs: list[Output] | None, binary: bool) -> Form:
+        """How the answer is to be written. Raises ValueError."""
+        wanted = []
+        for output in outputs or ():
+            parameters = output.parameters or OutputParameters()
+            check_output(parameters)
+            own = parameters.binary_data
+            wanted.append(
+                Wanted(output.name, binary if own is None else own, parameters.classification or 0)
+            )
+        if len({output.name for output in wanted}) != len(wanted):
+            raise ValueError("two outputs have one name")
+        if wanted and (names := self._known()) is not None:
+            check_wanted(wanted, names)
+        return Form(id, wanted, binary)
+
+    def _known(self) -> list[str] | None:
+        """The outputs that any version has that may answer; None where not all have told them."""
+        examples = [queue.example for queue in self.application.queues(self._version)]
+        told = [names_of(example) for example in examples if example is not None]
+        if not told or len(told) < len(examples) or (not all(told) and any(told)):
+            return None
+        return list(dict.fromkeys(name for names in told for name in names))
+
+    def _names(self) -> list[str] | None:
+        """Those of the outputs, as far as anybody knows; None where nobody does, and empty without names."""
+        example = self.application.example(self._version)
+        return self._learned if example is None else names_of(example)
 
     def _tensors(self, inputs: list[Input], rest: memoryview) -> list[Tensor]:
         """The inputs of a request, of which `rest` is what follows its JSON."""
-        if len(inputs) != 1:
-            raise ValueError(f"it has {len(inputs)} inputs, and an application takes one tensor")
-        given = inputs[0]
-        datatype, shape = given.datatype, given.shape
-        if (size := binary_size(given)) != len(rest):
+        if len({given.name for given in inputs}) != len(inputs):
+            raise ValueError("two inputs have one name")
+        sizes = [binary_size(given) for given in inputs]
+        if (size := sum(sizes)) != len(rest):
             raise ValueError(f"{len(rest)} bytes follow the JSON, and binary_data_size is {size}")
-        kind = self.application.input_type.dtype
-        if (datatype == "BYTES") != (kind in _TEXTS):
-            raise ValueError(f"the datatype is {datatype}")
-        if shape and (len(shape) > 1 or not kind or datatype == "BYTES"):
-            self.limits.check_inputs(shape[0])
-        if datatype == "BYTES":
-            if len(shape) not in (1, 2) or shape[1:] not in ([], [1]):
-                raise ValueError(f"the shape is {shape}")
-            if given.data is None:
-                texts = list(islice(split(rest), shape[0] + 1))
-            else:
-                texts = strings(given.data, shape)
-            if len(texts) != shape[0]:
-                raise ValueError(f"shape {shape} does not have {len(texts)} elements")
-            return [self._text(text) for text in texts]
-        dtype = DATATYPES[datatype]
-        if given.data is not None:
-            rest = memoryview(array(given.data, shape, datatype).tobytes())
-        return rows(sized_tensor(rest, tuple(shape), dtype), kind)
-
-    def _text(self, text: bytes) -> Tensor:
-        kind = self.application.input_type.dtype
-        try:
-            if kind == "str":
-                text.decode()
-            elif kind == "json":
-                text = msgspec.json.encode(msgspec.json.decode(text))
-        except UnicodeDecodeError:
-            raise ValueError("an element is not UTF-8 text") from None
-        except msgspec.DecodeError as error:
-            raise ValueError(f"an element is not JSON: {error}") from None
-        return Tensor(text, (len(text),), kind)
+        found = {}
+        start = 0
+        for given, size in zip(inputs, sizes, strict=True):
+            found[given.name] = whole_of(given, rest[start : (start := start + size)])
+        return self._inputs.inputs(found, self._version)
 
     def _expected(self) -> str:
-        wants = self.described_inputs()[0]
-        return (
-            f'{self.application.spec.name} takes one input tensor, {{"name": "{wants["name"]}", "datatype": '
-            f'"{wants["datatype"]}", "shape": {wants["shape"]}, "data": [...]}}.'
-        )
+        name, wants = self.application.spec.name, self.described_inputs()
+        if self._inputs.sets is None:
+            return f"{name} takes one input tensor, {_shown(wants[0])}."
+        such = f", such as {', '.join(map(_shown, wants[:10]))}" if wants else ""
+        what = "column" if self.application.input_type.name == "dataframe" else "array"
+        return f"{name} takes one input tensor for each {what}, with n rows in each{such}."
 
     def described_inputs(self) -> list[dict[str, Any]]:
         """The application's inputs as the protocol's metadata has them."""
-        dtype = self.application.input_type.dtype
-        if dtype in _TEXTS:
-            return [{"name": "input", "datatype": "BYTES", "shape": [-1]}]
-        # Arrays of any shape and type have no datatype in the protocol: FP32 is what most models take.
-        return [{"name": "input", "datatype": NAMES.get(dtype, "FP32"), "shape": [-1, -1]}]
+        return [
+            {"name": name, "datatype": NAMES.get(dtype, "BYTES"), "shape": list(shape)}
+            for name, dtype, shape in self._inputs.described(self._version)
+        ]
 
-    def described_output(self) -> tuple[str, list[int]]:
+    def described_outputs(self) -> dict[str, tuple[str, list[int]]]:
         """As the model answered its example; without one, as it last answered, or the default output is."""
         example = self.application.example(self._version)
-        return self.output if example is None else describe_output(example)
+        return self.outputs if example is None else describe_outputs(example)
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         form: Form = request.form
         try:
-            about, parameters, described, tensor = self.answered(request, answers)
+            about, parameters, outputs = self.answered(request, answers)
         except BadRequest as error:
             return self.refuse(400, "", str(error))
-        data = None if form.binary else elements(tensor)
-        if data is None:
-            described["parameters"] = {"binary_data_size": len(tensor.data)}
-        else:
-            described["data"] = data
-        text = msgspec.json.encode({**about, "parameters": parameters, "outputs": [described]})
+        said, data = [], []
+        for described, tensor in outputs:
+            found = None if form.is_binary(described["name"]) else elements(tensor)
+            if found is None:
+                said.append({**described, "parameters": {"binary_data_size": len(tensor.data)}})
+                data.append(tensor.data)
+            else:
+                said.append({**described, "data": found})
+        text = msgspec.json.encode({**about, "parameters": parameters, "outputs": said})
         marks = marks_of({answer.fault.reason for answer in answers if answer.fault is not None})
-        if data is not None:
+        if not data:
             return Response(200, [JSON, *marks], text)
         length = _HEADER_LENGTH, b"%d" % len(text)
-        return Response(200, [_BINARY, length, *marks], b"".join((text, tensor.data)))
+        return Response(200, [_BINARY, length, *marks], b"".join((text, *data)))
 
     def answered(self, request: Request, answers: Sequence[Answer]) -> Answered:
-        """All that is said of them. Raises BadRequest where classes are wanted of what has none."""
+        """All that is said of them. Raises BadRequest where an output or classes are wanted that are not there."""
         return at_once(self.answered_in_steps(request, answers))
 
     def answered_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Answered]:
         """The same, for many answers."""
         form: Form = request.form
         default = as_tensor(self.application.default_output)
-        outputs = []
+        rows = []
         defaults: dict[str, Any] = {}
         for i, answer in enumerate(answers):
             if (fault := answer.fault) is not None:
                 defaults[str(i)] = [fault.reason, fault.message]
-            outputs.append(default if answer.output is None else as_tensor(answer.output))
+            rows.append(default if answer.output is None else as_tensor(answer.output))
             yield
-        tensor = self._of_none() if not outputs else stacked(outputs) or (yield from as_texts(outputs))
-        if form.classes:
-            tensor = yield from classified(tensor, form.classes)
-        learn = bool(answers) and not defaults and not form.classes
-        described = self._described(form, tensor, learn=learn)
+        try:
+            named, columns = self._columns(form, rows, len(defaults) < len(answers))
+        except ValueError as error:
+            raise BadRequest(f"The request does not fit: {error}.") from None
+        outputs = []
+        for wanted, column in columns:
+            tensor = self._of_none(wanted.name) if not column else stacked(column)
+            if tensor is None:
+                tensor = yield from as_texts(column)
+            if wanted.classes:
+                tensor = yield from classified(tensor, wanted.classes)
+            datatype = NAMES.get(tensor.dtype, "BYTES")
+            outputs.append(({"name": wanted.name, "shape": tensor.shape, "datatype": datatype}, tensor))
+        if answers and not defaults and not any(wanted.classes for wanted in form.outputs):
+            self._learn(form, named, [described for described, _ in outputs])
         parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
         if defaults:
             parameters["defaults"] = defaults
         parameters.update(chosen(answers))
-        return Answered(self._about(form, answers), parameters, described, tensor)
+        return Answered(self._about(form, answers), parameters, outputs)
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
         form: Form = request.form
-        outputs = []
-        defaults: list[bytes] = []
-        reasons: set[str] = set()
-        default = as_tensor(self.application.default_output)
-        for i, answer in enumerate(answers):
-            if (fault := answer.fault) is not None:
-                defaults.append(b'"%d":%b' % (i, msgspec.json.encode([fault.reason, fault.message])))
-                reasons.add(fault.reason)
-            outputs.append(default if answer.output is None else as_tensor(answer.output))
-            yield
-        tensor = stacked(outputs) or (yield from as_texts(outputs))
-        if form.classes:
-            try:
-                tensor = yield from classified(tensor, form.classes)
-            except BadRequest as error:
-                return self.refuse(400, "", str(error))
-        described = self._described(form, tensor, learn=not defaults and not form.classes)
-        data = None if form.binary else (yield from as_json(tensor))
-        if data is None:
-            described["parameters"] = {"binary_data_size": len(tensor.data)}
-        query_ids = msgspec.json.encode([answer.query_id for answer in answers])
+        try:
+            about, parameters, outputs = yield from self.answered_in_steps(request, answers)
+        except BadRequest as error:
+            return self.refuse(400, "", str(error))
+        defaults = parameters.pop("defaults", {})
+        reasons = {reason for reason, _ in defaults.values()}
         # In parts, which nobody joins.
-        parts = [
-            msgspec.json.encode(self._about(form, answers))[:-1],
-            b',"parameters":{"query_ids":',
-            query_ids,
-        ]
+        parts = [msgspec.json.encode(about)[:-1], b',"parameters":', msgspec.json.encode(parameters)[:-1]]
         if defaults:
-            parts += [b',"defaults":{', *(yield from with_commas(defaults)), b"}"]
-        if told := chosen(answers):
-            parts += [b",", msgspec.json.encode(told)[1:-1]]
-        parts += [b'},"outputs":[', msgspec.json.encode(described)[:-1]]
-        if data is not None:
-            parts += [b',"data":[', *data, b"]}]}"]
+            texts = []
+            for i, why in defaults.items():
+                texts.append(b'"%b":%b' % (i.encode(), msgspec.json.encode(why)))
+                if len(texts) % SMALL == 0:
+                    yield
+            parts += [b',"defaults":{', *(yield from with_commas(texts)), b"}"]
+        parts.append(b'},"outputs":[')
+        binary = []
+        for i, (described, tensor) in enumerate(outputs):
+            data = None if form.is_binary(described["name"]) else (yield from as_json(tensor))
+            if data is None:
+                described["parameters"] = {"binary_data_size": len(tensor.data)}
+                binary.append(bytes(tensor.data))
+            parts += [b"," if i else b"", msgspec.json.encode(described)[:-1]]
+            parts += [b"}"] if data is None else [b',"data":[', *data, b"]}"]
+        parts.append(b"]}")
+        if not binary:
             return Response(200, [JSON, *marks_of(reasons)], parts[0], parts[1:])
-        parts.append(b"}]}")
         length = _HEADER_LENGTH, b"%d" % sum(map(len, parts))
-        parts.append(bytes(tensor.data))
-        return Response(200, [_BINARY, length, *marks_of(reasons)], parts[0], parts[1:])
+        return Response(200, [_BINARY, length, *marks_of(reasons)], parts[0], [*parts[1:], *binary])
 
-    def _of_none(self) -> Tensor:
-        datatype, shape = self.described_output()
-        return Tensor(b"", (0, *shape[1:]), DATATYPES.get(datatype, "bytes"))
+    def _columns(
+        self, form: Form, rows: list[Tensor], by_model: bool
+    ) -> tuple[bool, list[tuple[Wanted, list[Tensor]]]]:
+        """Whether the outputs have names; and those to be told, with all rows of each.
 
-    def _described(self, form: Form, tensor: Tensor, *, learn: bool) -> dict[str, Any]:
-        datatype = NAMES.get(tensor.dtype, "BYTES")
-        if learn:
-            self.output = datatype, [-1, *tensor.shape[1:]]
-        return {"name": form.output, "shape": tensor.shape, "datatype": datatype}
+        Raises ValueError where another one is wanted. Of default outputs, where no model told its outputs, one has
+        any name.
+        """
+        names = self._names()
+        found = by_name(rows, names or []) if rows else {name: [] for name in names or ()}
+        if found:
+            check_wanted(form.outputs, list(found))
+            every = form.outputs or [Wanted(name, form.binary) for name in found]
+            return True, [(wanted, found[wanted.name]) for wanted in every]
+        if names == [] or (names is None and by_model):
+            check_wanted(form.outputs, [])
+        wanted = form.outputs[0] if len(form.outputs) == 1 else Wanted(OUTPUT, form.binary)
+        return False, [(wanted, rows)]
+
+    def _of_none(self, name: str) -> Tensor:
+        known = self.described_outputs()
+        datatype, shape = known[name] if name in known else next(iter(known.values()))
+        return Tensor(b"", (0, *(max(0, size) for size in shape[1:])), DATATYPES.get(datatype, "bytes"))
+
+    def _learn(self, form: Form, named: bool, described: list[dict[str, Any]]) -> None:
+        """What the outputs are like, as all of them were just answered."""
+        found = {each["name"]: (each["datatype"], [-1, *each["shape"][1:]]) for each in described}
+        if not named:
+            self._learned, self.outputs = [], {OUTPUT: next(iter(found.values()))}
+        elif not form.outputs:
+            self._learned, self.outputs = list(found), found
 
     def _about(self, form: Form, answers: Sequence[Answer]) -> dict[str, Any]:
         about = {"model_name": self.application.spec.name}
@@ -290,6 +308,14 @@ class OpenInferenceProtocol:
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         return Response(status, [JSON], msgspec.json.encode({"error": cause}))
+
+
+def _shown(wants: dict[str, Any]) -> str:
+    """A tensor, for a sentence."""
+    shape = str(wants["shape"])
+    return (
+        f'{{"name": "{wants["name"]}", "datatype": "{wants["datatype"]}", "shape": {shape}, "data": [...]}}'
+    )
 
 
 def marks_of(reasons: set[str]) -> list[tuple[bytes, bytes]]:

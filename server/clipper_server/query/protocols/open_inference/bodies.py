@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -55,13 +55,23 @@ class Asked(msgspec.Struct):
     outputs: list[Output] | None = None
 
 
+class Wanted(NamedTuple):
+    """An output that is to be told: its numbers, or so many `classes` of each row."""
+
+    name: str
+    binary: bool
+    classes: int = 0
+
+
 class Form(msgspec.Struct):
-    """How the answer is to be written."""
+    """How the answer is to be written: with these outputs; or with all, and then as `binary` says."""
 
     id: str | None
-    output: str
+    outputs: list[Wanted]
     binary: bool
-    classes: int = 0  # of each row, instead of its numbers
+
+    def is_binary(self, name: str) -> bool:
+        return next((wanted.binary for wanted in self.outputs if wanted.name == name), self.binary)
 
 
 decode = msgspec.json.Decoder(Asked).decode

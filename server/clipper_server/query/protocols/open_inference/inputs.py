@@ -8,11 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from clipper_container.inputs import Tensor
+from clipper_container.conversions import cast, check_bounds
 
+from ..tensors import Whole
 from .bodies import Input
 from .refusals import NO_SHARED_MEMORY
-from .tensors import DATATYPES, NAMES
+from .tensors import DATATYPES
+
+
+def whole_of(given: Input, data: memoryview) -> Whole:
+    """The input's tensor: of its JSON, or `data` that follow it. Raises ValueError."""
+    shape = tuple(given.shape)
+    if given.datatype == "BYTES":
+        return Whole("bytes", shape, data if given.data is None else strings(given.data, given.shape))
+    if given.data is not None:
+        data = memoryview(array(given.data, given.shape, given.datatype).tobytes())
+    return Whole(DATATYPES[given.datatype], shape, data)
 
 
 def binary_size(given: Input) -> int:
@@ -59,57 +70,9 @@ def array(data: list[Any], shape: list[int], datatype: str) -> np.ndarray[Any, A
     if wanted.kind == "b":
         return np.array(found, wanted)
     if wanted.kind != "f":
-        _check_bounds(min(found, default=0), max(found, default=0), wanted)
+        check_bounds(min(found, default=0), max(found, default=0), wanted)
         return np.array(found, wanted)
     try:
-        return _cast(np.array(found, "<f8"), wanted)
+        return cast(np.array(found, "<f8"), wanted)
     except OverflowError:
         raise ValueError(f"a number lies outside {datatype}") from None
-
-
-def _check_bounds(low: int, high: int, wanted: np.dtype[Any]) -> None:
-    bounds = np.iinfo(wanted)
-    if low < bounds.min or high > bounds.max:
-        raise ValueError(f"a number lies outside {NAMES[wanted.str]}")
-
-
-def _cast(found: np.ndarray[Any, Any], wanted: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Numbers as floats. An infinity stays one, but none comes of a number that is too large."""
-    try:
-        with np.errstate(over="raise", invalid="ignore"):
-            return found.astype(wanted, copy=False)
-    except FloatingPointError:
-        raise ValueError(f"a number lies outside {NAMES[wanted.str]}") from None
-
-
-def rows(whole: Tensor, kind: str) -> list[Tensor]:
-    """The inputs in a tensor, as tensors of the application's type, or of their own where `kind` is ""."""
-    data, shape, dtype = whole
-    if not shape:
-        raise ValueError("the shape is [], and its first dimension counts the inputs")
-    if kind and len(shape) > 2:
-        raise ValueError(f"the shape {list(shape)} has {len(shape)} dimensions")
-    if kind and len(shape) == 1:
-        shape = (1, *shape)
-    if shape[0] > 1 and not len(data):  # a few bytes could ask for millions of them
-        raise ValueError(f"the shape {list(shape)} has several inputs without elements: send one at a time")
-    if dtype == "|b1" and np.frombuffer(data, "u1").max(initial=0) > 1:
-        raise ValueError("a BOOL is one byte, 0 or 1")
-    if kind and kind != dtype:
-        data = converted(np.frombuffer(data, dtype), np.dtype(kind)).tobytes()
-    view = memoryview(data)
-    size = len(view) // shape[0] if shape[0] else 0
-    return [Tensor(view[i * size : (i + 1) * size], shape[1:], kind or dtype) for i in range(shape[0])]
-
-
-def converted(found: np.ndarray[Any, Any], wanted: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Numbers of the type that is wanted. Floats are not taken for integers, nor truth for numbers."""
-    if found.dtype == wanted:
-        return found
-    if found.dtype.kind not in {"f": "iuf", "b": ""}.get(wanted.kind, "iu"):
-        raise ValueError(f"the datatype is {NAMES[found.dtype.str]}, and the inputs are {NAMES[wanted.str]}")
-    if wanted.kind == "f":
-        return _cast(found, wanted)
-    if found.size:
-        _check_bounds(int(found.min()), int(found.max()), wanted)
-    return found.astype(wanted)

@@ -12,7 +12,7 @@ import clipper_server
 from clipper_container.errors import NotFound
 
 from .. import Served
-from . import OUTPUT, OpenInferenceProtocol
+from . import OpenInferenceProtocol
 from .finding import adapter_of, find, is_ready
 
 NAME = PLATFORM = "clipperlab"
@@ -24,13 +24,15 @@ def about() -> dict[str, Any]:
 
 
 def metadata(name: str, versions: list[str], adapter: OpenInferenceProtocol) -> dict[str, Any]:
-    datatype, shape = adapter.described_output()
     return {
         "name": name,
         "versions": versions,
         "platform": PLATFORM,
         "inputs": adapter.described_inputs(),
-        "outputs": [{"name": OUTPUT, "datatype": datatype, "shape": shape}],
+        "outputs": [
+            {"name": output, "datatype": datatype, "shape": shape}
+            for output, (datatype, shape) in adapter.described_outputs().items()
+        ],
     }
 
 

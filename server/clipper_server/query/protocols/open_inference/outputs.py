@@ -3,27 +3,97 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import Tensor
+from clipper_container.inputs import Tensor, as_plain, taken_apart
+from clipper_container.named import is_named, laid_out
 
-from ...slices import SMALL, Steps
+from ...application import Application
+from ...request import Answer
+from ...slices import SMALL, Steps, at_once
 from ...task import Output
+from .bodies import Wanted
 from .tensors import DATATYPES, NAMES, split
 
+OUTPUT = "output"
+"""What an output is called that has no name."""
+Example = tuple[str, tuple[int, ...]] | bytes
+"""A model's answer: a tensor's dtype and shape, or a JSON text."""
 _AT_ONCE = 1024  # numbers that are written in one step
 
 
-def describe_output(example: tuple[str, tuple[int, ...]] | bytes) -> tuple[str, list[int]]:
-    """Datatype and shape of a tensor of outputs like this one: a JSON text, or a tensor's dtype and shape."""
+def describe_outputs(example: Example) -> dict[str, tuple[str, list[int]]]:
+    """Datatype and shape, by name, of the tensors of outputs like this one."""
     if isinstance(example, bytes):
         tensor = as_tensor(example)
         example = tensor.dtype, tensor.shape
     dtype, shape = example
-    return (NAMES[dtype], [-1, *shape]) if dtype in NAMES else ("BYTES", [-1])
+    if not is_named(dtype):
+        return {OUTPUT: _described(dtype, shape)}
+    return {part.name: _described(part.dtype, own) for part, own, _, _ in laid_out(dtype, shape)}
+
+
+def _described(dtype: str, shape: Sequence[int]) -> tuple[str, list[int]]:
+    if dtype in NAMES:
+        return NAMES[dtype], [-1, *shape]
+    return "BYTES", [-1, -1] if dtype == "json" else [-1]  # a list of texts
+
+
+def names_of(example: Example) -> list[str]:
+    """Those of outputs like this one; none where they have none."""
+    if isinstance(example, bytes) or not is_named(example[0]):
+        return []
+    return [part.name for part, *_ in laid_out(*example)]
+
+
+def check_wanted(wanted: Sequence[Wanted], names: Sequence[str]) -> None:
+    """Raises ValueError where an output is wanted that is not among these. Without names it is `OUTPUT`."""
+    for output in wanted:
+        if output.name not in (names or (OUTPUT,)):
+            raise ValueError(f"there is no output {output.name[:100]!r}, only {', '.join(names or (OUTPUT,))}")
+
+
+def by_name(outputs: Sequence[Tensor], names: Sequence[str]) -> dict[str, list[Tensor]]:
+    """A row of each output for each name; nothing where not all have the same names.
+
+    Those are `names` where no output has any itself: a default output may be a JSON object that has them.
+    """
+    told = next(
+        (names_of((output.dtype, output.shape)) for output in outputs if is_named(output.dtype)), None
+    )
+    names = told or names
+    rows = [_parts(output) for output in outputs] if names else []
+    if not rows or any(parts.keys() != set(names) for parts in rows):
+        return {}
+    return {name: [parts[name] for parts in rows] for name in names}
+
+
+def _parts(output: Tensor) -> dict[str, Tensor]:
+    if is_named(output.dtype):
+        return taken_apart(output)
+    if output.dtype != "bytes" or bytes(output.data[:1]) != b"{":
+        return {}
+    try:
+        values = msgspec.json.decode(output.data, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        return {}
+    return {name: as_tensor(bytes(value)) for name, value in values.items()}
+
+
+def answered(application: Application, version: str | None, answers: Sequence[Answer]) -> dict[str, Tensor]:
+    """One tensor of all answers for each name, at once; what has no name is `OUTPUT`.
+
+    Its dtype is numpy's for numbers, or "bytes", and then its elements follow one another, each after its
+    length in 32 bits.
+    """
+    default, example = application.default_output, application.example(version)
+    tensors = [as_tensor(default if answer.output is None else answer.output) for answer in answers]
+    columns = by_name(tensors, [] if example is None else names_of(example)) or {OUTPUT: tensors}
+    return {name: stacked(rows) or at_once(as_texts(rows)) for name, rows in columns.items() if rows}
 
 
 def stacked(outputs: list[Tensor]) -> Tensor | None:
@@ -41,13 +111,27 @@ def stacked(outputs: list[Tensor]) -> Tensor | None:
 
 
 def as_texts(outputs: list[Tensor]) -> Steps[Tensor]:
-    """One tensor of BYTES: of all outputs' texts."""
+    """One tensor of BYTES: of all outputs' texts; or of the texts in them, if all are lists of one length."""
+    if outputs and all(output.dtype == "json" for output in outputs):
+        lists = [_texts_in(output) for output in outputs]
+        yield
+        if lists[0] is not None and all(each is not None and len(each) == len(lists[0]) for each in lists):
+            texts = [text.encode() for each in lists for text in each or ()]
+            data = b"".join(struct.pack("<I", len(text)) + text for text in texts)
+            return Tensor(data, (len(outputs), len(lists[0])), "bytes")
     parts = []
     for output in outputs:
         text = _as_text(output)
         parts.append(struct.pack("<I", len(text)) + text)
         yield
     return Tensor(b"".join(parts), (len(outputs),), "bytes")
+
+
+def _texts_in(output: Tensor) -> list[str] | None:
+    try:
+        return msgspec.json.decode(output.data, type=list[str])
+    except msgspec.MsgspecError:
+        return None
 
 
 def as_tensor(output: Output) -> Tensor:
@@ -72,6 +156,8 @@ def as_tensor(output: Output) -> Tensor:
 def _as_text(output: Tensor) -> bytes:
     if output.dtype in NAMES:
         return msgspec.json.encode(np.frombuffer(output.data, output.dtype).reshape(output.shape).tolist())
+    if is_named(output.dtype):
+        return msgspec.json.encode(as_plain(output))
     return bytes(output.data)
 
 

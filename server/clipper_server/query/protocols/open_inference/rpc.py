@@ -188,8 +188,8 @@ class OpenInferenceOverGRPC:
             told = adapter.answered(request, answers)
         response = messages.ModelInferResponse(
             **told.about,
-            outputs=[{**told.described, "shape": list(told.tensor.shape)}],
-            raw_output_contents=[bytes(told.tensor.data)],
+            outputs=[{**described, "shape": list(tensor.shape)} for described, tensor in told.outputs],
+            raw_output_contents=[bytes(tensor.data) for _, tensor in told.outputs],
         )
         for name, value in told.parameters.items():
             _set(response.parameters[name], value)

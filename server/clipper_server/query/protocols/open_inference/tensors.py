@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
+from ..tensors import split as split
 
 DATATYPES = {
     "BOOL": "|b1",
@@ -20,16 +19,3 @@ DATATYPES = {
     "FP64": "<f8",
 }
 NAMES = {dtype: name for name, dtype in DATATYPES.items()}
-
-
-def split(data: memoryview) -> Iterator[bytes]:
-    """The elements of BYTES: each a length in 32 bits, and so many bytes."""
-    start = 0
-    while start < len(data):
-        if start + 4 > len(data):
-            raise ValueError("the binary data ends in the middle of an element's length")
-        (size,) = struct.unpack_from("<I", data, start)
-        start += 4 + size
-        if start > len(data):
-            raise ValueError("the binary data ends in the middle of an element")
-        yield bytes(data[start - size : start])

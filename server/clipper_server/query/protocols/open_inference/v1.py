@@ -22,7 +22,7 @@ from ...limits import DEFAULT, Limits
 from ...request import Answer, Request
 from ...slices import SMALL, Steps
 from .. import JSON, Headers, Response, Served
-from ..clipper import ClipperProtocol, FramesOverClipper
+from ..clipper import ClipperProtocol, SetsOverClipper
 from ..json_body import Body
 from . import chosen, marks_of
 from .finding import find, is_ready
@@ -66,8 +66,8 @@ class KServeV1(ClipperProtocol):
         return Response(status, [JSON], msgspec.json.encode({"error": cause}))
 
 
-class FramesOverKServeV1(KServeV1, FramesOverClipper):
-    """Each instance is a row."""
+class SetsOverKServeV1(KServeV1, SetsOverClipper):
+    """Each instance is an object with names."""
 
     def __init__(self, application: Application, limits: Limits = DEFAULT) -> None:
         super().__init__(application, limits)
@@ -75,7 +75,7 @@ class FramesOverKServeV1(KServeV1, FramesOverClipper):
         self._decode = self._framed
 
     def _expected(self) -> str:
-        return f'Expected JSON: {{"instances": [X, ...]}}, where X is {self._frames.words()}.'
+        return f'Expected JSON: {{"instances": [X, ...]}}, where X is {self._sets.words()}.'
 
 
 def kserve_v1(served: Served) -> list[Route]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import Tensor, array_tensor
+from clipper_container.inputs import SETS, Tensor, array_tensor
 
 from ...application import Application
 from ...limits import Limits
@@ -17,12 +17,12 @@ from ...request import Answer, Request
 from ...task import Output
 from .. import Headers, may_be_cached, timeout_s, unit
 from ..contexts import context
-from ..frames import Frames
 from ..json_body import Body
+from ..tensors import Tensors
 from . import examples, reading, signatures, tensors
-from .frames import OfFrames
 from .plain import Plain
 from .refusals import Refused
+from .sets import OfSets
 from .signatures import Entry
 
 NAME = "tensorflow-serving"
@@ -49,8 +49,8 @@ class Model:
         self.version = version
         self.limits = limits
         self._kind = kind = application.input_type
-        self._frames = Frames(application, limits) if kind.name == "dataframe" else None
-        self.inputs: Inputs = OfFrames(self._frames, version) if self._frames else Plain(kind, limits)
+        has_names = kind.name in SETS
+        self.inputs: Inputs = OfSets(application, limits, version) if has_names else Plain(kind, limits)
         self._quickly = _decoder(kind.name) if kind.name in _QUICK else None
 
     def predict(self, headers: Headers, body: Body) -> Request:
@@ -120,8 +120,9 @@ class Model:
         return Request(NAME, tensors, self.version, timeout, may_be_cached(headers), True, form, whom, *such)
 
     def described_inputs(self) -> dict[str, Entry]:
-        columns = None if self._frames is None else self._frames.columns(self.version)
-        return signatures.inputs_of(self._kind, None if columns is None else columns.types)
+        if self._kind.name in SETS:
+            return signatures.of_sets(Tensors(self.application, self.limits).described(self.version))
+        return signatures.input_of(self._kind)
 
     def described_outputs(self) -> dict[str, Entry]:
         """As the model answered its example; without one, as the default output is."""

@@ -16,7 +16,7 @@ from ...request import Answer, Request
 from ...slices import at_once
 from ...task import Output
 from .. import Served
-from ..open_inference.outputs import as_tensor, as_texts, stacked
+from ..open_inference.outputs import as_tensor, as_texts, by_name, stacked
 from ..open_inference.tensors import split
 from ..rpc import Call, Method, ask
 from ..rpc import Refused as Ended
@@ -198,6 +198,8 @@ def _protos(outputs: Sequence[Output]) -> dict[str, Any]:
     """A proto of each name that all outputs have, or one of all."""
     if not outputs:
         return {OUTPUT: tensors.proto_of(Tensor(b"", (0,), "<f4"))}
+    if named := by_name([as_tensor(output) for output in outputs], []):
+        return {name: _proto(rows) for name, rows in named.items()}
     sets = [] if isinstance(outputs[0], Tensor) else _sets(outputs)
     if sets:
         return {name: _proto([_part(each[name]) for each in sets]) for name in sets[0]}

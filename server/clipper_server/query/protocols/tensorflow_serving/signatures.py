@@ -1,20 +1,21 @@
 """What an application, or a version of its model, takes and gives, as a signature of TensorFlow's.
 
-There is one, `serving_default`. Its input is called `input`, or as the columns of data frames are; its output
-`output`, `output_bytes` where it is bytes, or as the model names several.
+There is one, `serving_default`. Its input is called `input`, or as the columns of data frames and named arrays are; its
+output `output`, `output_bytes` where it is bytes, or as the model names several.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from clipper_container.columns import ANY, CODES
 from clipper_container.inputs import DTYPES, InputType
+from clipper_container.named import is_named, laid_out
 
+from ..tensors import Described
 from . import tensors
 from .messages import core, serving
 from .refusals import Refused, no_signature
@@ -39,20 +40,21 @@ def check(name: str) -> None:
         raise no_signature(name)
 
 
-def inputs_of(kind: InputType, columns: Mapping[str, str] | None) -> dict[str, Entry]:
-    """Empty where nobody knows the columns."""
-    if kind.name == "dataframe":
-        return {name: Entry(_of_column(what), [-1]) for name, what in (columns or {}).items()}
+def input_of(kind: InputType) -> dict[str, Entry]:
+    """Of inputs that have no names."""
     if kind.dtype in tensors.TYPES:
         return {INPUT: Entry(kind.dtype, [-1, -1])}
     # Arrays of any shape and type have no type in a signature: DT_FLOAT is what most models take.
     return {INPUT: Entry(tensors.STRING, [-1]) if kind.dtype else Entry("<f4", None)}
 
 
-def _of_column(what: str) -> str:
-    if what in CODES:
-        return CODES[what]
-    return "<f8" if what == ANY else tensors.STRING
+def of_sets(described: Sequence[Described]) -> dict[str, Entry]:
+    """Of inputs that have names; empty where nobody knows those."""
+    return {name: _of(dtype, shape) for name, dtype, shape in described}
+
+
+def _of(dtype: str, shape: Sequence[int]) -> Entry:
+    return Entry(dtype if dtype in tensors.TYPES else tensors.STRING, list(shape))
 
 
 def outputs_of(example: tuple[str, tuple[int, ...]] | bytes) -> dict[str, Entry]:
@@ -63,6 +65,9 @@ def outputs_of(example: tuple[str, tuple[int, ...]] | bytes) -> dict[str, Entry]
             return {name: _entry(each) for name, each in value.items()}
         return {OUTPUT: _entry(value)}
     dtype, shape = example
+    if is_named(dtype):
+        parts = laid_out(dtype, shape)
+        return {part.name: _of(part.dtype, [-1, *(own if part.dtype in DTYPES else ())]) for part, own, *_ in parts}
     if dtype == "bytes":
         return {f"{OUTPUT}{BYTES_SUFFIX}": Entry(tensors.STRING, [-1])}
     return {OUTPUT: Entry(dtype, [-1, *shape]) if dtype in DTYPES else Entry(tensors.STRING, [-1])}

@@ -14,10 +14,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import DTYPES, Tensor
+from clipper_container.inputs import DTYPES, Tensor, taken_apart
+from clipper_container.named import is_named
 
 from ...slices import SMALL, Steps
 from ...task import Output
+from ..open_inference.outputs import as_tensor, by_name
 from .reading import base64_object
 
 _FORMATS: dict[str, Any] = {
@@ -63,6 +65,11 @@ def as_text(output: Output) -> bytes:
         return _with_bytes(output) if output[:1] == b"{" and BYTES_SUFFIX.encode() in output else output
     if output.dtype in DTYPES:
         return numbers(*output)
+    if is_named(output.dtype):
+        parts = taken_apart(output).items()
+        return b"{%b}" % b",".join([msgspec.json.encode(name) + b":" + as_text(part) for name, part in parts])
+    if output.dtype == "json":
+        return bytes(output.data)
     if output.dtype == "str":
         return msgspec.json.encode(bytes(output.data).decode())
     return dumped(base64_object(bytes(output.data)))
@@ -108,6 +115,13 @@ def joined(outputs: Sequence[Output]) -> bytes:
 
 def columns(outputs: Sequence[Output]) -> Steps[list[bytes]]:
     """What `outputs` is: all outputs as one list, or one for each name where they have names."""
+    named = by_name([as_tensor(output) for output in outputs], []) if _any_named(outputs) else {}
+    yield
+    if named:
+        texts = [
+            msgspec.json.encode(name) + b":[" + b",".join(map(as_text, rows)) + b"]" for name, rows in named.items()
+        ]
+        return [b"{", b",".join(texts), b"}"]
     names = _names(outputs)
     if not names:
         return [b"[", *(yield from rows(outputs)), b"]"]
@@ -122,6 +136,10 @@ def columns(outputs: Sequence[Output]) -> Steps[list[bytes]]:
         parts += [b"," if parts else b"{", msgspec.json.encode(name), b":[", b",".join(values), b"]"]
         yield
     return [*parts, b"}"]
+
+
+def _any_named(outputs: Sequence[Output]) -> bool:
+    return any(isinstance(output, Tensor) and is_named(output.dtype) for output in outputs)
 
 
 def _names(outputs: Sequence[Output]) -> list[str]:

@@ -1,29 +1,29 @@
-"""Inputs of several names: rows of data frames, of which each column is a tensor."""
+"""Inputs of several names: rows of data frames, of which each column is a tensor, or sets of named arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from clipper_container.columns import ANY, CODES, TEXT
-from clipper_container.errors import TooLarge
 from clipper_container.inputs import Tensor
 
-from ..frames import Frames
-from ..open_inference.frames import MAX_CELLS
-from ..open_inference.inputs import converted
+from ...application import Application
+from ...limits import Limits
+from ..sets import Sets
+from ..tensors import Tensors, Whole
 from . import reading, tensors
 from .reading import from_base64, is_base64
 from .refusals import Refused
 
 
-class OfFrames:
-    """Makes inputs of what an application of data frames is asked, for one version or the current one."""
+class OfSets:
+    """Makes inputs of what an application is asked whose inputs have names, for one version or the current one."""
 
-    def __init__(self, frames: Frames, version: str | None) -> None:
-        self._frames = frames
+    def __init__(self, application: Application, limits: Limits, version: str | None) -> None:
+        self.sets = Sets(application, limits)
+        self._tensors = Tensors(application, limits)
+        self._limits = limits
+        self._are_frames = application.input_type.name == "dataframe"
         self._version = version
 
     def of_rows(self, instances: Sequence[Any]) -> list[Tensor]:
@@ -63,39 +63,26 @@ class OfFrames:
                 if name not in value:
                     raise Refused(f"Missing named input: {name} in 'inputs' object.")
             value = {name: value[name] for name in types}
-        try:
-            return self._frames.of_json({name: _cells(cells) for name, cells in value.items()}, self._version)
-        except ValueError as error:
-            raise Refused(f"The inputs do not fit: {error}") from None
+        lengths = {len(each) if isinstance(each, list) else -1 for each in value.values()}
+        if len(lengths) != 1 or -1 in lengths:
+            raise Refused("The inputs do not fit: they are not lists of one length, with an element for each row")
+        self._limits.check_inputs(lengths.pop())
+        rows = zip(*value.values(), strict=True)
+        return self._rows([dict(zip(value, row, strict=True)) for row in rows])
 
     def of_protos(self, protos: Mapping[str, Any]) -> list[Tensor]:
         """An input for each row. Raises Refused."""
-        types = self._types() or {}
-        limits = self._frames.limits
-        found: dict[str, Any] = {}
-        counts = set()
-        for name, proto in protos.items():
-            shape = tensors.shape_of(proto)
-            if len(shape) != 1 and shape[1:] != (1,):
-                raise Refused(f"The input {name} has the shape {list(shape)[:32]}, and it is to be [n]")
-            limits.check_inputs(shape[0])
-            counts.add(shape[0])
-        if len(counts) != 1:
-            raise Refused(f"The inputs have {sorted(counts)[:10]} rows, and all are to have as many")
-        count = counts.pop()
-        if count * len(protos) > MAX_CELLS and any(
-            proto.dtype == tensors.DT_STRING for proto in protos.values()
-        ):
-            raise TooLarge(
-                f"The request has {count} rows of {len(protos)} columns; {MAX_CELLS} such values are the "
-                "most where some are texts. Send them in several requests."
-            )
         try:
-            for name, proto in protos.items():
-                found[name] = self._values(proto, types.get(name, ANY))
-            return self._frames.of_columns(found, count, self._version)
+            return self._tensors.inputs({name: self._whole(p) for name, p in protos.items()}, self._version)
         except ValueError as error:
             raise Refused(f"The inputs do not fit: {error}") from None
+
+    def _whole(self, proto: Any) -> Whole:
+        if proto.dtype == tensors.DT_STRING:
+            texts, shape = tensors.strings(proto, self._limits.inputs)
+            return Whole("bytes", shape, texts)
+        data, shape, dtype = tensors.numbers(proto, self._limits.body)
+        return Whole(dtype, shape, data)
 
     def of_examples(self, examples: Sequence[Mapping[str, list[Any]]]) -> list[Tensor]:
         """An input for each. Raises Refused."""
@@ -106,42 +93,27 @@ class OfFrames:
         return self._rows(rows)
 
     def _types(self) -> Mapping[str, str] | None:
-        columns = self._frames.columns(self._version)
-        return None if columns is None else columns.types
+        fields = self.sets.fields(self._version)
+        return None if fields is None else fields.types
 
     def _rows(self, rows: Sequence[Mapping[str, Any]]) -> list[Tensor]:
+        cell = _cell if self._are_frames else _plain
         try:
-            return self._frames.of_rows(
-                [{k: _cell(v) for k, v in row.items()} for row in rows], self._version
-            )
+            return self.sets.of_rows([{k: cell(v) for k, v in row.items()} for row in rows], self._version)
         except ValueError as error:
             raise Refused(f"The inputs do not fit: {error}") from None
-
-    def _values(self, proto: Any, kind: str) -> Any:
-        if proto.dtype == tensors.DT_STRING:
-            if kind not in (TEXT, ANY):
-                raise ValueError("a column of numbers is sent as string")
-            texts, _ = tensors.strings(proto, self._frames.limits.inputs)
-            return [text.decode() for text in texts]
-        whole = tensors.numbers(proto, self._frames.limits.body)
-        found = np.frombuffer(whole.data, whole.dtype)
-        if kind == TEXT:
-            raise ValueError(f"a column of text is sent as {found.dtype}")
-        if kind in CODES:
-            return converted(found, np.dtype(CODES[kind]))
-        return found.tolist()
 
 
 def _is_object(value: Any) -> bool:
     return type(value) is dict and not is_base64(value)
 
 
-def _cells(values: Any) -> Any:
-    return list(map(_cell, values)) if isinstance(values, list) else values
-
-
 def _cell(value: Any) -> Any:
     """A value of a row; those of TensorFlow's models are often lists of one."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
+    return from_base64(value).decode() if is_base64(value) else value
+
+
+def _plain(value: Any) -> Any:
     return from_base64(value).decode() if is_base64(value) else value

@@ -1,12 +1,15 @@
-"""Rows of data frames, for the protocols: read by the columns of the versions that may be asked for them."""
+"""Inputs that have names, for the protocols: read by the columns, or by the signatures, of the versions that
+may be asked for them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipper_container.columns import ANY, Columns, words
+from clipper_container.fields import ANY, Fields
 from clipper_container.inputs import Tensor
+from clipper_container.sets import fields_of
 
 from ..application import Application
 from ..limits import Limits
@@ -14,21 +17,23 @@ from ..limits import Limits
 _SPLIT = {"columns", "data"}
 
 
-class Frames:
+class Sets:
     """Makes inputs of what one application is asked."""
 
     def __init__(self, application: Application, limits: Limits) -> None:
         self.limits = limits
         self._application = application
-        self._last: tuple[list[dict[str, str]], Columns] | None = None
+        self._last: tuple[list[dict[str, str]], Fields] | None = None
 
-    def columns(self, version: str | None) -> Columns | None:
+    def fields(self, version: str | None) -> Fields | None:
         """What that version takes, or all that may be asked, at this moment; None where nobody knows."""
         found = [q.spec.columns for q in self._application.queues(version) if q.spec.columns is not None]
         if not found:
             return None
         if self._last is None or self._last[0] != found:
-            self._last = found, Columns(_joined(found))
+            fields = fields_of(self._application.input_type.name, _joined(found))
+            assert fields is not None
+            self._last = found, fields
         return self._last[1]
 
     def _spare(self) -> set[str]:
@@ -38,26 +43,28 @@ class Frames:
     def of_rows(self, rows: Sequence[Any], version: str | None) -> list[Tensor]:
         """Raises ValueError, or TooLarge."""
         self.limits.check_inputs(len(rows))
-        columns = self.columns(version)
-        if columns is None:
+        fields = self.fields(version)
+        if fields is None:
             return [self._application.input_type.encode(row) for row in rows]
-        return columns.of_rows(rows, self._spare)
+        return fields.of_rows(rows, self._spare)
 
     def of_columns(self, given: Mapping[str, Any], count: int, version: str | None) -> list[Tensor]:
-        """From `count` values of each column, as `Columns` takes them. Raises ValueError."""
-        columns = self.columns(version)
-        if columns is None:
+        """From `count` values of each name, as `Fields` takes them. Raises ValueError."""
+        fields = self.fields(version)
+        if fields is None:
             values = zip(*given.values(), strict=True)
             return self.of_rows([dict(zip(given, row, strict=True)) for row in values], version)
-        return columns.of_columns(given, count, self._spare)
+        return fields.of_columns(given, count, self._spare)
 
     def of_json(self, value: Any, version: str | None) -> list[Tensor]:
-        """From a list of rows, an object of columns, or one as pandas splits it.
+        """From a list of rows; of data frames also an object of columns, or one as pandas splits it.
 
         Raises ValueError, or TooLarge.
         """
         if isinstance(value, list):
             return self.of_rows(value, version)
+        if self._application.input_type.name == "named":
+            raise ValueError("several inputs are a list of objects, each with the arrays of one input")
         if not isinstance(value, dict):
             raise ValueError("several inputs are neither a list of rows nor an object of columns")
         if _SPLIT <= value.keys() <= _SPLIT | {"index"} and _is_table(value["data"]):
@@ -71,8 +78,8 @@ class Frames:
 
     def words(self, version: str | None = None) -> str:
         """What one row is, for a sentence."""
-        columns = self.columns(version)
-        return self._application.input_type.expects if columns is None else words(columns.types)
+        fields = self.fields(version)
+        return self._application.input_type.expects if fields is None else fields.words()
 
 
 def _joined(found: list[dict[str, str]]) -> dict[str, str]:
