@@ -21,9 +21,9 @@ from tritonclient.utils import InferenceServerException
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import Attach
-from tests.support.places import EVERYWHERE, Place
+from tests.support.places import BY_PROCESSES, Place
 
-pytestmark = [EVERYWHERE, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [BY_PROCESSES, pytest.mark.slow, pytest.mark.timeout(900)]
 ROWS = np.array([[1.0, 2.0], [3.0, 4.0]])
 BOTH = pytest.mark.parametrize("over", [tritonclient.http, tritonclient.grpc], ids=["http", "grpc"])
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import struct
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import numpy as np
@@ -15,10 +15,13 @@ import pytest
 from clipper_container.inputs import array_tensor
 from clipper_container.wire import Fault
 from clipper_server.query.configuration import Configuration
+from clipper_server.query.protocols.kinds import load
 from clipper_server.query.protocols.open_inference.tensors import DATATYPES
+from clipper_server.query.protocols.rpc import Call
 from clipper_server.snapshot import ApplicationSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
 from tests.support.over_grpc import Client, served, trailing, until
+from tests.support.virtual_time import run
 
 pytestmark = pytest.mark.anyio
 Code = grpc.StatusCode
@@ -178,15 +181,53 @@ async def test_many_texts_have_no_classes(configuration: Configuration, client: 
 # Time
 
 
-async def test_a_calls_deadline_gives_the_default_output_in_time(
+class Context:
+    """What gRPC tells a method of a call whose client waits for so long."""
+
+    def __init__(self, waits_s: float) -> None:
+        self._gives_up_at = asyncio.get_running_loop().time() + waits_s
+        self.trailing: dict[str, str] = {}
+
+    def invocation_metadata(self) -> tuple[()]:
+        return ()
+
+    def time_remaining(self) -> float:
+        return self._gives_up_at - asyncio.get_running_loop().time()
+
+    def set_trailing_metadata(self, metadata: tuple[tuple[str, str], ...]) -> None:
+        self.trailing = dict(metadata)
+
+
+@pytest.mark.parametrize("waits_s", [0.01, 0.5, 10.0])
+def test_a_calls_deadline_gives_the_default_output_in_time(waits_s: float) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        configuration = Configuration("0", lambda: None, loop, loop.time)
+        application = ApplicationSpec("m", "doubles", -1, 20_000_000, ["m"])
+        configuration.apply(Snapshot(1, [application], [version_spec()], {"m": "1"}))
+        attach(configuration, cost_s=FOREVER_S)
+        spoken = load("open-inference-grpc", configuration)
+        path = "/inference.GRPCInferenceService/ModelInfer"
+        assert spoken.protos is not None
+        takes, gives, *_ = spoken.protos.methods[path]
+        asked = takes(**asks([1, 2])).SerializeToString()
+        context = Context(waits_s)
+        data = await cast(Any, spoken.methods[path])(asked, Call(context))
+        assert 0 < context.time_remaining() < 0.2 * waits_s
+        answer = gives.FromString(data)
+        assert numbers(answer) == [-1]
+        assert context.trailing["x-default-answer"] == "deadline"
+        assert json.loads(answer.parameters["defaults"].string_param)["0"][0] == "deadline"
+
+    run(main())
+
+
+async def test_the_mark_of_a_default_output_is_trailing_metadata(
     configuration: Configuration, client: Client
 ) -> None:
-    attach(configuration, cost_s=FOREVER_S)
-    call = client.call("ModelInfer", asks([1, 2]), timeout=0.5)
-    answer = await call
-    assert numbers(answer) == [-1]
-    assert trailing(await call.trailing_metadata())["x-default-answer"] == "deadline"
-    assert json.loads(answer.parameters["defaults"].string_param)["0"][0] == "deadline"
+    call = client.call("ModelInfer", asks([1], model="alone"))
+    assert numbers(await call) == [7]
+    assert trailing(await call.trailing_metadata())["x-default-answer"] == "no_model_linked"
 
 
 async def test_the_parameter_timeout_does_so_too(configuration: Configuration, client: Client) -> None:

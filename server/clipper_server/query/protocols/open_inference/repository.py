@@ -72,7 +72,7 @@ async def load(served: Served, name: str, parameters: Mapping[str, Any], headers
 
 
 async def unload(served: Served, name: str, parameters: Mapping[str, Any], headers: Headers) -> None:
-    """Remove the version that the parameters name, which must not be the current one."""
+    """Remove the version that the parameters name. Where it was current, the one before it is."""
     version = _version(parameters)
     application = find(served, name, version)
     if version is None:
