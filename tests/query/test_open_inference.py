@@ -595,7 +595,7 @@ def test_classes_are_the_largest_numbers_and_their_places(
         (output,) = body["outputs"]
         assert (output["datatype"], output["data"]) == ("BYTES", expected * many)
         assert output["shape"] == [len(rows) * many, len(expected) // len(rows)]
-    assert protocol.output == ("INT64", [-1])  # of classes nothing is learned: it is the default output's
+    assert protocol.outputs == {"output": ("INT64", [-1])}  # of classes nothing is learned
 
 
 def test_texts_have_no_classes() -> None:

@@ -34,6 +34,7 @@ class Fakes(NamedTuple):
     routes: dict[bytes, Adapter] = {}  # noqa: RUF012 - nobody changes it
     limits: Limits = DEFAULT
     cors: CORS | None = None
+    pass_on: Any = None
 
     def versions_of(self, application: Any) -> list[str]:
         return sorted(application.functions)

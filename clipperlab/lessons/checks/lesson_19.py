@@ -107,13 +107,14 @@ class _Response:
 )
 def default(wb: Checked, answered: Callable[[Any], str | None]) -> None:
     tensor = {"name": "x", "shape": [1, 1], "datatype": "FP64", "data": [1.0]}
-    for response, expected in [
+    cases: list[tuple[Any, str | None]] = [
         (wb.http.post("/slow/predict", json={"input": [1.0]}), "deadline"),
         (wb.http.post("/v2/models/slow/infer", json={"inputs": [tensor]}), "deadline"),
         (wb.http.post("/total/predict", json={"input": [1.0, 2.0]}), None),
         (_Response({"predictions": [-1.0]}, x_default_answer="overload"), "overload"),
         (_Response({"predictions": [3.0]}), None),
-    ]:
+    ]
+    for response, expected in cases:
         found = answered(response)
         if found != expected:
             raise NotYet(f"Of {response.json()} it returns {found!r}, and should return {expected!r}.")
@@ -128,7 +129,7 @@ def default(wb: Checked, answered: Callable[[Any], str | None]) -> None:
     ),
 )
 def all_rows(wb: Checked, totals: Callable[..., Any], tensorflow: str, web: httpx2.Client) -> None:
-    requests = []
+    requests: list[httpx2.Request] = []
     web.event_hooks["request"].append(requests.append)
     try:
         found = totals(tensorflow, web, [[1.0, 2.0], [3.5, 0.0], [0.25, 0.5]])

@@ -107,6 +107,8 @@ def request(random: Random) -> Sent:
     """The next one, for the port for queries."""
     kind = random.choice(KINDS)
     chance = random.random()
+    if chance < 0.05:  # what is there to look at
+        return sent(random, random.choice(_EXTENSIONS).format(kind), {}, b"", "GET")
     if chance < 0.4:
         return sent(random, f"/{kind}/predict", {}, _clippers(random, kind))
     if chance < 0.8:
@@ -116,7 +118,9 @@ def request(random: Random) -> Sent:
     return sent(random, random.choice(_EXTENSIONS).format(kind), {}, _change(random))
 
 
-def sent(random: Random, path: str, headers: dict[bytes, bytes], body: bytes) -> Sent:
+def sent(
+    random: Random, path: str, headers: dict[bytes, bytes], body: bytes, method: str | None = None
+) -> Sent:
     """As it goes out: as it is, or not."""
     if random.random() < 0.3:
         body = broken(random, body)
@@ -124,7 +128,7 @@ def sent(random: Random, path: str, headers: dict[bytes, bytes], body: bytes) ->
         headers[b"Content-Encoding"], body = _packed(random, body)
     for _ in range(random.choice((0, 0, 0, 1, 3))):
         headers[random.choice(_HEADERS)] = random.choice(_VALUES)
-    method = "GET" if chance > 0.95 else random.choice(_METHODS)
+    method = method or random.choice(_METHODS)
     head = f"{method} {_path(random, path)} HTTP/1.1\r\nHost: 127.0.0.1\r\n".encode()
     head += b"".join(b"%b: %b\r\n" % header for header in headers.items())
     if random.random() < 0.15:

@@ -96,7 +96,7 @@ class Tensors:
         if shape and (len(shape) > 1 or not kind or whole.dtype == "bytes"):
             self._limits.check_inputs(shape[0])
         if whole.dtype != "bytes":
-            return _rows(sized_tensor(_buffer(whole), shape, whole.dtype), kind)
+            return rows_of(sized_tensor(_buffer(whole), shape, whole.dtype), kind)
         if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):
             raise ValueError(f"the shape is {list(shape)}")
         return [self.text(text) for text in _elements(whole)]
@@ -125,7 +125,7 @@ class Tensors:
             return [self.text(bytes(body))]
         if not kind:
             raise ValueError("bytes alone do not tell their shape")
-        return _rows(sized_tensor(body, (len(body) // np.dtype(kind).itemsize,), kind), kind)
+        return rows_of(sized_tensor(body, (len(body) // np.dtype(kind).itemsize,), kind), kind)
 
     def _sets(self, sets: Sets, given: Mapping[str, Whole], version: str | None) -> list[Tensor]:
         fields = sets.fields(version)
@@ -216,7 +216,7 @@ def split(data: memoryview) -> Iterator[bytes]:
         yield bytes(data[start - size : start])
 
 
-def _rows(whole: Tensor, kind: str) -> list[Tensor]:
+def rows_of(whole: Tensor, kind: str) -> list[Tensor]:
     """The inputs in a tensor, as tensors of the application's type, or of their own where `kind` is ""."""
     data, shape, dtype = whole
     if not shape:

@@ -125,9 +125,7 @@ class OpenInferenceProtocol:
             parameters = output.parameters or OutputParameters()
             check_output(parameters)
             own = parameters.binary_data
-            wanted.append(
-                Wanted(output.name, binary if own is None else own, parameters.classification or 0)
-            )
+            wanted.append(Wanted(output.name, binary if own is None else own, parameters.classification or 0))
         if len({output.name for output in wanted}) != len(wanted):
             raise ValueError("two outputs have one name")
         if wanted and (names := self._known()) is not None:
@@ -202,7 +200,7 @@ class OpenInferenceProtocol:
         return Response(200, [_BINARY, length, *marks], b"".join((text, *data)))
 
     def answered(self, request: Request, answers: Sequence[Answer]) -> Answered:
-        """All that is said of them. Raises BadRequest where an output or classes are wanted that are not there."""
+        """All that is said of them. Raises BadRequest where what is wanted of the outputs is not there."""
         return at_once(self.answered_in_steps(request, answers))
 
     def answered_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Answered]:
@@ -274,8 +272,8 @@ class OpenInferenceProtocol:
     ) -> tuple[bool, list[tuple[Wanted, list[Tensor]]]]:
         """Whether the outputs have names; and those to be told, with all rows of each.
 
-        Raises ValueError where another one is wanted. Of default outputs, where no model told its outputs, one has
-        any name.
+        Raises ValueError where another one is wanted. A default output has any name, where no model told its
+        outputs.
         """
         names = self._names()
         found = by_name(rows, names or []) if rows else {name: [] for name in names or ()}

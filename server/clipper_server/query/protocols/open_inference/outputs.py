@@ -54,7 +54,9 @@ def check_wanted(wanted: Sequence[Wanted], names: Sequence[str]) -> None:
     """Raises ValueError where an output is wanted that is not among these. Without names it is `OUTPUT`."""
     for output in wanted:
         if output.name not in (names or (OUTPUT,)):
-            raise ValueError(f"there is no output {output.name[:100]!r}, only {', '.join(names or (OUTPUT,))}")
+            raise ValueError(
+                f"there is no output {output.name[:100]!r}, only {', '.join(names or (OUTPUT,))}"
+            )
 
 
 def by_name(outputs: Sequence[Tensor], names: Sequence[str]) -> dict[str, list[Tensor]]:

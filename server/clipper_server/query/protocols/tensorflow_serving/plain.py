@@ -11,7 +11,7 @@ import numpy as np
 from clipper_container.inputs import INPUT_TYPES, InputType, Tensor
 
 from ...limits import Limits
-from ..open_inference.inputs import rows
+from ..tensors import rows_of
 from . import reading, tensors
 from .reading import from_base64, is_base64, mistyped
 from .refusals import Refused
@@ -91,7 +91,7 @@ class Plain:
         if whole.shape:
             self._limits.check_inputs(whole.shape[0])
         try:
-            return rows(whole, kind)
+            return rows_of(whole, kind)
         except ValueError as error:
             raise Refused(f"The input does not fit: {error}") from None
 
@@ -173,7 +173,7 @@ def _is_object(value: Any) -> bool:
 def _arrays(values: Sequence[Any], by_rows: bool) -> list[Tensor]:
     """Arrays of one shape, of the type that all numbers have in common."""
     try:
-        return rows(_NDARRAY(values), "")
+        return rows_of(_NDARRAY(values), "")
     except (ValueError, RecursionError) as error:
         flat: list[Any] = []
         _checked(values, by_rows, flat)

@@ -17,7 +17,7 @@ from .refusals import Refused
 
 
 class OfSets:
-    """Makes inputs of what an application is asked whose inputs have names, for one version or the current one."""
+    """Makes inputs that have names, of what is asked of one version, or of the current one."""
 
     def __init__(self, application: Application, limits: Limits, version: str | None) -> None:
         self.sets = Sets(application, limits)
@@ -65,7 +65,9 @@ class OfSets:
             value = {name: value[name] for name in types}
         lengths = {len(each) if isinstance(each, list) else -1 for each in value.values()}
         if len(lengths) != 1 or -1 in lengths:
-            raise Refused("The inputs do not fit: they are not lists of one length, with an element for each row")
+            raise Refused(
+                "The inputs do not fit: they are not lists of one length, with an element for each row"
+            )
         self._limits.check_inputs(lengths.pop())
         rows = zip(*value.values(), strict=True)
         return self._rows([dict(zip(value, row, strict=True)) for row in rows])

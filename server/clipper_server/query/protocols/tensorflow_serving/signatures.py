@@ -1,7 +1,7 @@
 """What an application, or a version of its model, takes and gives, as a signature of TensorFlow's.
 
-There is one, `serving_default`. Its input is called `input`, or as the columns of data frames and named arrays are; its
-output `output`, `output_bytes` where it is bytes, or as the model names several.
+There is one, `serving_default`. Its input is called `input`, or as the columns of data frames and named
+arrays are; its output `output`, `output_bytes` where it is bytes, or as the model names several.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ def outputs_of(example: tuple[str, tuple[int, ...]] | bytes) -> dict[str, Entry]
     dtype, shape = example
     if is_named(dtype):
         parts = laid_out(dtype, shape)
-        return {part.name: _of(part.dtype, [-1, *(own if part.dtype in DTYPES else ())]) for part, own, *_ in parts}
+        return {
+            part.name: _of(part.dtype, [-1, *(own if part.dtype in DTYPES else ())])
+            for part, own, *_ in parts
+        }
     if dtype == "bytes":
         return {f"{OUTPUT}{BYTES_SUFFIX}": Entry(tensors.STRING, [-1])}
     return {OUTPUT: Entry(dtype, [-1, *shape]) if dtype in DTYPES else Entry(tensors.STRING, [-1])}

@@ -119,7 +119,8 @@ def columns(outputs: Sequence[Output]) -> Steps[list[bytes]]:
     yield
     if named:
         texts = [
-            msgspec.json.encode(name) + b":[" + b",".join(map(as_text, rows)) + b"]" for name, rows in named.items()
+            msgspec.json.encode(name) + b":[" + b",".join(map(as_text, rows)) + b"]"
+            for name, rows in named.items()
         ]
         return [b"{", b",".join(texts), b"}"]
     names = _names(outputs)
