@@ -704,7 +704,10 @@ async def read_response(reader: asyncio.StreamReader) -> tuple[int, Any]:
 async def test_requests_that_follow_without_waiting_are_answered_in_order(
     configuration: Configuration, address: tuple[str, int]
 ) -> None:
-    configuration.apply(snapshot(2, versions=[version_spec(batching=BatchingSpec("off"))]))
+    patient = ApplicationSpec("sum", "doubles", -1, 60_000_000, ["m"])
+    configuration.apply(
+        snapshot(2, applications=[patient], versions=[version_spec(batching=BatchingSpec("off"))])
+    )
     attach(configuration)
     reader, writer = await asyncio.open_connection(*address)
     health = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"

@@ -598,6 +598,21 @@ def test_classes_are_the_largest_numbers_and_their_places(
     assert protocol.outputs == {"output": ("INT64", [-1])}  # of classes nothing is learned
 
 
+def test_an_output_of_another_name_is_refused_where_a_model_has_answered_without_names() -> None:
+    protocol = adapter()
+    request = asked(protocol, outputs=[{"name": "y"}])
+    default = Answer(1, None, Fault("deadline", "It was late."), "1")
+    for encode in (protocol.encode, lambda r, a: at_once(protocol.encode_in_steps(r, a))):
+        told = encode(request, [default])
+        body = json.loads(b"".join((told.body, *told.rest)))
+        assert body["outputs"][0]["name"] == "y"  # nobody knows any
+        response = encode(request, answers(np.array([1])))
+        assert response.status == 400
+        assert json.loads(response.body)["error"] == (
+            "The request does not fit: there is no output 'y', only output."
+        )
+
+
 def test_texts_have_no_classes() -> None:
     protocol = adapter()
     request = asked(protocol, outputs=[{"name": "output", "parameters": {"classification": 1}}])
@@ -695,7 +710,6 @@ ONE = tensor([1, 1], "FP32", [1])
             {"inputs": [ONE], "outputs": [{"name": "output", "parameters": {"classification": -1}}]},
             "Expected `int` >= 0",
         ),
-        ({"inputs": [ONE], "outputs": [{"name": "y"}]}, "there is no output 'y', only 'output'"),
         ({"inputs": [ONE], "parameters": {"priority": 1}}, "requests have no priority"),
         ({"inputs": [ONE], "parameters": {"sequence_id": 7}}, "sequences of them are not kept"),
         ({"inputs": [ONE], "parameters": {"sequence_id": "a"}}, "sequences of them are not kept"),
