@@ -86,7 +86,7 @@ class Model:
         try:
             if first.__class__ is list:
                 length = len(first)
-                if any(row.__class__ is not list or len(row) != length for row in rows):
+                if len(rows) > 1 and any(row.__class__ is not list or len(row) != length for row in rows):
                     return None
                 return ROWS, [encode(row) for row in rows]
             if list in map(type, rows):

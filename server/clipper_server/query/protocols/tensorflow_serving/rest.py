@@ -43,9 +43,8 @@ class Asked:
         return self.model.examples(headers, body, self._what)
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
-        if request.form == ROWS and all(answer.fault is None for answer in answers):  # as most are
-            outputs = [answer.output for answer in answers if answer.output is not None]
-            return Response(200, _HEADERS, b'{"predictions":[%b]}' % writing.joined(outputs))
+        if len(answers) == 1 and request.form == ROWS and (output := answers[0].output) is not None:
+            return Response(200, _HEADERS, b'{"predictions":[%b]}' % writing.as_text(output))  # as most are
         return at_once(self.encode_in_steps(request, answers))
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
