@@ -83,12 +83,11 @@ class OfFrames:
         if len(counts) != 1:
             raise Refused(f"The inputs have {sorted(counts)[:10]} rows, and all are to have as many")
         count = counts.pop()
-        if count * len(protos) > MAX_CELLS and any(
-            proto.dtype == tensors.DT_STRING for proto in protos.values()
-        ):
+        written = sum(types.get(name, ANY) not in CODES for name in protos)
+        if count * written > MAX_CELLS:
             raise TooLarge(
-                f"The request has {count} rows of {len(protos)} columns; {MAX_CELLS} such values are the "
-                "most where some are texts. Send them in several requests."
+                f"The request has {count} rows of {written} columns of text; {MAX_CELLS} such values are the "
+                "most. Send them in several requests."
             )
         try:
             for name, proto in protos.items():
@@ -121,7 +120,7 @@ class OfFrames:
         if proto.dtype == tensors.DT_STRING:
             if kind not in (TEXT, ANY):
                 raise ValueError("a column of numbers is sent as string")
-            texts, _ = tensors.strings(proto, self._frames.limits.inputs)
+            texts, _ = tensors.strings(proto, self._frames.limits)
             return [text.decode() for text in texts]
         whole = tensors.numbers(proto, self._frames.limits.body)
         found = np.frombuffer(whole.data, whole.dtype)

@@ -19,6 +19,7 @@ from .models import Models
 from .paths import Named
 from .refusals import Refused, malformed
 
+_MOST, _LONGEST = 10_000, 256  # spellings that are kept, and bytes of one
 _HEADERS = (JSON,)
 _ALLOWED = b"access-control-allow-origin"
 _PREFLIGHT = [
@@ -109,7 +110,7 @@ class Routes(Mapping[bytes, Adapter]):
                 found = Asked(self._models.find(named), named.what)
             except Refused:  # the application of all other paths says so
                 return default
-            if len(self._known) < _MOST:
+            if len(self._known) < _MOST and len(path) <= _LONGEST:
                 self._known[path] = found
         return found
 
@@ -124,9 +125,6 @@ class Routes(Mapping[bytes, Adapter]):
 
     def __len__(self) -> int:
         return len(self._known)
-
-
-_MOST = 10_000  # spellings that are kept
 
 
 class Telling:
