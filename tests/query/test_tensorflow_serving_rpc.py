@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clipper_container.errors import TooLarge
 from clipper_container.wire import Fault
 from clipper_server.query.protocols.rpc import Call, Refused
 from clipper_server.query.protocols.tensorflow_serving.messages import PROTOS, core, serving
@@ -60,6 +61,8 @@ class Asked:
             found = asyncio.run(self._called(path, data, Call(context)))
         except Refused as error:
             return error.code.name, str(error)
+        except TooLarge as error:
+            return "too large", str(error)
         return PROTOS.methods[path].gives.FromString(found)
 
     async def _called(self, path: str, data: bytes, call: Call) -> bytes:
@@ -275,6 +278,24 @@ def test_too_much_is_no_memory() -> None:
             tensor.tensor_shape.dim.add(size=size)
         asked.inputs["input"].CopyFrom(tensor)
         assert model.call(PREDICT, asked.SerializeToString())[0] == "INVALID_ARGUMENT"
+    texts = Asked("bytes")
+    for size, count in ((1 << 20, 1000), (1, 1 << 40)):
+        asked = serving.PredictRequest(model_spec={"name": "m"})
+        asked.inputs["input"].CopyFrom(core.TensorProto(dtype=7, string_val=[b"x" * size]))
+        asked.inputs["input"].tensor_shape.dim.add(size=count)
+        assert texts.call(PREDICT, asked.SerializeToString())[0] in ("INVALID_ARGUMENT", "too large")
+    frames = Asked("dataframe", columns={"age": "float64"})
+    asked = serving.PredictRequest(model_spec={"name": "m"})
+    for i in range(100):
+        asked.inputs[f"x{i}"].CopyFrom(core.TensorProto(dtype=2, double_val=[1.0]))
+        asked.inputs[f"x{i}"].tensor_shape.dim.add(size=20_000)
+    assert frames.call(PREDICT, asked.SerializeToString())[0] == "too large"
+    examples = serving.ClassificationRequest(model_spec={"name": "m"})
+    listed = examples.input.example_list_with_context
+    listed.context.features.feature["x"].bytes_list.value.append(b"x" * (1 << 20))
+    for _ in range(1000):
+        listed.examples.add()
+    assert texts.call(CLASSIFY, examples.SerializeToString())[0] == "too large"
     assert model.call(PREDICT, b"\xff\xff") == (
         "INVALID_ARGUMENT",
         "The message is no PredictRequest",

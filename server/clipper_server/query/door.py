@@ -39,6 +39,7 @@ REASONS = frozenset({"model_error", "wrong_output_length", "bad_output", "call_f
 _KEPT = 1 << 16  # bytes: what is larger is not zeroed first, and takes memory only as it comes
 _METRIC = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,99}")
 _TEXTS = {"bytes", "str"}  # the outputs that are tensors and no numbers
+_SIZES = {dtype: np.dtype(dtype).itemsize for dtype in DTYPES}
 
 _is_json = msgspec.json.Decoder(msgspec.Raw).decode
 Message = TypeVar("Message", bound=wire.ToFrontend)
@@ -180,6 +181,9 @@ def _tensor(data: bytes, shape: tuple[int, ...], dtype: str) -> Tensor:
         _check_set(dtype, shape, data)
         return Tensor(data, shape, dtype)
     if dtype in _TEXTS and shape == (len(data),):
+        return Tensor(data, shape, dtype)
+    size = math.prod(shape) * _SIZES.get(dtype, 0) if len(shape) <= MAX_DIMENSIONS else 0
+    if 0 < size == len(data) and min(shape, default=1) > 0:  # as most are
         return Tensor(data, shape, dtype)
     try:
         if dtype not in DTYPES or min(shape, default=0) < 0:

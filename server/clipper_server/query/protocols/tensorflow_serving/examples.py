@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from clipper_container.errors import TooLarge
+
+from ...limits import Limits
 from . import reading
 from .reading import from_base64, is_base64, shown
 from .refusals import Refused
@@ -23,8 +27,8 @@ _WHOLE = 2**63
 Example = dict[str, list[Any]]
 
 
-def of_json(request: Mapping[str, Any]) -> list[Example]:
-    """Raises Refused."""
+def of_json(request: Mapping[str, Any], limits: Limits) -> list[Example]:
+    """Raises Refused, or TooLarge."""
     context = _example(request["context"]) if "context" in request else {}
     if "examples" not in request:
         raise Refused(
@@ -36,7 +40,18 @@ def of_json(request: Mapping[str, Any]) -> list[Example]:
         raise Refused(f"JSON Value: {shown(request)} Expecting 'examples' value to be an list/array")
     if not examples:
         raise Refused(f"JSON Value: {shown(request)} 'examples' value is an empty array")
+    _check(len(examples), len(json.dumps(context)), limits)
     return [{**context, **_example(example)} for example in examples]
+
+
+def _check(count: int, context: int, limits: Limits) -> None:
+    """The context travels with each example."""
+    limits.check_inputs(count)
+    if count * context > limits.body:
+        raise TooLarge(
+            f"The context has {context} bytes, and goes with each of {count} examples: {limits.body} bytes "
+            "are the most. Send them in several requests."
+        )
 
 
 def _example(value: Any) -> Example:
@@ -63,15 +78,15 @@ def _feature(name: str, values: list[Any]) -> list[Any]:
     return found
 
 
-def of_proto(given: Any, most: int) -> list[Example]:
-    """Raises Refused. The context counts once for each of the examples, of which there are `most` at most."""
+def of_proto(given: Any, limits: Limits) -> list[Example]:
+    """Raises Refused, or TooLarge."""
     kind = given.WhichOneof("kind")
     listed = getattr(given, kind) if kind else None
     if listed is None or not listed.examples:
         raise Refused("Input is empty.")
-    if len(listed.examples) > most:
-        raise Refused(f"The request has {len(listed.examples)} examples; {most} is the most")
-    context = _features(listed.context) if kind == "example_list_with_context" else {}
+    has_context = kind == "example_list_with_context"
+    _check(len(listed.examples), listed.context.ByteSize() if has_context else 0, limits)
+    context = _features(listed.context) if has_context else {}
     return [{**context, **_features(example)} for example in listed.examples]
 
 

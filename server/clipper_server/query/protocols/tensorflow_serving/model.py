@@ -62,8 +62,7 @@ class Model:
         """The request to classify, or to regress, what is in the body. Raises Refused, or TooLarge."""
         asked = reading.read(body)
         signatures.check(reading.signature_name(asked))
-        given = examples.of_json(asked)
-        self.limits.check_inputs(len(given))
+        given = examples.of_json(asked, self.limits)
         return self.request(headers, form, self.inputs.of_examples(given))
 
     def _rows_as_most_are(self, body: Body) -> tuple[str, list[Tensor]] | None:
@@ -86,7 +85,7 @@ class Model:
         try:
             if first.__class__ is list:
                 length = len(first)
-                if any(row.__class__ is not list or len(row) != length for row in rows):
+                if len(rows) > 1 and any(row.__class__ is not list or len(row) != length for row in rows):
                     return None
                 return ROWS, [encode(row) for row in rows]
             if list in map(type, rows):
@@ -145,12 +144,7 @@ class Model:
         """
         value = msgspec.json.decode(self.application.default_output)
         dtype, shape = self.described_outputs().get(signatures.OUTPUT, Entry("", None))
-        if type(value) not in (int, float) or dtype not in tensors.TYPES or shape is None:
-            return self.application.default_output
-        fits = abs(value) < 1 << 24 and (
-            dtype in _FLOATS or (type(value) is int and np.dtype(dtype).kind in "iu")
-        )
-        if not fits or (np.dtype(dtype).kind != "f" and not _is_within(int(value), np.dtype(dtype))):
+        if shape is None or dtype not in tensors.TYPES or not _fits(value, np.dtype(dtype)):
             return self.application.default_output
         return array_tensor(np.full(shape[1:], value, dtype))
 
@@ -162,9 +156,10 @@ class Model:
         return next((queue.spec.version for queue in self.application.queues()), "")
 
 
-def _is_within(value: int, dtype: np.dtype[Any]) -> bool:
-    bounds = np.iinfo(dtype)
-    return bool(bounds.min <= value <= bounds.max)
+def _fits(value: Any, dtype: np.dtype[Any]) -> bool:
+    if dtype.kind == "f":
+        return type(value) in (int, float) and abs(value) <= float(np.finfo(dtype).max)
+    return dtype.kind in "iu" and type(value) is int and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
 
 
 _QUICK: dict[str, Any] = {"integers": int, "floats": float, "doubles": float, "strings": str}

@@ -76,7 +76,7 @@ class Plain:
         if self._is_text:
             if proto.dtype != tensors.DT_STRING:
                 raise Refused(f"Expects arg[0] to be string but {_name(proto.dtype)} is provided")
-            texts, shape = tensors.strings(proto, self._limits.inputs)
+            texts, shape = tensors.strings(proto, self._limits)
             if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):
                 raise Refused(f"The input has the shape {list(shape)[:32]}, and it is to be [n]")
             self._limits.check_inputs(len(texts))

@@ -25,8 +25,6 @@ HTTP = {
     "DEADLINE_EXCEEDED": 504,
 }
 """The HTTP status of each code."""
-CODES = {400: INVALID, 404: NOT_FOUND, 413: "RESOURCE_EXHAUSTED", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL"}
-"""The code of each HTTP status by which queries are refused here."""
 
 
 class Refused(BadRequest):

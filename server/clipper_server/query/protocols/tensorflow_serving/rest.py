@@ -19,6 +19,7 @@ from .models import Models
 from .paths import Named
 from .refusals import Refused, malformed
 
+_MOST, _LONGEST = 10_000, 256  # spellings that are kept, and bytes of one
 _HEADERS = (JSON,)
 _ALLOWED = b"access-control-allow-origin"
 _PREFLIGHT = [
@@ -43,9 +44,8 @@ class Asked:
         return self.model.examples(headers, body, self._what)
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
-        if request.form == ROWS and all(answer.fault is None for answer in answers):  # as most are
-            outputs = [answer.output for answer in answers if answer.output is not None]
-            return Response(200, _HEADERS, b'{"predictions":[%b]}' % writing.joined(outputs))
+        if len(answers) == 1 and request.form == ROWS and (output := answers[0].output) is not None:
+            return Response(200, _HEADERS, b'{"predictions":[%b]}' % writing.as_text(output))  # as most are
         return at_once(self.encode_in_steps(request, answers))
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
@@ -110,7 +110,7 @@ class Routes(Mapping[bytes, Adapter]):
                 found = Asked(self._models.find(named), named.what)
             except Refused:  # the application of all other paths says so
                 return default
-            if len(self._known) < _MOST:
+            if len(self._known) < _MOST and len(path) <= _LONGEST:
                 self._known[path] = found
         return found
 
@@ -125,9 +125,6 @@ class Routes(Mapping[bytes, Adapter]):
 
     def __len__(self) -> int:
         return len(self._known)
-
-
-_MOST = 10_000  # spellings that are kept
 
 
 class Telling:

@@ -134,7 +134,7 @@ class TensorFlowServing:
         model, named = self._find(asked.model_spec)
         self._check(asked.model_spec)
         with _Counted(model):
-            given = examples.of_proto(asked.input, model.limits.inputs)
+            given = examples.of_proto(asked.input, model.limits)
             request = model.request(call.headers, None, model.inputs.of_examples(given))
         return model, named, await self._answers(model, request, call)
 

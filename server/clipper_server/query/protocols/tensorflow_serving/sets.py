@@ -81,7 +81,7 @@ class OfSets:
 
     def _whole(self, proto: Any) -> Whole:
         if proto.dtype == tensors.DT_STRING:
-            texts, shape = tensors.strings(proto, self._limits.inputs)
+            texts, shape = tensors.strings(proto, self._limits)
             return Whole("bytes", shape, texts)
         data, shape, dtype = tensors.numbers(proto, self._limits.body)
         return Whole(dtype, shape, data)

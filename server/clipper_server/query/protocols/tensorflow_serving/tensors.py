@@ -15,6 +15,7 @@ import numpy as np
 
 from clipper_container.inputs import Tensor, sized_tensor
 
+from ...limits import Limits
 from .messages import core
 from .refusals import Refused
 
@@ -86,16 +87,21 @@ def _values(proto: Any, dtype: str, count: int) -> bytes:
     return np.concatenate([found, np.repeat(found[-1:], count - len(found))]).tobytes()
 
 
-def strings(proto: Any, most: int) -> tuple[list[bytes], tuple[int, ...]]:
-    """What a proto of strings holds, `most` at most, and its shape. Raises Refused."""
+def strings(proto: Any, limits: Limits) -> tuple[list[bytes], tuple[int, ...]]:
+    """What a proto of strings holds, and its shape. Raises Refused, or TooLarge."""
     shape = shape_of(proto)
     given = list(proto.string_val)
     count = math.prod(shape)
     if proto.tensor_content:
         raise Refused("Invalid tensor: strings are taken in string_val, and not in tensor_content")
-    if len(given) > count or count > max(most, len(given)):
+    if len(given) > count:
         raise Refused(f"Invalid tensor: it has {len(given)} strings, and the shape {list(shape)[:32]}")
-    return given + (given[-1:] or [b""]) * (count - len(given)), shape
+    missing, last = count - len(given), given[-1] if given else b""
+    if missing:  # the last one stands for them
+        limits.check_inputs(count)
+        if missing * len(last) > limits.body:
+            raise Refused(f"Invalid tensor: {missing} strings of {len(last)} bytes are too many")
+    return given + [last] * missing, shape
 
 
 def proto_of(tensor: Tensor) -> Any:

@@ -40,7 +40,9 @@ def numbers(data: bytes | memoryview, shape: tuple[int, ...], dtype: str) -> byt
         data, dtype = np.frombuffer(data, dtype).astype("<f4").tobytes(), "<f4"
     if not len(data):
         return msgspec.json.encode(np.empty(shape).tolist())
-    view = memoryview(data).cast("B")
+    view = memoryview(data)
+    if view.format != "B":
+        view = view.cast("B")
     if dtype == "<f4":
         view = memoryview(array("d", singles(view.cast("f").tolist()))).cast("B")
         dtype = "<f8"
@@ -95,18 +97,15 @@ def rows(outputs: Sequence[Output]) -> Steps[list[bytes]]:
     for start in range(0, len(outputs), SMALL):
         if start:
             parts.append(b",")
-        parts.append(joined(outputs[start : start + SMALL]))
+        parts.append(_joined(outputs[start : start + SMALL]))
         yield
     return parts
 
 
-def joined(outputs: Sequence[Output]) -> bytes:
-    """The same of a few, and of one at least."""
+def _joined(outputs: Sequence[Output]) -> bytes:
     first = outputs[0]
     if isinstance(first, Tensor) and first.dtype in DTYPES:
-        data, shape, dtype = first
-        if len(outputs) == 1:
-            return numbers(data, shape, dtype)
+        _, shape, dtype = first
         if all(o.__class__ is Tensor and o[1] == shape and o[2] == dtype for o in outputs):
             data = b"".join([o[0] for o in outputs])  # type: ignore[misc]
             return numbers(data, (len(outputs), *shape), dtype)[1:-1]
