@@ -242,7 +242,7 @@ def test_a_wish_that_cannot_be_ends_the_start(tmp_path: Path) -> None:
 def test_the_api_lists_them_and_says_what_is_refused(tmp_path: Path) -> None:
     with served(tmp_path) as management, management.client() as client:
         listed = {each["name"]: each for each in client.get("/api/v1/protocols").json()}
-        where: dict[str, object] = {"rest": "127.0.0.1:2", "grpc": None, "documented": {}}
+        where: dict[str, Any] = {"rest": "127.0.0.1:2", "grpc": None, "documented": {}}
         on = {"name": "clipper", "state": "on", **where, "trouble": None}
         assert listed["clipper"] == on
         assert listed["open-inference-grpc"]["state"] == "off"

@@ -1080,6 +1080,7 @@ async def test_why_and_the_metrics_agree_with_what_the_client_saw(
     assert 'clipper_app_predictions_total{application="sum",frontend="0"} 1.0' in text
     labels = 'application="text",frontend="0",reason="no_model_linked"'
     assert f"clipper_app_default_predictions_total{{{labels}}} 1.0" in text
+    assert 'clipper_app_queries_total{application="sum",frontend="0",protocol="clipper"} 1.0' in text
     assert 'clipper_model_dispatches_total{frontend="0",model="m",reason="idle",version="1"} 1.0' in text
 
 

@@ -30,7 +30,7 @@ class ProtocolControls(widgets.VBox):
             way: widgets.Text(
                 placeholder="a free one",
                 description=f"Port for {name}",
-                layout={"width": "14em"},
+                layout={"width": "20em"},
                 style=LABEL,
                 continuous_update=False,
             )

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from clipper_container import image
-from clipper_server.places.kubernetes import manifests
+from clipper_server.places.kubernetes import manifests, ports
 from clipper_server.places.kubernetes.manifests import Choices, Manifest
 from tests.support import parts, schemas
 
@@ -89,6 +89,24 @@ def test_pods_keep_to_the_restricted_standard() -> None:
             assert context["capabilities"] == {"drop": ["ALL"]}
             assert not context["allowPrivilegeEscalation"]
             assert context["readOnlyRootFilesystem"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("spoken", [{}, {8501: "http", 8500: "grpc"}])
+def test_every_kubernetes_takes_the_ports_of_protocols(version: str, spoken: dict[int, str]) -> None:
+    service, policy = ports.manifests(spoken)
+    queries = one(manifests.base(), "Service", "query")["spec"]
+    both = {**service, "spec": {**queries, "ports": [*queries["ports"], *service["spec"]["ports"]]}}
+    validated([both, policy], version)
+    assert policy["spec"] == {
+        **one(manifests.base(), "NetworkPolicy", "protocols")["spec"],
+        **({"ingress": policy["spec"]["ingress"]} if spoken else {}),
+    }
+
+
+def test_protocols_that_are_named_are_on_from_the_start() -> None:
+    found = manifests.cluster(Choices("c", "n", protocols="open-inference-grpc"))
+    assert container(found, "management")["args"][-2:] == ["--protocols", "open-inference-grpc"]
 
 
 def test_ports_and_selectors_agree() -> None:

@@ -59,6 +59,8 @@ def test_the_service_has_the_port_that_clients_expect_and_they_come_to_it(
     assert opened(api) == ([8001], [8001])
     assert next(each for each in cluster.protocols() if each["name"] == "clipper")["rest"].startswith("127.")
     assert lives(started["grpc"])
+    assert isinstance(cluster.cm, KubernetesContainerManager)
+    assert f"- --protocols\n        - {NAME}\n" in cluster.cm.manifests()[0]
 
     cluster.stop_protocol(NAME)
     assert opened(api) == ([], [])
