@@ -6,7 +6,7 @@ One more framework is one more module like `sklearn`: what `arguments.Model` ask
 line in `kinds`, by which `conn.deploy` finds it.
 """
 
-from . import custom, onnx, pipeline, python, pytorch, sklearn
+from . import custom, onnx, pipeline, python, pytorch, remote, sklearn
 from .elsewhere import refusing
 
 tensorflow = refusing("tensorflow")
@@ -23,6 +23,7 @@ __all__ = [
     "pyspark",
     "python",
     "pytorch",
+    "remote",
     "sklearn",
     "tensorflow",
 ]

@@ -13,7 +13,7 @@ paragraph; `help()` of the call shows them all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -101,7 +101,7 @@ class _Options(_Shared):
     rollout: Sequence[float] | None = None
     message: str | None = None
     resources: Mapping[str, Any] | None = None
-    env: Mapping[str, str] | None = None
+    env: Mapping[str, str] | None = field(default=None, repr=False)  # it may hold secrets
     python: str | None = None
     wait: bool | None = None
     timeout_s: float | None = None

@@ -58,6 +58,11 @@ def kind_of(value: Any) -> Kind | None:
 
 def need_kind(value: Any) -> Kind:
     """Raises BadRequest where no deployer takes it."""
+    if isinstance(value, str) and value.startswith(("http://", "https://")):
+        raise BadRequest(
+            "A model that another server has is deployed by deployers.remote.deploy_remote(conn, name, "
+            "version, url, protocol=...)."
+        )
     found = kind_of(value)
     if found is None:
         what = repr(value) if isinstance(value, str | Path) else f"A {type(value).__name__}"

@@ -24,6 +24,7 @@ LOADERS = {
     "onnx": "onnx",
     "custom": "custom",
     "pipeline": "pipeline",
+    "remote": "remote",
     IN_THE_IMAGE: IN_THE_IMAGE,
 }
 
