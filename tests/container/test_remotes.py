@@ -260,6 +260,16 @@ async def test_an_answer_that_is_none_is_told() -> None:
     assert "<html>hello" in found[0].message
 
 
+async def test_an_input_that_cannot_be_written_fails_alone() -> None:
+    found, server = await asked_of(
+        "open-inference", "/v2/models/m", [[1.0, 2.0], [{"a": 1}], [3.0]], open_inference(False, [])
+    )
+    assert [found[0], found[2]] == [3.0, 3.0]
+    assert found[1].message.startswith("It cannot be written for the open-inference server")
+    _, server = await asked_of("mlflow", "", [b"\xff"], lambda asked: Said({"predictions": [1]}))
+    assert server.asked[0].json == {"inputs": ["/w=="]}
+
+
 # What fails
 
 
@@ -291,9 +301,11 @@ async def test_a_503_is_asked_again_once_where_it_says_when_and_there_is_time(se
     model = remote(server.url, "mlflow")
     assert await model(ROWS) == SUMS
     assert len(server.asked) == 2
+    headers: dict[str, str]
     for headers in ({}, {"Retry-After": "60"}):
         server.asked.clear()
-        server.answer = lambda asked, headers=headers: Said({"message": "busy"}, 503, headers)
+        said = Said({"message": "busy"}, 503, headers)
+        server.answer = lambda asked, said=said: said  # type: ignore[misc]
         found = await model(ROWS)
         assert found == [Fault("call_failed", "The mlflow server said 503: busy.")] * 3
         assert len(server.asked) == 1

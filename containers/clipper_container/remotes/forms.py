@@ -185,8 +185,14 @@ def rows_of(frame: Any) -> list[Any]:
 def listed(inputs: Any) -> list[Any]:
     """As JSON has them; bytes in base64."""
     if isinstance(inputs, np.ndarray):
-        return inputs.tolist()
-    return [each.tolist() if isinstance(each, np.ndarray) else each for each in inputs]
+        return list(inputs.tolist())
+    return [_plain(each) for each in inputs]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def decoded(answered: Answered) -> Any:

@@ -63,7 +63,7 @@ class OpenInference(Form):
             return False
         try:
             self._tensors(inputs)
-        except ValueError:  # of several shapes
+        except (ValueError, TypeError):  # of several shapes, or one is no tensor
             return True
         return False
 
@@ -136,6 +136,7 @@ class OpenInference(Form):
 
     def _tensor(self, name: str, values: Any, is_column: bool) -> np.ndarray[Any, Any]:
         wanted = self._inputs.get(name, Wanted())
+        found: np.ndarray[Any, Any]
         if wanted.datatype == "BYTES" or (isinstance(values, list) and _is_text(values[0])):
             texts = [each if _is_text(each) else msgspec.json.encode(each).decode() for each in values]
             found = np.empty(len(texts), object)

@@ -95,13 +95,9 @@ class Remote:
     async def _ask(self, inputs: Any, count: int, wanted_by: float) -> Any:
         """The outputs, or their faults. Raises RemoteError for what one of several inputs may be to blame."""
         try:
-            asked = self._form.write(inputs)
-        except (ValueError, TypeError) as error:
-            raise RemoteError(f"the inputs cannot be written in its protocol: {error}") from None
-        task = asyncio.ensure_future(self._answer(asked, wanted_by))
-        self._under_way.add(task)
-        task.add_done_callback(self._done)
-        try:
+            task = asyncio.ensure_future(self._answer(self._written(inputs), wanted_by))
+            self._under_way.add(task)
+            task.add_done_callback(self._done)
             answered = await asyncio.shield(task)
             return self._form.read(answered, count)
         except Unavailable as error:
@@ -113,6 +109,12 @@ class Remote:
         except Unread as error:
             words = self._hide(f"{error}: {said(answered)}")
             return [Fault("bad_output", faults.safe(f"{self._who} answered {words}"))] * count
+
+    def _written(self, inputs: Any) -> Request:
+        try:
+            return self._form.write(inputs)
+        except (ValueError, TypeError) as error:
+            raise RemoteError(f"It cannot be written for t{self._who[1:]}: {error}") from None
 
     def _done(self, task: asyncio.Task[Answered]) -> None:
         self._under_way.discard(task)
