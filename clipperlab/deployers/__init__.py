@@ -6,7 +6,7 @@ One more framework is one more module like `sklearn`: what `arguments.Model` ask
 line in `kinds`, by which `conn.deploy` finds it.
 """
 
-from . import custom, onnx, pipeline, python, pytorch, remote, sklearn
+from . import custom, lightgbm, onnx, pipeline, python, pytorch, remote, sklearn, xgboost
 from .elsewhere import refusing
 
 tensorflow = refusing("tensorflow")
@@ -17,6 +17,7 @@ pyspark = refusing("pyspark")
 __all__ = [
     "custom",
     "keras",
+    "lightgbm",
     "mxnet",
     "onnx",
     "pipeline",
@@ -26,4 +27,5 @@ __all__ = [
     "remote",
     "sklearn",
     "tensorflow",
+    "xgboost",
 ]

@@ -37,6 +37,10 @@ class Model:
     def check(self, input_type: str) -> None:
         """Raises BadRequest where it could answer no inputs of that type."""
 
+    def packages(self) -> list[str]:
+        """What pip shall install for it, where its owner does not say so."""
+        return []
+
     def names(self) -> list[str] | None:
         """Those of the columns that the model takes, in its order, where it knows them."""
         return None

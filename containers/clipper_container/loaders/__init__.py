@@ -25,6 +25,8 @@ LOADERS = {
     "custom": "custom",
     "pipeline": "pipeline",
     "remote": "remote",
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
     IN_THE_IMAGE: IN_THE_IMAGE,
 }
 
