@@ -90,7 +90,8 @@ def deploy_remote(
 
     Each replica has `concurrency` requests under way at once: 4 by default, and by torchserve 64. With an
     `example_input` the server is asked before the version is ready. Its certificate is checked as everywhere
-    in Python: env={"SSL_CERT_FILE": ...} names others to trust. Raises BadRequest, and what
+    in Python: env={"SSL_CERT_FILE": ...} names others to trust. On Docker and Kubernetes models have no way
+    out of the cluster, and reach servers within it alone. Raises BadRequest, and what
     `ClipperConnection.deploy_model` raises.
     """
     given = _given(url, protocol, secret, request_timeout_s, options)

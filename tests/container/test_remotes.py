@@ -368,6 +368,27 @@ async def test_nothing_is_sent_when_the_time_is_over(server: OtherServer) -> Non
     assert len(server.asked) == 1
 
 
+async def test_who_waits_in_vain_for_others_to_be_answered_asks_nothing(server: OtherServer) -> None:
+    came, goes_on = threading.Event(), threading.Event()
+
+    def slow(asked: Asked) -> Said:
+        came.set()
+        goes_on.wait(10)
+        return Said({"predictions": SUMS})
+
+    server.answer = slow
+    model = remote(server.url, "mlflow")
+    model._room = asyncio.Semaphore(1)
+    first = asyncio.ensure_future(model(ROWS))
+    await asyncio.to_thread(came.wait, 10)
+    model._left_s = lambda: 0.0  # type: ignore[method-assign]
+    (fault, *_) = await model(ROWS)
+    assert fault.message == "The mlflow server was not asked, for too many requests are under way there."
+    goes_on.set()
+    assert await first == SUMS
+    assert len(server.asked) == 1
+
+
 async def test_chunks_are_an_answer_and_what_is_no_http_is_none() -> None:
     answers = [
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

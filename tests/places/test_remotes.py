@@ -69,6 +69,7 @@ def gauge(conn: ClipperConnection) -> float | None:
     return None
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_is_left_alone_and_events_say_so(conn: ClipperConnection) -> None:
     with other_server(sums) as server:
         app = remote.create_endpoint(
@@ -96,6 +97,7 @@ def test_a_server_that_is_down_is_left_alone_and_events_say_so(conn: ClipperConn
     conn.stop_models(["r-down"])
 
 
+@pytest.mark.slow
 def test_our_own_port_is_a_server_like_others(conn: ClipperConnection) -> None:
     def doubled(rows: Any) -> Any:
         return [2 * np.asarray(row) for row in rows]

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 from .address import Address
 
-MOST = 64  # connections at once
 IDLE_S = 4.0  # a connection that was idle for longer may be about to be closed by the other end
 MAX_HEADERS = 1 << 16
 MAX_ANSWER = 256 << 20
@@ -55,10 +54,9 @@ class _Connection(NamedTuple):
 class Connections:
     """To one server. All of them are of one event loop."""
 
-    def __init__(self, address: Address, most: int = MOST) -> None:
+    def __init__(self, address: Address) -> None:
         self._address = address
         self._tls = ssl.create_default_context() if address.scheme == "https" else None
-        self._room = asyncio.Semaphore(most)
         self._kept: list[tuple[_Connection, float]] = []
 
     async def ask(self, request: Request, timeout_s: float) -> Answered:
@@ -66,7 +64,7 @@ class Connections:
         sent = False
         connection: _Connection | None = None
         try:
-            async with asyncio.timeout(timeout_s), self._room:
+            async with asyncio.timeout(timeout_s):
                 connection = self._take() or await self._open()
                 sent = True
                 connection.transport.write(self._head(request) + request.body)

@@ -15,6 +15,7 @@ from .connections import Answered, Connections, Request, Unanswered
 from .forms import Form, Refused, Unread
 from .words import Hiding, said
 
+MOST = 64  # requests under way at once
 AGAIN_S = 0.1  # after a connection that failed
 _IS_FULL = 429
 _IS_DOWN = frozenset({502, 503, 504})
@@ -57,6 +58,7 @@ class Remote:
         self._connections = Connections(address)
         self._breaker = Breaker(clock, lambda words, is_open: tell(f"{address} {words}", is_open))
         self._clock = clock
+        self._room = asyncio.Semaphore(MOST)
         self._under_way: set[asyncio.Task[Answered]] = set()
 
     async def learn(self) -> None:
@@ -125,9 +127,20 @@ class Remote:
         """Raises Unavailable or RemoteError."""
         try:
             with self._breaker.closed():
-                return await self._tried(asked, wanted_by)
+                await self._come_in(wanted_by)
+                try:
+                    return await self._tried(asked, wanted_by)
+                finally:
+                    self._room.release()
         except Open as error:
             raise Unavailable(f"is not asked: {error}") from None
+
+    async def _come_in(self, wanted_by: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, wanted_by - self._clock())):
+                await self._room.acquire()
+        except TimeoutError:
+            raise Unavailable("was not asked, for too many requests are under way there") from None
 
     async def _tried(self, asked: Request, wanted_by: float) -> Answered:
         again = True
