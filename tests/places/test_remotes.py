@@ -76,7 +76,7 @@ def test_a_server_that_is_down_is_left_alone_and_events_say_so(conn: ClipperConn
             conn, "r-down", server.url, protocol="mlflow", input_type="doubles", slo_ms=20_000
         )
         fine, server.answer = server.answer, lambda asked: Said({"message": "no workers"}, 503)
-        texts = []
+        texts: list[str] = []
 
         def is_open() -> bool:
             texts.append(app.predict([1.0, float(len(texts))])["default_explanation"])

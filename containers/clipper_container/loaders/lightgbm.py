@@ -24,7 +24,7 @@ def load(parts: dict[str, bytes], input_type: str) -> Predict:
 
     def predict(inputs: Any) -> Any:
         given = inputs if input_type == "dataframe" else np.stack(inputs)
-        found = booster.predict(given, num_threads=threads)
+        found = np.asarray(booster.predict(given, num_threads=threads))
         if classes is None:
             return found
         chosen = found > 0.5 if found.ndim == 1 else found.argmax(axis=1)
