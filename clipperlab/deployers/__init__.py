@@ -6,7 +6,7 @@ One more framework is one more module like `sklearn`: what `arguments.Model` ask
 line in `kinds`, by which `conn.deploy` finds it.
 """
 
-from . import custom, onnx, pipeline, python, pytorch, sklearn, tensorflow
+from . import custom, lightgbm, onnx, pipeline, python, pytorch, remote, sklearn, tensorflow, xgboost
 from .elsewhere import refusing
 
 keras = refusing("keras")
@@ -16,12 +16,15 @@ pyspark = refusing("pyspark")
 __all__ = [
     "custom",
     "keras",
+    "lightgbm",
     "mxnet",
     "onnx",
     "pipeline",
     "pyspark",
     "python",
     "pytorch",
+    "remote",
     "sklearn",
     "tensorflow",
+    "xgboost",
 ]

@@ -13,7 +13,7 @@ paragraph; `help()` of the call shows them all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -36,6 +36,10 @@ class Model:
 
     def check(self, input_type: str) -> None:
         """Raises BadRequest where it could answer no inputs of that type."""
+
+    def packages(self) -> list[str]:
+        """What pip shall install for it, where its owner does not say so."""
+        return []
 
     def names(self) -> list[str] | None:
         """Those of the columns that the model takes, in its order, where it knows them."""
@@ -102,7 +106,7 @@ class _Options(_Shared):
     rollout: Sequence[float] | None = None
     message: str | None = None
     resources: Mapping[str, Any] | None = None
-    env: Mapping[str, str] | None = None
+    env: Mapping[str, str] | None = field(default=None, repr=False)  # it may hold secrets
     python: str | None = None
     wait: bool | None = None
     timeout_s: float | None = None

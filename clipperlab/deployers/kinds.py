@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clipper_container.errors import BadRequest
 
 from ..operations import Operations
-from . import custom, onnx, python, pytorch, sklearn, tensorflow
+from . import custom, lightgbm, onnx, python, pytorch, sklearn, tensorflow, xgboost
 
 if TYPE_CHECKING:
     from ..handles import ModelHandle
 
 _MODULES = {
     "custom": custom,
+    "lightgbm": lightgbm,
     "onnx": onnx,
     "python": python,
     "pytorch": pytorch,
     "sklearn": sklearn,
     "tensorflow": tensorflow,
+    "xgboost": xgboost,
+}
+_BOOSTERS = {
+    "xgboost": ("XGBoost model", "Booster", "XGBModel"),
+    "lightgbm": ("LightGBM model", "Booster", "LGBMModel"),
 }
 
 
@@ -54,6 +60,11 @@ def kind_of(value: Any) -> Kind | None:
         return Kind("PyTorch module", "pytorch.deploy_pytorch_model", (None,))
     if tensorflow.is_keras(value) or tensorflow.is_path(value):
         return Kind("TensorFlow model", "tensorflow.deploy_tensorflow_model")
+    for base in type(value).__mro__:
+        words, *names = _BOOSTERS.get(base.__module__.partition(".")[0], ("",))
+        if base.__name__ in names:
+            module = base.__module__.partition(".")[0]
+            return Kind(words, f"{module}.deploy_{module}_model")
     if hasattr(value, "predict") and hasattr(value, "get_params"):
         return Kind("scikit-learn model", "sklearn.deploy_sklearn_model")
     if isinstance(value, bytes) or hasattr(value, "SerializeToString") or str(value).endswith(".onnx"):
@@ -67,12 +78,17 @@ def kind_of(value: Any) -> Kind | None:
 
 def need_kind(value: Any) -> Kind:
     """Raises BadRequest where no deployer takes it."""
+    if isinstance(value, str) and value.startswith(("http://", "https://")):
+        raise BadRequest(
+            "A model that another server has is deployed by deployers.remote.deploy_remote(conn, name, "
+            "version, url, protocol=...)."
+        )
     found = kind_of(value)
     if found is None:
         what = repr(value) if isinstance(value, str | Path) else f"A {type(value).__name__}"
         raise BadRequest(
             f"{what} is nothing that can be deployed: a function of a list of inputs is, a fitted "
-            "scikit-learn estimator, a PyTorch module, an ONNX or a TensorFlow model or its file, a class or "
-            '"module:Class".'
+            "scikit-learn estimator, a model of XGBoost or LightGBM, a PyTorch module, an ONNX or a TensorFlow "
+            'model or its file, a class or "module:Class".'
         )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +44,7 @@ def pack_and_deploy(call: Deployment | Endpoint) -> ModelHandle:
             path,
             loader=call.loader,
             input_type=call.input_type,
-            requirements=_packages(call.pkgs_to_install, call.requirements),
+            requirements=_with(call.packages(), _packages(call.pkgs_to_install, call.requirements)),
             parts=call.parts(),
             example_input=call.example_input,
             size=call.size,
@@ -129,6 +130,14 @@ def pickle_function(func: object, takes: Sequence[str] | None = None) -> bytes:
 def pickled_function(func: object | None, takes: Sequence[str]) -> dict[str, bytes]:
     """The part of an artifact that is a function of what it `takes`; none where there is no function."""
     return {} if func is None else {"function.pickle": pickle_function(func, takes)}
+
+
+def _with(needed: list[str], asked: list[str]) -> list[str]:
+    """What is asked for, and what is needed and not named there."""
+    names = {
+        re.split(r"[^\w.-]", package.strip(), maxsplit=1)[0].lower().replace("_", "-") for package in asked
+    }
+    return [*asked, *(package for package in needed if package.partition("==")[0] not in names)]
 
 
 def _packages(listed: Sequence[str] | None, asked: Sequence[str] | str | Path | None) -> list[str]:

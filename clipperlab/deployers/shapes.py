@@ -11,6 +11,8 @@ from clipper_container.errors import BadRequest
 MAY_WAIT = ("inputs",), ("query", "models")
 """What functions take that may be `async def`: a model's own function, and a pipeline's."""
 
+_NOT_FITTED = "The {} is not fitted, and would answer nothing. Call its fit() first."
+
 
 def check_function(func: Any, takes: Sequence[str] | None = None) -> None:
     """Raises BadRequest where `func` can return no list, or cannot be called with what it `takes`."""
@@ -54,6 +56,15 @@ def _list_of(takes: Sequence[str]) -> str:
     return "a list of inputs" if len(takes) == 1 else f"({', '.join(takes)})"
 
 
+def fitted_booster(model: Any, attribute: str) -> Any:
+    """What an estimator of XGBoost or LightGBM has learned. Raises BadRequest where it was not fitted."""
+    try:
+        found = getattr(model, attribute)
+        return found() if callable(found) and attribute.startswith("get_") else found
+    except ValueError:  # scikit-learn's NotFittedError
+        raise BadRequest(_NOT_FITTED.format(type(model).__name__)) from None
+
+
 def check_fitted(model: Any) -> None:
     """Raises BadRequest where one of scikit-learn's own estimators was not fitted."""
     while type(model).__module__.startswith("sklearn.") and getattr(model, "steps", None):
@@ -66,8 +77,6 @@ def check_fitted(model: Any) -> None:
     try:
         check_is_fitted(model)
     except NotFittedError:
-        raise BadRequest(
-            f"The {type(model).__name__} is not fitted, and would answer nothing. Call its fit() first."
-        ) from None
+        raise BadRequest(_NOT_FITTED.format(type(model).__name__)) from None
     except TypeError:  # an estimator that is no estimator by scikit-learn's own measure
         return

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .coroutines import is_async
+from .coroutines import ends_in_time, is_async
 from .errors import ArtifactError
 from .fields import ANY, TEXT
 from .named import Named
@@ -34,6 +34,10 @@ class Framed:
     @property
     def is_async(self) -> bool:
         return is_async(self._predict)
+
+    @property
+    def ends_in_time(self) -> bool:
+        return ends_in_time(self._predict)
 
     def __call__(self, inputs: Named | Sequence[dict[str, Any]]) -> Any:
         return self._predict(self.frame(inputs))

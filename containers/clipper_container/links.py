@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from . import addresses, metrics, wire
+from . import addresses, metrics, notices, wire
 from .credits import Credits, credits_for
 from .errors import WireError
 
@@ -238,9 +238,9 @@ class Links:
         return found
 
     def look_after(self) -> None:
-        """Look for frontends, and tell of metrics."""
+        """Look for frontends, and tell what there is to tell."""
         self._find_frontends()
-        self._tell_metrics()
+        self._tell()
         self._greet()
 
     def lend(self) -> None:
@@ -305,7 +305,7 @@ class Links:
         if time.monotonic() >= self._look_again:
             self._look_again = time.monotonic() + LOOK_AGAIN_S
             self._find_frontends()
-            self._tell_metrics()
+            self._tell()
         for key, _ in self._selector.select(max(0.0, self._look_again - time.monotonic())):
             if key.data is None:
                 os.read(self._wake_read, 64)
@@ -324,8 +324,8 @@ class Links:
                 self._asked_for_release.add(link)
                 link.send(wire.Draining())
 
-    def _tell_metrics(self) -> None:
-        """Tell one frontend what the model measured; another one where that is gone."""
+    def _tell(self) -> None:
+        """Tell one frontend what the model measured and has to say; another one where that is gone."""
         offered = [link for link in self._links.values() if link.offered and not link.closed]
         if not offered:
             return
@@ -334,6 +334,8 @@ class Links:
             metrics.ours.touch()
         if (news := metrics.ours.news()) is not None:
             self._told.send(wire.Metrics(news))
+        for text in notices.taken():
+            self._told.send(wire.Notice(text))
 
     def _drained(self) -> bool:
         return self._draining and all(link.released for link in self._links.values())

@@ -8,7 +8,13 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 # Packages whose modules have another name. Others are looked for under their own.
-_MODULES = {"scikit-learn": "sklearn", "pillow": "PIL", "pyyaml": "yaml", "opencv-python": "cv2"}
+_MODULES = {
+    "scikit-learn": "sklearn",
+    "pillow": "PIL",
+    "pyyaml": "yaml",
+    "opencv-python": "cv2",
+    "xgboost-cpu": "xgboost",
+}
 
 
 def mismatches(packaged: Mapping[str, str], imported: Collection[str] | None = None) -> list[str]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from . import calls, children, faults, inputs
+from .coroutines import ends_in_time
 from .links import LOOK_AGAIN_S, Link, Links, Work
 from .outputs import Outputs, encode_outputs
 from .wire import Fault
@@ -41,6 +42,7 @@ class OnLoop:
     def __init__(self, links: Links, predict: Callable[[Any], Any], finish: Finish) -> None:
         self._links = links
         self._predict = predict
+        self._ends_in_time = ends_in_time(predict)
         self._finish = finish
         self._calls = calls.Calls(time.monotonic)
         self._room = asyncio.Semaphore(links.concurrency)
@@ -94,7 +96,7 @@ class OnLoop:
         started = time.perf_counter()
         try:
             given = inputs.decode(batch.count, batch.each(), batch.shapes, work.body)
-            if batch.left_s:
+            if batch.left_s and self._ends_in_time:
                 loop, task = asyncio.get_running_loop(), asyncio.current_task()
                 assert task is not None
 

@@ -22,6 +22,7 @@ texts, or raw tensors where they were asked for), one after the other. Never a p
     Recall (others wait: have you any?) →
                                         ←    Yield   (the credits that I had left)
     Metrics (what the model measured)   →
+    Notice (a sentence for its owner)   →
     Draining (send me no more)          →
                                         ←    Released (that was the last)
 
@@ -105,7 +106,7 @@ class Batch(msgspec.Struct, tag="batch", array_like=True, frozen=True):
 
     `dtypes` holds each dtype once; where there are several, `kinds` has the place of each input's in it.
     `raw` names the inputs, by position, whose outputs are wanted as raw tensors where they can be. A model
-    that may call others is told how many seconds are `left` for it.
+    that may call others, or works on several batches at once, is told how many seconds are `left` for it.
     """
 
     id: int
@@ -196,6 +197,12 @@ class Metrics(msgspec.Struct, tag="metrics", array_like=True, frozen=True):
     metrics: list[Metric]
 
 
+class Notice(msgspec.Struct, tag="notice", array_like=True, frozen=True):
+    """What its owner should know, to one frontend."""
+
+    text: str
+
+
 class Draining(msgspec.Struct, tag="draining", array_like=True, frozen=True):
     pass
 
@@ -204,7 +211,7 @@ class Released(msgspec.Struct, tag="released", array_like=True, frozen=True):
     pass
 
 
-ToFrontend = Hello | Ready | Credit | Reply | Call | Cancel | Recall | Metrics | Draining
+ToFrontend = Hello | Ready | Credit | Reply | Call | Cancel | Recall | Metrics | Notice | Draining
 ToContainer = Welcome | Refused | Batch | Called | Backlog | Yield | Released
 
 _Message = TypeVar("_Message")

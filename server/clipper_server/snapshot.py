@@ -217,12 +217,16 @@ class ApplicationReport(msgspec.Struct, frozen=True):
 
 
 class Complaint(msgspec.Struct, frozen=True):
-    """What a frontend has to tell of a replica that is its own no more; or of itself, without a model."""
+    """What a frontend has to tell of a replica that is its own no more; or of itself, without a model.
+
+    A "notice" is what a replica itself has to tell. The kind is that of the event.
+    """
 
     model: str
     version: str
     replica: str
     text: str
+    kind: str = "refused"
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,8 +13,10 @@ import pytest
 from clipper_container import wire
 from clipper_container.calls import Calls, Models, current
 from clipper_container.errors import CallFailed
+from clipper_container.links import Work
 from clipper_container.loaders.pipeline import Pipeline
-from clipper_container.several import run
+from clipper_container.several import OnLoop, run
+from tests.support import virtual_time
 
 pytestmark = pytest.mark.anyio
 
@@ -94,6 +96,32 @@ async def test_a_pipeline_that_does_not_wait_for_what_it_calls_is_told(
     assert fault.reason == "bad_output"
     assert "write await before it" in fault.message
     assert not link.sent
+
+
+@pytest.mark.parametrize("asks_others", [True, False])
+def test_a_model_that_asks_others_ends_with_the_time_and_one_that_does_not_goes_on(asks_others: bool) -> None:
+    class Waits:
+        is_async = True
+        ends_in_time = asks_others
+
+        async def __call__(self, inputs: Any) -> list[float]:
+            await asyncio.sleep(2.0)
+            return [current.get().left_s]
+
+    async def main() -> Any:
+        links: Any = type("Links", (), {"concurrency": 2})
+        on_loop = OnLoop(links, Waits(), lambda *_: None)
+        batch = wire.Batch(1, 1, ["<f8"], [(1,)], [], [], 1.0)
+        work = Work(cast(Any, FakeLink()), batch, memoryview(bytes(8)))
+        models = Models(Calls(asyncio.get_running_loop().time), FakeLink(), 1, batch.left_s)
+        current.set(models)
+        return (await on_loop._answer(work, models))[1]
+
+    answered = virtual_time.run(main())
+    if asks_others:
+        assert answered == wire.Fault("deadline", "It was not done in the time that was left for it.")
+    else:
+        assert answered.body == [b"0.0"]
 
 
 def test_what_ends_python_in_a_task_ends_that_task_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,6 +82,13 @@ def test_what_a_frontend_complains_of_is_an_event_for_the_owner(world: World) ->
     assert event.subject == {"model": "m", "version": "1", "replica": "0"}
 
 
+def test_what_a_replica_has_to_tell_is_an_event_of_that_kind(world: World) -> None:
+    notice = Complaint("m", "1", "0", "replica 0 of m:1: It is down.", "notice")
+    world.tells(msgspec.structs.replace(report(seen("0")), complaints=[notice]))
+    event = world.events.last(1)[0]
+    assert (event.kind, event.text) == ("notice", notice.text)
+
+
 def test_what_a_frontend_has_to_tell_of_itself_is_an_event_about_it(world: World) -> None:
     troubled = msgspec.structs.replace(report(), complaints=[Complaint("", "", "", "It has no room.")])
     world.frontends.on_report(troubled)

@@ -22,7 +22,7 @@ from clipper_container import wire
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault, Metric
 from clipper_server.query import door
-from clipper_server.query.configuration import Configuration
+from clipper_server.query.configuration import NOTICES, Configuration
 from clipper_server.query.replicas import Replica, credential
 from clipper_server.query.request import Answer, Request
 from clipper_server.query.task import Dispatch, Task
@@ -376,6 +376,25 @@ async def test_a_replica_that_comes_again_and_lies_again_is_told_of_once(
     configuration.heard([told])
     configuration.complain(Complaint("liar", "1", "3", "It lies."))
     assert configuration.report().complaints == []
+
+
+async def test_what_a_replica_tells_its_owner_is_told_all_but_what_is_too_much(
+    configuration: Configuration, path: str
+) -> None:
+    played = await Played.join(path, "liar")
+    for text in ("It is\ndown.", "It is back."):
+        played.say(wire.Notice(text))
+    async with asyncio.timeout(DEADLINE_S):
+        while len(told := configuration.report().complaints) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert [(c.model, c.version, c.replica, c.kind) for c in told] == [("liar", "1", "0", "notice")] * 2
+    assert [c.text for c in told] == [f"replica 0 of liar:1: It is {how}." for how in ("down", "back")]
+    configuration.heard(told[:1])
+    assert configuration.report().complaints == told[1:]
+    for _ in range(NOTICES):
+        configuration.notice(told[0])
+    assert len(configuration.report().complaints) == NOTICES - 1
+    played.writer.close()
 
 
 async def test_a_version_that_comes_again_under_its_name_is_another_and_its_old_replicas_are_left(

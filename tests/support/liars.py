@@ -363,6 +363,8 @@ def _metrics(random: Random) -> object:
 
 
 def _stray(random: Random) -> object:
+    if random.random() < 0.3:
+        return ["notice", random.choice(TEXTS)]
     return [random.choice(("recall", "recall", "draining", "welcome", "batch", "yield"))]
 
 
@@ -375,7 +377,7 @@ def _anything(random: Random) -> object:
             return {random.choice(TEXTS): value(depth + 1) for _ in range(random.randrange(3))}
         return random.choice((NUMBERS, FLOATS, TEXTS, BODIES)[kind])
 
-    names = ("hello", "ready", "credit", "reply", "call", "cancel", "recall", "metrics", "draining")
+    names = ("hello", "ready", "credit", "reply", "call", "cancel", "recall", "metrics", "notice", "draining")
     return [random.choice(names), *(value(0) for _ in range(random.randrange(8)))]
 
 

@@ -27,6 +27,9 @@ LOADERS = {
     "tensorflow": "tensorflow",
     "custom": "custom",
     "pipeline": "pipeline",
+    "remote": "remote",
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
     IN_THE_IMAGE: IN_THE_IMAGE,
 }
 

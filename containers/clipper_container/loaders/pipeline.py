@@ -20,6 +20,7 @@ class Pipeline:
     """Answers a batch by a function of one query and of the models that it may call."""
 
     is_async = True
+    ends_in_time = True
 
     def __init__(self, function: Callable[[Any, calls.Models], Awaitable[Any]]) -> None:
         self._function = function

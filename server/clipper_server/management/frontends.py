@@ -78,7 +78,7 @@ class Frontends:
         for told in report.complaints:
             subject = {"model": told.model, "version": told.version, "replica": told.replica}
             if told.model:
-                self._events.add("refused", told.text, **subject)
+                self._events.add(told.kind, told.text, **subject)
             else:
                 text = f"Query frontend {report.frontend}: {told.text}"
                 self._events.add("error", text, frontend=report.frontend)

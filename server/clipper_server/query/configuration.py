@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from clipper_container.errors import ClusterError
@@ -51,6 +52,8 @@ from .task import ELSEWHERE
 from .traces import Traces
 
 COMPLAIN_EVERY_S = 60.0
+NOTICES = 20  # of one version, in as long
+MOST_NOTICES = 100  # that wait for management; of more the oldest are left out
 log = logging.getLogger(__name__)
 
 
@@ -83,6 +86,8 @@ class Configuration:
         self.traces = Traces(Ids.STEP)
         self.complaints: dict[tuple[str, str], Complaint] = {}  # which management has not heard yet
         self._complained_at: dict[tuple[str, str], float] = {}
+        self._notices: list[Complaint] = []  # which management has not heard yet
+        self._noticed_at: dict[tuple[str, str], deque[float]] = {}
         self._has_lapsed = False
         self._changed = changed
         self._loop = loop
@@ -124,6 +129,7 @@ class Configuration:
             queue.close(f"{queue} was stopped.")
             self.metrics.versions.pop(key, None)
             self._complained_at.pop(key, None)
+            self._noticed_at.pop(key, None)
         for version in snapshot.versions:
             try:
                 self._serve(version)
@@ -227,6 +233,16 @@ class Configuration:
             self.complaints[key] = complaint
             self._changed()
 
+    def notice(self, notice: Complaint) -> None:
+        """`NOTICES` of a version in a minute: what is said beyond that is left out."""
+        key = notice.model, notice.version
+        at = self._noticed_at.setdefault(key, deque(maxlen=NOTICES))
+        if len(at) == NOTICES and self.clock() - at[0] < COMPLAIN_EVERY_S:
+            return
+        at.append(self.clock())
+        self._notices = [*self._notices, notice][-MOST_NOTICES:]
+        self._changed()
+
     def _complain_of_version(self, version: str, text: str) -> None:
         model, _, number = version.partition(":")
         self.complain(Complaint(model, number, "", text))
@@ -236,6 +252,7 @@ class Configuration:
 
     def heard(self, complaints: Sequence[Complaint]) -> None:
         """Management has these."""
+        self._notices = [notice for notice in self._notices if not any(notice is c for c in complaints)]
         for complaint in complaints:
             if self.complaints.get(key := (complaint.model, complaint.version)) is complaint:
                 del self.complaints[key]
@@ -281,7 +298,7 @@ class Configuration:
         revision = self.snapshot.revision if self.snapshot else 0
         return Report(
             *(self.frontend, os.getpid(), self.serving, revision, self.private),
-            *(replicas, applications, versions, self._began, list(self.complaints.values())),
+            *(replicas, applications, versions, self._began, [*self.complaints.values(), *self._notices]),
             self.rollouts.report(),
             dict(self.opened),
         )

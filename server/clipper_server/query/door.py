@@ -86,6 +86,8 @@ def checked(message: Message) -> Message:
                 raise WireError(f"It has {len(metrics)} metrics of its own; {MOST} is the most.")
             for metric in metrics:
                 _check(metric)
+        case wire.Notice(text=text):
+            return cast(Message, wire.Notice(" ".join(sentence(text).split())))
         case wire.Call(shape=shape, left_s=left_s):
             if len(shape) > MAX_DIMENSIONS or min(shape, default=0) < 0 or not math.isfinite(left_s):
                 raise WireError("It made a call that is none.")

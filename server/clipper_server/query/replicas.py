@@ -45,6 +45,9 @@ class Registry(Protocol):
     def complain(self, complaint: Complaint) -> None:
         """A replica was closed for what it said: management should tell its owner."""
 
+    def notice(self, notice: Complaint) -> None:
+        """A replica has something to say to its owner."""
+
 
 class Replica(asyncio.BufferedProtocol):
     """One connection to one replica, from its hello to its end."""
@@ -153,6 +156,11 @@ class Replica(asyncio.BufferedProtocol):
                 self._registry.replicas_changed()
             case wire.Metrics() if self.hello is not None:
                 self.metrics.custom = message.metrics
+            case wire.Notice() if self.hello is not None and self._queue is not None:
+                who = self.hello.model, self.hello.version, self.hello.replica
+                self._registry.notice(Complaint(*who, f"{self}: {message.text}", "notice"))
+            case wire.Notice() if self.state == "gone":
+                pass  # it crossed our word that we want no more of it
             case wire.Draining() if self.hello is not None:
                 self._leave()
                 self._write(wire.Released())
@@ -207,7 +215,7 @@ class Replica(asyncio.BufferedProtocol):
         raw = [i for i, task in enumerate(tasks) if task.raw]
         self._next_id += 1
         left_s = 0.0
-        if self._queue is not None and self._queue.spec.uses:
+        if self._queue is not None and (self._queue.spec.uses or self.concurrency > 1):
             left_s = max(1e-6, max(task.latest for task in tasks) - dispatch.sent_at)
         batch = wire.Batch(self._next_id, len(tasks), list(dtypes), list(shapes), raw, kinds, left_s)
         self._write(batch, body)
