@@ -88,7 +88,7 @@ def need_kind(value: Any) -> Kind:
         what = repr(value) if isinstance(value, str | Path) else f"A {type(value).__name__}"
         raise BadRequest(
             f"{what} is nothing that can be deployed: a function of a list of inputs is, a fitted "
-            "scikit-learn estimator, a model of XGBoost or LightGBM, a PyTorch module, an ONNX or a TensorFlow "
-            'model or its file, a class or "module:Class".'
+            "scikit-learn estimator, a model of XGBoost or LightGBM, a PyTorch module, an ONNX or a "
+            'TensorFlow model or its file, a class or "module:Class".'
         )
     return found
