@@ -86,6 +86,7 @@ class Configuration:
         self.clock = clock
         self._began = clock()
         self.cors: CORS | None = None
+        self.is_local = False
         self.limits = DEFAULT
         # The seconds since an epoch, then a counter, then the frontend in six bits: unique over restarts and
         # frontends, up to 65,536 queries a second at each, and safe as a JavaScript number until 2094.
@@ -192,6 +193,11 @@ class Configuration:
                 if adapter is None or adapter.application is not application or adapter.limits != self.limits:
                     adapter = open_inference(application, version, self.limits)
                 self.routes[url] = adapter
+
+    @property
+    def keys(self) -> dict[str, str]:
+        specs = [] if self.snapshot is None else self.snapshot.protocols
+        return {spec.key: spec.secret for spec in specs if spec.key}
 
     def queue(self, model: str, version: str | None) -> ModelQueue | None:
         return self._by_name.get((model, version))

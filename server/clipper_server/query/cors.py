@@ -17,7 +17,8 @@ Header = tuple[bytes, bytes]
 class Allows(Protocol):
     """What knows whether there are such pages."""
 
-    cors: CORS | None
+    @property
+    def cors(self) -> CORS | None: ...
 
 
 class CORS:

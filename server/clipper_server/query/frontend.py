@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import ipaddress
 import logging
 import os
 import resource
@@ -122,9 +123,10 @@ async def serve(settings: Settings) -> None:
         given = None if settings.listening is None else listens(settings.listening)
         listener = Listener(frontend, settings.address, settings.folder, given)
         private = settings.private, settings.private_name
+        configuration.is_local = ipaddress.ip_address(listener.host).is_loopback
         server = Server(configuration, listener, changes, supervisor, settings.token, private)
         server.own_ports = OwnPorts(
-            configuration, changes, listener.host, settings.folder, server.own_connection
+            configuration, changes, listener.host, server.hosts, settings.folder, server.own_connection
         )
         talk.append(
             asyncio.create_task(supervisor.keep("own ports", server.own_ports.keep), name="own ports")
@@ -199,7 +201,7 @@ class Server(uvicorn.Server):
             )
         )
         self._configuration = configuration
-        self._hosts = hosts
+        self.hosts = hosts
         self.own_ports: OwnPorts | None = None
         self.listener = listener
         self._changes = changes
@@ -209,7 +211,7 @@ class Server(uvicorn.Server):
         """To a port of a protocol's own."""
         return HTTPProtocol(
             routes=site,
-            hosts=self._hosts,
+            hosts=self.hosts,
             lost=lost,
             config=config,
             server_state=self.server_state,

@@ -17,6 +17,7 @@ from ..protocols import ProtocolSpec
 from ..supervisor import sentence
 from .configuration import Configuration
 from .cors import CORS
+from .hosts import Hosts, OnlyWelcome
 from .http import HTTPProtocol
 from .intake.desk import Desk
 from .listener import Listener
@@ -60,19 +61,23 @@ MakeConnection = Callable[[Site, uvicorn.Config, Callable[[], None]], HTTPProtoc
 
 
 class OwnPorts:
-    """Of one frontend, at `host`. `connection` makes what a connection to a REST port is."""
+    """Of one frontend, at `host`. `connection` makes what a connection to a REST port is, where requests with
+    one of `hosts` are welcome.
+    """
 
     def __init__(
         self,
         configuration: Configuration,
         changes: Changes,
         host: str,
+        hosts: Hosts,
         folder: Path,
         connection: MakeConnection,
     ) -> None:
         self._configuration = configuration
         self._changes = changes
         self._host = host
+        self._hosts = hosts
         self._folder = folder
         self._connection = connection
         self._open: dict[ProtocolSpec, _Open] = {}
@@ -118,8 +123,9 @@ class OwnPorts:
         connections: WeakSet[HTTPProtocol] = WeakSet()
         if spec.rest:
             assert protocol.app is not None
+            app = OnlyWelcome(protocol.app, self._hosts)
             config = uvicorn.Config(
-                protocol.app, lifespan="off", log_config=None, access_log=False, server_header=False
+                app, lifespan="off", log_config=None, access_log=False, server_header=False
             )
             config.load()
             folder = self._folder / str(spec.rest)  # short, for paths of sockets have little room
