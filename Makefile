@@ -8,6 +8,8 @@ PYTEST_ARGS ?= $(if $(EVERYTHING),--slow)
 # Modules of tests beside each other, one on each core, and 4 at most.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 BESIDE := -n $(or $(word $(CORES),1 2 3),4) --dist loadscope --no-loadscope-reorder
+# Other systems' packages, which are large: each set in an environment of its own.
+PEERS := build/peers
 BENCHMARKS ?=
 DRILL ?=
 LESSONS ?= notebooks/*.ipynb exercises/solutions/*.ipynb
@@ -41,7 +43,7 @@ ALONE := $(filter-out $(ON_DOCKER) $(LANE_1) $(LANE_2),$(wildcard notebooks/*.ip
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test set-up lint types unit drill screenshots map notebooks first-lessons lessons-twice exercises benchmarks lock format hooks clean parts curl wrk
+.PHONY: help lab demo stop test set-up lint types unit drill peers screenshots map notebooks first-lessons lessons-twice exercises benchmarks lock format hooks clean parts curl wrk
 .NOTPARALLEL:
 
 help: ## list the chores
@@ -76,6 +78,9 @@ unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),parts) ## run the tests in
 
 drill: $(DEV) ## see what clients see in a bad hour
 	$(BIN)/python -m tests.tools.drill $(DRILL)
+
+peers: $(DEV) $(PEERS)/sagemaker/.made ## try other systems' own clients and models, in environments of their own
+	$(PEERS)/sagemaker/bin/python tests/tools/peers/record_sagemaker.py
 
 screenshots: $(DEV) parts ## take the README's pictures anew
 	PYTHONPATH=notebooks $(BIN)/python -m tests.tools.screenshots
@@ -125,6 +130,11 @@ $(LAB): $(BIN)/python $(SETUP)
 $(DEV): $(BIN)/python $(SETUP)
 	$(PIP) -e '.[dev]'
 	@touch $@ $(LAB)
+
+$(PEERS)/%/.made: tests/tools/peers/%.txt
+	$(PYTHON) -m venv $(PEERS)/$*
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(PEERS)/$*/bin/python -m pip install --quiet --no-compile -r $< -e .
+	@touch $@
 
 $(WORKSPACE): binder/workspace.json $(LAB)
 	@$(BIN)/jupyter lab workspaces import --name clipper-lab $< >/dev/null

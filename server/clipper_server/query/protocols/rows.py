@@ -91,7 +91,7 @@ class Rows:
             if wide is not None:
                 raise ValueError(f"a line has {len(wide)} cells, and an input is one text")
             return self.of_typed([line[0] for line in lines], version)
-        if lines and not all(map(_is_number, lines[0])):
+        if self.kind.dtype != "json" and lines and not all(map(_is_number, lines[0])):
             lines = lines[1:]
         number = int if self.kind.name == "integers" else float
         if self._are_numbers:
