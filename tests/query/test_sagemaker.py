@@ -487,3 +487,60 @@ async def test_where_others_reach_the_port_nothing_is_answered_without_a_key(
         response = await client.post("/sum/invocations", content=b"[[1]]")
         assert (response.status_code, response.json()["error_code"]) == (403, "PERMISSION_DENIED")
         assert (await client.get("/ping")).status_code == 200
+
+
+# What boto3 makes of our answers
+
+NOT_THE_SAME = {"x-amzn-requestid", "x-clipper-query-id", "content-length", "date"}
+ASKED: dict[str, tuple[str, bytes, dict[str, str]]] = {
+    "an answer": (
+        "sum",
+        b"[[1, 2], [3]]",
+        {"x-amzn-sagemaker-custom-attributes": "trace=7", "x-amzn-sagemaker-inference-id": "mine"},
+    ),
+    "a default output": ("none", b"[[1]]", {}),
+    "a bad body": ("sum", b'[["x"]]', {}),
+    "a type that nobody reads": ("sum", b"x", {"content-type": "image/png"}),
+    "no such variant": ("sum", b"[[1]]", {"x-amzn-sagemaker-target-variant": "9"}),
+    "no such endpoint": ("nope", b"[[1]]", {}),
+    "no room": ("full", b"[[1]]", {}),
+    "too many rows": ("sum", b"[" + b"[1]," * 20_000 + b"[1]]", {}),
+}
+
+
+async def test_boto3_reads_our_answers(client: httpx2.AsyncClient, configuration: Configuration) -> None:
+    """They are those that it has read."""
+    configuration.queues["idle", "1"].admission.most = 1
+    waiting = Request("clipper", [Tensor(bytes(8), (1,), "<f8")])
+    configuration.applications["full"].ask(waiting, lambda _answers: None)
+    found = {}
+    for case, (name, body, headers) in ASKED.items():
+        response = await client.post(endpoint(name), content=body, headers=headers)
+        kept = {key: value for key, value in response.headers.items() if key not in NOT_THE_SAME}
+        found[case] = {"status": response.status_code, "headers": kept, "body": response.text}
+    read = {case: golden["read"] for case, golden in GOLDEN["responses"].items()}
+    assert found == {
+        case: {key: value for key, value in golden.items() if key != "read"}
+        for case, golden in GOLDEN["responses"].items()
+    }
+    assert read["an answer"] == {
+        "Body": "[16,8]",
+        "ContentType": JSON,
+        "CustomAttributes": "trace=7",
+        "InvokedProductionVariant": "1",
+    }
+    assert read["a default output"]["Body"] == "[-1]"
+    errors = {case: each["error"] for case, each in read.items() if "error" in each}
+    assert errors == {
+        "a bad body": "ModelError",
+        "a type that nobody reads": "ModelError",
+        "no such variant": "ValidationError",
+        "no such endpoint": "ValidationError",
+        "no room": "ClientError",
+        "too many rows": "ClientError",
+    }
+    assert read["a bad body"]["OriginalStatusCode"] == 400
+    assert "list of numbers" in read["a bad body"]["OriginalMessage"]
+    assert read["no room"]["Error"]["Code"] == "ThrottlingException"
+    assert read["too many rows"]["Error"]["Code"] == "RequestEntityTooLargeException"
+    assert "Variant 9 is not found" in read["no such variant"]["Error"]["Message"]
