@@ -11,7 +11,8 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx2
 import numpy as np
@@ -19,8 +20,13 @@ import pytest
 
 from clipper_container.inputs import Tensor
 from clipper_server.policies import SplitSpec
+from clipper_server.protocols import ProtocolSpec
 from clipper_server.query.configuration import Configuration
+from clipper_server.query.limits import DEFAULT
+from clipper_server.query.protocols import Refused
 from clipper_server.query.protocols.sagemaker import signatures
+from clipper_server.query.protocols.sagemaker.bodies import Bodies
+from clipper_server.query.protocols.sagemaker.invocations import Endpoint
 from clipper_server.query.protocols.sagemaker.signatures import Unsigned
 from clipper_server.query.request import Request
 from clipper_server.snapshot import ApplicationSpec, Snapshot
@@ -431,6 +437,9 @@ async def test_the_only_application_needs_no_name(
 # Signatures
 
 KEYS = {GOLDEN["key"]: GOLDEN["secret"]}
+ALONE: Any = SimpleNamespace(
+    asks_for_units=False, asks_for_contexts=False, features=0, queues=lambda version: [version]
+)
 SIGNED = GOLDEN["requests"]["all headers"]
 
 
@@ -474,6 +483,29 @@ def test_what_is_not_signed_so_is_refused(how: dict[str, Any], code: str) -> Non
         check(SIGNED, **how)
     assert caught.value.code.startswith(code)
     assert str(caught.value)
+
+
+def test_an_adapter_answers_what_is_signed_with_its_key() -> None:
+    bodies = SimpleNamespace(application=ALONE, limits=DEFAULT, read=lambda *_: ([], False))
+    signed_at = datetime.strptime(SIGNED["headers"]["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    adapter = Endpoint(cast(Bodies, bodies), SIGNED["path"], KEYS, lambda: signed_at)
+    headers = {name.encode(): value.encode() for name, value in SIGNED["headers"].items()}
+    request = adapter.parse(headers, SIGNED["body"].encode())
+    assert (request.version, request.form.media) == ("1", LINES)
+    with pytest.raises(Refused) as caught:
+        adapter.parse(headers, b"[[9]]")
+    assert caught.value.response.status == 403
+    assert (ERROR.encode(), b"InvalidSignatureException") in caught.value.response.headers
+
+
+async def test_a_key_of_the_cluster_is_asked_for_on_this_machine_too(configuration: Configuration) -> None:
+    protocols = [ProtocolSpec("sagemaker", 8080, 0, *next(iter(KEYS.items())))]
+    configuration.apply(Snapshot(2, APPLICATIONS, VERSIONS, CURRENT, protocols=protocols))
+    async with opened("sagemaker", configuration) as client:
+        response = await client.post(endpoint("sum"), content=b"[[1]]")
+        assert (response.status_code, response.headers[ERROR]) == (403, "MissingAuthenticationTokenException")
+        configuration.apply(Snapshot(3, APPLICATIONS, VERSIONS, CURRENT))
+        assert (await client.post(endpoint("sum"), content=b"[[1]]")).status_code == 200
 
 
 async def test_where_others_reach_the_port_nothing_is_answered_without_a_key(
