@@ -6,7 +6,7 @@ One more framework is one more module like `sklearn`: what `arguments.Model` ask
 line in `kinds`, by which `conn.deploy` finds it.
 """
 
-from . import custom, onnx, pipeline, python, pytorch, sklearn
+from . import azureml, custom, onnx, pipeline, python, pytorch, sklearn
 from .elsewhere import refusing
 
 tensorflow = refusing("tensorflow")
@@ -15,6 +15,7 @@ mxnet = refusing("mxnet")
 pyspark = refusing("pyspark")
 
 __all__ = [
+    "azureml",
     "custom",
     "keras",
     "mxnet",

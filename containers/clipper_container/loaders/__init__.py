@@ -24,6 +24,7 @@ LOADERS = {
     "onnx": "onnx",
     "custom": "custom",
     "pipeline": "pipeline",
+    "azureml": "azureml",
     IN_THE_IMAGE: IN_THE_IMAGE,
 }
 
