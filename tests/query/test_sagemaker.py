@@ -218,7 +218,7 @@ BAD = [
     ("sum", NPY, npy(1.0), "first dimension counts"),
     ("sum", NPY, npy([[1j]]), "no type of numbers"),
     ("whole", JSON, b"[[1.5]]", "Expected `int`, got `float`"),
-    ("whole", CSV, b"1,\n", "a cell is empty"),
+    ("whole", CSV, b"1,\n", "invalid literal for int"),
     ("whole", JSON, b"[[9999999999]]", "outside the 32-bit integers"),
     ("text", NPY, npy([1]), "the inputs are texts"),
     ("text", CSV, b"a,b\n", "a line has 2 cells"),

@@ -9,7 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ANY = "*"
 _MAX_AGE_S = 600
-_EXPOSED = b"X-Default-Answer, Retry-After, Inference-Header-Content-Length"
+_EXPOSED = (
+    b"X-Default-Answer, Retry-After, Inference-Header-Content-Length, X-Clipper-Query-Id, "
+    b"X-Clipper-Feedback-Token"
+)
 
 Header = tuple[bytes, bytes]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 
 from clipper_container.errors import BadRequest, TooLarge
@@ -39,6 +40,12 @@ def answered_by(answers: Sequence[Answer]) -> bytes:
         if answer.fault is None
     }
     return ", ".join(list(filter(None, found))[:MOST]).encode()
+
+
+def new_id() -> bytes:
+    """By which a request is known: a UUID at random."""
+    text = os.urandom(16).hex()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}".encode()
 
 
 async def answered(adapter: Adapter, headers: Headers, body: Body) -> Response:

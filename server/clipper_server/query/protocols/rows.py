@@ -93,11 +93,9 @@ class Rows:
             return self.of_typed([line[0] for line in lines], version)
         if self.kind.dtype != "json" and lines and not all(map(_is_number, lines[0])):
             lines = lines[1:]
-        number = int if self.kind.name == "integers" else float
         if self._are_numbers:
-            rows: list[Any] = [[number(cell) if cell else None for cell in line] for line in lines]
-            if number is int and any(None in row for row in rows):
-                raise ValueError("a cell is empty, and the inputs are whole numbers")
+            number = int if self.kind.name == "integers" else float
+            rows: list[Any] = [_numbers(line, number) for line in lines]
         else:
             rows = [list(map(_plain, line)) for line in lines]
         return self.of_typed(rows, version)
@@ -154,6 +152,16 @@ class Rows:
 
 def _holds_lists(value: list[Any]) -> bool:
     return bool(value) and isinstance(value[0], list)
+
+
+def _numbers(line: list[str], number: type[int] | type[float]) -> list[float | None]:
+    """What the cells of a line say; None where one is empty. Raises ValueError."""
+    try:
+        return list(map(number, line))
+    except ValueError:
+        if number is int:
+            raise
+        return [float(cell) if cell else None for cell in line]
 
 
 def _is_number(cell: str) -> bool:

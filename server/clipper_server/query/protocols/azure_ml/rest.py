@@ -35,7 +35,12 @@ class AzureML:
         applications = self._served.applications
         routes: dict[bytes, Adapter] = {}
         for name, application in applications.items():
-            scoring = routes[f"/{name}/score".encode()] = Scoring(application, self._served.limits)
+            path = f"/{name}/score".encode()
+            scoring = self.routes.get(path)
+            limits = self._served.limits
+            if scoring is None or scoring.application is not application or scoring.limits != limits:
+                scoring = Scoring(application, limits)
+            routes[path] = scoring
             if len(applications) == 1:
                 routes[b"/score"] = scoring
         self.routes = routes

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-import uuid
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -19,7 +18,7 @@ from ...limits import Limits
 from ...request import Answer, Request
 from ...slices import SMALL, Steps, at_once
 from .. import JSON, Headers, Refused, Response, may_be_cached, timeout_s, unit
-from ..answering import answered_by, marks
+from ..answering import answered_by, marks, new_id
 from ..contexts import context
 from ..json_body import Body, mistake, unmarked
 from ..open_inference.outputs import with_commas
@@ -131,8 +130,9 @@ class Scoring:
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
         form: Form = request.form
         default = self.application.default_output
-        outputs = [answer.output if isinstance(answer.output, bytes) else default for answer in answers]
-        parts = [b"[", *(yield from with_commas(outputs)), b"]"]
+        outputs = [default if answer.output is None else answer.output for answer in answers]
+        texts = cast(list[bytes], outputs)  # nobody asked for tensors
+        parts = [b"[", *(yield from with_commas(texts)), b"]"]
         took = b"%.3f" % (1000 * (time.perf_counter() - form.began))
         failed = any(answer.fault is not None for answer in answers)
         headers = [
@@ -175,8 +175,7 @@ def _check_type(headers: Headers) -> None:
 
 def ids(headers: Headers) -> list[tuple[bytes, bytes]]:
     """By which a request is known, as every answer to it has them."""
-    given = headers.get(b"x-ms-request-id") or headers.get(b"x-request-id")
-    found = given or str(uuid.uuid4()).encode()
+    found = headers.get(b"x-ms-request-id") or headers.get(b"x-request-id") or new_id()
     echo = [_VERSION, (b"x-ms-request-id", found), (b"x-request-id", found)]
     for name in (b"x-ms-client-request-id", b"traceid"):
         if (value := headers.get(name)) is not None:

@@ -15,7 +15,7 @@ from clipper_container.errors import BadRequest
 from ...request import Answer, Request
 from ...slices import SMALL, Steps, at_once
 from .. import Headers, Refused, Response, may_be_cached, timeout_s, unit
-from ..answering import answered_by, marks
+from ..answering import answered_by, marks, new_id
 from ..contexts import context
 from ..json_body import Body
 from . import signatures
@@ -194,7 +194,7 @@ def failure(status: int, code: str, text: str, more: Mapping[str, object] | None
 
 
 def request_id() -> tuple[bytes, bytes]:
-    return b"x-amzn-requestid", str(uuid.uuid4()).encode()
+    return b"x-amzn-requestid", new_id()
 
 
 def _title(name: bytes) -> str:

@@ -28,6 +28,7 @@ class SageMaker:
     def __init__(self, served: Served) -> None:
         self._served = served
         self.routes: Mapping[bytes, Adapter] = {}
+        self._bodies: dict[str, Bodies] = {}
         self.app: ASGIApp = WithCORS(HeadAsGet(self._answers()), served)
         self.configure()
 
@@ -35,8 +36,12 @@ class SageMaker:
         served = self._served
         keys = None if served.is_local and not served.keys else served.keys
         routes: dict[bytes, Adapter] = {}
+        before, self._bodies = self._bodies, {}
         for name, application in served.applications.items():
-            bodies = Bodies(application, served.limits)
+            bodies = before.get(name)
+            if bodies is None or bodies.application is not application or bodies.limits != served.limits:
+                bodies = Bodies(application, served.limits)
+            self._bodies[name] = bodies
             path = f"/endpoints/{name}/invocations"
             routes[path.encode()] = Endpoint(bodies, path, keys)
             paths = [f"/{name}/invocations"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
@@ -42,7 +43,7 @@ def written(outputs: Sequence[Output], media: str, *, named: bool) -> Steps[list
         if whole is None:
             raise Unfit(f"The outputs are no numbers of one shape, which {NPY} needs. Accept {JSON}.")
         return [tables.saved(whole)]
-    texts = [output for output in outputs if isinstance(output, bytes)]
+    texts = cast(list[bytes], outputs)  # nobody asked for tensors
     if media == JSON:
         head, tail = (b'{"predictions":[', b"]}") if named else (b"[", b"]")
         return [head, *(yield from with_commas(texts)), tail]
