@@ -7,11 +7,13 @@ import io
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
+from starlette.types import ASGIApp
 
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.http import HEADER_VALUE_RE
@@ -33,6 +35,7 @@ class Ports:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.adapters: list[Adapter] = []
+        self.apps: list[ASGIApp] = []
         self.loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:
@@ -49,7 +52,10 @@ class Ports:
         for spec in versions:
             FakeReplica(found.queues[spec.model, "1"], cost_s=0, answer=_outputs)
         for name in PROTOCOLS:
-            self.adapters += load(name, found).routes.values()
+            protocol = load(name, found)
+            self.adapters += protocol.routes.values()
+            assert protocol.app is not None
+            self.apps.append(protocol.app)
 
     def ask(self, which: int, headers: dict[bytes, bytes], body: bytes) -> tuple[int, bytes]:
         adapter = self.adapters[which % len(self.adapters)]
@@ -59,6 +65,29 @@ class Ports:
         if (b"content-type", b"application/json") in response.headers:
             json.loads(response.body)
         return response.status, response.body
+
+    def tell(self, which: int, method: str, path: str, query: str, headers: dict[bytes, bytes]) -> int:
+        """The status of what an ASGI application answers."""
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"[[1]]"}
+
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": quote(path).encode(),
+            "query_string": query.encode("latin-1", "replace"),
+            "headers": list(headers.items()),
+            "server": ("127.0.0.1", 80),
+        }
+        self.loop.run_until_complete(self.apps[which](scope, receive, send))
+        status: int = sent[0]["status"]
+        return status
 
 
 def _outputs(inputs: list[bytes]) -> list[Any]:
@@ -149,3 +178,24 @@ def test_anything_is_answered(ports: Ports, which: int, headers: dict[bytes, byt
     status, told = ports.ask(which, headers, body)
     event(f"{status}")
     assert status < 500, told
+
+
+words = st.sampled_from(
+    ["", "sum", "json", "score", "invocations", "endpoints", "ping", "swagger.json", "..", "%2f", "x?y"]
+)
+paths = st.lists(words | st.text(st.characters(exclude_categories=["Cs"]), max_size=3), max_size=4).map(
+    lambda found: "/" + "/".join(found)
+)
+queries = st.sampled_from(["", "data=[1]", "data=[", "version=3", "data=[[1,2]]&data=2", "=", "%ff=%00"])
+methods = st.sampled_from(["GET", "POST", "PUT", "OPTIONS", "HEAD", "TRACE", "WHATEVER"])
+
+
+@settings(deadline=None, database=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 1), methods, paths, queries | texts.map(lambda text: text.decode("latin-1")), headers)
+@example(1, "GET", "/json/score", "data=[1]", {})
+@example(1, "POST", "/json/score", "", {})
+def test_any_path_is_answered(
+    ports: Ports, which: int, method: str, path: str, query: str, headers: dict[bytes, bytes]
+) -> None:
+    status = ports.tell(which, method, path, query, headers)
+    assert status < 500 or (method, status) == ("POST", 503)  # which came before its application did

@@ -141,7 +141,7 @@ class Protocols:
             if documented is None and wish is not None:
                 raise BadRequest(f"{name} has no {what}: leave out {word}.")
             ports.append(0 if documented is None else self._ports.give(documented, wish))
-        return ProtocolSpec(name, *ports)
+        return ProtocolSpec(name, rest=ports[0], grpc=ports[1])
 
     def _where(self, spec: ProtocolSpec) -> Iterator[str]:
         for what, port in (("REST", spec.rest), ("gRPC", spec.grpc)):

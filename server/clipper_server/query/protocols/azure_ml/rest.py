@@ -47,7 +47,7 @@ class AzureML:
 
     def _answers(self) -> Starlette:
         both = ("GET", "POST", "OPTIONS")
-        return Starlette(
+        found = Starlette(
             routes=[
                 Route("/", self._healthy),
                 *(Route(f"{of}/swagger.json", self._swagger) for of in ("", "/{application}")),
@@ -55,6 +55,8 @@ class AzureML:
             ],
             exception_handlers={404: self._nothing, 405: self._method},
         )
+        found.router.redirect_slashes = False
+        return found
 
     async def _healthy(self, _: Request) -> HTTPResponse:
         return PlainTextResponse("Healthy")
@@ -62,7 +64,7 @@ class AzureML:
     async def _score(self, request: Request) -> HTTPResponse:
         if request.method == "OPTIONS":
             return HTTPResponse(None, 200, {"allow": "GET, HEAD, OPTIONS, POST"})
-        adapter = self.routes.get(request.url.path.encode())
+        adapter = self.routes.get(request.scope["path"].encode())
         if adapter is None:
             return _sent(refusal(404, self._which(request, "score"), ids(_headers(request))))
         headers = _headers(request)
@@ -99,11 +101,11 @@ class AzureML:
         if version not in VERSIONS:
             message = f"There is no swagger of version {version[:20]!r}. Versions: {', '.join(VERSIONS)}."
             return JSONResponse({"message": message}, 404)
-        path = request.url.path.removesuffix("swagger.json") + "score"
+        path = request.scope["path"].removesuffix("swagger.json") + "score"
         return JSONResponse(described(application, self._served.limits, version, path))
 
     async def _nothing(self, request: Request, _error: Exception) -> HTTPResponse:
-        text = f"There is nothing at {request.url.path}. Rows go to POST /<application>/score."
+        text = f"There is nothing at {request.scope['path']}. Rows go to POST /<application>/score."
         return JSONResponse({"message": text}, 404)
 
     async def _method(self, request: Request, _error: Exception) -> HTTPResponse:

@@ -52,7 +52,7 @@ class SageMaker:
         self.routes = routes
 
     def _answers(self) -> Starlette:
-        return Starlette(
+        found = Starlette(
             routes=[
                 Route("/ping", self._ping),
                 Route("/health", self._ping),
@@ -67,6 +67,8 @@ class SageMaker:
             ],
             exception_handlers={404: self._nothing, 405: self._method},
         )
+        found.router.redirect_slashes = False
+        return found
 
     async def _ping(self, _: Request) -> HTTPResponse:
         """Whether there is something to ask; in MLflow's words, which SageMaker does not read."""
@@ -92,20 +94,22 @@ class SageMaker:
         return _sent(failure(400, "ValidationError", text))
 
     async def _not_here(self, request: Request) -> HTTPResponse:
-        what = request.url.path.rpartition("/")[2]
+        what = request.scope["path"].rpartition("/")[2]
         text = f"Endpoint {request.path_params['application']} has no {what}: use invoke_endpoint."
         return _sent(failure(400, "ValidationError", text))
 
     async def _nothing(self, request: Request, _error: Exception) -> HTTPResponse:
-        text = f"There is nothing at {request.url.path}. Rows go to /endpoints/<application>/invocations."
-        if request.url.path.startswith("/endpoints/"):
+        text = (
+            f"There is nothing at {request.scope['path']}. Rows go to /endpoints/<application>/invocations."
+        )
+        if request.scope["path"].startswith("/endpoints/"):
             return _sent(failure(404, "UnknownOperationException", text))
         return _mlflow(404, text)
 
     async def _method(self, request: Request, _error: Exception) -> HTTPResponse:
         methods = allowed(request)
-        text = f"Send a {' or '.join(methods)} to {request.url.path}."
-        if request.url.path.startswith("/endpoints/"):
+        text = f"Send a {' or '.join(methods)} to {request.scope['path']}."
+        if request.scope["path"].startswith("/endpoints/"):
             found = _sent(failure(405, "UnknownOperationException", text))
         else:
             found = _mlflow(405, text)
