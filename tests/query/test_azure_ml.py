@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from clipper_container.inputs import Tensor
+from clipper_container.wire import Fault
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.request import Request
 from clipper_server.snapshot import ApplicationSpec, RequestSpec, Snapshot
@@ -46,16 +47,19 @@ VERSIONS = [
 CURRENT = {"m": "1", "idle": "1", "t": "1", "j": "1", "f": "1"}
 
 
+def sizes(answer: bytes) -> Any:
+    return lambda inputs: [answer % len(data) for data in inputs]
+
+
 @pytest.fixture
 async def configuration() -> Configuration:
     """Models answer with the length of their inputs in bytes; version 2 of m with a list of it."""
     found = Configuration("0", lambda: None, asyncio.get_running_loop())
     found.apply(Snapshot(1, APPLICATIONS, VERSIONS, CURRENT))
     for spec in VERSIONS:
-        text = b"[%d]" if spec.version == "2" else b"%d"
         if spec.model != "idle":
             queue = found.queues[spec.model, spec.version]
-            FakeReplica(queue, cost_s=0, answer=lambda inputs, text=text: [text % len(i) for i in inputs])
+            FakeReplica(queue, cost_s=0, answer=sizes(b"[%d]" if spec.version == "2" else b"%d"))
     return found
 
 
@@ -177,6 +181,9 @@ async def test_default_outputs_are_marked(client: httpx2.AsyncClient) -> None:
     response = await client.post("/none/score", content=b'{"data": [[1]]}')
     assert (response.status_code, response.json()) == (200, [-1])
     assert response.headers["x-default-answer"] == "no_model_linked"
+    assert "x-default-rows" not in response.headers
+    both = await client.post("/none/score", content=b"[[1], [2]]")
+    assert both.headers["x-default-rows"] == "0, 1"
     assert response.headers["x-ms-run-function-failed"] == "True"
     assert "azureml-model-deployment" not in response.headers
 
@@ -295,3 +302,19 @@ async def test_other_sites_pages_ask_where_the_cluster_allows_it(
         await client.options("/sum/score", headers={**page, "access-control-request-method": "POST"}),
     ):
         assert response.headers["access-control-allow-origin"] == "https://example.com"
+
+
+async def test_rows_that_have_the_default_output_are_named(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    fails = Fault("model_error", "It failed.")
+    FakeReplica(
+        configuration.queues["idle", "1"],
+        cost_s=0,
+        answer=lambda inputs: [b"1" if len(data) == 8 else fails for data in inputs],
+    )
+    response = await client.post("/full/score", content=b"[[1], [1, 2], [1], [1, 2]]")
+    assert response.json() == [1, -1, 1, -1]
+    assert response.headers["x-default-rows"] == "1, 3"
+    assert response.headers["x-default-answer"] == "model_error"
+    assert response.headers["azureml-model-deployment"] == "1"

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE
 
 from clipper_server.query.configuration import Configuration
-from clipper_server.query.http import HEADER_VALUE_RE
 from clipper_server.query.protocols import Adapter
 from clipper_server.query.protocols.answering import answered
 from clipper_server.query.protocols.kinds import load
@@ -165,7 +165,7 @@ headers = st.fixed_dictionaries(
 )
 
 
-EXAMPLES = 2000 if settings.default.max_examples >= 100 else 100  # ... every day
+EXAMPLES = 2000 if settings().max_examples >= 100 else 100  # ... every day
 
 
 @settings(deadline=None, database=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))

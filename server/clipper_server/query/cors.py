@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _ANY = "*"
 _MAX_AGE_S = 600
 _EXPOSED = (
-    b"X-Default-Answer, Retry-After, Inference-Header-Content-Length, X-Clipper-Query-Id, "
-    b"X-Clipper-Feedback-Token"
+    b"X-Default-Answer, Retry-After, Inference-Header-Content-Length, X-Default-Rows, "
+    b"X-Clipper-Query-Id, X-Clipper-Feedback-Token"
 )
 
 Header = tuple[bytes, bytes]

@@ -18,10 +18,15 @@ MOST = 64
 
 
 def marks(answers: Sequence[Answer]) -> list[tuple[bytes, bytes]]:
-    """Headers: the reasons of default outputs, the queries' ids, and tokens for feedback."""
+    """Headers: the reasons of default outputs and which rows have them, the queries' ids, and tokens for
+    feedback.
+    """
     found = []
     if reasons := {answer.fault.reason for answer in answers if answer.fault is not None}:
         found.append((b"x-default-answer", ", ".join(sorted(reasons)).encode()))
+        if 1 < len(answers) <= MOST:
+            rows = [str(i) for i, answer in enumerate(answers) if answer.fault is not None]
+            found.append((b"x-default-rows", ", ".join(rows).encode()))
     if 0 < len(answers) <= MOST:
         found.append((b"x-clipper-query-id", ", ".join(str(each.query_id) for each in answers).encode()))
         tokens = [answer.token for answer in answers]
