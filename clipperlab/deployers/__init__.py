@@ -6,7 +6,7 @@ One more framework is one more module like `sklearn`: what `arguments.Model` ask
 line in `kinds`, by which `conn.deploy` finds it.
 """
 
-from . import custom, lightgbm, onnx, pipeline, python, pytorch, remote, sklearn, tensorflow, xgboost
+from . import azureml, custom, lightgbm, onnx, pipeline, python, pytorch, remote, sklearn, tensorflow, xgboost
 from .elsewhere import refusing
 
 keras = refusing("keras")
@@ -14,6 +14,7 @@ mxnet = refusing("mxnet")
 pyspark = refusing("pyspark")
 
 __all__ = [
+    "azureml",
     "custom",
     "keras",
     "lightgbm",

@@ -22,8 +22,11 @@ class Protocols(Calls):
         found: list[Protocol] = self._call("GET", "/protocols")
         return found
 
-    def start_protocol(self, name: str, port: int | None, grpc_port: int | None) -> Protocol:
-        body = {"port": port, "grpc_port": grpc_port}
+    def start_protocol(
+        self, name: str, port: int | None, grpc_port: int | None, key: tuple[str, str] | None
+    ) -> Protocol:
+        signed = None if key is None else {"name": key[0], "secret": key[1]}
+        body = {"port": port, "grpc_port": grpc_port, "key": signed}
         found: Protocol = self._call("PUT", _path(name), body)
         return found
 

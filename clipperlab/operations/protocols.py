@@ -17,17 +17,24 @@ class Protocols(Attached):
         return Table(self._reached(self._management.protocols()))
 
     def start_protocol(
-        self, name: str, *, port: int | None = None, grpc_port: int | None = None
+        self,
+        name: str,
+        *,
+        port: int | None = None,
+        grpc_port: int | None = None,
+        key: tuple[str, str] | None = None,
     ) -> dict[str, Any]:
         """Let clients of another system ask, at ports of their own; return when every query frontend does it.
 
         `port` is for REST and `grpc_port` for gRPC, where the protocol has such; free ones by default. The
         dictionary has `rest` and `grpc`, "host:port" or None. It is on again when the cluster starts anew.
+        `key` is a name and a secret, with which clients of "sagemaker" sign; without one their signatures
+        are not looked at where this machine alone reaches the port, and elsewhere they are all refused.
         Raises NotFound for a protocol that there is not; BadRequest where it is on at other ports, where a
         port is taken, and on Docker, where ports are published when the cluster starts; ClusterError where a
         query frontend cannot serve it.
         """
-        (started,) = self._reached([self._management.start_protocol(name, port, grpc_port)])
+        (started,) = self._reached([self._management.start_protocol(name, port, grpc_port, key)])
         return started
 
     def stop_protocol(self, name: str) -> None:

@@ -21,20 +21,31 @@ class Kind(NamedTuple):
     module: str
     rest: int | None
     grpc: int | None
+    has_signatures: bool = False
 
 
 KINDS = {
     "open-inference-grpc": Kind("open_inference.rpc", None, 8001),
     "tensorflow-serving": Kind("tensorflow_serving.rpc", 8501, 8500),
+    "sagemaker": Kind("sagemaker.rest", 8080, None, has_signatures=True),
+    "azureml": Kind("azure_ml.rest", 5001, None),
 }
 
 
 class ProtocolSpec(msgspec.Struct, frozen=True):
-    """A protocol that is on, and its ports where query frontends listen; 0 where it has none."""
+    """A protocol that is on, and its ports where query frontends listen; 0 where it has none.
+
+    Requests are signed with `secret`, under the name `key`, where it was given such.
+    """
 
     name: str
     rest: int = 0
     grpc: int = 0
+    key: str = ""
+    secret: str = ""
+
+    def __repr__(self) -> str:
+        return f"<{self.name} at {self.rest} and {self.grpc}>"  # without the secret
 
 
 def check(name: str) -> None:

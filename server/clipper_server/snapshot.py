@@ -14,7 +14,7 @@ from .protocols import ProtocolSpec
 from .rollouts import RolloutReport, RolloutSpec
 from .shadows import ShadowSpec
 
-FORMAT = 10
+FORMAT = 11
 """Of snapshots. It is raised when what they say changes: who knows another one cannot serve by them."""
 MAX_DEPTH = 8  # of calls within calls
 MAX_FRONTENDS = 64  # the number of each is the last six bits of its query ids

@@ -144,6 +144,8 @@ async def test_a_batch_of_one_and_of_none_are_batches(
         ("text", b'{"input": "\\\\\\ud83d\\ude00 \\ud800"}', "\\ud800 is half of a character"),
         ("array", b'{"input": [-1, 9223372036854775809]}', "too large to keep all of its digits"),
         ("sum", b'{"input": [1], "version": "7"}', "Its versions: 1."),
+        ("sum", b'{"input": [1], "version": "m:7"}', "Its versions: 1."),
+        ("sum", b'{"input": [1], "version": "other:1"}', "Its versions: 1."),
         ("sum", b'{"input": [1], "timeout_micros": 0}', "must be from 1 to"),
         ("sum", b'{"input": [1], "timeout_micros": 1%b}' % (b"0" * 400), "timeout"),
         ("sum", b'{"input": [1], "timeout_micros": 1.5}', "`$.timeout_micros`"),
@@ -224,6 +226,8 @@ async def test_an_application_that_there_is_not_has_no_methods(
         b'{"input_batch": [[1, null], [null, null]]}',
         b'\xef\xbb\xbf{"input": [1, null]}',
         b'{"input": [1, 2], "version": 1}',
+        b'{"input": [1, 2], "version": "m:1"}',
+        b'{"input": [1, 2], "version": "m"}',
     ],
 )
 async def test_what_other_software_writes_is_understood(

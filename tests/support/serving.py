@@ -35,6 +35,8 @@ class Fakes(NamedTuple):
     limits: Limits = DEFAULT
     cors: CORS | None = None
     pass_on: Any = None
+    is_local: bool = True
+    keys: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
 
     def versions_of(self, application: Any) -> list[str]:
         return sorted(application.functions)

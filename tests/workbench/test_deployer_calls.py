@@ -39,6 +39,7 @@ CALLS: list[tuple[Call, str]] = [
     (deployers.onnx.deploy_onnx_model, "onnx_model func"),
     (deployers.onnx.deploy_pytorch_model, "inputs func pytorch_model onnx_backend"),
     (deployers.custom.deploy_model_class, "model_class init_args files"),
+    (deployers.azureml.deploy_scoring_script, "scoring_script model"),
     (deploy_abacus_model, "abacus_model"),
 ]
 ENDPOINTS: list[tuple[Call, str]] = [
@@ -48,6 +49,7 @@ ENDPOINTS: list[tuple[Call, str]] = [
     (deployers.onnx.create_endpoint, "onnx_model func"),
     (deployers.onnx.create_pytorch_endpoint, "inputs func pytorch_model"),
     (deployers.custom.create_endpoint, "model_class init_args files"),
+    (deployers.azureml.create_endpoint, "scoring_script model"),
     (create_endpoint, "abacus_model"),
 ]
 ALL = [call for call, _ in CALLS + ENDPOINTS]

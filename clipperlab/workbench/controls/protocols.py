@@ -102,7 +102,8 @@ class ProtocolControls(widgets.VBox):
         name, wishes = self._chosen()["name"], self._wishes()
 
         def start() -> None:
-            self._conn.start_protocol(name, **wishes)
+            port, grpc_port = wishes.get("port"), wishes.get("grpc_port")
+            self._conn.start_protocol(name, port=port, grpc_port=grpc_port)
 
         return start
 

@@ -30,6 +30,7 @@ LOADERS = {
     "remote": "remote",
     "xgboost": "xgboost",
     "lightgbm": "lightgbm",
+    "azureml": "azureml",
     IN_THE_IMAGE: IN_THE_IMAGE,
 }
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
 import importlib
 import json
 import os
 import pickle
 import sys
-import tempfile
-from pathlib import Path
 
 from ..container import ModelContainerBase
 from ..errors import ArtifactError, BadRequest
 from ..inputs import WHOLE
 from . import Predict
+from .files import unpacked
 from .python import Function
 
 _FILES = "files/"
@@ -23,8 +21,10 @@ _METHODS = {"integers": "predict_ints"}
 
 def load(parts: dict[str, bytes], input_type: str) -> Predict:
     files = {name.removeprefix(_FILES): data for name, data in parts.items() if name.startswith(_FILES)}
-    if files:
-        _unpack(files)
+    if files:  # a folder with them is the working directory, where modules are found too
+        folder = unpacked(files)
+        os.chdir(folder)
+        sys.path.insert(0, str(folder))
     if "class.pickle" in parts:
         kind = pickle.loads(parts["class.pickle"])
     else:
@@ -60,18 +60,3 @@ def _predict_of(model: object, input_type: str) -> Predict:
             "no predict(inputs) either. Add one of them."
         )
     return method
-
-
-def _unpack(files: dict[str, bytes]) -> None:
-    """Make a folder with these files the working directory, where modules are found too."""
-    temporary = tempfile.TemporaryDirectory(prefix="clipper-model-")
-    atexit.register(temporary.cleanup)
-    folder = Path(temporary.name)
-    for name, data in files.items():
-        path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise ArtifactError(f"The artifact's file {name!r} would lie elsewhere. Package it again.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    os.chdir(folder)
-    sys.path.insert(0, str(folder))

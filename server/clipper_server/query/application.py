@@ -94,14 +94,24 @@ class Application:
         kind = Cascading if policy.steps else Query
         return kind(self, request, policy, decision, queues, now, now + objective_s, reply)
 
+    def _named(self, version: str) -> list[Arm]:
+        """What a request may mean by it: that version of a model that it may ask, or model:version, or the
+        model's current one.
+        """
+        models = dict.fromkeys(arm.model for arm in self.policy.arms)
+        arms = [Arm(f"{model}:{version}", model, version) for model in models]
+        arm = Arm.of(version)
+        return [*arms, arm] if arm.model in models else arms
+
     def _only(self, version: str) -> Policy:
         """The one that asks for this version, of the first model that has it."""
-        models = dict.fromkeys(arm.model for arm in self.policy.arms)
-        for model in models:
-            if self._models.queue(model, version) is not None:
-                return First([f"{model}:{version}"])
-        if not models:
+        arms = self._named(version)
+        for arm in arms:
+            if self.queue(arm) is not None:
+                return First([arm.name])
+        if not arms:
             return self.policy
+        models = dict.fromkeys(arm.model for arm in arms)
         known = ", ".join(v for model in models for v in self._models.versions(model)) or "none"
         raise BadRequest(
             f"Requested version: {version} does not exist for model: {', '.join(models)}. "
@@ -126,9 +136,8 @@ class Application:
 
     def queues(self, version: str | None = None) -> list[ModelQueue]:
         """Of all arms that it may ask, or of that version of them."""
-        arms = self.policy.arms
-        found = [self._models.queue(arm.model, arm.version if version is None else version) for arm in arms]
-        return [queue for queue in found if queue is not None]
+        arms = self.policy.arms if version is None else self._named(version)
+        return [queue for arm in arms if (queue := self.queue(arm)) is not None]
 
     def all_queues(self) -> list[ModelQueue]:
         """Of all versions of the models that it may ask."""

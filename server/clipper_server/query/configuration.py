@@ -94,6 +94,7 @@ class Configuration:
         self.clock = clock
         self._began = clock()
         self.cors: CORS | None = None
+        self.is_local = False
         self.limits = DEFAULT
         ids = Ids(int(frontend), time.time())
         self.rollouts = Rollouts(clock)
@@ -205,6 +206,11 @@ class Configuration:
     def labels(self) -> Mapping[str, Mapping[str, str]]:
         """By model: which version each label names."""
         return {} if self.snapshot is None else self.snapshot.labels
+
+    @property
+    def keys(self) -> dict[str, str]:
+        specs = [] if self.snapshot is None else self.snapshot.protocols
+        return {spec.key: spec.secret for spec in specs if spec.key}
 
     def queue(self, model: str, version: str | None) -> ModelQueue | None:
         return self._by_name.get((model, version))

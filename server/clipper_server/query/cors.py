@@ -9,7 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ANY = "*"
 _MAX_AGE_S = 600
-_EXPOSED = b"X-Default-Answer, Retry-After, Inference-Header-Content-Length"
+_EXPOSED = (
+    b"X-Default-Answer, Retry-After, Inference-Header-Content-Length, X-Default-Rows, "
+    b"X-Clipper-Query-Id, X-Clipper-Feedback-Token"
+)
 
 Header = tuple[bytes, bytes]
 
@@ -17,7 +20,8 @@ Header = tuple[bytes, bytes]
 class Allows(Protocol):
     """What knows whether there are such pages."""
 
-    cors: CORS | None
+    @property
+    def cors(self) -> CORS | None: ...
 
 
 class CORS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import ipaddress
 import logging
 import os
 import resource
@@ -123,6 +124,7 @@ async def serve(settings: Settings) -> None:
         given = None if settings.listening is None else listens(settings.listening)
         listener = Listener(frontend, settings.address, settings.folder, given)
         private = settings.private, settings.private_name
+        configuration.is_local = ipaddress.ip_address(listener.host).is_loopback
         server = Server(configuration, listener, changes, supervisor, settings.token, private)
         server.own_ports = OwnPorts(
             configuration, changes, listener.host, settings.folder, server.own_connection

@@ -83,8 +83,10 @@ class OwnPorts:
         self._closed = False
 
     def _wanted(self) -> set[ProtocolSpec]:
+        """Without their keys: for another key no port is opened anew."""
         snapshot = self._configuration.snapshot
-        return set(snapshot.protocols) if snapshot is not None else set()
+        specs = [] if snapshot is None else snapshot.protocols
+        return {ProtocolSpec(spec.name, spec.rest, spec.grpc) for spec in specs}
 
     def _is_news(self) -> bool:
         return not self._closed and self._wanted() != {*self._open, *self._failed}

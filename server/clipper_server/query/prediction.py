@@ -5,7 +5,7 @@ from __future__ import annotations
 from clipper_container.errors import BadRequest, TooLarge
 
 from .exchange import BAD, TOO_LARGE, Exchange
-from .protocols import Adapter
+from .protocols import Adapter, Refused
 from .protocols.json_body import Body
 from .query import Query
 from .request import Answer, Request
@@ -25,6 +25,9 @@ class Prediction(Exchange):
         try:
             self._request = adapter.parse(self._headers, body)
             self._query = adapter.application.ask(self._request, self._on_answers)
+        except Refused as error:
+            adapter.application.metrics.bad_requests += 1
+            self._respond(error.response)
         except TooLarge as error:
             self._bad(413, TOO_LARGE, str(error))
         except BadRequest as error:

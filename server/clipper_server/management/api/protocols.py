@@ -11,11 +11,22 @@ from . import answers, openapi
 from .bodies import Body, Whole
 
 
+class SigningKey(Body):
+    """With what clients sign their requests."""
+
+    name: str
+    secret: str
+
+
 class ProtocolPorts(Body):
-    """Where it listens for REST and for gRPC; a free port where that is left out."""
+    """Where it listens for REST and for gRPC; a free port where that is left out.
+
+    Requests are signed with the `key`, where the protocol has signatures.
+    """
 
     port: Whole | None = None
     grpc_port: Whole | None = None
+    key: SigningKey | None = None
 
 
 class Protocols:
@@ -42,7 +53,8 @@ class Protocols:
 
     async def start_protocol(self, name: str, ports: ProtocolPorts) -> answers.SpokenProtocol:
         """Have it on. It is answered when every query frontend serves it."""
-        return self._described(name, await self._protocols.start(name, ports.port, ports.grpc_port))
+        key = None if ports.key is None else (ports.key.name, ports.key.secret)
+        return self._described(name, await self._protocols.start(name, ports.port, ports.grpc_port, key))
 
     async def stop_protocol(self, name: str) -> None:
         """Have it off. What is under way is answered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -17,6 +18,8 @@ from .publisher import Publisher
 
 OPEN_S = 20.0
 _KEY = "protocols"
+_GOOD_KEY = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_GOOD_SECRET = re.compile(r"[\x21-\x7e]{8,256}")
 
 
 def of(state: State) -> list[ProtocolSpec]:
@@ -48,7 +51,7 @@ class Protocols:
             except BadRequest as error:
                 self._publisher.announce("protocol", f"The protocol {spec.name} is off now. {error}")
             else:
-                kept.append(ProtocolSpec(spec.name, rest, grpc))
+                kept.append(msgspec.structs.replace(spec, rest=rest, grpc=grpc))
         for name in filter(None, wishes.split(",")):
             if all(spec.name != name for spec in kept):
                 kept.append(self._spec(name, None, None))
@@ -70,8 +73,12 @@ class Protocols:
             return next(text for text in said if text)
         return "" if said and all(text == "" for text in said) else None
 
-    async def start(self, name: str, rest: int | None, grpc: int | None) -> ProtocolSpec:
+    async def start(
+        self, name: str, rest: int | None, grpc: int | None, key: tuple[str, str] | None = None
+    ) -> ProtocolSpec:
         """Have it on, at these ports or at free ones; return when every query frontend serves it.
+
+        Requests are signed with the `key`, its name and its secret, from now on where it is on already.
 
         Raises BadRequest, NotFound, or ClusterError where a frontend cannot serve it, and it is off then.
         """
@@ -81,8 +88,16 @@ class Protocols:
                 if (rest or spec.rest, grpc or spec.grpc) != (spec.rest, spec.grpc):
                     where = " and ".join(self._where(spec))
                     raise BadRequest(f"{name} is on already, at {where}. stop_protocol({name!r}) ends that.")
-                return spec
+                if key is None or key == (spec.key, spec.secret):
+                    return spec
+                keyed = _with_key(spec, *key)
+                self._keep([keyed if each is spec else each for each in on])
+                await self._publisher.acknowledged()
+                self._publisher.announce("protocol", f"{name} has another key.", protocol=name)
+                return keyed
         spec = self._spec(name, rest, grpc)
+        if key is not None:
+            spec = _with_key(spec, *key)
         for port in filter(None, (spec.rest, spec.grpc)):
             if any(port in (each.rest, each.grpc) for each in on):
                 raise BadRequest(f"The port {port} is that of another protocol. Name another one.")
@@ -96,7 +111,13 @@ class Protocols:
             said = trouble or f"No query frontend said within {OPEN_S:.0f} s that it serves it."
             raise ClusterError(f"{name} could not be started, and is off. {said}")
         where = " and ".join(self._where(spec))
-        self._publisher.announce("protocol", f"{name} is on, at {where}.", protocol=name)
+        unsigned = ""
+        if KINDS[name].has_signatures and key is None:
+            unsigned = (
+                " It has no key: signatures are not looked at where this machine alone reaches it, and "
+                "elsewhere all requests are refused."
+            )
+        self._publisher.announce("protocol", f"{name} is on, at {where}.{unsigned}", protocol=name)
         return spec
 
     async def stop(self, name: str) -> None:
@@ -132,7 +153,7 @@ class Protocols:
             if documented is None and wish is not None:
                 raise BadRequest(f"{name} has no {what}: leave out {word}.")
             ports.append(0 if documented is None else self._ports.give(documented, wish))
-        return ProtocolSpec(name, *ports)
+        return ProtocolSpec(name, rest=ports[0], grpc=ports[1])
 
     def _where(self, spec: ProtocolSpec) -> Iterator[str]:
         for what, port in (("REST", spec.rest), ("gRPC", spec.grpc)):
@@ -143,3 +164,13 @@ class Protocols:
         text = msgspec.json.encode(specs).decode()
         if text != (self._state.get(_KEY) or "[]"):
             self._state.set_for_frontends(_KEY, text)
+
+
+def _with_key(spec: ProtocolSpec, key: str, secret: str) -> ProtocolSpec:
+    if not KINDS[spec.name].has_signatures:
+        raise BadRequest(f"{spec.name} has no signatures: leave out key.")
+    if not _GOOD_KEY.fullmatch(key):
+        raise BadRequest("The name of a key has from 1 to 128 letters, digits, and . _ -.")
+    if not _GOOD_SECRET.fullmatch(secret):
+        raise BadRequest("The secret of a key has from 8 to 256 visible ASCII letters.")
+    return msgspec.structs.replace(spec, key=key, secret=secret)

@@ -39,6 +39,14 @@ class Response(NamedTuple):
     rest: Sequence[bytes] = ()  # of a large body: to join its parts takes milliseconds
 
 
+class Refused(BadRequest):
+    """A request that is not answered, and what its client gets where `Endpoint.refuse` does not know it."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(bytes(response.body[:200]).decode("utf-8", "replace"))
+        self.response = response
+
+
 class Endpoint(Protocol):
     """What takes requests for one application."""
 
@@ -52,7 +60,7 @@ class Endpoint(Protocol):
 
 class Adapter(Endpoint, Protocol):
     def parse(self, headers: Headers, body: Body) -> Request:
-        """The request. Raises BadRequest with what was expected, or TooLarge."""
+        """The request. Raises BadRequest with what was expected, Refused, or TooLarge."""
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         """What the client gets: one answer for each input of its request."""
@@ -89,6 +97,14 @@ class Served(Protocol):
 
     @property
     def cors(self) -> CORS | None: ...
+
+    @property
+    def is_local(self) -> bool:
+        """Whether programs of this machine alone reach its ports."""
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """With which requests may be signed: secrets by their ids."""
 
     def versions_of(self, application: Application) -> list[str]: ...
 
