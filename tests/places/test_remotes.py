@@ -149,9 +149,10 @@ def test_a_rollout_from_theirs_to_ours_fails_no_query(conn: ClipperConnection) -
             slo_ms=2_000,
         )
         deploy_python_closure(conn, "r-over", 2, "doubles", constant("ours"), make_current=False)
-        load = conn.load("r-over", rate=200, seconds=20)
+        load = conn.load("r-over", rate=200, seconds=30)
         rollout = conn.start_rollout("r-over", 2, steps=[0.1, 0.5, 1], hold_s=2)
-        wait_for("it to pass", lambda: rollout.state == "passed", 60)
+        wait_for("its end", lambda: rollout.state != "running", 100)
+        assert rollout.state == "passed", rollout.verdict()
         result = load.result()
     assert result["sent"] > 3_000
     assert result["answers"] == {"model": result["sent"]}, result

@@ -2,14 +2,12 @@
 
 The standard library has no client that waits on an event loop, and a package for it would be one more that
 every replica of a remote model has to install before it comes up. So the few lines that a POST takes are
-here; reading of headers is the standard library's.
+here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import http.client
-import io
 import re
 import ssl
 import time
@@ -78,7 +76,7 @@ class Connections:
         except (OSError, EOFError) as error:
             did = "ended the connection before it had answered" if sent else "cannot be reached"
             raise Unanswered(f"{did}: {_of(error)}", sent) from None
-        except (ValueError, asyncio.LimitOverrunError, http.client.HTTPException) as error:
+        except (ValueError, asyncio.LimitOverrunError) as error:
             raise Unanswered(f"answered what is no HTTP: {error!r:.200}", sent) from None
         finally:
             if connection is not None:
@@ -139,7 +137,7 @@ async def _read(reader: asyncio.StreamReader) -> tuple[Answered, bool]:
         if not version.startswith("HTTP/1."):
             raise ValueError(first[:100])
         status = int(said[:3])
-        headers = {name.lower(): value for name, value in http.client.parse_headers(io.BytesIO(rest)).items()}
+        headers = _headers(rest)
     stays = "close" not in headers.get("connection", "").lower() and version != "HTTP/1.0"
     if "chunked" in headers.get("transfer-encoding", "").lower():
         return Answered(status, headers, await _chunks(reader)), stays
@@ -151,6 +149,11 @@ async def _read(reader: asyncio.StreamReader) -> tuple[Answered, bool]:
     while not reader.at_eof():
         body += await reader.read(_small(MAX_ANSWER + 1 - len(body)))
     return Answered(status, headers, body), False
+
+
+def _headers(lines: bytes) -> dict[str, str]:
+    pairs = (line.partition(":") for line in lines.decode("latin-1").split("\r\n") if line)
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:

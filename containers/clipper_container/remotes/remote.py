@@ -136,6 +136,9 @@ class Remote:
             raise Unavailable(f"is not asked: {error}") from None
 
     async def _come_in(self, wanted_by: float) -> None:
+        if not self._room.locked():
+            await self._room.acquire()
+            return
         try:
             async with asyncio.timeout(max(0.0, wanted_by - self._clock())):
                 await self._room.acquire()
