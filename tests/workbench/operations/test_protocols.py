@@ -33,7 +33,7 @@ def test_one_is_started_and_stopped(conn: ClipperConnection, fake: FakeManagemen
     assert (started["rest"], started["grpc"]) == ("outside:8501", "outside:8500")
     conn.stop_protocol("tensorflow-serving")
     assert fake.requests[-2:] == [
-        ("PUT /protocols/tensorflow-serving", {"port": 8501, "grpc_port": 8500}),
+        ("PUT /protocols/tensorflow-serving", {"port": 8501, "grpc_port": 8500, "key": None}),
         ("DELETE /protocols/tensorflow-serving", None),
     ]
     fake.answers["PUT /protocols/tensorflow-serving"] = [(400, {"error": "BadRequest", "message": "no"})]
