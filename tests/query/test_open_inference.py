@@ -22,7 +22,7 @@ from clipper_container.inputs import INPUT_TYPES, Tensor, array_tensor
 from clipper_container.wire import Fault
 from clipper_server.query.application import Application
 from clipper_server.query.protocols import Response
-from clipper_server.query.protocols.open_inference import OpenInferenceProtocol, infer_path
+from clipper_server.query.protocols.open_inference import OpenInferenceProtocol, infer_path, quick
 from clipper_server.query.protocols.open_inference.tensors import DATATYPES
 from clipper_server.query.request import Answer, Request
 from clipper_server.query.slices import at_once
@@ -1091,3 +1091,88 @@ def test_a_round_trip_over_json_is_exact(array: Array) -> None:
     answer = read(protocol.encode(request, answers(*outputs)))
     assert answer.shape == [*array.shape]
     assert np.array_equal(np.array(answer.data, "<f4"), array.reshape(-1))
+
+
+BINARY = {"binary_data": True}
+ROWS_OF = [
+    ("doubles", [1, 3], "FP64", [1, 2.5, -0.0], {}),
+    ("doubles", [2, 2], "FP64", [1.0, 2.0, 1e308, 5e-324], {"id": 'a"b'}),
+    ("floats", [2, 1], "FP32", [1.5, 3], {"outputs": [{"name": "output"}]}),
+    ("floats", [1, 1], "FP32", [1e39], {}),
+    ("integers", [1, 2], "INT32", [-(2**31), 2**31 - 1], {"parameters": {"timeout": 5000}}),
+    ("integers", [1, 1], "INT32", [2**31], {}),
+    ("doubles", [1, 2], "FP32", [1.5, 2.5], {}),
+    ("doubles", [1, 2], "FP64", [[1.5, 2.5]], {}),
+    ("doubles", [2], "FP64", [1.5, 2.5], {}),
+    ("doubles", [1, 3], "FP64", [1.5, 2.5], {}),
+    ("doubles", [0, 3], "FP64", [], {}),
+    ("doubles", [-1, -2], "FP64", [1.0, 2.0], {}),
+    ("doubles", [1, 1], "FP64", [True], {}),
+    ("doubles", [1, 1], "FP64", [None], {}),
+    ("doubles", [1, 1], "FP64", [1.0], {"parameters": {"binary_data_output": True}}),
+    (
+        "doubles",
+        [1, 1],
+        "FP64",
+        [1.0],
+        {"outputs": [{"name": "output", "parameters": {"binary_data": True}}]},
+    ),
+    ("doubles", [1, 1], "FP64", [1.0], {"parameters": {"sequence_id": 7}}),
+    ("doubles", [1, 1], "FP64", [1.0], {"parameters": {"classification": 7}}),
+]
+
+
+@pytest.mark.parametrize("row", ROWS_OF, ids=str)
+def test_what_is_read_quickly_is_read_as_all_else_is(row: tuple[str, Any, str, Any, dict[str, Any]]) -> None:
+    kind, shape, datatype, data, more = row
+    found = []
+    for quickly in (True, False):
+        protocol = adapter(kind)
+        if not quickly:
+            protocol._quick = None
+        try:
+            request = parse(protocol, {"inputs": [tensor(shape, datatype, data)], **more})
+            tensors = [(bytes(t.data), tuple(t.shape), t.dtype) for t in request.tensors]
+            found.append((tensors, request.form, request.timeout_s))
+        except BadRequest as error:
+            found.append(str(error))  # type: ignore[arg-type]
+    assert found[0] == found[1]
+
+
+OUTPUTS = [
+    [np.int64(3)],
+    [np.float32(0.1), np.float32(np.inf)],
+    [np.array([1.5, np.nan])] * 3,
+    [np.array([[True, False]])],
+    [np.zeros((0,))] * 2,
+    [np.uint8(255), np.int64(1)],
+    [np.float16(1.5)],
+    [np.zeros(1000)],
+    [b"text"],
+    ["text", np.int64(3)],
+    [np.int64(i) for i in range(100)],
+]
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("found", OUTPUTS, ids=lambda found: str(found)[:30])
+@pytest.mark.parametrize("more", [{}, {"id": "é"}, {"outputs": [{"name": "output"}]}], ids=str)
+def test_what_is_written_quickly_is_written_as_all_else_is(
+    found: list[Any], more: dict[str, Any], many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    for quickly in (True, False):
+        protocol = adapter("doubles")
+        request = parse(protocol, {"inputs": [ONE_DOUBLE], **more})
+        if not quickly:
+            monkeypatch.setattr(quick, "written", lambda *_: None)
+        given = answers(*found)
+        response = (
+            at_once(protocol.encode_in_steps(request, given)) if many else protocol.encode(request, given)
+        )
+        body = b"".join((response.body, *response.rest))
+        told.append((response.status, dict(response.headers), body, protocol.outputs, protocol._learned))
+    assert told[0] == told[1]
+
+
+ONE_DOUBLE = tensor([1, 1], "FP64", [1.0])

@@ -247,6 +247,8 @@ def test_default_outputs_have_the_form_of_the_others() -> None:
     model = Asked("floats", outputs=outputs, example=np.zeros(2, "<f4"), default=-1)
     found = model.call(PREDICT, request("predict float"))
     assert list(found.outputs["output"].float_val) == [0.5, 1.5, -1.0, -1.0]
+    ids = model.trailing.pop("x-clipper-query-id").split(", ")
+    assert len(set(ids)) == 2
     assert model.trailing == {"x-default-answer": "model_error"}
 
 

@@ -15,6 +15,8 @@ from ..slices import Steps
 from . import Headers
 
 MARK = "x-default-answer"
+QUERY_ID, TOKEN = "x-clipper-query-id", "x-clipper-feedback-token"
+MOST = 64  # answers of which these tell
 
 _T = TypeVar("_T")
 
@@ -63,6 +65,14 @@ class Call:
         reasons = {answer.fault.reason for answer in answers if answer.fault is not None}
         if reasons:
             self.mark(MARK, ", ".join(sorted(reasons)))
+
+    def mark_ids(self, answers: list[Answer]) -> None:
+        """The queries' ids, where there are few, and tokens for feedback: a protocol has no room for them."""
+        if 0 < len(answers) <= MOST:
+            self.mark(QUERY_ID, ", ".join(str(answer.query_id) for answer in answers))
+            tokens = [answer.token for answer in answers]
+            if any(tokens):
+                self.mark(TOKEN, ", ".join(token or "" for token in tokens))
 
 
 async def in_order(

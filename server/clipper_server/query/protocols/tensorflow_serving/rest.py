@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from ...request import Answer, Request
 from ...slices import SMALL, Steps, at_once
 from .. import JSON, Adapter, Headers, Response
+from ..answering import marks
 from ..json_body import Body
 from . import paths, results, signatures, writing
 from .model import ROWS, Model
@@ -45,7 +46,8 @@ class Asked:
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         if len(answers) == 1 and request.form == ROWS and (output := answers[0].output) is not None:
-            return Response(200, _HEADERS, b'{"predictions":[%b]}' % writing.as_text(output))  # as most are
+            text = b'{"predictions":[%b]}' % writing.as_text(output)  # as most are
+            return Response(200, [JSON, *marks(answers)], text)
         return at_once(self.encode_in_steps(request, answers))
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
@@ -63,7 +65,7 @@ class Asked:
                 parts = [b'{"outputs":', *(yield from writing.columns(outputs)), b"}"]
         except Refused as error:
             return self.refuse(error.http_status, "", str(error))
-        headers = [JSON, (b"x-default-answer", ", ".join(sorted(reasons)).encode())] if reasons else _HEADERS
+        headers = [JSON, *marks(answers)]
         if len(answers) <= SMALL:
             return Response(200, headers, b"".join(parts))
         return Response(200, headers, parts[0], parts[1:])

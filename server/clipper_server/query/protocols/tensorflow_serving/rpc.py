@@ -145,6 +145,7 @@ class TensorFlowServing:
             request = request._replace(timeout_s=left_s)
         answers = await ask(model.application, request)
         call.mark_defaults(answers)
+        call.mark_ids(answers)
         return answers
 
     def _find(self, spec: Any) -> tuple[Model, Named]:

@@ -1,0 +1,125 @@
+"""Requests and answers as most are, read and written without numpy: one tensor of a few numbers, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from clipper_container.inputs import InputType, Tensor
+
+from ...request import Answer
+from ..json_body import Body
+from .bodies import Form, InputParameters, Output, Parameters
+from .outputs import OUTPUT
+from .tensors import NAMES
+
+_FORMATS = {
+    **{"|u1": "B", "<u2": "H", "<u4": "I", "<u8": "Q", "|i1": "b", "<i2": "h", "<i4": "i", "<i8": "q"},
+    **{"|b1": "?", "<f4": "f", "<f8": "d"},
+}
+_NUMBERS = {"integers": int, "floats": float, "doubles": float}
+_FEW = 4096  # bytes of all outputs
+_MANY = 512
+
+
+@lru_cache
+def reader(kind: InputType) -> Callable[[Body], Any] | None:
+    """Reads requests for inputs of this type, and nothing that is in another form; None for other types."""
+    number = _NUMBERS.get(kind.name)
+    if number is None:
+        return None
+    given = msgspec.defstruct(
+        "Input",
+        [
+            ("name", str),
+            ("shape", list[int]),
+            ("datatype", str),
+            ("data", list[number]),  # type: ignore[valid-type]
+            ("parameters", InputParameters | None, None),
+        ],
+    )
+    asked: Any = msgspec.defstruct(
+        "Asked",
+        [
+            ("inputs", list[given]),  # type: ignore[valid-type]
+            ("id", str | None, None),
+            ("parameters", Parameters | None, None),
+            ("outputs", list[Output] | None, None),
+        ],
+    )
+    return msgspec.json.Decoder(asked).decode
+
+
+def tensors(kind: InputType, asked: Any, check: Callable[[int], None]) -> list[Tensor] | None:
+    """The inputs, or None where they are in another form. `check` is told how many there are."""
+    if len(asked.inputs) != 1:
+        return None
+    (given,) = asked.inputs
+    shape, data = given.shape, given.data
+    if len(shape) != 2 or given.parameters is not None or given.datatype != NAMES.get(kind.dtype):
+        return None
+    count, length = shape
+    if count < 1 or length < 1 or count * length != len(data):
+        return None
+    check(count)
+    try:
+        if count == 1:
+            return [kind.encode(data)]
+        return kind.encode_all([data[i : i + length] for i in range(0, len(data), length)])
+    except ValueError:  # what does not fit is told of elsewhere
+        return None
+
+
+def written(name: str, form: Form, answers: Sequence[Answer]) -> tuple[bytes, str, tuple[int, ...]] | None:
+    """The answer, and the datatype and shape of its tensor; None where there is anything more to say."""
+    for wanted in form.outputs:
+        if wanted.name != OUTPUT or wanted.classes:
+            return None
+    if form.is_binary(OUTPUT) or not 0 < len(answers) <= _MANY:
+        return None
+    first = answers[0].output
+    if not isinstance(first, Tensor) or first.dtype not in _FORMATS:
+        return None
+    _, shape, dtype = first
+    parts = []
+    for answer in answers:
+        output = answer.output
+        if answer.partial or answer.fault is not None:
+            return None
+        if answer.choice is not None or answer.token is not None:
+            return None
+        if not isinstance(output, Tensor) or output.shape != shape or output.dtype != dtype:
+            return None
+        parts.append(output.data)
+    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    if len(data) > _FEW:
+        return None
+    numbers = memoryview(data).cast("B").cast(_FORMATS[dtype]).tolist()  # type: ignore[call-overload]
+    whole = (len(answers), *shape)
+    ids = b",".join([b"%d" % answer.query_id for answer in answers])
+    told = _id(form.id) if form.id is not None else b""
+    head = _head(name, answers[0].version)
+    tail = _described(NAMES[dtype], whole)
+    text = b"%b%b%b%b%b%b}]}" % (head, told, _IDS, ids, tail, msgspec.json.encode(numbers))
+    return text, NAMES[dtype], whole
+
+
+_IDS = b',"parameters":{"query_ids":['
+
+
+def _id(id: str) -> bytes:
+    return b',"id":' + msgspec.json.encode(id)
+
+
+@lru_cache(1024)
+def _head(name: str, version: str) -> bytes:
+    return b'{"model_name":%b,"model_version":%b' % (msgspec.json.encode(name), msgspec.json.encode(version))
+
+
+@lru_cache(1024)
+def _described(datatype: str, shape: tuple[int, ...]) -> bytes:
+    text = b']},"outputs":[{"name":"%b","shape":%b,"datatype":"%b","data":'
+    return text % (OUTPUT.encode(), msgspec.json.encode(shape), datatype.encode())
