@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ Part = tuple[list[Table], list[Target], dict[str, Any]]
 def run(bench: Bench) -> Outcome:
     parts = [_idle(bench), _images(bench), _rows(bench)]
     return Outcome(
-        "Open Inference over gRPC and as JSON",
+        "Other systems' protocols: over gRPC, and as JSON",
         [table for tables, _, _ in parts for table in tables],
         [target for _, targets, _ in parts for target in targets],
         {name: part[2] for name, part in zip(("idle", "images", "rows"), parts, strict=True)},
@@ -113,42 +114,47 @@ def _images(bench: Bench) -> Part:
 
 
 def _rows(bench: Bench) -> Part:
-    """Rows of ten doubles as JSON, by Open Inference and by Clipper's own protocol."""
+    """Rows of ten doubles as JSON, by Clipper's own protocol and by two others."""
     found = []
     with cluster("protocols") as conn:
-        clipper_url = serve(conn)
-        url = f"http://{conn.get_query_addr()}/v2/models/noop/infer"
+        own = serve(conn)
+        address = conn.start_protocol("tensorflow-serving")["rest"]
+        urls = {
+            "clipper": own,
+            "open-inference": f"http://{conn.get_query_addr()}/v2/models/noop/infer",
+            "tensorflow-serving": f"http://{address}/v1/models/noop:predict",
+        }
         for count in bench.some(ROWS):
             rows = [INPUT] * count
-            ours = predict(clipper_url, INPUT) if count == 1 else _batch(clipper_url, rows)
-            theirs = _infer(url, rows)
+            requests = {
+                "clipper": predict(own, INPUT) if count == 1 else _batch(own, rows),
+                "open-inference": _infer(urls["open-inference"], rows),
+                "tensorflow-serving": _instances(urls["tensorflow-serving"], rows),
+            }
 
-            def closed_loop(request: bytes, where: str) -> wrk.Measured:
+            def closed_loop(name: str, requests: dict[str, bytes] = requests) -> wrk.Measured:
                 return wrk.measure(
-                    [request], where, connections=CONNECTIONS, seconds=bench.seconds, look=False
+                    [requests[name]], urls[name], connections=CONNECTIONS, seconds=bench.seconds, look=False
                 )
 
-            row = bench.take_turns(
-                {
-                    "clipper": lambda ours=ours: closed_loop(ours, clipper_url),  # type: ignore[misc]
-                    "open-inference": lambda theirs=theirs: closed_loop(theirs, url),  # type: ignore[misc]
-                }
-            )
-            found.append(
-                {
-                    "rows": count,
-                    **row,
-                    "rate_ratio": ratio(row["open-inference"]["rate"], row["clipper"]["rate"]),
-                }
-            )
+            row = bench.take_turns({name: partial(closed_loop, name) for name in urls})
+            found.append({"rows": count, **row})
         unwanted = defaults(conn, "noop")
-    columns = ["rows of 10 doubles", "Clipper /s", "Open Inference /s", "ratio", "refused"]
+    others = [name for name in urls if name != "clipper"]
     cells = [
         [
-            *(row["rows"], row["clipper"]["rate"], row["open-inference"]["rate"], row["rate_ratio"]),
-            int(row["open-inference"]["refused"] + row["clipper"]["refused"]),
+            row["rows"],
+            *(row[name]["rate"] for name in urls),
+            *(ratio(row[name]["rate"], row["clipper"]["rate"]) for name in others),
+            int(sum(row[name]["refused"] for name in urls)),
         ]
         for row in found
+    ]
+    columns = [
+        "rows of 10 doubles",
+        *(f"{name} /s" for name in urls),
+        *(f"{n}: ratio" for n in others),
+        "refused",
     ]
     wrong = sum(cell[-1] for cell in cells)
     return (
@@ -157,9 +163,12 @@ def _rows(bench: Bench) -> Part:
             at_most("JSON: default answers, and refusals", unwanted.total() + wrong, 0),
             *(
                 at_least(
-                    f"JSON, {row['rows']} rows: Open Inference, of Clipper's rate", row["rate_ratio"], 0.9
+                    f"JSON, {row['rows']} rows: {name}, of Clipper's rate",
+                    ratio(row[name]["rate"], row["clipper"]["rate"]),
+                    0.9,
                 )
                 for row in found
+                for name in others
             ),
         ],
         {"rows": found, "defaults": unwanted},
@@ -192,3 +201,7 @@ def _batch(url: str, rows: list[list[float]]) -> bytes:
 def _infer(url: str, rows: list[list[float]]) -> bytes:
     tensor = {"name": "input", "shape": [len(rows), len(rows[0])], "datatype": "FP64", "data": rows}
     return post(url, json.dumps({"inputs": [tensor]}).encode())
+
+
+def _instances(url: str, rows: list[list[float]]) -> bytes:
+    return post(url, json.dumps({"instances": rows}).encode())

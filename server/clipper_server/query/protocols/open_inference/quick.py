@@ -37,7 +37,7 @@ def reader(kind: InputType) -> Callable[[Body], Any] | None:
             ("name", str),
             ("shape", list[int]),
             ("datatype", str),
-            ("data", list[number]),  # type: ignore[valid-type]
+            ("data", list[number | list[number]]),  # type: ignore[valid-type]
             ("parameters", InputParameters | None, None),
         ],
     )
@@ -62,13 +62,19 @@ def tensors(kind: InputType, asked: Any, check: Callable[[int], None]) -> list[T
     if len(shape) != 2 or given.parameters is not None or given.datatype != NAMES.get(kind.dtype):
         return None
     count, length = shape
-    if count < 1 or length < 1 or count * length != len(data):
+    if count < 1 or length < 1 or not data:
+        return None
+    if data[0].__class__ is list:
+        rows = data
+    elif any(value.__class__ is list for value in data) or len(data) != count * length:
+        return None
+    else:
+        rows = [data] if count == 1 else [data[i : i + length] for i in range(0, len(data), length)]
+    if len(rows) != count or any(row.__class__ is not list or len(row) != length for row in rows):
         return None
     check(count)
     try:
-        if count == 1:
-            return [kind.encode(data)]
-        return kind.encode_all([data[i : i + length] for i in range(0, len(data), length)])
+        return kind.encode_all(rows) if count > 1 else [kind.encode(rows[0])]
     except ValueError:  # what does not fit is told of elsewhere
         return None
 
