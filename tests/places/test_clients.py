@@ -1,4 +1,4 @@
-"""Clients of Open Inference that are not ours, unchanged: tritonclient's four, over HTTP and gRPC."""
+"""Clients that are not ours, unchanged: tritonclient's four; and TensorFlow Serving's ports."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from contextlib import closing
 from types import ModuleType
 from typing import Any, cast
 
+import grpc
+import httpx2
 import numpy as np
 import pytest
 import tritonclient.grpc
@@ -18,12 +20,20 @@ import tritonclient.http
 import tritonclient.http.aio
 from tritonclient.utils import InferenceServerException
 
+from clipper_container.inputs import Tensor
+from clipper_server.query.protocols.tensorflow_serving.messages import serving
+from clipper_server.query.protocols.tensorflow_serving.tensors import proto_of
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import Attach
-from tests.support.places import BY_PROCESSES, Place
+from tests.support.places import Place
 
-pytestmark = [BY_PROCESSES, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.parametrize("place", ["process", "docker"], indirect=True, scope="module"),
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+]
+PROTOCOLS = ["open-inference-grpc", "tensorflow-serving"]
 ROWS = np.array([[1.0, 2.0], [3.0, 4.0]])
 BOTH = pytest.mark.parametrize("over", [tritonclient.http, tritonclient.grpc], ids=["http", "grpc"])
 
@@ -32,7 +42,7 @@ BOTH = pytest.mark.parametrize("over", [tritonclient.http, tritonclient.grpc], i
 def conn(attach: Attach, place: Place) -> Iterator[ClipperConnection]:
     connection = attach("clients")
     try:
-        connection.start_clipper(protocols=["open-inference-grpc"], cache_size=0, fresh=True)
+        connection.start_clipper(protocols=PROTOCOLS, cache_size=0, fresh=True)
         connection.register_application("sums", "doubles", -1.0, 20_000_000)
         connection.register_application("loud", "strings", "?", 20_000_000)
         connection.register_application("nobody", "doubles", -1.0, 20_000_000)
@@ -261,3 +271,19 @@ def test_clients_with_asyncio(conn: ClipperConnection, over: ModuleType) -> None
             assert told["outputs"][0]["datatype"] == "FP64"
 
     asyncio.run(main())
+
+
+def test_tensorflow_servings_ports_are_reached_over_rest_and_grpc(conn: ClipperConnection) -> None:
+    (at,) = (found for found in conn.protocols() if found["name"] == "tensorflow-serving")
+    url = f"http://{at['rest']}/v1/models/sums"
+    answer = httpx2.post(f"{url}:predict", json={"instances": ROWS.tolist()}, trust_env=False, timeout=30)
+    assert answer.json() == {"predictions": [[3.0], [7.0]]}
+    assert len(set(answer.headers["x-clipper-query-id"].split(", "))) == 2
+    state = httpx2.get(url, trust_env=False, timeout=30).json()["model_version_status"]
+    assert {each["state"] for each in state} == {"AVAILABLE"}
+    request = serving.PredictRequest(model_spec={"name": "sums"})
+    request.inputs["input"].CopyFrom(proto_of(Tensor(ROWS.tobytes(), ROWS.shape, "<f8")))
+    with grpc.insecure_channel(at["grpc"]) as channel:
+        call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        response = serving.PredictResponse.FromString(call(request.SerializeToString(), timeout=30))
+    assert list(response.outputs["output"].double_val) == [3.0, 7.0]
