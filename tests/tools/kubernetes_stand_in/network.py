@@ -88,6 +88,8 @@ class Network:
         return random.choice(there) if there else None
 
     def close(self) -> None:
+        """End all connections. One that comes later finds no pod, and a second call ends it."""
+        self._behind = {}
         for server in self._forwarders.values():
             server.close()
         self._forwarders.clear()

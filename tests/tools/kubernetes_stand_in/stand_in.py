@@ -117,6 +117,7 @@ class StandIn:
         await self._kubelet.close()
         self._disconnect()
         await runner.cleanup()
+        self._network.close()
         for _ in range(TURNS):  # aborted connections are closed in a later turn of the loop
             await asyncio.sleep(0)
 
