@@ -178,7 +178,7 @@ def test_an_exception_in_an_outputs_place_fails_that_input_alone(cluster: Clippe
 @BY_PROCESSES
 @pytest.mark.parametrize(
     ("outputs", "reason"),
-    [(lambda n: [1] * (n + 1), "wrong_output_length"), (lambda n: {1: n}, "bad_output")],
+    [(lambda n: [1] * (n + 1), "wrong_output_length"), (lambda n: {n}, "bad_output")],
 )
 def test_outputs_of_the_wrong_length_or_kind_are_told(
     cluster: ClipperConnection, outputs: Callable[[int], Any], reason: str
