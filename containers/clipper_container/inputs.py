@@ -169,6 +169,8 @@ def array_tensor(value: Any) -> Tensor:
 def sized_tensor(data: bytes | memoryview, shape: tuple[int, ...], dtype: str) -> Tensor:
     """A tensor of raw bytes. Raises ValueError where there are not as many as shape and dtype say."""
     itemsize = np.dtype(dtype).itemsize
+    if min(shape, default=0) < 0:
+        raise ValueError(f"the shape {str(list(shape))[:100]} has a size below 0")
     # An empty tensor may have a shape as well that no array can have, and that would fail a whole batch.
     if len(shape) > MAX_DIMENSIONS or math.prod(n for n in shape if n) * itemsize > MAX_TENSOR:
         raise ValueError(

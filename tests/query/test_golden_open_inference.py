@@ -521,6 +521,18 @@ GRPC_ROWS: list[tuple[str, Any, grpc.StatusCode, str]] = [
         Code.INVALID_ARGUMENT,
         NO_REGIONS,
     ),
+    (
+        "ModelInfer",
+        {"model_name": "m", "inputs": [{**FLOATS, "shape": [-1, -1]}]},
+        Code.INVALID_ARGUMENT,
+        "A shape has sizes of 0 or more",
+    ),
+    (
+        "RepositoryModelLoad",
+        {"model_name": "m", "parameters": {"config": {"bytes_param": b"\xff"}}},
+        Code.INVALID_ARGUMENT,
+        "A configuration may say which version is current",
+    ),
     ("ModelInfer", {**ONE, "outputs": [{"name": "y"}]}, Code.INVALID_ARGUMENT, "there is no output 'y'"),
     (
         "ModelInfer",

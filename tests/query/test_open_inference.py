@@ -598,6 +598,13 @@ def test_classes_are_the_largest_numbers_and_their_places(
     assert protocol.outputs == {"output": ("INT64", [-1])}  # of classes nothing is learned
 
 
+def test_of_no_rows_there_are_no_classes() -> None:
+    protocol = adapter()
+    request = asked(protocol, outputs=[{"name": "output", "parameters": {"classification": 1}}])
+    (output,) = json.loads(protocol.encode(request, []).body)["outputs"]
+    assert (output["datatype"], output["data"]) == ("BYTES", [])
+
+
 def test_an_output_of_another_name_is_refused_where_a_model_has_answered_without_names() -> None:
     protocol = adapter()
     request = asked(protocol, outputs=[{"name": "y"}])

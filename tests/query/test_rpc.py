@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from clipper_server.query.configuration import Configuration
+from clipper_server.query.limits import Limits
 from clipper_server.query.protocols.kinds import load
 from clipper_server.query.rpc import Server
 from clipper_server.snapshot import Snapshot
@@ -97,7 +98,7 @@ async def test_a_port_of_somebody_else_is_told_of(configuration: Configuration) 
     taken = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     async with taken:
         port = taken.sockets[0].getsockname()[1]
-        server = Server(load("open-inference-grpc", configuration), f"127.0.0.1:{port}", 1 << 20)
+        server = Server(load("open-inference-grpc", configuration), f"127.0.0.1:{port}", Limits(body=1 << 20))
         with pytest.raises(OSError, match=f"gRPC cannot listen at 127.0.0.1:{port}: the port is taken"):
             await server.start()
         await server.stop(0)

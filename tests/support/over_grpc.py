@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 
 from clipper_server.query.configuration import Configuration
+from clipper_server.query.limits import Limits
 from clipper_server.query.protocols.kinds import load
 from clipper_server.query.rpc import Server
 
@@ -68,7 +69,7 @@ async def served(
     """The client of one server at that port, or at a free one."""
     address = f"127.0.0.1:{port or free_port()}"
     spoken = load(protocol, configuration)
-    server = Server(spoken, address, max_message)
+    server = Server(spoken, address, Limits(body=max_message))
     await server.start()
     try:
         # Without a subchannel of all channels' own a test would ask the server of the one before it.

@@ -130,7 +130,7 @@ class OwnPorts:
             if spec.grpc:
                 from .rpc import Server  # late: it brings gRPC with it
 
-                server = Server(protocol, f"{self._host}:{spec.grpc}", self._configuration.limits.body)
+                server = Server(protocol, f"{self._host}:{spec.grpc}", self._configuration.limits)
                 await server.start()
         except BaseException as error:
             if listener is not None:

@@ -7,7 +7,8 @@ connections out. Imported where a protocol over gRPC is on.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import grpc
@@ -24,12 +25,15 @@ from clipper_container.errors import (
     Unauthorized,
 )
 
-from .protocols import Spoken
-from .protocols.protos import Method as Described
+from .limits import Limits
+from .protocols import Spoken, structure
+from .protocols.protos import Protos
 from .protocols.rpc import Call, Method, Refused, Stream
 
 MAX_STREAMS = 1024  # calls at once on one connection
 MAX_METADATA = 16 << 10  # bytes
+MAX_CALLS = 4096  # at once, of all connections
+MAX_WORDS = 1000  # letters of an error, which travels as metadata does
 _STATUS = {
     AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
     BadRequest: grpc.StatusCode.INVALID_ARGUMENT,
@@ -44,9 +48,11 @@ log = logging.getLogger(__name__)
 class _Calls(grpc.GenericRpcHandler):  # type: ignore[misc] # it has no types
     """Those of one protocol, by path."""
 
-    def __init__(self, methods: Mapping[str, Any], described: Mapping[str, Described]) -> None:
+    def __init__(self, methods: Mapping[str, Any], protos: Protos, most: int) -> None:
         self._handlers = {
-            path: (_streaming if described[path].gives_stream else _handler)(method)
+            path: (_streaming if protos.methods[path].gives_stream else _handler)(
+                method, partial(structure.check, raw=protos.raw.get(path, {}), most=most)
+            )
             for path, method in methods.items()
         }
 
@@ -54,9 +60,13 @@ class _Calls(grpc.GenericRpcHandler):  # type: ignore[misc] # it has no types
         return self._handlers.get(handler_call_details.method)
 
 
-def _handler(method: Method) -> Any:
+Check = Callable[[bytes], None]
+
+
+def _handler(method: Method, check: Check) -> Any:
     async def answer(data: bytes, context: Any) -> bytes:
         try:
+            check(data)
             return await method(data, Call(context))
         except Exception as error:
             await _end(context, error)
@@ -65,10 +75,15 @@ def _handler(method: Method) -> Any:
     return grpc.unary_unary_rpc_method_handler(answer)
 
 
-def _streaming(stream: Stream) -> Any:
+def _streaming(stream: Stream, check: Check) -> Any:
+    async def checked(requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for data in requests:
+            check(data)
+            yield data
+
     async def answer(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         try:
-            async for data in stream(requests, Call(context)):
+            async for data in stream(checked(requests), Call(context)):
                 yield data
         except Exception as error:
             await _end(context, error)
@@ -82,9 +97,9 @@ async def _end(context: Any, error: Exception) -> None:
     if isinstance(error, grpc.aio.AbortError):
         return
     if isinstance(error, Refused):
-        await context.abort(error.code, str(error), error.headers)
+        await context.abort(error.code, str(error)[:MAX_WORDS], error.headers)
     if isinstance(error, ClipperException):
-        await context.abort(_STATUS.get(type(error), grpc.StatusCode.UNAVAILABLE), str(error))
+        await context.abort(_STATUS.get(type(error), grpc.StatusCode.UNAVAILABLE), str(error)[:MAX_WORDS])
     log.error("a call could not be answered", exc_info=error)
     advice = "The query frontend's log has its traceback."
     await context.abort(grpc.StatusCode.INTERNAL, f"It failed by a fault of Clipper Lab. {advice}")
@@ -93,18 +108,19 @@ async def _end(context: Any, error: Exception) -> None:
 class Server:
     """A protocol's methods at `address`, with gRPC's own services for health and reflection."""
 
-    def __init__(self, protocol: Spoken, address: str, max_message: int) -> None:
+    def __init__(self, protocol: Spoken, address: str, limits: Limits) -> None:
         assert protocol.protos is not None
         self._server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", 1),
-                ("grpc.max_receive_message_length", max_message),
+                ("grpc.max_receive_message_length", limits.body),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.max_concurrent_streams", MAX_STREAMS),
                 ("grpc.max_metadata_size", MAX_METADATA),
-            ]
+            ],
+            maximum_concurrent_rpcs=MAX_CALLS,
         )
-        self._server.add_generic_rpc_handlers((_Calls(protocol.methods, protocol.protos.methods),))
+        self._server.add_generic_rpc_handlers((_Calls(protocol.methods, protocol.protos, limits.json),))
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._services = protocol.protos.services

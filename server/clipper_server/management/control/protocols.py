@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator, Sequence
 
@@ -38,6 +39,7 @@ class Protocols:
         self._frontends = frontends
         self._changes = changes
         self._publisher = publisher
+        self._changing = asyncio.Lock()
 
     async def begin(self, wishes: str) -> None:
         """When management begins: those of last time, each at its port where that can be, and the wishes,
@@ -82,6 +84,12 @@ class Protocols:
 
         Raises BadRequest, NotFound, or ClusterError where a frontend cannot serve it, and it is off then.
         """
+        async with self._changing:
+            return await self._start(name, rest, grpc, key)
+
+    async def _start(
+        self, name: str, rest: int | None, grpc: int | None, key: tuple[str, str] | None
+    ) -> ProtocolSpec:
         on = of(self._state)
         for spec in on:
             if spec.name == name:
@@ -123,6 +131,10 @@ class Protocols:
     async def stop(self, name: str) -> None:
         """Have it off. What is under way is answered. Raises BadRequest, NotFound."""
         check(name)
+        async with self._changing:
+            await self._stop(name)
+
+    async def _stop(self, name: str) -> None:
         on = of(self._state)
         if all(spec.name != name for spec in on):
             raise NotFound(f"{name} is not on. start_protocol({name!r}) starts it.")

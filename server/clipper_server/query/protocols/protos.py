@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from .structure import Raw
+
 Described = Mapping[str, Any]
 _Field = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
@@ -48,6 +50,8 @@ class Protos:
     def __init__(self, *modules: ModuleType) -> None:
         """With what generated modules describe, such as google.protobuf.any_pb2."""
         self.methods: dict[str, Method] = {}
+        self.raw: dict[str, Raw] = {}
+        """By path, the fields of what a method takes that are raw contents."""
         self.services: list[str] = []
         self.pool = descriptor_pool.DescriptorPool()
         self._files: list[str] = []

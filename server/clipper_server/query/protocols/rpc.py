@@ -17,12 +17,14 @@ from . import Headers
 MARK = "x-default-answer"
 QUERY_ID, TOKEN = "x-clipper-query-id", "x-clipper-feedback-token"
 MOST = 64  # answers of which these tell
+MAX_TOKENS = 4 << 10  # letters: clients take 8 KiB of metadata, unless they say otherwise
 
 _T = TypeVar("_T")
 
 Method = Callable[[bytes, "Call"], Awaitable[bytes]]
 Stream = Callable[[AsyncIterator[bytes], "Call"], AsyncIterator[bytes]]
-AHEAD = 64  # of a stream's requests that are under way at once
+AHEAD = 64  # of a stream's requests that are under way at once, ...
+AHEAD_BYTES = 64 << 20  # ... and so many bytes of them, or one
 
 
 class Refused(Exception):
@@ -70,38 +72,45 @@ class Call:
         """The queries' ids, where there are few, and tokens for feedback: a protocol has no room for them."""
         if 0 < len(answers) <= MOST:
             self.mark(QUERY_ID, ", ".join(str(answer.query_id) for answer in answers))
-            tokens = [answer.token for answer in answers]
-            if any(tokens):
-                self.mark(TOKEN, ", ".join(token or "" for token in tokens))
+            tokens = ", ".join(answer.token or "" for answer in answers)
+            if len(tokens) <= MAX_TOKENS and tokens.strip(", "):
+                self.mark(TOKEN, tokens)
 
 
 async def in_order(
     requests: AsyncIterator[bytes], answer: Callable[[bytes], Coroutine[Any, Any, bytes]]
 ) -> AsyncIterator[bytes]:
     """Answers to a stream of requests in their order, of which several are under way at once."""
-    room = asyncio.Semaphore(AHEAD)
-    begun: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue()
+    begun: asyncio.Queue[tuple[asyncio.Task[bytes], int] | None] = asyncio.Queue()
+    room = asyncio.Event()
+    under_way = ahead = 0
 
     async def read() -> None:
+        nonlocal under_way, ahead
         try:
             async for request in requests:
-                begun.put_nowait(asyncio.create_task(answer(request)))
-                await room.acquire()
+                under_way, ahead = under_way + 1, ahead + len(request)
+                begun.put_nowait((asyncio.create_task(answer(request)), len(request)))
+                while under_way >= AHEAD or ahead >= AHEAD_BYTES:
+                    room.clear()
+                    await room.wait()
         finally:
             begun.put_nowait(None)
 
     reader = asyncio.create_task(read())
     try:
-        while (task := await begun.get()) is not None:
+        while (first := await begun.get()) is not None:
+            task, size = first
             yield await task
-            room.release()
+            under_way, ahead = under_way - 1, ahead - size
+            room.set()
         await reader
     finally:
         reader.cancel()
         while not begun.empty():
             left = begun.get_nowait()
             if left is not None:
-                left.cancel()
+                left[0].cancel()
 
 
 async def in_slices(application: Application, work: Steps[_T]) -> _T:

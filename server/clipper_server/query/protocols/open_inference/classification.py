@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import numpy as np
@@ -19,7 +20,7 @@ def classified(tensor: Tensor, classes: int) -> Steps[Tensor]:
     """A tensor of BYTES with so many classes for each row, or as many as there are. Raises BadRequest."""
     if tensor.dtype not in NAMES:
         raise BadRequest("The output is no numbers, so that it has no classes. Leave classification out.")
-    rows = np.frombuffer(tensor.data, tensor.dtype).reshape(tensor.shape[0], -1)
+    rows = np.frombuffer(tensor.data, tensor.dtype).reshape(tensor.shape[0], math.prod(tensor.shape[1:]))
     most = min(classes, rows.shape[1])
     parts = []
     for start in range(0, len(rows), _AT_ONCE):

@@ -224,3 +224,7 @@ messages = protos.add(
         }
     },
 )
+
+_INFER = {5: {5: {8: None}}, 7: None}  # the bytes among typed contents, and raw ones
+for _name in ("ModelInfer", "ModelStreamInfer"):
+    protos.raw[f"/{protos.services[0]}/{_name}"] = _INFER

@@ -95,7 +95,7 @@ def _configured(config: Any) -> str:
     """The version that Triton's configuration names, which may say nothing else: so its clients have it."""
     try:
         return str(msgspec.json.decode(config, type=_Configured).version_policy.specific.versions[0])
-    except (msgspec.DecodeError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
         wanted = '{"version_policy": {"specific": {"versions": [1]}}}'
         raise BadRequest(f"{_HOW}. A configuration may say which version is current, as {wanted}.") from None
 

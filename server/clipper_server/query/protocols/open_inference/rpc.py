@@ -219,6 +219,8 @@ def _body(asked: Any) -> tuple[Asked, memoryview]:
     """The same as JSON with binary tensors behind it. Raises BadRequest."""
     if any("shared_memory_region" in each.parameters for each in (*asked.inputs, *asked.outputs)):
         raise BadRequest(NO_REGIONS)
+    if any(size < 0 for each in asked.inputs for size in each.shape):
+        raise BadRequest("A shape has sizes of 0 or more.")
     raw = list(asked.raw_input_contents)
     if raw and len(raw) != len(asked.inputs):
         raise BadRequest(f"There are {len(raw)} raw contents, and {len(asked.inputs)} inputs.")

@@ -1,0 +1,76 @@
+"""What a protobuf message may cost: looked at before anything is made of it.
+
+Raw contents are bytes, and cost next to nothing. All else becomes objects, of which a few bytes ask for many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from clipper_container.errors import BadRequest, TooLarge
+
+Raw = Mapping[int, Any]
+"""Fields whose bytes are raw contents: None; or messages with such fields in them, as another mapping."""
+MOST_FIELDS = 20_000
+_CUT = "The message cannot be read: it ends within a field."
+
+
+def check(data: bytes, raw: Raw, most: int) -> None:
+    """Raises TooLarge where there are more than `most` bytes beside raw contents, or too many fields, and
+    BadRequest where it is no message.
+    """
+    if len(data) > most or len(data) > MOST_FIELDS:  # else it has neither
+        counted = _Count(most)
+        counted.add(data, 0, len(data), raw)
+
+
+class _Count:
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._bytes = self._fields = 0
+
+    def add(self, data: bytes, at: int, end: int, raw: Raw) -> None:
+        while at < end:
+            begin = at
+            tag, at = _varint(data, at, end)
+            number, kind = tag >> 3, tag & 7
+            size = 0
+            if kind == 0:
+                _, at = _varint(data, at, end)
+            elif kind == 2:
+                size, at = _varint(data, at, end)
+            elif kind in (1, 5):
+                size = 8 if kind == 1 else 4
+            else:
+                raise BadRequest("The message cannot be read: it has groups.")
+            if at + size > end:
+                raise BadRequest(_CUT)
+            self._fields += 1
+            within = raw.get(number, _NOT_RAW) if kind == 2 else _NOT_RAW
+            if isinstance(within, Mapping):
+                self.add(data, at, at + size, within)
+            elif within is not None:
+                self._bytes += at - begin + size
+            at += size
+            if self._fields > MOST_FIELDS or self._bytes > self._most:
+                raise TooLarge(
+                    f"The message has more than {MOST_FIELDS} fields, or more than {self._most} bytes beside "
+                    "raw contents. Send numbers as raw bytes, or in several requests. A cluster that is "
+                    "started with max_json= takes more bytes."
+                )
+
+
+_NOT_RAW = object()
+
+
+def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+    found = shift = 0
+    while at < end and shift < 70:
+        byte = data[at]
+        at += 1
+        found |= (byte & 127) << shift
+        if byte < 128:
+            return found, at
+        shift += 7
+    raise BadRequest(_CUT)

@@ -1,0 +1,52 @@
+"""What a protobuf message may cost, by its structure."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipper_container.errors import BadRequest, TooLarge
+from clipper_server.query.protocols.open_inference.messages import messages, protos
+from clipper_server.query.protocols.structure import MOST_FIELDS, check
+
+MOST = 1 << 20
+RAW = protos.raw["/inference.GRPCInferenceService/ModelInfer"]
+
+
+def infer(raw: bytes = b"", inputs: int = 1, floats: int = 0, texts: bytes = b"") -> bytes:
+    request = messages.ModelInferRequest(model_name="m")
+    for i in range(inputs):
+        request.inputs.add(name=f"x{i}", datatype="FP32", shape=[1, -1])
+    request.inputs[0].contents.fp32_contents.extend([1.0] * floats)
+    if texts:
+        request.inputs[0].contents.bytes_contents.append(texts)
+    if raw:
+        request.raw_input_contents.append(raw)
+    data: bytes = request.SerializeToString()
+    return data
+
+
+def test_raw_contents_cost_nothing() -> None:
+    check(infer(raw=bytes(8 << 20)), RAW, MOST)
+    check(infer(texts=bytes(8 << 20)), RAW, MOST)
+    check(infer(floats=200_000), RAW, MOST)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        infer(floats=300_000),
+        infer(inputs=MOST_FIELDS + 1),
+        b"\x2a\x00" * (8 << 20),
+        b"\x0a\x80\x80\x80\x01" + bytes(2 << 20),
+    ],
+    ids=["numbers", "inputs", "inputs-of-nothing", "a-name"],
+)
+def test_what_becomes_many_objects_is_refused_before_it_does(data: bytes) -> None:
+    with pytest.raises(TooLarge, match="Send numbers as raw bytes"):
+        check(data, RAW, MOST)
+
+
+@pytest.mark.parametrize("end", [b"\x0a\xff\xff\xff\x7f", b"\x0b", b"\xff" * 20, b"\x0d\x00"])
+def test_what_is_no_message_is_refused(end: bytes) -> None:
+    with pytest.raises(BadRequest, match="cannot be read"):
+        check(infer(raw=bytes(MOST)) + end, RAW, MOST)
