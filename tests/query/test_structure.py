@@ -7,6 +7,7 @@ import pytest
 from clipper_container.errors import BadRequest, TooLarge
 from clipper_server.query.protocols.open_inference.messages import messages, protos
 from clipper_server.query.protocols.structure import MOST_FIELDS, check
+from clipper_server.query.protocols.tensorflow_serving.messages import PROTOS, core, serving
 
 MOST = 1 << 20
 RAW = protos.raw["/inference.GRPCInferenceService/ModelInfer"]
@@ -50,3 +51,20 @@ def test_what_becomes_many_objects_is_refused_before_it_does(data: bytes) -> Non
 def test_what_is_no_message_is_refused(end: bytes) -> None:
     with pytest.raises(BadRequest, match="cannot be read"):
         check(infer(raw=bytes(MOST)) + end, RAW, MOST)
+
+
+def test_tensorflow_servings_bytes_are_raw_and_its_numbers_are_not() -> None:
+    predict = serving.PredictRequest(model_spec={"name": "m"})
+    predict.inputs["x"].CopyFrom(core.TensorProto(dtype=1, tensor_content=bytes(8 << 20)))
+    predict.inputs["y"].CopyFrom(core.TensorProto(dtype=7, string_val=[bytes(MOST), bytes(MOST)]))
+    check(predict.SerializeToString(), PROTOS.raw["/tensorflow.serving.PredictionService/Predict"], MOST)
+    predict.inputs["z"].CopyFrom(core.TensorProto(dtype=1, float_val=[1.0] * 300_000))
+    with pytest.raises(TooLarge):
+        check(predict.SerializeToString(), PROTOS.raw["/tensorflow.serving.PredictionService/Predict"], MOST)
+    classify = serving.ClassificationRequest(model_spec={"name": "m"})
+    example = classify.input.example_list_with_context.examples.add()
+    example.features.feature["x"].bytes_list.value.append(bytes(8 << 20))
+    classify.input.example_list_with_context.context.features.feature["y"].bytes_list.value.append(
+        bytes(MOST)
+    )
+    check(classify.SerializeToString(), PROTOS.raw["/tensorflow.serving.PredictionService/Classify"], MOST)

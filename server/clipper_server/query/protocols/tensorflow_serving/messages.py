@@ -158,3 +158,12 @@ serving = PROTOS.add(
         "ModelService": {"GetModelStatus": ("GetModelStatusRequest", "GetModelStatusResponse")},
     },
 )
+
+_EXAMPLE = {1: {1: {2: {1: {1: None}}}}}  # the values of a list of bytes
+_RAW = {
+    "Predict": {2: {2: {4: None, 8: None}}},  # tensor_content and string_val
+    "Classify": {2: {1: {1: _EXAMPLE}, 2: {1: _EXAMPLE, 2: _EXAMPLE}}},
+    "Regress": {2: {1: {1: _EXAMPLE}, 2: {1: _EXAMPLE, 2: _EXAMPLE}}},
+}
+for _name, _fields in _RAW.items():
+    PROTOS.raw[f"/{PROTOS.services[0]}/{_name}"] = _fields
