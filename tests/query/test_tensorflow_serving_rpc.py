@@ -14,6 +14,7 @@ import pytest
 from clipper_container.errors import TooLarge
 from clipper_container.wire import Fault
 from clipper_server.query.protocols.rpc import Call, Refused
+from clipper_server.query.protocols.tensorflow_serving import tensors
 from clipper_server.query.protocols.tensorflow_serving.messages import PROTOS, core, serving
 from clipper_server.query.protocols.tensorflow_serving.paths import Named
 from clipper_server.query.protocols.tensorflow_serving.rpc import TensorFlowServing
@@ -279,7 +280,7 @@ def test_too_much_is_no_memory() -> None:
         for size in dims:
             tensor.tensor_shape.dim.add(size=size)
         asked.inputs["input"].CopyFrom(tensor)
-        assert model.call(PREDICT, asked.SerializeToString())[0] == "INVALID_ARGUMENT"
+        assert model.call(PREDICT, asked.SerializeToString())[0] in ("INVALID_ARGUMENT", "too large")
     texts = Asked("bytes")
     for size, count in ((1 << 20, 1000), (1, 1 << 40)):
         asked = serving.PredictRequest(model_spec={"name": "m"})
@@ -302,3 +303,52 @@ def test_too_much_is_no_memory() -> None:
         "INVALID_ARGUMENT",
         "The message is no PredictRequest",
     )
+
+
+def asking(**inputs: Any) -> bytes:
+    """A call to predict: of each input the proto's fields, and its dimensions."""
+    asked = serving.PredictRequest(model_spec={"name": "m"})
+    for name, (dims, fields) in inputs.items():
+        asked.inputs[name].CopyFrom(core.TensorProto(**fields))
+        for size in dims:
+            asked.inputs[name].tensor_shape.dim.add(size=size)
+    data: bytes = asked.SerializeToString()
+    return data
+
+
+def test_one_value_stands_for_a_mebibyte_at_most() -> None:
+    most = 1 << 18
+    model = Asked("ndarray")
+    model.call(PREDICT, asking(input=((1, most), {"dtype": 1, "float_val": [1.0]})))
+    assert [x.sum() for x in model.inputs] == [most]
+    for given in ([1.0], []):
+        code, sentence = model.call(PREDICT, asking(input=((1, most + 1), {"dtype": 1, "float_val": given})))
+        assert code == "INVALID_ARGUMENT"
+        assert sentence.endswith(f"its shape {most + 1}: send them all, in tensor_content")
+    whole = {"dtype": 1, "tensor_content": bytes(4 * most + 4)}
+    assert model.call(PREDICT, asking(input=((1, most + 1), whole))).outputs["output"].dtype == 1
+    texts = {"dtype": 7, "string_val": [b"x" * 100]}
+    assert "send them all" in Asked("bytes").call(PREDICT, asking(input=((20_000,), texts)))[1]
+
+
+def test_names_and_counts_are_read_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    values = tensors._values
+    monkeypatch.setattr(tensors, "_values", lambda *given: made.append(given[2]) or values(*given))
+    one = {"dtype": 1, "float_val": [1.0]}
+    named = Asked("named", columns={"a": "float32[-1]"}, outputs=[1.0])
+    code, sentence = named.call(PREDICT, asking(a=((1, 9), one), b=((1, 9), one)))
+    assert (code, "no model here takes the array 'b'" in sentence) == ("INVALID_ARGUMENT", True)
+    for kind, name in ((named, "a"), (Asked("ndarray"), "input")):
+        assert kind.call(PREDICT, asking(**{name: ((20_001, 1), one)}))[0] == "too large"
+    assert made == []
+
+
+def test_all_tensors_of_a_call_share_its_bytes() -> None:
+    one = {"dtype": 1, "float_val": [1.0]}
+    size = (1, 1 << 18)
+    names = [f"x{i}" for i in range(65)]
+    named = Asked("named", columns=dict.fromkeys(names, "float32[-1]"), outputs=[1.0])
+    code, sentence = named.call(PREDICT, asking(**dict.fromkeys(names, (size, one))))
+    assert code == "INVALID_ARGUMENT"
+    assert f"the shape {list(size)} is too large" in sentence
