@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from clipper_container.errors import TooLarge
+from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 from clipper_server.query.protocols.rpc import Call, Refused
-from clipper_server.query.protocols.tensorflow_serving import tensors
+from clipper_server.query.protocols.tensorflow_serving import rpc, tensors
 from clipper_server.query.protocols.tensorflow_serving.messages import PROTOS, core, serving
 from clipper_server.query.protocols.tensorflow_serving.paths import Named
 from clipper_server.query.protocols.tensorflow_serving.rpc import TensorFlowServing
@@ -352,3 +353,10 @@ def test_all_tensors_of_a_call_share_its_bytes() -> None:
     code, sentence = named.call(PREDICT, asking(**dict.fromkeys(names, (size, one))))
     assert code == "INVALID_ARGUMENT"
     assert f"the shape {list(size)} is too large" in sentence
+
+
+def test_lists_of_texts_have_two_dimensions() -> None:
+    lists = [Tensor(text, (len(text),), "json") for text in (b'["a","b"]', b'["c","d"]', b'["e","f"]')]
+    found = rpc._protos(lists)["output"]
+    assert [dim.size for dim in found.tensor_shape.dim] == [3, 2]
+    assert list(found.string_val) == [b"a", b"b", b"c", b"d", b"e", b"f"]

@@ -225,4 +225,5 @@ def _proto(outputs: list[Tensor]) -> Any:
     tensor = stacked(outputs)
     if tensor is not None:
         return tensors.proto_of(tensor)
-    return tensors.proto_of_strings(list(split(memoryview(at_once(as_texts(outputs)).data))))
+    texts = at_once(as_texts(outputs))
+    return tensors.proto_of_strings(list(split(memoryview(texts.data))), texts.shape)

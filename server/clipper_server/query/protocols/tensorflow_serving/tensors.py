@@ -126,8 +126,8 @@ def proto_of(tensor: Tensor) -> Any:
     return proto
 
 
-def proto_of_strings(texts: Sequence[bytes]) -> Any:
-    return core.TensorProto(dtype=DT_STRING, tensor_shape=_shape((len(texts),)), string_val=texts)
+def proto_of_strings(texts: Sequence[bytes], shape: Sequence[int]) -> Any:
+    return core.TensorProto(dtype=DT_STRING, tensor_shape=_shape(shape), string_val=texts)
 
 
 def _varint(number: int) -> bytes:
