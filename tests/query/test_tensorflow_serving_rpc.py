@@ -13,9 +13,10 @@ import pytest
 
 from clipper_container.errors import TooLarge
 from clipper_container.inputs import Tensor
+from clipper_container.named import Part, dtype_of
 from clipper_container.wire import Fault
 from clipper_server.query.protocols.rpc import Call, Refused
-from clipper_server.query.protocols.tensorflow_serving import rpc, tensors
+from clipper_server.query.protocols.tensorflow_serving import results, rpc, tensors
 from clipper_server.query.protocols.tensorflow_serving.messages import PROTOS, core, serving
 from clipper_server.query.protocols.tensorflow_serving.paths import Named
 from clipper_server.query.protocols.tensorflow_serving.rpc import TensorFlowServing
@@ -360,3 +361,15 @@ def test_lists_of_texts_have_two_dimensions() -> None:
     found = rpc._protos(lists)["output"]
     assert [dim.size for dim in found.tensor_shape.dim] == [3, 2]
     assert list(found.string_val) == [b"a", b"b", b"c", b"d", b"e", b"f"]
+
+
+def test_named_outputs_and_json_are_classes_and_numbers() -> None:
+    scores = np.array([0.75, 0.25], "<f4").tobytes()
+    named = dtype_of([Part("scores", "<f4", 1), Part("classes", "json", 1)])
+    both = Tensor(scores + b'["cat","dog"]', (2, 13), named)
+    assert results.classes_of(both) == [("cat", 0.75), ("dog", 0.25)]
+    by_label = Tensor(scores, (), dtype_of([Part("cat", "<f4", 0), Part("dog", "<f4", 0)]))
+    assert results.classes_of(by_label) == [("cat", 0.75), ("dog", 0.25)]
+    assert results.classes_of(Tensor(b'[["cat",0.5]]', (13,), "json")) == [("cat", 0.5)]
+    assert results.number_of(Tensor(b"[1.5]", (5,), "json")) == 1.5
+    assert results.classes_of(Tensor(b"", (0,), "<f4")) == []

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import DTYPES, Tensor
+from clipper_container.inputs import Tensor, as_plain
 
 from ...task import Output
 from .refusals import FAILED, Refused
@@ -53,9 +53,9 @@ def number_of(output: Output) -> float:
 def _value(output: Output) -> Any:
     if not isinstance(output, Tensor):
         return msgspec.json.decode(output)
-    if output.dtype in DTYPES:
-        return np.frombuffer(output.data, output.dtype).reshape(output.shape).tolist()
-    return bytes(output.data).decode("utf-8", "replace")
+    if output.dtype == "bytes":
+        return bytes(output.data).decode("utf-8", "replace")
+    return as_plain(output)
 
 
 def _score(value: Any) -> float:
