@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from clipper_container.inputs import array_tensor
 from clipper_container.wire import Fault
 from clipper_server.query.cors import CORS
+from clipper_server.query.protocols.tensorflow_serving import rest, writing
 from clipper_server.query.protocols.tensorflow_serving.refusals import HTTP
 from clipper_server.query.protocols.tensorflow_serving.rpc import TensorFlowServing
+from clipper_server.query.slices import at_once
 from tests.support.serving import Fakes, application, post, served, tell
 
 NAN, INF = float("nan"), float("inf")
@@ -559,3 +562,16 @@ def test_a_deadline_and_the_cache_are_asked_for_in_headers() -> None:
         {b"x-request-timeout-seconds": b"0.25", b"cache-control": b"no-cache"}, b'{"instances":[1]}'
     )
     assert (request.timeout_s, request.cached, request.protocol) == (0.25, False, "tensorflow-serving")
+
+
+def test_rows_are_written_by_their_elements() -> None:
+    """A step has as many rows as take no time: one of them, where each is large."""
+    long, short = np.zeros(1000, "<f4"), np.zeros(2, "<f4")
+    for row, steps in ((long, 20), (short, 1)):
+        outputs = [array_tensor(row)] * 20
+        assert sum(1 for _ in writing.rows(outputs)) == steps
+        written = b"".join(at_once(writing.rows(outputs)))
+        assert json.loads(b"[%b]" % written) == [row.tolist()] * 20
+    classes = [b'{"a":0.5}'] * 20
+    assert sum(1 for _ in rest._each(classes, rest._classes)) > 20
+    assert b"".join(at_once(rest._each(classes, rest._classes))) == b",".join([b'[["a",0.5]]'] * 20)

@@ -21,6 +21,7 @@ from clipper_server.query.protocols.tensorflow_serving.messages import PROTOS, c
 from clipper_server.query.protocols.tensorflow_serving.paths import Named
 from clipper_server.query.protocols.tensorflow_serving.rpc import TensorFlowServing
 from clipper_server.query.request import Request
+from clipper_server.query.slices import SMALL, at_once
 from tests.support.serving import application, served
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/tensorflow_serving/messages.json").read_text())
@@ -358,7 +359,7 @@ def test_all_tensors_of_a_call_share_its_bytes() -> None:
 
 def test_lists_of_texts_have_two_dimensions() -> None:
     lists = [Tensor(text, (len(text),), "json") for text in (b'["a","b"]', b'["c","d"]', b'["e","f"]')]
-    found = rpc._protos(lists)["output"]
+    found = at_once(rpc._protos(lists))["output"]
     assert [dim.size for dim in found.tensor_shape.dim] == [3, 2]
     assert list(found.string_val) == [b"a", b"b", b"c", b"d", b"e", b"f"]
 
@@ -373,3 +374,47 @@ def test_named_outputs_and_json_are_classes_and_numbers() -> None:
     assert results.classes_of(Tensor(b'[["cat",0.5]]', (13,), "json")) == [("cat", 0.5)]
     assert results.number_of(Tensor(b"[1.5]", (5,), "json")) == 1.5
     assert results.classes_of(Tensor(b"", (0,), "<f4")) == []
+
+
+@pytest.mark.parametrize("path", [PREDICT, CLASSIFY, REGRESS])
+def test_many_answers_are_made_a_little_at_a_time(path: str) -> None:
+    many = SMALL + 1
+    # Texts among numbers are no one tensor: each of them is written by itself.
+    outputs = ["x", *range(1, many)] if path == PREDICT else [i / 2 for i in range(many)]
+    model = Asked("doubles", outputs=outputs)
+    application: Any = model.protocol._models.find(Named("predict", "m")).application
+    added: list[Any] = []
+
+    def add(work: Any) -> None:
+        added.append(sum(1 for _ in work))
+
+    application.parts = SimpleNamespace(slices=SimpleNamespace(add=add))
+    if path == PREDICT:
+        data = asking(input=((many,), {"dtype": 2, "double_val": [1.0] * many}))
+    else:
+        examples = serving.ClassificationRequest(model_spec={"name": "m"})
+        for _ in range(many):
+            example = examples.input.example_list.examples.add()
+            example.features.feature["x"].float_list.value.append(1.0)
+        data = examples.SerializeToString()
+    found = model.call(path, data)
+    assert len(added) == 1
+    assert added[0] >= many
+    if path == PREDICT:
+        assert list(found.outputs["output"].string_val) == [b"x", *(b"%d" % i for i in range(1, many))]
+    elif path == CLASSIFY:
+        assert [each.classes[0].score for each in found.result.classifications] == outputs
+    else:
+        assert [each.value for each in found.result.regressions] == outputs
+
+
+def test_an_output_s_scores_become_single_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[Any] = []
+    errstate = np.errstate
+    monkeypatch.setattr(np, "errstate", lambda **which: entered.append(which) or errstate(**which))
+    given = {"a": 0.1, "b": 10**400, "c": -(10**400), "d": 1e300, "e": 3}
+    single = [float(np.float32(0.1)), float("inf"), float("-inf"), float("inf"), 3.0]
+    assert results.classes_of(Tensor(json.dumps(given).encode(), (1,), "json")) == [
+        *zip(given, single, strict=True)
+    ]
+    assert len(entered) == 1
