@@ -7,6 +7,7 @@ one with several inputs; no port is open.
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -575,3 +576,26 @@ def test_rows_are_written_by_their_elements() -> None:
     classes = [b'{"a":0.5}'] * 20
     assert sum(1 for _ in rest._each(classes, rest._classes)) > 20
     assert b"".join(at_once(rest._each(classes, rest._classes))) == b",".join([b'[["a",0.5]]'] * 20)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("half:predict", '{"instances":1,"x":DEEP}'),
+        ("half:predict", '{"instances":[DEEP]}'),
+        ("half:predict", '{"inputs":DEEP}'),
+        ("arrays:predict", '{"instances":[DEEP,[1]]}'),
+        ("frame:predict", '{"instances":[DEEP]}'),
+        ("frame:predict", '{"instances":[{"a":DEEP,"b":"x"}]}'),
+        ("classes:classify", '{"x":DEEP}'),
+        ("classes:classify", '{"examples":[{"x":DEEP}]}'),
+        ("classes:regress", '{"context":{"x":DEEP},"examples":[{"x":1}]}'),
+    ],
+)
+def test_what_is_nested_deeply_is_refused(path: str, body: str) -> None:
+    """Reading it, showing it and taking it apart end at depths of their own: some of these meet each."""
+    for levels in (*range(100, 800, 100), *range(800, sys.getrecursionlimit() + 10)):
+        text = body.replace("DEEP", "[" * levels + "1" + "]" * levels)
+        status, told, _ = ask("POST", f"/v1/models/{path}", text.encode())
+        assert (status, list(told)) == (400, ["error"])
+    assert "nested too deeply" in told["error"]
