@@ -33,7 +33,7 @@ def classes_of(output: Output) -> Classes:
     if isinstance(value, str):
         return [(value, 1.0)]
     if not isinstance(value, list):
-        return [("", *_scores([value]))]
+        return [("", _scores([value])[0])]
     if value and all(
         isinstance(each, list) and len(each) == 2 and isinstance(each[0], str) for each in value
     ):
