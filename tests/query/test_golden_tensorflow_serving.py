@@ -7,15 +7,19 @@ one with several inputs; no port is open.
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
+from clipper_container.inputs import array_tensor
 from clipper_container.wire import Fault
 from clipper_server.query.cors import CORS
+from clipper_server.query.protocols.tensorflow_serving import rest, writing
 from clipper_server.query.protocols.tensorflow_serving.refusals import HTTP
 from clipper_server.query.protocols.tensorflow_serving.rpc import TensorFlowServing
+from clipper_server.query.slices import at_once
 from tests.support.serving import Fakes, application, post, served, tell
 
 NAN, INF = float("nan"), float("inf")
@@ -559,3 +563,39 @@ def test_a_deadline_and_the_cache_are_asked_for_in_headers() -> None:
         {b"x-request-timeout-seconds": b"0.25", b"cache-control": b"no-cache"}, b'{"instances":[1]}'
     )
     assert (request.timeout_s, request.cached, request.protocol) == (0.25, False, "tensorflow-serving")
+
+
+def test_rows_are_written_by_their_elements() -> None:
+    """A step has as many rows as take no time: one of them, where each is large."""
+    long, short = np.zeros(1000, "<f4"), np.zeros(2, "<f4")
+    for row, steps in ((long, 20), (short, 1)):
+        outputs = [array_tensor(row)] * 20
+        assert sum(1 for _ in writing.rows(outputs)) == steps
+        written = b"".join(at_once(writing.rows(outputs)))
+        assert json.loads(b"[%b]" % written) == [row.tolist()] * 20
+    classes = [b'{"a":0.5}'] * 20
+    assert sum(1 for _ in rest._each(classes, rest._classes)) > 20
+    assert b"".join(at_once(rest._each(classes, rest._classes))) == b",".join([b'[["a",0.5]]'] * 20)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("half:predict", '{"instances":1,"x":DEEP}'),
+        ("half:predict", '{"instances":[DEEP]}'),
+        ("half:predict", '{"inputs":DEEP}'),
+        ("arrays:predict", '{"instances":[DEEP,[1]]}'),
+        ("frame:predict", '{"instances":[DEEP]}'),
+        ("frame:predict", '{"instances":[{"a":DEEP,"b":"x"}]}'),
+        ("classes:classify", '{"x":DEEP}'),
+        ("classes:classify", '{"examples":[{"x":DEEP}]}'),
+        ("classes:regress", '{"context":{"x":DEEP},"examples":[{"x":1}]}'),
+    ],
+)
+def test_what_is_nested_deeply_is_refused(path: str, body: str) -> None:
+    """Reading it, showing it and taking it apart end at depths of their own: some of these meet each."""
+    for levels in (*range(100, 800, 100), *range(800, sys.getrecursionlimit() + 10)):
+        text = body.replace("DEEP", "[" * levels + "1" + "]" * levels)
+        status, told, _ = ask("POST", f"/v1/models/{path}", text.encode())
+        assert (status, list(told)) == (400, ["error"])
+    assert "nested too deeply" in told["error"]

@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 
 from clipper_container.errors import TooLarge
+from clipper_container.inputs import Tensor
+from clipper_container.named import Part, dtype_of
 from clipper_container.wire import Fault
 from clipper_server.query.protocols.rpc import Call, Refused
+from clipper_server.query.protocols.tensorflow_serving import results, rpc, tensors
 from clipper_server.query.protocols.tensorflow_serving.messages import PROTOS, core, serving
 from clipper_server.query.protocols.tensorflow_serving.paths import Named
 from clipper_server.query.protocols.tensorflow_serving.rpc import TensorFlowServing
 from clipper_server.query.request import Request
+from clipper_server.query.slices import SMALL, at_once
 from tests.support.serving import application, served
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/tensorflow_serving/messages.json").read_text())
@@ -279,7 +283,7 @@ def test_too_much_is_no_memory() -> None:
         for size in dims:
             tensor.tensor_shape.dim.add(size=size)
         asked.inputs["input"].CopyFrom(tensor)
-        assert model.call(PREDICT, asked.SerializeToString())[0] == "INVALID_ARGUMENT"
+        assert model.call(PREDICT, asked.SerializeToString())[0] in ("INVALID_ARGUMENT", "too large")
     texts = Asked("bytes")
     for size, count in ((1 << 20, 1000), (1, 1 << 40)):
         asked = serving.PredictRequest(model_spec={"name": "m"})
@@ -302,3 +306,115 @@ def test_too_much_is_no_memory() -> None:
         "INVALID_ARGUMENT",
         "The message is no PredictRequest",
     )
+
+
+def asking(**inputs: Any) -> bytes:
+    """A call to predict: of each input the proto's fields, and its dimensions."""
+    asked = serving.PredictRequest(model_spec={"name": "m"})
+    for name, (dims, fields) in inputs.items():
+        asked.inputs[name].CopyFrom(core.TensorProto(**fields))
+        for size in dims:
+            asked.inputs[name].tensor_shape.dim.add(size=size)
+    data: bytes = asked.SerializeToString()
+    return data
+
+
+def test_one_value_stands_for_a_mebibyte_at_most() -> None:
+    most = 1 << 18
+    model = Asked("ndarray")
+    model.call(PREDICT, asking(input=((1, most), {"dtype": 1, "float_val": [1.0]})))
+    assert [x.sum() for x in model.inputs] == [most]
+    for given in ([1.0], []):
+        code, sentence = model.call(PREDICT, asking(input=((1, most + 1), {"dtype": 1, "float_val": given})))
+        assert code == "INVALID_ARGUMENT"
+        assert sentence.endswith(f"its shape {most + 1}: send them all, in tensor_content")
+    whole = {"dtype": 1, "tensor_content": bytes(4 * most + 4)}
+    assert model.call(PREDICT, asking(input=((1, most + 1), whole))).outputs["output"].dtype == 1
+    texts = {"dtype": 7, "string_val": [b"x" * 100]}
+    assert "send them all" in Asked("bytes").call(PREDICT, asking(input=((20_000,), texts)))[1]
+
+
+def test_names_and_counts_are_read_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    values = tensors._values
+    monkeypatch.setattr(tensors, "_values", lambda *given: made.append(given[2]) or values(*given))
+    one = {"dtype": 1, "float_val": [1.0]}
+    named = Asked("named", columns={"a": "float32[-1]"}, outputs=[1.0])
+    code, sentence = named.call(PREDICT, asking(a=((1, 9), one), b=((1, 9), one)))
+    assert (code, "no model here takes the array 'b'" in sentence) == ("INVALID_ARGUMENT", True)
+    for kind, name in ((named, "a"), (Asked("ndarray"), "input")):
+        assert kind.call(PREDICT, asking(**{name: ((20_001, 1), one)}))[0] == "too large"
+    assert made == []
+
+
+def test_all_tensors_of_a_call_share_its_bytes() -> None:
+    one = {"dtype": 1, "float_val": [1.0]}
+    size = (1, 1 << 18)
+    names = [f"x{i}" for i in range(65)]
+    named = Asked("named", columns=dict.fromkeys(names, "float32[-1]"), outputs=[1.0])
+    code, sentence = named.call(PREDICT, asking(**dict.fromkeys(names, (size, one))))
+    assert code == "INVALID_ARGUMENT"
+    assert f"the shape {list(size)} is too large" in sentence
+
+
+def test_lists_of_texts_have_two_dimensions() -> None:
+    lists = [Tensor(text, (len(text),), "json") for text in (b'["a","b"]', b'["c","d"]', b'["e","f"]')]
+    found = at_once(rpc._protos(lists))["output"]
+    assert [dim.size for dim in found.tensor_shape.dim] == [3, 2]
+    assert list(found.string_val) == [b"a", b"b", b"c", b"d", b"e", b"f"]
+
+
+def test_named_outputs_and_json_are_classes_and_numbers() -> None:
+    scores = np.array([0.75, 0.25], "<f4").tobytes()
+    named = dtype_of([Part("scores", "<f4", 1), Part("classes", "json", 1)])
+    both = Tensor(scores + b'["cat","dog"]', (2, 13), named)
+    assert results.classes_of(both) == [("cat", 0.75), ("dog", 0.25)]
+    by_label = Tensor(scores, (), dtype_of([Part("cat", "<f4", 0), Part("dog", "<f4", 0)]))
+    assert results.classes_of(by_label) == [("cat", 0.75), ("dog", 0.25)]
+    assert results.classes_of(Tensor(b'[["cat",0.5]]', (13,), "json")) == [("cat", 0.5)]
+    assert results.number_of(Tensor(b"[1.5]", (5,), "json")) == 1.5
+    assert results.classes_of(Tensor(b"", (0,), "<f4")) == []
+
+
+@pytest.mark.parametrize("path", [PREDICT, CLASSIFY, REGRESS])
+def test_many_answers_are_made_a_little_at_a_time(path: str) -> None:
+    many = SMALL + 1
+    # Texts among numbers are no one tensor: each of them is written by itself.
+    outputs = ["x", *range(1, many)] if path == PREDICT else [i / 2 for i in range(many)]
+    model = Asked("doubles", outputs=outputs)
+    application: Any = model.protocol._models.find(Named("predict", "m")).application
+    added: list[Any] = []
+
+    def add(work: Any) -> None:
+        added.append(sum(1 for _ in work))
+
+    application.parts = SimpleNamespace(slices=SimpleNamespace(add=add))
+    if path == PREDICT:
+        data = asking(input=((many,), {"dtype": 2, "double_val": [1.0] * many}))
+    else:
+        examples = serving.ClassificationRequest(model_spec={"name": "m"})
+        for _ in range(many):
+            example = examples.input.example_list.examples.add()
+            example.features.feature["x"].float_list.value.append(1.0)
+        data = examples.SerializeToString()
+    found = model.call(path, data)
+    assert len(added) == 1
+    assert added[0] >= many
+    if path == PREDICT:
+        assert list(found.outputs["output"].string_val) == [b"x", *(b"%d" % i for i in range(1, many))]
+    elif path == CLASSIFY:
+        assert [each.classes[0].score for each in found.result.classifications] == outputs
+    else:
+        assert [each.value for each in found.result.regressions] == outputs
+
+
+def test_an_output_s_scores_become_single_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: list[Any] = []
+    errstate = np.errstate
+    monkeypatch.setattr(np, "errstate", lambda **which: entered.append(which) or errstate(**which))
+    given = {"a": 0.1, "b": 10**400, "c": -(10**400), "d": 1e300, "e": 3}
+    single = [float(np.float32(0.1)), float("inf"), float("-inf"), float("inf"), 3.0]
+    assert results.classes_of(Tensor(json.dumps(given).encode(), (1,), "json")) == [
+        *zip(given, single, strict=True)
+    ]
+    assert len(entered) == 1

@@ -28,6 +28,7 @@ from .signatures import Entry
 NAME = "tensorflow-serving"
 ROWS, COLUMNS = "instances", "inputs"
 _FLOATS = ("<f2", "<f4", "<f8")
+_DEEP = "The JSON is nested too deeply: send lists of as many levels as the model's inputs have"
 _BOTH = f"Not formatted correctly expecting only one of '{COLUMNS}' or '{ROWS}' keys to exist"
 
 
@@ -55,15 +56,21 @@ class Model:
 
     def predict(self, headers: Headers, body: Body) -> Request:
         """The request for what is in the body. Raises Refused, or TooLarge."""
-        form, tensors = self._rows_as_most_are(body) or self._read(body)
+        try:
+            form, tensors = self._rows_as_most_are(body) or self._read(body)
+        except RecursionError:
+            raise Refused(_DEEP) from None
         return self.request(headers, form, tensors)
 
     def examples(self, headers: Headers, body: Body, form: str) -> Request:
         """The request to classify, or to regress, what is in the body. Raises Refused, or TooLarge."""
-        asked = reading.read(body)
-        signatures.check(reading.signature_name(asked))
-        given = examples.of_json(asked, self.limits)
-        return self.request(headers, form, self.inputs.of_examples(given))
+        try:
+            asked = reading.read(body)
+            signatures.check(reading.signature_name(asked))
+            tensors = self.inputs.of_examples(examples.of_json(asked, self.limits))
+        except RecursionError:
+            raise Refused(_DEEP) from None
+        return self.request(headers, form, tensors)
 
     def _rows_as_most_are(self, body: Body) -> tuple[str, list[Tensor]] | None:
         """None of what is anything but rows of one length, all of the kind that they should be."""

@@ -79,17 +79,14 @@ class Plain:
             texts, shape = tensors.strings(proto, self._limits)
             if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):
                 raise Refused(f"The input has the shape {list(shape)[:32]}, and it is to be [n]")
-            self._limits.check_inputs(len(texts))
             return [self._from_text(text) for text in texts]
-        whole = tensors.numbers(proto, self._limits.body)
+        whole = tensors.numbers(proto, self._limits)
         kind = self._kind.dtype
         if kind and len(whole.shape) == 1:
             whole = whole._replace(shape=(*whole.shape, 1))
         if kind and not _may_be(whole.dtype, kind):
             wanted, given = tensors.TYPES[kind][1], tensors.TYPES[whole.dtype][1]
             raise Refused(f"Expects arg[0] to be {wanted} but {given} is provided")
-        if whole.shape:
-            self._limits.check_inputs(whole.shape[0])
         try:
             return rows_of(whole, kind)
         except ValueError as error:

@@ -14,6 +14,7 @@ from ...slices import SMALL, Steps, at_once
 from .. import JSON, Adapter, Headers, Response
 from ..answering import marks
 from ..json_body import Body
+from ..open_inference.outputs import with_commas
 from . import paths, results, signatures, writing
 from .model import ROWS, Model
 from .models import Models
@@ -75,13 +76,11 @@ class Asked:
 
 
 def _each(outputs: Sequence[Any], text: Any) -> Steps[list[bytes]]:
-    parts: list[bytes] = []
-    for start in range(0, len(outputs), SMALL):
-        if start:
-            parts.append(b",")
-        parts.append(b",".join(map(text, outputs[start : start + SMALL])))
+    texts: list[bytes] = []
+    for output in outputs:
+        texts.append(text(output))
         yield
-    return parts
+    return (yield from with_commas(texts))
 
 
 def _classes(output: Any) -> bytes:

@@ -6,12 +6,13 @@ A model's output is classes where it is an object of scores by label, a list of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import DTYPES, Tensor
+from clipper_container.inputs import Tensor, as_plain
 
 from ...task import Output
 from .refusals import FAILED, Refused
@@ -25,19 +26,19 @@ def classes_of(output: Output) -> Classes:
     if isinstance(value, dict) and {"classes", "scores"} <= value.keys():
         labels, scores = value["classes"], value["scores"]
         if isinstance(labels, list) and isinstance(scores, list) and len(labels) == len(scores):
-            return [(str(label), _score(score)) for label, score in zip(labels, scores, strict=True)]
+            return list(zip(map(str, labels), _scores(scores), strict=True))
         raise _unfit("classes", value)
     if isinstance(value, dict):
-        return [(label, _score(score)) for label, score in value.items()]
+        return list(zip(value, _scores(value.values()), strict=True))
     if isinstance(value, str):
         return [(value, 1.0)]
     if not isinstance(value, list):
-        return [("", _score(value))]
+        return [("", _scores([value])[0])]
     if value and all(
         isinstance(each, list) and len(each) == 2 and isinstance(each[0], str) for each in value
     ):
-        return [(label, _score(score)) for label, score in value]
-    return [("", _score(score)) for score in value]
+        return list(zip((label for label, _ in value), _scores([score for _, score in value]), strict=True))
+    return [("", score) for score in _scores(value)]
 
 
 def number_of(output: Output) -> float:
@@ -47,27 +48,31 @@ def number_of(output: Output) -> float:
         value = value[0]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _unfit("a number", value)
-    return _single(value)
+    return _singles([value])[0]
 
 
 def _value(output: Output) -> Any:
     if not isinstance(output, Tensor):
         return msgspec.json.decode(output)
-    if output.dtype in DTYPES:
-        return np.frombuffer(output.data, output.dtype).reshape(output.shape).tolist()
-    return bytes(output.data).decode("utf-8", "replace")
+    if output.dtype == "bytes":
+        return bytes(output.data).decode("utf-8", "replace")
+    return as_plain(output)
 
 
-def _score(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _unfit("a score", value)
-    return _single(value)
+def _scores(values: Iterable[Any]) -> list[float]:
+    values = list(values)
+    if not {int, float}.issuperset(map(type, values)):
+        raise _unfit("a score", next(value for value in values if type(value) not in (int, float)))
+    return _singles(values)
 
 
-def _single(value: float) -> float:
+def _singles(values: list[Any]) -> list[float]:
     """Scores and values are floats of single precision."""
+    if int in set(map(type, values)):
+        values = [min(max(value, -1e300), 1e300) if type(value) is int else value for value in values]
     with np.errstate(over="ignore"):
-        return float(np.float32(min(max(value, -1e300), 1e300) if isinstance(value, int) else value))
+        found: list[float] = np.array(values, "<f8").astype("<f4").tolist()
+    return found
 
 
 def _unfit(wanted: str, value: Any) -> Refused:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import grpc
 import msgspec
@@ -13,12 +13,12 @@ from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.inputs import Tensor
 
 from ...request import Answer, Request
-from ...slices import at_once
+from ...slices import SMALL, Steps, at_once
 from ...task import Output
 from .. import Served
 from ..open_inference.outputs import as_tensor, as_texts, by_name, stacked
 from ..open_inference.tensors import split
-from ..rpc import Call, Method, ask
+from ..rpc import Call, Method, ask, in_slices
 from ..rpc import Refused as Ended
 from . import examples, paths, results, signatures, tensors
 from .messages import PROTOS, serving
@@ -31,6 +31,7 @@ from .signatures import DEFAULT, FIELD, OUTPUT
 from .writing import BYTES_SUFFIX
 
 _PREDICTION, _MODELS = PROTOS.services
+_T = TypeVar("_T")
 
 
 def speak(served: Served) -> TensorFlowServing:
@@ -79,7 +80,7 @@ class TensorFlowServing:
         with _Counted(model):
             request = model.request(call.headers, None, model.inputs.of_protos(asked.inputs))
         answers = await self._answers(model, request, call)
-        outputs = _protos(_outputs(model, answers, model.default_tensor))
+        outputs = await _made(model, answers, _protos(_outputs(model, answers, model.default_tensor)))
         return serving.PredictResponse(
             model_spec=self._spec(model, named, answers),
             outputs=signatures.filtered(outputs, asked.output_filter),
@@ -87,21 +88,14 @@ class TensorFlowServing:
 
     async def classify(self, asked: Any, call: Call) -> Any:
         model, named, answers = await self._of_examples(asked, call)
-        found = [results.classes_of(output) for output in _outputs(model, answers)]
-        result = serving.ClassificationResult(
-            classifications=[
-                serving.Classifications(
-                    classes=[serving.Class(label=label, score=score) for label, score in classes]
-                )
-                for classes in found
-            ]
-        )
+        found = await _made(model, answers, _each(_outputs(model, answers), _classifications))
+        result = serving.ClassificationResult(classifications=found)
         return serving.ClassificationResponse(model_spec=self._spec(model, named, answers), result=result)
 
     async def regress(self, asked: Any, call: Call) -> Any:
         model, named, answers = await self._of_examples(asked, call)
-        values = [results.number_of(output) for output in _outputs(model, answers)]
-        result = serving.RegressionResult(regressions=[serving.Regression(value=value) for value in values])
+        found = await _made(model, answers, _each(_outputs(model, answers), _regression))
+        result = serving.RegressionResult(regressions=found)
         return serving.RegressionResponse(model_spec=self._spec(model, named, answers), result=result)
 
     async def metadata(self, asked: Any, _call: Call) -> Any:
@@ -195,34 +189,67 @@ def _outputs(model: Model, answers: Sequence[Answer], of: Callable[[], Output] |
     return [default if answer.output is None else answer.output for answer in answers]
 
 
-def _protos(outputs: Sequence[Output]) -> dict[str, Any]:
+async def _made(model: Model, answers: Sequence[Answer], work: Steps[_T]) -> _T:
+    """What comes of work on these answers: where they are many, a little at a time."""
+    return at_once(work) if len(answers) <= SMALL else await in_slices(model.application, work)
+
+
+def _each(values: Iterable[Any], of: Callable[[Any], _T]) -> Steps[list[_T]]:
+    found: list[_T] = []
+    for value in values:
+        found.append(of(value))
+        yield
+    return found
+
+
+def _classifications(output: Output) -> Any:
+    classes = [serving.Class(label=label, score=score) for label, score in results.classes_of(output)]
+    return serving.Classifications(classes=classes)
+
+
+def _regression(output: Output) -> Any:
+    return serving.Regression(value=results.number_of(output))
+
+
+def _protos(outputs: Sequence[Output]) -> Steps[dict[str, Any]]:
     """A proto of each name that all outputs have, or one of all."""
     if not outputs:
         return {OUTPUT: tensors.proto_of(Tensor(b"", (0,), "<f4"))}
-    if named := by_name([as_tensor(output) for output in outputs], []):
-        return {name: _proto(rows) for name, rows in named.items()}
-    sets = [] if isinstance(outputs[0], Tensor) else _sets(outputs)
-    if sets:
-        return {name: _proto([_part(each[name]) for each in sets]) for name in sets[0]}
-    found = [as_tensor(output) for output in outputs]
+    found = yield from _each(outputs, as_tensor)
+    named = by_name(found, [])
+    if not named and not isinstance(outputs[0], Tensor):
+        sets = yield from _sets(outputs)
+        for name in sets[0] if sets else ():
+            named[name] = yield from _each((each[name] for each in sets), _part)
+    if named:
+        protos = {}
+        for name, rows in named.items():
+            protos[name] = yield from _proto(rows)
+        return protos
     are_bytes = all(isinstance(output, Tensor) and output.dtype == "bytes" for output in outputs)
-    return {f"{OUTPUT}{BYTES_SUFFIX}" if are_bytes else OUTPUT: _proto(found)}
+    return {f"{OUTPUT}{BYTES_SUFFIX}" if are_bytes else OUTPUT: (yield from _proto(found))}
 
 
-def _sets(outputs: Sequence[Output]) -> list[dict[str, Any]]:
+def _sets(outputs: Sequence[Output]) -> Steps[list[dict[str, Any]]]:
     """All outputs, where all are objects of the same names."""
-    found = [None if isinstance(output, Tensor) else msgspec.json.decode(output) for output in outputs]
-    sets = [each for each in found if isinstance(each, dict) and each]
+    found = yield from _each(outputs, _object)
+    sets = [each for each in found if each]
     alike = len(sets) == len(outputs) and all(each.keys() == sets[0].keys() for each in sets)
     return sets if alike else []
+
+
+def _object(output: Output) -> dict[str, Any] | None:
+    found = None if isinstance(output, Tensor) else msgspec.json.decode(output)
+    return found if isinstance(found, dict) else None
 
 
 def _part(value: Any) -> Tensor:
     return as_tensor(msgspec.json.encode(value))
 
 
-def _proto(outputs: list[Tensor]) -> Any:
+def _proto(outputs: list[Tensor]) -> Steps[Any]:
     tensor = stacked(outputs)
     if tensor is not None:
         return tensors.proto_of(tensor)
-    return tensors.proto_of_strings(list(split(memoryview(at_once(as_texts(outputs)).data))))
+    texts = yield from as_texts(outputs)
+    return tensors.proto_of_strings(list(split(memoryview(texts.data))), texts.shape)

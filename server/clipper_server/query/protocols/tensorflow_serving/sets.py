@@ -74,17 +74,15 @@ class OfSets:
 
     def of_protos(self, protos: Mapping[str, Any]) -> list[Tensor]:
         """An input for each row. Raises Refused."""
+        limits, found = self._limits, {}
         try:
-            return self._tensors.inputs({name: self._whole(p) for name, p in protos.items()}, self._version)
+            self.sets.of_columns(dict.fromkeys(protos, ()), 0, self._version)  # the names alone
+            for name, proto in protos.items():
+                found[name], size = _whole(proto, limits)
+                limits = limits._replace(body=limits.body - size)  # what one takes, the others have not
+            return self._tensors.inputs(found, self._version)
         except ValueError as error:
             raise Refused(f"The inputs do not fit: {error}") from None
-
-    def _whole(self, proto: Any) -> Whole:
-        if proto.dtype == tensors.DT_STRING:
-            texts, shape = tensors.strings(proto, self._limits)
-            return Whole("bytes", shape, texts)
-        data, shape, dtype = tensors.numbers(proto, self._limits.body)
-        return Whole(dtype, shape, data)
 
     def of_examples(self, examples: Sequence[Mapping[str, list[Any]]]) -> list[Tensor]:
         """An input for each. Raises Refused."""
@@ -104,6 +102,15 @@ class OfSets:
             return self.sets.of_rows([{k: cell(v) for k, v in row.items()} for row in rows], self._version)
         except ValueError as error:
             raise Refused(f"The inputs do not fit: {error}") from None
+
+
+def _whole(proto: Any, limits: Limits) -> tuple[Whole, int]:
+    """With its size in bytes."""
+    if proto.dtype == tensors.DT_STRING:
+        texts, shape = tensors.strings(proto, limits)
+        return Whole("bytes", shape, texts), sum(map(len, texts))
+    data, shape, dtype = tensors.numbers(proto, limits)
+    return Whole(dtype, shape, data), len(data)
 
 
 def _is_object(value: Any) -> bool:

@@ -38,32 +38,35 @@ TYPES = {
 DTYPES = {core.DataType[name]: dtype for dtype, (name, _, _) in TYPES.items()}
 NUMBERS = {dtype: core.DataType[name] for dtype, (name, _, _) in TYPES.items()}
 DT_STRING = core.DataType.DT_STRING
+_STANDS = 1 << 20  # bytes of a tensor in which one value may stand for those that follow
 # Fields of which the packed bytes are the tensor's own: their tags, which are the number and a type of 2.
 _TAGS = {dtype: bytes([number << 3 | 2]) for dtype, number in (("<f4", 5), ("<f8", 6), ("|b1", 11))}
 
 
-def shape_of(proto: Any) -> tuple[int, ...]:
-    """Raises Refused where it is none of a tensor."""
+def shape_of(proto: Any, limits: Limits) -> tuple[int, ...]:
+    """Raises Refused where it is none of a tensor, or TooLarge: its first dimension counts the inputs."""
     if proto.tensor_shape.unknown_rank:
         raise Refused("Invalid tensor: its rank is unknown")
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if min(shape, default=0) < 0:
         raise Refused(f"Invalid tensor: its shape is {list(shape)[:32]}")
+    if shape:
+        limits.check_inputs(shape[0])
     return shape
 
 
-def numbers(proto: Any, most: int) -> Tensor:
-    """What a proto of numbers holds, in `most` bytes at most. Raises Refused."""
+def numbers(proto: Any, limits: Limits) -> Tensor:
+    """What a proto of numbers holds. Raises Refused, or TooLarge."""
     dtype = DTYPES.get(proto.dtype)
     if dtype is None:
         raise Refused(
             f"Tensors of the type {proto.dtype} are not taken: {', '.join(n for n, _, _ in TYPES.values())}"
         )
-    shape = shape_of(proto)
+    shape = shape_of(proto, limits)
     try:
         if proto.tensor_content:
             return sized_tensor(proto.tensor_content, shape, dtype)
-        if math.prod(n for n in shape if n) * np.dtype(dtype).itemsize > most:
+        if math.prod(n for n in shape if n) * np.dtype(dtype).itemsize > limits.body:
             raise ValueError(f"the shape {str(list(shape))[:100]} is too large")
         return sized_tensor(_values(proto, dtype, math.prod(shape)), shape, dtype)
     except ValueError as error:
@@ -74,6 +77,10 @@ def _values(proto: Any, dtype: str, count: int) -> bytes:
     given = getattr(proto, TYPES[dtype][2])
     if len(given) > count:
         raise ValueError(f"it has {len(given)} values, and its shape {count}")
+    if len(given) < count and count * np.dtype(dtype).itemsize > _STANDS:
+        raise ValueError(
+            f"it has {len(given)} values, and its shape {count}: send them all, in tensor_content"
+        )
     if dtype == "<f2":
         found = np.array(given, "<i4").astype("<u2").view("<f2")
     elif dtype in ("|u1", "<i2", "|i1", "<u2"):
@@ -89,7 +96,7 @@ def _values(proto: Any, dtype: str, count: int) -> bytes:
 
 def strings(proto: Any, limits: Limits) -> tuple[list[bytes], tuple[int, ...]]:
     """What a proto of strings holds, and its shape. Raises Refused, or TooLarge."""
-    shape = shape_of(proto)
+    shape = shape_of(proto, limits)
     given = list(proto.string_val)
     count = math.prod(shape)
     if proto.tensor_content:
@@ -99,8 +106,10 @@ def strings(proto: Any, limits: Limits) -> tuple[list[bytes], tuple[int, ...]]:
     missing, last = count - len(given), given[-1] if given else b""
     if missing:  # the last one stands for them
         limits.check_inputs(count)
-        if missing * len(last) > limits.body:
-            raise Refused(f"Invalid tensor: {missing} strings of {len(last)} bytes are too many")
+        if missing * len(last) > min(_STANDS, limits.body):
+            raise Refused(
+                f"Invalid tensor: it has {len(given)} strings, and its shape {count}: send them all"
+            )
     return given + [last] * missing, shape
 
 
@@ -117,8 +126,8 @@ def proto_of(tensor: Tensor) -> Any:
     return proto
 
 
-def proto_of_strings(texts: Sequence[bytes]) -> Any:
-    return core.TensorProto(dtype=DT_STRING, tensor_shape=_shape((len(texts),)), string_val=texts)
+def proto_of_strings(texts: Sequence[bytes], shape: Sequence[int]) -> Any:
+    return core.TensorProto(dtype=DT_STRING, tensor_shape=_shape(shape), string_val=texts)
 
 
 def _varint(number: int) -> bytes:

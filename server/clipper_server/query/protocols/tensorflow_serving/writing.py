@@ -26,6 +26,7 @@ _FORMATS: dict[str, Any] = {
     **{"|b1": "?", "|u1": "B", "<u2": "H", "<u4": "I", "<u8": "Q", "|i1": "b", "<i2": "h", "<i4": "i"},
     **{"<i8": "q", "<f8": "d"},
 }
+_AT_ONCE = 4096  # bytes of outputs that are written in one step
 BYTES_SUFFIX = "_bytes"
 """What is called so holds bytes, and travels as base64."""
 
@@ -94,10 +95,13 @@ def _texts_in_base64(value: Any) -> Any:
 def rows(outputs: Sequence[Output]) -> Steps[list[bytes]]:
     """What stands between the brackets of `predictions`: of each output, in parts that are not large."""
     parts: list[bytes] = []
-    for start in range(0, len(outputs), SMALL):
+    first = outputs[0] if outputs else b""
+    size = len(first.data if isinstance(first, Tensor) else first)
+    step = min(max(_AT_ONCE // max(size, 1), 1), SMALL)
+    for start in range(0, len(outputs), step):
         if start:
             parts.append(b",")
-        parts.append(_joined(outputs[start : start + SMALL]))
+        parts.append(_joined(outputs[start : start + step]))
         yield
     return parts
 
