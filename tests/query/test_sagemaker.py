@@ -474,6 +474,11 @@ def test_what_boto3_signs_is_signed(name: str) -> None:
         ({"authorization": "Bearer token"}, "IncompleteSignature"),
         ({"authorization": "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host"}, "IncompleteSignature"),
         ({"authorization": SIGNED["headers"]["authorization"].replace(";host", "")}, "IncompleteSignature"),
+        ({"authorization": SIGNED["headers"]["authorization"].replace(";host", ";host;host")}, "Incomplete"),
+        (
+            {"authorization": SIGNED["headers"]["authorization"].replace(";host", ";host" + ";a" * 64)},
+            "Incomplete",
+        ),
         ({"authorization": SIGNED["headers"]["authorization"].replace("/sagemaker/", "/s3/")}, "Invalid"),
         ({"authorization": SIGNED["headers"]["authorization"][:-1] + "\u00fc"}, "InvalidSignature"),
     ],
