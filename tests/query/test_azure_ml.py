@@ -102,6 +102,7 @@ BAD = [
     ("application/json", b"", 400, r"POST body is empty\. Expecting a JSON dictionary\.$"),
     ("application/json", b"{]", 400, r"POST body could not be decoded as JSON: "),
     ("application/json", b"\xff", 400, r"POST body could not be decoded as JSON: "),
+    pytest.param("application/json", b"\xef\xbb\xbf" * 5000 + b"[]", 400, "could not be decoded", id="marks"),
     ("application/json", b"3", 400, r"POST body should be a JSON dictionary\.$"),
     ("application/json", b"null", 400, r"POST body should be a JSON dictionary\.$"),
     ("application/json", b"{}", 400, r"A value is not provided for the 'data' parameter\.$"),

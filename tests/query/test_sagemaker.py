@@ -18,6 +18,7 @@ import httpx2
 import numpy as np
 import pytest
 
+from clipper_container.errors import BadRequest
 from clipper_container.inputs import Tensor
 from clipper_server.policies import SplitSpec
 from clipper_server.protocols import ProtocolSpec
@@ -261,6 +262,32 @@ REFUSED = [
     ({"x-amzn-sagemaker-session-id": "a" * 257}, "256 visible ASCII"),
     ({"x-request-timeout-seconds": "soon"}, "a number above 0"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("records", "told"),
+    [
+        ([{"a": 1, "b": 2}, {"b": 4, "a": 3}], [[1.0, 2.0], [3.0, 4.0]]),
+        ([{"a": 1, "b": 2}, {"a": 1, "c": 2}], None),
+        ([{"a": 1, "b": 2}, {"a": 1}], None),
+    ],
+)
+async def test_records_are_read_by_their_names(configuration: Configuration, records: Any, told: Any) -> None:
+    bodies = Bodies(configuration.applications["sum"], DEFAULT)
+    body = json.dumps({"dataframe_records": records}).encode()
+    if told is None:
+        with pytest.raises(BadRequest, match="a record has other names than the first, which has a, b"):
+            bodies.read(JSON, body, None)
+    else:
+        tensors, _ = bodies.read(JSON, body, None)
+        assert [np.frombuffer(each.data, "<f8").tolist() for each in tensors] == told
+
+
+@pytest.mark.parametrize("media", [JSON, LINES])
+async def test_a_byte_order_mark_is_left_out_once(client: httpx2.AsyncClient, media: str) -> None:
+    body = b"\xef\xbb\xbf" * 5000 + b"[[1]]"
+    response = await client.post("/sum/invocations", content=body, headers={"content-type": media})
+    assert (response.status_code, "Error parsing JSON" in response.text) == (400, True)
 
 
 @pytest.mark.parametrize(("headers", "why"), REFUSED)
