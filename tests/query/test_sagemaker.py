@@ -536,8 +536,29 @@ async def test_a_key_of_the_cluster_is_asked_for_on_this_machine_too(configurati
     async with opened("sagemaker", configuration) as client:
         response = await client.post(endpoint("sum"), content=b"[[1]]")
         assert (response.status_code, response.headers[ERROR]) == (403, "MissingAuthenticationTokenException")
-        configuration.apply(Snapshot(3, APPLICATIONS, VERSIONS, CURRENT))
-        assert (await client.post(endpoint("sum"), content=b"[[1]]")).status_code == 200
+        configuration.apply(Snapshot(3, APPLICATIONS, VERSIONS, CURRENT))  # and the port is about to close
+        response = await client.post(endpoint("sum"), content=b"[[1]]")
+        assert (response.status_code, response.headers[ERROR]) == (403, "AccessDeniedException")
+
+
+async def test_who_signs_nothing_is_not_told_which_applications_there_are(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_at = datetime.strptime(SIGNED["headers"]["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    monkeypatch.setattr("clipper_server.query.protocols.sagemaker.rest.now", lambda: signed_at)
+    protocols = [ProtocolSpec("sagemaker", 8080, 0, *next(iter(KEYS.items())))]
+    applications = [each for each in APPLICATIONS if f"/endpoints/{each.name}/" not in SIGNED["path"]]
+    configuration.apply(Snapshot(2, applications, VERSIONS, CURRENT, protocols=protocols))
+    async with opened("sagemaker", configuration) as client:
+        for path in (endpoint("nope"), "/nope/invocations", "/invocations"):
+            response = await client.post(path, content=b"[[1]]")
+            assert response.status_code == 403
+            assert "blob" not in response.text
+        response = await client.post(SIGNED["path"], content=SIGNED["body"], headers=SIGNED["headers"])
+        assert (response.status_code, "blob" in response.text) == (400, True)
+        other = SIGNED["body"][:-1] + " "
+        response = await client.post(SIGNED["path"], content=other, headers=SIGNED["headers"])
+        assert (response.status_code, response.headers[ERROR]) == (403, "InvalidSignatureException")
 
 
 async def test_where_others_reach_the_port_nothing_is_answered_without_a_key(
