@@ -14,6 +14,7 @@ import pytest
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 from clipper_server.query.configuration import Configuration
+from clipper_server.query.protocols.azure_ml.scoring import Scoring
 from clipper_server.query.request import Request
 from clipper_server.snapshot import ApplicationSpec, RequestSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
@@ -102,6 +103,7 @@ BAD = [
     ("application/json", b"", 400, r"POST body is empty\. Expecting a JSON dictionary\.$"),
     ("application/json", b"{]", 400, r"POST body could not be decoded as JSON: "),
     ("application/json", b"\xff", 400, r"POST body could not be decoded as JSON: "),
+    pytest.param("application/json", b"\xef\xbb\xbf" * 5000 + b"[]", 400, "could not be decoded", id="marks"),
     ("application/json", b"3", 400, r"POST body should be a JSON dictionary\.$"),
     ("application/json", b"null", 400, r"POST body should be a JSON dictionary\.$"),
     ("application/json", b"{}", 400, r"A value is not provided for the 'data' parameter\.$"),
@@ -224,6 +226,28 @@ async def test_scores_by_get(client: httpx2.AsyncClient, query: str, status: int
     assert response.status_code == status
     assert response.json() == told if told is not None else response.json().keys() == {"message"}
     assert response.headers["x-ms-request-id"]
+
+
+async def test_scores_by_get_have_the_limit_of_a_body(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    requests = RequestSpec(max_json=100)
+    configuration.apply(Snapshot(2, APPLICATIONS, VERSIONS, CURRENT, requests=requests))
+    query = "data=[[" + "1," * 100 + "1]]"
+    response = await client.get(f"/sum/score?{query}")
+    assert (response.status_code, "more than the 100 bytes" in response.json()["message"]) == (413, True)
+    assert (await client.get("/sum/score?data=[[1]]")).json() == [8]
+
+
+async def test_many_scores_by_get_are_written_a_little_at_a_time(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_once(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(Scoring, "encode", at_once)
+    response = await client.get(f"/sum/score?data=[{','.join(['[1]'] * 1000)}]")
+    assert (response.status_code, response.json()) == (200, [8] * 1000)
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])

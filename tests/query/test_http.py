@@ -22,7 +22,7 @@ from clipper_container.wire import Fault
 from clipper_server.changes import Changes
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.frontend import Server
-from clipper_server.query.http import HTTPProtocol
+from clipper_server.query.http import MAX_HEAD, HTTPProtocol
 from clipper_server.query.listener import Listener
 from clipper_server.query.protocols.clipper import ClipperProtocol
 from clipper_server.query.request import Answer
@@ -735,6 +735,38 @@ async def test_a_request_in_single_bytes_is_a_request(
         writer.write(bytes([byte]))
         await writer.drain()
     assert (await read_response(reader))[1]["output"] == [1]
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /sum/predict HTTP/1.1\r\nhost: localhost\r\na: %b\r\ncontent-length: 14\r\n\r\n"
+        % (b"a" * MAX_HEAD),
+        b"GET /health?%b HTTP/1.1\r\nhost: localhost\r\n\r\n" % (b"a" * MAX_HEAD),
+        b"GET /health HTTP/1.1\r\nhost: localhost\r\n%b\r\n" % (b"a: b\r\n" * MAX_HEAD),
+        b"GET /health HTTP/1.1\r\nhost: localhost\r\na: " + b"a" * (1 << 20),
+    ],
+    ids=["a header", "a target", "many headers", "one without an end"],
+)
+async def test_a_head_that_is_too_long_is_refused(address: tuple[str, int], head: bytes) -> None:
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(head)
+    async with asyncio.timeout(DEADLINE_S):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 431 ")
+    writer.close()
+
+
+async def test_a_long_head_and_a_long_body_are_read(
+    configuration: Configuration, address: tuple[str, int]
+) -> None:
+    attach(configuration)
+    reader, writer = await asyncio.open_connection(*address)
+    body = b'{"input": [%b]}' % b",".join([b"1"] * 100_000)
+    head = b"POST /sum/predict HTTP/1.1\r\nhost: localhost\r\na: %b\r\ncontent-length: %d\r\n\r\n"
+    writer.write((head % (b"a" * (MAX_HEAD - 100), len(body)) + body) * 2)
+    for _ in range(2):
+        assert (await read_response(reader))[1]["output"] == [100_000]
     writer.close()
 
 

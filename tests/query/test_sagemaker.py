@@ -18,6 +18,7 @@ import httpx2
 import numpy as np
 import pytest
 
+from clipper_container.errors import BadRequest
 from clipper_container.inputs import Tensor
 from clipper_server.policies import SplitSpec
 from clipper_server.protocols import ProtocolSpec
@@ -263,6 +264,32 @@ REFUSED = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("records", "told"),
+    [
+        ([{"a": 1, "b": 2}, {"b": 4, "a": 3}], [[1.0, 2.0], [3.0, 4.0]]),
+        ([{"a": 1, "b": 2}, {"a": 1, "c": 2}], None),
+        ([{"a": 1, "b": 2}, {"a": 1}], None),
+    ],
+)
+async def test_records_are_read_by_their_names(configuration: Configuration, records: Any, told: Any) -> None:
+    bodies = Bodies(configuration.applications["sum"], DEFAULT)
+    body = json.dumps({"dataframe_records": records}).encode()
+    if told is None:
+        with pytest.raises(BadRequest, match="a record has other names than the first, which has a, b"):
+            bodies.read(JSON, body, None)
+    else:
+        tensors, _ = bodies.read(JSON, body, None)
+        assert [np.frombuffer(each.data, "<f8").tolist() for each in tensors] == told
+
+
+@pytest.mark.parametrize("media", [JSON, LINES])
+async def test_a_byte_order_mark_is_left_out_once(client: httpx2.AsyncClient, media: str) -> None:
+    body = b"\xef\xbb\xbf" * 5000 + b"[[1]]"
+    response = await client.post("/sum/invocations", content=body, headers={"content-type": media})
+    assert (response.status_code, "Error parsing JSON" in response.text) == (400, True)
+
+
 @pytest.mark.parametrize(("headers", "why"), REFUSED)
 async def test_headers_that_do_not_fit_are_validation_errors(
     client: httpx2.AsyncClient, headers: dict[str, str], why: str
@@ -474,6 +501,11 @@ def test_what_boto3_signs_is_signed(name: str) -> None:
         ({"authorization": "Bearer token"}, "IncompleteSignature"),
         ({"authorization": "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host"}, "IncompleteSignature"),
         ({"authorization": SIGNED["headers"]["authorization"].replace(";host", "")}, "IncompleteSignature"),
+        ({"authorization": SIGNED["headers"]["authorization"].replace(";host", ";host;host")}, "Incomplete"),
+        (
+            {"authorization": SIGNED["headers"]["authorization"].replace(";host", ";host" + ";a" * 64)},
+            "Incomplete",
+        ),
         ({"authorization": SIGNED["headers"]["authorization"].replace("/sagemaker/", "/s3/")}, "Invalid"),
         ({"authorization": SIGNED["headers"]["authorization"][:-1] + "\u00fc"}, "InvalidSignature"),
     ],
@@ -504,8 +536,29 @@ async def test_a_key_of_the_cluster_is_asked_for_on_this_machine_too(configurati
     async with opened("sagemaker", configuration) as client:
         response = await client.post(endpoint("sum"), content=b"[[1]]")
         assert (response.status_code, response.headers[ERROR]) == (403, "MissingAuthenticationTokenException")
-        configuration.apply(Snapshot(3, APPLICATIONS, VERSIONS, CURRENT))
-        assert (await client.post(endpoint("sum"), content=b"[[1]]")).status_code == 200
+        configuration.apply(Snapshot(3, APPLICATIONS, VERSIONS, CURRENT))  # and the port is about to close
+        response = await client.post(endpoint("sum"), content=b"[[1]]")
+        assert (response.status_code, response.headers[ERROR]) == (403, "AccessDeniedException")
+
+
+async def test_who_signs_nothing_is_not_told_which_applications_there_are(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_at = datetime.strptime(SIGNED["headers"]["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    monkeypatch.setattr("clipper_server.query.protocols.sagemaker.rest.now", lambda: signed_at)
+    protocols = [ProtocolSpec("sagemaker", 8080, 0, *next(iter(KEYS.items())))]
+    applications = [each for each in APPLICATIONS if f"/endpoints/{each.name}/" not in SIGNED["path"]]
+    configuration.apply(Snapshot(2, applications, VERSIONS, CURRENT, protocols=protocols))
+    async with opened("sagemaker", configuration) as client:
+        for path in (endpoint("nope"), "/nope/invocations", "/invocations"):
+            response = await client.post(path, content=b"[[1]]")
+            assert response.status_code == 403
+            assert "blob" not in response.text
+        response = await client.post(SIGNED["path"], content=SIGNED["body"], headers=SIGNED["headers"])
+        assert (response.status_code, "blob" in response.text) == (400, True)
+        other = SIGNED["body"][:-1] + " "
+        response = await client.post(SIGNED["path"], content=other, headers=SIGNED["headers"])
+        assert (response.status_code, response.headers[ERROR]) == (403, "InvalidSignatureException")
 
 
 async def test_where_others_reach_the_port_nothing_is_answered_without_a_key(

@@ -30,6 +30,8 @@ from .protocols import Adapter, Response
 SILENT_S = 30.0  # a client that says nothing for so long, before its first request or amid one, is left
 IDLE_S = 75.0  # ... and so long between two requests, for clients keep theirs for up to a minute
 LINGER_S = 1.0  # ... and so long, where the frontend is about to end
+MAX_HEAD = 1 << 16  # bytes of a request's target and headers
+_CHUNK = 1 << 18  # bytes that an event loop hands over at once, at most
 
 
 class Routes(Protocol):
@@ -62,6 +64,11 @@ class HTTPProtocol(HttpToolsProtocol):
         self._hosts = hosts
         self._lost = lost
         self._in_request = False
+        self._in_head = False
+        self._had = 0  # bytes that have come, without ...
+        self._chunk = 0  # ... those that are being read
+        self._head_at = 0  # what had come before the bytes in which the head begins
+        self._too_long = False
         self._leaving = False
         self._heard_at = 0.0
         self._head: tuple[int, object, object, bytes] | None = None
@@ -79,7 +86,12 @@ class HTTPProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self.loop.time()
+        self._chunk = len(data)
         super().data_received(data)
+        self._had += self._chunk
+        if self._in_head and self._had - self._head_at > MAX_HEAD + _CHUNK and not self._too_long:
+            self._too_long = True  # and it may have no end
+            self.send_400_response("")
 
     def _unset_keepalive_if_required(self) -> None:
         """Nothing, for one timer serves the whole connection: it looks whether anybody was heard since."""
@@ -124,12 +136,19 @@ class HTTPProtocol(HttpToolsProtocol):
         return now - self._read_at >= SILENT_S
 
     def on_message_begin(self) -> None:
-        self._in_request = True
+        self._in_request = self._in_head = True
+        self._head_at = self._had
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._had + self._chunk - self._head_at > MAX_HEAD:  # which may be a body: now one counts
+            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if size > MAX_HEAD:
+                self._too_long = True
+                raise ValueError("the head is too long")  # the parser reads no more, and uvicorn refuses it
         adapter, desk, query = None, None, b""
         if self.parser.get_method() == b"POST":
             path, _, query = self.url.partition(b"?")
@@ -185,6 +204,19 @@ class HTTPProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     # Out
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls where it cannot read a request."""
+        if not self._too_long:
+            super().send_400_response(msg)
+            return
+        if self.cycle is None or self.cycle.response_complete:  # or a client takes it for another answer
+            text = b"The path and the headers have %d bytes at most." % MAX_HEAD
+            self.transport.write(
+                b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+                b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(text), text)
+            )
+        self.transport.close()
 
     def write_response(self, exchange: Exchange, response: Response) -> None:
         """Raises ValueError, and has written nothing, where a header would write others."""

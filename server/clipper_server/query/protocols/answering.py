@@ -10,6 +10,7 @@ from clipper_container.errors import BadRequest, TooLarge
 
 from ..query import Query
 from ..request import BROKEN, Answer
+from ..slices import SMALL, Steps
 from . import Adapter, Headers, Refused, Response
 from .json_body import Body
 
@@ -81,4 +82,19 @@ async def answered(adapter: Adapter, headers: Headers, body: Body) -> Response:
             response = adapter.refuse(429, "", fault.message)
             retry = b"retry-after", b"%d" % application.retry_after_s()
             return response._replace(headers=[*response.headers, retry])
-    return adapter.encode(request, answers)
+    if len(answers) <= SMALL:
+        return adapter.encode(request, answers)
+    told: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    application.parts.slices.add(_tell(told, adapter.encode_in_steps(request, answers)))
+    return await told
+
+
+def _tell(told: asyncio.Future[Response], work: Steps[Response]) -> Steps[None]:
+    try:
+        response = yield from work
+    except Exception as error:
+        if not told.done():
+            told.set_exception(error)
+    else:
+        if not told.done():  # its client may have gone
+            told.set_result(response)

@@ -60,7 +60,10 @@ class Rows:
             if not _holds_lists(value) and not isinstance(value[0], dict):
                 value = [value]
             elif all(isinstance(row, dict) for row in value):  # records: their names are not the model's
-                value = [list(row.values()) for row in value]
+                names = list(value[0])
+                if any(row.keys() != value[0].keys() for row in value):
+                    raise ValueError(f"a record has other names than the first, which has {_told(names)}")
+                value = [[row[name] for name in names] for row in value]
         return self.of_typed(msgspec.convert(value, self.typed), version)
 
     def _of_sets(self, value: Any, version: str | None) -> list[Tensor]:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from ....methods import HeadAsGet, allowed
 from ...cors import WithCORS
+from ...limits import too_long
 from .. import Adapter, Response, Served
 from ..answering import answered
 from .scoring import Scoring, ids, refusal
@@ -70,6 +71,9 @@ class AzureML:
         headers = _headers(request)
         if request.method == "POST":  # one that came before its application did
             return _sent(refusal(503, "The application has just come. Send it again.", ids(headers)))
+        size = len(request.scope["query_string"])
+        if size > adapter.max_body:
+            return _sent(refusal(413, too_long(size, adapter.max_body), ids(headers)))
         values = {}
         for name, text in request.query_params.items():
             try:
@@ -125,7 +129,7 @@ def _checked(text: str) -> bytes:
 
 def _sent(response: Response) -> HTTPResponse:
     headers = {name.decode(): value.decode("latin-1") for name, value in response.headers}
-    return HTTPResponse(response.body, response.status, headers)
+    return HTTPResponse(b"".join([response.body, *response.rest]), response.status, headers)
 
 
 def speak(served: Served) -> AzureML:

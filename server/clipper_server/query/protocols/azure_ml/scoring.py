@@ -96,11 +96,15 @@ class Scoring:
 
     def _read(self, body: Body, version: str | None) -> list[Tensor]:
         try:
+            return self._without_a_mark(body, version)
+        except msgspec.DecodeError as error:
+            return self._without_a_mark(unmarked(body, error), version)
+
+    def _without_a_mark(self, body: Body, version: str | None) -> list[Tensor]:
+        try:
             form = self._decode(body)
         except msgspec.ValidationError:
             return self._untyped(msgspec.json.decode(body), version)
-        except msgspec.DecodeError as error:
-            return self._read(unmarked(body, error), version)
         given = [rows for name in FIELDS if (rows := getattr(form, name)) is not msgspec.UNSET]
         if len(given) != 1:
             raise _missing(given)

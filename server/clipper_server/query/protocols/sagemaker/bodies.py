@@ -88,13 +88,17 @@ class Bodies:
 
     def _json(self, body: Body, version: str | None, *, lines: bool) -> tuple[list[Tensor], bool]:
         try:
+            return self._without_a_mark(body, version, lines=lines)
+        except msgspec.DecodeError as error:
+            return self._without_a_mark(unmarked(body, error), version, lines=lines)
+
+    def _without_a_mark(self, body: Body, version: str | None, *, lines: bool) -> tuple[list[Tensor], bool]:
+        try:
             return self._typed(body, version, lines=lines)
         except msgspec.ValidationError:
             if lines:
                 raise
             return self._untyped(msgspec.json.decode(body), version)
-        except msgspec.DecodeError as error:
-            return self._json(unmarked(body, error), version, lines=lines)
 
     def _typed(self, body: Body, version: str | None, *, lines: bool) -> tuple[list[Tensor], bool]:
         """Of rows that are as the application's are, which is quick."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.responses import Response as HTTPResponse
 from starlette.routing import Route
@@ -18,7 +19,8 @@ from ....methods import HeadAsGet, allowed
 from ...cors import WithCORS
 from .. import Adapter, Response, Served
 from .bodies import Bodies
-from .invocations import Endpoint, Invocations, failure, told
+from .invocations import MAX_BODY, Endpoint, Invocations, failure, now, told
+from .signatures import Unsigned, check
 
 
 class SageMaker:
@@ -29,12 +31,16 @@ class SageMaker:
         self._served = served
         self.routes: Mapping[bytes, Adapter] = {}
         self._bodies: dict[str, Bodies] = {}
+        self._keys: Mapping[str, str] | None = None
         self.app: ASGIApp = WithCORS(HeadAsGet(self._answers()), served)
         self.configure()
 
     def configure(self) -> None:
         served = self._served
-        keys = None if served.is_local and not served.keys else served.keys
+        # What had a key is not open to all when it has none any more: its port is about to close.
+        if served.keys or not served.is_local or self._keys is not None:
+            self._keys = served.keys
+        keys = self._keys
         routes: dict[bytes, Adapter] = {}
         before, self._bodies = self._bodies, {}
         for name, application in served.applications.items():
@@ -77,7 +83,9 @@ class SageMaker:
     async def _version(self, _: Request) -> HTTPResponse:
         return PlainTextResponse(clipper_server.__version__)
 
-    async def _which(self, _: Request) -> HTTPResponse:
+    async def _which(self, request: Request) -> HTTPResponse:
+        if (error := await self._unsigned(request)) is not None:
+            return _mlflow(403, str(error))
         if not self._served.applications:
             return _mlflow(404, "There is no application. register_application makes one.")
         return _mlflow(
@@ -85,10 +93,14 @@ class SageMaker:
         )
 
     async def _unknown(self, request: Request) -> HTTPResponse:
+        if (error := await self._unsigned(request)) is not None:
+            return _mlflow(403, str(error))
         name = request.path_params["application"]
         return _mlflow(404, f"There is no application {name!r}. Applications: {self._names()}.")
 
     async def _no_endpoint(self, request: Request) -> HTTPResponse:
+        if (error := await self._unsigned(request)) is not None:
+            return _sent(failure(403, error.code, str(error)))
         name = request.path_params["application"]
         text = f"Endpoint {name} is not found. The applications are endpoints: {self._names()}."
         return _sent(failure(400, "ValidationError", text))
@@ -115,6 +127,23 @@ class SageMaker:
             found = _mlflow(405, text)
         found.headers["allow"] = ", ".join(methods)
         return found
+
+    async def _unsigned(self, request: Request) -> Unsigned | None:
+        """Why the client is not told which applications there are, if it is not."""
+        if self._keys is None:
+            return None
+        body = bytearray()
+        with suppress(ClientDisconnect):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:  # and the signature is not that of a part
+                    break
+        scope = request.scope
+        try:
+            check(self._keys, scope["raw_path"].decode("latin-1"), dict(scope["headers"]), body, now())
+        except Unsigned as error:
+            return error
+        return None
 
     def _names(self) -> str:
         return ", ".join(sorted(self._served.applications)) or "none yet"

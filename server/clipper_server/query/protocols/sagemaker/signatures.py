@@ -14,6 +14,8 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "sagemaker"
 APART = timedelta(minutes=15)
 """So far may a client's clock be from ours."""
+MOST_NAMES = 64
+"""Of signed headers: each is copied, before one knows who asks."""
 _MOMENT = "%Y%m%dT%H%M%SZ"
 
 
@@ -38,12 +40,17 @@ def check(keys: Mapping[str, str], path: str, headers: Headers, body: Body, now:
         raise Unsigned("MissingAuthenticationTokenException", "The request is not signed.")
     signed = _read(given.decode("latin-1"))
     credential = signed.get("Credential", "").split("/")
-    names = signed.get("SignedHeaders", "").split(";")
+    names = signed.get("SignedHeaders", "").split(";", MOST_NAMES)
     if len(credential) != 5 or not signed.get("Signature") or "host" not in names:
         raise Unsigned(
             "IncompleteSignatureException",
             f"The header Authorization is to have {ALGORITHM} with a Credential, SignedHeaders, among them "
             "host, and a Signature.",
+        )
+    if len(names) > MOST_NAMES or len(set(names)) != len(names):
+        raise Unsigned(
+            "IncompleteSignatureException",
+            f"SignedHeaders names {MOST_NAMES} headers at most, and each of them once.",
         )
     key, day, region, service, end = credential
     moment = headers.get(b"x-amz-date", b"").decode("latin-1")
