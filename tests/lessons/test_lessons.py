@@ -170,6 +170,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("home")
+@pytest.mark.slow
 def test_a_lesson_has_a_cluster_of_its_own_which_ends(capsys: pytest.CaptureFixture[str]) -> None:
     manager = ProcessContainerManager("lesson-01")
     wb = lesson("01")

@@ -18,7 +18,7 @@ from tests.support.other_servers import Asked, Said, other_server
 from tests.support.places import BY_PROCESSES
 from tests.support.waiting import wait_for
 
-pytestmark = [BY_PROCESSES, pytest.mark.timeout(600)]
+pytestmark = [BY_PROCESSES, pytest.mark.slow, pytest.mark.timeout(600)]
 SECRET = "a-secret-of-33-characters-in-all"
 
 
@@ -69,7 +69,6 @@ def gauge(conn: ClipperConnection) -> float | None:
     return None
 
 
-@pytest.mark.slow
 def test_a_server_that_is_down_is_left_alone_and_events_say_so(conn: ClipperConnection) -> None:
     with other_server(sums) as server:
         app = remote.create_endpoint(
@@ -97,7 +96,6 @@ def test_a_server_that_is_down_is_left_alone_and_events_say_so(conn: ClipperConn
     conn.stop_models(["r-down"])
 
 
-@pytest.mark.slow
 def test_our_own_port_is_a_server_like_others(conn: ClipperConnection) -> None:
     def doubled(rows: Any) -> Any:
         return [2 * np.asarray(row) for row in rows]
@@ -137,7 +135,6 @@ def test_what_cannot_be_asked_is_refused_at_once(
     assert conn.get_model_info("r-none", 1) is None
 
 
-@pytest.mark.slow
 def test_a_rollout_from_theirs_to_ours_fails_no_query(conn: ClipperConnection) -> None:
     """At 200 queries a second."""
     with other_server(lambda asked: Said({"predictions": ["theirs"] * len(asked.json["inputs"])})) as server:

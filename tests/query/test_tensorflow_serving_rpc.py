@@ -337,7 +337,12 @@ def test_one_value_stands_for_a_mebibyte_at_most() -> None:
 def test_names_and_counts_are_read_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     values = tensors._values
-    monkeypatch.setattr(tensors, "_values", lambda *given: made.append(given[2]) or values(*given))
+
+    def noted(*given: Any) -> Any:
+        made.append(given[2])
+        return values(*given)
+
+    monkeypatch.setattr(tensors, "_values", noted)
     one = {"dtype": 1, "float_val": [1.0]}
     named = Asked("named", columns={"a": "float32[-1]"}, outputs=[1.0])
     code, sentence = named.call(PREDICT, asking(a=((1, 9), one), b=((1, 9), one)))
@@ -411,7 +416,12 @@ def test_many_answers_are_made_a_little_at_a_time(path: str) -> None:
 def test_an_output_s_scores_become_single_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     entered: list[Any] = []
     errstate = np.errstate
-    monkeypatch.setattr(np, "errstate", lambda **which: entered.append(which) or errstate(**which))
+
+    def noted(**which: Any) -> Any:
+        entered.append(which)
+        return errstate(**which)
+
+    monkeypatch.setattr(np, "errstate", noted)
     given = {"a": 0.1, "b": 10**400, "c": -(10**400), "d": 1e300, "e": 3}
     single = [float(np.float32(0.1)), float("inf"), float("-inf"), float("inf"), 3.0]
     assert results.classes_of(Tensor(json.dumps(given).encode(), (1,), "json")) == [

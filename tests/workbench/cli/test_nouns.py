@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from clipperlab import ClipperConnection
 from tests.support.clusters import constant
 from tests.workbench.cli.conftest import Run
 
 
+@pytest.mark.slow
 def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) -> None:
     assert "No applications yet: `clipperlab register` makes one." in run("apps").stdout
     said = run("register", "digits", "--input-type", "doubles", "--slo-ms", "5000", "--default", "-1").stdout

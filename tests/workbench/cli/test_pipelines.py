@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from clipperlab import ClipperConnection
 from tests.support.clusters import constant
 from tests.workbench.cli.conftest import Run
+
+pytestmark = pytest.mark.slow
 
 FILE = """
 async def answer(query, models):

@@ -13,6 +13,8 @@ from clipperlab import ClipperConnection
 from tests.support.clusters import Attach
 from tests.workbench.cli.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 NAME = "open-inference-grpc"
 
 

@@ -16,6 +16,8 @@ from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import Attach, constant
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 
 def small(inputs: list[Any]) -> list[Any]:
     """Sure of what is below 8, and wrong above."""

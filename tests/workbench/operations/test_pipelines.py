@@ -297,6 +297,7 @@ def test_a_used_model_that_has_no_replicas_wakes_for_a_call(conn: ClipperConnect
     wait_for("it to wake", lambda: ask("query", cache=False)["output"] == "awake")
 
 
+@pytest.mark.slow
 def test_calls_are_what_a_rollout_of_a_stage_goes_by(conn: ClipperConnection, made: Make) -> None:
     async def answer(query: Any, models: Any) -> Any:
         return await models["stage"]([query])

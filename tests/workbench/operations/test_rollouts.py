@@ -54,6 +54,7 @@ def ask(conn: ClipperConnection, **options: Any) -> dict[str, Any]:
     return answer
 
 
+@pytest.mark.slow
 def test_a_good_version_gets_all_and_no_query_fails(conn: ClipperConnection) -> None:
     with asking(conn) as said:
         rollout = conn.start_rollout("m", 2, steps=[0.3, 0.6, 1], hold_s=0.5, message="better")
@@ -101,6 +102,7 @@ def test_a_version_that_dies_with_every_query_is_taken_back(conn: ClipperConnect
     conn.stop_versioned_models({"m": [7]})
 
 
+@pytest.mark.slow
 def test_one_that_runs_is_seen_and_steered(conn: ClipperConnection) -> None:
     rollout = conn.start_rollout("m", 2, steps=[0.5], hold_s=0)
     wait_for("the new version to answer", lambda: ask(conn).get("model") == "m:2")

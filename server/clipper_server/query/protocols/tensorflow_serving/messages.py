@@ -5,6 +5,7 @@ from __future__ import annotations
 from google.protobuf import any_pb2, wrappers_pb2
 
 from ..protos import Protos
+from ..structure import Raw
 
 PROTOS = Protos(any_pb2, wrappers_pb2)
 
@@ -159,8 +160,8 @@ serving = PROTOS.add(
     },
 )
 
-_EXAMPLE = {1: {1: {2: {1: {1: None}}}}}  # the values of a list of bytes
-_RAW = {
+_EXAMPLE: Raw = {1: {1: {2: {1: {1: None}}}}}  # the values of a list of bytes
+_RAW: dict[str, Raw] = {
     "Predict": {2: {2: {4: None, 8: None}}},  # tensor_content and string_val
     "Classify": {2: {1: {1: _EXAMPLE}, 2: {1: _EXAMPLE, 2: _EXAMPLE}}},
     "Regress": {2: {1: {1: _EXAMPLE}, 2: {1: _EXAMPLE, 2: _EXAMPLE}}},
