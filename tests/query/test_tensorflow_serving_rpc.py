@@ -6,7 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from clipper_server.query.protocols.tensorflow_serving.messages import PROTOS, c
 from clipper_server.query.protocols.tensorflow_serving.paths import Named
 from clipper_server.query.protocols.tensorflow_serving.rpc import TensorFlowServing
 from clipper_server.query.request import Request
-from clipper_server.query.slices import SMALL, at_once
+from clipper_server.query.slices import SMALL, Slices, at_once
 from tests.support.serving import application, served
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/tensorflow_serving/messages.json").read_text())
@@ -390,10 +390,11 @@ def test_many_answers_are_made_a_little_at_a_time(path: str) -> None:
     application: Any = model.protocol._models.find(Named("predict", "m")).application
     added: list[Any] = []
 
-    def add(work: Any) -> None:
-        added.append(sum(1 for _ in work))
+    class Counting(Slices):
+        def add(self, work: Any) -> None:
+            added.append(sum(1 for _ in work))
 
-    application.parts = SimpleNamespace(slices=SimpleNamespace(add=add))
+    application.parts = SimpleNamespace(slices=Counting(cast(Any, None)))
     if path == PREDICT:
         data = asking(input=((many,), {"dtype": 2, "double_val": [1.0] * many}))
     else:

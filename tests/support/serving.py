@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
@@ -16,6 +17,7 @@ from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.inputs import DTYPES, INPUT_TYPES, array_tensor
 from clipper_container.plain import as_json
 from clipper_container.wire import Fault
+from clipper_server.query.application import Application
 from clipper_server.query.cors import CORS
 from clipper_server.query.limits import DEFAULT, Limits
 from clipper_server.query.protocols import Adapter, Response, Served
@@ -84,6 +86,8 @@ def application(
         all_queues=lambda: list(queues.values()),
     )
     made.ask = lambda request, reply: reply(_answers(request, versions, current))
+    as_one: Any = made
+    made.answers, made.refusal = partial(Application.answers, as_one), partial(Application.refusal, as_one)
     return made
 
 

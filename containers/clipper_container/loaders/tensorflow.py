@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import ArtifactError
 from . import Predict
+from .files import unpacked
 from .python import load_function
 
 _DEFAULT = "serving_default"
@@ -33,7 +31,9 @@ def load(parts: dict[str, bytes], input_type: str) -> Predict:
     threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
     tensorflow.config.threading.set_inter_op_parallelism_threads(1)
-    path = _unpacked(parts)
+    folder = unpacked(parts)
+    saved = folder / "saved_model"
+    path = saved if saved.is_dir() else next(folder.glob("model.*"))
     model = tensorflow.saved_model.load(path) if path.is_dir() else tensorflow.keras.models.load_model(path)
     if "function.pickle" in parts:
         return partial(load_function(parts["function.pickle"]), model)
@@ -45,20 +45,6 @@ def load(parts: dict[str, bytes], input_type: str) -> Predict:
         return _rows(call(fed), as_sets=input_type == "named")
 
     return predict
-
-
-def _unpacked(parts: Mapping[str, bytes]) -> Path:
-    temporary = tempfile.TemporaryDirectory(prefix="clipper-model-")
-    atexit.register(temporary.cleanup)
-    folder = Path(temporary.name)
-    for name, data in parts.items():
-        path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise ArtifactError(f"The artifact's file {name!r} would lie elsewhere. Package it again.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    saved = folder / "saved_model"
-    return saved if saved.is_dir() else next(folder.glob("model.*"))
 
 
 Call = Callable[[dict[str, Any]], Any]

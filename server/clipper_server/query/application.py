@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -102,6 +104,24 @@ class Application:
         arms = [Arm(f"{model}:{version}", model, version) for model in models]
         arm = Arm.of(version)
         return [*arms, arm] if arm.model in models else arms
+
+    async def answers(self, request: Request) -> list[Answer]:
+        """As `ask`, for who can await them. Who is cancelled meanwhile lets the query go."""
+        answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        query = self.ask(request, answered.set_result)
+        try:
+            return await answered
+        except asyncio.CancelledError:
+            answered.cancel()
+            query.cancel()
+            raise
+
+    def refusal(self, answers: Sequence[Answer]) -> Fault | None:
+        """Why a request with these answers is refused; None where it is answered."""
+        for answer in answers:
+            if answer.fault is not None and self.rejects(answer.fault):
+                return answer.fault
+        return None
 
     def _only(self, version: str) -> Policy:
         """The one that asks for this version, of the first model that has it."""

@@ -37,10 +37,9 @@ class Prediction(Exchange):
 
     def _on_answers(self, answers: list[Answer]) -> None:
         application = self._endpoint.application
-        for answer in answers:
-            if answer.fault is not None and application.rejects(answer.fault):
-                self._refuse(answer.fault)
-                return
+        if (fault := application.refusal(answers)) is not None:
+            self._refuse(fault)
+            return
         assert self._request is not None
         if len(answers) > SMALL:
             application.parts.slices.add(self._write(self._request, answers))

@@ -36,6 +36,23 @@ class Slices:
         if len(self._works) == 1:
             self._loop.call_soon(self._go_on)
 
+    async def result(self, work: Steps[T]) -> T:
+        """What comes of it, when it is done. Raises what it raises."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def steps() -> Steps[None]:
+            try:
+                found = yield from work
+            except Exception as error:
+                if not done.done():
+                    done.set_exception(error)
+            else:
+                if not done.done():  # who waited may have gone
+                    done.set_result(found)
+
+        self.add(steps())
+        return await done
+
     def _go_on(self) -> None:
         until = time.perf_counter() + TURN_S
         works = self._works

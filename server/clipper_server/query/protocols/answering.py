@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Sequence
 
 from clipper_container.errors import BadRequest, TooLarge
 
-from ..query import Query
 from ..request import BROKEN, Answer
-from ..slices import SMALL, Steps
+from ..slices import SMALL
 from . import Adapter, Headers, Refused, Response
 from .json_body import Body
 
@@ -57,44 +55,21 @@ def new_id() -> bytes:
 async def answered(adapter: Adapter, headers: Headers, body: Body) -> Response:
     """The same as an exchange does in callbacks, for what does not come as a POST."""
     application = adapter.application
-    done: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-    query: Query | None = None
     try:
         request = adapter.parse(headers, body)
-        query = application.ask(request, done.set_result)
+        answers = await application.answers(request)
     except Refused as error:
         application.metrics.bad_requests += 1
         return error.response
     except (BadRequest, TooLarge) as error:
         application.metrics.bad_requests += 1
         return adapter.refuse(error.http_status, "", str(error))
-    try:
-        answers = await done
-    except asyncio.CancelledError:
-        done.cancel()
-        query.cancel()
-        raise
-    for answer in answers:
-        fault = answer.fault
-        if fault is not None and application.rejects(fault):
-            if fault.reason == BROKEN:
-                return adapter.refuse(500, "", fault.message)
-            response = adapter.refuse(429, "", fault.message)
-            retry = b"retry-after", b"%d" % application.retry_after_s()
-            return response._replace(headers=[*response.headers, retry])
+    if (fault := application.refusal(answers)) is not None:
+        if fault.reason == BROKEN:
+            return adapter.refuse(500, "", fault.message)
+        response = adapter.refuse(429, "", fault.message)
+        retry = b"retry-after", b"%d" % application.retry_after_s()
+        return response._replace(headers=[*response.headers, retry])
     if len(answers) <= SMALL:
         return adapter.encode(request, answers)
-    told: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-    application.parts.slices.add(_tell(told, adapter.encode_in_steps(request, answers)))
-    return await told
-
-
-def _tell(told: asyncio.Future[Response], work: Steps[Response]) -> Steps[None]:
-    try:
-        response = yield from work
-    except Exception as error:
-        if not told.done():
-            told.set_exception(error)
-    else:
-        if not told.done():  # its client may have gone
-            told.set_result(response)
+    return await application.parts.slices.result(adapter.encode_in_steps(request, answers))

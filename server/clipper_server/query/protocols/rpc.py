@@ -9,9 +9,7 @@ from typing import Any, TypeVar
 import grpc
 
 from ..application import Application
-from ..query import Query
 from ..request import BROKEN, Answer, Request
-from ..slices import Steps
 from . import Headers
 
 MARK = "x-default-answer"
@@ -113,44 +111,15 @@ async def in_order(
                 left[0].cancel()
 
 
-async def in_slices(application: Application, work: Steps[_T]) -> _T:
-    """What comes of work that would hold others up, a little at a time."""
-    done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-
-    def steps() -> Steps[None]:
-        try:
-            found = yield from work
-        except Exception as error:
-            if not done.done():
-                done.set_exception(error)
-        else:
-            if not done.done():  # its client may have gone
-                done.set_result(found)
-
-    application.parts.slices.add(steps())
-    return await done
-
-
 async def ask(application: Application, request: Request) -> list[Answer]:
     """One answer for each input, at the objective at the latest. Raises Refused where there is no room.
 
     A call that is cancelled, or whose client has gone, is let go.
     """
-    answered: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-    query: Query | None = None
-    try:
-        query = application.ask(request, answered.set_result)
-        answers = await answered
-    except asyncio.CancelledError:
-        if query is not None:
-            answered.cancel()
-            query.cancel()
-        raise
-    for answer in answers:
-        fault = answer.fault
-        if fault is not None and application.rejects(fault):
-            if fault.reason == BROKEN:
-                raise Refused(grpc.StatusCode.INTERNAL, fault.message)
-            retry = ("retry-after", str(application.retry_after_s()))
-            raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, fault.message, (retry,))
-    return answers
+    answers = await application.answers(request)
+    if (fault := application.refusal(answers)) is None:
+        return answers
+    if fault.reason == BROKEN:
+        raise Refused(grpc.StatusCode.INTERNAL, fault.message)
+    retry = ("retry-after", str(application.retry_after_s()))
+    raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, fault.message, (retry,))

@@ -20,7 +20,7 @@ from clipper_container.errors import BadRequest, ClipperException
 
 from ...slices import SMALL
 from .. import Served
-from ..rpc import Call, Method, Refused, Stream, ask, in_order, in_slices
+from ..rpc import Call, Method, Refused, Stream, ask, in_order
 from . import repository
 from .bodies import Asked, Input, InputParameters, Output, OutputParameters, Parameters
 from .config import config
@@ -183,7 +183,7 @@ class OpenInferenceOverGRPC:
         answers = await ask(application, request._replace(protocol="open-inference-grpc"))
         call.mark_defaults(answers)
         if len(answers) > SMALL:
-            told = await in_slices(application, adapter.answered_in_steps(request, answers))
+            told = await application.parts.slices.result(adapter.answered_in_steps(request, answers))
         else:
             told = adapter.answered(request, answers)
         response = messages.ModelInferResponse(

@@ -18,7 +18,7 @@ from ...task import Output
 from .. import Served
 from ..open_inference.outputs import as_tensor, as_texts, by_name, stacked
 from ..open_inference.tensors import split
-from ..rpc import Call, Method, ask, in_slices
+from ..rpc import Call, Method, ask
 from ..rpc import Refused as Ended
 from . import examples, paths, results, signatures, tensors
 from .messages import PROTOS, serving
@@ -191,7 +191,7 @@ def _outputs(model: Model, answers: Sequence[Answer], of: Callable[[], Output] |
 
 async def _made(model: Model, answers: Sequence[Answer], work: Steps[_T]) -> _T:
     """What comes of work on these answers: where they are many, a little at a time."""
-    return at_once(work) if len(answers) <= SMALL else await in_slices(model.application, work)
+    return at_once(work) if len(answers) <= SMALL else await model.application.parts.slices.result(work)
 
 
 def _each(values: Iterable[Any], of: Callable[[Any], _T]) -> Steps[list[_T]]:
