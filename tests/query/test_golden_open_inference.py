@@ -528,6 +528,16 @@ GRPC_ROWS: list[tuple[str, Any, grpc.StatusCode, str]] = [
         "A shape has sizes of 0 or more",
     ),
     (
+        "ModelInfer",
+        {
+            "model_name": "json",
+            "inputs": [{"name": "x", "datatype": "BYTES", "shape": [1]}],
+            "raw_input_contents": [(100_000).to_bytes(4, "little") + b"[" * 100_000],
+        },
+        Code.INVALID_ARGUMENT,
+        "an element is JSON that is nested too deeply",
+    ),
+    (
         "RepositoryModelLoad",
         {"model_name": "m", "parameters": {"config": {"bytes_param": b"\xff"}}},
         Code.INVALID_ARGUMENT,

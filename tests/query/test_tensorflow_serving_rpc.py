@@ -117,7 +117,7 @@ def test_texts_come_as_they_are() -> None:
     assert found.SerializeToString(deterministic=True) == response("predict string")
     assert Asked("strings").call(PREDICT, request("predict string")) == (
         "INVALID_ARGUMENT",
-        "The input does not fit: it is no UTF-8 text",
+        "The input does not fit: an element is not UTF-8 text",
     )
 
 

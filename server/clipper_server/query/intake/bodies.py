@@ -9,7 +9,7 @@ import msgspec
 from clipper_container.errors import BadRequest, TooLarge
 
 from ..protocols import contexts
-from ..protocols.json_body import Body, mistake, unmarked
+from ..protocols.json_body import UNREAD, Body, unmarked, unread
 
 MAX_MANY = 1_000
 EXPECTED = (
@@ -84,9 +84,5 @@ def _decoded(decoder: msgspec.json.Decoder[T], body: Body, expected: str) -> T:
             return decoder.decode(body)
         except msgspec.DecodeError as error:
             return decoder.decode(unmarked(body, error))
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"{error}. {expected}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"Error parsing JSON: {mistake(error, body)}. {expected}") from None
-    except RecursionError:
-        raise BadRequest(f"The JSON is nested too deeply. {expected}") from None
+    except UNREAD as error:
+        raise unread(error, body, expected) from None

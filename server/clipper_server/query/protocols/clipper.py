@@ -17,7 +17,7 @@ from ..request import Answer, Choice, Request
 from ..slices import SMALL, Steps
 from . import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from .contexts import Given, context
-from .json_body import Body, mistake, unmarked
+from .json_body import UNREAD, Body, unmarked, unread
 from .sets import Sets
 
 _HEADERS = (JSON,)
@@ -55,14 +55,8 @@ class ClipperProtocol:
                 self.limits.check_inputs(len(request.input_batch))
             kind = self._type
             tensors = kind.encode_all(request.input_batch) if is_batch else [kind.encode(request.input)]
-        except msgspec.ValidationError as error:
-            raise BadRequest(f"{error}. {self._expected()}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest(f"Error parsing JSON: {mistake(error, body)}. {self._expected()}") from None
-        except RecursionError:
-            raise BadRequest(f"The JSON is nested too deeply. {self._expected()}") from None
-        except ValueError as error:
-            raise BadRequest(f"The input does not fit: {error}. {self._expected()}") from None
+        except UNREAD as error:
+            raise unread(error, body, self._expected(), "The input does not fit") from None
         version = request.version
         such, numbers = context(self.application, headers, request.context, version)
         return Request(

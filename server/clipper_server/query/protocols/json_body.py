@@ -6,6 +6,8 @@ import re
 
 import msgspec
 
+from clipper_container.errors import BadRequest
+
 _BOM = b"\xef\xbb\xbf"
 _OTHER_ESCAPES = re.compile(rb"\\[^u]")
 _PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
@@ -20,6 +22,25 @@ def unmarked(body: Body, error: msgspec.DecodeError) -> Body:
     if bytes(body[:3]) != _BOM:
         raise error
     return body[3:]
+
+
+UNREAD = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
+"""What a body raises that does not say what it should."""
+
+
+def unread(
+    error: Exception, body: Body, expected: str, misfit: str = "", unparsed: str = "Error parsing JSON"
+) -> BadRequest:
+    """What is said of one of these; `misfit` begins the sentence about values that do not fit."""
+    if isinstance(error, msgspec.ValidationError):
+        said = str(error)
+    elif isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
+        said = f"{unparsed}: {mistake(error, body)}"
+    elif isinstance(error, RecursionError):
+        said = "The JSON is nested too deeply"
+    else:
+        said = f"{misfit}: {error}"
+    return BadRequest(f"{said}. {expected}")
 
 
 def mistake(error: Exception, body: Body) -> str:

@@ -103,17 +103,7 @@ class Tensors:
 
     def text(self, text: bytes) -> Tensor:
         """An input that is one text. Raises ValueError."""
-        kind = self._application.input_type.dtype
-        try:
-            if kind == "str":
-                text.decode()
-            elif kind == "json":
-                text = msgspec.json.encode(msgspec.json.decode(text))
-        except UnicodeDecodeError:
-            raise ValueError("an element is not UTF-8 text") from None
-        except msgspec.DecodeError as error:
-            raise ValueError(f"an element is not JSON: {error}") from None
-        return Tensor(text, (len(text),), kind)
+        return text_of(text, self._application.input_type.dtype)
 
     def bare(self, body: memoryview) -> list[Tensor]:
         """The input whose bytes these are, and nothing else is known. Raises ValueError."""
@@ -214,6 +204,22 @@ def split(data: memoryview) -> Iterator[bytes]:
         if start > len(data):
             raise ValueError("the binary data ends in the middle of an element")
         yield bytes(data[start - size : start])
+
+
+def text_of(text: bytes, kind: str) -> Tensor:
+    """An input of one of the types of texts. Raises ValueError."""
+    try:
+        if kind == "str":
+            text.decode()
+        elif kind == "json":
+            text = msgspec.json.encode(msgspec.json.decode(text))
+    except UnicodeDecodeError:
+        raise ValueError("an element is not UTF-8 text") from None
+    except msgspec.DecodeError as error:
+        raise ValueError(f"an element is not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError("an element is JSON that is nested too deeply") from None
+    return Tensor(text, (len(text),), kind)
 
 
 def rows_of(whole: Tensor, kind: str) -> list[Tensor]:

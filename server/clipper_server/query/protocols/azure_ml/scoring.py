@@ -20,7 +20,7 @@ from ...slices import SMALL, Steps, at_once
 from .. import JSON, Headers, Refused, Response, may_be_cached, timeout_s, unit
 from ..answering import answered_by, marks, new_id
 from ..contexts import context
-from ..json_body import Body, mistake, unmarked
+from ..json_body import UNREAD, Body, unmarked, unread
 from ..open_inference.outputs import with_commas
 from ..rows import Rows
 
@@ -82,17 +82,9 @@ class Scoring:
             raise _Told(400, "POST body is empty. Expecting a JSON dictionary.")
         try:
             return self._read(body, version)
-        except msgspec.ValidationError as error:
-            raise BadRequest(f"{error}. {self._expected(version)}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            why = mistake(error, body)
-            raise BadRequest(
-                f"POST body could not be decoded as JSON: {why}. {self._expected(version)}"
-            ) from None
-        except RecursionError:
-            raise BadRequest(f"The JSON is nested too deeply. {self._expected(version)}") from None
-        except (ValueError, OverflowError) as error:
-            raise BadRequest(f"The rows do not fit: {error}. {self._expected(version)}") from None
+        except UNREAD as error:
+            unparsed = "POST body could not be decoded as JSON"
+            raise unread(error, body, self._expected(version), "The rows do not fit", unparsed) from None
 
     def _read(self, body: Body, version: str | None) -> list[Tensor]:
         try:

@@ -30,7 +30,7 @@ from ...request import Answer, Request
 from ...slices import SMALL, Steps, at_once
 from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from ..contexts import context
-from ..json_body import Body, mistake, unmarked
+from ..json_body import UNREAD, Body, unmarked, unread
 from ..tensors import Tensors
 from . import quick
 from .bodies import Asked, Form, Input, Output, OutputParameters, Parameters, Wanted, decode
@@ -92,14 +92,8 @@ class OpenInferenceProtocol:
             except msgspec.DecodeError as error:
                 asked = decode(unmarked(text, error))
             return self._read(headers, asked, whole[len(body) if length is None else length :])
-        except msgspec.ValidationError as error:
-            raise BadRequest(f"{error}. {self._expected()}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest(f"Error parsing JSON: {mistake(error, body)}. {self._expected()}") from None
-        except RecursionError:
-            raise BadRequest(f"The JSON is nested too deeply. {self._expected()}") from None
-        except (ValueError, OverflowError) as error:
-            raise BadRequest(f"The request does not fit: {error}. {self._expected()}") from None
+        except UNREAD as error:
+            raise unread(error, body, self._expected(), "The request does not fit") from None
 
     def _as_most_are(self, headers: Headers, body: Body) -> Request | None:
         """The request, where it is one tensor of numbers as the model takes them, in a list."""
@@ -120,8 +114,8 @@ class OpenInferenceProtocol:
         """The request that is said by `asked`, and by its tensors' bytes. Raises BadRequest or TooLarge."""
         try:
             return self._read(headers, asked, rest)
-        except (ValueError, OverflowError) as error:
-            raise BadRequest(f"The request does not fit: {error}. {self._expected()}") from None
+        except UNREAD as error:
+            raise unread(error, b"", self._expected(), "The request does not fit") from None
 
     def _read(self, headers: Headers, asked: Asked, rest: memoryview) -> Request:
         parameters = asked.parameters or Parameters()

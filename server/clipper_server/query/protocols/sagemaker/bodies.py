@@ -13,7 +13,7 @@ from clipper_container.inputs import Tensor
 from ...application import Application
 from ...limits import Limits
 from .. import tables
-from ..json_body import Body, mistake, unmarked
+from ..json_body import UNREAD, Body, unmarked, unread
 from ..rows import Rows
 
 JSON, LINES, CSV, NPY = "application/json", "application/jsonlines", "text/csv", "application/x-npy"
@@ -75,16 +75,8 @@ class Bodies:
             if content_type == CSV:
                 return self._rows.of_cells(tables.cells(body), version), False
             return self._json(body, version, lines=content_type == LINES)
-        except msgspec.ValidationError as error:
-            raise BadRequest(f"{error}. {self._expected(version)}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest(
-                f"Error parsing JSON: {mistake(error, body)}. {self._expected(version)}"
-            ) from None
-        except RecursionError:
-            raise BadRequest(f"The JSON is nested too deeply. {self._expected(version)}") from None
-        except (ValueError, OverflowError) as error:
-            raise BadRequest(f"The body does not fit: {error}. {self._expected(version)}") from None
+        except UNREAD as error:
+            raise unread(error, body, self._expected(version), "The body does not fit") from None
 
     def _json(self, body: Body, version: str | None, *, lines: bool) -> tuple[list[Tensor], bool]:
         try:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from clipper_container.inputs import INPUT_TYPES, InputType, Tensor
 
 from ...limits import Limits
-from ..tensors import rows_of
+from ..tensors import rows_of, text_of
 from . import reading, tensors
 from .reading import from_base64, is_base64, mistyped
 from .refusals import Refused
@@ -150,17 +149,10 @@ class Plain:
         return self._from_text(value.encode())
 
     def _from_text(self, text: bytes) -> Tensor:
-        kind = self._kind.dtype
         try:
-            if kind == "str":
-                text.decode()
-            elif kind == "json":
-                text = msgspec.json.encode(msgspec.json.decode(text))
-        except UnicodeDecodeError:
-            raise Refused("The input does not fit: it is no UTF-8 text") from None
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise Refused(f"The input does not fit: it is no JSON: {error}") from None
-        return Tensor(text, (len(text),), kind)
+            return text_of(text, self._kind.dtype)
+        except ValueError as error:
+            raise Refused(f"The input does not fit: {error}") from None
 
 
 def _is_object(value: Any) -> bool:
