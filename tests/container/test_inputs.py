@@ -194,3 +194,9 @@ def test_arrays_of_several_types_and_shapes_come_as_a_list() -> None:
 def test_what_is_no_array_is_told(value: object, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         INPUT_TYPES["ndarray"].encode(value)
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, -4), (2, -2)])
+def test_no_tensor_has_a_size_below_0(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="has a size below 0"):
+        inputs.sized_tensor(bytes(4), shape, "|u1")

@@ -252,3 +252,20 @@ def test_the_api_lists_them_and_says_what_is_refused(tmp_path: Path) -> None:
         assert client.put("/api/v1/protocols/corba", json={"port": 1}).status_code == 404
         assert client.put("/api/v1/protocols/both", json={"port": "x"}).status_code == 400
         assert client.delete("/api/v1/protocols/both").status_code == 404
+
+
+def test_two_that_are_started_at_once_are_both_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(protocols.KINDS, "other", Kind("nowhere", 8601, None))
+
+    class Slow(FakePorts):
+        async def open(self, spoken: Mapping[int, str]) -> None:
+            await asyncio.sleep(1)
+            await super().open(spoken)
+
+    async def test(world: World) -> None:
+        await asyncio.gather(*(world.protocols.start(name, None, None) for name in ("both", "other")))
+        assert {spec.name for spec in world.protocols.all()} == {"both", "other"}
+        await asyncio.gather(*(world.protocols.stop(name) for name in ("both", "other")))
+        assert world.protocols.all() == []
+
+    in_a_world(tmp_path, test, Slow())

@@ -24,7 +24,7 @@ from clipper_server.query.application import Application
 from clipper_server.query.protocols import Response
 from clipper_server.query.protocols.open_inference import OpenInferenceProtocol, infer_path, quick
 from clipper_server.query.protocols.open_inference.tensors import DATATYPES
-from clipper_server.query.request import Answer, Request
+from clipper_server.query.request import Answer, Choice, Request
 from clipper_server.query.slices import at_once
 
 Array = np.ndarray[Any, Any]
@@ -1185,6 +1185,19 @@ def test_what_is_written_quickly_is_written_as_all_else_is(
         body = b"".join((response.body, *response.rest))
         told.append((response.status, dict(response.headers), body, protocol.outputs, protocol._learned))
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    "more", [{"choice": Choice("m:2", None, 1, 1)}, {"token": "t"}, {"partial": True}], ids=str
+)
+def test_what_there_is_more_to_say_of_is_not_written_quickly(more: dict[str, Any]) -> None:
+    protocol = adapter("doubles")
+    request = parse(protocol, {"inputs": [ONE_DOUBLE]})
+    plain, said = answers(np.int64(1)), [msgspec.structs.replace(*answers(np.int64(1)), **more)]
+    assert quick.written("m", request.form, plain) is not None
+    assert quick.written("m", request.form, said) is None
+    parameters = json.loads(protocol.encode(request, said).body)["parameters"]
+    assert parameters.keys() - {"query_ids"}
 
 
 ONE_DOUBLE = tensor([1, 1], "FP64", [1.0])

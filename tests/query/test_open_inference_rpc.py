@@ -9,15 +9,18 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import grpc
+import grpc.aio
 import numpy as np
 import pytest
 
 from clipper_container.inputs import array_tensor
 from clipper_container.wire import Fault
+from clipper_server.query import rpc
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.protocols.kinds import load
 from clipper_server.query.protocols.open_inference.tensors import DATATYPES
 from clipper_server.query.protocols.rpc import Call
+from clipper_server.query.protocols.structure import MOST_FIELDS
 from clipper_server.snapshot import ApplicationSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
 from tests.support.over_grpc import Client, served, trailing, until
@@ -325,6 +328,43 @@ async def test_a_message_that_is_too_large_is_refused_and_the_connection_goes_on
     error = await client.refused("ModelInfer", asks([0.0] * (1 << 18)))
     assert error.code() == Code.RESOURCE_EXHAUSTED
     assert numbers(await client.call("ModelInfer", asks([1]))) == [[1]]
+
+
+async def test_a_message_of_too_many_parts_is_refused_before_it_is_read(client: Client) -> None:
+    error = await client.refused("ModelInfer", MANY_PARTS)
+    assert error.code() == Code.RESOURCE_EXHAUSTED
+    assert "Send numbers as raw bytes" in (error.details() or "")
+
+
+async def test_a_stream_with_such_a_message_ends(client: Client) -> None:
+    stream = client.channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async for _ in stream(iter([MANY_PARTS]), timeout=60):
+            pass
+    assert caught.value.code() == Code.RESOURCE_EXHAUSTED
+
+
+async def test_an_error_is_no_longer_than_clients_take(client: Client) -> None:
+    error = await client.refused("ModelInfer", asks([1], model="x" * 50_000))
+    assert error.code() == Code.NOT_FOUND
+    assert len(error.details() or "") == rpc.MAX_WORDS
+
+
+async def test_calls_beyond_so_many_at_once_are_refused(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rpc, "MAX_CALLS", 1)
+    attach(configuration, cost_s=FOREVER_S, credits=0)
+    queue = configuration.queue("m", "1")
+    assert queue is not None
+    async with served(configuration, "open-inference-grpc") as client:
+        first = client.call("ModelInfer", asks([1]))
+        await until(lambda: queue.waiting.count == 1)
+        assert (await client.refused("ModelInfer", asks([2]))).code() == Code.RESOURCE_EXHAUSTED
+        first.cancel()
+
+
+MANY_PARTS = b"\x2a\x00" * (MOST_FIELDS + 1)  # inputs of nothing
 
 
 # About the server and its models

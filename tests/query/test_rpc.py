@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import grpc
 import grpc.aio
@@ -14,10 +15,12 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.limits import Limits
+from clipper_server.query.protocols import rpc as calls
 from clipper_server.query.protocols.kinds import load
+from clipper_server.query.request import Answer
 from clipper_server.query.rpc import Server
 from clipper_server.snapshot import Snapshot
-from tests.support.over_grpc import Client, free_port, served
+from tests.support.over_grpc import Client, free_port, served, until
 
 pytestmark = pytest.mark.anyio
 SERVICE = "inference.GRPCInferenceService"
@@ -102,3 +105,49 @@ async def test_a_port_of_somebody_else_is_told_of(configuration: Configuration) 
         with pytest.raises(OSError, match=f"gRPC cannot listen at 127.0.0.1:{port}: the port is taken"):
             await server.start()
         await server.stop(0)
+
+
+@pytest.mark.parametrize(("size", "ahead"), [(1, 3), (60, 2), (500, 1)])
+async def test_of_a_stream_a_few_are_under_way_and_so_many_bytes(
+    size: int, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "AHEAD", 3)
+    monkeypatch.setattr(calls, "AHEAD_BYTES", 100)
+    taken, room = 0, asyncio.Semaphore(0)
+
+    async def requests() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for i in range(6):
+            taken += 1
+            yield bytes([i]) * size
+
+    async def answer(data: bytes) -> bytes:
+        await room.acquire()
+        return data[:1]
+
+    found: list[bytes] = []
+
+    async def read() -> None:
+        async for answered in calls.in_order(requests(), answer):
+            found.append(answered)
+
+    reading = asyncio.create_task(read())
+    for released in range(6):
+        await until(lambda released=released: len(found) == released)  # type: ignore[misc]
+        for _ in range(20):  # turns of the loop, in which it could take more
+            await asyncio.sleep(0)
+        assert taken == min(6, released + ahead)
+        room.release()
+    await reading
+    assert found == [bytes([i]) for i in range(6)]
+
+
+def test_tokens_that_are_more_than_clients_take_are_left_out() -> None:
+    told: dict[str, str] = {}
+    context = SimpleNamespace(invocation_metadata=tuple, set_trailing_metadata=told.update)
+    for length, tokens in ((20, 64), (1024, 0)):
+        told.clear()
+        answers = [Answer(i, b"1", None, "1", token="t" * length) for i in range(64)]
+        calls.Call(context).mark_ids(answers)
+        assert len(told[calls.QUERY_ID].split(", ")) == 64
+        assert told.get(calls.TOKEN, "").count("t" * length) == tokens

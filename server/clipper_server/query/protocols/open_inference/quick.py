@@ -93,9 +93,7 @@ def written(name: str, form: Form, answers: Sequence[Answer]) -> tuple[bytes, st
     parts = []
     for answer in answers:
         output = answer.output
-        if answer.partial or answer.fault is not None:
-            return None
-        if answer.choice is not None or answer.token is not None:
+        if answer.partial or answer.choice is not None or answer.token is not None:
             return None
         if not isinstance(output, Tensor) or output.shape != shape or output.dtype != dtype:
             return None
