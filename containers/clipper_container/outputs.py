@@ -29,11 +29,11 @@ class Row(dict[str, Any]):
 
 
 class Outputs(msgspec.Struct):
-    """A batch's outputs as a reply carries them; see `wire.Reply`."""
+    """A batch's outputs as a reply carries them, one after the other in `body`; see `wire.Reply`."""
 
     body: list[Buffer]
     sizes: list[int]
-    tensors: dict[int, tuple[str, tuple[int, ...]]]
+    tensors: list[tuple[str, tuple[int, ...], list[int]]]
     faults: dict[int, Fault]
 
 
@@ -47,10 +47,13 @@ def encode_outputs(outputs: Any, count: int, raw: Sequence[int]) -> Outputs | Fa
     if isinstance(outputs, Fault):
         return outputs
     if not raw and (texts := _numbers(outputs)) is not None:
-        return Outputs(texts, list(map(len, texts)), {}, {})
+        return Outputs(texts, list(map(len, texts)), [], {})
+    if len(raw) == count and (whole := _stacked(outputs)) is not None:
+        size = len(whole.data) // count
+        return Outputs([whole.data], [size] * count, [(whole.dtype, whole.shape[1:], [*raw])], {})
     wanted_raw = set(raw)
     body: list[Buffer] = []
-    tensors: dict[int, tuple[str, tuple[int, ...]]] = {}
+    tensors: dict[tuple[str, tuple[int, ...]], list[int]] = {}
     failed: dict[int, Fault] = {}
     for i, output in enumerate(outputs):
         try:
@@ -62,7 +65,7 @@ def encode_outputs(outputs: Any, count: int, raw: Sequence[int]) -> Outputs | Fa
                 body.append(b"")
             elif i in wanted_raw and (tensor := _tensor(output)) is not None:
                 body.append(tensor.data)
-                tensors[i] = tensor.dtype, tensor.shape
+                tensors.setdefault((tensor.dtype, tensor.shape), []).append(i)
             else:
                 body.append(_encode(output))
         except BaseException as error:  # an output is the model's own code, too
@@ -72,7 +75,8 @@ def encode_outputs(outputs: Any, count: int, raw: Sequence[int]) -> Outputs | Fa
                 f"({_why(error)}). {_ADVICE}",
                 faults.share(count),
             )
-    return Outputs(body, [len(part) for part in body], tensors, failed)
+    alike = [(*form, places) for form, places in tensors.items()]
+    return Outputs(body, [len(part) for part in body], alike, failed)
 
 
 def _numbers(outputs: Any) -> list[Buffer] | None:
@@ -160,6 +164,19 @@ def _why(error: BaseException) -> str:
 # As tensors
 
 
+def _stacked(outputs: Any) -> Tensor | None:
+    """All as one tensor, where they are plain numbers of one type or the rows of an array; or None."""
+    if type(outputs) in (list, tuple):
+        kinds = set(map(type, outputs))
+        kind = kinds.pop() if len(kinds) == 1 else None
+        if kind not in (bool, int, float) and not (kind and issubclass(kind, np.number)):
+            return None
+        outputs = np.asarray(outputs)
+        if kind is int and outputs.dtype != np.int64:  # some are larger than the others' type
+            return None
+    return _tensor(outputs) if type(outputs) is np.ndarray and outputs.ndim else None
+
+
 def _tensor(output: Any) -> Tensor | None:
     """The output without a detour over JSON: a view of the model's own array where it can be. Or None."""
     if isinstance(output, bytes | bytearray):
@@ -173,8 +190,9 @@ def _tensor(output: Any) -> Tensor | None:
     found = _array(output)
     if found is None:
         return None
-    found = np.ascontiguousarray(found, found.dtype.newbyteorder("<")).reshape(found.shape)
-    view = memoryview(found.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    if found.dtype.str[0] == ">":
+        found = found.astype(found.dtype.newbyteorder("<"))
+    view = memoryview(np.ascontiguousarray(found)).cast("B") if found.size else b""  # type: ignore[arg-type]
     return Tensor(view, found.shape, found.dtype.str)
 
 

@@ -146,8 +146,8 @@ def warm_up(predict: Predict, manifest: Manifest, largest: int) -> Warm:
 def _form_of(encoded: Outputs | Fault) -> tuple[str, tuple[int, ...]] | bytes | None:
     if isinstance(encoded, Fault) or encoded.faults:
         return None
-    if 0 in encoded.tensors:
-        return encoded.tensors[0]
+    for dtype, shape, _ in encoded.tensors:
+        return dtype, shape
     return bytes(encoded.body[0]) if encoded.sizes[0] <= wire.MAX_EXAMPLE else None
 
 
@@ -179,6 +179,6 @@ def reply(
             "the most that travels at once. Return less, or deploy with batching='off'."
         )
     if isinstance(answered, Fault):
-        return Reply(work.batch.id, compute_s, credits, [], {}, {}, answered), []
+        return Reply(work.batch.id, compute_s, credits, [], [], {}, answered), []
     sizes, tensors, failed = answered.sizes, answered.tensors, answered.faults
     return Reply(work.batch.id, compute_s, credits, sizes, tensors, failed, None, partial), answered.body

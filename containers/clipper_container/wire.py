@@ -46,7 +46,7 @@ from .errors import WireError
 
 Buffer = bytes | memoryview
 
-WIRE_VERSION = 6
+WIRE_VERSION = 7
 MAX_HEADER = 4 << 20
 MAX_EXAMPLE = 4096  # bytes of an answer to the example input that a replica tells
 MAX_BODY = 1 << 30
@@ -136,9 +136,10 @@ class Fault(msgspec.Struct, array_like=True, frozen=True):
 class Reply(msgspec.Struct, tag="reply", array_like=True, frozen=True):
     """`sizes` are the outputs' lengths in bytes; an output that failed has size 0, and its fault in `faults`.
 
-    An output is a JSON text, or a raw tensor where `tensors` has its dtype and shape: those of a set (see
-    `named`) where the model's outputs have names. `fault` is set, and the rest empty, where the batch failed
-    as a whole. `compute_s` is the time that the model itself took.
+    An output is a JSON text, or a raw tensor where `tensors` names it: for each dtype and shape that there
+    are, where the outputs of these stand. They are those of a set (see `named`) where the model's outputs
+    have names. `fault` is set, and the rest empty, where the batch failed as a whole. `compute_s` is the time
+    that the model itself took.
     `partial`: the defaults of `calls.Models` stand in it for outputs that there were not.
     """
 
@@ -146,7 +147,7 @@ class Reply(msgspec.Struct, tag="reply", array_like=True, frozen=True):
     compute_s: float
     credits: int
     sizes: list[int]
-    tensors: dict[int, tuple[str, tuple[int, ...]]]
+    tensors: list[tuple[str, tuple[int, ...], list[int]]]
     faults: dict[int, Fault]
     fault: Fault | None
     partial: bool = False

@@ -127,7 +127,7 @@ def test_a_frame_that_comes_in_pieces_is_one_batch(frontend: Frontend, links: Li
     assert received is not None
     assert received.batch.id == 5
     assert bytes(received.body) == bytes(range(16))
-    received.link.send(wire.Reply(5, 0.0, 1, [2], {}, {}, None), [b"42"])
+    received.link.send(wire.Reply(5, 0.0, 1, [2], [], {}, None), [b"42"])
     assert isinstance(frontend.receive(), wire.Reply)
     drained(frontend, links)
     assert take(links) is None

@@ -28,9 +28,10 @@ def tensor_of(output: object) -> Any:
     assert isinstance(encoded, Outputs)
     if encoded.faults:
         return encoded.faults[0].message
-    if 0 not in encoded.tensors:
+    if not encoded.tensors:
         return json.loads(bytes(encoded.body[0]))
-    dtype, shape = encoded.tensors[0]
+    [(dtype, shape, places)] = encoded.tensors
+    assert places == [0]
     return np.frombuffer(bytes(encoded.body[0]), dtype).reshape(shape)
 
 
@@ -177,7 +178,35 @@ def test_what_knows_its_list_is_taken_by_it() -> None:
         encoded = encode_outputs(Listed([1, 2]), 2, raw)
         assert isinstance(encoded, Outputs)
         assert not encoded.faults
-        assert set(encoded.tensors) == set(raw)
+        assert encoded.tensors == ([("<i8", (), raw)] if raw else [])
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        [2**63, 1],
+        *([True, False], [1, -2], (0.5, math.nan), [2**63, 2**63], [2**70, 1], [1, 2.0], [1, True]),
+        *([np.float32(1), np.float32(2)], [np.int8(1), 2], [np.bool_(True)] * 2, [np.longdouble(1)] * 2),
+        *(np.arange(2), np.arange(2)[::-1], np.arange(2, dtype=">i4"), np.ones((2, 3), np.float16)),
+        *(np.ones((3, 2)).T, np.zeros((2, 0)), np.array([1, 2], object), np.array(["a", "b"])),
+        *(np.ma.masked_array([1, 2], [0, 1]), np.ma.masked_array([1.5, 2], [0, 1])),
+        *([np.ones(2), np.zeros(2)], [[1, 2], [3, 4]], ["a", "b"], [b"a", b"b"], [ValueError("x"), 1]),
+    ],
+    ids=repr,
+)
+def test_raw_outputs_of_a_batch_are_those_of_each_by_itself(outputs: Any) -> None:
+    """However they are written: all at once where they can be."""
+    whole = encode_outputs(outputs, 2, [0, 1])
+    alone = [encode_outputs(outputs[i : i + 1], 1, [0]) for i in range(2)]
+    assert isinstance(whole, Outputs)
+    body = b"".join(whole.body)
+    for i, one in enumerate(alone):
+        assert isinstance(one, Outputs)
+        start = sum(whole.sizes[:i])
+        assert body[start : start + whole.sizes[i]] == b"".join(one.body)
+        told = [(dtype, shape) for dtype, shape, places in whole.tensors if i in places]
+        assert told == [(dtype, shape) for dtype, shape, _ in one.tensors]
+        assert (i in whole.faults) == (0 in one.faults)
 
 
 def test_pandas_kinds_come_out_right() -> None:

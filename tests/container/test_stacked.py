@@ -133,8 +133,8 @@ def test_arrays_of_one_shape_are_not_copied_on_their_way_in() -> None:
 def raw(outputs: Any, count: int = 2) -> list[Any]:
     found = encode_outputs(outputs, count, range(count))
     assert isinstance(found, Outputs), found
-    forms = [found.tensors[i] for i in range(count)]
-    return [Tensor(data, shape, dtype) for data, (dtype, shape) in zip(found.body, forms, strict=True)]
+    forms = {i: (shape, dtype) for dtype, shape, places in found.tensors for i in places}
+    return [Tensor(data, *forms[i]) for i, data in enumerate(found.body)]
 
 
 def texts(outputs: Any, count: int = 2) -> list[Any]:

@@ -66,7 +66,7 @@ def test_the_two_directions_are_kept_apart() -> None:
         wire.Credit(2),
         wire.Recall(),
         wire.Draining(),
-        wire.Reply(1, 0.1, 0, [4, 0, 8], {2: ("<f8", ())}, {1: wire.Fault("model_error", "no")}, None),
+        wire.Reply(1, 0.1, 0, [4, 0, 8], [("<f8", (), [2])], {1: wire.Fault("model_error", "no")}, None),
     ],
 )
 def test_what_a_container_says_is_what_a_frontend_hears(message: object) -> None:

@@ -108,7 +108,7 @@ class Model:
                 fault = wire.Fault("call_failed", str(error))
             took_s = asyncio.get_running_loop().time() - began
         texts = [] if fault else [b"1.0"] * batch.count
-        reply = wire.Reply(batch.id, took_s, 1, [3] * len(texts), {}, {}, fault, models.partial)
+        reply = wire.Reply(batch.id, took_s, 1, [3] * len(texts), [], {}, fault, models.partial)
         self.send(reply, [b"".join(texts)] if texts else [])
 
     async def _call(self, models: Models) -> None:

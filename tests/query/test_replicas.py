@@ -91,7 +91,7 @@ class Played:
     async def answer(self, text: bytes = b"1.0") -> None:
         batch = await self.batch()
         sizes = [len(text)] * batch.count
-        self.say(wire.Reply(batch.id, 0.001, 1, sizes, {}, {}, None), text * batch.count)
+        self.say(wire.Reply(batch.id, 0.001, 1, sizes, [], {}, None), text * batch.count)
 
     async def closed(self) -> None:
         with contextlib.suppress(ConnectionError):
@@ -125,7 +125,7 @@ async def test_an_honest_replica_is_asked_and_answers(configuration: Configurati
     asked = ask(configuration, "honest", raw=True)
     batch = await honest.batch()
     assert batch.raw == [0]
-    honest.say(wire.Reply(batch.id, 0.001, 1, [8], {0: ("<f8", ())}, {}, None), b"\0" * 8)
+    honest.say(wire.Reply(batch.id, 0.001, 1, [8], [("<f8", (), [0])], {}, None), b"\0" * 8)
     assert (await asked).output == Tensor(b"\0" * 8, (), "<f8")
     for text in (b'"caf\xc3\xa9"', b"null", b'{"a":[1,2]}'):
         asked = ask(configuration, "honest")
@@ -156,7 +156,7 @@ async def test_a_batch_names_each_dtype_once(configuration: Configuration) -> No
 
 def reply(**changes: Any) -> Callable[[int], tuple[wire.Reply, bytes]]:
     body = changes.pop("body", b"1.0")
-    fields = {"compute_s": 0.001, "credits": 1, "sizes": [len(body)], "tensors": {}, "faults": {}}
+    fields = {"compute_s": 0.001, "credits": 1, "sizes": [len(body)], "tensors": [], "faults": {}}
     return lambda id: (wire.Reply(**{"id": id, "fault": None, **fields, **changes}), body)
 
 
@@ -178,8 +178,8 @@ LIES = {
     "outputs with a fault": (reply(fault=Fault("model_error", "m")), "with a fault of the whole batch"),
     "an output with its fault": (reply(faults={0: Fault("model_error", "m")}), "a fault of no output"),
     "a fault of nothing": (reply(faults={7: Fault("model_error", "m")}), "a fault of no output"),
-    "a tensor for which nobody asked": (reply(body=b"\0" * 8, tensors={0: ("<f8", ())}), "nobody asked"),
-    "a tensor of nothing": (reply(tensors={3: ("<f8", ())}), "nobody asked"),
+    "a tensor for which nobody asked": (reply(body=b"\0" * 8, tensors=[("<f8", (), [0])]), "nobody asked"),
+    "a tensor of nothing": (reply(tensors=[("<f8", (), [3])]), "nobody asked"),
     "more JSON than one": (reply(body=b'1,"default":false,"x":2'), "no JSON"),
     "JSON of half a text": (reply(body=b'"\xff"'), "no JSON"),
     "no JSON": (reply(body=b""), "no JSON"),
@@ -242,7 +242,7 @@ def metric(**changes: Any) -> wire.Metrics:
         (metric(sum=math.inf), "is inf"),
         (metric(kind="Wheel"), "has a 'Wheel'"),
         (metric(name='m"} 1\nevil'), "by the name of"),
-        (wire.Reply(9, 0.1, 1, [], {}, {}, None), "whose turn it is not"),
+        (wire.Reply(9, 0.1, 1, [], [], {}, None), "whose turn it is not"),
         (wire.Hello(wire.WIRE_VERSION, "liar", "liar", "1", "0", 1), "Hello out of turn"),
     ],
 )
@@ -285,7 +285,7 @@ async def test_texts_are_cut_and_have_one_line_where_they_need_one(
     asked = ask(configuration, "liar")
     batch = await played.batch()
     fault = Fault("model_error", "e" * 100_000)
-    played.say(wire.Reply(batch.id, 0.001, 1, [0], {}, {0: fault}, None))
+    played.say(wire.Reply(batch.id, 0.001, 1, [0], [], {0: fault}, None))
     found = (await asked).fault
     assert found is not None
     assert (len(found.message), len(configuration.report().replicas[0].warnings[0])) == (1004, 1004)
@@ -358,7 +358,7 @@ async def test_what_nobody_foresaw_closes_the_replica_too(
     batch = await played.batch()
     with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
         patch.setattr(door, "outcomes", unforeseen)
-        played.say(wire.Reply(batch.id, 0.001, 1, [3], {}, {}, None), b"1.0")
+        played.say(wire.Reply(batch.id, 0.001, 1, [3], [], {}, None), b"1.0")
         await played.closed()
     assert "ZeroDivisionError" in caplog.text
     again = await Played.join(path, "liar")
@@ -412,7 +412,7 @@ async def test_a_version_that_comes_again_under_its_name_is_another_and_its_old_
     ]
     configuration.apply(msgspec.structs.replace(before, revision=2, versions=again))
     await old.closed()
-    busy.say(wire.Reply(batch.id, 0.001, 1, [3], {}, {}, None), b"1.0")
+    busy.say(wire.Reply(batch.id, 0.001, 1, [3], [], {}, None), b"1.0")
     assert (await asked).output == b"1.0"  # it answers what it has
     await busy.closed()
     stranger = await Played.dial(path)

@@ -276,8 +276,9 @@ def outputs_of(outputs: Any, count: int) -> list[Tensor | bytes]:
     found = encode_outputs(outputs, count, range(count))
     assert isinstance(found, Outputs)
     said: list[Tensor | bytes] = []
+    forms = {i: (dtype, shape) for dtype, shape, places in found.tensors for i in places}
     for i, data in enumerate(found.body):
-        dtype, shape = found.tensors.get(i, ("", ()))
+        dtype, shape = forms.get(i, ("", ()))
         said.append(Tensor(bytes(data), shape, dtype) if dtype else bytes(data))
     return said
 
@@ -496,7 +497,7 @@ def test_a_shadows_pair_shows_named_inputs_and_outputs_in_plain_values() -> None
 )
 def test_a_replica_may_say_any_set_and_ends_alone(parts: Any, shape: list[int], data: bytes) -> None:
     dtype = msgspec.json.encode(parts).decode()
-    reply = wire.Reply(1, 0.0, 0, [len(data)], {0: (dtype, tuple(shape))}, {}, None)
+    reply = wire.Reply(1, 0.0, 0, [len(data)], [(dtype, tuple(shape), [0])], {}, None)
 
     class Asked:
         raw = True

@@ -125,7 +125,7 @@ class Honest(Stranger):
         inputs = self.replica.in_flight[0].tasks
         outputs = [msgspec.json.encode(int.from_bytes(task.tensor.data, "little")) for task in inputs]
         sizes = [len(output) for output in outputs]
-        self.say(wire.Reply(batch.id, ANSWERS_IN_S, 1, sizes, {}, {}, None), b"".join(outputs))
+        self.say(wire.Reply(batch.id, ANSWERS_IN_S, 1, sizes, [], {}, None), b"".join(outputs))
 
 
 class World:
@@ -383,7 +383,7 @@ def _anything(random: Random) -> object:
 
 def _reply(random: Random, batch: wire.Batch) -> tuple[object, bytes]:
     """Mostly nearly right, and now and then so."""
-    outputs, tensors, faults = [], {}, {}
+    outputs, tensors, faults = [], [], {}
     for i in range(batch.count):
         kind = random.random()
         if kind < 0.1:
@@ -394,7 +394,9 @@ def _reply(random: Random, batch: wire.Batch) -> tuple[object, bytes]:
             outputs.append(_mostly(random, b"", BODIES))
         elif i in batch.raw and kind < 0.5:
             shape = _mostly(random, [1], [[], [2], [-1], [1 << 62, 4], [0], [1] * 40])
-            tensors[_mostly(random, i, NUMBERS)] = [_mostly(random, "<f8", (*TEXTS, *SETS)), shape]
+            form = _mostly(random, "<f8", (*TEXTS, *SETS)), shape
+            places = _mostly(random, [_mostly(random, i, NUMBERS)], [[], [i, i], [*batch.raw]])
+            tensors.append([*form, places])
             outputs.append(_mostly(random, b"\0" * 8, BODIES))
         else:
             outputs.append(_mostly(random, b"1.0", BODIES))
@@ -404,7 +406,7 @@ def _reply(random: Random, batch: wire.Batch) -> tuple[object, bytes]:
     )
     fault = _mostly(random, None, [["model_error", "m"], [random.choice(TEXTS), random.choice(TEXTS)]])
     if fault is not None and random.random() < 0.8:
-        sizes, tensors, faults, body = [], {}, {}, b""
+        sizes, tensors, faults, body = [], [], {}, b""
     head = [_mostly(random, batch.id, NUMBERS), _mostly(random, 0.001, FLOATS), _mostly(random, 1, NUMBERS)]
     return ["reply", *head, sizes, tensors, faults, fault, random.random() < 0.1], body
 

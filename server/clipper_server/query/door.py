@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, repeat
 from typing import TypeVar, cast
 
 import msgspec
@@ -143,19 +143,25 @@ def outcomes(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> Sequ
         raise WireError("It sent a reply whose sizes do not add up.")
     ends = accumulate(sizes)
     texts = [bytes(body[end - size : end]) for end, size in zip(ends, sizes, strict=True)]
-    if tensors or faults:
-        _check_json([text for i, text in enumerate(texts) if i not in tensors and i not in faults])
-    else:
-        _check_json(texts)
     found: list[Outcome] = [*texts]
-    for i, (dtype, shape) in tensors.items():
-        if not 0 <= i < len(tasks) or not tasks[i].raw:
+    asked = {i for i, task in enumerate(tasks) if task.raw} if tensors else set()
+    for dtype, shape, places in tensors:
+        if not asked.issuperset(places):
             raise WireError("It sent a tensor for which nobody asked.")
-        found[i] = _tensor(texts[i], shape, dtype)
+        parts = [texts[i] for i in places]
+        if {*map(len, parts)} == {_size(dtype, shape)}:
+            made: Iterable[Tensor] = map(
+                tuple.__new__, repeat(Tensor), zip(parts, repeat(shape), repeat(dtype))
+            )
+        else:
+            made = [_tensor(data, shape, dtype) for data in parts]
+        for i, tensor in zip(places, made, strict=True):
+            found[i] = tensor
     for i, fault in faults.items():
         if not 0 <= i < len(tasks) or sizes[i]:
             raise WireError("It sent a reply with a fault of no output.")
         found[i] = _fault(fault)
+    _check_json([outcome for outcome in found if outcome.__class__ is bytes])
     return found
 
 
@@ -178,14 +184,17 @@ def _check_set(dtype: str, shape: tuple[int, ...], data: bytes | None = None) ->
         raise WireError(f"It sent named outputs that are none: {shown(str(error))}.") from None
 
 
+def _size(dtype: str, shape: tuple[int, ...]) -> int:
+    """Bytes of such a tensor of numbers, as most are; -1 of any other."""
+    plain = dtype in _SIZES and len(shape) <= MAX_DIMENSIONS and min(shape, default=1) > 0
+    return math.prod(shape) * _SIZES[dtype] if plain else -1
+
+
 def _tensor(data: bytes, shape: tuple[int, ...], dtype: str) -> Tensor:
     if is_named(dtype):
         _check_set(dtype, shape, data)
         return Tensor(data, shape, dtype)
     if dtype in _TEXTS and shape == (len(data),):
-        return Tensor(data, shape, dtype)
-    size = math.prod(shape) * _SIZES.get(dtype, 0) if len(shape) <= MAX_DIMENSIONS else 0
-    if 0 < size == len(data) and min(shape, default=1) > 0:  # as most are
         return Tensor(data, shape, dtype)
     try:
         if dtype not in DTYPES or min(shape, default=0) < 0:

@@ -195,9 +195,9 @@ class Impostor:
         assert isinstance(message, wire.Batch)
         self.answered += 1
         if self._garbage == "sizes":
-            self._send(wire.Reply(message.id, 0.0, 1, [1, 2, 3], {}, {}, None), [b"123456"])
+            self._send(wire.Reply(message.id, 0.0, 1, [1, 2, 3], [], {}, None), [b"123456"])
         elif self._garbage == "another id":
-            self._send(wire.Reply(message.id + 7, 0.0, 1, [1], {}, {}, None), [b"1"])
+            self._send(wire.Reply(message.id + 7, 0.0, 1, [1], [], {}, None), [b"1"])
         else:
             self._socket.sendall(os.urandom(1000))
 

@@ -66,7 +66,7 @@ class Liar:
 
 def _reply(**changes: Any) -> Callable[[int], tuple[wire.Reply, bytes]]:
     body = changes.pop("body", b"1.0")
-    fields = {"compute_s": 0.001, "credits": 1, "sizes": [len(body)], "tensors": {}, "faults": {}}
+    fields = {"compute_s": 0.001, "credits": 1, "sizes": [len(body)], "tensors": [], "faults": {}}
     return lambda id: (wire.Reply(**{"id": id, "fault": None, **fields, **changes}), body)
 
 
@@ -80,7 +80,7 @@ REPLIES = [
     _reply(compute_s=math.nan),
     _reply(compute_s=math.inf),
     _reasons,
-    _reply(body=b"\0" * 8, tensors={0: ("<f8", ())}),
+    _reply(body=b"\0" * 8, tensors=[("<f8", (), [0])]),
     _reply(body=b'1,"default":false,"x'),
     _reply(sizes=[1 << 40]),
     _reply(credits=1 << 62),

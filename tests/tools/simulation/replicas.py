@@ -103,7 +103,7 @@ class FakeReplica:
         self._busy = False
         credit = self.credits.finish(link)
         sizes = [len(ANSWER)] * batch.count
-        link.send(wire.Reply(batch.id, self._work_s, credit, sizes, {}, {}, None), [ANSWER * batch.count])
+        link.send(wire.Reply(batch.id, self._work_s, credit, sizes, [], {}, None), [ANSWER * batch.count])
         self._next()
 
 

@@ -98,15 +98,25 @@ def answered(application: Application, version: str | None, answers: Sequence[An
     return {name: stacked(rows) or at_once(as_texts(rows)) for name, rows in columns.items() if rows}
 
 
+def joined(outputs: Sequence[Output | None]) -> Tensor | None:
+    """One tensor of all outputs, where all are numbers of one type and one shape."""
+    if {*map(type, outputs)} != {Tensor}:
+        return None
+    parts, shapes, dtypes = zip(*outputs, strict=True)
+    count, shape, dtype = len(parts), shapes[0], dtypes[0]
+    if dtype not in NAMES or dtypes.count(dtype) != count or shapes.count(shape) != count:
+        return None
+    return Tensor(parts[0] if count == 1 else b"".join(parts), (count, *shape), dtype)
+
+
 def stacked(outputs: list[Tensor]) -> Tensor | None:
     """One tensor of all outputs, where all are numbers of one shape."""
+    if (whole := joined(outputs)) is not None:
+        return whole
     first = outputs[0]
     count = len(outputs)
-    if first.dtype not in NAMES or any(o.shape != first.shape or o.dtype not in NAMES for o in outputs):
+    if any(o.shape != first.shape or o.dtype not in NAMES for o in outputs):
         return None
-    if all(o.dtype == first.dtype for o in outputs):
-        data = first.data if count == 1 else b"".join(o.data for o in outputs)
-        return Tensor(data, (count, *first.shape), first.dtype)
     dtype = np.result_type(*{o.dtype for o in outputs})
     data = b"".join(np.frombuffer(o.data, o.dtype).astype(dtype).tobytes() for o in outputs)
     return Tensor(data, (count, *first.shape), dtype.str)

@@ -13,7 +13,7 @@ from clipper_container.inputs import InputType, Tensor
 from ...request import Answer
 from ..json_body import Body
 from .bodies import Form, InputParameters, Output, Parameters
-from .outputs import OUTPUT
+from .outputs import OUTPUT, joined
 from .tensors import NAMES
 
 _FORMATS = {
@@ -64,13 +64,14 @@ def tensors(kind: InputType, asked: Any, check: Callable[[int], None]) -> list[T
     count, length = shape
     if count < 1 or length < 1 or not data:
         return None
-    if data[0].__class__ is list:
+    kinds = {*map(type, data)}
+    if kinds == {list}:
         rows = data
-    elif any(value.__class__ is list for value in data) or len(data) != count * length:
+    elif list in kinds or len(data) != count * length:
         return None
     else:
         rows = [data] if count == 1 else [data[i : i + length] for i in range(0, len(data), length)]
-    if len(rows) != count or any(row.__class__ is not list or len(row) != length for row in rows):
+    if len(rows) != count or {*map(len, rows)} != {length}:
         return None
     check(count)
     try:
@@ -86,32 +87,22 @@ def written(name: str, form: Form, answers: Sequence[Answer]) -> tuple[bytes, st
             return None
     if form.is_binary(OUTPUT) or not 0 < len(answers) <= _MANY:
         return None
-    first = answers[0].output
-    if not isinstance(first, Tensor) or first.dtype not in _FORMATS:
+    if any(a.partial or a.choice is not None or a.token is not None for a in answers):
         return None
-    _, shape, dtype = first
-    parts = []
-    for answer in answers:
-        output = answer.output
-        if answer.partial or answer.choice is not None or answer.token is not None:
-            return None
-        if not isinstance(output, Tensor) or output.shape != shape or output.dtype != dtype:
-            return None
-        parts.append(output.data)
-    data = parts[0] if len(parts) == 1 else b"".join(parts)
-    if len(data) > _FEW:
+    found = joined([answer.output for answer in answers])
+    if found is None or found.dtype not in _FORMATS or len(found.data) > _FEW:
         return None
+    data, shape, dtype = found
     numbers = memoryview(data).cast("B").cast(_FORMATS[dtype]).tolist()  # type: ignore[call-overload]
-    whole = (len(answers), *shape)
-    ids = b",".join([b"%d" % answer.query_id for answer in answers])
+    ids = msgspec.json.encode([answer.query_id for answer in answers])
     told = _id(form.id) if form.id is not None else b""
     head = _head(name, answers[0].version)
-    tail = _described(NAMES[dtype], whole)
+    tail = _described(NAMES[dtype], shape)
     text = b"%b%b%b%b%b%b}]}" % (head, told, _IDS, ids, tail, msgspec.json.encode(numbers))
-    return text, NAMES[dtype], whole
+    return text, NAMES[dtype], shape
 
 
-_IDS = b',"parameters":{"query_ids":['
+_IDS = b',"parameters":{"query_ids":'
 
 
 def _id(id: str) -> bytes:
@@ -125,5 +116,5 @@ def _head(name: str, version: str) -> bytes:
 
 @lru_cache(1024)
 def _described(datatype: str, shape: tuple[int, ...]) -> bytes:
-    text = b']},"outputs":[{"name":"%b","shape":%b,"datatype":"%b","data":'
+    text = b'},"outputs":[{"name":"%b","shape":%b,"datatype":"%b","data":'
     return text % (OUTPUT.encode(), msgspec.json.encode(shape), datatype.encode())

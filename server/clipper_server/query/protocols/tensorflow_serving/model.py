@@ -88,14 +88,12 @@ class Model:
         ):
             return None
         self.limits.check_inputs(len(rows))
-        encode, first = self._kind.encode, rows[0]
+        encode, kinds = self._kind.encode, {*map(type, rows)}
         try:
-            if first.__class__ is list:
-                length = len(first)
-                if len(rows) > 1 and any(row.__class__ is not list or len(row) != length for row in rows):
-                    return None
-                return ROWS, [encode(row) for row in rows]
-            if list in map(type, rows):
+            if kinds == {list}:
+                alike = len({*map(len, rows)}) == 1
+                return (ROWS, self._kind.encode_all(rows)) if alike else None
+            if list in kinds:
                 return None
             return ROWS, [encode(row if row.__class__ is str else [row]) for row in rows]
         except ValueError:

@@ -19,7 +19,7 @@ from clipper_container.named import is_named
 
 from ...slices import SMALL, Steps
 from ...task import Output
-from ..open_inference.outputs import as_tensor, by_name
+from ..open_inference.outputs import as_tensor, by_name, joined
 from .reading import base64_object
 
 _FORMATS: dict[str, Any] = {
@@ -107,12 +107,8 @@ def rows(outputs: Sequence[Output]) -> Steps[list[bytes]]:
 
 
 def _joined(outputs: Sequence[Output]) -> bytes:
-    first = outputs[0]
-    if isinstance(first, Tensor) and first.dtype in DTYPES:
-        _, shape, dtype = first
-        if all(o.__class__ is Tensor and o[1] == shape and o[2] == dtype for o in outputs):
-            data = b"".join([o[0] for o in outputs])  # type: ignore[misc]
-            return numbers(data, (len(outputs), *shape), dtype)[1:-1]
+    if (whole := joined(outputs)) is not None:
+        return numbers(*whole)[1:-1]
     return b",".join(map(as_text, outputs))
 
 
