@@ -189,7 +189,7 @@ def test_what_knows_its_list_is_taken_by_it() -> None:
         *([np.float32(1), np.float32(2)], [np.int8(1), 2], [np.bool_(True)] * 2, [np.longdouble(1)] * 2),
         *(np.arange(2), np.arange(2)[::-1], np.arange(2, dtype=">i4"), np.ones((2, 3), np.float16)),
         *(np.ones((3, 2)).T, np.zeros((2, 0)), np.array([1, 2], object), np.array(["a", "b"])),
-        *(np.ma.masked_array([1, 2], [0, 1]), np.ma.masked_array([1.5, 2], [0, 1])),
+        *(np.ma.masked_array([1, 2], [False, True]), np.ma.masked_array([1.5, 2], [False, True])),
         *([np.ones(2), np.zeros(2)], [[1, 2], [3, 4]], ["a", "b"], [b"a", b"b"], [ValueError("x"), 1]),
     ],
     ids=repr,
