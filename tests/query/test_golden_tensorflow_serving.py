@@ -567,8 +567,8 @@ def test_a_deadline_and_the_cache_are_asked_for_in_headers() -> None:
 
 def test_rows_are_written_by_their_elements() -> None:
     """A step has as many rows as take no time: one of them, where each is large."""
-    long, short = np.zeros(1000, "<f4"), np.zeros(2, "<f4")
-    for row, steps in ((long, 20), (short, 1)):
+    long, short, image = np.zeros(1000, "<f4"), np.zeros(2, "<f4"), np.ones((3, 2000, 2), "<f4")
+    for row, steps in ((long, 20), (short, 1), (image, 320)):
         outputs = [array_tensor(row)] * 20
         assert sum(1 for _ in writing.rows(outputs)) == steps
         written = b"".join(at_once(writing.rows(outputs)))

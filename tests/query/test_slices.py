@@ -8,7 +8,10 @@ from itertools import pairwise
 
 import pytest
 
+from clipper_container.inputs import Tensor
+from clipper_container.wire import Fault
 from clipper_server.query import slices
+from clipper_server.query.request import Answer, are_small
 from clipper_server.query.slices import Slices, Steps, at_once, let_go
 from clipper_server.turns import TURN_S
 
@@ -91,3 +94,18 @@ def test_work_may_be_done_at_once() -> None:
     steps = sum(1 for _ in let_go(items))
     assert not items
     assert steps == -(-1000 // slices.SMALL)
+
+
+def of_size(count: int, size: int, *, raw: bool) -> list[Answer]:
+    output = Tensor(bytes(size), (size,), "|u1") if raw else bytes(size)
+    return [Answer(i, output, None, "1") for i in range(count)]
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_answers_are_written_at_once_where_they_are_few_and_small(raw: bool) -> None:
+    assert are_small([])
+    assert are_small([Answer(0, None, Fault("timeout", "late"), "1")])
+    assert are_small(of_size(slices.SMALL, 100, raw=raw))
+    assert not are_small(of_size(slices.SMALL + 1, 1, raw=raw))
+    assert not are_small(of_size(slices.SMALL, 1000, raw=raw))
+    assert not are_small(of_size(1, 100_000, raw=raw))

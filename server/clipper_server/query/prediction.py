@@ -8,8 +8,8 @@ from .exchange import BAD, TOO_LARGE, Exchange
 from .protocols import Adapter, Refused
 from .protocols.json_body import Body
 from .query import Query
-from .request import Answer, Request
-from .slices import SMALL, Steps, let_go
+from .request import Answer, Request, are_small
+from .slices import Steps, let_go
 
 
 class Prediction(Exchange):
@@ -41,7 +41,7 @@ class Prediction(Exchange):
             self._refuse(fault)
             return
         assert self._request is not None
-        if len(answers) > SMALL:
+        if not are_small(answers):
             application.parts.slices.add(self._write(self._request, answers))
             return
         try:

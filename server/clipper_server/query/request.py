@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
+from .slices import SMALL
 from .task import Output
 
 BROKEN = "internal_error"
@@ -66,6 +67,19 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     choice: Choice | None = None
     token: str | None = None
     partial: bool = False
+
+
+_AT_ONCE = 1 << 16  # bytes of outputs
+
+
+def are_small(answers: Sequence[Answer]) -> bool:
+    """Whether they are written at once: they are few, and so are the bytes of their outputs."""
+    size = 0
+    for answer in answers:
+        output = answer.output
+        if output is not None:
+            size += len(output.data if isinstance(output, Tensor) else output)
+    return size <= _AT_ONCE and len(answers) <= SMALL
 
 
 Reply = Callable[[list[Answer]], None]

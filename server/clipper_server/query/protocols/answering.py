@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from clipper_container.errors import BadRequest, TooLarge
 
-from ..request import BROKEN, Answer
-from ..slices import SMALL
+from ..request import BROKEN, Answer, are_small
 from . import Adapter, Headers, Refused, Response
 from .json_body import Body
 
@@ -70,6 +69,6 @@ async def answered(adapter: Adapter, headers: Headers, body: Body) -> Response:
         response = adapter.refuse(429, "", fault.message)
         retry = b"retry-after", b"%d" % application.retry_after_s()
         return response._replace(headers=[*response.headers, retry])
-    if len(answers) <= SMALL:
+    if are_small(answers):
         return adapter.encode(request, answers)
     return await application.parts.slices.result(adapter.encode_in_steps(request, answers))

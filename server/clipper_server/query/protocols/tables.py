@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -77,7 +76,3 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str):
         return value
     return "" if value is None else msgspec.json.encode(value).decode()
-
-
-def lines(values: Sequence[Any]) -> bytes:
-    return "".join(map(line, values)).encode()

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 
 from clipper_container.errors import BadRequest, ClipperException
 
-from ...slices import SMALL
+from ...request import are_small
 from .. import Served
 from ..rpc import Call, Method, Refused, Stream, ask, in_order
 from . import repository
@@ -182,10 +182,10 @@ class OpenInferenceOverGRPC:
             request = request._replace(timeout_s=left_s)
         answers = await ask(application, request._replace(protocol="open-inference-grpc"))
         call.mark_defaults(answers)
-        if len(answers) > SMALL:
-            told = await application.parts.slices.result(adapter.answered_in_steps(request, answers))
-        else:
+        if are_small(answers):
             told = adapter.answered(request, answers)
+        else:
+            told = await application.parts.slices.result(adapter.answered_in_steps(request, answers))
         response = messages.ModelInferResponse(
             **told.about,
             outputs=[{**described, "shape": list(tensor.shape)} for described, tensor in told.outputs],

@@ -47,12 +47,8 @@ def written(outputs: Sequence[Output], media: str, *, named: bool) -> Steps[list
     if media == JSON:
         head, tail = (b'{"predictions":[', b"]}") if named else (b"[", b"]")
         return [head, *(yield from with_commas(texts)), tail]
-    parts = []
-    for start in range(0, len(texts), SMALL):
-        some = texts[start : start + SMALL]
-        if media == LINES:
-            parts.append(b"".join([text + b"\n" for text in some]))
-        else:
-            parts.append(tables.lines([msgspec.json.decode(text) for text in some]))
+    lines = []
+    for text in texts:
+        lines.append(text + b"\n" if media == LINES else tables.line(msgspec.json.decode(text)).encode())
         yield
-    return parts
+    return [b"".join(lines[start : start + SMALL]) for start in range(0, len(lines), SMALL)]

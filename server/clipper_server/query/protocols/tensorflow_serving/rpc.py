@@ -12,8 +12,8 @@ from google.protobuf.message import DecodeError
 from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.inputs import Tensor
 
-from ...request import Answer, Request
-from ...slices import SMALL, Steps, at_once
+from ...request import Answer, Request, are_small
+from ...slices import Steps, at_once
 from ...task import Output
 from .. import Served
 from ..open_inference.outputs import as_tensor, as_texts, by_name, stacked
@@ -191,7 +191,7 @@ def _outputs(model: Model, answers: Sequence[Answer], of: Callable[[], Output] |
 
 async def _made(model: Model, answers: Sequence[Answer], work: Steps[_T]) -> _T:
     """What comes of work on these answers: where they are many, a little at a time."""
-    return at_once(work) if len(answers) <= SMALL else await model.application.parts.slices.result(work)
+    return at_once(work) if are_small(answers) else await model.application.parts.slices.result(work)
 
 
 def _each(values: Iterable[Any], of: Callable[[Any], _T]) -> Steps[list[_T]]:

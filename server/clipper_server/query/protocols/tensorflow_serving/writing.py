@@ -95,15 +95,43 @@ def _texts_in_base64(value: Any) -> Any:
 def rows(outputs: Sequence[Output]) -> Steps[list[bytes]]:
     """What stands between the brackets of `predictions`: of each output, in parts that are not large."""
     parts: list[bytes] = []
-    first = outputs[0] if outputs else b""
-    size = len(first.data if isinstance(first, Tensor) else first)
+    size = max([len(o.data if isinstance(o, Tensor) else o) for o in outputs], default=0)
     step = min(max(_AT_ONCE // max(size, 1), 1), SMALL)
     for start in range(0, len(outputs), step):
         if start:
             parts.append(b",")
-        parts.append(_joined(outputs[start : start + step]))
-        yield
+        if step == 1:
+            parts += yield from _in_parts(outputs[start])
+        else:
+            parts.append(_joined(outputs[start : start + step]))
+            yield
     return parts
+
+
+def _in_parts(output: Output) -> Steps[list[bytes]]:
+    """The text of one output."""
+    if isinstance(output, Tensor) and is_named(output.dtype):
+        parts = []
+        for name, part in taken_apart(output).items():
+            parts += [b"," if parts else b"{", msgspec.json.encode(name), b":", *(yield from _in_parts(part))]
+        return [*parts, b"}"]
+    yield
+    if not isinstance(output, Tensor) or output.dtype not in DTYPES or len(output.data) <= _AT_ONCE:
+        return [as_text(output)]
+    data, shape, dtype = output
+    size = len(data) // shape[0]
+    step = max(_AT_ONCE // size, 1)
+    parts = [b"["]
+    for start in range(0, shape[0], step):
+        some = data[start * size : (start + step) * size]
+        if start:
+            parts.append(b",")
+        if step == 1:
+            parts += yield from _in_parts(Tensor(some, shape[1:], dtype))
+        else:
+            parts.append(numbers(some, (len(some) // size, *shape[1:]), dtype)[1:-1])
+            yield
+    return [*parts, b"]"]
 
 
 def _joined(outputs: Sequence[Output]) -> bytes:
@@ -117,11 +145,11 @@ def columns(outputs: Sequence[Output]) -> Steps[list[bytes]]:
     named = by_name([as_tensor(output) for output in outputs], []) if _any_named(outputs) else {}
     yield
     if named:
-        texts = [
-            msgspec.json.encode(name) + b":[" + b",".join(map(as_text, rows)) + b"]"
-            for name, rows in named.items()
-        ]
-        return [b"{", b",".join(texts), b"}"]
+        parts: list[bytes] = []
+        for name, each in named.items():
+            texts = yield from rows(each)
+            parts += [b"," if parts else b"{", msgspec.json.encode(name), b":[", *texts, b"]"]
+        return [*parts, b"}"]
     names = _names(outputs)
     if not names:
         return [b"[", *(yield from rows(outputs)), b"]"]
@@ -131,7 +159,7 @@ def columns(outputs: Sequence[Output]) -> Steps[list[bytes]]:
         for name, value in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items():
             found[name].append(bytes(value))
         yield
-    parts: list[bytes] = []
+    parts = []
     for name, values in found.items():
         parts += [b"," if parts else b"{", msgspec.json.encode(name), b":[", b",".join(values), b"]"]
         yield
