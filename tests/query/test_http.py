@@ -757,6 +757,31 @@ async def test_a_head_that_is_too_long_is_refused(address: tuple[str, int], head
     writer.close()
 
 
+CHUNKED = b"POST %b HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("path", [b"/sum/predict", b"/other"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b'e\r\n{"input": [1]}\r\n0\r\n' + b"a: b\r\n" * (1 << 18),
+        b'e\r\n{"input": [1]}\r\n0\r\na: ' + b"a" * (1 << 20),
+        b"e;a=" + b"a" * (1 << 20),
+    ],
+    ids=["trailers", "a trailer without an end", "what is said of a chunk"],
+)
+async def test_what_is_neither_head_nor_body_has_an_end(
+    address: tuple[str, int], path: bytes, rest: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(CHUNKED % path + rest)
+    async with asyncio.timeout(DEADLINE_S):
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1 << 16):  # until it is closed
+                pass
+    writer.close()
+
+
 async def test_a_long_head_and_a_long_body_are_read(
     configuration: Configuration, address: tuple[str, int]
 ) -> None:

@@ -67,7 +67,7 @@ class HTTPProtocol(HttpToolsProtocol):
         self._in_head = False
         self._had = 0  # bytes that have come, without ...
         self._chunk = 0  # ... those that are being read
-        self._head_at = 0  # what had come before the bytes in which the head begins
+        self._head_at = 0  # what had come before the head began, and later before the last of the body
         self._too_long = False
         self._leaving = False
         self._heard_at = 0.0
@@ -89,8 +89,8 @@ class HTTPProtocol(HttpToolsProtocol):
         self._chunk = len(data)
         super().data_received(data)
         self._had += self._chunk
-        if self._in_head and self._had - self._head_at > MAX_HEAD + _CHUNK and not self._too_long:
-            self._too_long = True  # and it may have no end
+        if self._in_request and self._had - self._head_at > MAX_HEAD + _CHUNK and not self._too_long:
+            self._too_long = True  # and it may have no end, as trailers may, and what is said of a chunk
             self.send_400_response("")
 
     def _unset_keepalive_if_required(self) -> None:
@@ -189,6 +189,7 @@ class HTTPProtocol(HttpToolsProtocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
+        self._head_at = self._had
         cycle: Any = self.cycle
         if isinstance(cycle, Exchange):
             cycle.receive(body)
