@@ -1,0 +1,109 @@
+"""The input of a request: its body, or a field of a form."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs
+
+import msgspec
+
+from clipper_container.errors import BadRequest
+from clipper_container.inputs import Tensor
+
+from ...application import Application
+from ...limits import Limits
+from .. import Headers
+from ..json_body import UNREAD, Body, unmarked, unread
+from ..rows import Rows
+
+FIELDS = ("data", "body")
+MOST_FIELDS = 100
+_FORM = b"application/x-www-form-urlencoded"
+_BOUNDARY = re.compile(rb'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
+_NAME = re.compile(rb'^content-disposition:[^\r\n]*;\s*name="?([^";\r\n]*)', re.IGNORECASE | re.MULTILINE)
+_TYPE = re.compile(rb"^content-type:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+
+
+class Bodies:
+    """Reads those of one application."""
+
+    def __init__(self, application: Application, limits: Limits) -> None:
+        self.application = application
+        self.limits = limits
+        self._rows = Rows(application, limits)
+        kind = self._rows.kind
+        self._decode = msgspec.json.Decoder(kind.json).decode
+        self._is_raw = kind.dtype in ("bytes", "str")
+        self._takes_fields = self._rows.sets is None and kind.dtype != "json"
+
+    def read(self, headers: Headers, body: Body, version: str | None) -> list[Tensor]:
+        """One input. Raises BadRequest or TooLarge."""
+        media = headers.get(b"content-type", b"")
+        try:
+            start = media[:20].lower()
+            if start.startswith(b"multipart/"):
+                media, body = _part(media, bytes(body))
+            elif start == _FORM[:20] and bytes(body[:5]) in (b"data=", b"body="):
+                body = _field(bytes(body))
+            return self.of(media, body, version)
+        except UNREAD as error:
+            raise unread(error, body, self._expected(version), "The body does not fit") from None
+
+    def of(self, media: bytes, body: Body, version: str | None) -> list[Tensor]:
+        """What is by itself, of this media type. Raises what msgspec raises, ValueError or TooLarge."""
+        if self._is_raw and media[:16].lower() != b"application/json":
+            return self._rows.of_bytes(bytes(body))
+        self.limits.check_json(len(body))
+        try:
+            value = self._value(body)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError as error:
+            value = self._value(unmarked(body, error))
+        return self._rows.of_typed([value], version)
+
+    def _value(self, body: Body) -> object:
+        try:
+            return self._decode(body)
+        except msgspec.ValidationError:
+            whole = msgspec.json.decode(body)
+            if self._takes_fields and isinstance(whole, dict) and len(whole) == 1:
+                for name in FIELDS:
+                    if name in whole:
+                        return msgspec.convert(whole[name], self._rows.kind.json)
+            raise
+
+    def _expected(self, version: str | None) -> str:
+        return f"A request to {self.application.name} has one input: {self._rows.words(version)}."
+
+
+def _part(media: bytes, body: bytes) -> tuple[bytes, bytes]:
+    """The media type and the bytes of the part that is the input. Raises BadRequest."""
+    found = _BOUNDARY.search(media)
+    if found is None:
+        raise BadRequest("The Content-Type names no boundary, which separates the fields of a form.")
+    pieces = (b"\r\n" + body).split(b"\r\n--" + (found[1] or found[2]), MOST_FIELDS + 1)
+    if len(pieces) > MOST_FIELDS + 1:
+        raise BadRequest(f"A form has {MOST_FIELDS} fields at most.")
+    parts: dict[str, tuple[bytes, bytes]] = {}
+    for piece in pieces[1:]:
+        head, blank, data = piece.partition(b"\r\n\r\n")
+        if blank and not head.startswith(b"--") and (name := _NAME.search(head)) is not None:
+            kind = _TYPE.search(head)
+            parts[name[1].decode("utf-8", "replace")] = (b"" if kind is None else kind[1]), data
+    return parts[_which(parts)]
+
+
+def _field(body: bytes) -> bytes:
+    fields = parse_qs(body.decode("latin-1"), True, max_num_fields=MOST_FIELDS, encoding="latin-1")
+    return fields[_which(fields)][0].encode("latin-1")
+
+
+def _which(fields: dict[str, tuple[bytes, bytes]] | dict[str, list[str]]) -> str:
+    for name in FIELDS:
+        if name in fields:
+            return name
+    if len(fields) != 1:
+        told = ", ".join(fields)[:200] or "none"
+        raise BadRequest(f"A form has one field, or one is called data or body, and this one has {told}.")
+    return next(iter(fields))
