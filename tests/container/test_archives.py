@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from clipper_container.errors import ArtifactError, BadRequest
 from clipper_container.loaders import load
 from clipper_container.outputs import encode_outputs
 from clipperlab.deployers.mar import MAY_BE, ModelArchive
+from tests.support.archives import archived
 
 FUNCTION = """
 state = {}
@@ -74,26 +73,6 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path.cwd())
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
-
-
-def archived(
-    folder: Path,
-    handler: str,
-    files: Mapping[str, str | bytes],
-    *,
-    manifest: str = "MAR-INF/MANIFEST.json",
-    **about: Any,
-) -> Path:
-    """As model archivers write it."""
-    path = folder / "m.mar"
-    model = {"modelName": "m", "modelVersion": "1.0", "handler": handler, **about}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(
-            manifest, json.dumps({"runtime": "python", "model": model, "archiverVersion": "0.12"})
-        )
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
 
 
 def loaded(path: Path, input_type: str = "doubles", columns: dict[str, str] | None = None) -> Any:
