@@ -108,9 +108,10 @@ def test_a_module_has_steps(tmp_path: Path) -> None:
 def test_a_handler_extends_ours_where_torchserve_is_not(tmp_path: Path) -> None:
     linear = torch.nn.Linear(2, 1, bias=False)
     linear.weight.data[:] = torch.tensor([[1.0, 10.0]])
-    torch.jit.script(linear).save(tmp_path / "model.pt")
+    program: Any = torch.jit.script(linear)
+    program.save(tmp_path / "model.pt")
     weights = (tmp_path / "model.pt").read_bytes()
-    files = {"handler.py": BASE, "model.pt": weights}
+    files: dict[str, str | bytes] = {"handler.py": BASE, "model.pt": weights}
     predict = loaded(archived(tmp_path, "handler.py", files, serializedFile="model.pt"))
     assert predict(ROWS.astype("float32")) == [{"sum": 21.0}, {"sum": 43.0}]
     predict = loaded(archived(tmp_path, "base_handler", files, serializedFile="model.pt"))
@@ -119,8 +120,10 @@ def test_a_handler_extends_ours_where_torchserve_is_not(tmp_path: Path) -> None:
 
 def test_weights_are_those_of_the_archives_own_module(tmp_path: Path) -> None:
     code = "import torch\nclass Net(torch.nn.Linear):\n  def __init__(self): super().__init__(2, 1, False)"
-    torch.save({"weight": torch.tensor([[2.0, 0.0]])}, tmp_path / "weights.pt")
-    files = {"handler.py": BASE, "net.py": code, "weights.pt": (tmp_path / "weights.pt").read_bytes()}
+    save: Any = torch.save
+    save({"weight": torch.tensor([[2.0, 0.0]])}, tmp_path / "weights.pt")
+    weights = (tmp_path / "weights.pt").read_bytes()
+    files: dict[str, str | bytes] = {"handler.py": BASE, "net.py": code, "weights.pt": weights}
     about = {"modelFile": "net.py", "serializedFile": "weights.pt"}
     assert loaded(archived(tmp_path, "handler.py", files, **about))(ROWS.astype("float32")) == [
         {"sum": 2.0},

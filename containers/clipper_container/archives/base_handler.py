@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..loaders.files import imported
+from ..modules import imported
 
 
 class BaseHandler:
@@ -38,7 +38,8 @@ class BaseHandler:
             if weights is not None:
                 self.model.load_state_dict(torch.load(weights, map_location=self.device))
         elif weights is not None:
-            self.model = torch.jit.load(str(weights), map_location=self.device)
+            load: Any = torch.jit.load
+            self.model = load(str(weights), map_location=self.device)
         if self.model is not None:
             self.model.to(self.device).eval()
         self.initialized = True

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import ArtifactError
-from ..loaders.files import imported
+from ..modules import imported
 from .context import Context
 from .manifest import Manifest
 

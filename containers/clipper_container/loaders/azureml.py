@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import ArtifactError
+from ..modules import imported
 from . import Predict
-from .files import imported, unpacked
+from .files import unpacked
 from .python import Function
 
 MODEL_DIR = "AZUREML_MODEL_DIR"
