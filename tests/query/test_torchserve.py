@@ -35,6 +35,7 @@ APPLICATIONS = [
     application("text", "strings", ["t"]),
     application("any", "json", ["j"]),
     application("frame", "dataframe", ["f"]),
+    application("array", "ndarray", ["a"]),
     application("none", "doubles", []),
     application("full", "doubles", ["idle"], on_overload="reject"),
 ]
@@ -45,9 +46,10 @@ VERSIONS = [
     version_spec(model="t", input_type="strings"),
     version_spec(model="j", input_type="json"),
     version_spec(model="f", input_type="dataframe", columns={"a": "float64", "b": "text"}),
+    version_spec(model="a", input_type="ndarray"),
     version_spec(model="idle", num_replicas=0),
 ]
-CURRENT = {"m": "1", "b": "1", "t": "1", "j": "1", "f": "1", "idle": "1"}
+CURRENT = {"m": "1", "b": "1", "t": "1", "j": "1", "f": "1", "a": "1", "idle": "1"}
 
 
 class ToManagement:
@@ -123,7 +125,7 @@ PICTURE = b"\x89PNG\r\n\x00--XX not a boundary\xff"
         ("picture", {"content-type": "image/png"}, PICTURE, len(PICTURE)),
         ("picture", JSON, b'{"data": "AAECAw=="}', 4),
         ("picture", *form(("data", "image/png", PICTURE)), len(PICTURE)),
-        ("picture", *form(("other", "image/png", b"1"), ("body", "image/png", PICTURE)), len(PICTURE)),
+        ("picture", *form(("body", "image/png", PICTURE)), len(PICTURE)),
         ("picture", *form(("file", "image/png", PICTURE)), len(PICTURE)),
         ("picture", CURL, b"data=a%20b%00", 4),
         ("text", {"content-type": "text/plain"}, "später".encode(), 7),
@@ -137,6 +139,8 @@ PICTURE = b"\x89PNG\r\n\x00--XX not a boundary\xff"
         ("sum", *form(("data", "application/json", b"[1]")), 8),
         ("any", JSON, b'[{"input_sentence": "on the floor"}]', 35),
         ("any", JSON, b'{"data": 1}', 10),
+        ("array", JSON, b"[[1, 2], [3, 4]]", 32),
+        ("array", JSON, b'{"data": [1.5]}', 8),
         ("frame", JSON, b'{"a": 1, "b": "x"}', 11),
     ],
 )
@@ -182,8 +186,9 @@ async def test_a_parameter_is_a_field(client: httpx2.AsyncClient) -> None:
     ):
         response = await client.get(f"/predictions/{name}?{query}")
         assert (response.status_code, response.json()) == (200, told)
-    response = await client.get("/predictions/sum")
-    assert (response.status_code, response.json()["type"]) == (400, "BadRequestException")
+    for query in ("", "?data=[1]&body=[2]"):
+        response = await client.get(f"/predictions/sum{query}")
+        assert (response.status_code, response.json()["type"]) == (400, "BadRequestException")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +222,9 @@ BAD = [
     ("text", JSON, b"1", 400, "one input"),
     ("picture", {"content-type": "multipart/form-data"}, b"", 400, "names no boundary"),
     ("picture", {"content-type": "multipart/form-data; boundary=XX"}, b"", 400, "has none"),
-    ("picture", *form(("a", "", b""), ("b", "", b"")), 400, "this one has a, b"),
+    ("picture", *form(("data", "", b""), ("b", "", b"")), 400, "this one has data, b"),
+    ("picture", *form(("data", "", b""), ("data", "", b"")), 400, "this one has data, data"),
+    ("picture", CURL, b"data=a&b", 400, "this one has data, b"),
     ("picture", *form(*[("a", "", b"")] * 101), 400, "100 fields at most"),
     ("frame", JSON, b'{"a": 1}', 400, "one input"),
     pytest.param("any", JSON, b"[" * 100_000 + b"]" * 100_000, 400, "too deeply", id="deep"),
@@ -275,7 +282,7 @@ async def test_which_is_asked_without_a_name(
     client: httpx2.AsyncClient, configuration: Configuration
 ) -> None:
     response = await client.post("/invocations", content=b"[1]")
-    assert (response.status_code, "Applications: any, frame" in response.json()["message"]) == (400, True)
+    assert (response.status_code, "Applications: any, array" in response.json()["message"]) == (400, True)
     configuration.apply(Snapshot(2, APPLICATIONS[:1], VERSIONS, CURRENT))
     assert (await client.post("/invocations", content=b"[1]")).json() == 8
 
@@ -331,7 +338,7 @@ async def test_health_is_that_of_the_models(client: httpx2.AsyncClient, configur
 async def test_an_api_describes_itself(client: httpx2.AsyncClient) -> None:
     for method, path in (("OPTIONS", "/"), ("GET", "/api-description")):
         found = (await client.request(method, path)).json()
-        assert (found["openapi"], len(found["paths"])) == ("3.0.1", 7)
+        assert (found["openapi"], len(found["paths"])) == ("3.0.1", 8)
     found = (await client.options("/predictions/sum")).json()
     assert list(found["paths"]) == ["/predictions/sum"]
     assert "a list of numbers" in str(found)
@@ -360,12 +367,14 @@ async def test_a_list_has_pages(client: httpx2.AsyncClient) -> None:
     found = (await client.get("/models?limit=2")).json()
     assert found == {
         "nextPageToken": "2",
-        "models": [{"modelName": "any", "modelUrl": "j:1"}, {"modelName": "frame", "modelUrl": "f:1"}],
+        "models": [{"modelName": "any", "modelUrl": "j:1"}, {"modelName": "array", "modelUrl": "a:1"}],
     }
     last = (await client.get(f"/models?limit=100&next_page_token={found['nextPageToken']}")).json()
     assert list(last) == ["models"]
-    assert [each["modelName"] for each in last["models"]] == ["full", "none", "picture", "sum", "text"]
-    assert last["models"][1]["modelUrl"] == ""
+    assert [each["modelName"] for each in last["models"]] == [
+        *("frame", "full", "none", "picture", "sum", "text")
+    ]
+    assert last["models"][2]["modelUrl"] == ""
     assert (await client.get("/models?limit=x")).status_code == 400
 
 

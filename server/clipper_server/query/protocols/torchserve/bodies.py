@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs
+from collections.abc import Sequence
+from typing import TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -18,6 +20,7 @@ from ..rows import Rows
 
 FIELDS = ("data", "body")
 MOST_FIELDS = 100
+Field = TypeVar("Field")
 _FORM = b"application/x-www-form-urlencoded"
 _BOUNDARY = re.compile(rb'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
 _NAME = re.compile(rb'^content-disposition:[^\r\n]*;\s*name="?([^";\r\n]*)', re.IGNORECASE | re.MULTILINE)
@@ -63,15 +66,18 @@ class Bodies:
         return self._rows.of_typed([value], version)
 
     def _value(self, body: Body) -> object:
+        unfit = None
         try:
-            return self._decode(body)
-        except msgspec.ValidationError:
-            whole = msgspec.json.decode(body)
-            if self._takes_fields and isinstance(whole, dict) and len(whole) == 1:
-                for name in FIELDS:
-                    if name in whole:
-                        return msgspec.convert(whole[name], self._rows.kind.json)
-            raise
+            value: object = self._decode(body)
+        except msgspec.ValidationError as error:
+            value, unfit = msgspec.json.decode(body), error
+        if self._takes_fields and isinstance(value, dict) and len(value) == 1:
+            ((name, inner),) = value.items()
+            if name in FIELDS:
+                return msgspec.convert(inner, self._rows.kind.json)
+        if unfit is not None:
+            raise unfit
+        return value
 
     def _expected(self, version: str | None) -> str:
         return f"A request to {self.application.name} has one input: {self._rows.words(version)}."
@@ -85,25 +91,23 @@ def _part(media: bytes, body: bytes) -> tuple[bytes, bytes]:
     pieces = (b"\r\n" + body).split(b"\r\n--" + (found[1] or found[2]), MOST_FIELDS + 1)
     if len(pieces) > MOST_FIELDS + 1:
         raise BadRequest(f"A form has {MOST_FIELDS} fields at most.")
-    parts: dict[str, tuple[bytes, bytes]] = {}
+    parts: list[tuple[str, tuple[bytes, bytes]]] = []
     for piece in pieces[1:]:
         head, blank, data = piece.partition(b"\r\n\r\n")
         if blank and not head.startswith(b"--") and (name := _NAME.search(head)) is not None:
             kind = _TYPE.search(head)
-            parts[name[1].decode("utf-8", "replace")] = (b"" if kind is None else kind[1]), data
-    return parts[_which(parts)]
+            parts.append((name[1].decode("utf-8", "replace"), (b"" if kind is None else kind[1], data)))
+    return only(parts)
 
 
 def _field(body: bytes) -> bytes:
-    fields = parse_qs(body.decode("latin-1"), True, max_num_fields=MOST_FIELDS, encoding="latin-1")
-    return fields[_which(fields)][0].encode("latin-1")
+    fields = parse_qsl(body.decode("latin-1"), True, max_num_fields=MOST_FIELDS, encoding="latin-1")
+    return only(fields).encode("latin-1")
 
 
-def _which(fields: dict[str, tuple[bytes, bytes]] | dict[str, list[str]]) -> str:
-    for name in FIELDS:
-        if name in fields:
-            return name
+def only(fields: Sequence[tuple[str, Field]]) -> Field:
+    """The value of the field that there is. Raises BadRequest where there are others too, or none."""
     if len(fields) != 1:
-        told = ", ".join(fields)[:200] or "none"
-        raise BadRequest(f"A form has one field, or one is called data or body, and this one has {told}.")
-    return next(iter(fields))
+        told = ", ".join(name for name, _ in fields)[:200] or "none"
+        raise BadRequest(f"A request has one input, in one field, and this one has {told}.")
+    return fields[0][1]

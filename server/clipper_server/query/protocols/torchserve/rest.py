@@ -19,7 +19,7 @@ from ...cors import WithCORS
 from .. import Adapter, Response, Served
 from ..answering import answered
 from . import managing
-from .bodies import FIELDS, Bodies
+from .bodies import Bodies, only
 from .describing import api, described, is_healthy, listed, metrics
 from .managing import find
 from .predictions import Predictions
@@ -116,11 +116,10 @@ class TorchServe:
             raise Told(503, "The application has just come. Send it again.")
         headers = dict(request.scope["headers"])
         body = await _body(request, adapter.max_body)
-        if not body:
-            for field in FIELDS:
-                if field in request.query_params:
-                    headers.pop(b"content-type", None)
-                    body = request.query_params[field].encode("utf-8", "replace")
+        fields = [field for field in request.query_params.multi_items() if field[0] != "model_name"]
+        if fields and not body:
+            headers.pop(b"content-type", None)
+            body = only(fields).encode("utf-8", "replace")
         return _sent(await answered(adapter, headers, body))
 
     # Management
