@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -363,6 +364,37 @@ async def test_counters_have_torchserves_names(client: httpx2.AsyncClient) -> No
 # Management
 
 
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "torchserve" / "answers.json").read_text())
+
+
+async def test_torchserve_itself_answers_the_same(
+    client: httpx2.AsyncClient, management: ToManagement, configuration: Configuration
+) -> None:
+    """Byte by byte, but for the media type: its worker names none for what a handler answers."""
+    applications = [application("echo", "strings", ["e"])]
+    versions = [
+        version_spec(model="e", version=version, input_type="strings", credential=version)
+        for version in ("1.0", "2.0")
+    ]
+    configuration.apply(Snapshot(2, applications, versions, {"e": "1.0"}))
+    for spec in versions:
+        FakeReplica(configuration.queues["e", spec.version], cost_s=0, answer=as_text)
+
+    def moves() -> None:
+        method, path, body = management.asked[-1]
+        if (method, path) == ("PUT", "/models/e/current"):
+            configuration.apply(Snapshot(3, applications, versions, {"e": body["version"]}))
+
+    management.does = moves
+    for call in GOLDEN:
+        response = await client.request(call["method"], call["path"], content=call["body"], headers=TOKEN)
+        assert [response.status_code, response.text] == call["answer"], call["path"]
+
+
+def as_text(inputs: list[bytes]) -> list[Any]:
+    return [b'"%d"' % len(data) for data in inputs]
+
+
 async def test_a_list_has_pages(client: httpx2.AsyncClient) -> None:
     found = (await client.get("/models?limit=2")).json()
     assert found == {
@@ -525,7 +557,7 @@ async def test_one_waits_for_workers_who_asks_for_that(
 @pytest.mark.parametrize(
     ("query", "why"),
     [
-        ("min_worker=3&max_worker=2", "max_worker is at least"),
+        ("min_worker=3&max_worker=2", "max_worker cannot be less than min_worker."),
         ("min_worker=x", "min_worker is a whole number"),
         ("min_worker=1&number_gpu=1", "resources="),
         ("min_worker=1&synchronous=true&timeout=soon", "timeout is a whole number"),
@@ -554,7 +586,7 @@ async def test_a_default_is_set(client: httpx2.AsyncClient, management: ToManage
 async def test_versions_are_unregistered(client: httpx2.AsyncClient, management: ToManagement) -> None:
     for path in ("/models/sum", "/models/sum/1"):
         response = await client.delete(path, headers=TOKEN)
-        assert (response.status_code, response.json()["type"]) == (403, "IllegalArgumentException")
+        assert (response.status_code, response.json()["type"]) == (403, "InvalidModelVersionException")
     assert management.asked == []
     response = await client.delete("/models/sum/2.0", headers=TOKEN)
     assert (response.status_code, response.json()) == (200, {"status": 'Model "sum" unregistered'})

@@ -16,7 +16,7 @@ from ...application import Application
 from ...queue import ModelQueue
 from .. import Headers, Served
 from ..passing import model_of, path_of, token_of
-from .refusals import Told, no_model, no_version
+from .refusals import DEFAULT_VERSION, VERSION, Told, no_model, no_version
 
 WAITS_S = 120.0
 _LOOKS_EVERY_S = 0.05
@@ -82,7 +82,7 @@ async def scale(served: Served, name: str, version: str | None, query: Query, he
     application = find(served, name, version)
     low = number(query, "min_worker", 1)
     if number(query, "max_worker", low) < low:
-        raise BadRequest("max_worker is at least min_worker.")
+        raise BadRequest("max_worker cannot be less than min_worker.")
     if number(query, "number_gpu", 0):
         raise BadRequest('GPUs are given to a version where it is deployed: resources={"gpus": 1}.')
     waits_s = _timeout_s(query)
@@ -99,8 +99,10 @@ async def scale(served: Served, name: str, version: str | None, query: Query, he
 
 async def set_default(served: Served, name: str, version: str | None, _: Query, headers: Headers) -> Said:
     token = token_of(headers)
-    application = find(served, name, version)
+    application = find(served, name)
     assert version is not None
+    if version not in served.versions_of(application):
+        raise Told(404, f"Model version {version} does not exist for model {name}", VERSION)
     await _move(served, model_of(application), version, token)
     return 200, f'Default version successfully updated for model "{name}" to "{version}"'
 
@@ -112,7 +114,7 @@ async def unregister(served: Served, name: str, version: str | None, _: Query, h
     model = model_of(application)
     which = _queue(application, version).spec.version
     if which == _queue(application, None).spec.version and len(served.versions_of(application)) > 1:
-        raise Told(403, f"Cannot remove default version for model {name}. Set another one as the default.")
+        raise Told(403, f"Cannot remove default version for model {name}", DEFAULT_VERSION)
     await served.pass_on("DELETE", path_of(model, "versions", which), token)
     return 200, f'Model "{name}" unregistered'
 

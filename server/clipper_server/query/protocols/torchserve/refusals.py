@@ -12,7 +12,6 @@ from ..answering import new_id
 TYPES = {
     400: "BadRequestException",
     401: "InvalidKeyException",
-    403: "IllegalArgumentException",
     404: "ModelNotFoundException",
     405: "MethodNotAllowedException",
     408: "RequestTimeoutException",
@@ -23,6 +22,7 @@ TYPES = {
     507: "InsufficientStorageException",
 }
 VERSION, RESOURCE = "ModelVersionNotFoundException", "ResourceNotFoundException"
+DEFAULT_VERSION = "InvalidModelVersionException"
 
 
 class Told(Exception):

@@ -88,7 +88,8 @@ class TorchServe:
         return _sent(answer({"status": "Unhealthy"}, 500))
 
     async def _metrics(self, request: Request) -> HTTPResponse:
-        return PlainTextResponse(metrics(self._served, request.query_params.getlist("name[]")))
+        text = metrics(self._served, request.query_params.getlist("name[]"))
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
     async def _api(self, _: Request) -> HTTPResponse:
         return _sent(answer(api(self._served.applications, self._served.limits)))
