@@ -108,11 +108,12 @@ def form(*fields: tuple[str, str, bytes]) -> tuple[dict[str, str], bytes]:
     for name, kind, data in fields:
         head = f'--XX\r\nContent-Disposition: form-data; name="{name}"; filename="f"\r\nContent-Type: {kind}'
         parts.append(head.encode() + b"\r\n\r\n" + data + b"\r\n")
-    return {"content-type": "multipart/form-data; boundary=XX"}, b"".join(parts) + b"--XX--\r\n"
+    return FORM, b"".join(parts) + b"--XX--\r\n"
 
 
 # Inference
 
+FORM = {"content-type": "multipart/form-data; boundary=XX"}
 JSON = {"content-type": "application/json"}
 CURL = {"content-type": "application/x-www-form-urlencoded"}
 PICTURE = b"\x89PNG\r\n\x00--XX not a boundary\xff"
@@ -128,6 +129,7 @@ PICTURE = b"\x89PNG\r\n\x00--XX not a boundary\xff"
         ("picture", *form(("data", "image/png", PICTURE)), len(PICTURE)),
         ("picture", *form(("body", "image/png", PICTURE)), len(PICTURE)),
         ("picture", *form(("file", "image/png", PICTURE)), len(PICTURE)),
+        ("picture", FORM, b"before\r\n" + form(("file", "image/png", PICTURE))[1] + b"after", len(PICTURE)),
         ("picture", CURL, b"data=a%20b%00", 4),
         ("text", {"content-type": "text/plain"}, "später".encode(), 7),
         ("text", CURL, b"body=on+the+floor", 12),
@@ -223,10 +225,11 @@ BAD = [
     ("text", JSON, b"1", 400, "one input"),
     ("picture", {"content-type": "multipart/form-data"}, b"", 400, "names no boundary"),
     ("picture", {"content-type": "multipart/form-data; boundary=XX"}, b"", 400, "has none"),
+    ("picture", *form((f"a{'b' * 9000}", "", b"")), 400, "has none"),
     ("picture", *form(("data", "", b""), ("b", "", b"")), 400, "this one has data, b"),
     ("picture", *form(("data", "", b""), ("data", "", b"")), 400, "this one has data, data"),
     ("picture", CURL, b"data=a&b", 400, "this one has data, b"),
-    ("picture", *form(*[("a", "", b"")] * 101), 400, "100 fields at most"),
+    ("picture", *form(*[("a", "", b"")] * 101), 400, "fewer than 100 fields"),
     ("frame", JSON, b'{"a": 1}', 400, "one input"),
     pytest.param("any", JSON, b"[" * 100_000 + b"]" * 100_000, 400, "too deeply", id="deep"),
     pytest.param("any", JSON, b"[" + b"1," * (1 << 20) + b"1]", 413, "more than the", id="large"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from types import ModuleType
+from importlib.machinery import ModuleSpec
 
 from . import base_handler
 from .context import Context
@@ -18,7 +18,7 @@ class PredictionException(Exception):
 
 
 def install() -> None:
-    if "ts" in sys.modules or importlib.util.find_spec("ts") is not None:
+    if importlib.util.find_spec("ts") is not None:
         return
     found: dict[str, dict[str, object]] = {
         "ts": {},
@@ -29,8 +29,7 @@ def install() -> None:
         "ts.utils.util": {"PredictionException": PredictionException},
     }
     for name, values in found.items():
-        module = ModuleType(name)
-        module.__path__ = []
+        module = importlib.util.module_from_spec(ModuleSpec(name, None, is_package=True))
         vars(module).update(values)
         sys.modules[name] = module
         parent, _, own = name.rpartition(".")

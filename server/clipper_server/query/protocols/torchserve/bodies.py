@@ -20,6 +20,7 @@ from ..rows import Rows
 
 FIELDS = ("data", "body")
 MOST_FIELDS = 100
+MAX_HEAD = 8192  # bytes, of a field's own headers
 Field = TypeVar("Field")
 _FORM = b"application/x-www-form-urlencoded"
 _BOUNDARY = re.compile(rb'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
@@ -88,15 +89,20 @@ def _part(media: bytes, body: bytes) -> tuple[bytes, bytes]:
     found = _BOUNDARY.search(media)
     if found is None:
         raise BadRequest("The Content-Type names no boundary, which separates the fields of a form.")
-    pieces = (b"\r\n" + body).split(b"\r\n--" + (found[1] or found[2]), MOST_FIELDS + 1)
-    if len(pieces) > MOST_FIELDS + 1:
-        raise BadRequest(f"A form has {MOST_FIELDS} fields at most.")
+    boundary = b"--" + (found[1] or found[2])
+    first, *pieces = body.split(b"\r\n" + boundary, MOST_FIELDS + 1)
+    if first.startswith(boundary):
+        pieces.insert(0, first[len(boundary) :])
+    if len(pieces) > MOST_FIELDS:
+        raise BadRequest(f"A form has fewer than {MOST_FIELDS} fields.")
     parts: list[tuple[str, tuple[bytes, bytes]]] = []
-    for piece in pieces[1:]:
-        head, blank, data = piece.partition(b"\r\n\r\n")
-        if blank and not head.startswith(b"--") and (name := _NAME.search(head)) is not None:
+    for piece in pieces:
+        end = piece.find(b"\r\n\r\n", 0, MAX_HEAD)
+        head = piece[: max(0, end)]
+        if not head.startswith(b"--") and (name := _NAME.search(head)) is not None:
             kind = _TYPE.search(head)
-            parts.append((name[1].decode("utf-8", "replace"), (b"" if kind is None else kind[1], data)))
+            media = b"" if kind is None else kind[1]
+            parts.append((name[1].decode("utf-8", "replace"), (media, piece[end + 4 :])))
     return only(parts)
 
 
