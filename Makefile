@@ -79,9 +79,10 @@ unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),parts) ## run the tests in
 drill: $(DEV) ## see what clients see in a bad hour
 	$(BIN)/python -m tests.tools.drill $(DRILL)
 
-peers: $(DEV) $(PEERS)/tensorflow/.made $(PEERS)/sagemaker/.made ## try other systems' own clients and models, in environments of their own (2 GB)
+peers: $(DEV) $(PEERS)/tensorflow/.made $(PEERS)/sagemaker/.made $(PEERS)/torchserve/.made ## try other systems' own clients and models, in environments of their own (several GB)
 	$(PEERS)/tensorflow/bin/python tests/tools/peers/record_tensorflow_serving.py
 	$(PEERS)/sagemaker/bin/python tests/tools/peers/record_sagemaker.py
+	$(PEERS)/torchserve/bin/python tests/tools/peers/record_torchserve.py
 	$(BIN)/pytest -p no:nbval --slow tests/tools/peers
 
 screenshots: $(DEV) parts ## take the README's pictures anew

@@ -179,3 +179,14 @@ class Endpoint(_Options, EndpointHead):
         """In microseconds. Raises BadRequest."""
         left_out = self.slo_ms is not None and self.slo_micros == DEFAULT_SLO_MICROS
         return objective(None if left_out else self.slo_micros, self.slo_ms)
+
+
+class Options(DeployOptions, total=False):
+    """Those of all deployers: how it is warmed up, what its replicas are, and what they run in."""
+
+    base_image: str
+    example_input: object
+    labels: Sequence[str]
+    num_replicas: int
+    pkgs_to_install: Sequence[str]
+    requirements: Sequence[str] | str | Path

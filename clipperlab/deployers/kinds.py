@@ -83,6 +83,10 @@ def need_kind(value: Any) -> Kind:
             "A model that another server has is deployed by deployers.remote.deploy_remote(conn, name, "
             "version, url, protocol=...)."
         )
+    if str(value).endswith(".mar"):
+        raise BadRequest(
+            "A model archive is deployed by deployers.mar.deploy_archive(conn, name, version, path)."
+        )
     found = kind_of(value)
     if found is None:
         what = repr(value) if isinstance(value, str | Path) else f"A {type(value).__name__}"

@@ -134,10 +134,12 @@ def pickled_function(func: object | None, takes: Sequence[str]) -> dict[str, byt
 
 def _with(needed: list[str], asked: list[str]) -> list[str]:
     """What is asked for, and what is needed and not named there."""
-    names = {
-        re.split(r"[^\w.-]", package.strip(), maxsplit=1)[0].lower().replace("_", "-") for package in asked
-    }
-    return [*asked, *(package for package in needed if package.partition("==")[0] not in names)]
+    names = set(map(_name, asked))
+    return [*asked, *(package for package in needed if _name(package) not in names)]
+
+
+def _name(package: str) -> str:
+    return re.split(r"[^\w.-]", package.strip(), maxsplit=1)[0].lower().replace("_", "-")
 
 
 def _packages(listed: Sequence[str] | None, asked: Sequence[str] | str | Path | None) -> list[str]:
@@ -150,17 +152,22 @@ def _packages(listed: Sequence[str] | None, asked: Sequence[str] | str | Path | 
 def _read(path: Path) -> list[str]:
     """The packages in a file. Raises BadRequest where it cannot be read, or says more than that."""
     try:
-        lines = path.read_text().splitlines()
+        text = path.read_text()
     except OSError as error:
         raise BadRequest(
             f"The requirements cannot be read: {error}. Give a list, or a file's path."
         ) from None
-    found = [line.partition(" #")[0].strip() for line in lines]
+    return packages_in(text, str(path))
+
+
+def packages_in(text: str, where: str) -> list[str]:
+    """Those that a file of requirements names. Raises BadRequest where it says more than that."""
+    found = [line.partition(" #")[0].strip() for line in text.splitlines()]
     found = [line for line in found if line and not line.startswith("#")]
     for line in found:
         if line.startswith("-"):
             raise BadRequest(
-                f"{path} has the line {line!r}: only packages can be given here, one a line. pip's own "
+                f"{where} has the line {line!r}: only packages can be given here, one a line. pip's own "
                 "settings belong into pip's configuration where the cluster runs."
             )
     return found

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Unpack
 
 import msgspec
@@ -18,25 +17,13 @@ from clipper_container.remotes.kinds import form_of
 
 from ..handles import ApplicationHandle, ModelHandle
 from ..operations import Operations
-from ..options import DeployOptions
-from .arguments import DEFAULT_SLO_MICROS, Deployment, DeploymentHead, Endpoint, EndpointHead, Model
+from .arguments import DEFAULT_SLO_MICROS, Deployment, DeploymentHead, Endpoint, EndpointHead, Model, Options
 from .packaging import deploy_endpoint, pack_and_deploy
 
 WAITS_S = 10.0
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _VALUE = re.compile(r"[ -~]{1,8000}")
 _OURS = frozenset({"host", "content-length", "content-type", "connection", "transfer-encoding", "accept"})
-
-
-class Options(DeployOptions, total=False):
-    """Those of all deployers: how it is warmed up, what its replicas are, and what they run in."""
-
-    base_image: str
-    example_input: object
-    labels: Sequence[str]
-    num_replicas: int
-    pkgs_to_install: Sequence[str]
-    requirements: Sequence[str] | str | Path
 
 
 Secret = str | Mapping[str, str]

@@ -21,6 +21,8 @@ _SAID = 2000
 
 def kind(loader: str, *, gpus: bool = False) -> str:
     """The kind of image that an artifact with this loader needs."""
+    if loader == "mar":  # whose handlers are PyTorch's, mostly
+        loader = "pytorch"
     if loader not in _OWN:
         return "python"
     return "pytorch-cuda" if loader == "pytorch" and gpus else loader

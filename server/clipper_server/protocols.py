@@ -29,6 +29,7 @@ KINDS = {
     "tensorflow-serving": Kind("tensorflow_serving.rpc", 8501, 8500),
     "sagemaker": Kind("sagemaker.rest", 8080, None, has_signatures=True),
     "azureml": Kind("azure_ml.rest", 5001, None),
+    "torchserve": Kind("torchserve.rest", 8081, None),
 }
 
 

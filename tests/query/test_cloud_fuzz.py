@@ -1,4 +1,4 @@
-"""SageMaker's and Azure's ports get anything: what comes of it is an answer or a refusal, never a fault."""
+"""SageMaker's, Azure's and TorchServe's ports get anything: each answers or refuses, and has no fault."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from clipper_server.snapshot import ApplicationSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
 
 TYPES = ("integers", "floats", "doubles", "bytes", "strings", "json", "ndarray", "dataframe")
-PROTOCOLS = ("sagemaker", "azureml")
+PROTOCOLS = ("sagemaker", "azureml", "torchserve")
 MEDIA = ["application/json", "application/jsonlines", "text/csv", "application/x-npy", "image/png", "*/*", ""]
+FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=X", "multipart/form-data"]
 OUTPUTS = [b"1", b"0.5", b'"text"', b"[1,2]", b'{"a":[null]}', b"null"]
 
 
 class Ports:
-    """The adapters of both protocols, each for an application of each input type, in a loop of their own."""
+    """The adapters of these protocols, each for an application of each input type, in a loop of their own."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -41,6 +42,7 @@ class Ports:
     async def _serve(self) -> None:
         self.configuration = found = Configuration("0", lambda: None, self.loop)
         found.is_local = True
+        found.pass_on = _nothing_done
         columns = {"a": "float64", "b": "text", "c": "any"}
         versions = [
             version_spec(model=f"m-{kind}", input_type=kind, columns=columns if kind == "dataframe" else None)
@@ -88,6 +90,10 @@ class Ports:
         self.loop.run_until_complete(self.apps[which](scope, receive, send))
         status: int = sent[0]["status"]
         return status
+
+
+async def _nothing_done(method: str, path: str, token: str, body: object = None) -> None:
+    """In the place of management."""
 
 
 def _outputs(inputs: list[bytes]) -> list[Any]:
@@ -143,11 +149,22 @@ literal = st.builds(
         [b"(-1,)", b"(9999999999, 9999999999)", b"()", b"(True,)", b"2", b"(0, 9223372036854775807)"]
     ),
 ).map(lambda head: b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head)
-bodies = as_json | as_csv | arrays | heads | literal | st.binary(max_size=40)
+pieces = st.sampled_from(
+    [
+        b"--X",
+        b"\r\n",
+        b"--",
+        b'Content-Disposition: form-data; name="data"',
+        b"Content-Type: text/csv",
+        b"data=%ff",
+    ]
+)
+forms = st.lists(pieces | as_json | st.binary(max_size=9), max_size=9).map(b"".join)
+bodies = as_json | as_csv | arrays | heads | literal | st.binary(max_size=40) | forms
 texts = st.text(
     st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=9
 ).map(lambda text: text.encode("latin-1"))
-media = st.sampled_from([each.encode() for each in MEDIA]) | texts
+media = st.sampled_from([each.encode() for each in MEDIA + FORMS]) | texts
 headers = st.fixed_dictionaries(
     {b"content-type": media | st.just(b"application/json")},
     optional={
@@ -160,7 +177,7 @@ headers = st.fixed_dictionaries(
         b"x-ms-request-id": texts,
         b"traceid": texts,
         b"x-request-timeout-seconds": texts | st.just(b"1"),
-        b"authorization": texts,
+        b"authorization": texts | st.just(b"Bearer x"),
     },
 )
 
@@ -182,16 +199,26 @@ def test_anything_is_answered(ports: Ports, which: int, headers: dict[bytes, byt
 
 words = st.sampled_from(
     ["", "sum", "json", "score", "invocations", "endpoints", "ping", "swagger.json", "..", "%2f", "x?y"]
+    + ["predictions", "models", "1", "all", "set-default", "invoke", "metrics"]
 )
 paths = st.lists(words | st.text(st.characters(exclude_categories=["Cs"]), max_size=3), max_size=4).map(
     lambda found: "/" + "/".join(found)
 )
-queries = st.sampled_from(["", "data=[1]", "data=[", "version=3", "data=[[1,2]]&data=2", "=", "%ff=%00"])
-methods = st.sampled_from(["GET", "POST", "PUT", "OPTIONS", "HEAD", "TRACE", "WHATEVER"])
+queries = st.sampled_from(
+    ["", "data=[1]", "data=[", "version=3", "data=[[1,2]]&data=2", "=", "%ff=%00"]
+    + ["url=m-json:1&model_name=json&batch_size=1", "min_worker=1&timeout=0&synchronous=true", "limit=9"]
+)
+methods = st.sampled_from(["GET", "POST", "PUT", "OPTIONS", "HEAD", "TRACE", "WHATEVER", "DELETE"])
 
 
 @settings(deadline=None, database=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-@given(st.integers(0, 1), methods, paths, queries | texts.map(lambda text: text.decode("latin-1")), headers)
+@given(
+    st.integers(0, len(PROTOCOLS) - 1),
+    methods,
+    paths,
+    queries | texts.map(lambda text: text.decode("latin-1")),
+    headers,
+)
 @example(1, "GET", "/json/score", "data=[1]", {})
 @example(1, "POST", "/json/score", "", {})
 def test_any_path_is_answered(

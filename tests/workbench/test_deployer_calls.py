@@ -20,6 +20,7 @@ from clipperlab.operations import Deployed
 from clipperlab.options import DeployOptions
 from tests.support import abacus
 from tests.support.abacus import create_endpoint, deploy_abacus_model
+from tests.support.archives import archived
 
 DEPLOYMENT = "base_image labels registry num_replicas batch_size pkgs_to_install"
 ENDPOINT = (
@@ -153,6 +154,8 @@ class _Recorder(ClipperConnection):
     def deploy_model(self, *args: Any, **options: Any) -> Deployed:
         path = options.pop("artifact")
         manifest, parts = artifact.read(path, artifact.digest(path))
+        if manifest.requirements:
+            options["requirements"] = manifest.requirements
         self.asked.append(("deploy", *args, options, manifest.loader, parts))
         return Deployed(args[0], str(args[1]), True, "current")
 
@@ -164,6 +167,21 @@ def test_a_framework_is_a_small_module() -> None:
     assert (model.name, str(model.deployed)) == ("counted", "counted:2 is ready, and current.")
     version = ("counted", 2, "integers", None, ["new"], 1, -1)
     assert conn.asked == [("deploy", *version, {"make_current": False}, "abacus", {"beads": b"\n\x07"})]
+
+
+def test_an_archives_requirements_are_the_models(tmp_path: Path) -> None:
+    files = {"h.py": "def handle(data, context): ...", "requirements.txt": "six==1.0\nhumanize\n"}
+    path = archived(tmp_path, "h.py", files)
+    conn = _Recorder()
+    deployers.mar.deploy_archive(conn, "m", 1, path, requirements=["six==1.17.0"], num_replicas=2)
+    ((_, name, version, input_type, _, _, replicas, _, options, loader, parts),) = conn.asked
+    assert (name, version, input_type, replicas, loader) == ("m", 1, "json", 2, "mar")
+    assert options == {"requirements": ["six==1.17.0", "humanize"]}
+    assert parts.keys() == {"mar/MAR-INF/MANIFEST.json", "mar/h.py", "mar/requirements.txt"}
+    conn = _Recorder()
+    deployers.mar.create_endpoint(conn, "m", path, input_type="bytes", slo_ms=20)
+    assert [asked[0] for asked in conn.asked] == ["register", "deploy", "link"]
+    assert conn.asked[0][2:] == ("bytes", "None", 20_000)
 
 
 def test_an_endpoint_is_whole_or_is_not() -> None:

@@ -48,3 +48,11 @@ def test_a_torch_module_has_its_deployer() -> None:
 def test_what_has_none_is_told_what_there_is(value: Any, words: str) -> None:
     with pytest.raises(BadRequest, match=f"{words} that can be deployed: a function"):
         need_kind(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "deployer"), [("http://host/v2/models/m", "remote"), (Path("a/model.mar"), "mar")]
+)
+def test_what_has_another_call_is_told_which(value: Any, deployer: str) -> None:
+    with pytest.raises(BadRequest, match=rf"deployers\.{deployer}\.deploy_"):
+        need_kind(value)

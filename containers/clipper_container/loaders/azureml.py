@@ -7,18 +7,16 @@ value of an object.
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import json
 import os
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ..errors import ArtifactError
+from ..modules import imported
 from . import Predict
 from .files import unpacked
 from .python import Function
@@ -33,23 +31,13 @@ def load(parts: dict[str, bytes], input_type: str) -> Predict:
     script = folder / "code" / json.loads(parts["script.json"])
     os.chdir(script.parent)
     sys.path.insert(0, str(script.parent))
-    module = _imported(script)
+    module = imported(script)
     init, run = getattr(module, "init", None), getattr(module, "run", None)
     if not callable(run):
         raise ArtifactError(f"The scoring script {script.name} has no run(data). Add one.")
     if callable(init):
         init()
     return Function(_answering(run), whole=True)
-
-
-def _imported(script: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(script.stem, script)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[script.stem] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def _answering(run: Callable[..., Any]) -> Predict:

@@ -6,21 +6,16 @@ management's to do, with the token that the caller sent, and with no other.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import msgspec
 
-from clipper_container.errors import BadRequest, Unauthorized
+from clipper_container.errors import BadRequest
 
-from ...application import Application
 from .. import Headers, Served
+from ..passing import HOW, model_of, path_of, token_of
 from .finding import find, is_ready
-
-_TOKEN = re.compile(rb"[!-~]{1,1024}")
-_HOW = "Models are deployed from Python, with deploy_python_closure and its like"
 
 
 def index(served: Served, *, ready: bool = False) -> list[dict[str, str]]:
@@ -55,7 +50,7 @@ class _Configured(msgspec.Struct, forbid_unknown_fields=True):
 async def load(served: Served, name: str, parameters: Mapping[str, Any], headers: Headers) -> None:
     """Make the version current that the parameters name. Without one it is enough that one is ready."""
     if any(key.startswith("file:") for key in parameters):
-        raise BadRequest(f"{_HOW}: send no files.")
+        raise BadRequest(f"{HOW}: send no files.")
     version = _version(parameters)
     if (config := parameters.get("config")) is not None:
         version = _configured(config)
@@ -66,9 +61,8 @@ async def load(served: Served, name: str, parameters: Mapping[str, Any], headers
                 f"Model with name {name} is not ready. Deploy a version of a model that it is linked to."
             )
         return
-    path = f"/models/{quote(_model(application), safe='')}/current"
     body = {"version": version, "message": "A client of Open Inference loaded it."}
-    await served.pass_on("PUT", path, _token(headers), body)
+    await served.pass_on("PUT", path_of(model_of(application), "current"), token_of(headers), body)
 
 
 async def unload(served: Served, name: str, parameters: Mapping[str, Any], headers: Headers) -> None:
@@ -80,8 +74,7 @@ async def unload(served: Served, name: str, parameters: Mapping[str, Any], heade
             f'Say which version of {name} goes, by the parameter "version". From Python, stop_models stops a '
             "whole model, and delete_application an application."
         )
-    path = f"/models/{quote(_model(application), safe='')}/versions/{quote(version, safe='')}"
-    await served.pass_on("DELETE", path, _token(headers))
+    await served.pass_on("DELETE", path_of(model_of(application), "versions", version), token_of(headers))
 
 
 def _version(parameters: Mapping[str, Any]) -> str | None:
@@ -97,27 +90,4 @@ def _configured(config: Any) -> str:
         return str(msgspec.json.decode(config, type=_Configured).version_policy.specific.versions[0])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
         wanted = '{"version_policy": {"specific": {"versions": [1]}}}'
-        raise BadRequest(f"{_HOW}. A configuration may say which version is current, as {wanted}.") from None
-
-
-def _model(application: Application) -> str:
-    """The one whose versions the application's are."""
-    models = list(dict.fromkeys(arm.model for arm in application.policy.arms))
-    if len(models) != 1:
-        raise BadRequest(
-            f"Versions are loaded and unloaded where there is one model, and {application.name} asks "
-            f"{', '.join(models) or 'none'}. Use set_model_version or stop_versioned_models, from Python."
-        )
-    return models[0]
-
-
-def _token(headers: Headers) -> str:
-    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() != b"bearer":
-        token = headers.get(b"x-clipper-token", b"")
-    if _TOKEN.fullmatch(token) is None:
-        raise Unauthorized(
-            "Who loads and unloads needs the cluster's token, in the header X-Clipper-Token. It is in the "
-            "cluster's cluster.json."
-        )
-    return token.decode()
+        raise BadRequest(f"{HOW}. A configuration may say which version is current, as {wanted}.") from None

@@ -1,0 +1,1 @@
+"""Model archives (.mar) of TorchServe and multi-model-server: what their handlers find around them."""

@@ -1,0 +1,89 @@
+"""Loads a model archive of TorchServe's or multi-model-server's: its handler answers, a batch at a time.
+
+As there, the handler gets a list with {"body": input} for each request, and answers a list as long. What it
+says of a request by `context.set_response_status`, from 400 on, is that request's error, and so is an
+exception in an output's place.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..archives import manifest, stand_ins
+from ..archives.context import Context
+from ..archives.handlers import Handle, handler_in
+from ..errors import ArtifactError
+from . import Predict
+from .files import unpacked
+from .python import Function
+
+
+class RequestFailed(Exception):
+    """The handler gave a request a status of an error."""
+
+
+def load(parts: dict[str, bytes], input_type: str) -> Predict:
+    files = {name.removeprefix(manifest.PREFIX): data for name, data in parts.items()}
+    folder = unpacked(files)
+    about = manifest.find(files.get)
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    stand_ins.install()
+    gpu_id = 0 if os.environ.get("CUDA_VISIBLE_DEVICES") else None
+    config = _config(folder, about.model.config_file)
+    context = Context(about.model.model_name or "", str(folder), about.whole, config, gpu_id)
+    return Function(_answering(handler_in(folder, about, context), context), whole=True)
+
+
+def _config(folder: Path, name: str | None) -> Any:
+    """What the archive's configuration says, in YAML. Raises ArtifactError."""
+    if not name:
+        return {}
+    try:
+        import yaml
+    except ImportError:
+        raise ArtifactError(
+            f'The archive has a configuration, {name}, which wants YAML: pkgs_to_install=["pyyaml"] has it.'
+        ) from None
+    return yaml.safe_load((folder / name).read_bytes())
+
+
+def _answering(handle: Handle, context: Context) -> Predict:
+    lock = threading.Lock()  # as TorchServe's workers, which work at one batch at a time
+
+    def predict(inputs: Any) -> Sequence[Any]:
+        data = [{"body": value} for value in _values(inputs)]
+        with lock:
+            context.begin(len(data))
+            outputs = handle(data, context)
+            failed = context.failed
+        if failed and isinstance(outputs, list | tuple) and len(outputs) == len(data):
+            outputs = [
+                RequestFailed(f"{failed[i]}: {output}") if i in failed else output
+                for i, output in enumerate(outputs)
+            ]
+        return outputs  # type: ignore[no-any-return]
+
+    return predict
+
+
+def _values(inputs: Any) -> list[Any]:
+    """Of each request what its body says, as JSON has it; bytes as they are."""
+    if hasattr(inputs, "to_dict"):
+        rows: list[Any] = inputs.to_dict("records")
+        return rows
+    if isinstance(inputs, dict):
+        columns = [list(map(_plain, values)) for values in inputs.values()]
+        return [dict(zip(inputs, row, strict=True)) for row in zip(*columns, strict=True)]
+    return list(map(_plain, inputs))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes | memoryview):
+        return bytearray(value)
+    return value.tolist() if hasattr(value, "tolist") else value

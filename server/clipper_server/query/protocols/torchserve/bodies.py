@@ -1,0 +1,119 @@
+"""The input of a request: its body, or a field of a form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from clipper_container.errors import BadRequest
+from clipper_container.inputs import Tensor
+
+from ...application import Application
+from ...limits import Limits
+from .. import Headers
+from ..json_body import UNREAD, Body, unmarked, unread
+from ..rows import Rows
+
+FIELDS = ("data", "body")
+MOST_FIELDS = 100
+MAX_HEAD = 8192  # bytes, of a field's own headers
+Field = TypeVar("Field")
+_FORM = b"application/x-www-form-urlencoded"
+_BOUNDARY = re.compile(rb'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
+_NAME = re.compile(rb'^content-disposition:[^\r\n]*;\s*name="?([^";\r\n]*)', re.IGNORECASE | re.MULTILINE)
+_TYPE = re.compile(rb"^content-type:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+
+
+class Bodies:
+    """Reads those of one application."""
+
+    def __init__(self, application: Application, limits: Limits) -> None:
+        self.application = application
+        self.limits = limits
+        self._rows = Rows(application, limits)
+        kind = self._rows.kind
+        self._decode = msgspec.json.Decoder(kind.json).decode
+        self._is_raw = kind.dtype in ("bytes", "str")
+        self._takes_fields = self._rows.sets is None and kind.dtype != "json"
+
+    def read(self, headers: Headers, body: Body, version: str | None) -> list[Tensor]:
+        """One input. Raises BadRequest or TooLarge."""
+        media = headers.get(b"content-type", b"")
+        try:
+            start = media[:20].lower()
+            if start.startswith(b"multipart/"):
+                media, body = _part(media, bytes(body))
+            elif start == _FORM[:20] and bytes(body[:5]) in (b"data=", b"body="):
+                body = _field(bytes(body))
+            return self.of(media, body, version)
+        except UNREAD as error:
+            raise unread(error, body, self._expected(version), "The body does not fit") from None
+
+    def of(self, media: bytes, body: Body, version: str | None) -> list[Tensor]:
+        """What is by itself, of this media type. Raises what msgspec raises, ValueError or TooLarge."""
+        if self._is_raw and media[:16].lower() != b"application/json":
+            return self._rows.of_bytes(bytes(body))
+        self.limits.check_json(len(body))
+        try:
+            value = self._value(body)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError as error:
+            value = self._value(unmarked(body, error))
+        return self._rows.of_typed([value], version)
+
+    def _value(self, body: Body) -> object:
+        unfit = None
+        try:
+            value: object = self._decode(body)
+        except msgspec.ValidationError as error:
+            value, unfit = msgspec.json.decode(body), error
+        if self._takes_fields and isinstance(value, dict) and len(value) == 1:
+            ((name, inner),) = value.items()
+            if name in FIELDS:
+                return msgspec.convert(inner, self._rows.kind.json)
+        if unfit is not None:
+            raise unfit
+        return value
+
+    def _expected(self, version: str | None) -> str:
+        return f"A request to {self.application.name} has one input: {self._rows.words(version)}."
+
+
+def _part(media: bytes, body: bytes) -> tuple[bytes, bytes]:
+    """The media type and the bytes of the part that is the input. Raises BadRequest."""
+    found = _BOUNDARY.search(media)
+    if found is None:
+        raise BadRequest("The Content-Type names no boundary, which separates the fields of a form.")
+    boundary = b"--" + (found[1] or found[2])
+    first, *pieces = body.split(b"\r\n" + boundary, MOST_FIELDS + 1)
+    if first.startswith(boundary):
+        pieces.insert(0, first[len(boundary) :])
+    if len(pieces) > MOST_FIELDS:
+        raise BadRequest(f"A form has fewer than {MOST_FIELDS} fields.")
+    parts: list[tuple[str, tuple[bytes, bytes]]] = []
+    for piece in pieces:
+        end = piece.find(b"\r\n\r\n", 0, MAX_HEAD)
+        head = piece[: max(0, end)]
+        if not head.startswith(b"--") and (name := _NAME.search(head)) is not None:
+            kind = _TYPE.search(head)
+            media = b"" if kind is None else kind[1]
+            parts.append((name[1].decode("utf-8", "replace"), (media, piece[end + 4 :])))
+    return only(parts)
+
+
+def _field(body: bytes) -> bytes:
+    fields = parse_qsl(body.decode("latin-1"), True, max_num_fields=MOST_FIELDS, encoding="latin-1")
+    return only(fields).encode("latin-1")
+
+
+def only(fields: Sequence[tuple[str, Field]]) -> Field:
+    """The value of the field that there is. Raises BadRequest where there are others too, or none."""
+    if len(fields) != 1:
+        told = ", ".join(name for name, _ in fields)[:200] or "none"
+        raise BadRequest(f"A request has one input, in one field, and this one has {told}.")
+    return fields[0][1]

@@ -1,0 +1,68 @@
+"""The adapter: one input in a request, and its output as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from clipper_container.inputs import Tensor, as_plain
+
+from ...request import Answer, Request
+from ...slices import Steps
+from ...task import Output
+from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
+from ..answering import marks
+from ..contexts import context
+from ..json_body import Body
+from .bodies import Bodies
+from .refusals import refusal, request_id
+
+_BYTES = (b"content-type", b"application/octet-stream")
+_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+
+
+class Predictions:
+    """Of an application, or of one version of its models."""
+
+    def __init__(self, bodies: Bodies, version: str | None) -> None:
+        self.application = bodies.application
+        self.limits = bodies.limits
+        self.max_body = bodies.limits.body
+        self._bodies = bodies
+        self._version = version
+
+    def parse(self, headers: Headers, body: Body) -> Request:
+        version = self._version
+        tensors = self._bodies.read(headers, body, version)
+        timeout = timeout_s(headers, None)
+        whom = unit(headers, None) if self.application.asks_for_units else None
+        such = context(self.application, headers, None, version)
+        cached = may_be_cached(headers)
+        return Request("torchserve", tensors, version, timeout, cached, True, None, whom, *such)
+
+    def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
+        (answer,) = answers
+        output = self.application.default_output if answer.output is None else answer.output
+        media, body = _written(output)
+        return Response(200, [media, request_id(), *marks(answers)], body)
+
+    def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
+        yield
+        return self.encode(request, answers)
+
+    def refuse(self, status: int, error: str, cause: str) -> Response:
+        return refusal(status, cause)
+
+
+def _written(output: Output) -> tuple[tuple[bytes, bytes], bytes]:
+    """The media type and the bytes: text and bytes are themselves."""
+    if isinstance(output, Tensor):
+        if output.dtype == "bytes":
+            return _BYTES, bytes(output.data)
+        if output.dtype == "str":
+            return _TEXT, bytes(output.data)
+        return JSON, msgspec.json.encode(as_plain(output))
+    if output[:1] == b'"':
+        return _TEXT, msgspec.json.decode(output, type=str).encode()
+    return JSON, bytes(output)

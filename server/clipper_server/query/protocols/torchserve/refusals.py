@@ -1,0 +1,61 @@
+"""Answers in JSON as TorchServe writes them, over several lines, and what it calls its errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .. import JSON, Response
+from ..answering import new_id
+
+TYPES = {
+    400: "BadRequestException",
+    401: "InvalidKeyException",
+    404: "ModelNotFoundException",
+    405: "MethodNotAllowedException",
+    408: "RequestTimeoutException",
+    409: "ConflictStatusException",
+    413: "RequestEntityTooLargeException",
+    415: "UnsupportedMediaTypeException",
+    503: "ServiceUnavailableException",
+    507: "InsufficientStorageException",
+}
+VERSION, RESOURCE = "ModelVersionNotFoundException", "ResourceNotFoundException"
+DEFAULT_VERSION = "InvalidModelVersionException"
+
+
+class Told(Exception):
+    """A refusal that none of our own errors is; without a `kind` as its status is called."""
+
+    def __init__(self, status: int, message: str, kind: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+
+
+def request_id() -> tuple[bytes, bytes]:
+    return b"x-request-id", new_id()
+
+
+def written(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    return Response(status, [JSON, request_id()], written(value))
+
+
+def refusal(status: int, message: str, kind: str = "") -> Response:
+    if status == 429:
+        status = 503
+    kind = kind or TYPES.get(status, "InternalServerException")
+    return answer({"code": status, "type": kind, "message": message}, status)
+
+
+def no_model(name: str) -> Told:
+    return Told(404, f"Model not found: {name}")
+
+
+def no_version(name: str, version: str) -> Told:
+    return Told(404, f"Model version: {version} does not exist for model: {name}", VERSION)
