@@ -29,6 +29,13 @@ SHAPE = (224, 224, 3)
 CLIENTS = (1, 8, 32)
 CONNECTIONS = 32
 ROWS = (1, 100)
+PATHS = {
+    "tensorflow-serving": "/v1/models/noop:predict",
+    "sagemaker": "/endpoints/noop/invocations",
+    "azureml": "/score",
+    "torchserve": "/predictions/noop",
+}
+"""By which those with ports of their own are asked."""
 IDLE_S = 10
 SLO_MICROS = 1_000_000
 Part = tuple[list[Table], list[Target], dict[str, Any]]
@@ -114,61 +121,51 @@ def _images(bench: Bench) -> Part:
 
 
 def _rows(bench: Bench) -> Part:
-    """Rows of ten doubles as JSON, by Clipper's own protocol and by two others."""
-    found = []
+    """Rows of ten doubles as JSON, by Clipper's own protocol and by the others."""
+    found: list[dict[str, Any]] = []
     with cluster("protocols") as conn:
         own = serve(conn)
-        address = conn.start_protocol("tensorflow-serving")["rest"]
         urls = {
             "clipper": own,
             "open-inference": f"http://{conn.get_query_addr()}/v2/models/noop/infer",
-            "tensorflow-serving": f"http://{address}/v1/models/noop:predict",
+            **{name: f"http://{conn.start_protocol(name)['rest']}{path}" for name, path in PATHS.items()},
         }
         for count in bench.some(ROWS):
             rows = [INPUT] * count
             requests = {
-                "clipper": predict(own, INPUT) if count == 1 else _batch(own, rows),
-                "open-inference": _infer(urls["open-inference"], rows),
-                "tensorflow-serving": _instances(urls["tensorflow-serving"], rows),
+                "clipper": predict(own, INPUT) if count == 1 else _posted(own, {"input_batch": rows}),
+                "open-inference": _posted(urls["open-inference"], {"inputs": [_tensor(rows)]}),
+                "tensorflow-serving": _posted(urls["tensorflow-serving"], {"instances": rows}),
+                "sagemaker": _posted(urls["sagemaker"], {"instances": rows}),
+                "azureml": _posted(urls["azureml"], {"data": rows}),
             }
+            if count == 1:
+                requests["torchserve"] = _posted(urls["torchserve"], INPUT)
 
             def closed_loop(name: str, requests: dict[str, bytes] = requests) -> wrk.Measured:
                 return wrk.measure(
                     [requests[name]], urls[name], connections=CONNECTIONS, seconds=bench.seconds, look=False
                 )
 
-            row = bench.take_turns({name: partial(closed_loop, name) for name in urls})
-            found.append({"rows": count, **row})
+            row = bench.take_turns({name: partial(closed_loop, name) for name in requests})
+            found.append({"rows": count, "sides": row})
         unwanted = defaults(conn, "noop")
-    others = [name for name in urls if name != "clipper"]
-    cells = [
-        [
-            row["rows"],
-            *(row[name]["rate"] for name in urls),
-            *(ratio(row[name]["rate"], row["clipper"]["rate"]) for name in others),
-            int(sum(row[name]["refused"] for name in urls)),
-        ]
-        for row in found
+    compared = [
+        (each["rows"], name, side, ratio(side["rate"], each["sides"]["clipper"]["rate"]))
+        for each in found
+        for name, side in each["sides"].items()
     ]
-    columns = [
-        "rows of 10 doubles",
-        *(f"{name} /s" for name in urls),
-        *(f"{n}: ratio" for n in others),
-        "refused",
-    ]
-    wrong = sum(cell[-1] for cell in cells)
+    wrong = sum(side["refused"] for _, _, side, _ in compared)
+    columns = ["rows of 10 doubles", "protocol", "requests /s", "ratio", "refused"]
+    cells = [[count, name, side["rate"], part, side["refused"]] for count, name, side, part in compared]
     return (
         [report.table(f"JSON, {CONNECTIONS} connections", columns, cells)],
         [
             at_most("JSON: default answers, and refusals", unwanted.total() + wrong, 0),
             *(
-                at_least(
-                    f"JSON, {row['rows']} rows: {name}, of Clipper's rate",
-                    ratio(row[name]["rate"], row["clipper"]["rate"]),
-                    0.9,
-                )
-                for row in found
-                for name in others
+                at_least(f"JSON, {count} rows: {name}, of Clipper's rate", part, 0.9)
+                for count, name, _, part in compared
+                if name != "clipper"
             ),
         ],
         {"rows": found, "defaults": unwanted},
@@ -194,14 +191,9 @@ def _image() -> bytes:
     return data
 
 
-def _batch(url: str, rows: list[list[float]]) -> bytes:
-    return post(url, json.dumps({"input_batch": rows}).encode())
+def _tensor(rows: list[list[float]]) -> dict[str, Any]:
+    return {"name": "input", "shape": [len(rows), len(rows[0])], "datatype": "FP64", "data": rows}
 
 
-def _infer(url: str, rows: list[list[float]]) -> bytes:
-    tensor = {"name": "input", "shape": [len(rows), len(rows[0])], "datatype": "FP64", "data": rows}
-    return post(url, json.dumps({"inputs": [tensor]}).encode())
-
-
-def _instances(url: str, rows: list[list[float]]) -> bytes:
-    return post(url, json.dumps({"instances": rows}).encode())
+def _posted(url: str, value: object) -> bytes:
+    return post(url, json.dumps(value).encode())
