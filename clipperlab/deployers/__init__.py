@@ -6,7 +6,20 @@ One more framework is one more module like `sklearn`: what `arguments.Model` ask
 line in `kinds`, by which `conn.deploy` finds it.
 """
 
-from . import azureml, custom, lightgbm, onnx, pipeline, python, pytorch, remote, sklearn, tensorflow, xgboost
+from . import (
+    azureml,
+    custom,
+    lightgbm,
+    mlflow,
+    onnx,
+    pipeline,
+    python,
+    pytorch,
+    remote,
+    sklearn,
+    tensorflow,
+    xgboost,
+)
 from .elsewhere import refusing
 
 keras = refusing("keras")
@@ -18,6 +31,7 @@ __all__ = [
     "custom",
     "keras",
     "lightgbm",
+    "mlflow",
     "mxnet",
     "onnx",
     "pipeline",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from contextlib import suppress
+from pathlib import Path
+
+from clipper_container.errors import BadRequest
 
 
 def pinned(*names: str) -> list[str]:
@@ -12,3 +16,27 @@ def pinned(*names: str) -> list[str]:
         with suppress(importlib.metadata.PackageNotFoundError):
             return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}"]
     return []
+
+
+def name_of(package: str) -> str:
+    """The name in what pip is to install, in one spelling."""
+    return re.split(r"[^\w.-]", package.strip(), maxsplit=1)[0].lower().replace("_", "-")
+
+
+def in_file(path: Path) -> list[str]:
+    """The packages in a file. Raises BadRequest where it cannot be read, or says more than that."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise BadRequest(
+            f"The requirements cannot be read: {error}. Give a list, or a file's path."
+        ) from None
+    found = [line.partition(" #")[0].strip() for line in lines]
+    found = [line for line in found if line and not line.startswith("#")]
+    for line in found:
+        if line.startswith("-"):
+            raise BadRequest(
+                f"{path} has the line {line!r}: only packages can be given here, one a line. pip's own "
+                "settings belong into pip's configuration where the cluster runs."
+            )
+    return found

@@ -31,6 +31,7 @@ LOADERS = {
     "xgboost": "xgboost",
     "lightgbm": "lightgbm",
     "azureml": "azureml",
+    "mlflow": "mlflow",
     IN_THE_IMAGE: IN_THE_IMAGE,
 }
 
