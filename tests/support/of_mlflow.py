@@ -19,6 +19,7 @@ from mlflow.models import ModelSignature, infer_signature
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.types.schema import Array
+from mlflow.utils.proto_json_utils import dump_input_data
 
 REQUIREMENTS = ["mlflow-skinny"]
 FRAME = pd.DataFrame({"rooms": [1.0, 2.0], "city": ["Rome", "Bern"]})
@@ -97,6 +98,14 @@ def answer(path: Path, input_type: str, columns: dict[str, str] | None, inputs: 
     return found.to_dict("records") if hasattr(found, "columns") else list(found)
 
 
+def bodies() -> dict[str, str]:
+    """What its client sends, by what it is given; tests/golden/mlflow/bodies.json has the same."""
+    frame = pd.DataFrame({"a": [1.0, 2.5], "b": ["x", "yy"]})
+    array = np.array([[1.0, 2.0], [3.0, 4.0]])
+    given = {"frame": frame, "array": array, "list": array.tolist()}
+    return {name: dump_input_data(value) for name, value in given.items()}
+
+
 def ask(host: str, port: str) -> Any:
     client = ScoringServerClient(host, port)
     client.ping()
@@ -110,7 +119,7 @@ def main(what: str, *given: str) -> None:
     elif what == "answer":
         found = [answer(Path(given[0]) / name, *rest) for name, *rest in json.loads(given[1])]
     else:
-        found = ask(*given)
+        found = bodies() if what == "bodies" else ask(*given)
     print(json.dumps(found, default=lambda value: value.item()))  # noqa: T201
 
 

@@ -22,6 +22,7 @@ from clipperlab.deployers.mlflow_models import described
 from tests.support.clusters import ask
 
 SCRIPT = Path(__file__).parents[1] / "support" / "of_mlflow.py"
+GOLDEN = Path(__file__).parents[1] / "golden" / "mlflow" / "bodies.json"
 FLAVOR = "flavors:\n  python_function:\n    loader_module: mlflow.pyfunc.model\n"
 
 
@@ -205,6 +206,11 @@ def test_a_model_of_each_signature_answers(run: Run, models: Path) -> None:
     assert all(told[name].input_type == kind for name, kind, *_ in CASES if name != "plain")
     cases = [(name, kind, told[name].names, inputs) for name, kind, inputs, _ in CASES]
     assert run("answer", models, json.dumps(cases)) == [outputs for *_, outputs in CASES]
+
+
+@pytest.mark.slow
+def test_its_client_sends_what_was_recorded(run: Run) -> None:
+    assert run("bodies") == json.loads(GOLDEN.read_text())
 
 
 @pytest.mark.slow
