@@ -25,12 +25,11 @@ def of_model(
     Where the model knows what each column holds, too, the example does not tell it. Raises BadRequest, also
     where the example lacks one.
     """
-    known = dict(names) if isinstance(names, Mapping) else {}
+    known = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names or (), ANY)
+    if names is not None:
+        check(known)
     if example is None:
-        columns = None if names is None else known or dict.fromkeys(names, ANY)
-        if columns is not None:
-            check(columns)
-        return columns, None
+        return None if names is None else known, None
     columns, row = described(example)
     if names is None:
         return columns, row
@@ -40,7 +39,8 @@ def of_model(
             f"The example input lacks the column {missing[0]!r}, which the model was fitted with. Give a row "
             "of the data that it was fitted on."
         )
-    return {name: known.get(name, columns[name]) for name in names}, {name: row[name] for name in names}
+    types = known if isinstance(names, Mapping) else {name: columns[name] for name in names}
+    return types, {name: row[name] for name in names}
 
 
 def described(example: Any) -> tuple[dict[str, str], dict[str, Any]]:

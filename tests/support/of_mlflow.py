@@ -93,7 +93,7 @@ def answer(path: Path, input_type: str, columns: dict[str, str] | None, inputs: 
     from clipper_container.loaders import load
     from clipperlab.deployers.mlflow import Pyfunc
 
-    predict = load("mlflow", Pyfunc(path).parts(), input_type, columns)
+    predict: Any = load("mlflow", Pyfunc(path).parts(), input_type, columns)
     found = predict([np.asarray(each) for each in inputs] if input_type == "ndarray" else inputs)
     return found.to_dict("records") if hasattr(found, "columns") else list(found)
 
@@ -114,12 +114,15 @@ def ask(host: str, port: str) -> Any:
 
 
 def main(what: str, *given: str) -> None:
+    found: Any = None
     if what == "make":
-        found = make(Path(given[0]))
+        make(Path(given[0]))
     elif what == "answer":
         found = [answer(Path(given[0]) / name, *rest) for name, *rest in json.loads(given[1])]
+    elif what == "bodies":
+        found = bodies()
     else:
-        found = bodies() if what == "bodies" else ask(*given)
+        found = ask(*given)
     print(json.dumps(found, default=lambda value: value.item()))  # noqa: T201
 
 

@@ -135,6 +135,8 @@ def test_an_artifact_has_the_types_of_the_signature_and_not_of_the_example(tmp_p
     assert manifest("named", example_input={"x": [1, 2]}).example_input == {"x": [1, 2]}
     with pytest.raises(BadRequest, match=r"the array 'x' has the shape \[2\]"):
         manifest("named", example_input={"x": [1, 2, 3]})
+    with pytest.raises(BadRequest, match=r"The column 'x' holds float32\[2\]"):
+        manifest("dataframe", example_input={"x": 1})
 
 
 def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
@@ -173,7 +175,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     asyncio.run(environments.build(runtime, lambda _: None))
 
     def run(*arguments: object) -> Any:
-        command = [environments.python(runtime), SCRIPT, *map(str, arguments)]
+        command = [environments.python(runtime), str(SCRIPT), *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout.splitlines()[-1])

@@ -138,7 +138,7 @@ async def _look(configuration: Configuration, replica: OneReplica) -> None:
 
 def _server(configuration: Configuration, port: int) -> uvicorn.Server:
     protocol = Container(configuration)
-    configuration.spoken.append(protocol)
+    assert protocol.app is not None
     make = partial(HTTPProtocol, routes=Site(protocol, configuration), hosts=Hosts(HOST))
     return _Server(
         uvicorn.Config(
