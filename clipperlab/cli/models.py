@@ -1,7 +1,8 @@
-"""`clipperlab versions`, `rollback`, `set-version`, `label`, `scale` and `remove`."""
+"""`clipperlab versions`, `rollback`, `set-version`, `label`, `save-artifact`, `scale` and `remove`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,6 +52,20 @@ def label(
     connect(cluster_name).set_version_label(model, None if taken else version, label)
     text = f"[bold]{model}[/] has no label {label}." if taken else f"[bold]{model}:{version}[/] is {label}."
     console().print(text)
+
+
+@command("save-artifact digits digits.zip")
+def save_artifact(
+    model: Model,
+    file: Annotated[Path, typer.Argument(help="Where to; a .zip file.")],
+    version: Annotated[str | None, typer.Option(help="By default the current one.")] = None,
+    cluster_name: ClusterName = DEFAULT,
+) -> None:
+    """Write the packaged model that a version was deployed from to a file."""
+    conn = connect(cluster_name)
+    version = version or conn.get_current_model_version(model)
+    conn.save_artifact(model, version, file)
+    console().print(f"[bold]{model}:{version}[/] is in {file}.")
 
 
 @command("scale digits 3")

@@ -41,8 +41,11 @@ class Model:
         """What pip shall install for it, where its owner does not say so."""
         return []
 
-    def names(self) -> list[str] | None:
-        """Those of the columns that the model takes, in its order, where it knows them."""
+    def names(self) -> Sequence[str] | Mapping[str, str] | None:
+        """Those of the columns that the model takes, in its order, where it knows them.
+
+        With what each holds where it knows that, too; then also those of named arrays.
+        """
         return None
 
 

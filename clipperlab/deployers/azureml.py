@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from clipper_container.errors import BadRequest
 from ..handles import ApplicationHandle, ModelHandle
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
+from .folders import files, paths
 from .packaging import deploy_endpoint, pack_and_deploy
 
 
@@ -34,22 +34,14 @@ class ScoringScript(Model):
     def parts(self) -> dict[str, bytes]:
         script = Path(self.scoring_script)
         _check(script)
-        found = {"script.json": json.dumps(script.name).encode()}
-        for file in _files(script.parent):
-            found[f"code/{file.relative_to(script.parent).as_posix()}"] = file.read_bytes()
+        found = {"script.json": json.dumps(script.name).encode(), **files(script.parent, "code")}
         if self.model is not None:
             model = Path(self.model)
             if not model.exists():
                 raise BadRequest(f"model: there is no {model}.")
-            for file in [model] if model.is_file() else _files(model):
+            for file in [model] if model.is_file() else paths(model):
                 found[f"model/{file.relative_to(model.parent).as_posix()}"] = file.read_bytes()
         return found
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path
 
 
 def _check(script: Path) -> None:

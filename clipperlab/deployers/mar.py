@@ -17,7 +17,8 @@ from clipper_container.errors import BadRequest
 from ..handles import ApplicationHandle, ModelHandle
 from ..operations import Operations
 from .arguments import DEFAULT_SLO_MICROS, Deployment, DeploymentHead, Endpoint, EndpointHead, Model, Options
-from .packaging import deploy_endpoint, pack_and_deploy, packages_in
+from .packages import in_text
+from .packaging import deploy_endpoint, pack_and_deploy
 
 MOST_TIMES = 100  # as large as packed ...
 MAY_BE = 1 << 28  # ... beyond so many bytes
@@ -42,7 +43,7 @@ class ModelArchive(Model):
             name = self._manifest(archive).model.requirements_file or "requirements.txt"
             if name not in archive.namelist():
                 return []
-            return packages_in(archive.read(name).decode(), f"{self.archive}: {name}")
+            return in_text(archive.read(name).decode(), f"{self.archive}: {name}")
 
     @contextmanager
     def _opened(self) -> Iterator[zipfile.ZipFile]:

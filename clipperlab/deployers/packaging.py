@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..names import check_labels
 from .arguments import Deployment, Endpoint
 from .culprits import find_culprit
 from .local_modules import by_value
+from .packages import in_file, name_of
 from .pickling import dumps
 from .shapes import check_function
 
@@ -134,40 +134,12 @@ def pickled_function(func: object | None, takes: Sequence[str]) -> dict[str, byt
 
 def _with(needed: list[str], asked: list[str]) -> list[str]:
     """What is asked for, and what is needed and not named there."""
-    names = set(map(_name, asked))
-    return [*asked, *(package for package in needed if _name(package) not in names)]
-
-
-def _name(package: str) -> str:
-    return re.split(r"[^\w.-]", package.strip(), maxsplit=1)[0].lower().replace("_", "-")
+    names = set(map(name_of, asked))
+    return [*asked, *(package for package in needed if name_of(package) not in names)]
 
 
 def _packages(listed: Sequence[str] | None, asked: Sequence[str] | str | Path | None) -> list[str]:
     """What pip shall install for it. Raises BadRequest."""
     if isinstance(listed, str):
         raise BadRequest(f"pkgs_to_install must be a list: [{listed!r}].")
-    return [*(listed or []), *(_read(Path(asked)) if isinstance(asked, str | Path) else asked or [])]
-
-
-def _read(path: Path) -> list[str]:
-    """The packages in a file. Raises BadRequest where it cannot be read, or says more than that."""
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise BadRequest(
-            f"The requirements cannot be read: {error}. Give a list, or a file's path."
-        ) from None
-    return packages_in(text, str(path))
-
-
-def packages_in(text: str, where: str) -> list[str]:
-    """Those that a file of requirements names. Raises BadRequest where it says more than that."""
-    found = [line.partition(" #")[0].strip() for line in text.splitlines()]
-    found = [line for line in found if line and not line.startswith("#")]
-    for line in found:
-        if line.startswith("-"):
-            raise BadRequest(
-                f"{where} has the line {line!r}: only packages can be given here, one a line. pip's own "
-                "settings belong into pip's configuration where the cluster runs."
-            )
-    return found
+    return [*(listed or []), *(in_file(Path(asked)) if isinstance(asked, str | Path) else asked or [])]

@@ -13,6 +13,7 @@ from clipper_container.errors import BadRequest
 from ..handles import ApplicationHandle, ModelHandle
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
+from .folders import files
 from .packaging import deploy_endpoint, pack_and_deploy, pickled_function
 
 _FILES = (".keras", ".h5")
@@ -71,8 +72,7 @@ def _read(path: Path) -> dict[str, bytes]:
         if path.is_file() and path.suffix in _FILES:
             return {f"model{path.suffix}": path.read_bytes()}
         if (path / "saved_model.pb").is_file():
-            files = sorted(file for file in path.rglob("*") if file.is_file())
-            return {f"saved_model/{file.relative_to(path).as_posix()}": file.read_bytes() for file in files}
+            return files(path, "saved_model")
     except OSError as error:
         raise BadRequest(f"The TensorFlow model cannot be read: {error}.") from None
     raise BadRequest(

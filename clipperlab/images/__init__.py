@@ -16,7 +16,8 @@ from pathlib import Path
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.image import PYTHON, tag
 
-from .engine import add_file, engine, make_image, push_image
+from .contained import Contained
+from .engine import add_file, add_folder, engine, make_image, push_image
 
 _BASE = ("numpy", "msgspec", "cloudpickle")
 _SERVER = (
@@ -36,6 +37,9 @@ _SERVER = (
     "uvicorn",
     "uvloop",
 )
+_FRONTEND = ("httptools", "httpx2", "packaging", "prometheus-client", "starlette", "uvicorn", "uvloop")
+"""What a query frontend needs that has REST alone, and no management."""
+_RECIPES = {"server": "server", "sagemaker": "sagemaker"}
 PACKAGES: dict[str, tuple[str, ...]] = {
     "server": _SERVER,
     "python": _BASE,
@@ -44,6 +48,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "pytorch-cuda": (*_BASE, "torch"),
     "onnx": (*_BASE, "onnxruntime"),
     "tensorflow": (*_BASE, "tensorflow"),
+    "sagemaker": (*_BASE, "scikit-learn", "pandas", *_FRONTEND),
 }
 """What is installed in each image, in the versions that are installed here."""
 _NUMBERS = "numpy, msgspec, cloudpickle"
@@ -51,6 +56,7 @@ _SERVING = (
     "docker, fastapi, grpc.aio, grpc_health.v1.health, grpc_reflection.v1alpha.reflection, httpx2, "
     "kubernetes.aio.client, prometheus_client, psutil, uvicorn, uvloop"
 )
+_LISTENING = "httpx2, prometheus_client, starlette.applications, uvicorn, uvloop"
 IMPORTS = {
     "server": f"{_NUMBERS}, {_SERVING}",
     "python": _NUMBERS,
@@ -59,6 +65,7 @@ IMPORTS = {
     "pytorch-cuda": f"{_NUMBERS}, torch",
     "onnx": f"{_NUMBERS}, onnxruntime",
     "tensorflow": f"{_NUMBERS}, tensorflow",
+    "sagemaker": f"{_LISTENING}, {_NUMBERS}, sklearn.ensemble, sklearn.linear_model, sklearn.pipeline",
 }
 """Of that, what is compiled when an image is built, because it is imported by most of what starts in it."""
 
@@ -70,30 +77,40 @@ def build(
     registry: str = "",
     push: bool = False,
     pip_options: str = "",
+    artifact: str | Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
     """Build these images on the engine of the environment; return their tags.
 
     `base` is the image to build upon, by default Python's own slim one. `registry` is put before the tags,
     and with `push` they are pushed there. `pip_options` are options of pip's, such as another index for
-    builds of torch. `say` gets the engine's words. Raises BadRequest for a name that there is not, and
-    ClusterError where the engine does not answer or fails.
+    builds of torch. With an `artifact`, the path of a packaged model, the image `sagemaker` has that model
+    and what it needs. `say` gets the engine's words. Raises BadRequest for a name that there is not,
+    ArtifactError, and ClusterError where the engine does not answer or fails.
     """
     unknown = set(names) - set(PACKAGES)
     if unknown:
         raise BadRequest(f"There is no image {', '.join(sorted(unknown))}. Images: {', '.join(PACKAGES)}.")
+    if artifact is not None and list(names) != ["sagemaker"]:
+        raise BadRequest("An artifact is for the image sagemaker alone: other images get theirs later.")
+    model = None if artifact is None else Contained.read(Path(artifact))
     tags = []
     with engine() as docker:
         for name in names:
-            found = tag(name, registry=registry)
+            found = tag(name if model is None else f"{name}-{model.short}", registry=registry)
+            packages, imports = list(map(_pinned, PACKAGES[name])), IMPORTS[name]
+            if model is not None:
+                packages = [*map(_pinned, (*PACKAGES[model.kind], *_FRONTEND)), *model.requirements]
+                imports = f"{_LISTENING}, {IMPORTS[model.kind]}"
             arguments = {
                 "BASE": base or f"python:{PYTHON}-slim",
-                "PACKAGES": " ".join(map(_pinned, PACKAGES[name])),
+                "PACKAGES": "" if name == "sagemaker" else " ".join(packages),
                 "PIP_OPTIONS": pip_options,
-                "IMPORTS": IMPORTS[name],
+                "IMPORTS": imports,
                 "CUDA": "1" if name.endswith("-cuda") else "",
             }
-            make_image(docker, _context(name), found, {"org.clipperlab.image": name}, say, arguments)
+            context = _context(name, packages, model)
+            make_image(docker, context, found, {"org.clipperlab.image": name}, say, arguments)
             if push:
                 push_image(docker, found, say)
             tags.append(found)
@@ -109,22 +126,23 @@ def _pinned(package: str) -> str:
     return f"{package}=={version}"
 
 
-def _context(name: str) -> io.BytesIO:
+def _context(name: str, packages: Sequence[str], model: Contained | None) -> io.BytesIO:
     """What is sent to the engine: the packages' code, and the Dockerfile."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
-        for package in ("clipper_container", *(["clipper_server"] if name == "server" else [])):
+        for package in ("clipper_container", *(["clipper_server"] if name in _RECIPES else [])):
             _add_package(archive, package)
-        recipe = (
-            _folder("clipper_container")
-            / "images"
-            / f"{'server' if name == 'server' else 'model'}.Dockerfile"
-        )
+        recipe = _folder("clipper_container") / "images" / f"{_RECIPES.get(name, 'model')}.Dockerfile"
         add_file(archive, "Dockerfile", recipe.read_bytes())
         add_file(archive, ".dockerignore", b"Dockerfile\n.dockerignore\n")
         version = importlib.metadata.version("clipperlab")
         metadata = f"Metadata-Version: 2.1\nName: clipperlab\nVersion: {version}\n"
         add_file(archive, f"clipperlab-{version}.dist-info/METADATA", metadata.encode())
+        if name == "sagemaker":
+            add_file(archive, "requirements.txt", "\n".join(packages).encode())
+            add_folder(archive, "model")
+        if model is not None:
+            add_file(archive, "model/artifact.zip", model.path.read_bytes())
     file.seek(0)
     return file
 

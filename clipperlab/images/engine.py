@@ -71,3 +71,11 @@ def add_file(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member.size = len(content)
     member.mode = 0o644
     archive.addfile(member, io.BytesIO(content))
+
+
+def add_folder(archive: tarfile.TarFile, name: str) -> None:
+    """An empty one, which may be filled."""
+    member = tarfile.TarInfo(name)
+    member.type = tarfile.DIRTYPE
+    member.mode = 0o755
+    archive.addfile(member)

@@ -68,16 +68,31 @@ class Calls:
         try:
             response = self._http.send(request)
         except httpx2.TransportError as error:
-            raise ClusterError(
-                f"Management of cluster {self._cluster_name!r} does not answer "
-                f"({str(error) or type(error).__name__}). connect(), or "
-                f"`clipperlab start --cluster-name {self._cluster_name}`, starts it again."
-            ) from error
+            raise self._silent(error) from error
         if response.is_error:
             raise _error(response)
         if response.headers.get("content-type", "").startswith("text/plain"):
             return response.text
         return response.json() if response.content else None
+
+    def _fetch(self, path: str, file: IO[bytes]) -> None:
+        """Write what is there, which may be large, into `file`."""
+        try:
+            with self._http.stream("GET", path) as response:
+                if response.is_error:
+                    response.read()
+                    raise _error(response)
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
+        except httpx2.TransportError as error:
+            raise self._silent(error) from error
+
+    def _silent(self, error: httpx2.TransportError) -> ClusterError:
+        return ClusterError(
+            f"Management of cluster {self._cluster_name!r} does not answer "
+            f"({str(error) or type(error).__name__}). connect(), or "
+            f"`clipperlab start --cluster-name {self._cluster_name}`, starts it again."
+        )
 
 
 def who() -> str:

@@ -69,6 +69,10 @@ class Versions(Calls):
         with artifact.open("rb") as file:
             self._call("PUT", f"/artifacts/{digest}", content=file)
 
+    def download(self, digest: str, path: Path) -> None:
+        with path.open("wb") as file:
+            self._fetch(f"/artifacts/{digest}", file)
+
     def deploy(self, name: str, version: object, fields: dict[str, Any]) -> None:
         """Post a version. Returns at once; `wait_ready` tells what became of it."""
         body = {"version": check_name("version", version), **fields}

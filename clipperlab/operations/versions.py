@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from clipper_container.errors import BadRequest
@@ -47,6 +48,17 @@ class Versions(Replicas):
         none to go back to.
         """
         return self._management.roll_back(name, message)["model_version"]
+
+    def save_artifact(self, name: str, version: object, path: str | Path) -> None:
+        """Write what a version was deployed from, the packaged model, to the file `path`.
+
+        `deploy_model(artifact=path)` deploys it elsewhere, and `clipperlab images build sagemaker` makes an
+        image of it. Raises NotFound, and BadRequest for a version that has none.
+        """
+        digest = self._management.version(name, version)["artifact"]
+        if digest is None:
+            raise BadRequest(f"{name}:{version} runs elsewhere, and was deployed from no artifact.")
+        self._management.download(digest, Path(path))
 
     def stop_models(self, model_names: Sequence[str]) -> None:
         """Stop and unregister all versions of these models. Raises NotFound, before any is stopped."""

@@ -12,7 +12,7 @@ import platform
 import re
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,12 @@ def pack(
     example_input: object | None = None,
     size: str | None = None,
     requirements: Sequence[str] = (),
-    names: Sequence[str] | None = None,
+    names: Sequence[str] | Mapping[str, str] | None = None,
 ) -> str:
     """Write the artifact to `path`; return its digest, "sha256:<hex>".
 
-    `names` are those of a data frame's columns, in the model's order, where it knows them.
+    `names` are those of a data frame's columns, in the model's order, where it knows them; with what each
+    holds, or of arrays, where it knows that too.
     Raises BadRequest where the input type is unknown, the example input is not of it, the size is no size
     function, or nothing tells the columns of a data frame, or the arrays of named inputs.
     """
@@ -95,7 +96,9 @@ def pack(
                 "DataFrame with a row, such as the first of those that it was fitted on: X.head(1)."
             )
     elif input_type == "named":
-        if example_input is not None:
+        if isinstance(names, Mapping):
+            columns, example = examples.of_signature(names, example_input)
+        elif example_input is not None:
             columns, example = examples.of_arrays(example_input)
         elif loader != IN_THE_IMAGE and loader != "pipeline":
             raise BadRequest(

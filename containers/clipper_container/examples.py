@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,18 @@ LISTED = 64  # numbers of an array that people may want to read
 
 
 def of_model(
-    names: Sequence[str] | None, example: object | None
+    names: Sequence[str] | Mapping[str, str] | None, example: object | None
 ) -> tuple[dict[str, str] | None, dict[str, Any] | None]:
     """The columns of a model that knows their `names`, or of its example; and the example as JSON has it.
 
-    Raises BadRequest, also where the example lacks one.
+    Where the model knows what each column holds, too, the example does not tell it. Raises BadRequest, also
+    where the example lacks one.
     """
+    known = dict(names) if isinstance(names, Mapping) else dict.fromkeys(names or (), ANY)
+    if names is not None:
+        check(known)
     if example is None:
-        columns = None if names is None else dict.fromkeys(names, ANY)
-        if columns is not None:
-            check(columns)
-        return columns, None
+        return None if names is None else known, None
     columns, row = described(example)
     if names is None:
         return columns, row
@@ -38,7 +39,8 @@ def of_model(
             f"The example input lacks the column {missing[0]!r}, which the model was fitted with. Give a row "
             "of the data that it was fitted on."
         )
-    return {name: columns[name] for name in names}, {name: row[name] for name in names}
+    types = known if isinstance(names, Mapping) else {name: columns[name] for name in names}
+    return types, {name: row[name] for name in names}
 
 
 def described(example: Any) -> tuple[dict[str, str], dict[str, Any]]:
@@ -86,6 +88,15 @@ def of_arrays(example: Any) -> tuple[dict[str, str], dict[str, Any]]:
         types[name], found[name] = _array(name, value)
     signature.check(types)
     return types, found
+
+
+def of_signature(
+    types: Mapping[str, str], example: object | None
+) -> tuple[dict[str, str], dict[str, Any] | None]:
+    """The arrays of a model that knows them, and the example as JSON has it. Raises BadRequest."""
+    signature.check(types)
+    found = None if example is None else of_arrays(example)[1]
+    return dict(types), found
 
 
 def _array(name: str, value: Any) -> tuple[str, Any]:

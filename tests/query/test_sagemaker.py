@@ -35,7 +35,9 @@ from tests.support.fakes import FakeReplica, version_spec
 from tests.support.own_port import opened
 
 pytestmark = pytest.mark.anyio
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "sagemaker" / "boto3.json").read_text())
+RECORDED = Path(__file__).parents[1] / "golden"
+GOLDEN = json.loads((RECORDED / "sagemaker" / "boto3.json").read_text())
+MLFLOW = json.loads((RECORDED / "mlflow" / "bodies.json").read_text())
 ERROR = "x-amzn-errortype"
 
 
@@ -159,6 +161,19 @@ async def test_rows_of_each_type_are_inputs(
         response = await client.post(path, content=body, headers={"content-type": content_type})
         assert (response.status_code, response.json()) == (200, told)
         assert response.headers["content-type"] == JSON
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "told"),
+    [("frame", "frame", [11, 12]), ("array", "sum", [16, 16]), ("list", "array", [16, 16])],
+)
+async def test_mlflows_client_is_answered(
+    client: httpx2.AsyncClient, given: str, name: str, told: list[int]
+) -> None:
+    response = await client.post(
+        f"/{name}/invocations", content=MLFLOW[given], headers={"content-type": JSON}
+    )
+    assert (response.status_code, response.json()) == (200, {"predictions": told})
 
 
 @pytest.mark.parametrize(

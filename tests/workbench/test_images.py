@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from importlib.metadata import requires
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
-from clipperlab.images import PACKAGES
+from clipper_container import artifact
+from clipper_container.errors import ArtifactError, BadRequest
+from clipperlab.images import PACKAGES, build
+from clipperlab.images.contained import Contained
 
 EXTRAS = {
     "server": ("server",),
@@ -28,3 +32,21 @@ def test_an_image_has_the_packages_of_its_extras(image: str, extras: tuple[str, 
         if each.marker is None or each.marker.evaluate({"extra": extra})
     }
     assert set(PACKAGES[image]) == names
+
+
+def test_sagemakers_image_has_the_packages_of_an_artifact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.zip"
+    described = {"loader": "onnx", "input_type": "doubles", "parts": {}, "requirements": ["six==1.17"]}
+    digest = artifact.pack(path, **described)  # type: ignore[arg-type]
+    found = Contained.read(path)
+    assert (found.kind, found.requirements, found.short) == ("onnx", ["six==1.17"], digest[7:19])
+    with pytest.raises(BadRequest, match="for the image sagemaker alone"):
+        build(["server", "sagemaker"], artifact=path)
+    with pytest.raises(ArtifactError, match="There is no artifact at"):
+        build(["sagemaker"], artifact=tmp_path / "other.zip")
+    monkeypatch.setattr("platform.python_version", lambda: "3.9.1")
+    artifact.pack(path, **described)  # type: ignore[arg-type]
+    with pytest.raises(ArtifactError, match=r"packaged with Python 3\.9\.1, and images .* have"):
+        Contained.read(path)

@@ -32,6 +32,7 @@ LOADERS = {
     "lightgbm": "lightgbm",
     "azureml": "azureml",
     "mar": "mar",
+    "mlflow": "mlflow",
     IN_THE_IMAGE: IN_THE_IMAGE,
 }
 

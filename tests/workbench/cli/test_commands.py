@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from clipper_container import artifact
 from clipperlab import ClipperConnection
 from tests.support.clusters import kill, pid_of
 from tests.support.waiting import wait_for
@@ -69,6 +70,12 @@ def test_a_model_goes_from_its_file_to_the_web_and_back(
     assert "too much" in told
     parsed = json.loads(run("versions", "cli", "--json").stdout)
     assert [move["version"] for move in parsed["history"]] == ["1", "2", "1", "2"]
+
+    saved = tmp_path / "cli.zip"
+    assert run("save-artifact", "cli", str(saved)).returncode == 0
+    assert conn.get_model_info("cli", 2)["artifact"] == artifact.digest(saved)  # type: ignore[index]
+    assert run("save-artifact", "cli", str(saved), "--version", "1").stdout.startswith("cli:1 is in")
+    assert artifact.read_manifest(saved).example_input == [1.0]
 
     assert run("scale", "cli", "2").returncode == 0
     assert conn.get_num_replicas("cli") == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -22,9 +22,12 @@ from .bodies import Bodies
 from .invocations import MAX_BODY, Endpoint, Invocations, failure, now, told
 from .signatures import Unsigned, check
 
+if TYPE_CHECKING:
+    from ..protos import Protos
+
 
 class SageMaker:
-    protos = None
+    protos: Protos | None = None
     methods: Mapping[str, Any] = {}
 
     def __init__(self, served: Served) -> None:
@@ -32,7 +35,7 @@ class SageMaker:
         self.routes: Mapping[bytes, Adapter] = {}
         self._bodies: dict[str, Bodies] = {}
         self._keys: Mapping[str, str] | None = None
-        self.app: ASGIApp = WithCORS(HeadAsGet(self._answers()), served)
+        self.app: ASGIApp | None = WithCORS(HeadAsGet(self._answers()), served)
         self.configure()
 
     def configure(self) -> None:

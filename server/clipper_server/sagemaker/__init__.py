@@ -1,0 +1,1 @@
+"""A container as SageMaker runs it: one query frontend and one replica, of one artifact. No management."""
