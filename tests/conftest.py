@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,18 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run the tests that take long")
     parser.addoption("--reversed", action="store_true", help="run the last test first: none may need another")
+
+
+@pytest.hookimpl(tryfirst=True)  # and so before xdist's
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """All of the tests have a process on each core, and 4 at most; what is chosen from them has this one."""
+    option = config.option
+    option.loadscopereorder = False  # see `_longest_first`
+    everything = {Path(given).resolve() for given in config.args} == {Path(__file__).parent}
+    chosen = option.keyword or option.markexpr or option.lf or option.usepdb
+    one_of_them = hasattr(config, "workerinput")
+    if option.numprocesses is None and everything and not chosen and not one_of_them:
+        option.numprocesses = min(os.cpu_count() or 1, 4)
 
 
 def pytest_configure(config: pytest.Config) -> None:
