@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import os
 import re
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 import uvicorn.server
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from clipperlab import ClipperConnection, ClipperException
@@ -42,10 +43,21 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Properties have a quarter of their examples every day."""
-    if not config.getoption("--slow"):
-        settings.register_profile("everyday", max_examples=25)
-        settings.load_profile("everyday")
+    """Properties have a quarter of their examples every day, and no limit to how slow the machine is."""
+    examples = settings.default.max_examples if config.getoption("--slow") else 25
+    settings.register_profile("ours", max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("ours")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is collected stays: nobody looks through it for garbage again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
