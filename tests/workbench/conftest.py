@@ -9,8 +9,8 @@ from ipywidgets import Widget
 
 @pytest.fixture(scope="module", autouse=True)
 def nobody_looks() -> Iterator[None]:
-    """No kernel hands what widgets are to a page: to work that out for each of a panel's thousand, as they are
-    made, would take a third of these tests' time."""
+    """No kernel hands what widgets are to a page: to work that out for each of a panel's thousand would take
+    a third of these tests' time."""
 
     def open_widget(self: Widget) -> None:
         if self.comm is None:
