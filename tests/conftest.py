@@ -32,19 +32,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # and so before xdist's
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """All of the tests have a process on each core, and 4 at most; what is chosen from them has this one."""
+    """All of the tests have a process on each core, and 4 at most; what is chosen from them has this one.
+
+    There is one more for those that take long: they wait for a third of it, for what ends or is watched.
+    """
     option = config.option
     option.loadscopereorder = False  # see `_longest_first`
     everything = {Path(given).resolve() for given in config.args} == {Path(__file__).parent}
     chosen = option.keyword or option.markexpr or option.lf or option.usepdb
     one_of_them = hasattr(config, "workerinput")
     if option.numprocesses is None and everything and not chosen and not one_of_them:
-        option.numprocesses = min(os.cpu_count() or 1, 4)
+        option.numprocesses = min(os.cpu_count() or 1, 4) + option.slow
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Properties have a quarter of their examples every day, and no limit to how slow the machine is."""
-    examples = settings.default.max_examples if config.getoption("--slow") else 25
+    examples = 100 if config.getoption("--slow") else 25
     settings.register_profile("ours", max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("ours")
 
