@@ -5,9 +5,6 @@ JUPYTER_ARGS ?=
 # EVERYTHING=1: nothing is left out, however long it takes.
 EVERYTHING ?=
 PYTEST_ARGS ?= $(if $(EVERYTHING),--slow)
-# Modules of tests beside each other, one on each core, and 4 at most.
-CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-BESIDE := -n $(or $(word $(CORES),1 2 3),4) --dist loadscope --no-loadscope-reorder
 # Other systems' packages, which are large: each set in an environment of its own.
 PEERS := build/peers
 BENCHMARKS ?=
@@ -74,7 +71,7 @@ types: $(DEV) ## check types
 	$(BIN)/mypy
 
 unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),parts) ## run the tests in tests/; EVERYTHING=1: also the slow ones
-	$(BIN)/pytest -p no:nbval $(BESIDE) $(PYTEST_ARGS)
+	$(BIN)/pytest -p no:nbval $(PYTEST_ARGS)
 
 drill: $(DEV) ## see what clients see in a bad hour
 	$(BIN)/python -m tests.tools.drill $(DRILL)

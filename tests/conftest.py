@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
+import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn.server
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from clipperlab import ClipperConnection, ClipperException
@@ -27,11 +30,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--reversed", action="store_true", help="run the last test first: none may need another")
 
 
+@pytest.hookimpl(tryfirst=True)  # and so before xdist's
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """All of the tests have a process on each core, and 4 at most; what is chosen from them has this one.
+
+    There is one more for those that take long: they wait for a third of it, for what ends or is watched.
+    """
+    option = config.option
+    option.loadscopereorder = False  # see `_longest_first`
+    everything = {Path(given).resolve() for given in config.args} == {Path(__file__).parent}
+    chosen = option.keyword or option.markexpr or option.lf or option.usepdb
+    one_of_them = hasattr(config, "workerinput")
+    if option.numprocesses is None and everything and not chosen and not one_of_them:
+        option.numprocesses = min(os.cpu_count() or 1, 4) + option.slow
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Properties have a quarter of their examples every day."""
-    if not config.getoption("--slow"):
-        settings.register_profile("everyday", max_examples=25)
-        settings.load_profile("everyday")
+    """Properties have a quarter of their examples every day, and no limit to how slow the machine is."""
+    examples = 100 if config.getoption("--slow") else 25
+    settings.register_profile("ours", max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("ours")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is collected stays: nobody looks through it for garbage again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -46,6 +46,13 @@ def client(management: Served) -> Iterator[httpx2.Client]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def unmoved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+    """A client of one management for all that is refused: each test sees that it has changed nothing."""
+    with served(tmp_path_factory.mktemp("unmoved")) as management, management.client() as client:
+        yield client
+
+
 # The stream of events
 
 
@@ -207,13 +214,13 @@ def deep(depth: int) -> Any:
     ],
 )
 def test_a_value_that_cannot_be_kept_is_refused(
-    client: httpx2.Client, field: str, text: str, why: str
+    unmoved: httpx2.Client, field: str, text: str, why: str
 ) -> None:
     content = json.dumps({**APP, field: "HERE"}).replace('"HERE"', text)
-    response = client.post("/api/v1/applications", content=content, headers=JSON)
+    response = unmoved.post("/api/v1/applications", content=content, headers=JSON)
     assert response.status_code == 400, response.text
     assert why in response.json()["message"]
-    assert client.get("/api/v1/applications").json() == []
+    assert unmoved.get("/api/v1/applications").json() == []
 
 
 @pytest.mark.parametrize(
@@ -236,11 +243,11 @@ def test_a_default_output_comes_back_as_it_was_sent(client: httpx2.Client, value
     ],
     ids=lambda fields: str(fields)[:40],
 )
-def test_a_version_that_cannot_be_kept_is_refused(client: httpx2.Client, fields: dict[str, Any]) -> None:
+def test_a_version_that_cannot_be_kept_is_refused(unmoved: httpx2.Client, fields: dict[str, Any]) -> None:
     body = {"version": "1", "input_type": "doubles", "artifact": None, **fields}
-    response = client.post("/api/v1/models/m/versions", content=json.dumps(body), headers=JSON)
+    response = unmoved.post("/api/v1/models/m/versions", content=json.dumps(body), headers=JSON)
     assert response.status_code == 400, response.text
-    assert client.get("/api/v1/models").json() == []
+    assert unmoved.get("/api/v1/models").json() == []
 
 
 def test_a_body_is_as_long_as_it_may_be_and_no_longer(client: httpx2.Client) -> None:
@@ -346,9 +353,9 @@ def test_an_upload_that_is_cut_short_leaves_nothing(
     "authorization",
     [None, "", "Bearer", f"Basic {TOKEN}", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", "Bearer é"],
 )
-def test_another_token_is_none(management: Served, authorization: str | None) -> None:
+def test_another_token_is_none(unmoved: httpx2.Client, authorization: str | None) -> None:
     headers = {} if authorization is None else {b"Authorization": authorization.encode("latin-1")}
-    with management.client(token=None) as client:
+    with httpx2.Client(base_url=unmoved.base_url, trust_env=False, verify=False, timeout=60) as client:
         for path in ("/api/v1/models", "/api/v1/events/stream", f"/api/v1/artifacts/{DIGEST}"):
             response = client.get(path, headers=headers)
             assert (response.status_code, response.json()["error"]) == (401, "Unauthorized")

@@ -218,7 +218,7 @@ def test_a_replica_that_hangs_is_ended_and_another_one_started(cluster: ClipperC
     assert any("hangs" in event["text"] for event in cluster.status()["events"])
 
 
-@EVERYWHERE
+@BY_PROCESSES
 def test_a_stopped_replica_is_taken_for_one_that_hangs_and_its_queries_go_to_another(
     cluster: ClipperConnection, place: Place
 ) -> None:
@@ -328,7 +328,7 @@ def test_several_frontends_share_the_port_evenly_and_survive_one_another(
         cluster.stop_all(purge=True)
 
 
-@EVERYWHERE
+@BY_PROCESSES
 def test_frontends_share_a_busy_replicas_credits(attach: Attach) -> None:
     cluster = attach("credits")
     cluster.start_clipper(cache_size=0, num_frontend_replicas=2, fresh=True)

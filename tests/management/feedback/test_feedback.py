@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,27 @@ def many_deployed(management: Served) -> None:
 
 @pytest.fixture
 def client(management: Served) -> Iterator[httpx2.Client]:
+    with asking(management) as client:
+        yield client
+
+
+@contextmanager
+def asking(management: Served) -> Iterator[httpx2.Client]:
     with management.client() as client:
         body = {"name": "app", "input_type": "doubles", "default_output": 0, "latency_slo_micros": 10**5}
         assert client.post("/api/v1/applications", json=body).status_code == 201
         for model in ("bayes", "svm"):
             assert client.put(f"/api/v1/applications/app/links/{model}").status_code == 200
         yield client
+
+
+@pytest.fixture(scope="module")
+def unmoved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+    """A client of one management for all that is refused: each test sees that it has changed nothing."""
+    with served(tmp_path_factory.mktemp("unmoved")) as management:
+        management.do(lambda: deployed(management))
+        with asking(management) as client:
+            yield client
 
 
 def put(client: httpx2.Client, noun: str, value: Any) -> httpx2.Response:
@@ -277,12 +293,12 @@ def test_arms_and_numbers_together_have_a_bound(management: Served, client: http
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(
-    client: httpx2.Client, policy: dict[str, Any], words: str
+    unmoved: httpx2.Client, policy: dict[str, Any], words: str
 ) -> None:
-    response = put(client, "policy", policy)
+    response = put(unmoved, "policy", policy)
     assert response.status_code == 400
     assert words in response.json()["message"]
-    assert client.get("/api/v1/applications/app/feedback").json() == {"feedback": None}
+    assert unmoved.get("/api/v1/applications/app/feedback").json() == {"feedback": None}
 
 
 @pytest.mark.parametrize(
@@ -298,12 +314,12 @@ def test_a_policy_that_makes_no_sense_is_refused(
     ],
 )
 def test_feedback_that_makes_no_sense_is_refused(
-    client: httpx2.Client, feedback: dict[str, Any], words: str
+    unmoved: httpx2.Client, feedback: dict[str, Any], words: str
 ) -> None:
-    response = put(client, "feedback", feedback)
+    response = put(unmoved, "feedback", feedback)
     assert response.status_code == 400
     assert words in response.json()["message"]
-    assert client.get("/api/v1/applications/app/feedback").json() == {"feedback": None}
+    assert unmoved.get("/api/v1/applications/app/feedback").json() == {"feedback": None}
 
 
 def test_what_is_no_delivery_is_refused_as_a_whole(client: httpx2.Client) -> None:
