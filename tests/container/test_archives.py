@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +70,17 @@ class Handler:
 
 
 @pytest.fixture(autouse=True)
-def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A loader has its process for itself, and changes it."""
     monkeypatch.chdir(Path.cwd())
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    monkeypatch.setattr(metrics, "ours", metrics.Metrics())
+    before = set(sys.modules)
+    yield
+    for name in sys.modules.keys() - before:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        if name.partition(".")[0] == "ts" or file.startswith(tempfile.gettempdir()):
+            del sys.modules[name]
 
 
 def loaded(path: Path, input_type: str = "doubles", columns: dict[str, str] | None = None) -> Any:
