@@ -23,7 +23,7 @@ def explained(
     code: Annotated[
         str,
         typer.Argument(
-            help="A reason of a default output, an error, or the kind of an event. Without one, all are listed.",
+            help="A reason, an error, or the kind of an event. Without one, all are listed.",
             autocompletion=lambda incomplete: sorted(
                 {entry.code for entry in ENTRIES if entry.code.startswith(incomplete)}
             ),

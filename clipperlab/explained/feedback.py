@@ -12,8 +12,8 @@ FEEDBACK = entries(
             "Send the feedback_token as it stands in the answer.",
         ),
         "no_decision": (
-            "This query frontend knows no decision of that query id: it is another one's, too long ago, or the "
-            "answer was a default output or of a version that the request named.",
+            "This query frontend knows no decision of that query id: it is another one's, too long ago, "
+            "or the answer was a default output or of a version that the request named.",
             "Send the answer's feedback_token in the place of the id.",
         ),
         "no_output": (
