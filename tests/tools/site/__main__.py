@@ -12,31 +12,17 @@ from tests.support.notebooks import ROOT
 from .stage import stage
 
 
-def build(site: Path, pages: Path) -> int:
-    """Sphinx's exit status."""
+def build(site: Path) -> int:
+    """Makes the site, with what it is made of beside it. Sphinx's exit status."""
+    pages = site.parent / "pages"
     stage(pages)
-    return int(
-        sphinx(
-            [
-                "-q",
-                "-W",
-                "--keep-going",
-                "-b",
-                "html",
-                "-j",
-                "2",
-                "-d",
-                str(pages.parent / "doctrees"),
-                str(pages),
-                str(site),
-            ]
-        )
-    )
+    doctrees = str(site.parent / "doctrees")
+    return int(sphinx(["-q", "-W", "--keep-going", "-j", "2", "-d", doctrees, str(pages), str(site)]))
 
 
 if __name__ == "__main__":
     site = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "site"
-    status = build(site, site.parent / "pages")
+    status = build(site)
     if status == 0:
         sys.stdout.write(f"The site is {site / 'index.html'}\n")
     sys.exit(status)

@@ -13,8 +13,8 @@ HEADS = {
     "event": "Events",
 }
 TOLD = {
-    "reason": "An answer that is no model's says its reason, as `default_reason`, and in a sentence what to do. "
-    "A call of a pipeline and an arm of a policy have the same ones, and a few of their own.",
+    "reason": "An answer that is no model's says its reason, as `default_reason`, and a sentence. A call of "
+    "a pipeline and an arm of a policy have the same ones, and a few of their own.",
     "error": "Every exception is a sentence that says what to do next. Over HTTP it is "
     '`{"error": "NotFound", "message": "..."}`, and comes out as the same class in Python.',
     "feedback": "Each item that is refused has a code, beside a sentence.",

@@ -14,7 +14,7 @@ from .links import linked, page_of
 
 
 def binder(notebook: str) -> str:
-    """Where Binder opens a notebook; the page that tells of Binder where the repository has no address yet."""
+    """Where Binder opens a notebook; where the repository has no address, the page about Binder."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     address = project.get("urls", {}).get("Repository", "")
     if not address:

@@ -35,9 +35,10 @@ def page_of(path: str) -> str:
 
 
 def linked(text: str, source: str, page: str, download: Callable[[str], None]) -> str:
-    """The Markdown of the file `source` as it is to stand in `page`. `download` is told of files that are none.
+    """The text of the file `source` as it is to stand in `page`. `download` is told of files that are none.
 
-    A link to a folder without a README is its words alone. Raises FileNotFoundError for one that leads nowhere.
+    A link to a folder without a README is its words alone. Raises FileNotFoundError for one that leads
+    nowhere.
     """
 
     def moved(found: re.Match[str]) -> str:

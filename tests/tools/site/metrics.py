@@ -12,9 +12,9 @@ from clipper_server.query.metrics import CallMetrics, Metrics, ReplicaMetrics
 
 HEAD = """# Metrics
 
-`GET /metrics` at the query port, in Prometheus's text format. `conn.get_metrics()` has those of all query frontends.
-Counters end in `_total`; histograms have `_bucket`, `_sum` and `_count`. A model's own metrics are there as
-`clipper_custom_...`.
+`GET /metrics` at the query port, in Prometheus's text format. `conn.get_metrics()` has those of all query
+frontends. Counters end in `_total`; histograms have `_bucket`, `_sum` and `_count`. A model's own metrics
+are there as `clipper_custom_...`.
 
 | metric | kind | what | labels |
 |---|---|---|---|

@@ -10,8 +10,8 @@ from clipperlab.operations import Operations
 
 HEAD = """# Python
 
-Everything below is of `import clipperlab`. A connection has all operations on a cluster; what raises says so, and all
-exceptions are [here](codes.md#errors).
+Everything below is of `import clipperlab`. A connection has all operations on a cluster. What raises says
+so, and all exceptions are [here](codes.md#errors).
 """
 
 

@@ -11,14 +11,14 @@ HEAD = """# REST
 
 ## Asking
 
-Queries go to the query port, 1337 where it is free. `/openapi.json` there describes each application with its type and an
-example.
+Queries go to the query port, 1337 where it is free. `/openapi.json` there describes each application with its
+type and an example.
 
 | to | send |
 |---|---|
-| ask | `POST /{application}/predict` with `{"input": X}` or `{"input_batch": [X, ...]}`, and where you like `version`, `timeout_micros`, `unit`, `context` |
+| ask | `POST /{application}/predict` with `{"input": X}` or an `"input_batch"`: [more](../how-to/ask.md) |
 | ask by another protocol | what [protocols](../protocols.md) says |
-| give feedback | `POST /{application}/feedback` with `{"feedback_token": "...", "label": 7}`, or `reward`, one or a list |
+| give feedback | `POST /{application}/feedback` with a `feedback_token`: [more](../how-to/feedback.md) |
 | look whether it lives | `GET /health` |
 | measure | `GET /metrics`, for Prometheus: [metrics](metrics.md) |
 
@@ -29,10 +29,13 @@ example.
 | 404 | there is no such application |
 | 413 | the query is larger than one may be |
 | 421 | the Host is none of this machine's: see the [threat model](../threat-model.md) |
-| 429 | there is no room, and the application refuses such queries; `Retry-After` says when to come again |
+| 429 | there is no room, and the application refuses such queries; `Retry-After` says when to ask again |
 | 500 | a fault of ours |
 
 ## Management
+
+At management's port, 1338 where it is free, with the bearer token that `cluster.json` in the cluster's folder
+holds. `/openapi.json` there says what is below for programs, with the types of answers.
 
 """
 

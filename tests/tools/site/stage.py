@@ -1,4 +1,4 @@
-"""Puts the pages together: what is written, with links that lead within the site, and what is made of code."""
+"""Puts the pages together: what is written, with links within the site, and what is made of the code."""
 
 from __future__ import annotations
 

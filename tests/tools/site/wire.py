@@ -10,8 +10,8 @@ from clipper_container import wire
 
 HEAD = """# The wire
 
-For those who write a container in another language. It may change until 1.0, and is refused with a sentence where the two
-ends have different versions of it. This is version {version}.
+For those who write a container in another language. It may change until 1.0, and is refused with a sentence
+where the two ends have different versions of it. This is version {version}.
 
 """
 
