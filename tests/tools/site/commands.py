@@ -13,8 +13,8 @@ from clipperlab.cli.commands import app
 def page() -> str:
     head = (
         "# The command line\n\n"
-        "`clipperlab --help` lists the commands, and the help of each has an example. With `--json` an "
-        "answer is for scripts. `--on docker` and `--on kubernetes`, before the command, say what the cluster runs "
+        "`clipperlab --help` lists the commands, each with an example in its help. With `--json` an answer "
+        "is for scripts. `--on docker` and `--on kubernetes`, before the command, say what the cluster runs "
         "on; `CLIPPERLAB_ON` and `CLIPPERLAB_CLUSTER` say it for a shell. A command that fails says why in a "
         "sentence, with exit code 1. `--install-completion` has your shell complete commands, and names.\n"
     )
