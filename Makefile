@@ -86,6 +86,7 @@ peers: $(DEV) $(PEERS)/tensorflow/.made $(PEERS)/sagemaker/.made ## try other sy
 
 screenshots: $(DEV) parts ## take the README's pictures anew
 	PYTHONPATH=notebooks $(BIN)/python -m tests.tools.screenshots
+	$(BIN)/python -m tests.tools.demo_picture
 
 map: $(DEV) ## draw docs/architecture.svg, the packages and their imports, from the code
 	$(BIN)/python -m tests.tools.map
