@@ -32,6 +32,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b6b63", "color-brand-content": "#0b6b63"},
     "dark_css_variables": {"color-brand-primary": "#5ec9bd", "color-brand-content": "#5ec9bd"},

@@ -8,9 +8,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_each_line_comes_at_its_time() -> None:
-    picture = draw([(1.0, "started"), (2.0, ""), (15.0, "a < b")])
+    picture = draw([(4.0, "started"), (8.0, ""), (60.0, "a < b")])
     texts = [text.text for text in ElementTree.fromstring(picture).iter(f"{SVG}text")]
-    assert texts == ["$ clipperlab demo", "started", "a < b"]
+    assert texts == ["$ clipperlab demo    # 4 times as fast", "started", "a < b"]
     assert "@keyframes line-0 { 0%, 5.00% { opacity: 0 }" in picture
     assert "@keyframes line-2 { 0%, 75.00% { opacity: 0 }" in picture
 
