@@ -1,4 +1,4 @@
-"""Draws docs/demo.svg, a picture that moves: what `clipperlab demo` prints, when it prints it, four times as fast.
+"""Draws docs/demo.svg, a picture that moves: what `clipperlab demo` prints, four times as fast.
 
 `make screenshots` runs it. Nothing in it is made up: times and figures are those of this run.
 """
@@ -46,12 +46,8 @@ def watch() -> list[tuple[float, str]]:
 def draw(lines: list[tuple[float, str]]) -> str:
     """The lines below the command, each appearing at its time, over and over."""
     whole_s = lines[-1][0] / SPEED + REST_S
-    moves, texts = (
-        [],
-        [
-            f'<text class="typed" x="{PAD}" y="{PAD + LINE}">$ clipperlab demo    # {SPEED} times as fast</text>'
-        ],
-    )
+    typed = f"$ clipperlab demo    # {SPEED} times as fast"
+    moves, texts = [], [f'<text class="typed" x="{PAD}" y="{PAD + LINE}">{typed}</text>']
     for number, (at, line) in enumerate(lines):
         if not line:
             continue
