@@ -40,7 +40,7 @@ ALONE := $(filter-out $(ON_DOCKER) $(LANE_1) $(LANE_2),$(wildcard notebooks/*.ip
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test set-up lint types unit drill peers screenshots map notebooks first-lessons lessons-twice exercises benchmarks lock format hooks clean parts curl wrk
+.PHONY: help lab demo stop test set-up lint types unit drill peers screenshots map docs notebooks first-lessons lessons-twice exercises benchmarks lock format hooks clean parts curl wrk
 .NOTPARALLEL:
 
 help: ## list the chores
@@ -84,9 +84,13 @@ peers: $(DEV) $(PEERS)/tensorflow/.made $(PEERS)/sagemaker/.made $(PEERS)/torchs
 
 screenshots: $(DEV) parts ## take the README's pictures anew
 	PYTHONPATH=notebooks $(BIN)/python -m tests.tools.screenshots
+	$(BIN)/python -m tests.tools.demo_picture
 
 map: $(DEV) ## draw docs/architecture.svg, the packages and their imports, from the code
 	$(BIN)/python -m tests.tools.map
+
+docs: $(DEV) ## make the site of the documentation, build/site; a warning is an error
+	$(BIN)/python -m tests.tools.site
 
 notebooks: $(DEV) curl parts ## run every cell of every lesson and of every solution
 	$(RUN_LESSONS) --keep-duplicates $(LESSONS) $(if $(filter command line,$(origin LESSONS)),,$(LASTING))

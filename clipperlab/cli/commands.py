@@ -3,7 +3,7 @@
 A module of commands adds them to `app` when it is imported; `clipperlab --help` shows them in this order.
 """
 
-from . import cluster, clusters, images, doctor, demo, lessons  # isort: skip
+from . import cluster, clusters, images, doctor, explain, demo, lessons  # isort: skip
 from . import deploy, applications, policies, feedback, models, rollouts, shadows, protocols  # isort: skip
 from . import queries, load, logs  # isort: skip
 from .app import app
@@ -16,6 +16,7 @@ __all__ = [
     "demo",
     "deploy",
     "doctor",
+    "explain",
     "feedback",
     "images",
     "lessons",

@@ -18,6 +18,8 @@ _PATTERNS = (
     "exercises/*.md",
     "exercises/solutions/*.ipynb",
     "docs/*.*",
+    "docs/*/*.*",
+    "binder/README.md",
     "binder/workspace.json",
 )
 

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from clipperlab.cli.commands import app
+from clipperlab.explained import ENTRIES
+
+
+def test_a_code_is_explained_without_a_cluster() -> None:
+    out = CliRunner().invoke(app, ["explain", "overload"]).output
+    assert out.startswith("overload, why there is no output\n")
+    assert "conn.set_num_replicas" in out
+
+
+def test_without_a_code_all_are_listed() -> None:
+    out = CliRunner().invoke(app, ["explain"]).output
+    assert all(entry.code in out for entry in ENTRIES)
+
+
+@pytest.mark.parametrize("words", [["bad_input"], []])
+def test_for_scripts_it_is_json(words: list[str]) -> None:
+    told = json.loads(CliRunner().invoke(app, ["explain", "--json", *words]).output)
+    assert len(told) == (2 if words else len(ENTRIES))
+    assert set(told[0]) == {"kind", "code", "means", "to_do"}
