@@ -403,6 +403,25 @@ async def test_a_request_has_not_too_many_inputs(
     assert (response.status_code, "binary tensors" in response.text) == (413, True)
 
 
+@pytest.mark.parametrize("size", [10, 200_000])
+async def test_an_answer_has_one_form_however_large_it_is(
+    configuration: Configuration, client: httpx2.AsyncClient, size: int
+) -> None:
+    queue = configuration.queue("m", "1")
+    assert queue is not None
+    FakeReplica(queue, answer=lambda inputs: [b'"%b"' % (b"x" * size)] * len(inputs))
+    text = "x" * size
+    tensor = {"name": "x", "shape": [1, 1], "datatype": "FP64", "data": [1.0]}
+    for path, body, found in (
+        ("/sum/predict", {"input": [1.0]}, lambda told: told["output"]),
+        ("/sum/predict", {"input_batch": [[1.0]]}, lambda told: told["batch_predictions"][0]["output"]),
+        ("/v2/models/sum/infer", {"inputs": [tensor]}, lambda told: told["outputs"][0]["data"][0]),
+        ("/v1/models/sum:predict", {"instances": [[1.0]]}, lambda told: told["predictions"][0]),
+    ):
+        response = await client.post(path, json=body)
+        assert (response.status_code, found(response.json())) == (200, text)
+
+
 async def test_what_one_request_may_cost_is_a_setting(
     configuration: Configuration, client: httpx2.AsyncClient
 ) -> None:

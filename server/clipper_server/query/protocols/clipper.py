@@ -80,6 +80,8 @@ class ClipperProtocol:
         return Response(200, _HEADERS, b"".join((_BATCH, self._answers(answers), _END)))
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
+        if not request.form:  # one answer, which is large
+            return self.encode(request, answers)
         parts: list[bytes] = []
         for start in range(0, len(answers), SMALL):
             parts.append(self._answers(answers[start : start + SMALL]))
