@@ -41,7 +41,7 @@ def in_text(text: str, where: str) -> list[str]:
     for line in found:
         if line.startswith("-"):
             raise BadRequest(
-                f"{where} has the line {line!r}: only packages can be given here, one a line. pip's own "
-                "settings belong into pip's configuration where the cluster runs."
+                f"{where} has a line with {line.split()[0]}: only packages can be given here, one a line. "
+                "pip's own settings belong into pip's configuration where the cluster runs."
             )
     return found

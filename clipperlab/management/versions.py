@@ -70,8 +70,13 @@ class Versions(Calls):
             self._call("PUT", f"/artifacts/{digest}", content=file)
 
     def download(self, digest: str, path: Path) -> None:
-        with path.open("wb") as file:
-            self._fetch(f"/artifacts/{digest}", file)
+        part = path.with_name(f"{path.name}.part")
+        try:
+            with part.open("wb") as file:
+                self._fetch(f"/artifacts/{digest}", file)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     def deploy(self, name: str, version: object, fields: dict[str, Any]) -> None:
         """Post a version. Returns at once; `wait_ready` tells what became of it."""

@@ -174,7 +174,9 @@ def _stacked(outputs: Any) -> Tensor | None:
         outputs = np.asarray(outputs)
         if kind is int and outputs.dtype != np.int64:  # some are larger than the others' type
             return None
-    return _tensor(outputs) if type(outputs) is np.ndarray and outputs.ndim else None
+    if type(outputs) is not np.ndarray or not outputs.ndim or outputs.dtype.itemsize > 8:
+        return None  # each by itself, for one of them may have no form
+    return _tensor(outputs)
 
 
 def _tensor(output: Any) -> Tensor | None:

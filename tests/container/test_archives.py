@@ -17,6 +17,7 @@ import torch
 from clipper_container import metrics
 from clipper_container.errors import ArtifactError, BadRequest
 from clipper_container.loaders import load
+from clipper_container.loaders.mar import RequestFailed
 from clipper_container.outputs import encode_outputs
 from clipperlab.deployers.mar import MAY_BE, ModelArchive
 from tests.support.archives import archived
@@ -151,6 +152,13 @@ def test_an_error_is_a_requests_own(tmp_path: Path) -> None:
     assert (told["mar_seen"], told["mar_took_ms"]) == (7, 1.5)
 
 
+def test_an_error_is_not_lost_with_other_outputs(tmp_path: Path) -> None:
+    code = STATUSES.replace('return [row["body"] for row in data]', "return {}")
+    predict = loaded(archived(tmp_path, "handler.py", {"handler.py": code}), "json")
+    with pytest.raises(RequestFailed, match="422 too small"):
+        predict([1, -1])
+
+
 ECHO = """
 def handle(data, context):
     return data and [[type(row["body"]).__name__, str(row["body"])] for row in data]
@@ -180,7 +188,7 @@ def test_its_requirements_are_the_versions(tmp_path: Path) -> None:
     assert ModelArchive(archived(tmp_path, "h.py", files, requirementsFile="more.txt")).packages() == ["six"]
     assert ModelArchive(archived(tmp_path, "h.py", {"h.py": ECHO})).packages() == []
     files = {"h.py": ECHO, "requirements.txt": "--index-url https://example.org/simple\n"}
-    with pytest.raises(BadRequest, match=r"requirements\.txt has the line '--index-url"):
+    with pytest.raises(BadRequest, match=r"requirements\.txt has a line with --index-url:"):
         ModelArchive(archived(tmp_path, "h.py", files)).packages()
 
 

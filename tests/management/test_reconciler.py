@@ -146,6 +146,26 @@ def in_world(
 InWorld = Callable[[Callable[[World], Coroutine[Any, Any, None]]], None]
 
 
+def test_what_has_ended_counts_no_more_while_it_is_forgotten(
+    in_world: InWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1", 2)
+        counted: list[int] = []
+        forget = world.manager.forget
+
+        async def slowly(name: str) -> None:
+            counted.append(world.running.counted("m", "1"))
+            await forget(name)
+
+        monkeypatch.setattr(world.manager, "forget", slowly)
+        await world.control.scaling.set_num_replicas("m", "1", 1)
+        await asyncio.sleep(5)
+        assert counted == [1]
+
+    in_world(test)
+
+
 def test_a_deployed_version_becomes_current_when_it_is_ready(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         version = await world.deploy("1", num_replicas=2)

@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 from clipper_container import wire
+from clipper_container.errors import WireError
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault, Metric
 from clipper_server.query import door
@@ -426,3 +427,20 @@ async def test_a_version_that_comes_again_under_its_name_is_another_and_its_old_
     assert isinstance((await new.heard())[0], wire.Welcome)
     assert [r.replica for r in configuration.report().replicas] == ["2"]
     new.writer.close()
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        [("<f8", (), [0]), ("<f8", (), [0])],
+        [("<f8", (), [0, 0])],
+        [("<f8", (), [])],
+        [("<f8", (), [1])],
+    ],
+    ids=str,
+)
+def test_a_tensor_comes_once_and_where_it_was_asked_for(tensors: list[Any]) -> None:
+    """However many a reply names, it is read in the time that its outputs take."""
+    asked: Any = [SimpleNamespace(raw=True)]
+    with pytest.raises(WireError, match="for which nobody asked"):
+        door.outcomes(wire.Reply(1, 0.1, 1, [8], tensors, {}, None), memoryview(bytes(8)), asked)

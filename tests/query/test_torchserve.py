@@ -229,6 +229,7 @@ BAD = [
     ("picture", *form(("data", "", b""), ("b", "", b"")), 400, "this one has data, b"),
     ("picture", *form(("data", "", b""), ("data", "", b"")), 400, "this one has data, data"),
     ("picture", CURL, b"data=a&b", 400, "this one has data, b"),
+    pytest.param("picture", CURL, b"data=" + b"%41" * (1 << 19), 413, "more than the", id="letters"),
     ("picture", *form(*[("a", "", b"")] * 101), 400, "fewer than 100 fields"),
     ("frame", JSON, b'{"a": 1}', 400, "one input"),
     pytest.param("any", JSON, b"[" * 100_000 + b"]" * 100_000, 400, "too deeply", id="deep"),

@@ -45,7 +45,10 @@ def test_what_cannot_be_served_alone_is_refused(tmp_path: Path, loader: str, why
 
 def test_a_package_that_is_missing_is_told_with_what_builds_it_in(tmp_path: Path) -> None:
     numpy = f"numpy=={importlib.metadata.version('numpy')}"
-    assert missing([numpy, "msgspec>=0.1", "nobody-has-this; python_version < '3'"]) == []
+    assert (
+        missing([numpy, "msgspec>=0.1", "nobody-has-this; python_version < '3'", "git+https://example.org/x"])
+        == []
+    )
     assert missing(["numpy<1", "no-such-package==3", "msgspec"]) == ["numpy<1", "no-such-package==3"]
     with pytest.raises(ArtifactError, match=r"needs no-such-package==3, .* sagemaker --artifact FILE"):
         Packaged.find(packed(tmp_path, requirements=[numpy, "no-such-package==3"]))

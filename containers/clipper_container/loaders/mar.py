@@ -62,7 +62,9 @@ def _answering(handle: Handle, context: Context) -> Predict:
             context.begin(len(data))
             outputs = handle(data, context)
             failed = context.failed
-        if failed and isinstance(outputs, list | tuple) and len(outputs) == len(data):
+        if failed:
+            if not isinstance(outputs, list | tuple) or len(outputs) != len(data):
+                raise RequestFailed("; ".join(failed.values()))
             outputs = [
                 RequestFailed(f"{failed[i]}: {output}") if i in failed else output
                 for i, output in enumerate(outputs)

@@ -103,11 +103,13 @@ class Reconciler:
     async def _step(self) -> None:
         statuses = await self._manager.poll()
         parts = _Parts()
+        # At first, so that what has ended counts for nobody while it is being forgotten.
+        is_news = self._running.see([status for status in statuses if status.exit_code is None])
         for status in statuses:
             if status.exit_code is not None:
                 with parts:
                     await self._on_exit(status)
-        if self._running.see([status for status in statuses if status.exit_code is None]):
+        if is_news:
             self._changes.notify()
         if not isinstance(self._manager, Orchestrator):
             await self._reconcile_frontends(parts)

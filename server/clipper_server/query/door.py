@@ -146,8 +146,9 @@ def outcomes(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> Sequ
     found: list[Outcome] = [*texts]
     asked = {i for i, task in enumerate(tasks) if task.raw} if tensors else set()
     for dtype, shape, places in tensors:
-        if not asked.issuperset(places):
+        if not places or len(places) > len(asked) or not asked.issuperset(places):
             raise WireError("It sent a tensor for which nobody asked.")
+        asked.difference_update(places)  # each of them comes once
         parts = [texts[i] for i in places]
         if {*map(len, parts)} == {_size(dtype, shape)}:
             made: Iterable[Tensor] = map(

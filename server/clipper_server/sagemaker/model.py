@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 
 from clipper_container import artifact
 from clipper_container.errors import ArtifactError
@@ -60,11 +60,15 @@ class Packaged:
 
 
 def missing(requirements: Iterable[str]) -> list[str]:
-    """Those that are not installed here, in such a version."""
-    return [text for text in requirements if not _is_there(Requirement(text))]
+    """Those that are not installed here, in such a version, as far as they have names."""
+    return [text for text in requirements if not _is_there(text)]
 
 
-def _is_there(wanted: Requirement) -> bool:
+def _is_there(text: str) -> bool:
+    try:
+        wanted = Requirement(text)
+    except InvalidRequirement:  # such as an address
+        return True
     if wanted.marker is not None and not wanted.marker.evaluate():
         return True
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -48,6 +48,7 @@ class Bodies:
             if start.startswith(b"multipart/"):
                 media, body = _part(media, bytes(body))
             elif start == _FORM[:20] and bytes(body[:5]) in (b"data=", b"body="):
+                self.limits.check_json(len(body))  # it is read letter by letter
                 body = _field(bytes(body))
             return self.of(media, body, version)
         except UNREAD as error:
@@ -107,8 +108,9 @@ def _part(media: bytes, body: bytes) -> tuple[bytes, bytes]:
 
 
 def _field(body: bytes) -> bytes:
-    fields = parse_qsl(body.decode("latin-1"), True, max_num_fields=MOST_FIELDS, encoding="latin-1")
-    return only(fields).encode("latin-1")
+    parted = [field.partition(b"=") for field in body.split(b"&", MOST_FIELDS)]
+    value = only([(name.decode("latin-1"), value) for name, _, value in parted])
+    return unquote_to_bytes(value.replace(b"+", b" "))
 
 
 def only(fields: Sequence[tuple[str, Field]]) -> Field:
