@@ -412,14 +412,18 @@ async def test_an_answer_has_one_form_however_large_it_is(
     FakeReplica(queue, answer=lambda inputs: [b'"%b"' % (b"x" * size)] * len(inputs))
     text = "x" * size
     tensor = {"name": "x", "shape": [1, 1], "datatype": "FP64", "data": [1.0]}
-    for path, body, found in (
-        ("/sum/predict", {"input": [1.0]}, lambda told: told["output"]),
-        ("/sum/predict", {"input_batch": [[1.0]]}, lambda told: told["batch_predictions"][0]["output"]),
-        ("/v2/models/sum/infer", {"inputs": [tensor]}, lambda told: told["outputs"][0]["data"][0]),
-        ("/v1/models/sum:predict", {"instances": [[1.0]]}, lambda told: told["predictions"][0]),
-    ):
+    asked: list[tuple[str, dict[str, Any], list[Any]]] = [
+        ("/sum/predict", {"input": [1.0]}, ["output"]),
+        ("/sum/predict", {"input_batch": [[1.0]]}, ["batch_predictions", 0, "output"]),
+        ("/v2/models/sum/infer", {"inputs": [tensor]}, ["outputs", 0, "data", 0]),
+        ("/v1/models/sum:predict", {"instances": [[1.0]]}, ["predictions", 0]),
+    ]
+    for path, body, at in asked:
         response = await client.post(path, json=body)
-        assert (response.status_code, found(response.json())) == (200, text)
+        found = response.json()
+        for key in at:
+            found = found[key]
+        assert (response.status_code, found) == (200, text)
 
 
 async def test_what_one_request_may_cost_is_a_setting(

@@ -111,7 +111,7 @@ def rows(outputs: Sequence[Output]) -> Steps[list[bytes]]:
 def _in_parts(output: Output) -> Steps[list[bytes]]:
     """The text of one output."""
     if isinstance(output, Tensor) and is_named(output.dtype):
-        parts = []
+        parts: list[bytes] = []
         for name, part in taken_apart(output).items():
             parts += [b"," if parts else b"{", msgspec.json.encode(name), b":", *(yield from _in_parts(part))]
         return [*parts, b"}"]
