@@ -150,7 +150,7 @@ def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
         described(tmp_path)
     with pytest.raises(BadRequest, match=r"The signature in .*MLmodel cannot be read: KeyError"):
         described(folder_with(tmp_path, [{"name": "a"}]))
-    with pytest.raises(BadRequest, match=r"'-r other.txt': only packages"):
+    with pytest.raises(BadRequest, match=r"a line with -r: only packages"):
         described(folder_with(tmp_path, requirements="-r other.txt"))
 
 
