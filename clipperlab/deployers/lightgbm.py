@@ -11,10 +11,10 @@ from clipper_container.errors import BadRequest
 from clipper_container.plain import as_json
 
 from ..handles import ApplicationHandle, ModelHandle
+from ..packages import pinned
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
 from .columns import names_of
-from .packages import pinned
 from .packaging import deploy_endpoint, pack_and_deploy, pickled_function
 from .shapes import fitted_booster
 

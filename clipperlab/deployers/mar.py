@@ -16,8 +16,8 @@ from clipper_container.errors import BadRequest
 
 from ..handles import ApplicationHandle, ModelHandle
 from ..operations import Operations
+from ..packages import in_text
 from .arguments import DEFAULT_SLO_MICROS, Deployment, DeploymentHead, Endpoint, EndpointHead, Model, Options
-from .packages import in_text
 from .packaging import deploy_endpoint, pack_and_deploy
 
 MOST_TIMES = 100  # as large as packed ...

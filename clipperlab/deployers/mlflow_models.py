@@ -12,7 +12,7 @@ import numpy as np
 
 from clipper_container.errors import BadRequest
 
-from .packages import in_file, name_of
+from ..packages import in_file, name_of
 
 _COLUMNS = {
     "boolean": "bool",
@@ -25,6 +25,7 @@ _COLUMNS = {
 """MLflow's types of columns that data frames have here."""
 _ALONE = {"integer": "integers", "float": "floats", "double": "doubles"}
 _TEXTS = ("str", "object")
+_NEVER_MISSING = ("bool", "int32", "int64")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,11 @@ def described(folder: Path) -> Described:
         input_type, names = _inputs(json.loads(signature.get("inputs") or "[]"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadRequest(f"The signature in {folder / 'MLmodel'} cannot be read: {error!r}.") from None
-    return Described(input_type, names, _packages(folder), _row(example, input_type, names))
+    try:
+        row = _row(example, input_type, names)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):  # in a form that none of it tells
+        row = None
+    return Described(input_type, names, _packages(folder), row)
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -121,7 +126,8 @@ def _row(example: Any, input_type: str | None, names: dict[str, str] | None) -> 
     split, values = example.get("dataframe_split"), example.get("inputs")
     if input_type == "dataframe" and names and split and split.get("data"):
         row = dict(zip(split["columns"], split["data"][0], strict=True))
-        return {name: row.get(name) for name in names}
+        lacking = any(row.get(name) is None and kind in _NEVER_MISSING for name, kind in names.items())
+        return None if lacking else {name: row.get(name) for name in names}
     if input_type == "named" and names and isinstance(values, dict):
         rows = {name: values[name][0] for name in names if values.get(name)}
         return rows if rows.keys() == names.keys() else None

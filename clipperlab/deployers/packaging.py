@@ -14,10 +14,10 @@ from clipper_container.plain import plain
 
 from ..handles import ApplicationHandle, ModelHandle
 from ..names import check_labels
+from ..packages import in_file, name_of
 from .arguments import Deployment, Endpoint
 from .culprits import find_culprit
 from .local_modules import by_value
-from .packages import in_file, name_of
 from .pickling import dumps
 from .shapes import check_function
 

@@ -10,10 +10,10 @@ from typing import Any
 from clipper_container.errors import BadRequest
 
 from ..handles import ApplicationHandle, ModelHandle
+from ..packages import pinned
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
 from .columns import names_of
-from .packages import pinned
 from .packaging import deploy_endpoint, pack_and_deploy, pickled_function
 from .shapes import fitted_booster
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.image import PYTHON, tag
 
+from ..packages import name_of
 from .contained import Contained
 from .engine import add_file, add_folder, engine, make_image, push_image
 
@@ -100,7 +101,7 @@ def build(
             found = tag(name if model is None else f"{name}-{model.short}", registry=registry)
             packages, imports = list(map(_pinned, PACKAGES[name])), IMPORTS[name]
             if model is not None:
-                packages = [*map(_pinned, (*PACKAGES[model.kind], *_FRONTEND)), *model.requirements]
+                packages = _needed(model)
                 imports = f"{_LISTENING}, {IMPORTS[model.kind]}"
             arguments = {
                 "BASE": base or f"python:{PYTHON}-slim",
@@ -115,6 +116,13 @@ def build(
                 push_image(docker, found, say)
             tags.append(found)
     return tags
+
+
+def _needed(model: Contained) -> list[str]:
+    """What a container with it needs, in the model's own versions where it names any."""
+    own = set(map(name_of, model.requirements))
+    ours = [each for each in (*PACKAGES[model.kind], *_FRONTEND) if name_of(each) not in own]
+    return [*map(_pinned, ours), *model.requirements]
 
 
 def _pinned(package: str) -> str:

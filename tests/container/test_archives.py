@@ -152,6 +152,27 @@ def test_an_error_is_a_requests_own(tmp_path: Path) -> None:
     assert (told["mar_seen"], told["mar_took_ms"]) == (7, 1.5)
 
 
+def test_a_metric_that_cannot_be_noted_fails_no_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = """
+def handle(data, context):
+    if data:
+        context.metrics.add_time("took", float("nan"))
+        context.metrics.add_metric("took", 1)
+        return [1 for _ in data]
+"""
+    assert loaded(archived(tmp_path, "handler.py", {"handler.py": code}))(ROWS) == [1, 1]
+    told = capsys.readouterr()
+    assert (told.out + told.err).count("The handler's metric took is not noted") == 2
+
+
+def test_a_configuration_that_is_not_there_is_told(tmp_path: Path) -> None:
+    path = archived(tmp_path, "handler.py", {"handler.py": FUNCTION}, configFile="nowhere.yaml")
+    with pytest.raises(ArtifactError, match=r"configuration nowhere\.yaml cannot be read"):
+        loaded(path)
+
+
 def test_an_error_is_not_lost_with_other_outputs(tmp_path: Path) -> None:
     code = STATUSES.replace('return [row["body"] for row in data]', "return {}")
     predict = loaded(archived(tmp_path, "handler.py", {"handler.py": code}), "json")

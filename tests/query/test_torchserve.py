@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 from collections.abc import AsyncIterator
@@ -17,7 +18,10 @@ from clipper_container.errors import BadRequest, ClusterError, Unauthorized
 from clipper_container.inputs import Tensor, array_tensor
 from clipper_container.wire import Fault
 from clipper_server.query.configuration import Configuration
-from clipper_server.query.request import Request
+from clipper_server.query.limits import DEFAULT
+from clipper_server.query.protocols.torchserve.bodies import Bodies
+from clipper_server.query.protocols.torchserve.predictions import Predictions
+from clipper_server.query.request import Answer, Request
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, RequestSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
 from tests.support.own_port import opened
@@ -164,6 +168,36 @@ async def test_a_request_has_one_input(
         assert (response.status_code, response.json()) == (200, told), path
         assert response.headers["content-type"] == "application/json"
         assert response.headers["x-request-id"]
+
+
+async def test_a_packed_body_is_unpacked_or_refused(client: httpx2.AsyncClient) -> None:
+    packed, headers = gzip.compress(b"[1, 2]"), {"content-encoding": "gzip"}
+    response = await client.post("/predictions/sum", content=packed, headers=headers)
+    assert (response.status_code, response.json()) == (200, 16)
+    for method, path in (("PUT", "/predictions/sum"), ("POST", "/invocations?model_name=sum")):
+        response = await client.request(method, path, content=packed, headers=headers)
+        assert (response.status_code, response.json()["type"]) == (415, "UnsupportedMediaTypeException")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_a_large_output_is_as_a_small_one(
+    client: httpx2.AsyncClient, configuration: Configuration, method: str
+) -> None:
+    for shape in ((3,), (3, 2000, 2), (1, 20_000)):
+        values = np.random.default_rng(1).normal(size=shape).astype("<f4")
+        values.flat[0] = np.nan
+        answer_with(configuration, "m", array_tensor(values))
+        response = await client.request(method, "/predictions/sum", content=b"[1]")
+        found = np.array(response.json(), "<f8")
+        assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+        np.testing.assert_array_equal(found.astype("<f4"), values)
+
+
+async def test_a_large_output_is_written_in_steps(configuration: Configuration) -> None:
+    application = configuration.applications["sum"]
+    adapter = Predictions(Bodies(application, DEFAULT), None)
+    answers = [Answer(1, array_tensor(np.zeros((100, 1000))), None, "1")]
+    assert sum(1 for _ in adapter.encode_in_steps(Request("torchserve", []), answers)) > 100
 
 
 async def test_a_version_is_in_the_path(client: httpx2.AsyncClient) -> None:

@@ -6,6 +6,7 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from clipper_container import artifact
@@ -70,6 +71,9 @@ def test_its_settings_are_sagemakers() -> None:
     assert Settings.read({}) == Settings(8080, 60.0)
     given = {"SAGEMAKER_BIND_TO_PORT": "8123", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "5", "HOME": "/"}
     assert Settings.read(given) == Settings(8123, 5.0)
+    for wrong in ("inf", "nan", "0", "-1", "soon"):
+        with pytest.raises(msgspec.ValidationError, match="SAGEMAKER_MODEL_SERVER_TIMEOUT"):
+            Settings.read({"SAGEMAKER_MODEL_SERVER_TIMEOUT": wrong})
 
 
 @pytest.mark.parametrize(("words", "told"), [(["train"], "not train"), ([], "not none")])

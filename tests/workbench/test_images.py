@@ -10,8 +10,9 @@ from packaging.requirements import Requirement
 
 from clipper_container import artifact
 from clipper_container.errors import ArtifactError, BadRequest
-from clipperlab.images import PACKAGES, build
+from clipperlab.images import PACKAGES, _needed, build
 from clipperlab.images.contained import Contained
+from clipperlab.packages import name_of
 
 EXTRAS = {
     "server": ("server",),
@@ -50,3 +51,11 @@ def test_sagemakers_image_has_the_packages_of_an_artifact(
     artifact.pack(path, **described)  # type: ignore[arg-type]
     with pytest.raises(ArtifactError, match=r"packaged with Python 3\.9\.1, and images .* have"):
         Contained.read(path)
+
+
+def test_an_image_with_a_model_has_its_versions_and_no_second_ones() -> None:
+    model = Contained(Path("m.zip"), "python", ["numpy==1.26.0", "Cloudpickle", "x"], "abc")
+    found = _needed(model)
+    names = [name_of(package) for package in found]
+    assert len(set(names)) == len(names)
+    assert {"numpy==1.26.0", "Cloudpickle", "x"} < set(found)

@@ -110,6 +110,11 @@ EXAMPLE = "saved_input_example_info:\n  serving_input_path: serving.json\n"
             {"ids": [3, 7], "x": 0.5},
         ),
         ([column("array", "a")], {"dataframe_split": {"columns": ["a"], "data": [[[1]]]}}, None),
+        # Whole numbers are never missing, and a form that nobody knows is no example.
+        ([column("long", "n")], {"dataframe_split": {"columns": ["a"], "data": [[1.5]]}}, None),
+        ([column("double", "a")], {"dataframe_split": {"data": [[1.5]]}}, None),
+        ([column("double", "a")], {"dataframe_split": {"columns": ["a", "b"], "data": [[1.5]]}}, None),
+        ([tensor("float32", [-1], "x")], {"inputs": {"x": 5}}, None),
         (None, {"inputs": [[1, 2]]}, None),
     ],
 )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import metrics
+from ..errors import ClipperException
 from ..log import say
 
 
@@ -16,6 +17,8 @@ class Metrics:
 
     def add_counter(self, name: str, value: float = 1, *_: Any, **__: Any) -> None:
         self._report("Counter", name, value)
+
+    add_metric = add_counter
 
     def add_time(self, name: str, value: float, *_: Any, **__: Any) -> None:
         self._report("Gauge", name, value)
@@ -26,9 +29,13 @@ class Metrics:
         say(f"{name}: {value}")
 
     def _report(self, kind: str, name: str, value: float) -> None:
+        """What cannot be noted is no reason for having no answer."""
         ours = re.sub(r"\W", "_", f"mar_{name}", flags=re.ASCII)[:100]
-        metrics.add_metric(ours, kind, f"{name}, as the handler says.")
-        metrics.report_metric(ours, value)
+        try:
+            metrics.add_metric(ours, kind, f"{name}, as the handler says.")
+            metrics.report_metric(ours, value)
+        except ClipperException as error:
+            say(f"The handler's metric {name} is not noted: {error}")
 
 
 class Context:

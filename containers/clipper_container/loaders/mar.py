@@ -50,7 +50,10 @@ def _config(folder: Path, name: str | None) -> Any:
         raise ArtifactError(
             f'The archive has a configuration, {name}, which wants YAML: pkgs_to_install=["pyyaml"] has it.'
         ) from None
-    return yaml.safe_load((folder / name).read_bytes())
+    try:
+        return yaml.safe_load((folder / name).read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        raise ArtifactError(f"The archive's configuration {name} cannot be read: {error}.") from None
 
 
 def _answering(handle: Handle, context: Context) -> Predict:

@@ -12,9 +12,11 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import uvloop
+from msgspec import Meta
 
 from clipper_container.errors import ClipperException
 
@@ -28,8 +30,8 @@ FOLDER = Path("/opt/ml/model")
 class Settings(msgspec.Struct, frozen=True, rename=lambda field: f"SAGEMAKER_{field.upper()}"):
     """The environment, read once."""
 
-    bind_to_port: int = 8080
-    model_server_timeout: float = 60.0
+    bind_to_port: Annotated[int, Meta(ge=1, lt=65536)] = 8080
+    model_server_timeout: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:

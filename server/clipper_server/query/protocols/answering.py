@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from starlette.responses import Response as HTTPResponse
+
 from clipper_container.errors import BadRequest, TooLarge
 
 from ..request import BROKEN, Answer, are_small
@@ -49,6 +51,12 @@ def new_id() -> bytes:
     """By which a request is known: a UUID at random."""
     text = os.urandom(16).hex()
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}".encode()
+
+
+def sent(response: Response) -> HTTPResponse:
+    """The same from an ASGI application."""
+    headers = {name.decode(): value.decode("latin-1") for name, value in response.headers}
+    return HTTPResponse(b"".join([response.body, *response.rest]), response.status, headers)
 
 
 async def answered(adapter: Adapter, headers: Headers, body: Body) -> Response:

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp
 from ....methods import HeadAsGet, allowed
 from ...cors import WithCORS
 from ...limits import too_long
-from .. import Adapter, Response, Served
-from ..answering import answered
+from .. import Adapter, Served
+from ..answering import answered, sent
 from .scoring import Scoring, ids, refusal
 from .swagger import VERSIONS, described
 
@@ -67,22 +67,22 @@ class AzureML:
             return HTTPResponse(None, 200, {"allow": "GET, HEAD, OPTIONS, POST"})
         adapter = self.routes.get(request.scope["path"].encode())
         if adapter is None:
-            return _sent(refusal(404, self._which(request, "score"), ids(_headers(request))))
+            return sent(refusal(404, self._which(request, "score"), ids(_headers(request))))
         headers = _headers(request)
         if request.method == "POST":  # one that came before its application did
-            return _sent(refusal(503, "The application has just come. Send it again.", ids(headers)))
+            return sent(refusal(503, "The application has just come. Send it again.", ids(headers)))
         size = len(request.scope["query_string"])
         if size > adapter.max_body:
-            return _sent(refusal(413, too_long(size, adapter.max_body), ids(headers)))
+            return sent(refusal(413, too_long(size, adapter.max_body), ids(headers)))
         values = {}
         for name, text in request.query_params.items():
             try:
                 values[name] = msgspec.Raw(_checked(text))
             except (msgspec.DecodeError, RecursionError) as error:
                 message = f"The parameter {name[:50]!r} could not be decoded as JSON: {error}."
-                return _sent(refusal(400, message, ids(headers)))
+                return sent(refusal(400, message, ids(headers)))
         headers.pop(b"content-type", None)
-        return _sent(await answered(adapter, headers, msgspec.json.encode(values)))
+        return sent(await answered(adapter, headers, msgspec.json.encode(values)))
 
     def _which(self, request: Request, what: str) -> str:
         names = ", ".join(sorted(self._served.applications)) or "none yet"
@@ -125,11 +125,6 @@ def _checked(text: str) -> bytes:
     value = text.encode("utf-8", "replace")
     msgspec.json.decode(value)
     return value
-
-
-def _sent(response: Response) -> HTTPResponse:
-    headers = {name.decode(): value.decode("latin-1") for name, value in response.headers}
-    return HTTPResponse(b"".join([response.body, *response.rest]), response.status, headers)
 
 
 def speak(served: Served) -> AzureML:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -23,7 +23,8 @@ OUTPUT = "output"
 """What an output is called that has no name."""
 Example = tuple[str, tuple[int, ...]] | bytes
 """A model's answer: a tensor's dtype and shape, or a JSON text."""
-_AT_ONCE = 1024  # numbers that are written in one step
+_AT_ONCE = 1024  # numbers that are written in one step, ...
+_SMALL_PART = 4096  # ... or bytes of them
 
 
 def describe_outputs(example: Example) -> dict[str, tuple[str, list[int]]]:
@@ -205,6 +206,31 @@ def as_json(tensor: Tensor) -> Steps[list[bytes] | None]:
         except UnicodeDecodeError:
             return None
     return (yield from with_commas(texts))
+
+
+def in_parts(output: Output, text: Callable[[Output], bytes]) -> Steps[list[bytes]]:
+    """One output as nested lists, in parts that are not large. `text` writes what is small."""
+    parts: list[bytes] = []
+    if isinstance(output, Tensor) and is_named(output.dtype):
+        for name, part in taken_apart(output).items():
+            inner = yield from in_parts(part, text)
+            parts += [b"," if parts else b"{", msgspec.json.encode(name), b":", *inner]
+        return [*parts, b"}"]
+    yield
+    if not isinstance(output, Tensor) or output.dtype not in NAMES or len(output.data) <= _SMALL_PART:
+        return [text(output)]
+    data, shape, dtype = output
+    size = len(data) // shape[0]
+    step = max(_SMALL_PART // size, 1)
+    for start in range(0, shape[0], step):
+        some = data[start * size : (start + step) * size]
+        parts.append(b"," if parts else b"[")
+        if step == 1:
+            parts += yield from in_parts(Tensor(some, shape[1:], dtype), text)
+        else:
+            parts.append(text(Tensor(some, (len(some) // size, *shape[1:]), dtype))[1:-1])
+            yield
+    return [*parts, b"]"]
 
 
 def with_commas(texts: list[bytes]) -> Steps[list[bytes]]:

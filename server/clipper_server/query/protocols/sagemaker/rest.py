@@ -17,7 +17,8 @@ import clipper_server
 
 from ....methods import HeadAsGet, allowed
 from ...cors import WithCORS
-from .. import Adapter, Response, Served
+from .. import Adapter, Served
+from ..answering import sent
 from .bodies import Bodies
 from .invocations import MAX_BODY, Endpoint, Invocations, failure, now, told
 from .signatures import Unsigned, check
@@ -103,29 +104,29 @@ class SageMaker:
 
     async def _no_endpoint(self, request: Request) -> HTTPResponse:
         if (error := await self._unsigned(request)) is not None:
-            return _sent(failure(403, error.code, str(error)))
+            return sent(failure(403, error.code, str(error)))
         name = request.path_params["application"]
         text = f"Endpoint {name} is not found. The applications are endpoints: {self._names()}."
-        return _sent(failure(400, "ValidationError", text))
+        return sent(failure(400, "ValidationError", text))
 
     async def _not_here(self, request: Request) -> HTTPResponse:
         what = request.scope["path"].rpartition("/")[2]
         text = f"Endpoint {request.path_params['application']} has no {what}: use invoke_endpoint."
-        return _sent(failure(400, "ValidationError", text))
+        return sent(failure(400, "ValidationError", text))
 
     async def _nothing(self, request: Request, _error: Exception) -> HTTPResponse:
         text = (
             f"There is nothing at {request.scope['path']}. Rows go to /endpoints/<application>/invocations."
         )
         if request.scope["path"].startswith("/endpoints/"):
-            return _sent(failure(404, "UnknownOperationException", text))
+            return sent(failure(404, "UnknownOperationException", text))
         return _mlflow(404, text)
 
     async def _method(self, request: Request, _error: Exception) -> HTTPResponse:
         methods = allowed(request)
         text = f"Send a {' or '.join(methods)} to {request.scope['path']}."
         if request.scope["path"].startswith("/endpoints/"):
-            found = _sent(failure(405, "UnknownOperationException", text))
+            found = sent(failure(405, "UnknownOperationException", text))
         else:
             found = _mlflow(405, text)
         found.headers["allow"] = ", ".join(methods)
@@ -154,11 +155,6 @@ class SageMaker:
 
 def _mlflow(status: int, text: str) -> HTTPResponse:
     return HTTPResponse(told(status, text), status, media_type="application/json")
-
-
-def _sent(response: Response) -> HTTPResponse:
-    headers = {name.decode(): value.decode("latin-1") for name, value in response.headers}
-    return HTTPResponse(response.body, response.status, headers)
 
 
 def speak(served: Served) -> SageMaker:

@@ -19,7 +19,7 @@ from clipper_container.named import is_named
 
 from ...slices import SMALL, Steps
 from ...task import Output
-from ..open_inference.outputs import as_tensor, by_name, joined
+from ..open_inference.outputs import as_tensor, by_name, in_parts, joined
 from .reading import base64_object
 
 _FORMATS: dict[str, Any] = {
@@ -101,37 +101,11 @@ def rows(outputs: Sequence[Output]) -> Steps[list[bytes]]:
         if start:
             parts.append(b",")
         if step == 1:
-            parts += yield from _in_parts(outputs[start])
+            parts += yield from in_parts(outputs[start], as_text)
         else:
             parts.append(_joined(outputs[start : start + step]))
             yield
     return parts
-
-
-def _in_parts(output: Output) -> Steps[list[bytes]]:
-    """The text of one output."""
-    if isinstance(output, Tensor) and is_named(output.dtype):
-        parts: list[bytes] = []
-        for name, part in taken_apart(output).items():
-            parts += [b"," if parts else b"{", msgspec.json.encode(name), b":", *(yield from _in_parts(part))]
-        return [*parts, b"}"]
-    yield
-    if not isinstance(output, Tensor) or output.dtype not in DTYPES or len(output.data) <= _AT_ONCE:
-        return [as_text(output)]
-    data, shape, dtype = output
-    size = len(data) // shape[0]
-    step = max(_AT_ONCE // size, 1)
-    parts = [b"["]
-    for start in range(0, shape[0], step):
-        some = data[start * size : (start + step) * size]
-        if start:
-            parts.append(b",")
-        if step == 1:
-            parts += yield from _in_parts(Tensor(some, shape[1:], dtype))
-        else:
-            parts.append(numbers(some, (len(some) // size, *shape[1:]), dtype)[1:-1])
-            yield
-    return [*parts, b"]"]
 
 
 def _joined(outputs: Sequence[Output]) -> bytes:

@@ -15,6 +15,7 @@ from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from ..answering import marks
 from ..contexts import context
 from ..json_body import Body
+from ..open_inference.outputs import in_parts
 from .bodies import Bodies
 from .refusals import refusal, request_id
 
@@ -48,11 +49,18 @@ class Predictions:
         return Response(200, [media, request_id(), *marks(answers)], body)
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
-        yield
-        return self.encode(request, answers)
+        output = answers[0].output
+        if not isinstance(output, Tensor) or output.dtype in ("bytes", "str"):
+            return self.encode(request, answers)
+        parts = yield from in_parts(output, _json)
+        return Response(200, [JSON, request_id(), *marks(answers)], parts[0], parts[1:])
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         return refusal(status, cause)
+
+
+def _json(output: Output) -> bytes:
+    return msgspec.json.encode(as_plain(output)) if isinstance(output, Tensor) else output
 
 
 def _written(output: Output) -> tuple[tuple[bytes, bytes], bytes]:
@@ -62,7 +70,7 @@ def _written(output: Output) -> tuple[tuple[bytes, bytes], bytes]:
             return _BYTES, bytes(output.data)
         if output.dtype == "str":
             return _TEXT, bytes(output.data)
-        return JSON, msgspec.json.encode(as_plain(output))
+        return JSON, _json(output)
     if output[:1] == b'"':
         return _TEXT, msgspec.json.decode(output, type=str).encode()
     return JSON, bytes(output)

@@ -16,8 +16,8 @@ from clipper_container.errors import BadRequest, ClipperException
 
 from ....methods import HeadAsGet, allowed
 from ...cors import WithCORS
-from .. import Adapter, Response, Served
-from ..answering import answered
+from .. import Adapter, Served
+from ..answering import answered, sent
 from . import managing
 from .bodies import Bodies, only
 from .describing import api, described, is_healthy, listed, metrics
@@ -84,21 +84,21 @@ class TorchServe:
 
     async def _ping(self, _: Request) -> HTTPResponse:
         if is_healthy(self._served):
-            return _sent(answer({"status": "Healthy"}))
-        return _sent(answer({"status": "Unhealthy"}, 500))
+            return sent(answer({"status": "Healthy"}))
+        return sent(answer({"status": "Unhealthy"}, 500))
 
     async def _metrics(self, request: Request) -> HTTPResponse:
         text = metrics(self._served, request.query_params.getlist("name[]"))
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
     async def _api(self, _: Request) -> HTTPResponse:
-        return _sent(answer(api(self._served.applications, self._served.limits)))
+        return sent(answer(api(self._served.applications, self._served.limits)))
 
     async def _predict(self, request: Request) -> HTTPResponse:
         name, version = _named(request)
         application = find(self._served, name, version)
         if request.method == "OPTIONS":
-            return _sent(answer(api({name: application}, self._served.limits)))
+            return sent(answer(api({name: application}, self._served.limits)))
         return await self._answered(request, self.routes.get(request.scope["path"].encode()))
 
     async def _invoke(self, request: Request) -> HTTPResponse:
@@ -116,20 +116,22 @@ class TorchServe:
         if adapter is None:
             raise Told(503, "The application has just come. Send it again.")
         headers = dict(request.scope["headers"])
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise Told(415, "A packed body is taken where it is a POST to /predictions/<application>.")
         body = await _body(request, adapter.max_body)
         fields = [field for field in request.query_params.multi_items() if field[0] != "model_name"]
         if fields and not body:
             headers.pop(b"content-type", None)
             body = only(fields).encode("utf-8", "replace")
-        return _sent(await answered(adapter, headers, body))
+        return sent(await answered(adapter, headers, body))
 
     # Management
 
     async def _list(self, request: Request) -> HTTPResponse:
-        return _sent(answer(listed(self._served, request.query_params)))
+        return sent(answer(listed(self._served, request.query_params)))
 
     async def _describe(self, request: Request) -> HTTPResponse:
-        return _sent(answer(described(self._served, *_named(request))))
+        return sent(answer(described(self._served, *_named(request))))
 
     async def _register(self, request: Request) -> HTTPResponse:
         headers = dict(request.scope["headers"])
@@ -146,11 +148,11 @@ class TorchServe:
 
     async def _nothing(self, request: Request, _error: Exception) -> HTTPResponse:
         text = f"There is nothing at {request.scope['path']}. Inputs go to /predictions/<application>."
-        return _sent(refusal(404, text, RESOURCE))
+        return sent(refusal(404, text, RESOURCE))
 
     async def _method(self, request: Request, _error: Exception) -> HTTPResponse:
         methods = allowed(request)
-        found = _sent(refusal(405, f"Send a {' or '.join(methods)} to {request.scope['path']}."))
+        found = sent(refusal(405, f"Send a {' or '.join(methods)} to {request.scope['path']}."))
         found.headers["allow"] = ", ".join(methods)
         return found
 
@@ -164,9 +166,9 @@ def _told(handler: _Handler) -> _Handler:
         try:
             return await handler(request)
         except Told as error:
-            return _sent(refusal(error.status, str(error), error.kind))
+            return sent(refusal(error.status, str(error), error.kind))
         except ClipperException as error:
-            return _sent(refusal(error.http_status, str(error)))
+            return sent(refusal(error.http_status, str(error)))
 
     return told
 
@@ -186,12 +188,7 @@ async def _body(request: Request, most: int) -> bytes:
 
 def _said(said: managing.Said) -> HTTPResponse:
     status, words = said
-    return _sent(answer({"status": words}, status))
-
-
-def _sent(response: Response) -> HTTPResponse:
-    headers = {name.decode(): value.decode("latin-1") for name, value in response.headers}
-    return HTTPResponse(response.body, response.status, headers)
+    return sent(answer({"status": words}, status))
 
 
 def speak(served: Served) -> TorchServe:
