@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,23 +11,10 @@ from clipper_container.errors import BadRequest
 
 from ..handles import ApplicationHandle, ModelHandle
 from ..operations import Operations
-from ..options import DeployOptions
-from .arguments import DEFAULT_SLO_MICROS, Deployment, DeploymentHead, Endpoint, EndpointHead, Model
+from .arguments import DEFAULT_SLO_MICROS, Deployment, DeploymentHead, Endpoint, EndpointHead, Model, Options
 from .folders import files
 from .mlflow_models import Described, described
 from .packaging import deploy_endpoint, pack_and_deploy
-
-
-class Options(DeployOptions, total=False):
-    """Those of all deployers: how it is warmed up, what its replicas are, and what they run in."""
-
-    base_image: str
-    example_input: object
-    labels: Sequence[str]
-    num_replicas: int
-    pkgs_to_install: Sequence[str]
-    requirements: Sequence[str] | str | Path
-    size: str
 
 
 @dataclass(frozen=True)
