@@ -193,3 +193,4 @@ class Options(DeployOptions, total=False):
     num_replicas: int
     pkgs_to_install: Sequence[str]
     requirements: Sequence[str] | str | Path
+    size: str
