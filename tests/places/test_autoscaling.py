@@ -13,7 +13,7 @@ from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import ask
 from tests.support.places import BY_PROCESSES, EVERYWHERE
-from tests.support.waiting import wait_for
+from tests.support.waiting import wait_for, wait_for_end
 from tests.tools.drill.bad_hour import RATE
 from tests.tools.drill.load import Load
 
@@ -68,7 +68,7 @@ def test_replicas_come_with_the_load_and_wake_for_a_query(cluster: ClipperConnec
     conn.set_autoscaling("scaled", None)
     conn.set_num_replicas("scaled", 0)
     conn.set_autoscaling("scaled", 0, 5)
-    wait_for("their end", lambda: not any("scaled" in r for r in conn.get_all_model_replicas()))
+    wait_for_end(conn, "scaled")
     impatient = ask(conn, "scaled", {"input": [1.0], "timeout_micros": 20_000}).json()
     assert impatient["default_reason"] == "starting"
     wait_for("the model to be awake", lambda: not ask(conn, "scaled", {"input": [1.0]}).json()["default"])
@@ -86,4 +86,4 @@ def test_replicas_go_without_load(cluster: ClipperConnection) -> None:
         load.stop()
     wait_for("one replica, in the calm", lambda: conn.get_num_replicas("scaled") == 1, 90)
     wait_for("none, when nobody asks", lambda: conn.get_num_replicas("scaled") == 0, 90)
-    wait_for("their end", lambda: not any("scaled" in r for r in conn.get_all_model_replicas()))
+    wait_for_end(conn, "scaled")

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from clipperlab import ClipperConnection
+
 T = TypeVar("T")
 
 
@@ -20,3 +22,12 @@ def wait_for(what: str, look: Callable[[], T], deadline_s: float = 60.0) -> T:
             raise AssertionError(f"Waited {deadline_s:.0f} s in vain for {what}.")
         time.sleep(0.02)
     return found
+
+
+def wait_for_end(conn: ClipperConnection, model: str) -> None:
+    """Until none of its replicas is left. Those that drain count no longer, and may still answer."""
+
+    def is_over() -> bool:
+        return all(replica["model_name"] != model for replica in conn.get_all_model_replicas(verbose=True))
+
+    wait_for(f"the replicas of {model} to end", is_over)

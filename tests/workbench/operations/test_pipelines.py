@@ -18,7 +18,7 @@ from clipperlab.deployers import pipeline
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.serving import serve
 from tests.support.clusters import Attach, constant, kill, pid_of
-from tests.support.waiting import wait_for
+from tests.support.waiting import wait_for, wait_for_end
 
 OBJECTIVE_S = 20.0
 
@@ -292,6 +292,7 @@ def test_a_used_model_that_has_no_replicas_wakes_for_a_call(conn: ClipperConnect
     deploy_python_closure(conn, "sleeper", 1, "doubles", constant("awake"))
     ask = made(answer, "sleeper")
     conn.set_num_replicas("sleeper", 0)
+    wait_for_end(conn, "sleeper")
     assert ask("query", cache=False)["default_reason"] == "call_failed"
     conn.set_autoscaling("sleeper", 0, 1)
     wait_for("it to wake", lambda: ask("query", cache=False)["output"] == "awake")

@@ -14,7 +14,7 @@ from clipperlab import ClipperConnection
 from clipperlab import policies as P
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import Attach, asking, constant
-from tests.support.waiting import wait_for
+from tests.support.waiting import wait_for, wait_for_end
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +153,7 @@ def test_what_a_policy_asks_is_not_taken_away_from_it(conn: ClipperConnection, a
 def test_an_arm_without_replicas_gives_its_share_to_the_others(conn: ClipperConnection, app: str) -> None:
     conn.set_policy(app, P.Split({"a": 0.5, "b": 0.5}))
     conn.set_num_replicas("b", 0)
+    wait_for_end(conn, "b")
     answers = [ask(conn, app) for _ in range(20)]
     assert {answer["model"] for answer in answers} == {"a:1"}
     why = conn.why(answers[0]["query_id"])
