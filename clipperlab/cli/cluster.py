@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated
 
 import typer
@@ -61,8 +62,11 @@ def start(
     place = manager(cluster_name)
     terminal = console()
     given = _given(cache_size, num_frontends, max_inputs, max_json, cors_origin, protocol)
-    with terminal.status(f"Starting {cluster_name} ..."):
+    with terminal.status(f"Starting {cluster_name} ..."), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         started = place.up(fresh=False, settings=given)
+    for warning in said:
+        terminal.print(f"[bold]Mind:[/] {warning.message}", soft_wrap=True)
     record = place.record()
     if record is None:
         raise ClusterError(f"Cluster {cluster_name!r} was stopped as soon as it had started.")

@@ -70,8 +70,9 @@ EVENTS = entries(
             "Its sentence says what is missing.",
         ),
         "warning": (
-            "A version is ready, and something about it is not as it was where it was packaged.",
-            "Its sentence says what; most often a package is of another version.",
+            "A version is ready, and something about it is not as it was where it was packaged; or the "
+            "cluster was started again and answers queries at another address, for its old one is taken.",
+            "Its sentence says what. Most often a package is of another version.",
         ),
     },
 )

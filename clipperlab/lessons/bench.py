@@ -46,7 +46,9 @@ class Bench:
         self._http: httpx2.Client | None = None
         self._conn = conn
         if cluster and conn is None:
-            self._conn = ClipperConnection(ProcessContainerManager(self.name))
+            # Free ports: two lessons that both wish for the documented one take it from each other.
+            manager = ProcessContainerManager(self.name, clipper_query_port=0, clipper_management_port=0)
+            self._conn = ClipperConnection(manager)
             self._conn.start_clipper(fresh=True)
 
     @property

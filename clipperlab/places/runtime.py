@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -38,7 +39,10 @@ class BroughtUp:
         options = [
             part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))
         ]
-        return bool(self._run("up", [*options, *(["--fresh"] if fresh else [])], UP_TIMEOUT_S)["started"])
+        answer = self._run("up", [*options, *(["--fresh"] if fresh else [])], UP_TIMEOUT_S)
+        if answer.get("moved"):
+            warnings.warn(answer["moved"], stacklevel=3)
+        return bool(answer["started"])
 
     def down(self, *, purge: bool, graceful: bool = True) -> int:
         options = [*(["--purge"] if purge else []), *([] if graceful else ["--now"])]

@@ -127,6 +127,8 @@ async def serve(
     control.versions.collect()
     await control.protocols.begin(protocols)
     events.add("management", f"Management of {specs.cluster_name} has started.")
+    if ground.moved:
+        events.add("warning", ground.moved)
     serving = asyncio.create_task(server.serve(sockets=[ground.listener]), name="api")
     turns = {
         "reconciler": reconciler.turn,
@@ -144,6 +146,7 @@ async def serve(
             specs,
             frontends,
             changes,
+            ground.moved,
             lambda: [*supervisor.troubles(), *reconciler.troubles()],
         )
         beside.append(asyncio.create_task(announcing, name="announce"))
@@ -179,6 +182,7 @@ async def _announce(
     specs: Specs,
     frontends: Frontends,
     changes: Changes,
+    moved: str,
     troubles: Callable[[], list[str]],
 ) -> None:
     """Write the record once the query frontends serve, and tell whoever started this process: `up`, which
@@ -206,12 +210,12 @@ async def _announce(
         logging.error("%s", why)
         tell_starter(why)
         os._exit(1)
-    tell_starter("serving")
+    tell_starter(f"serving {moved}")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 
 def tell_starter(line: str) -> None:
-    """Whoever started this process reads one line: "serving", or why it does not."""
+    """Whoever started this process reads one line: "serving" and what it should know, or why it does not."""
     with suppress(OSError):  # it waits no longer
         print(" ".join(line.split()), flush=True)  # noqa: T201
 

@@ -216,7 +216,10 @@ class Ports(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a place gives management to stand on. At `listener` the management API is to be served."""
+    """What a place gives management to stand on. At `listener` the management API is to be served.
+
+    `moved` is a sentence for people where queries are not answered at the address of last time.
+    """
 
     cluster_name: str
     token: str = field(repr=False)
@@ -224,6 +227,7 @@ class Ground:
     addresses: Addresses
     manager: ContainerManager
     ports: Ports
+    moved: str = ""
 
 
 class Settings(Protocol):

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -230,3 +231,28 @@ def _credential(cluster: ClipperConnection) -> str:
     replicas = cluster.get_all_model_replicas(verbose=True)
     pid = next(r["pid"] for r in replicas if (r["model_name"], r["state"]) == ("m", "ready"))
     return psutil.Process(pid).environ()["CLIPPER_TOKEN"]
+
+
+def test_a_cluster_whose_port_is_taken_while_it_is_stopped_says_where_it_is_now() -> None:
+    manager = ProcessContainerManager("moves", clipper_query_port=0, clipper_management_port=0)
+    moves = ClipperConnection(manager)
+    moves.start_clipper(fresh=True)
+    try:
+        before = moves.get_query_addr()
+        moves.stop_all()
+        host, _, port = before.rpartition(":")
+        with socket.create_server((host, int(port))), pytest.warns(UserWarning, match="now") as said:
+            moves.start_clipper()
+        now = moves.get_query_addr()
+        assert now != before
+        (sentence,) = (str(one.message) for one in said)
+        assert f"answered at {now} now" in sentence
+        assert f"taken {before}" in sentence
+        assert sentence in [event["text"] for event in moves.events()]
+        moves.stop_all()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            moves.start_clipper()  # and there it stays, and says nothing
+        assert moves.get_query_addr() == now
+    finally:
+        moves.stop_all(purge=True)

@@ -19,12 +19,13 @@ def add_arguments(command: ArgumentParser, word: str) -> None:
 
 def up(arguments: Namespace) -> Answer:
     options = passed_on(arguments, (*PORTS, *PASSED_ON))
-    record, started = lifecycle.up(arguments.folder, options, fresh=arguments.fresh)
+    record, started, moved = lifecycle.up(arguments.folder, options, fresh=arguments.fresh)
     return {
         "folder": str(arguments.folder.absolute()),
         "query": record.query,
         "management": record.management,
         "started": started,
+        "moved": moved,
     }
 
 

@@ -15,13 +15,19 @@ def of_processes(
     manager = ProcessContainerManager(folder.path)
     listener = listen(int(settings.get("management_port") or management_port))
     management = f"{HOST}:{listener.getsockname()[1]}"
-    kept = settings.get("query_port")
-    if kept is None or not manager.serves():
+    before = port = settings.get("query_port")
+    if port is None or not manager.serves():
         # Bound until a query frontend has it: two clusters that start at the same time may wish for the same.
-        manager.query_listener = listen(int(kept or query_port))
-        kept = str(manager.query_listener.getsockname()[1])
-    query = f"{HOST}:{kept}"
+        manager.query_listener = listen(int(port or query_port))
+        port = str(manager.query_listener.getsockname()[1])
+    moved = ""
+    if before not in (None, port):
+        moved = (
+            f"Queries are answered at {HOST}:{port} now. Another program has taken {HOST}:{before}, where "
+            "they were: clients that still ask there ask that program."
+        )
     settings.set("management_port", management.rpartition(":")[2])
-    settings.set("query_port", kept)
-    addresses = Addresses(management, query, folder.sockets)
-    return Ground(folder.path.name, token, listener, addresses, manager, FreePorts(manager.serves))
+    settings.set("query_port", port)
+    addresses = Addresses(management, f"{HOST}:{port}", folder.sockets)
+    ports = FreePorts(manager.serves)
+    return Ground(folder.path.name, token, listener, addresses, manager, ports, moved)

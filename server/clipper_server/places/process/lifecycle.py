@@ -21,8 +21,9 @@ START_S = 40.0
 GRACE_S = 10.0
 
 
-def up(path: Path, options: Sequence[str], *, fresh: bool) -> tuple[ClusterRecord, bool]:
-    """See to it that management runs and the cluster serves; also return whether it had to be started.
+def up(path: Path, options: Sequence[str], *, fresh: bool) -> tuple[ClusterRecord, bool, str]:
+    """See to it that management runs and the cluster serves; also return whether it had to be started, and
+    a sentence where its queries are answered at another address than before.
 
     `options` are those of `management`. `fresh` first removes whatever an earlier run left. Raises
     ClusterError.
@@ -34,13 +35,13 @@ def up(path: Path, options: Sequence[str], *, fresh: bool) -> tuple[ClusterRecor
     with _only_one(folder):
         record = folder.record()
         if record is not None and _answers(record):
-            return record, False
+            return record, False, ""
         if record is not None:
             end([record.identity], GRACE_S)  # it hangs, or is dead already
-        _start(folder, options)
+        moved = _start(folder, options)
         record = folder.record()
         assert record is not None
-        return record, True
+        return record, True, moved
 
 
 def down(path: Path, *, purge: bool, now: bool = False) -> int:
@@ -79,8 +80,9 @@ def _answers(record: ClusterRecord) -> bool:
     return record.identity.process() is not None and record.answers()
 
 
-def _start(folder: ClusterFolder, options: Sequence[str]) -> None:
-    """Start management as a process of its own, and wait for its word that the cluster serves.
+def _start(folder: ClusterFolder, options: Sequence[str]) -> str:
+    """Start management as a process of its own, and wait for its word that the cluster serves; returns what
+    else it says.
 
     Where it does not, what it has started ends; but not query frontends that served before, on their own.
     """
@@ -111,9 +113,11 @@ def _start(folder: ClusterFolder, options: Sequence[str]) -> None:
         selector.register(pipe, selectors.EVENT_READ)
         give_up = time.monotonic() + START_S
         said = selector.select(max(0.0, give_up - time.monotonic())) and pipe.readline()
-    if said == b"serving\n":
+    line = said.decode(errors="replace").strip() if said else ""
+    word, _, more = line.partition(" ")
+    if word == "serving":
         management.returncode = 0  # it lives on, and is nobody's child to wait for
-        return
+        return more
     with folder.management_log.open("rb") as log_again:
         log_again.seek(began)
         words = log_again.read()[-2000:].decode(errors="replace").strip()
@@ -122,6 +126,5 @@ def _start(folder: ClusterFolder, options: Sequence[str]) -> None:
         management.wait()
     if not served:
         ProcessContainerManager(folder.path).stop_all()
-    last = said.decode(errors="replace").strip() if said else ""
-    last = last or (words.splitlines()[-1] if words else "It said nothing.")
+    last = line or (words.splitlines()[-1] if words else "It said nothing.")
     raise ClusterError(f"The cluster did not start. {last} (The whole log is {folder.management_log}.)")
