@@ -73,7 +73,7 @@ def ask(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, 
         text = body if isinstance(body, bytes) else json.dumps(body).encode()
         found = post(protocol.routes, path, text, {k.replace("_", "-"): v for k, v in headers.items()})
         if found is not None:
-            return found.status, json.loads(found.body), dict(found.headers)
+            return found.status, json.loads(found.body), dict(found.all_headers())
     return *tell(protocol.app, method, path), {}
 
 
@@ -536,7 +536,7 @@ def test_a_default_output_has_a_point_where_the_model_s_have() -> None:
     )
     assert found is not None
     assert found.body == b'{"predictions":[-1.0,4.0]}'
-    assert dict(found.headers)[b"x-default-answer"] == b"model_error"
+    assert dict(found.all_headers())[b"x-default-answer"] == b"model_error"
 
 
 def test_pages_of_other_origins_may_ask_where_the_cluster_lets_them() -> None:

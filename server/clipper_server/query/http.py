@@ -12,12 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
-from uvicorn.protocols.http.httptools_impl import (
-    HEADER_VALUE_RE,
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from .cors import CORS
 from .exchange import Exchange
@@ -26,6 +21,7 @@ from .intake.desk import Desk
 from .intake.exchange import Intake
 from .prediction import Prediction
 from .protocols import Adapter, Response
+from .protocols.answering import lines
 
 SILENT_S = 30.0  # a client that says nothing for so long, before its first request or amid one, is left
 IDLE_S = 75.0  # ... and so long between two requests, for clients keep theirs for up to a minute
@@ -223,23 +219,18 @@ class HTTPProtocol(HttpToolsProtocol):
         """Raises ValueError, and has written nothing, where a header would write others."""
         if self.transport.is_closing():
             return
-        status, headers, body, rest = response
+        status, headers, body, rest, own = response
         dated = self.server_state.default_headers
         head = self._head
         if head is None or head[0] != status or head[1] is not headers or head[2] is not dated:
-            lines = [STATUS_LINE[status]]
-            for name, value in (*dated, *headers):
-                if HEADER_VALUE_RE.search(value):
-                    raise ValueError(f"the header {name!r} cannot be {value!r}")
-                lines += (name, b": ", value, b"\r\n")
-            lines.append(b"content-length: ")
+            text = b"%b%b\r\ncontent-length: " % (STATUS_LINE[status][:-2], lines((*dated, *headers)))
             # The same for all good answers of a second.
-            self._head = head = status, headers, dated, b"".join(lines)
+            self._head = head = status, headers, dated, text
         exchange.response_complete = True
         keep_alive = exchange.keep_alive and (not self._leaving or bool(self.pipeline))
         ending = b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n"
         length = len(body) + sum(map(len, rest)) if rest else len(body)
-        self.transport.write(b"%b%d%b%b" % (head[3], length, ending, body))
+        self.transport.write(b"%b%d%b%b%b" % (head[3], length, own, ending, body))
         if rest:
             self.transport.writelines(rest)
         if not keep_alive:

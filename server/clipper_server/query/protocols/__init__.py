@@ -33,10 +33,20 @@ MAX_UNIT = 256
 
 
 class Response(NamedTuple):
+    """`headers` are all but content-length and those in `own`, which are this answer's alone: lines, as
+    `answering.lines` writes them. Where `headers` are the same object as the last time, they are not written
+    anew: that is most of what a small answer costs.
+    """
+
     status: int
-    headers: Sequence[tuple[bytes, bytes]]  # all but content-length
+    headers: Sequence[tuple[bytes, bytes]]
     body: bytes
     rest: Sequence[bytes] = ()  # of a large body: to join its parts takes milliseconds
+    own: bytes = b""
+
+    def all_headers(self) -> list[tuple[bytes, bytes]]:
+        own = (line.partition(b": ") for line in self.own.split(b"\r\n")[1:])
+        return [*self.headers, *((name, value) for name, _, value in own)]
 
 
 class Refused(BadRequest):

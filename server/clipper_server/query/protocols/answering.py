@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import itertools
+import uuid
+from collections.abc import Iterable, Sequence
 
 from starlette.responses import Response as HTTPResponse
+from uvicorn.protocols.http.httptools_impl import HEADER_VALUE_RE
 
 from clipper_container.errors import BadRequest, TooLarge
 
@@ -17,10 +19,24 @@ MOST = 64
 """Of more answers the headers do not tell their ids: nobody takes headers of any length."""
 
 
-def marks(answers: Sequence[Answer]) -> list[tuple[bytes, bytes]]:
-    """Headers: the reasons of default outputs and which rows have them, the queries' ids, and tokens for
+def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as they travel, each after the end of a line. Raises ValueError where a value would write
+    others.
+    """
+    found = []
+    for name, value in headers:
+        if HEADER_VALUE_RE.search(value):
+            raise ValueError(f"the header {name!r} cannot be {value!r}")
+        found.append(b"\r\n%b: %b" % (name, value))
+    return b"".join(found)
+
+
+def marks(answers: Sequence[Answer]) -> bytes:
+    """Header lines: the reasons of default outputs and which rows have them, the queries' ids, and tokens for
     feedback.
     """
+    if len(answers) == 1 and answers[0].fault is None and answers[0].token is None:
+        return b"\r\nx-clipper-query-id: %d" % answers[0].query_id  # as most are
     found = []
     if reasons := {answer.fault.reason for answer in answers if answer.fault is not None}:
         found.append((b"x-default-answer", ", ".join(sorted(reasons)).encode()))
@@ -32,13 +48,15 @@ def marks(answers: Sequence[Answer]) -> list[tuple[bytes, bytes]]:
         tokens = [answer.token for answer in answers]
         if any(tokens):
             found.append((b"x-clipper-feedback-token", ", ".join(token or "" for token in tokens).encode()))
-    return found
+    return lines(found)
 
 
 def answered_by(answers: Sequence[Answer]) -> bytes:
     """The version that answered, or model:version where the application chooses among several; with commas
     where not all rows have the same one, and empty where none is one version's.
     """
+    if len(answers) == 1 and answers[0].choice is None and answers[0].fault is None:
+        return answers[0].version.encode()
     found = {
         (answer.choice.model or "") if answer.choice is not None else answer.version: None
         for answer in answers
@@ -47,15 +65,18 @@ def answered_by(answers: Sequence[Answer]) -> bytes:
     return ", ".join(list(filter(None, found))[:MOST]).encode()
 
 
+_AT_RANDOM = str(uuid.uuid4())[:24].encode()
+_COUNT = itertools.count()
+
+
 def new_id() -> bytes:
-    """By which a request is known: a UUID at random."""
-    text = os.urandom(16).hex()
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}".encode()
+    """By which a request is known: a UUID, of which one part is this process's at random, and one counts."""
+    return b"%b%012x" % (_AT_RANDOM, next(_COUNT))
 
 
 def sent(response: Response) -> HTTPResponse:
     """The same from an ASGI application."""
-    headers = {name.decode(): value.decode("latin-1") for name, value in response.headers}
+    headers = {name.decode(): value.decode("latin-1") for name, value in response.all_headers()}
     return HTTPResponse(b"".join([response.body, *response.rest]), response.status, headers)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -18,7 +19,7 @@ from ...limits import Limits
 from ...request import Answer, Request
 from ...slices import SMALL, Steps, at_once
 from .. import JSON, Headers, Refused, Response, may_be_cached, timeout_s, unit
-from ..answering import answered_by, marks, new_id
+from ..answering import answered_by, lines, marks, new_id
 from ..contexts import context
 from ..json_body import UNREAD, Body, unmarked, unread
 from ..open_inference.outputs import with_commas
@@ -26,6 +27,8 @@ from ..rows import Rows
 
 FIELDS = ("data", "input_data")
 LONGEST_ID = 100
+_ECHOED = (b"x-ms-client-request-id", b"traceid")
+_GIVEN = frozenset((b"x-ms-request-id", b"x-request-id", *_ECHOED))
 _PRINTED = re.compile(rb"[\x20-\x7e]*")
 _VERSION = (b"x-ms-server-version", f"clipperlab/{clipper_server.__version__}".encode())
 
@@ -97,7 +100,7 @@ class Scoring:
             form = self._decode(body)
         except msgspec.ValidationError:
             return self._untyped(msgspec.json.decode(body), version)
-        given = [rows for name in FIELDS if (rows := getattr(form, name)) is not msgspec.UNSET]
+        given = [rows for rows in (form.data, form.input_data) if rows is not msgspec.UNSET]
         if len(given) != 1:
             raise _missing(given)
         return self._rows.of_typed(given[0], version)
@@ -121,34 +124,40 @@ class Scoring:
         return f'{self.application.name} takes {{"data": [row, ...]}}, where a row is {words}.'
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
+        if len(answers) == 1 and answers[0].fault is None:
+            text = b"[%b]" % cast(bytes, answers[0].output)  # as most are
+            return self._response(request.form, answers, False, text)
         return at_once(self.encode_in_steps(request, answers))
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
-        form: Form = request.form
         default = self.application.default_output
         outputs = [default if answer.output is None else answer.output for answer in answers]
         texts = cast(list[bytes], outputs)  # nobody asked for tensors
         parts = [b"[", *(yield from with_commas(texts)), b"]"]
-        took = b"%.3f" % (1000 * (time.perf_counter() - form.began))
         failed = any(answer.fault is not None for answer in answers)
-        headers = [
-            JSON,
-            *form.echo,
-            (b"x-ms-run-function-failed", b"True" if failed else b"False"),
-            (b"x-ms-run-fn-exec-ms", took),
-            (b"ms-azureml-model-time", took),
-            *marks(answers),
-        ]
-        if by := answered_by(answers):
-            headers.append((b"azureml-model-deployment", by))
         if len(answers) <= SMALL:
-            return Response(200, headers, b"".join(parts))
-        return Response(200, headers, parts[0], parts[1:])
+            return self._response(request.form, answers, failed, b"".join(parts))
+        return self._response(request.form, answers, failed, parts[0], parts[1:])
+
+    def _response(
+        self, form: Form, answers: Sequence[Answer], failed: bool, body: bytes, rest: Sequence[bytes] = ()
+    ) -> Response:
+        took = 1000 * (time.perf_counter() - form.began)
+        own = b"\r\nx-ms-run-fn-exec-ms: %.3f\r\nms-azureml-model-time: %.3f" % (took, took)
+        own = b"".join((lines(form.echo), own, marks(answers)))
+        return Response(200, _headers(failed, answered_by(answers)), body, rest, own)
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         if status >= 500:
             cause = f"An unexpected internal error occurred. {cause}"
         return refusal(status, cause, ids({}))
+
+
+@lru_cache(1024)
+def _headers(failed: bool, by: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """Of answers by one version, the same object each time."""
+    named = ((b"azureml-model-deployment", by),) if by else ()
+    return (JSON, _VERSION, (b"x-ms-run-function-failed", b"True" if failed else b"False"), *named)
 
 
 class _Told(Exception):
@@ -172,8 +181,8 @@ def _check_type(headers: Headers) -> None:
 def ids(headers: Headers) -> list[tuple[bytes, bytes]]:
     """By which a request is known, as every answer to it has them."""
     found = headers.get(b"x-ms-request-id") or headers.get(b"x-request-id") or new_id()
-    echo = [_VERSION, (b"x-ms-request-id", found), (b"x-request-id", found)]
-    for name in (b"x-ms-client-request-id", b"traceid"):
+    echo = [(b"x-ms-request-id", found), (b"x-request-id", found)]
+    for name in _ECHOED:
         if (value := headers.get(name)) is not None:
             echo.append((name, value))
     return echo
@@ -181,6 +190,8 @@ def ids(headers: Headers) -> list[tuple[bytes, bytes]]:
 
 def _ids(headers: Headers) -> list[tuple[bytes, bytes]]:
     echo = ids(headers)
+    if _GIVEN.isdisjoint(headers):
+        return echo  # as most are
     for name, value in echo:
         if len(value) > LONGEST_ID:
             text = (
@@ -194,5 +205,6 @@ def _ids(headers: Headers) -> list[tuple[bytes, bytes]]:
 
 
 def refusal(status: int, text: str, echo: Sequence[tuple[bytes, bytes]]) -> Response:
-    headers = [JSON, *echo, (b"x-ms-run-function-failed", b"True" if status >= 500 else b"False")]
+    failed = (b"x-ms-run-function-failed", b"True" if status >= 500 else b"False")
+    headers = [JSON, _VERSION, *echo, failed]
     return Response(status, headers, msgspec.json.encode({"message": text}))

@@ -54,6 +54,7 @@ from .tensors import DATATYPES, NAMES
 
 _JSON = [JSON]  # the same list, by which a connection knows that it wrote these headers before
 _BINARY = (b"content-type", b"application/octet-stream")
+_NONE = Parameters()
 _HEADER_LENGTH = b"inference-header-content-length"
 
 
@@ -106,7 +107,7 @@ class OpenInferenceProtocol:
         tensors = quick.tensors(self.application.input_type, asked, self.limits.check_inputs)
         if tensors is None:
             return None
-        parameters = asked.parameters or Parameters()
+        parameters = asked.parameters or _NONE
         form = self._form(asked.id, asked.outputs, bool(parameters.binary_data_output))
         return self._request(headers, tensors, form, parameters)
 
@@ -125,7 +126,8 @@ class OpenInferenceProtocol:
     def _request(
         self, headers: Headers, tensors: list[Tensor], form: Form, parameters: Parameters
     ) -> Request:
-        check_request(parameters)
+        if parameters is not _NONE:
+            check_request(parameters)
         timeout = timeout_s(headers, parameters.timeout)
         cached = may_be_cached(headers)
         whom = unit(headers, parameters.unit) if self.application.asks_for_units else None
@@ -134,15 +136,17 @@ class OpenInferenceProtocol:
 
     def _form(self, id: str | None, outputs: list[Output] | None, binary: bool) -> Form:
         """How the answer is to be written. Raises ValueError."""
+        if not outputs:
+            return Form(id, [], binary)  # as most are
         wanted = []
-        for output in outputs or ():
+        for output in outputs:
             parameters = output.parameters or OutputParameters()
             check_output(parameters)
             own = parameters.binary_data
             wanted.append(Wanted(output.name, binary if own is None else own, parameters.classification or 0))
         if len({output.name for output in wanted}) != len(wanted):
             raise ValueError("two outputs have one name")
-        if wanted and (names := self._known()) is not None:
+        if (names := self._known()) is not None:
             check_wanted(wanted, names)
         return Form(id, wanted, binary)
 

@@ -101,6 +101,11 @@ def answered(application: Application, version: str | None, answers: Sequence[An
 
 def joined(outputs: Sequence[Output | None]) -> Tensor | None:
     """One tensor of all outputs, where all are numbers of one type and one shape."""
+    if len(outputs) == 1:  # as most are
+        (one,) = outputs
+        if not isinstance(one, Tensor) or one.dtype not in NAMES:
+            return None
+        return Tensor(one.data, (1, *one.shape), one.dtype)
     if {*map(type, outputs)} != {Tensor}:
         return None
     parts, shapes, dtypes = zip(*outputs, strict=True)

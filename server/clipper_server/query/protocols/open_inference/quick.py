@@ -64,13 +64,16 @@ def tensors(kind: InputType, asked: Any, check: Callable[[int], None]) -> list[T
     count, length = shape
     if count < 1 or length < 1 or not data:
         return None
-    kinds = {*map(type, data)}
-    if kinds == {list}:
-        rows = data
-    elif list in kinds or len(data) != count * length:
-        return None
-    else:
-        rows = [data] if count == 1 else [data[i : i + length] for i in range(0, len(data), length)]
+    rows = data
+    if len(data) != 1 or data[0].__class__ is not list:  # one row is what most are
+        kinds = {*map(type, data)}
+        if list in kinds:
+            if len(kinds) > 1:
+                return None
+        elif len(data) != count * length:
+            return None
+        else:
+            rows = [data] if count == 1 else [data[i : i + length] for i in range(0, len(data), length)]
     if len(rows) != count or {*map(len, rows)} != {length}:
         return None
     check(count)
@@ -85,24 +88,25 @@ def written(name: str, form: Form, answers: Sequence[Answer]) -> tuple[bytes, st
     for wanted in form.outputs:
         if wanted.name != OUTPUT or wanted.classes:
             return None
-    if form.is_binary(OUTPUT) or not 0 < len(answers) <= _MANY:
+    if (form.is_binary(OUTPUT) if form.outputs else form.binary) or not 0 < len(answers) <= _MANY:
         return None
-    if any(a.partial or a.choice is not None or a.token is not None for a in answers):
-        return None
+    for answer in answers:
+        if answer.partial or answer.choice is not None or answer.token is not None:
+            return None
     found = joined([answer.output for answer in answers])
     if found is None or found.dtype not in _FORMATS or len(found.data) > _FEW:
         return None
     data, shape, dtype = found
     numbers = memoryview(data).cast("B").cast(_FORMATS[dtype]).tolist()  # type: ignore[call-overload]
-    ids = msgspec.json.encode([answer.query_id for answer in answers])
+    ids = b",".join([b"%d" % answer.query_id for answer in answers])
     told = _id(form.id) if form.id is not None else b""
     head = _head(name, answers[0].version)
     tail = _described(NAMES[dtype], shape)
-    text = b"%b%b%b%b%b%b}]}" % (head, told, _IDS, ids, tail, msgspec.json.encode(numbers))
+    text = b'%b%b,"parameters":{"query_ids":[%b]%b%b}]}' % (head, told, ids, tail, _encode(numbers))
     return text, NAMES[dtype], shape
 
 
-_IDS = b',"parameters":{"query_ids":'
+_encode = msgspec.json.Encoder().encode
 
 
 def _id(id: str) -> bytes:

@@ -31,7 +31,7 @@ class Unsupported(BadRequest):
 
 def type_of(header: bytes | None) -> str:
     """The media type that a Content-Type names; JSON where there is none. Raises Unsupported."""
-    if not header:
+    if not header or header == b"application/json":
         return JSON
     media, *parameters = header.decode("latin-1").lower().split(";")
     for each in parameters:
@@ -99,7 +99,7 @@ class Bodies:
         if bytes(body[:64]).lstrip()[:1] != b"{":
             return self._rows.of_typed(self._list(body), version), False
         form = self._object(body)
-        given = [rows for name in FORMS[:2] if (rows := getattr(form, name)) is not msgspec.UNSET]
+        given = [rows for rows in (form.instances, form.inputs) if rows is not msgspec.UNSET]
         if len(given) != 1:
             raise msgspec.ValidationError
         return self._rows.of_typed(given[0], version), True

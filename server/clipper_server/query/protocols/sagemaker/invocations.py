@@ -6,7 +6,8 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -15,7 +16,7 @@ from clipper_container.errors import BadRequest
 from ...request import Answer, Request
 from ...slices import SMALL, Steps, at_once
 from .. import Headers, Refused, Response, may_be_cached, timeout_s, unit
-from ..answering import answered_by, marks, new_id
+from ..answering import answered_by, lines, marks, new_id
 from ..contexts import context
 from ..json_body import Body
 from . import signatures
@@ -27,6 +28,7 @@ _PREFIX = b"x-amzn-sagemaker-"
 _LENGTHS = {b"custom-attributes": 1024, b"target-variant": 63, b"inference-id": 64, b"session-id": 256}
 _ECHOED = (b"custom-attributes", b"inference-id")
 _NOT_HERE = (b"target-model", b"target-container-hostname", b"enable-explanations", b"inference-component")
+_OURS = frozenset(_PREFIX + name for name in (*_LENGTHS, *_NOT_HERE))
 _PRINTED = re.compile(rb"[\x20-\x7e]*")
 _SESSION = timedelta(hours=1)
 _JSON_TYPE = (b"content-type", JSON.encode())
@@ -97,6 +99,8 @@ class Invocations:
 
     def _said(self, headers: Headers) -> tuple[str | None, str | None, list[tuple[bytes, bytes]]]:
         """The version that is asked for, the session, and what is echoed. Raises BadRequest."""
+        if _OURS.isdisjoint(headers):
+            return None, None, []  # as most are
         given: dict[bytes, bytes] = {}
         for name, most in _LENGTHS.items():
             value = headers.get(_PREFIX + name)
@@ -125,6 +129,11 @@ class Invocations:
         return ", ".join(str(queue) for queue in self.application.all_queues()) or "none that is deployed"
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
+        form: Form = request.form
+        if len(answers) == 1 and form.media == JSON and answers[0].fault is None:
+            output = cast(bytes, answers[0].output)  # nobody asked for tensors
+            text = (b'{"predictions":[%b]}' if form.named else b"[%b]") % output  # as most are
+            return self._response(form, answers, text)
         return at_once(self.encode_in_steps(request, answers))
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
@@ -135,16 +144,21 @@ class Invocations:
             parts = yield from written(outputs, form.media, named=form.named)
         except Unfit as error:
             return self.refuse(406, "", str(error))
-        headers = [(b"content-type", form.media.encode()), *form.echo, *marks(answers), *self._more()]
-        if by := answered_by(answers):
-            headers.append((b"x-amzn-invoked-production-variant", by))
         if len(answers) <= SMALL:
-            return Response(200, headers, b"".join(parts))
-        return Response(200, headers, parts[0], parts[1:])
+            return self._response(form, answers, b"".join(parts))
+        return self._response(form, answers, parts[0], parts[1:])
 
-    def _more(self) -> list[tuple[bytes, bytes]]:
-        """Headers of every answer."""
-        return []
+    def _response(
+        self, form: Form, answers: Sequence[Answer], body: bytes, rest: Sequence[bytes] = ()
+    ) -> Response:
+        own = marks(answers) + self._more()
+        if form.echo:
+            own += lines(form.echo)
+        return Response(200, _headers(form.media, answered_by(answers)), body, rest, own)
+
+    def _more(self) -> bytes:
+        """Header lines of every answer."""
+        return b""
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         """As MLflow does; a type that nobody reads or writes is told of in text, as SageMaker does."""
@@ -162,8 +176,8 @@ class Invocations:
 class Endpoint(Invocations):
     """The runtime's, which says of a container's refusals that its model failed."""
 
-    def _more(self) -> list[tuple[bytes, bytes]]:
-        return [request_id()]
+    def _more(self) -> bytes:
+        return b"\r\nx-amzn-requestid: %b" % new_id()
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         if status == 413:
@@ -190,12 +204,15 @@ def told(status: int, text: str) -> bytes:
 
 def failure(status: int, code: str, text: str, more: Mapping[str, object] | None = None) -> Response:
     """A refusal as Amazon's clients read it."""
-    headers = [_JSON_TYPE, (b"x-amzn-errortype", code.encode()), request_id()]
+    headers = [_JSON_TYPE, (b"x-amzn-errortype", code.encode()), (b"x-amzn-requestid", new_id())]
     return Response(status, headers, msgspec.json.encode({"Message": text, **(more or {})}))
 
 
-def request_id() -> tuple[bytes, bytes]:
-    return b"x-amzn-requestid", new_id()
+@lru_cache(1024)
+def _headers(media: str, by: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """Of answers by one version, the same object each time."""
+    named = ((b"x-amzn-invoked-production-variant", by),) if by else ()
+    return ((b"content-type", media.encode()), *named)
 
 
 def _title(name: bytes) -> str:

@@ -90,6 +90,8 @@ class Model:
         self.limits.check_inputs(len(rows))
         encode, kinds = self._kind.encode, {*map(type, rows)}
         try:
+            if len(rows) == 1 and rows[0].__class__ is list:
+                return ROWS, [encode(rows[0])]
             if kinds == {list}:
                 alike = len({*map(len, rows)}) == 1
                 return (ROWS, self._kind.encode_all(rows)) if alike else None

@@ -48,7 +48,7 @@ class Asked:
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         if len(answers) == 1 and request.form == ROWS and (output := answers[0].output) is not None:
             text = b'{"predictions":[%b]}' % writing.as_text(output)  # as most are
-            return Response(200, [JSON, *marks(answers)], text)
+            return Response(200, _HEADERS, text, own=marks(answers))
         return at_once(self.encode_in_steps(request, answers))
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
@@ -66,10 +66,9 @@ class Asked:
                 parts = [b'{"outputs":', *(yield from writing.columns(outputs)), b"}"]
         except Refused as error:
             return self.refuse(error.http_status, "", str(error))
-        headers = [JSON, *marks(answers)]
         if len(answers) <= SMALL:
-            return Response(200, headers, b"".join(parts))
-        return Response(200, headers, parts[0], parts[1:])
+            return Response(200, _HEADERS, b"".join(parts), own=marks(answers))
+        return Response(200, _HEADERS, parts[0], parts[1:], marks(answers))
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         return Response(status, _HEADERS, _error(cause))

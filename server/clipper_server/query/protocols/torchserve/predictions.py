@@ -19,8 +19,9 @@ from ..open_inference.outputs import in_parts
 from .bodies import Bodies
 from .refusals import refusal, request_id
 
-_BYTES = (b"content-type", b"application/octet-stream")
-_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_JSON = (JSON,)
+_BYTES = ((b"content-type", b"application/octet-stream"),)
+_TEXT = ((b"content-type", b"text/plain; charset=utf-8"),)
 
 
 class Predictions:
@@ -46,14 +47,14 @@ class Predictions:
         (answer,) = answers
         output = self.application.default_output if answer.output is None else answer.output
         media, body = _written(output)
-        return Response(200, [media, request_id(), *marks(answers)], body)
+        return Response(200, media, body, own=request_id() + marks(answers))
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:
         output = answers[0].output
         if not isinstance(output, Tensor) or output.dtype in ("bytes", "str"):
             return self.encode(request, answers)
         parts = yield from in_parts(output, _json)
-        return Response(200, [JSON, request_id(), *marks(answers)], parts[0], parts[1:])
+        return Response(200, _JSON, parts[0], parts[1:], request_id() + marks(answers))
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
         return refusal(status, cause)
@@ -63,14 +64,14 @@ def _json(output: Output) -> bytes:
     return msgspec.json.encode(as_plain(output)) if isinstance(output, Tensor) else output
 
 
-def _written(output: Output) -> tuple[tuple[bytes, bytes], bytes]:
-    """The media type and the bytes: text and bytes are themselves."""
+def _written(output: Output) -> tuple[Sequence[tuple[bytes, bytes]], bytes]:
+    """The header of the media type, and the bytes: text and bytes are themselves."""
     if isinstance(output, Tensor):
         if output.dtype == "bytes":
             return _BYTES, bytes(output.data)
         if output.dtype == "str":
             return _TEXT, bytes(output.data)
-        return JSON, _json(output)
+        return _JSON, _json(output)
     if output[:1] == b'"':
         return _TEXT, msgspec.json.decode(output, type=str).encode()
-    return JSON, bytes(output)
+    return _JSON, bytes(output)

@@ -34,8 +34,12 @@ class Told(Exception):
         self.kind = kind
 
 
-def request_id() -> tuple[bytes, bytes]:
-    return b"x-request-id", new_id()
+_HEADERS = (JSON,)
+
+
+def request_id() -> bytes:
+    """A header line."""
+    return b"\r\nx-request-id: %b" % new_id()
 
 
 def written(value: Any) -> bytes:
@@ -43,7 +47,7 @@ def written(value: Any) -> bytes:
 
 
 def answer(value: Any, status: int = 200) -> Response:
-    return Response(status, [JSON, request_id()], written(value))
+    return Response(status, _HEADERS, written(value), own=request_id())
 
 
 def refusal(status: int, message: str, kind: str = "") -> Response:
