@@ -9,23 +9,25 @@ import httpx2
 
 from . import Checked, NotYet, check
 
+PORTS = frozenset({"tensorflow-serving", "open-inference-grpc", "sagemaker", "torchserve", "azureml"})
+
 
 @check(
     "elsewhere-asked",
     hints=(
-        "All five ask the application digits for the same picture.",
-        "The number stands in output, in outputs[0].data, and in predictions.",
-        'json.loads(serving[0])["predictions"][0]',
+        "All eight ask the application digits for the same picture.",
+        "The number stands in output, in outputs[0].data and in predictions; or it is all there is.",
+        'json.loads(serving[0])["predictions"][0], json.loads(azure[-1])[0]',
     ),
 )
 def asked(wb: Checked, said: Mapping[str, int]) -> None:
-    if len(said) < 5:
-        raise NotYet(f"There are {len(said)} answers, and there should be five.")
+    if len(said) < 8:
+        raise NotYet(f"There are {len(said)} answers, and there should be eight.")
     if len(set(said.values())) != 1:
         raise NotYet(f"They do not agree: {dict(said)}.")
     on = {found["name"] for found in wb.conn.protocols() if found["state"] == "on"}
-    if not {"tensorflow-serving", "open-inference-grpc"} <= on:
-        raise NotYet("Both protocols with ports of their own should be on.")
+    if missing := sorted(PORTS - on):
+        raise NotYet(f"Protocols with ports of their own should be on, and are not: {', '.join(missing)}.")
 
 
 @check(
