@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from . import Checked, NotYet, check
+
+if TYPE_CHECKING:
+    from ...display.rollout import Rollout
+    from ...display.shadow import Shadow
 
 PORTS = frozenset({"tensorflow-serving", "open-inference-grpc", "sagemaker", "torchserve", "azureml"})
 
@@ -86,6 +90,25 @@ def rows(wb: Checked, single_s: float, rows_s: float, answers: Sequence[int], sa
 def label(wb: Checked, failed: int) -> None:
     if failed:
         raise NotYet(f"{failed} requests failed.")
+
+
+@check(
+    "elsewhere-theirs",
+    hints=(
+        "Their server is version 1 of reader, and yours is version 2.",
+        "A shadow shows what version 2 would say, and a rollout goes over to it.",
+        'conn.start_rollout("reader", 2, steps=[0.2, 0.5, 1], hold_s=1)',
+    ),
+)
+def theirs(wb: Checked, shadow: Shadow, rollout: Rollout, failed: int, alone: Mapping[str, Any]) -> None:
+    if shadow.now["seen"]["compared"] < 200:
+        raise NotYet(f"Of {shadow.now['seen']['compared']} answers both are known, and should be of 200.")
+    if rollout.state != "passed":
+        raise NotYet(f"The rollout is {rollout.state}: {rollout.verdict()}")
+    if failed:
+        raise NotYet(f"{failed} queries failed.")
+    if alone["default"]:
+        raise NotYet(f"Without their server the answer is a default output: {alone['default_explanation']}")
 
 
 class _Response:
