@@ -101,8 +101,9 @@ def label(wb: Checked, failed: int) -> None:
     ),
 )
 def theirs(wb: Checked, shadow: Shadow, rollout: Rollout, failed: int, alone: Mapping[str, Any]) -> None:
-    if shadow.now["seen"]["compared"] < 200:
-        raise NotYet(f"Of {shadow.now['seen']['compared']} answers both are known, and should be of 200.")
+    compared = shadow.now["seen"]["compared"]
+    if compared < 200:
+        raise NotYet(f"{compared} answers are compared, and there should be 200.")
     if rollout.state != "passed":
         raise NotYet(f"The rollout is {rollout.state}: {rollout.verdict()}")
     if failed:
