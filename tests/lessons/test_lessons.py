@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -234,3 +235,25 @@ def test_in_lesson_02_an_update_is_not_to_blame_for_late_answers(
     wb = lesson("02", cluster=False)
     during = {"sent": 600, "answers": answers, "good_share": 0.5}
     assert wb.check("serving-update", during, {"1": 0.9, "2": 0.9}).ok == passes
+
+
+@pytest.mark.parametrize(
+    ("compared", "state", "failed", "default", "says"),
+    [
+        (200, "passed", 0, False, ""),
+        (150, "passed", 0, False, "150 answers"),
+        (200, "aborted", 0, False, "The rollout is aborted"),
+        (200, "passed", 3, False, "3 queries failed"),
+        (200, "passed", 0, True, "default output: nobody is there"),
+    ],
+)
+def test_in_lesson_19_one_leaves_without_a_failed_query(
+    compared: int, state: str, failed: int, default: bool, says: str
+) -> None:
+    wb = lesson("19", cluster=False)
+    shadow = SimpleNamespace(now={"seen": {"compared": compared}})
+    rollout = SimpleNamespace(state=state, verdict=lambda: "Enough for today.")
+    alone = {"default": default, "default_explanation": "nobody is there"}
+    found = wb.check("elsewhere-theirs", shadow, rollout, failed, alone)
+    assert found.ok == (not says)
+    assert says in found.what

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from . import Checked, NotYet, check
 
+if TYPE_CHECKING:
+    from ...display.rollout import Rollout
+    from ...display.shadow import Shadow
+
+PORTS = frozenset({"tensorflow-serving", "open-inference-grpc", "sagemaker", "torchserve", "azureml"})
+
 
 @check(
     "elsewhere-asked",
     hints=(
-        "All five ask the application digits for the same picture.",
-        "The number stands in output, in outputs[0].data, and in predictions.",
-        'json.loads(serving[0])["predictions"][0]',
+        "All eight ask the application digits for the same picture.",
+        "The number stands in output, in outputs[0].data and in predictions; or it is all there is.",
+        'json.loads(serving[0])["predictions"][0], json.loads(azure[-1])[0]',
     ),
 )
 def asked(wb: Checked, said: Mapping[str, int]) -> None:
-    if len(said) < 5:
-        raise NotYet(f"There are {len(said)} answers, and there should be five.")
+    if len(said) < 8:
+        raise NotYet(f"There are {len(said)} answers, and there should be eight.")
     if len(set(said.values())) != 1:
         raise NotYet(f"They do not agree: {dict(said)}.")
     on = {found["name"] for found in wb.conn.protocols() if found["state"] == "on"}
-    if not {"tensorflow-serving", "open-inference-grpc"} <= on:
-        raise NotYet("Both protocols with ports of their own should be on.")
+    if missing := sorted(PORTS - on):
+        raise NotYet(f"Protocols with ports of their own should be on, and are not: {', '.join(missing)}.")
 
 
 @check(
@@ -84,6 +90,26 @@ def rows(wb: Checked, single_s: float, rows_s: float, answers: Sequence[int], sa
 def label(wb: Checked, failed: int) -> None:
     if failed:
         raise NotYet(f"{failed} requests failed.")
+
+
+@check(
+    "elsewhere-theirs",
+    hints=(
+        "Their server is version 1 of reader, and yours is version 2.",
+        "A shadow shows what version 2 would say, and a rollout goes over to it.",
+        'conn.start_rollout("reader", 2, steps=[0.2, 0.5, 1], hold_s=1)',
+    ),
+)
+def theirs(wb: Checked, shadow: Shadow, rollout: Rollout, failed: int, alone: Mapping[str, Any]) -> None:
+    compared = shadow.now["seen"]["compared"]
+    if compared < 200:
+        raise NotYet(f"{compared} answers are compared, and there should be 200.")
+    if rollout.state != "passed":
+        raise NotYet(f"The rollout is {rollout.state}: {rollout.verdict()}")
+    if failed:
+        raise NotYet(f"{failed} queries failed.")
+    if alone["default"]:
+        raise NotYet(f"Without their server the answer is a default output: {alone['default_explanation']}")
 
 
 class _Response:
