@@ -48,10 +48,10 @@ class _Count:
                 raise BadRequest(_CUT)
             self._fields += 1
             within = raw.get(number, _NOT_RAW) if kind == 2 else _NOT_RAW
-            if isinstance(within, Mapping):
-                self.add(data, at, at + size, within)
-            elif within is not None:
+            if within is _NOT_RAW:
                 self._bytes += at - begin + size
+            elif within is not None:
+                self.add(data, at, at + size, within)
             at += size
             if self._fields > MOST_FIELDS or self._bytes > self._most:
                 raise TooLarge(
@@ -61,10 +61,12 @@ class _Count:
                 )
 
 
-_NOT_RAW = object()
+_NOT_RAW: Any = object()
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+    if at < end and (found := data[at]) < 128:  # as most are
+        return found, at + 1
     found = shift = 0
     while at < end and shift < 70:
         byte = data[at]

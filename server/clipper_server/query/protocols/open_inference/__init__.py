@@ -224,9 +224,24 @@ class OpenInferenceProtocol:
         if told is None:
             return None
         text, datatype, shape = told
+        self._learn_one(datatype, shape)
+        return Response(200, _JSON, text)
+
+    def _plainly(self, form: Form, answers: Sequence[Answer]) -> Answered | None:
+        """Of answers of which nothing is to be told but their numbers, and all of these; None of others."""
+        whole = None if form.outputs else quick.whole(answers)
+        if whole is None:
+            return None
+        datatype = NAMES[whole.dtype]
+        self._learn_one(datatype, whole.shape)
+        ids = {"query_ids": [answer.query_id for answer in answers]}
+        described = {"name": OUTPUT, "shape": whole.shape, "datatype": datatype}
+        return Answered(self._about(form, answers), ids, [(described, whole)])
+
+    def _learn_one(self, datatype: str, shape: tuple[int, ...]) -> None:
+        """What the only output is like."""
         if self._learned != [] or self.outputs[OUTPUT] != (datatype, [-1, *shape[1:]]):
             self._learned, self.outputs = [], {OUTPUT: (datatype, [-1, *shape[1:]])}
-        return Response(200, _JSON, text)
 
     def answered(self, request: Request, answers: Sequence[Answer]) -> Answered:
         """All that is said of them. Raises BadRequest where what is wanted of the outputs is not there."""
@@ -235,6 +250,8 @@ class OpenInferenceProtocol:
     def answered_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Answered]:
         """The same, for many answers."""
         form: Form = request.form
+        if (found := self._plainly(form, answers)) is not None:
+            return found
         default = as_tensor(self.application.default_output)
         rows = []
         defaults: dict[str, Any] = {}

@@ -88,12 +88,9 @@ def written(name: str, form: Form, answers: Sequence[Answer]) -> tuple[bytes, st
     for wanted in form.outputs:
         if wanted.name != OUTPUT or wanted.classes:
             return None
-    if (form.is_binary(OUTPUT) if form.outputs else form.binary) or not 0 < len(answers) <= _MANY:
+    if form.is_binary(OUTPUT) if form.outputs else form.binary:
         return None
-    for answer in answers:
-        if answer.partial or answer.choice is not None or answer.token is not None:
-            return None
-    found = joined([answer.output for answer in answers])
+    found = whole(answers)
     if found is None or found.dtype not in _FORMATS or len(found.data) > _FEW:
         return None
     data, shape, dtype = found
@@ -104,6 +101,16 @@ def written(name: str, form: Form, answers: Sequence[Answer]) -> tuple[bytes, st
     tail = _described(NAMES[dtype], shape)
     text = b'%b%b,"parameters":{"query_ids":[%b]%b%b}]}' % (head, told, ids, tail, _encode(numbers))
     return text, NAMES[dtype], shape
+
+
+def whole(answers: Sequence[Answer]) -> Tensor | None:
+    """The answers' outputs as one tensor of numbers; None where there is anything more to say of them."""
+    if not 0 < len(answers) <= _MANY:
+        return None
+    for answer in answers:
+        if answer.partial or answer.choice is not None or answer.token is not None:
+            return None
+    return joined([answer.output for answer in answers])
 
 
 _encode = msgspec.json.Encoder().encode

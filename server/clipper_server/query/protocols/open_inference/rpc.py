@@ -186,11 +186,10 @@ class OpenInferenceOverGRPC:
             told = adapter.answered(request, answers)
         else:
             told = await application.parts.slices.result(adapter.answered_in_steps(request, answers))
-        response = messages.ModelInferResponse(
-            **told.about,
-            outputs=[{**described, "shape": list(tensor.shape)} for described, tensor in told.outputs],
-            raw_output_contents=[bytes(tensor.data) for _, tensor in told.outputs],
-        )
+        response = messages.ModelInferResponse(**told.about)
+        for described, tensor in told.outputs:
+            response.outputs.add(**described)
+            response.raw_output_contents.append(bytes(tensor.data))
         for name, value in told.parameters.items():
             _set(response.parameters[name], value)
         return response
@@ -217,6 +216,8 @@ def _bytes(message: Any) -> bytes:
 
 def _body(asked: Any) -> tuple[Asked, memoryview]:
     """The same as JSON with binary tensors behind it. Raises BadRequest."""
+    if (found := _as_most_are(asked)) is not None:
+        return found
     if any("shared_memory_region" in each.parameters for each in (*asked.inputs, *asked.outputs)):
         raise BadRequest(NO_REGIONS)
     if any(size < 0 for each in asked.inputs for size in each.shape):
@@ -242,6 +243,18 @@ def _body(asked: Any) -> tuple[Asked, memoryview]:
         raise BadRequest(f"The parameters do not fit: {error}.") from None
     body = Asked(inputs, asked.id or None, parameters, outputs)
     return body, memoryview(raw[0] if len(raw) == 1 else b"".join(raw))
+
+
+def _as_most_are(asked: Any) -> tuple[Asked, memoryview] | None:
+    """Of one tensor of raw contents, and nothing besides; None of all else."""
+    if len(asked.inputs) != 1 or len(asked.raw_input_contents) != 1 or asked.outputs or asked.parameters:
+        return None
+    (given,), (content,) = asked.inputs, asked.raw_input_contents
+    shape = list(given.shape)
+    if given.parameters or given.HasField("contents") or min(shape, default=0) < 0:
+        return None
+    told = Input(given.name, shape, given.datatype, InputParameters(len(content)))
+    return Asked([told], asked.id or None), memoryview(content)
 
 
 def _typed(given: Any) -> bytes:
