@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from functools import partial
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,7 @@ def _rows(bench: Bench) -> Part:
     found: list[dict[str, Any]] = []
     with cluster("protocols") as conn:
         own = serve(conn)
+        frontend = psutil.Process(conn.status()["frontends"][0]["pid"])
         urls = {
             "clipper": own,
             "open-inference": f"http://{conn.get_query_addr()}/v2/models/noop/infer",
@@ -142,12 +144,21 @@ def _rows(bench: Bench) -> Part:
             if count == 1:
                 requests["torchserve"] = _posted(urls["torchserve"], INPUT)
 
-            def closed_loop(name: str, requests: dict[str, bytes] = requests) -> wrk.Measured:
-                return wrk.measure(
+            used: dict[str, list[float]] = {name: [] for name in requests}
+
+            def closed_loop(
+                name: str, requests: dict[str, bytes] = requests, used: dict[str, list[float]] = used
+            ) -> wrk.Measured:
+                before = cpu_s(frontend)
+                measured = wrk.measure(
                     [requests[name]], urls[name], connections=CONNECTIONS, seconds=bench.seconds, look=False
                 )
+                used[name].append(1e6 * (cpu_s(frontend) - before) / max(measured.answers, 1))
+                return measured
 
             row = bench.take_turns({name: partial(closed_loop, name) for name in requests})
+            for name, side in row.items():
+                side["frontend_micros"] = median(used[name])
             found.append({"rows": count, "sides": row})
         unwanted = defaults(conn, "noop")
     compared = [
@@ -156,8 +167,11 @@ def _rows(bench: Bench) -> Part:
         for name, side in each["sides"].items()
     ]
     wrong = sum(side["refused"] for _, _, side, _ in compared)
-    columns = ["rows of 10 doubles", "protocol", "requests /s", "ratio", "refused"]
-    cells = [[count, name, side["rate"], part, side["refused"]] for count, name, side, part in compared]
+    columns = ["rows of 10 doubles", "protocol", "requests /s", "ratio", "frontend µs", "refused"]
+    cells = [
+        [count, name, side["rate"], part, side["frontend_micros"], side["refused"]]
+        for count, name, side, part in compared
+    ]
     return (
         [report.table(f"JSON, {CONNECTIONS} connections", columns, cells)],
         [
