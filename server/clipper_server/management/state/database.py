@@ -10,6 +10,8 @@ from typing import TypeVar, cast
 
 from clipper_container.errors import ClusterError
 
+from .migrations import migrate
+
 SCHEMA_VERSION = 13
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -73,19 +75,35 @@ class Database:
         self._remembered: dict[str, object] = {}
         self._remembered_at = (-1, -1)  # changes of this connection, and the revision then
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA busy_timeout = 5000")
+        self._make_current(path)
+        self._db.execute("PRAGMA foreign_keys = ON")
+
+    def _make_current(self, path: Path) -> None:
+        """Make the tables where there are none, and bring those of an older Clipper Lab to this one's."""
         found: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, SCHEMA_VERSION):
-            raise ClusterError(
-                f"The state in {path} was written by another Clipper Lab (schema {found}; this one knows "
-                f"{SCHEMA_VERSION}). Use that version, another cluster name, or start with fresh=True."
-            )
+        if found == SCHEMA_VERSION:
+            return
         if found == 0:
             with self._transaction():
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            return
+        try:
+            with self._transaction():
+                there_is_a_way = migrate(self._db, found, SCHEMA_VERSION)
+        except Exception as error:
+            raise ClusterError(
+                f"The state in {path} (schema {found}) could not be brought to schema {SCHEMA_VERSION}: "
+                f"{error}. It is as it was. See that the disk has room, use the Clipper Lab that wrote it, "
+                "another cluster name, or start with fresh=True."
+            ) from error
+        if not there_is_a_way:
+            raise ClusterError(
+                f"The state in {path} was written by another Clipper Lab (schema {found}; this one knows "
+                f"{SCHEMA_VERSION}). Use that version, another cluster name, or start with fresh=True."
+            )
 
     def close(self) -> None:
         self._db.close()
