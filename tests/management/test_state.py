@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from clipper_container.errors import ClusterError
-from clipper_server.management.state import State, Version, database, migrations
+from clipper_server.management.migrations import Step
+from clipper_server.management.state import State, Version, database
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec
 
 
@@ -97,7 +98,7 @@ def test_a_schema_from_before_the_first_that_is_kept_is_refused_as_it_is(path: P
 
 
 def test_each_schema_from_the_first_that_is_kept_leads_to_this_one() -> None:
-    assert sorted(migrations.STEPS) == list(range(13, database.SCHEMA_VERSION))
+    assert sorted(database.STEPS) == list(range(13, database.SCHEMA_VERSION))
 
 
 def test_an_older_schema_is_migrated_step_by_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,9 +185,9 @@ def _be_of(path: Path, schema: int) -> None:
     db.close()
 
 
-def _be_the_next(patch: pytest.MonkeyPatch, *steps: migrations.Step) -> None:
+def _be_the_next(patch: pytest.MonkeyPatch, *steps: Step) -> None:
     """From now on, this Clipper Lab knows a schema that comes so many steps after schema 13."""
-    patch.setattr(migrations, "STEPS", dict(enumerate(steps, 13)))
+    patch.setattr(database, "STEPS", dict(enumerate(steps, 13)))
     patch.setattr(database, "SCHEMA_VERSION", 13 + len(steps))
 
 
