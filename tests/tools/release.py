@@ -66,19 +66,22 @@ def otherwise_stated(root: Path) -> list[str]:
 
     npm has other words for what comes before a release, so the side panel states the release it leads to.
     """
-    version, found = version_of(root), {}
+    version = version_of(root)
     package, lock = (
         json.loads((root / FRONTEND / name).read_text(encoding="utf-8"))
         for name in ("package.json", "package-lock.json")
     )
-    found[FRONTEND / "package.json"] = package["version"], version.base_version
-    found[FRONTEND / "package-lock.json"] = lock["version"], version.base_version
+    found = [
+        (FRONTEND / "package.json", package["version"], version.base_version),
+        (FRONTEND / "package-lock.json", lock["version"], version.base_version),
+        (FRONTEND / "package-lock.json", lock["packages"][""]["version"], version.base_version),
+    ]
     for path in sorted((root / MANIFESTS).glob("*.yaml")):
-        for tag in re.findall(r"image: clipper-server:(\S+)-py", path.read_text(encoding="utf-8")):
-            found[path.relative_to(root)] = tag, str(version)
+        tags = re.findall(r"image: clipper-server:(\S+)-py", path.read_text(encoding="utf-8"))
+        found += [(path.relative_to(root), tag, str(version)) for tag in tags]
     return [
         f"{path} states {stated}, where pyproject.toml has {version}: it should be {wanted}."
-        for path, (stated, wanted) in found.items()
+        for path, stated, wanted in found
         if stated != wanted
     ]
 
