@@ -7,6 +7,8 @@ EVERYTHING ?=
 PYTEST_ARGS ?= $(if $(EVERYTHING),--slow)
 # Other systems' packages, which are large: each set in an environment of its own.
 PEERS := build/peers
+# What a release is built and checked with.
+RELEASE := build/release/tools
 BENCHMARKS ?=
 DRILL ?=
 LESSONS ?= notebooks/*.ipynb exercises/solutions/*.ipynb
@@ -40,7 +42,7 @@ ALONE := $(filter-out $(ON_DOCKER) $(LANE_1) $(LANE_2),$(wildcard notebooks/*.ip
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test set-up lint types unit drill peers screenshots map docs notebooks first-lessons lessons-twice exercises benchmarks lock format hooks clean parts curl wrk
+.PHONY: help lab demo stop test set-up lint types unit drill peers screenshots map docs notebooks first-lessons lessons-twice exercises benchmarks lock release format hooks clean parts curl wrk
 .NOTPARALLEL:
 
 help: ## list the chores
@@ -114,6 +116,9 @@ lock: $(DEV) ## take the newest versions of all packages but torch, and pin them
 	$(BIN)/python -m pip freeze --all --exclude setuptools --exclude wheel --exclude-editable | sed 's/^\(torch==[^+]*\)+.*/\1/' >>.lock
 	mv .lock constraints.txt && rm .torch
 
+release: $(DEV) $(RELEASE)/.made ## build what a release uploads, check it, and try it; it uploads nothing
+	$(BIN)/python -m tests.tools.release
+
 format: $(DEV) ## put code in form and take outputs out of notebooks
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -138,6 +143,11 @@ $(DEV): $(BIN)/python $(SETUP)
 $(PEERS)/%/.made: tests/tools/peers/%.txt
 	$(PYTHON) -m venv $(PEERS)/$*
 	PIP_DISABLE_PIP_VERSION_CHECK=1 $(PEERS)/$*/bin/python -m pip install --quiet --no-compile -r $< -e .
+	@touch $@
+
+$(RELEASE)/.made: tests/tools/release.txt
+	$(PYTHON) -m venv $(RELEASE)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(RELEASE)/bin/python -m pip install --quiet --no-compile -r $<
 	@touch $@
 
 $(WORKSPACE): binder/workspace.json $(LAB)

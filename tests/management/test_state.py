@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from clipper_container.errors import ClusterError
-from clipper_server.management.state import State, Version
+from clipper_server.management.migrations import Step
+from clipper_server.management.state import State, Version, database
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec
 
 
@@ -85,6 +86,116 @@ def test_the_database_of_another_clipper_lab_is_refused(path: Path) -> None:
     db.close()
     with pytest.raises(ClusterError, match=r"another Clipper Lab.*fresh=True"):
         State(path)
+
+
+def test_a_schema_from_before_the_first_that_is_kept_is_refused_as_it_is(path: Path) -> None:
+    State(path).close()
+    _be_of(path, 12)
+    before = _dump(path)
+    with pytest.raises(ClusterError, match=r"another Clipper Lab \(schema 12.*fresh=True"):
+        State(path)
+    assert _dump(path) == before
+
+
+def test_each_schema_from_the_first_that_is_kept_leads_to_this_one() -> None:
+    assert sorted(database.STEPS) == list(range(13, database.SCHEMA_VERSION))
+
+
+def test_an_older_schema_is_migrated_step_by_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _written_before(path)
+
+    def rebuilt(db: sqlite3.Connection) -> None:
+        """As SQLite wants it where a column's constraints change: others refer to this table."""
+        db.execute("CREATE TABLE new (name TEXT PRIMARY KEY, added INTEGER NOT NULL) STRICT")
+        db.execute("INSERT INTO new SELECT name, 7 FROM applications")
+        db.execute("DROP TABLE applications")
+        db.execute("ALTER TABLE new RENAME TO applications")
+
+    def filled(db: sqlite3.Connection) -> None:
+        db.execute("UPDATE applications SET added = added + 1")
+
+    _be_the_next(monkeypatch, rebuilt, filled)
+    state = State(path)
+    assert state.links("a") == ["m"]  # nothing went with the old table
+    assert [tuple(row) for row in state._db.execute("SELECT name, added FROM applications")] == [("a", 8)]
+    assert [found.version for found in state.versions()] == ["1"]
+    with pytest.raises(sqlite3.IntegrityError):  # foreign keys are enforced again
+        state._db.execute("INSERT INTO links (application, model) VALUES ('none', 'm')")
+    state.close()
+    # It is of the new schema from now on: no step is done twice.
+    again = State(path)
+    assert [tuple(row) for row in again._db.execute("SELECT name, added FROM applications")] == [("a", 8)]
+    again.close()
+
+
+def test_a_migration_that_fails_leaves_the_state_as_it_was_and_says_what_to_do(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _written_before(path)
+    before = _dump(path)
+
+    def done(db: sqlite3.Connection) -> None:
+        db.execute("DROP TABLE events")
+
+    def fails(db: sqlite3.Connection) -> None:
+        db.execute("UPDATE applications SET name = 'b'")
+        raise ValueError("a policy that nobody can read")
+
+    with monkeypatch.context() as patch:
+        _be_the_next(patch, done, fails)
+        said = (
+            r"schema 13\) could not .* schema 15: a policy that nobody can read\. It is as it was.*fresh=True"
+        )
+        with pytest.raises(ClusterError, match=said):
+            State(path)
+        assert _dump(path) == before
+    state = State(path)
+    assert [application.name for application in state.applications()] == ["a"]
+    state.close()
+
+
+def test_a_migration_after_which_rows_refer_to_nothing_is_undone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _written_before(path)
+    before = _dump(path)
+
+    def forgets_links(db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM applications")
+
+    _be_the_next(monkeypatch, forgets_links)
+    with pytest.raises(ClusterError, match="a row of links would refer to none of applications"):
+        State(path)
+    assert _dump(path) == before
+
+
+def _written_before(path: Path) -> None:
+    """By a Clipper Lab that knew schema 13: today's tables are that one's."""
+    state = State(path)
+    state.add_application(ApplicationSpec("a", "doubles", 0, 1000, []))
+    state.add_version(version("1"))
+    state.link("a", "m")
+    state.close()
+    _be_of(path, 13)
+
+
+def _be_of(path: Path, schema: int) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {schema}")
+    db.close()
+
+
+def _be_the_next(patch: pytest.MonkeyPatch, *steps: Step) -> None:
+    """From now on, this Clipper Lab knows a schema that comes so many steps after schema 13."""
+    patch.setattr(database, "STEPS", dict(enumerate(steps, 13)))
+    patch.setattr(database, "SCHEMA_VERSION", 13 + len(steps))
+
+
+def _dump(path: Path) -> tuple[object, list[str]]:
+    with sqlite3.connect(path) as db:
+        found = db.execute("PRAGMA user_version").fetchone(), list(db.iterdump())
+    db.close()
+    return found
 
 
 def test_a_full_disk_is_told_as_such_and_the_next_change_is_kept(path: Path) -> None:

@@ -37,6 +37,40 @@ MATERIAL = "clipperlab/lessons/material/"
 # two at a time, and the longest first.
 TRIED = ("notebooks/09", "exercises/solutions/01", "notebooks/00")
 
+CONSUMER = """
+from collections.abc import Sequence
+
+from clipperlab import ClipperConnection, ClipperException, DockerContainerManager
+from clipperlab import policies as P
+
+
+def double(inputs: Sequence[float]) -> list[float]:
+    return [2 * x for x in inputs]
+
+
+def ask(on_docker: bool) -> str:
+    conn = ClipperConnection(DockerContainerManager("mine")) if on_docker else ClipperConnection("mine")
+    conn.start_clipper(fresh=True)
+    try:
+        conn.register_application("app", "doubles", -1.0, slo_ms=100)
+        conn.deploy(double, "double").scale(2)
+        conn.set_policy("app", P.Split({"double": 0.9, "double:1": 0.1}, sticky="unit"))
+        answer: dict[str, object] = conn.application("app").predict(1.0)
+        print(answer["output"], conn.get_all_models())
+        return conn.get_all_models(verbose=True)[0]["model_version"]
+    except ClipperException as error:
+        raise SystemExit(str(error)) from error
+    finally:
+        conn.stop_all(purge=True)
+"""
+MISUSED = """
+from clipperlab import ClipperConnection
+from clipperlab import policies as P
+
+ClipperConnection("mine").start_clipper(cache_size="large")
+P.Split({"a": 1.0}, sticky="session")
+"""
+
 
 @dataclass(frozen=True)
 class Installed:
@@ -229,6 +263,22 @@ def test_beside_an_old_node_it_builds_and_where_nothing_is_it_installs_enabled(
     extensions = installed.run("jupyter", "server", "extension", "list", folder=tmp_path)
     assert re.search(r"clipperlab .*enabled", extensions), extensions
     assert re.search(r"clipperlab \S+ .*OK", extensions), extensions
+
+
+def test_a_project_that_uses_it_has_its_types(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "right.py").write_text(CONSUMER)
+    (tmp_path / "wrong.py").write_text(MISUSED)
+    # From elsewhere, with no settings but these: the sources would be found there, and no package is asked.
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir=cache"]
+        + ["--python-executable", str(installed.bare / "bin" / "python"), "right.py", "wrong.py"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name not in ("MYPYPATH", "PYTHONPATH")},
+        capture_output=True,
+        text=True,
+    )
+    found = [line.split(" error: ")[0] for line in done.stdout.splitlines() if " error: " in line]
+    assert (done.returncode, found) == (1, ["wrong.py:5:", "wrong.py:6:"]), done.stdout + done.stderr
 
 
 def test_the_wheel_brings_the_lessons_which_run_where_they_are_copied_to(

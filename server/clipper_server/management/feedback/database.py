@@ -11,11 +11,13 @@ import msgspec
 
 from clipper_container.errors import ClusterError
 
+from ..migrations import Step, migrate
 from .context import Context
 from .counts import Counts
 from .pages import Pages
 
 SCHEMA_VERSION = 2
+STEPS: Mapping[int, Step] = {}  # from each schema to the next one, since the first release's, 2
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value REAL NOT NULL) STRICT;
 CREATE TABLE contexts (
@@ -44,16 +46,29 @@ class Database:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         found: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, SCHEMA_VERSION):
-            raise ClusterError(
-                f"The sums in {path} were written by another Clipper Lab (schema {found}; this one knows "
-                f"{SCHEMA_VERSION}). Use that version, or move the file away: what was learned is lost then."
-            )
         if found == 0:
             with self.transaction():
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        elif found != SCHEMA_VERSION:
+            self._migrate(path, found)
+
+    def _migrate(self, path: Path, found: int) -> None:
+        try:
+            with self.transaction():
+                there_is_a_way = migrate(self._db, STEPS, found, SCHEMA_VERSION)
+        except Exception as error:
+            raise ClusterError(
+                f"The sums in {path} (schema {found}) could not be brought to schema {SCHEMA_VERSION}: "
+                f"{error}. They are as they were. See that the disk has room, use the Clipper Lab that wrote "
+                "them, or move the file away: what was learned is lost then."
+            ) from error
+        if not there_is_a_way:
+            raise ClusterError(
+                f"The sums in {path} were written by another Clipper Lab (schema {found}; this one knows "
+                f"{SCHEMA_VERSION}). Use that version, or move the file away: what was learned is lost then."
+            )
 
     def close(self) -> None:
         self._db.close()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar, cast
 
 from clipper_container.errors import ClusterError
 
+from ..migrations import Step, migrate
+
 SCHEMA_VERSION = 13
+STEPS: Mapping[int, Step] = {}  # from each schema to the next one, since the first release's, 13
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE applications (
@@ -73,19 +76,32 @@ class Database:
         self._remembered: dict[str, object] = {}
         self._remembered_at = (-1, -1)  # changes of this connection, and the revision then
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA busy_timeout = 5000")
         found: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, SCHEMA_VERSION):
-            raise ClusterError(
-                f"The state in {path} was written by another Clipper Lab (schema {found}; this one knows "
-                f"{SCHEMA_VERSION}). Use that version, another cluster name, or start with fresh=True."
-            )
         if found == 0:
             with self._transaction():
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        elif found != SCHEMA_VERSION:
+            self._migrate(path, found)
+        self._db.execute("PRAGMA foreign_keys = ON")
+
+    def _migrate(self, path: Path, found: int) -> None:
+        try:
+            with self._transaction():
+                there_is_a_way = migrate(self._db, STEPS, found, SCHEMA_VERSION)
+        except Exception as error:
+            raise ClusterError(
+                f"The state in {path} (schema {found}) could not be brought to schema {SCHEMA_VERSION}: "
+                f"{error}. It is as it was. See that the disk has room, use the Clipper Lab that wrote it, "
+                "another cluster name, or start with fresh=True."
+            ) from error
+        if not there_is_a_way:
+            raise ClusterError(
+                f"The state in {path} was written by another Clipper Lab (schema {found}; this one knows "
+                f"{SCHEMA_VERSION}). Use that version, another cluster name, or start with fresh=True."
+            )
 
     def close(self) -> None:
         self._db.close()
