@@ -63,6 +63,11 @@ def serve(conn: ClipperConnection, name: str, version: object, func: Callable[..
     Returns when it answers. `conn.register_model` comes first. Raises NotFound; BadRequest where the version
     was deployed and not registered, or func is no such function; ClusterError where no query frontend is
     found.
+
+    >>> conn.register_model("digits", "here", "doubles")
+    >>> with clipperlab.serve(conn, "digits", "here", lambda inputs: [len(x) for x in inputs]):
+    ...     conn.application("digits").predict([1.0, 2.0])["output"]
+    2
     """
     if not callable(func):
         raise BadRequest(f"func must be a function of a list of inputs, not {type(func).__name__}.")
