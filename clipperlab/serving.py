@@ -30,7 +30,14 @@ _numbers = itertools.count()
 
 
 class Serving:
-    """A replica in this process. `stop` ends it, as leaving a `with` block does."""
+    """A replica in this process. `stop` ends it, as leaving a `with` block does.
+
+    >>> conn.register_model("digits", "here", "doubles")
+    >>> serving = clipperlab.serve(conn, "digits", "here", lambda inputs: [len(x) for x in inputs])
+    >>> serving
+    <digits:here, serving in this process>
+    >>> serving.stop()
+    """
 
     def __init__(self, links: Links, thread: threading.Thread, name: str) -> None:
         self._links = links
@@ -38,7 +45,14 @@ class Serving:
         self.name = name
 
     def stop(self) -> None:
-        """Answer what is there, and end. May be called twice."""
+        """Answer what is there, and end. May be called twice.
+
+        >>> conn.register_model("digits", "here", "doubles")
+        >>> serving = clipperlab.serve(conn, "digits", "here", lambda inputs: [len(x) for x in inputs])
+        >>> serving.stop()
+        >>> serving
+        <digits:here, stopped in this process>
+        """
         if self._thread.is_alive():
             self._links.drain()
             self._thread.join()

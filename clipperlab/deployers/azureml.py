@@ -78,6 +78,8 @@ def deploy_scoring_script(call: _Deployment) -> ModelHandle:
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy a scoring script and link them: all under one name, or nothing.
 
+    Raises what `deploy_scoring_script` raises, or AlreadyExists for another application of that name.
+
     >>> app = deployers.azureml.create_endpoint(conn, "sums", "doubles", "code/score.py", default_output=0)
     """
     return deploy_endpoint(call)

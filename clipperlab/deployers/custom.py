@@ -69,6 +69,8 @@ def deploy_model_class(call: _Deployment) -> ModelHandle:
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy a class and link them: all under one name, or nothing.
 
+    Raises what `deploy_model_class` raises, or AlreadyExists for another application of that name.
+
     >>> class Mean:
     ...     def predict(self, inputs):
     ...         return [float(x.mean()) for x in inputs]

@@ -90,6 +90,8 @@ def deploy_lightgbm_model(call: _Deployment) -> ModelHandle:
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy a booster and link them: all under one name, or nothing.
 
+    Raises what `deploy_lightgbm_model` raises, or AlreadyExists for another application of that name.
+
     >>> from lightgbm import LGBMClassifier
     >>> boosted = LGBMClassifier(n_estimators=3, verbose=-1).fit(X, y)
     >>> app = deployers.lightgbm.create_endpoint(conn, "boosted", "doubles", boosted, default_output=-1)

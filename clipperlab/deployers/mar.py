@@ -118,6 +118,8 @@ def create_endpoint(
 ) -> ApplicationHandle:
     """Register an application, deploy an archive and link them: all under one name, or nothing.
 
+    Raises what `deploy_archive` raises, or AlreadyExists for another application of that name.
+
     >>> app = deployers.mar.create_endpoint(conn, "archived", "model.mar", slo_ms=500)
     """
     call = _Endpoint(

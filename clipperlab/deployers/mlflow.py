@@ -84,7 +84,7 @@ def create_endpoint(
 ) -> ApplicationHandle:
     """Register an application, deploy a model of MLflow's and link them: all under one name, or nothing.
 
-    Raises as `deploy_pyfunc`.
+    Raises what `deploy_pyfunc` raises, or AlreadyExists for another application of that name.
 
     >>> app = deployers.mlflow.create_endpoint(conn, "saved", "model", slo_ms=500)
     """

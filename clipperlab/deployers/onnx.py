@@ -107,6 +107,8 @@ def deploy_onnx_model(call: _Deployment) -> ModelHandle:
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy an ONNX model and link them: all under one name, or nothing.
 
+    Raises what `deploy_onnx_model` raises, or AlreadyExists for another application of that name.
+
     >>> app = deployers.onnx.create_endpoint(conn, "twice", "floats", "model.onnx", default_output=[])
     """
     return deploy_endpoint(call)
@@ -136,6 +138,8 @@ def deploy_pytorch_model(call: _ExportedDeployment) -> ModelHandle:
 @called_with(_ExportedEndpoint)
 def create_pytorch_endpoint(call: _ExportedEndpoint) -> ApplicationHandle:
     """Register an application, deploy a module as ONNX and link them: all under one name, or nothing.
+
+    Raises what `deploy_pytorch_model` raises, or AlreadyExists for another application of that name.
 
     >>> import torch
     >>> module, batch = torch.nn.Linear(64, 10), torch.zeros(1, 64)

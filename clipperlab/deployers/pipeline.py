@@ -105,7 +105,8 @@ def create_endpoint(
     """Register an application, deploy a pipeline and link them: all under one name.
 
     As with all deployers, the latency objective is in microseconds, or with `slo_ms` in milliseconds, and
-    what is there already as it is asked for stays. Raises as `deploy_pipeline`.
+    what is there already as it is asked for stays. Raises what `deploy_pipeline` raises, or AlreadyExists
+    for another application of that name.
 
     >>> async def answer(query, models):
     ...     return {"digit": await models["digits"](query)}

@@ -57,6 +57,8 @@ def deploy_python_closure(call: _Deployment) -> ModelHandle:
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy a function and link them: all under one name, or nothing.
 
+    Raises what `deploy_python_closure` raises, or AlreadyExists for another application of that name.
+
     >>> def sums(inputs):
     ...     return [float(x.sum()) for x in inputs]
     >>> app = deployers.python.create_endpoint(conn, "sums", "doubles", sums, 0, slo_ms=20_000)

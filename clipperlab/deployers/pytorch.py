@@ -76,6 +76,8 @@ def deploy_pytorch_model(call: _Deployment) -> ModelHandle:
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy a module and link them: all under one name, or nothing.
 
+    Raises what `deploy_pytorch_model` raises, or AlreadyExists for another application of that name.
+
     >>> import torch
     >>> module = torch.nn.Linear(64, 10)
     >>> app = deployers.pytorch.create_endpoint(conn, "linear", "floats", None, module, default_output=[])

@@ -108,7 +108,7 @@ def create_endpoint(
 ) -> ApplicationHandle:
     """Register an application, deploy a remote model and link them: all under one name, or nothing.
 
-    Raises as `deploy_remote`.
+    Raises what `deploy_remote` raises, or AlreadyExists for another application of that name.
 
     >>> url = f"http://{conn.get_query_addr()}/v2/models/digits"
     >>> app = deployers.remote.create_endpoint(conn, "theirs", url, input_type="doubles", slo_ms=20_000)

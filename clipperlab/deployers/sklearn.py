@@ -85,6 +85,8 @@ def deploy_sklearn_model(call: _Deployment) -> ModelHandle:
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy an estimator and link them: all under one name, or nothing.
 
+    Raises what `deploy_sklearn_model` raises, or AlreadyExists for another application of that name.
+
     >>> app = deployers.sklearn.create_endpoint(conn, "svm", "doubles", model, slo_ms=20_000)
     >>> app.predict(X[0])["output"]
     0

@@ -106,6 +106,8 @@ def deploy_tensorflow_model(call: _Deployment) -> ModelHandle:
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy a TensorFlow model and link them: all under one name, or nothing.
 
+    Raises what `deploy_tensorflow_model` raises, or AlreadyExists for another application of that name.
+
     >>> app = deployers.tensorflow.create_endpoint(conn, "saved", "floats", "model.keras", default_output=[])
     """
     return deploy_endpoint(call)

@@ -84,6 +84,8 @@ def deploy_xgboost_model(call: _Deployment) -> ModelHandle:
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
     """Register an application, deploy a booster and link them: all under one name, or nothing.
 
+    Raises what `deploy_xgboost_model` raises, or AlreadyExists for another application of that name.
+
     >>> from xgboost import XGBClassifier
     >>> boosted = XGBClassifier(n_estimators=3).fit(X, y)
     >>> app = deployers.xgboost.create_endpoint(conn, "boosted", "doubles", boosted, default_output=-1)

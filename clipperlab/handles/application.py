@@ -152,7 +152,7 @@ class ApplicationHandle(Displayed):
         self._conn.link_model_to_app(self.name, model_name)
 
     def unlink(self, model_name: str) -> None:
-        """Undo `link`. Raises NotFound.
+        """Undo `link`. See `ClipperConnection.unlink_model_from_app`.
 
         >>> conn.application("digits").unlink("bayes")
         """

@@ -95,7 +95,7 @@ class Applications(Attached):
         self._management.link(app_name, model_name)
 
     def unlink_model_from_app(self, app_name: str, model_name: str) -> None:
-        """Undo `link_model_to_app`. Raises NotFound.
+        """Undo `link_model_to_app`. Raises NotFound; or BadRequest where the policy has it as an arm.
 
         >>> conn.unlink_model_from_app("digits", "bayes")
         >>> conn.get_linked_models("digits")

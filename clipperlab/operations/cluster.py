@@ -133,7 +133,8 @@ class Cluster(Attached):
     def get_metric_addr(self) -> str:
         """Where /metrics answers, "host:port": the first query frontend's own address.
 
-        `status()["frontends"]` has those of all, and `get_metrics` adds them up.
+        `status()["frontends"]` has those of all, and `get_metrics` adds them up. Raises ClusterError where
+        none serves at the moment.
 
         >>> conn.get_metric_addr()
         '127.0.0.1:...'
@@ -169,9 +170,9 @@ class Cluster(Attached):
     def get_clipper_logs(self, logging_dir: str | Path = "clipper_logs/") -> list[str]:
         """Write the log of every process to a file of its own in `logging_dir`; return the files' paths.
 
-        >>> paths = conn.get_clipper_logs("logs")
-        >>> paths[-1]
-        '.../logs/query-0.log'
+        >>> from pathlib import Path
+        >>> "query-0.log" in [Path(path).name for path in conn.get_clipper_logs("logs")]
+        True
         """
         logs = self._management.logs()
         folder = Path(logging_dir).absolute()

@@ -216,7 +216,7 @@ class Deploying(Models):
     ) -> None:
         """Return when all replicas of a version, by default the current one, are ready.
 
-        Raises what `deploy_model` raises of a version that does not come up.
+        Raises what `deploy_model` raises of a version that does not come up; or NotFound.
 
         >>> handle = conn.deploy(bayes, "digits", 3, wait=False)
         >>> conn.wait_until_ready("digits", 3)

@@ -20,7 +20,7 @@ class Replicas(Models):
     def set_num_replicas(self, name: str, num_replicas: int, version: object = None) -> None:
         """Give a version, by default the current one, this many replicas; return when they are ready.
 
-        Raises NotFound or BadRequest; ClusterError after 300 s.
+        Raises NotFound or BadRequest; DeployError where they do not come up; ClusterError after 300 s.
 
         >>> conn.set_num_replicas("digits", 2)
         >>> conn.get_num_replicas("digits")

@@ -25,7 +25,7 @@ class Versions(Replicas):
         """Make a deployed version the current one: back or forward, without a failed query.
 
         Where `num_replicas` is given, the version first gets that many. `message` says why, for the
-        history. Raises NotFound or BadRequest.
+        history. Raises NotFound or BadRequest; and with `num_replicas` what `set_num_replicas` raises.
 
         >>> conn.set_model_version("digits", 1, message="it was better")
         >>> conn.get_current_model_version("digits")
@@ -74,7 +74,10 @@ class Versions(Replicas):
         self._management.download(digest, Path(path))
 
     def stop_models(self, model_names: Sequence[str]) -> None:
-        """Stop and unregister all versions of these models. Raises NotFound, before any is stopped.
+        """Stop and unregister all versions of these models.
+
+        Raises NotFound before any is stopped; or BadRequest at one that is still in use: by a policy as an
+        arm, by a rollout, a shadow or a pipeline, or by clients, who have a label for it.
 
         >>> conn.unlink_model_from_app("digits", "bayes")
         >>> conn.stop_models(["bayes"])
@@ -85,7 +88,10 @@ class Versions(Replicas):
         self._stop([(v["model_name"], v["model_version"]) for v in versions])
 
     def stop_versioned_models(self, model_versions_dict: Mapping[str, Sequence[object]]) -> None:
-        """Stop and unregister these versions, {model name: [version, ...]}. Raises NotFound.
+        """Stop and unregister these versions, {model name: [version, ...]}.
+
+        Raises NotFound; or BadRequest at one that is still in use, as `stop_models` has it.
+        Others may be stopped by then.
 
         >>> conn.stop_versioned_models({"digits": [1]})
         >>> conn.get_all_models()
@@ -100,7 +106,9 @@ class Versions(Replicas):
         )
 
     def stop_inactive_model_versions(self, model_names: Sequence[str]) -> None:
-        """Stop and unregister all versions of these models but the current ones. Raises NotFound.
+        """Stop and unregister all versions of these models but the current ones.
+
+        Raises what `stop_models` raises.
 
         >>> conn.stop_inactive_model_versions(["digits"])
         >>> conn.get_all_models()
@@ -110,7 +118,7 @@ class Versions(Replicas):
         self._stop([(v["model_name"], v["model_version"]) for v in versions if not v["is_current_version"]])
 
     def stop_all_model_containers(self) -> None:
-        """Stop and unregister all versions of all models.
+        """Stop and unregister all versions of all models. Raises BadRequest at one that is still in use.
 
         >>> conn.stop_all_model_containers()
         >>> conn.get_all_models()

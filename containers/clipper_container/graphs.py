@@ -31,7 +31,7 @@ def sequence(*steps: Step) -> Answer:
 
 
 def switch(choose: Callable[[Any], str], steps: Mapping[str, Step]) -> Answer:
-    """The step whose name `choose` gives for the query answers it.
+    """The step whose name `choose` gives for the query answers it; a name that is none fails the query.
 
     >>> answer = deployers.pipeline.switch(
     ...     lambda query: "dark" if sum(query) > 300 else "light", {"dark": "digits", "light": "bayes"}

@@ -92,7 +92,8 @@ def test_the_example_runs(
     example = doctest.DocTest(_of(name), {**world, "__name__": "__main__"}, name, None, None, None)
     said: list[str] = []
     try:
-        BEFORE.get(name, lambda _: None)(world)
+        if name in BEFORE:
+            BEFORE[name](world)
         doctest.DocTestRunner(optionflags=FLAGS).run(example, out=said.append)
     finally:
         saved.restore()

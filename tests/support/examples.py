@@ -79,7 +79,9 @@ def have_a_shadow(world: dict[str, Any]) -> None:
 BEFORE: dict[str, Callable[[dict[str, Any]], None]] = {
     "clipperlab.ClipperConnection.evaluate": give_feedback,
     "clipperlab.handles.ApplicationHandle.evaluate": give_feedback,
+    "clipperlab.evaluation.Estimate": give_feedback,
     "clipperlab.ClipperConnection.tune_cascade": have_a_shadow,
+    "clipperlab.display.tuned.Tuned": have_a_shadow,
 }
 """What has been going on before an example."""
 
@@ -125,6 +127,10 @@ class Saved:
         found = conn.get_all_models(verbose=True)
         conn.stop_models(sorted({each["model_name"] for each in found} - models))
         there = {(each["model_name"], each["model_version"]) for each in found}
+        wanted = {(each["model_name"], each["model_version"]) for each in self._versions}
+        for name in {name for name, _ in wanted - there} & {name for name, _ in there}:
+            conn.stop_models([name])  # and deployed again in the order in which they were
+            there = {(model, version) for model, version in there if model != name}
         for each in self._versions:
             name, version = each["model_name"], each["model_version"]
             if (name, version) not in there:
@@ -132,7 +138,6 @@ class Saved:
             conn.wait_until_ready(name, version)
             if each["is_current_version"] and conn.get_current_model_version(name) != version:
                 conn.set_model_version(name, version)
-        wanted = {(each["model_name"], each["model_version"]) for each in self._versions}
         for each in conn.get_all_models(verbose=True):
             name, version = each["model_name"], each["model_version"]
             for label in each["version_labels"]:

@@ -20,8 +20,8 @@ HEAD = """# Python
 Everything below is of `import clipperlab`. A connection has all operations on a cluster. What raises says
 so, and all exceptions are [here](codes.md#errors).
 
-Each example goes on from these lines: the application `digits` is answered by version 2 of the model `digits`,
-and the model `bayes` is linked to it, too.
+Each example goes on from these lines: the application `digits` is answered by version 2 of the model
+`digits`, and the model `bayes` is linked to it, too.
 
 ```python
 {beginning}```
@@ -46,6 +46,21 @@ conn.deploy(bayes, "bayes", 1, example_input=X[0])
 conn.link_model_to_app("digits", "digits")
 conn.link_model_to_app("digits", "bayes")
 """
+RESULTS = (
+    "display.rollout.Rollout",
+    "display.shadow.Shadow",
+    "display.learned.Learned",
+    "display.trace.Trace",
+    "display.events.Events",
+    "display.history.History",
+    "display.batching.BatchingView",
+    "load.LoadRun",
+    "load.result.LoadResult",
+    "load.result.Comparison",
+    "serving.Serving",
+)
+RECORDS = ("display.tuned.Tuned", "evaluation.Estimate", "operations.Deployed")
+"""Their docstrings tell their fields."""
 
 
 def page() -> str:
@@ -64,6 +79,9 @@ def page() -> str:
             parts += [f"## {noun.__name__}\n\n{about}.\n", *map(_method, fresh)]
     parts.append("## Handles\n")
     parts += [_members(f"clipperlab.handles.{name}") for name in handles.__all__]
+    parts.append("## What comes back\n")
+    parts += [_members(f"clipperlab.{name}") for name in RESULTS]
+    parts += [_directive("autoclass", f"clipperlab.{name}") for name in RECORDS]
     parts.append("## Places\n\nWhere a cluster is.\n")
     for name in ("ProcessContainerManager", "DockerContainerManager", "KubernetesContainerManager"):
         parts.append(_directive("autoclass", f"clipperlab.{name}"))
