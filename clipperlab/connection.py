@@ -29,6 +29,11 @@ class ClipperConnection(Operations, Displayed):
     cluster does not answer. Methods block, and may be called from any thread. Versions may be given as
     anything with a `str()`. A cluster outlives the connection: `stop_all` ends it. `applications["name"]` and
     `models["name"]` are handles, whose names a notebook completes by Tab.
+
+    >>> conn = ClipperConnection("mine")
+    >>> conn.connect()
+    >>> conn.models["digits"].current_version
+    '2'
     """
 
     def __init__(self, container_manager: ContainerManager | str | None = None) -> None:
@@ -45,13 +50,21 @@ class ClipperConnection(Operations, Displayed):
         return f"<ClipperConnection to {self.cm.cluster_name!r}, {where}>"
 
     def application(self, name: str) -> ApplicationHandle:
-        """A handle of the application: shows it, asks it, links it. Raises NotFound."""
+        """A handle of the application: shows it, asks it, links it. Raises NotFound.
+
+        >>> conn.application("digits").predict(X[0])["output"]
+        0
+        """
         handle = ApplicationHandle(self, name)
         _ = handle.info
         return handle
 
     def model(self, name: str) -> ModelHandle:
-        """A handle of the model: shows its versions, moves between them, scales it. Raises NotFound."""
+        """A handle of the model: shows its versions, moves between them, scales it. Raises NotFound.
+
+        >>> conn.model("digits").current_version
+        '2'
+        """
         handle = ModelHandle(self, name)
         _ = handle.versions
         return handle
@@ -66,6 +79,9 @@ class ClipperConnection(Operations, Displayed):
         a Series with names; "named" where it is a dictionary with an array in it; and else "doubles".
         `options` are those of the deployer that is found. Raises BadRequest where none is, and what it
         raises.
+
+        >>> conn.deploy(bayes, "digits", example_input=X[0]).current_version
+        '3'
         """
         if input_type is None:
             before = [v["input_type"] for v in self._management.models() if v["model_name"] == name]
@@ -77,7 +93,13 @@ class ClipperConnection(Operations, Displayed):
 
     @staticmethod
     def test_predict_function(query: dict[str, Any], func: Callable[[Any], Any], input_type: str) -> Any:
-        """Try `func` here, before it is deployed; needs no cluster. See `trial.try_function`."""
+        """Try `func` here, before it is deployed; needs no cluster. See `trial.try_function`.
+
+        >>> def sums(inputs):
+        ...     return [sum(x) for x in inputs]
+        >>> conn.test_predict_function({"input": [1.0, 2.0]}, sums, "doubles")
+        [3.0]
+        """
         from .deployers.trial import try_function
 
         return try_function(query, func, input_type)
@@ -86,6 +108,8 @@ class ClipperConnection(Operations, Displayed):
         """Everything in the cluster at a glance, and buttons for everything that can be done to it.
 
         Live, in a notebook. Raises ClusterError where ipywidgets and anywidget are not installed.
+
+        >>> panel = conn.panel()
         """
         _ = self._record
         panel: Panel = workbench("panel").Panel(self)
@@ -97,6 +121,8 @@ class ClipperConnection(Operations, Displayed):
 
         `rows` is a dataframe, an array or a list, whose rows can be sent. Raises NotFound, or ClusterError
         where ipywidgets and anywidget are not installed.
+
+        >>> lens = conn.lens("digits", X)
         """
         kind = self.application(app_name).info["input_type"]
         if rows is not None and kind in SETS:

@@ -27,6 +27,10 @@ class Estimate(NamedTuple):
 
     `effective` is how many of the `decisions` it is worth: (sum of the weights)^2 / sum of their squares.
     `largest` is the largest weight: where one decision has much of all, trust it little.
+
+    >>> estimate = conn.evaluate("digits", P.First())
+    >>> estimate.low <= estimate.value <= estimate.high
+    True
     """
 
     value: float

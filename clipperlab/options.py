@@ -50,6 +50,10 @@ class DeployOptions(TypedDict, total=False):
         False returns once the version is accepted; `wait_until_ready` waits for it later.
     timeout_s
         How long to wait; 300 by default. It goes on starting after that.
+
+    >>> handle = conn.deploy(bayes, "digits", 3, batching="fixed(32)", make_current=False, message="a try")
+    >>> conn.get_model_info("digits", 3)["batching"]
+    'fixed(32)'
     """
 
     batching: str

@@ -23,7 +23,10 @@ from clipper_container.errors import BadRequest
 
 @dataclass(frozen=True)
 class First:
-    """The first linked model answers. It is what an application does that was given no policy."""
+    """The first linked model answers. It is what an application does that was given no policy.
+
+    >>> conn.set_policy("digits", P.First())
+    """
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class Split:
     X-Clipper-Unit, or as the Open Inference parameter `unit`; one that names none is drawn for. Where the
     weights change, no more units than must change their arm. What an arm without a ready replica would get,
     the others get.
+
+    >>> conn.set_policy("digits", P.Split({"digits": 0.9, "bayes": 0.1}, sticky="unit"))
+    >>> conn.application("digits").predict(X[0], unit="ada")["output"]
+    0
     """
 
     weights: Mapping[str, float]
@@ -53,6 +60,10 @@ class Vote:
     answers as soon as what is missing could not change the vote. A number
     that is `missing` at the latency objective is left out, or the mean of what its arm has said so far
     ("mean") stands for it.
+
+    >>> conn.set_policy("digits", P.Vote(["digits:1", "digits:2", "bayes"], min_confidence=0.6))
+    >>> conn.application("digits").predict(X[0])["confidence"]
+    1.0
     """
 
     arms: Sequence[str]
@@ -77,6 +88,10 @@ class Cascade:
     there stands at once; it stands too where the next arm fails, has no replica or is late. Such an answer
     is `partial`. Where an arm itself has no answer, the next one is asked at once. `conn.tune_cascade`
     finds a confidence by which little is lost.
+
+    >>> conn.set_policy("digits", P.Cascade(["bayes", "digits"], below=0.9))
+    >>> conn.application("digits").predict(X[0])["model"]
+    'digits:2'
     """
 
     arms: Sequence[str]
@@ -86,7 +101,12 @@ class Cascade:
 
 @dataclass(frozen=True)
 class Greedy:
-    """The arm with the best mean reward so far; a part `eps` of the queries is spread over all."""
+    """The arm with the best mean reward so far; a part `eps` of the queries is spread over all.
+
+    >>> conn.set_policy("digits", P.Greedy(eps=0.05))
+    >>> conn.get_policy("digits").arms
+    ['digits', 'bayes']
+    """
 
     eps: float = 0.1
     arms: Sequence[str] = ()
@@ -95,7 +115,10 @@ class Greedy:
 
 @dataclass(frozen=True)
 class UCB:
-    """The arm that may be the best yet: with the highest upper confidence bound, mean + sqrt(c ln t / n)."""
+    """The arm that may be the best yet: with the highest upper confidence bound, mean + sqrt(c ln t / n).
+
+    >>> conn.set_policy("digits", P.UCB(["digits:1", "digits:2"]))
+    """
 
     arms: Sequence[str] = ()
     c: float = 0.5
@@ -105,7 +128,13 @@ class UCB:
 
 @dataclass(frozen=True)
 class Thompson:
-    """Each arm as often as it is likely to be the best one, by what is known of its mean reward."""
+    """Each arm as often as it is likely to be the best one, by what is known of its mean reward.
+
+    >>> conn.set_policy("digits", P.Thompson())
+    >>> answer = conn.application("digits").predict(X[0])
+    >>> conn.feedback("digits", answer, label=0)["accepted"]
+    1
+    """
 
     arms: Sequence[str] = ()
     explore: float = 0.05
@@ -118,6 +147,8 @@ class Exp3:
 
     It does not suppose that rewards stay as they are. With `forget=0` it is the paper's, which hardly comes
     back to an arm that it has left.
+
+    >>> conn.set_policy("digits", P.Exp3(eta=0.1))
     """
 
     arms: Sequence[str] = ()
@@ -140,6 +171,10 @@ class LinTS:
 
     Linear Thompson sampling: Agrawal and Goyal, "Thompson Sampling for Contextual Bandits with Linear
     Payoffs", 2013; with `forget=0` it forgets as little as theirs.
+
+    >>> conn.set_policy("digits", P.LinTS(features=2))
+    >>> conn.application("digits").predict(X[0], context=[0.3, 1.0])["output"]
+    0
     """
 
     features: int
@@ -167,6 +202,9 @@ class NoMore:
     `what` is "errors" (of the model), "late" (answers after the objective), "defaults" (default outputs, for
     any reason) or "latency_p95" (answers that take longer than the 95th percentile of the version before).
     With a `tolerance` of 1.2 up to 1.2 times as many are allowed; of latency_p95, up to 1.2 times that long.
+
+    >>> guardrails = [P.NoMore("errors"), P.NoMore("latency_p95", tolerance=1.5)]
+    >>> rollout = conn.start_rollout("digits", 1, guardrails=guardrails)
     """
 
     what: Literal["errors", "late", "defaults", "latency_p95"]
@@ -181,6 +219,9 @@ class NoLess:
     `what` is "reward", which feedback tells: one of the applications that ask for the model collects it.
     Compared are answers that had feedback, by the share that held when they were given. Where feedback comes
     more often for one version than for the other, they cannot be compared, and the rollout waits.
+
+    >>> conn.collect_feedback("digits")
+    >>> rollout = conn.start_rollout("digits", 1, guardrails=[P.NoLess("reward", by=0.02)])
     """
 
     what: Literal["reward"]

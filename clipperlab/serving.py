@@ -30,7 +30,14 @@ _numbers = itertools.count()
 
 
 class Serving:
-    """A replica in this process. `stop` ends it, as leaving a `with` block does."""
+    """A replica in this process. `stop` ends it, as leaving a `with` block does.
+
+    >>> conn.register_model("digits", "here", "doubles")
+    >>> serving = clipperlab.serve(conn, "digits", "here", lambda inputs: [len(x) for x in inputs])
+    >>> serving
+    <digits:here, serving in this process>
+    >>> serving.stop()
+    """
 
     def __init__(self, links: Links, thread: threading.Thread, name: str) -> None:
         self._links = links
@@ -38,7 +45,14 @@ class Serving:
         self.name = name
 
     def stop(self) -> None:
-        """Answer what is there, and end. May be called twice."""
+        """Answer what is there, and end. May be called twice.
+
+        >>> conn.register_model("digits", "here", "doubles")
+        >>> serving = clipperlab.serve(conn, "digits", "here", lambda inputs: [len(x) for x in inputs])
+        >>> serving.stop()
+        >>> serving
+        <digits:here, stopped in this process>
+        """
         if self._thread.is_alive():
             self._links.drain()
             self._thread.join()
@@ -63,6 +77,11 @@ def serve(conn: ClipperConnection, name: str, version: object, func: Callable[..
     Returns when it answers. `conn.register_model` comes first. Raises NotFound; BadRequest where the version
     was deployed and not registered, or func is no such function; ClusterError where no query frontend is
     found.
+
+    >>> conn.register_model("digits", "here", "doubles")
+    >>> with clipperlab.serve(conn, "digits", "here", lambda inputs: [len(x) for x in inputs]):
+    ...     conn.application("digits").predict([1.0, 2.0])["output"]
+    2
     """
     if not callable(func):
         raise BadRequest(f"func must be a function of a list of inputs, not {type(func).__name__}.")

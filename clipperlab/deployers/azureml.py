@@ -68,11 +68,18 @@ def deploy_scoring_script(call: _Deployment) -> ModelHandle:
     """Deploy Azure ML's scoring script, with its folder and its model; `pkgs_to_install` is what it imports.
 
     Raises BadRequest, and what `ClipperConnection.deploy_model` raises.
+
+    >>> handle = deployers.azureml.deploy_scoring_script(conn, "sums", 1, "doubles", "code/score.py")
     """
     return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
-    """Register an application, deploy a scoring script and link them: all under one name, or nothing."""
+    """Register an application, deploy a scoring script and link them: all under one name, or nothing.
+
+    Raises what `deploy_scoring_script` raises, or AlreadyExists for another application of that name.
+
+    >>> app = deployers.azureml.create_endpoint(conn, "sums", "doubles", "code/score.py", default_output=0)
+    """
     return deploy_endpoint(call)

@@ -56,13 +56,26 @@ def deploy_model_class(call: _Deployment) -> ModelHandle:
 
     Raises BadRequest, ArtifactError where the class or its arguments cannot be pickled, and what
     `ClipperConnection.deploy_model` raises.
+
+    >>> class Mean:
+    ...     def predict(self, inputs):
+    ...         return [float(x.mean()) for x in inputs]
+    >>> handle = deployers.custom.deploy_model_class(conn, "means", 1, "doubles", Mean)
     """
     return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
-    """Register an application, deploy a class and link them: all under one name, or nothing."""
+    """Register an application, deploy a class and link them: all under one name, or nothing.
+
+    Raises what `deploy_model_class` raises, or AlreadyExists for another application of that name.
+
+    >>> class Mean:
+    ...     def predict(self, inputs):
+    ...         return [float(x.mean()) for x in inputs]
+    >>> app = deployers.custom.create_endpoint(conn, "means", "doubles", Mean, default_output=0)
+    """
     return deploy_endpoint(call)
 
 

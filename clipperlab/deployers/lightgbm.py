@@ -78,11 +78,22 @@ def deploy_lightgbm_model(call: _Deployment) -> ModelHandle:
     It travels in LightGBM's own format, and its replicas have the version of LightGBM that is here. Raises
     BadRequest, ArtifactError where the function cannot be pickled, and what `ClipperConnection.deploy_model`
     raises.
+
+    >>> from lightgbm import LGBMClassifier
+    >>> boosted = LGBMClassifier(n_estimators=3, verbose=-1).fit(X, y)
+    >>> handle = deployers.lightgbm.deploy_lightgbm_model(conn, "boosted", 1, "doubles", boosted)
     """
     return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
-    """Register an application, deploy a booster and link them: all under one name, or nothing."""
+    """Register an application, deploy a booster and link them: all under one name, or nothing.
+
+    Raises what `deploy_lightgbm_model` raises, or AlreadyExists for another application of that name.
+
+    >>> from lightgbm import LGBMClassifier
+    >>> boosted = LGBMClassifier(n_estimators=3, verbose=-1).fit(X, y)
+    >>> app = deployers.lightgbm.create_endpoint(conn, "boosted", "doubles", boosted, default_output=-1)
+    """
     return deploy_endpoint(call)

@@ -98,6 +98,8 @@ def deploy_archive(
     The handler gets a list with {"body": input} for each request of a batch. `input_type` says what a body
     is: "json" what JSON has, "bytes" a picture or any file, "strings" text. Its requirements.txt is
     installed. Raises BadRequest, and what `ClipperConnection.deploy_model` raises.
+
+    >>> handle = deployers.mar.deploy_archive(conn, "archived", 1, "model.mar", example_input=[1, 2])
     """
     return pack_and_deploy(_Deployment(clipper_conn, name, version, input_type, archive, **options))
 
@@ -114,7 +116,12 @@ def create_endpoint(
     slo_ms: float | None = None,
     **options: Unpack[Options],
 ) -> ApplicationHandle:
-    """Register an application, deploy an archive and link them: all under one name, or nothing."""
+    """Register an application, deploy an archive and link them: all under one name, or nothing.
+
+    Raises what `deploy_archive` raises, or AlreadyExists for another application of that name.
+
+    >>> app = deployers.mar.create_endpoint(conn, "archived", "model.mar", slo_ms=500)
+    """
     call = _Endpoint(
         *(clipper_conn, name, input_type, archive),
         default_output=default_output,

@@ -63,6 +63,8 @@ def deploy_pyfunc(
     `input_type` says it, and its `predict` gets the inputs as they come. The example that it was saved with
     is the `example_input`, where none is given. Raises BadRequest, and what
     `ClipperConnection.deploy_model` raises.
+
+    >>> handle = deployers.mlflow.deploy_pyfunc(conn, "saved", 1, "model")
     """
     given = _given(folder, input_type, options)
     return pack_and_deploy(_Deployment(clipper_conn, name, version, given.pop("input_type"), folder, **given))
@@ -82,7 +84,9 @@ def create_endpoint(
 ) -> ApplicationHandle:
     """Register an application, deploy a model of MLflow's and link them: all under one name, or nothing.
 
-    Raises as `deploy_pyfunc`.
+    Raises what `deploy_pyfunc` raises, or AlreadyExists for another application of that name.
+
+    >>> app = deployers.mlflow.create_endpoint(conn, "saved", "model", slo_ms=500)
     """
     given = _given(folder, input_type, options)
     call = _Endpoint(

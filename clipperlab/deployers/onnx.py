@@ -97,13 +97,20 @@ def deploy_onnx_model(call: _Deployment) -> ModelHandle:
 
     It is answered by onnxruntime, or by `func(session, inputs)`. Raises BadRequest, ArtifactError where the
     function cannot be pickled, and what `ClipperConnection.deploy_model` raises.
+
+    >>> handle = deployers.onnx.deploy_onnx_model(conn, "twice", 1, "floats", "model.onnx")
     """
     return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
-    """Register an application, deploy an ONNX model and link them: all under one name, or nothing."""
+    """Register an application, deploy an ONNX model and link them: all under one name, or nothing.
+
+    Raises what `deploy_onnx_model` raises, or AlreadyExists for another application of that name.
+
+    >>> app = deployers.onnx.create_endpoint(conn, "twice", "floats", "model.onnx", default_output=[])
+    """
     return deploy_endpoint(call)
 
 
@@ -120,11 +127,22 @@ def deploy_pytorch_model(call: _ExportedDeployment) -> ModelHandle:
     """Export a PyTorch module to ONNX, and deploy that as `deploy_onnx_model` does.
 
     Raises BadRequest, also where a package for the export is missing, and what `deploy_onnx_model` raises.
+
+    >>> import torch
+    >>> module, batch = torch.nn.Linear(64, 10), torch.zeros(1, 64)
+    >>> handle = deployers.onnx.deploy_pytorch_model(conn, "linear", 1, "floats", batch, None, module)
     """
     return pack_and_deploy(call)
 
 
 @called_with(_ExportedEndpoint)
 def create_pytorch_endpoint(call: _ExportedEndpoint) -> ApplicationHandle:
-    """Register an application, deploy a module as ONNX and link them: all under one name, or nothing."""
+    """Register an application, deploy a module as ONNX and link them: all under one name, or nothing.
+
+    Raises what `deploy_pytorch_model` raises, or AlreadyExists for another application of that name.
+
+    >>> import torch
+    >>> module, batch = torch.nn.Linear(64, 10), torch.zeros(1, 64)
+    >>> app = deployers.onnx.create_pytorch_endpoint(conn, "linear", "floats", batch, None, module)
+    """
     return deploy_endpoint(call)

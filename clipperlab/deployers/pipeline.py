@@ -82,6 +82,10 @@ def deploy_pipeline(
     `stages` and of the others; beside them are `num_replicas`, `pkgs_to_install`, `requirements`, `labels`
     and `base_image`, as in all deployers. Raises ArtifactError where the function cannot be pickled;
     BadRequest for what is no such function; and what `ClipperConnection.deploy_model` raises.
+
+    >>> async def answer(query, models):
+    ...     return {"digit": await models["digits"](query)}
+    >>> handle = deployers.pipeline.deploy_pipeline(conn, "reads", 1, answer, uses=["digits"])
     """
     return pack_and_deploy(_Deployment(clipper_conn, name, version, input_type, answer, **_given(options)))
 
@@ -101,7 +105,14 @@ def create_endpoint(
     """Register an application, deploy a pipeline and link them: all under one name.
 
     As with all deployers, the latency objective is in microseconds, or with `slo_ms` in milliseconds, and
-    what is there already as it is asked for stays. Raises as `deploy_pipeline`.
+    what is there already as it is asked for stays. Raises what `deploy_pipeline` raises, or AlreadyExists
+    for another application of that name.
+
+    >>> async def answer(query, models):
+    ...     return {"digit": await models["digits"](query)}
+    >>> app = deployers.pipeline.create_endpoint(conn, "reads", answer, uses=["digits"], slo_ms=20_000)
+    >>> app.predict(X[0].tolist())["output"]
+    {'digit': 0}
     """
     call = _Endpoint(
         *(clipper_conn, name, input_type, answer),

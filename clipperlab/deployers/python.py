@@ -45,11 +45,24 @@ def deploy_python_closure(call: _Deployment) -> ModelHandle:
 
     The function travels with the variables and the modules beside the notebook that it uses. Raises
     ArtifactError where it cannot be pickled, and what `ClipperConnection.deploy_model` raises.
+
+    >>> def sums(inputs):
+    ...     return [float(x.sum()) for x in inputs]
+    >>> handle = deployers.python.deploy_python_closure(conn, "sums", 1, "doubles", sums)
     """
     return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
-    """Register an application, deploy a function and link them: all under one name, or nothing."""
+    """Register an application, deploy a function and link them: all under one name, or nothing.
+
+    Raises what `deploy_python_closure` raises, or AlreadyExists for another application of that name.
+
+    >>> def sums(inputs):
+    ...     return [float(x.sum()) for x in inputs]
+    >>> app = deployers.python.create_endpoint(conn, "sums", "doubles", sums, 0, slo_ms=20_000)
+    >>> app.predict([1.0, 2.5])["output"]
+    3.5
+    """
     return deploy_endpoint(call)

@@ -64,11 +64,22 @@ def deploy_pytorch_model(call: _Deployment) -> ModelHandle:
     It runs in eval mode and without gradients, on CUDA where its container has a GPU and on the CPU
     elsewhere. Raises ArtifactError where they cannot be pickled, and what `ClipperConnection.deploy_model`
     raises.
+
+    >>> import torch
+    >>> module = torch.nn.Linear(64, 10)
+    >>> handle = deployers.pytorch.deploy_pytorch_model(conn, "linear", 1, "floats", None, module)
     """
     return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
-    """Register an application, deploy a module and link them: all under one name, or nothing."""
+    """Register an application, deploy a module and link them: all under one name, or nothing.
+
+    Raises what `deploy_pytorch_model` raises, or AlreadyExists for another application of that name.
+
+    >>> import torch
+    >>> module = torch.nn.Linear(64, 10)
+    >>> app = deployers.pytorch.create_endpoint(conn, "linear", "floats", None, module, default_output=[])
+    """
     return deploy_endpoint(call)

@@ -80,6 +80,9 @@ def deploy_remote(
     in Python: env={"SSL_CERT_FILE": ...} names others to trust. On Docker and Kubernetes models have no way
     out of the cluster, and reach servers within it alone. Raises BadRequest, and what
     `ClipperConnection.deploy_model` raises.
+
+    >>> url = f"http://{conn.get_query_addr()}/v2/models/digits"
+    >>> handle = deployers.remote.deploy_remote(conn, "theirs", 1, url, input_type="doubles")
     """
     given = _given(url, protocol, secret, request_timeout_s, options)
     call = _Deployment(
@@ -105,7 +108,12 @@ def create_endpoint(
 ) -> ApplicationHandle:
     """Register an application, deploy a remote model and link them: all under one name, or nothing.
 
-    Raises as `deploy_remote`.
+    Raises what `deploy_remote` raises, or AlreadyExists for another application of that name.
+
+    >>> url = f"http://{conn.get_query_addr()}/v2/models/digits"
+    >>> app = deployers.remote.create_endpoint(conn, "theirs", url, input_type="doubles", slo_ms=20_000)
+    >>> app.predict(X[0])["output"]
+    0
     """
     given = _given(url, protocol, secret, request_timeout_s, options)
     call = _Endpoint(

@@ -73,11 +73,22 @@ def deploy_sklearn_model(call: _Deployment) -> ModelHandle:
     """Deploy a fitted estimator (or pipeline), answered by its `predict` or by `func(model, inputs)`.
 
     Raises ArtifactError where they cannot be pickled, and what `ClipperConnection.deploy_model` raises.
+
+    >>> handle = deployers.sklearn.deploy_sklearn_model(
+    ...     conn, "sure", 1, "doubles", bayes, lambda model, inputs: model.predict_proba(inputs).max(axis=1)
+    ... )
     """
     return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
-    """Register an application, deploy an estimator and link them: all under one name, or nothing."""
+    """Register an application, deploy an estimator and link them: all under one name, or nothing.
+
+    Raises what `deploy_sklearn_model` raises, or AlreadyExists for another application of that name.
+
+    >>> app = deployers.sklearn.create_endpoint(conn, "svm", "doubles", model, slo_ms=20_000)
+    >>> app.predict(X[0])["output"]
+    0
+    """
     return deploy_endpoint(call)

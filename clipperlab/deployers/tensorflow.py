@@ -96,11 +96,18 @@ def deploy_tensorflow_model(call: _Deployment) -> ModelHandle:
     It is answered by TensorFlow, in the image or the environment of its replicas; this process needs none.
     Raises BadRequest, ArtifactError where the function cannot be pickled, and what
     `ClipperConnection.deploy_model` raises.
+
+    >>> handle = deployers.tensorflow.deploy_tensorflow_model(conn, "saved", 1, "floats", "model.keras")
     """
     return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
-    """Register an application, deploy a TensorFlow model and link them: all under one name, or nothing."""
+    """Register an application, deploy a TensorFlow model and link them: all under one name, or nothing.
+
+    Raises what `deploy_tensorflow_model` raises, or AlreadyExists for another application of that name.
+
+    >>> app = deployers.tensorflow.create_endpoint(conn, "saved", "floats", "model.keras", default_output=[])
+    """
     return deploy_endpoint(call)

@@ -72,11 +72,22 @@ def deploy_xgboost_model(call: _Deployment) -> ModelHandle:
     It travels in XGBoost's own format, and its replicas have the version of XGBoost that is here. Raises
     BadRequest, ArtifactError where the function cannot be pickled, and what `ClipperConnection.deploy_model`
     raises.
+
+    >>> from xgboost import XGBClassifier
+    >>> boosted = XGBClassifier(n_estimators=3).fit(X, y)
+    >>> handle = deployers.xgboost.deploy_xgboost_model(conn, "boosted", 1, "doubles", boosted)
     """
     return pack_and_deploy(call)
 
 
 @called_with(_Endpoint)
 def create_endpoint(call: _Endpoint) -> ApplicationHandle:
-    """Register an application, deploy a booster and link them: all under one name, or nothing."""
+    """Register an application, deploy a booster and link them: all under one name, or nothing.
+
+    Raises what `deploy_xgboost_model` raises, or AlreadyExists for another application of that name.
+
+    >>> from xgboost import XGBClassifier
+    >>> boosted = XGBClassifier(n_estimators=3).fit(X, y)
+    >>> app = deployers.xgboost.create_endpoint(conn, "boosted", "doubles", boosted, default_output=-1)
+    """
     return deploy_endpoint(call)

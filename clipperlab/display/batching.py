@@ -18,6 +18,9 @@ class BatchingView:
     `frontends` holds the plain values: for each frontend its `way` of batching, dispatch reasons, replicas
     with their limit and `sizes` (cost against latency), and `windows` of ten seconds over the last five
     minutes.
+
+    >>> conn.batching("digits").frontends[0]["way"]
+    'learned'
     """
 
     def __init__(self, version: str, frontends: Sequence[Mapping[str, Any]]) -> None:
@@ -26,11 +29,22 @@ class BatchingView:
 
     @property
     def way(self) -> str:
+        """How batches are formed: "learned", "aimd", "fixed(32)" or "off".
+
+        >>> conn.set_batching("digits", "fixed(32)")
+        >>> conn.batching("digits", 2).version
+        'digits:2'
+        """
         return self.frontends[0]["way"] if self.frontends else "unknown: no query frontend answers"
 
     @property
     def dispatches(self) -> dict[str, int]:
-        """Batches by the reason why they were sent then and so large, over all frontends."""
+        """Batches by the reason why they were sent then and so large, over all frontends.
+
+        >>> answer = conn.application("digits").predict(X[0], cache=False)
+        >>> sum(conn.batching("digits").dispatches.values()) > 0
+        True
+        """
         found: dict[str, int] = {}
         for frontend in self.frontends:
             for reason, count in frontend["dispatches"].items():
@@ -39,7 +53,11 @@ class BatchingView:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """Size against latency: one row for each frontend, replica and size that was seen."""
+        """Size against latency: one row for each frontend, replica and size that was seen.
+
+        >>> all(row["mean_ms"] <= row["p99_ms"] for row in conn.batching("digits").rows)
+        True
+        """
         return [
             {"frontend": frontend["frontend"], "replica": replica["replica"], **row}
             for frontend in self.frontends

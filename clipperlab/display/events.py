@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 class Events(list["Event"]):
-    """What happened, the last at the end. A list of dictionaries, which shows itself as a table."""
+    """What happened, the last at the end. A list of dictionaries, which shows itself as a table.
+
+    >>> events = conn.events()
+    >>> sorted(events[-1])
+    ['at', 'id', 'kind', 'subject', 'text']
+    """
 
     def __repr__(self) -> str:
         return "\n".join("  ".join(row) for row in self._rows()) or "nothing yet"

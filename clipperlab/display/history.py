@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 class History(list["Move"]):
-    """A model's moves, the last one at the end. A list of dictionaries, which prints as a table."""
+    """A model's moves, the last one at the end. A list of dictionaries, which prints as a table.
+
+    >>> sorted(conn.get_model_history("digits")[0])
+    ['at', 'message', 'move', 'version', 'who']
+    """
 
     def __repr__(self) -> str:
         return "\n".join("  ".join(cell for cell in row).rstrip() for row in self._rows()) or "no moves yet"

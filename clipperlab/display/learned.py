@@ -26,6 +26,9 @@ class Learned(Displayed):
     At the end of a cell it is a live view, with shares and regret over the last minutes. Regret is the reward
     that was lost by not always asking the arm that was best at the moment: estimated, by inverse propensity,
     from the feedback that came since the policy was set, or since management began.
+
+    >>> conn.set_policy("digits", P.Thompson())
+    >>> learned = conn.learned("digits")
     """
 
     def __init__(self, management: Management, application: str, view: Callable[[], Shown]) -> None:
@@ -35,22 +38,44 @@ class Learned(Displayed):
 
     @property
     def now(self) -> Told:
-        """All of it, in plain values."""
+        """All of it, in plain values.
+
+        >>> conn.set_policy("digits", P.Thompson())
+        >>> "contexts" in conn.learned("digits").now
+        True
+        """
         return self._management.learned(self.application)
 
     def arms(self, context: str = "") -> dict[str, LearnedArm]:
-        """Each arm of a context by its name; of one that nobody has asked yet, none."""
+        """Each arm of a context by its name; of one that nobody has asked yet, none.
+
+        >>> conn.set_policy("digits", P.Thompson())
+        >>> app = conn.application("digits")
+        >>> taken = app.feedback(app.predict(X[0], context="scans"), label=0, wait=True)
+        >>> sorted(conn.learned("digits").arms("scans"))
+        ['bayes', 'digits']
+        """
         found = next((each for each in self.now["contexts"] if each["context"] == context), None)
         return {} if found is None else {arm["arm"]: arm for arm in found["arms"]}
 
     @property
     def regret(self) -> float | None:
-        """The reward that was lost so far, as feedback tells; None where it tells nothing of a choice."""
+        """The reward that was lost so far, as feedback tells; None where it tells nothing of a choice.
+
+        >>> conn.set_policy("digits", P.Thompson())
+        >>> conn.learned("digits").regret is None
+        True
+        """
         found = self.now["regret"]
         return None if found is None else found["lost"]
 
     def weights(self, context: str = "") -> dict[str, float]:
-        """Each arm's probability at the moment; in a vote its weight."""
+        """Each arm's probability at the moment; in a vote its weight.
+
+        >>> conn.set_policy("digits", P.Thompson())
+        >>> conn.learned("digits").weights("a context that nobody has asked")
+        {}
+        """
         arms = self.arms(context).items()
         return {name: arm["weight"] for name, arm in arms if arm["weight"] is not None}
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 class Rollout(Displayed):
-    """The last rollout of a model, as it is whenever it is looked at: `conn.rollout("digits")`."""
+    """The last rollout of a model, as it is whenever it is looked at: `conn.rollout("digits")`.
+
+    >>> rollout = conn.start_rollout("digits", 1, steps=[0.1, 1], hold_s=600)
+    >>> rollout.state, rollout.share
+    ('running', 0.1)
+    """
 
     def __init__(self, management: Management, model: str, view: Callable[[], Shown]) -> None:
         self._management = management
@@ -25,41 +30,89 @@ class Rollout(Displayed):
 
     @property
     def all(self) -> list[Told]:
-        """All rollouts of the model, the last one at the end."""
+        """All rollouts of the model, the last one at the end.
+
+        >>> started = conn.start_rollout("digits", 1)
+        >>> conn.rollout("digits").all[-1]["canary"]
+        '1'
+        """
         return self._management.rollouts(self.model)
 
     @property
     def now(self) -> Told:
-        """All about it, in plain values."""
+        """All about it, in plain values.
+
+        >>> conn.start_rollout("digits", 1, hold_s=600).now["hold_s"]
+        600.0
+        """
         return self.all[-1]
 
     @property
     def state(self) -> str:
-        """running, paused, passed, failed or aborted."""
+        """running, paused, passed, failed or aborted.
+
+        >>> conn.start_rollout("digits", 1).state
+        'running'
+        """
         return self.now["state"]
 
     @property
     def share(self) -> float:
-        """The new version's share of the queries, from 0 to 1."""
+        """The new version's share of the queries, from 0 to 1.
+
+        >>> conn.start_rollout("digits", 1, steps=[0.25, 1]).share
+        0.25
+        """
         return self.now["share"]
 
     def verdict(self) -> str:
-        """Why it ended; or, while it runs, what is missing."""
+        """Why it ended; or, while it runs, what is missing.
+
+        >>> rollout = conn.start_rollout("digits", 1)
+        >>> rollout.abort("only a try")
+        >>> rollout.verdict()
+        'Aborted, by ...: only a try.'
+        """
         return self.now["verdict"]
 
     def pause(self) -> None:
-        """Take no step, and do not go back, until `resume`. Raises NotFound or BadRequest."""
+        """Take no step, and do not go back, until `resume`. Raises NotFound or BadRequest.
+
+        >>> rollout = conn.start_rollout("digits", 1)
+        >>> rollout.pause()
+        >>> rollout.state
+        'paused'
+        """
         self._management.steer_rollout(self.model, "pause")
 
     def resume(self) -> None:
+        """Go on after `pause`. Raises NotFound or BadRequest.
+
+        >>> rollout = conn.start_rollout("digits", 1)
+        >>> rollout.pause()
+        >>> rollout.resume()
+        >>> rollout.state
+        'running'
+        """
         self._management.steer_rollout(self.model, "resume")
 
     def promote(self, message: str = "") -> None:
-        """Make the new version current now. Raises NotFound where it has ended."""
+        """Make the new version current now. Raises NotFound where it has ended.
+
+        >>> conn.start_rollout("digits", 1).promote("sure enough")
+        >>> conn.get_current_model_version("digits")
+        '1'
+        """
         self._management.steer_rollout(self.model, "promote", message)
 
     def abort(self, message: str = "") -> None:
-        """Let the version before answer all again. Raises NotFound where it has ended."""
+        """Let the version before answer all again. Raises NotFound where it has ended.
+
+        >>> rollout = conn.start_rollout("digits", 1)
+        >>> rollout.abort("only a try")
+        >>> rollout.state
+        'aborted'
+        """
         self._management.steer_rollout(self.model, "abort", message)
 
     def _view(self) -> Shown:

@@ -19,7 +19,13 @@ PERCENTILES = ("p50", "p95", "p99")
 
 
 class Shadow:
-    """The last shadow of a model, as it is whenever it is looked at: `conn.shadow("digits")`."""
+    """The last shadow of a model, as it is whenever it is looked at: `conn.shadow("digits")`.
+
+    >>> shadow = conn.start_shadow("digits", 1, fraction=1)
+    >>> answers = conn.application("digits").predict(X[:100])
+    >>> shadow.state
+    'running'
+    """
 
     def __init__(self, management: Management, model: str) -> None:
         self._management = management
@@ -27,28 +33,49 @@ class Shadow:
 
     @property
     def all(self) -> list[Told]:
-        """All shadows of the model, the last one at the end."""
+        """All shadows of the model, the last one at the end.
+
+        >>> started = conn.start_shadow("digits", 1)
+        >>> conn.shadow("digits").all[-1]["version"]
+        '1'
+        """
         return self._management.shadows(self.model)
 
     @property
     def now(self) -> Told:
-        """All about it, in plain values."""
+        """All about it, in plain values.
+
+        >>> conn.start_shadow("digits", 1, fraction=0.5).now["fraction"]
+        0.5
+        """
         return self.all[-1]
 
     @property
     def state(self) -> str:
-        """running, stopped or promoted."""
+        """running, stopped or promoted.
+
+        >>> conn.start_shadow("digits", 1).state
+        'running'
+        """
         return self.now["state"]
 
     def agreement(self) -> tuple[float, float, float] | None:
-        """The share of the pairs in which both said the same, and its 95 % interval; None without a pair."""
+        """The share of the pairs in which both said the same, and its 95 % interval; None without a pair.
+
+        >>> conn.start_shadow("digits", 1).agreement() is None
+        True
+        """
         seen = self.now["seen"]
         if seen["agreement"] is None or seen["low"] is None or seen["high"] is None:
             return None
         return seen["agreement"], seen["low"], seen["high"]
 
     def pairs(self, limit: int = 1000, *, differing: bool = False) -> list[dict[str, Any]]:
-        """What both said, the newest first, in plain values; with `differing` only where they differ."""
+        """What both said, the newest first, in plain values; with `differing` only where they differ.
+
+        >>> conn.start_shadow("digits", 1).pairs(limit=10, differing=True)
+        []
+        """
         return self._management.shadow_pairs(self.model, limit, differing)
 
     def diff(self, limit: int = 1000, *, tolerance: float = 0.0) -> pandas.DataFrame:
@@ -57,6 +84,9 @@ class Shadow:
         `differs` names the places of an output that differ, such as "label" or "scores.3", or "output";
         numbers within `tolerance` are alike. A version that had no answer has its reason in the place of
         one, and milliseconds are missing where the cache knew the output. Needs pandas.
+
+        >>> table = conn.start_shadow("digits", 1).diff(tolerance=0.01)
+        >>> disagreements = table[table["differs"] != ""]
         """
         import pandas
 
@@ -67,11 +97,22 @@ class Shadow:
         return found.sort_values("differs", key=lambda places: places == "", kind="stable", ignore_index=True)
 
     def stop(self, message: str = "") -> None:
-        """Ask it no more. Raises NotFound where it has ended."""
+        """Ask it no more. Raises NotFound where it has ended.
+
+        >>> shadow = conn.start_shadow("digits", 1)
+        >>> shadow.stop("seen enough")
+        >>> shadow.state
+        'stopped'
+        """
         self._management.stop_shadow(self.model, message)
 
     def promote(self, message: str = "") -> None:
-        """Make it the current version, which ends the shadow. Raises BadRequest where it cannot be."""
+        """Make it the current version, which ends the shadow. Raises BadRequest where it cannot be.
+
+        >>> conn.start_shadow("digits", 1).promote("they agree")
+        >>> conn.get_current_model_version("digits")
+        '1'
+        """
         told = self.now
         self._management.set_current(self.model, told["version"], message)
 

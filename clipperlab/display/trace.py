@@ -11,7 +11,13 @@ from .. import draw
 
 class Trace(dict[str, Any]):
     """One query's path. A dictionary of plain values, which prints as a story, and
-    is drawn in a notebook. Times are in milliseconds."""
+    is drawn in a notebook. Times are in milliseconds.
+
+    >>> answer = conn.application("digits").predict(X[0])
+    >>> trace = conn.why(answer["query_id"])
+    >>> trace["answer"], trace["protocol"]
+    ('answered', 'clipper')
+    """
 
     def __str__(self) -> str:
         lines = [

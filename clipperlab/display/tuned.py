@@ -12,7 +12,12 @@ from .table import table
 
 @dataclass(frozen=True, repr=False)
 class Tuned:
-    """A `policy` that `found` says enough of, by so many `pairs`. Nothing is set by it."""
+    """A `policy` that `found` says enough of, by so many `pairs`. Nothing is set by it.
+
+    >>> tuned = conn.tune_cascade("digits", max_loss=0.05)
+    >>> tuned.policy.arms
+    ['digits:3', 'digits:2']
+    """
 
     application: str
     policy: Cascade

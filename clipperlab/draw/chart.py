@@ -49,6 +49,9 @@ def lines(
     side in the order in which they come. A y that is None breaks its line. With the unit "%" it is a share
     of 1, and with "ms" milliseconds. `marks` are uprights with a word, (x, word), `limit` is a line
     across. `stacked=True` fills areas, one upon the other. Raises BadRequest where there is nothing to draw.
+
+    >>> draw.lines({"p99": [(1, 4.0), (2, 6.5)]}, title="Latency", x="replicas", unit="ms", limit=10)
+    Latency: p99 at 1 4 ms, at 2 6.5 ms; the limit is 10 ms
     """
     given = {str(name): list(points) for name, points in series.items()}
     places = list(dict.fromkeys(at for points in given.values() for at, _ in points))

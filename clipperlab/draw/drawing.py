@@ -62,7 +62,14 @@ def legend(entries: Sequence[tuple[str, str]], y: float) -> tuple[list[Markup], 
 
 
 class Drawing:
-    """A picture in a notebook, and its words elsewhere. `svg` may be written to a file."""
+    """A picture in a notebook, and its words elsewhere. `svg` may be written to a file.
+
+    >>> picture = draw.bars({"1": 0.91, "2": 0.97}, title="Accuracy by version", unit="%")
+    >>> picture
+    Accuracy by version: 1 91%; 2 97%
+    >>> picture.svg[:4]
+    '<svg'
+    """
 
     def __init__(self, title: str, words: str, height: float, nodes: Sequence[Markup]) -> None:
         self.title, self.words = title, words

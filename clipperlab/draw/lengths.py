@@ -19,6 +19,9 @@ def bars(values: Mapping[Any, Any], *, title: str, unit: str = "", limit: float 
 
     `limit` is a line across them. What is None is said to be unknown. Raises BadRequest where there is
     nothing to draw, or a number is below 0.
+
+    >>> draw.bars({"1": 0.91, "2": 0.97}, title="Accuracy by version", unit="%")
+    Accuracy by version: 1 91%; 2 97%
     """
     return _draw({str(name): {str(name): value} for name, value in values.items()}, title, unit, limit, False)
 
@@ -27,6 +30,9 @@ def stacked(wholes: Mapping[Any, Mapping[Any, Any]], *, title: str, unit: str = 
     """A bar for each name, of its parts one after the other: `{"a query": {"queue": 0.3, "model": 4.1}}`.
 
     As `bars` in all else.
+
+    >>> draw.stacked({"a query": {"queue": 0.3, "model": 4.1}}, title="Time", unit="ms")
+    Time: a query 4.4 ms (queue 0.3 ms, model 4.1 ms)
     """
     return _draw(wholes, title, unit, None, True)
 

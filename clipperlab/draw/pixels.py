@@ -27,6 +27,9 @@ def images(
     is wider than high is as high as the others, where there is room. An answer that is the label has a ✓
     behind it, and another one a ✗. Answers of several models have their names:
     `answers={"bayes": [...], "svm": [...]}`. Raises BadRequest where there is nothing to draw.
+
+    >>> draw.images(X[:2], y[:2], answers=[0, 7], title="Digits")
+    Digits: is 0, says 0 ✓; is 1, says 7 ✗
     """
     pictures = [_pixels(row) for row in rows]
     if not pictures:

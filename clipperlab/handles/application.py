@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 
 class ApplicationHandle(Displayed):
-    """An application: `conn.application("digits")`. Shows what it is at the moment."""
+    """An application: `conn.application("digits")`. Shows what it is at the moment.
+
+    >>> app = conn.application("digits")
+    >>> app.predict(X[0])["output"]
+    0
+    """
 
     def __init__(self, conn: Operations, name: str) -> None:
         self._conn = conn
@@ -33,11 +38,20 @@ class ApplicationHandle(Displayed):
 
     @property
     def info(self) -> Application:
-        """All about it. Raises NotFound."""
+        """All about it. Raises NotFound.
+
+        >>> conn.application("digits").info["linked_models"]
+        ['digits', 'bayes']
+        """
         return self._conn._management.application(self.name)
 
     @property
     def url(self) -> str:
+        """Where it is asked over HTTP.
+
+        >>> conn.application("digits").url
+        'http://127.0.0.1:.../digits/predict'
+        """
         return self._conn._url(self.name)
 
     def predict(
@@ -59,6 +73,11 @@ class ApplicationHandle(Displayed):
         `unit` is whom it is for, to whom a sticky policy sticks; `context`, a text of up to 64 bytes, what a
         policy that learns is to tell apart, or the numbers that P.LinTS weighs. Raises BadRequest where the
         input is not of its type, TooLarge, NotFound, or ClusterError.
+
+        >>> conn.application("digits").predict(X[0])
+        {'query_id': ..., 'output': 0, 'default': False}
+        >>> [answer["output"] for answer in conn.application("digits").predict(X[:3], version=2)]
+        [0, 1, 2]
         """
         if rows.is_plain(input):
             return self._ask({"input": input}, version, timeout_micros, cache, unit, context)
@@ -80,6 +99,9 @@ class ApplicationHandle(Displayed):
         """Ask it several inputs in one request: the rows of a table or of an array, or a list of inputs.
 
         Their answers, in order, each a dictionary as `predict` has it. Raises what that raises.
+
+        >>> [answer["output"] for answer in conn.application("digits").predict_batch(X[:3])]
+        [0, 1, 2]
         """
         return self._batch(self.info["input_type"], inputs, version, timeout_micros, cache, unit, context)
 
@@ -121,18 +143,35 @@ class ApplicationHandle(Displayed):
         return ask(self.url, fields, cache=cache)
 
     def link(self, model_name: str) -> None:
+        """Have it answered by the model's current version. See `ClipperConnection.link_model_to_app`.
+
+        >>> app = conn.application("digits")
+        >>> app.unlink("digits")
+        >>> app.link("digits")
+        """
         self._conn.link_model_to_app(self.name, model_name)
 
     def unlink(self, model_name: str) -> None:
+        """Undo `link`. See `ClipperConnection.unlink_model_from_app`.
+
+        >>> conn.application("digits").unlink("bayes")
+        """
         self._conn.unlink_model_from_app(self.name, model_name)
 
     @property
     def policy(self) -> Policy:
-        """How it chooses among its linked models. Raises NotFound."""
+        """How it chooses among its linked models. Raises NotFound.
+
+        >>> conn.application("digits").policy
+        First()
+        """
         return self._conn.get_policy(self.name)
 
     def set_policy(self, policy: Policy, message: str = "") -> None:
-        """Let it choose otherwise. See `ClipperConnection.set_policy`."""
+        """Let it choose otherwise. See `ClipperConnection.set_policy`.
+
+        >>> conn.application("digits").set_policy(P.Split({"digits": 0.9, "bayes": 0.1}))
+        """
         self._conn.set_policy(self.name, policy, message)
 
     def feedback(
@@ -144,23 +183,50 @@ class ApplicationHandle(Displayed):
         input: Any = None,
         wait: bool = False,
     ) -> dict[str, Any]:
-        """Say how good an answer was. See `ClipperConnection.feedback`."""
+        """Say how good an answer was. See `ClipperConnection.feedback`.
+
+        >>> app = conn.application("digits")
+        >>> app.set_policy(P.Thompson())
+        >>> app.feedback(app.predict(X[0]), label=0)
+        {'accepted': 1, 'refused': []}
+        """
         return self._conn.feedback(self.name, answer, reward=reward, label=label, input=input, wait=wait)
 
     def decisions(self, limit: int = 10_000) -> pandas.DataFrame:
-        """The last decisions, one a row. See `ClipperConnection.decisions`."""
+        """The last decisions, one a row. See `ClipperConnection.decisions`.
+
+        >>> "propensity" in conn.application("digits").decisions(limit=100)
+        True
+        """
         return self._conn.decisions(self.name, limit)
 
     def evaluate(self, policy: Policy, *, estimator: Estimator = "snips") -> Estimate:
-        """What a policy that never ran would have got. See `ClipperConnection.evaluate`."""
+        """What a policy that never ran would have got. See `ClipperConnection.evaluate`.
+
+        >>> estimate = conn.application("digits").evaluate(P.First(), estimator="dr")
+        >>> estimate.low <= estimate.value <= estimate.high
+        True
+        """
         return self._conn.evaluate(self.name, policy, estimator=estimator)
 
     @property
     def learned(self) -> Learned:
-        """What is known of each arm by feedback. Raises NotFound."""
+        """What is known of each arm by feedback. Raises NotFound.
+
+        >>> app = conn.application("digits")
+        >>> app.set_policy(P.Greedy())
+        >>> app.learned.arms("no such context")
+        {}
+        """
         return self._conn.learned(self.name)
 
     def why(self, query_id: int) -> Trace:
+        """The path of a query. See `ClipperConnection.why`.
+
+        >>> app = conn.application("digits")
+        >>> app.why(app.predict(X[0])["query_id"])["application"]
+        'digits'
+        """
         return self._conn.why(query_id)
 
     def _view(self) -> Shown:

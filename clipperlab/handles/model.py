@@ -24,6 +24,9 @@ class ModelHandle(Displayed):
     """A model: `conn.model("digits")`. Shows its versions as they are.
 
     `deployed` is what became of the deploy that returned it; None for others.
+
+    >>> conn.model("digits").current_version
+    '2'
     """
 
     def __init__(self, conn: Operations, name: str, deployed: Deployed | None = None) -> None:
@@ -33,45 +36,99 @@ class ModelHandle(Displayed):
 
     @property
     def versions(self) -> list[Version]:
-        """All about its versions, in the order in which they were deployed. Raises NotFound."""
+        """All about its versions, in the order in which they were deployed. Raises NotFound.
+
+        >>> [version["state"] for version in conn.model("digits").versions]
+        ['ready', 'ready']
+        """
         return self._conn._versions_of([self.name])
 
     @property
     def current_version(self) -> str:
+        """The version that answers. Raises NotFound, also where no version was ready yet.
+
+        >>> conn.model("digits").current_version
+        '2'
+        """
         return self._conn.get_current_model_version(self.name)
 
     @property
     def history(self) -> History:
+        """Who made which version current, when and why; the last move at the end. Raises NotFound.
+
+        >>> conn.model("digits").history[0]["move"]
+        'deploy'
+        """
         return self._conn.get_model_history(self.name)
 
     def set_version(self, version: object, *, message: str = "") -> None:
+        """Make a deployed version the current one. See `ClipperConnection.set_model_version`.
+
+        >>> conn.model("digits").set_version(1, message="it was better")
+        """
         self._conn.set_model_version(self.name, version, message=message)
 
     def rollback(self, *, message: str = "") -> str:
+        """Make the version before the current one the current one; return which it is.
+
+        See `ClipperConnection.rollback`.
+
+        >>> conn.model("digits").rollback(message="worse on sevens")
+        '1'
+        """
         return self._conn.rollback(self.name, message=message)
 
     def start_rollout(self, version: object, **options: Any) -> Rollout:
-        """Move it to another version step by step. See `ClipperConnection.start_rollout`."""
+        """Move it to another version step by step. See `ClipperConnection.start_rollout`.
+
+        >>> rollout = conn.model("digits").start_rollout(1, steps=[0.1, 1])
+        >>> rollout.state
+        'running'
+        """
         return self._conn.start_rollout(self.name, version, **options)
 
     @property
     def rollout(self) -> Rollout:
-        """Its last one. Raises NotFound."""
+        """Its last one. Raises NotFound.
+
+        >>> started = conn.model("digits").start_rollout(1, hold_s=600)
+        >>> conn.model("digits").rollout.promote("good enough")
+        """
         return self._conn.rollout(self.name)
 
     def start_shadow(self, version: object, *, fraction: float = 0.2, message: str = "") -> Shadow:
-        """Ask that version too, and let it answer nobody. See `ClipperConnection.start_shadow`."""
+        """Ask that version too, and let it answer nobody. See `ClipperConnection.start_shadow`.
+
+        >>> shadow = conn.model("digits").start_shadow(1, fraction=1)
+        >>> shadow.state
+        'running'
+        """
         return self._conn.start_shadow(self.name, version, fraction=fraction, message=message)
 
     @property
     def shadow(self) -> Shadow:
-        """Its last one. Raises NotFound."""
+        """Its last one. Raises NotFound.
+
+        >>> started = conn.model("digits").start_shadow(1)
+        >>> conn.model("digits").shadow.stop()
+        """
         return self._conn.shadow(self.name)
 
     def scale(self, num_replicas: int, version: object = None) -> None:
+        """Give a version this many replicas. See `ClipperConnection.set_num_replicas`.
+
+        >>> conn.model("digits").scale(2)
+        >>> conn.get_num_replicas("digits")
+        2
+        """
         self._conn.set_num_replicas(self.name, num_replicas, version)
 
     def batching(self, version: object = None) -> BatchingView:
+        """How a version's batches are formed, and what they took. See `ClipperConnection.batching`.
+
+        >>> conn.model("digits").batching().way
+        'learned'
+        """
         return self._conn.batching(self.name, version)
 
     def _view(self) -> Shown:

@@ -14,6 +14,11 @@ class Named(Mapping[str, Handle]):
     """A handle for each name that there is at the moment.
 
     A name that there is not raises NotFound, which is no KeyError, and says which there are.
+
+    >>> list(conn.models)
+    ['bayes', 'digits']
+    >>> conn.models["digits"].current_version
+    '2'
     """
 
     def __init__(self, names: Callable[[], list[str]], handle: Callable[[str], Handle]) -> None:

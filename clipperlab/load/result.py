@@ -19,15 +19,29 @@ class LoadResult(dict[str, Any]):
     `answers` counts requests by what became of them: "model", a default output's reason, "status 429",
     "connection lost" or "no answer". They are timed from when they were to be sent, so that what waited
     because the server was slow counts. `good` had the model's answer within the objective.
+
+    >>> result = conn.load("digits", rate=20, seconds=0.5, arrivals="constant").result()
+    >>> result["answers"]
+    {'model': 10}
     """
 
     @property
     def name(self) -> str:
-        """As it was given, or what was asked, how much and how."""
+        """As it was given, or what was asked, how much and how.
+
+        >>> conn.load("digits", rate=20, seconds=0.5, arrivals="constant").result().name
+        'digits, 20 /s, constant'
+        """
         return self["name"] or f"{self['application']}, {self['rate']:g} /s, {self['arrivals']}"
 
     def compare(self, *others: LoadResult) -> Comparison:
-        """This run beside others, the earlier ones first."""
+        """This run beside others, the earlier ones first.
+
+        >>> before = conn.load("digits", rate=20, seconds=0.5, name="before").result()
+        >>> after = conn.load("digits", rate=20, seconds=0.5, name="after").result()
+        >>> after.compare(before).names
+        ['before', 'after']
+        """
         return Comparison([*others, self])
 
     def _cells(self) -> list[tuple[str, str]]:
@@ -61,14 +75,24 @@ class LoadResult(dict[str, Any]):
 
 
 class Comparison:
-    """Runs side by side. A notebook shows them as a table and pictures that need no kernel."""
+    """Runs side by side. A notebook shows them as a table and pictures that need no kernel.
+
+    >>> run = conn.load("digits", rate=20, seconds=0.5, name="before").result()
+    >>> len(run.compare(run).runs)
+    2
+    """
 
     def __init__(self, runs: Sequence[LoadResult]) -> None:
         self.runs = list(runs)
 
     @property
     def names(self) -> list[str]:
-        """Of the runs, each its own: where several have one name, they are counted."""
+        """Of the runs, each its own: where several have one name, they are counted.
+
+        >>> run = conn.load("digits", rate=20, seconds=0.5, name="before").result()
+        >>> run.compare(run).names
+        ['before (1)', 'before (2)']
+        """
         often, seen = Counter(run.name for run in self.runs), Counter[str]()
         found = []
         for name in (run.name for run in self.runs):

@@ -31,7 +31,11 @@ POINTS = 300
 
 
 class LoadRun:
-    """A load that runs, in a process of its own. Ends by itself, by `stop`, or with this process."""
+    """A load that runs, in a process of its own. Ends by itself, by `stop`, or with this process.
+
+    >>> run = conn.load("digits", rate=20, seconds=0.5, inputs=X)
+    >>> result = run.result()
+    """
 
     def __init__(
         self,
@@ -87,17 +91,34 @@ class LoadRun:
 
     @property
     def running(self) -> bool:
+        """Whether it has not ended yet.
+
+        >>> run = conn.load("digits", rate=20, seconds=0.5)
+        >>> result = run.result()
+        >>> run.running
+        False
+        """
         return not self._over.is_set()
 
     def stop(self) -> None:
-        """Send no more. `result` then has what was sent so far."""
+        """Send no more. `result` then has what was sent so far.
+
+        >>> run = conn.load("digits", rate=20, seconds=60)
+        >>> run.stop()
+        >>> result = run.result()
+        """
         stdin = self._process.stdin
         if stdin is not None:
             with suppress(OSError, ValueError):  # it may be gone already
                 stdin.close()
 
     def result(self, timeout_s: float | None = None) -> LoadResult:
-        """Wait for the end, and tell what was seen. Raises ClusterError where the generator failed."""
+        """Wait for the end, and tell what was seen. Raises ClusterError where the generator failed.
+
+        >>> result = conn.load("digits", rate=20, seconds=0.5).result()
+        >>> result["sent"]
+        10
+        """
         longest = self.seconds + GRACE_S if timeout_s is None else timeout_s
         if not self._over.wait(longest):
             raise ClusterError(f"The load still runs after {longest:g} s. stop() ends it.")
@@ -106,7 +127,12 @@ class LoadRun:
         return self._result
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener`, in any thread, when there is something new, and at the end."""
+        """Call `listener`, in any thread, when there is something new, and at the end.
+
+        >>> run = conn.load("digits", rate=20, seconds=0.5)
+        >>> run.listen(lambda: None)
+        >>> result = run.result()
+        """
         self._listeners.append(listener)
 
     def __repr__(self) -> str:

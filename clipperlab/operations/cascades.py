@@ -36,6 +36,10 @@ class Cascades(Policies, Models):
         the `rule` hold; else the cheap version is the one that says its confidence, and where both do, the
         one that answers. Nothing is set: set_policy takes the `policy` of what is returned. Raises NotFound;
         or BadRequest where there are no such pairs, or not enough.
+
+        >>> tuned = conn.tune_cascade("digits", max_loss=0.05)
+        >>> conn.shadow("digits").stop()
+        >>> conn.set_policy("digits", tuned.policy)
         """
         policy = self.get_policy(app_name)
         cascade = policy if isinstance(policy, Cascade) else None

@@ -42,6 +42,12 @@ class Cluster(Attached):
         earlier run left. Where the cluster runs already it is attached to as it is with `exist_ok`.
         Raises BadRequest (also for Clipper's arguments for images and timeouts, saying what there is
         instead), or ClusterError where the cluster runs already otherwise.
+
+        >>> other = ClipperConnection("other")
+        >>> other.start_clipper(num_frontend_replicas=2, cache_size=0)
+        >>> len(other.status()["frontends"])
+        2
+        >>> other.stop_all(purge=True)
         """
         refuse_start_arguments(of_clipper)
         if cache_size < 0:
@@ -72,6 +78,11 @@ class Cluster(Attached):
         """Attach to a cluster that was started, by any process; start its management again if it is dead.
 
         Raises ClusterError where the cluster was never started, or is stopped.
+
+        >>> again = ClipperConnection("mine")
+        >>> again.connect()
+        >>> again.get_all_apps()
+        ['digits']
         """
         self._attach()
         try:
@@ -86,26 +97,47 @@ class Cluster(Attached):
 
         The next `start_clipper` finds its applications and models again, unless `purge` removes them.
         Without `graceful` the processes are killed, with the queries that they have.
+
+        >>> conn.stop_all()
+        >>> conn.start_clipper()
+        >>> conn.get_all_models()
+        ['bayes:1', 'digits:1', 'digits:2']
         """
         self._attached = None
         self.cm.down(purge=purge, graceful=graceful)
 
     def status(self) -> dict[str, Any]:
-        """What runs: addresses, query frontends, counts, and the last 20 events."""
+        """What runs: addresses, query frontends, counts, and the last 20 events.
+
+        >>> [(frontend["id"], frontend["state"]) for frontend in conn.status()["frontends"]]
+        [('0', 'serving')]
+        """
         return self._management.cluster()
 
     def get_query_addr(self) -> str:
-        """Where applications answer, "host:port"."""
+        """Where applications answer, "host:port".
+
+        >>> conn.get_query_addr()
+        '127.0.0.1:...'
+        """
         return self._record.query
 
     def get_management_addr(self) -> str:
-        """Where the management API answers, "host:port"."""
+        """Where the management API answers, "host:port".
+
+        >>> conn.get_management_addr()
+        '127.0.0.1:...'
+        """
         return self._record.management
 
     def get_metric_addr(self) -> str:
         """Where /metrics answers, "host:port": the first query frontend's own address.
 
-        `status()["frontends"]` has those of all, and `get_metrics` adds them up.
+        `status()["frontends"]` has those of all, and `get_metrics` adds them up. Raises ClusterError where
+        none serves at the moment.
+
+        >>> conn.get_metric_addr()
+        '127.0.0.1:...'
         """
         addresses = [f["metrics"] for f in self._management.cluster()["frontends"] if f["metrics"]]
         if not addresses:
@@ -117,6 +149,11 @@ class Cluster(Attached):
 
         With `after`, the first 100 after the event of that id; where there are none, waits up to `wait_s`
         seconds (at most 30) for one. Ten thousand are kept.
+
+        >>> last = conn.events()[-1]["id"]
+        >>> conn.unlink_model_from_app("digits", "bayes")
+        >>> [event["text"] for event in conn.events(after=last)]
+        [...'Unlinked model bayes from application digits.'...]
         """
         return Events(self._management.events(after, wait_s=wait_s))
 
@@ -124,11 +161,19 @@ class Cluster(Attached):
         """One process's log from a position on, and the position to go on from.
 
         Names are "query-0" and "<model>.<version>.<replica>". Raises NotFound.
+
+        >>> text, position = conn.log("query-0")
+        >>> more, position = conn.log("query-0", position)
         """
         return self._management.log(name, after)
 
     def get_clipper_logs(self, logging_dir: str | Path = "clipper_logs/") -> list[str]:
-        """Write the log of every process to a file of its own in `logging_dir`; return the files' paths."""
+        """Write the log of every process to a file of its own in `logging_dir`; return the files' paths.
+
+        >>> from pathlib import Path
+        >>> "query-0.log" in [Path(path).name for path in conn.get_clipper_logs("logs")]
+        True
+        """
         logs = self._management.logs()
         folder = Path(logging_dir).absolute()
         folder.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,10 @@ class Decisions(Models):
         `arm` is the version that answered, as model:version, with the `propensity` that it had; a vote has a
         row for each of its arms. `reward` is what feedback said of it, and missing where that said nothing.
         `ms` is from the request to its answer. Needs pandas. Raises NotFound.
+
+        >>> found = conn.decisions("digits")
+        >>> list(found.columns)
+        ['at', 'query_id', 'context', 'arm', 'propensity', 'reward', 'ms', 'sample']
         """
         import pandas
 
@@ -48,6 +52,10 @@ class Decisions(Models):
         however often one looks, and how many decisions the estimate is worth says how far to trust it. Only
         decisions with feedback count, so what it says is of queries that get some. Raises NotFound; or
         BadRequest where nothing is known of an arm that the policy would ask, or where arms voted.
+
+        >>> estimate = conn.evaluate("digits", P.Split({"digits": 0.9, "bayes": 0.1}))
+        >>> estimate.low <= estimate.value <= estimate.high
+        True
         """
         from ..evaluation import estimate
 

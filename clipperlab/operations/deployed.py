@@ -29,7 +29,12 @@ _DEFAULTS: dict[str, Any] = {
 
 
 class Deployed(NamedTuple):
-    """A version that was deployed, or that was there already from the very same model."""
+    """A version that was deployed, or that was there already from the very same model.
+
+    >>> deployed = conn.deploy(model, "digits", example_input=X[0]).deployed
+    >>> print(deployed)
+    digits:2 is this very model already, and current: nothing was deployed.
+    """
 
     name: str
     version: str

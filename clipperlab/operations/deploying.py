@@ -58,6 +58,10 @@ class Deploying(Models):
         Raises DeployError with the model's own traceback where the version does not come up, and leaves
         the version that serves alone; AlreadyExists, BadRequest or ArtifactError; ClusterError after
         `timeout_s`.
+
+        >>> conn.save_artifact("digits", 1, "digits.zip")
+        >>> print(conn.deploy_model("digits", 3, "doubles", artifact="digits.zip"))
+        digits:3 is ready, and current.
         """
         management = self._management
         if artifact is None:
@@ -187,6 +191,10 @@ class Deploying(Models):
         It is current at once, and answers as soon as something runs it: `clipperlab.serve` does, in this
         process. The version "next", or None, is the number after the largest. Raises AlreadyExists or
         BadRequest.
+
+        >>> conn.register_model("digits", "here", "doubles")
+        >>> conn.get_current_model_version("digits")
+        'here'
         """
         if image is not None:
             raise BadRequest("register_model() is for a model that runs elsewhere: leave out the image.")
@@ -208,7 +216,10 @@ class Deploying(Models):
     ) -> None:
         """Return when all replicas of a version, by default the current one, are ready.
 
-        Raises what `deploy_model` raises of a version that does not come up.
+        Raises what `deploy_model` raises of a version that does not come up; or NotFound.
+
+        >>> handle = conn.deploy(bayes, "digits", 3, wait=False)
+        >>> conn.wait_until_ready("digits", 3)
         """
         version = self.get_current_model_version(name) if version is None else version
         with Progress(f"Waiting for {name}:{version}") as progress:

@@ -33,6 +33,10 @@ class Feedback(Views):
         which nobody has said anything until the window's end counts as that. The query log keeps the part
         `sample` of the decisions, as far as it has room, for `decisions` and `evaluate`. A policy that learns
         collects feedback without being told. Raises NotFound or BadRequest.
+
+        >>> conn.collect_feedback("digits", window_s=600)
+        >>> "feedback_token" in conn.application("digits").predict(X[0])
+        True
         """
         self._management.set_feedback(
             app_name,
@@ -46,7 +50,11 @@ class Feedback(Views):
         )
 
     def stop_feedback(self, app_name: str) -> None:
-        """Take none any more. What was learned stays. Raises NotFound; BadRequest where a policy needs it."""
+        """Take none any more. What was learned stays. Raises NotFound; BadRequest where a policy needs it.
+
+        >>> conn.collect_feedback("digits")
+        >>> conn.stop_feedback("digits")
+        """
         self._management.set_feedback(app_name, None)
 
     def feedback(
@@ -67,6 +75,11 @@ class Feedback(Views):
         where it outlives everything; else when the query frontend has it. Returns how many were `accepted`,
         and which of several were `refused`: their index, a code and a sentence. What is given twice counts
         once. Raises BadRequest where nothing was accepted, with the reason; NotFound; or ClusterError.
+
+        >>> conn.collect_feedback("digits")
+        >>> answers = conn.application("digits").predict(X[:3])
+        >>> conn.feedback("digits", answers, label=y[:3])
+        {'accepted': 3, 'refused': []}
         """
         from ..asking import ask
 
@@ -79,7 +92,13 @@ class Feedback(Views):
         return ask(url, body)
 
     def learned(self, app_name: str) -> Learned:
-        """What is known of each arm by feedback, by context. Raises NotFound."""
+        """What is known of each arm by feedback, by context. Raises NotFound.
+
+        >>> conn.set_policy("digits", P.Thompson())
+        >>> learned = conn.learned("digits")
+        >>> learned.application
+        'digits'
+        """
 
         def view() -> Shown:
             shown: Shown = self._viewing.begin(workbench("views").LearnedView(self, app_name))

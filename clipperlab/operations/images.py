@@ -34,6 +34,9 @@ class Images(Deploying):
         `predict(inputs)`, or the method that a `clipper_container.ModelContainerBase` has for the input type.
         An image of your own, upon one of Clipper Lab's, may name it as CLIPPER_MODEL. `container_registry` is
         where the image is pushed. Needs an engine, and no cluster. Raises BadRequest or ClusterError.
+
+        >>> image = conn.build_model("ocr", 1, "model", model_class="ocr:Reader", pkgs_to_install=["pillow"])
+        >>> deployed = conn.deploy_model("ocr", 1, "bytes", image)
         """
         from ..images.model import build_with_model
 
@@ -68,7 +71,10 @@ class Images(Deploying):
         size: str | None = None,
         **options: Unpack[DeployOptions],
     ) -> Deployed:
-        """`build_model` and `deploy_model`. Raises what the two raise."""
+        """`build_model` and `deploy_model`. Raises what the two raise.
+
+        >>> deployed = conn.build_and_deploy_model("ocr", 2, "bytes", "model", model_class="ocr:Reader")
+        """
         image = self.build_model(
             *(name, version, model_data_path, base_image, container_registry, pkgs_to_install),
             model_class=model_class,

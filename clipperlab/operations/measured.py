@@ -25,6 +25,10 @@ class Measured(Applications, Models):
         """The path of a query, with times, and why its answer is what it is; by default of the last one.
 
         Query frontends remember their last 16,384 queries each. Raises NotFound for others.
+
+        >>> answer = conn.application("digits").predict(X[0])
+        >>> conn.why(answer["query_id"])["models"][0]["version"]
+        'digits:2'
         """
         return Trace(self._management.why(query_id))
 
@@ -32,11 +36,18 @@ class Measured(Applications, Models):
         """The metrics of all query frontends, summed up under Clipper's names.
 
         Latencies are in milliseconds. Percentiles are upper bounds.
+
+        >>> conn.inspect_instance()["app:digits:default_prediction_ratio"]
+        0.0
         """
         return self._management.instance()
 
     def get_metrics(self) -> str:
-        """The metrics of all query frontends, in Prometheus's text format."""
+        """The metrics of all query frontends, in Prometheus's text format.
+
+        >>> "clipper_app_predictions_total" in conn.get_metrics()
+        True
+        """
         return self._management.metrics()
 
     def load(
@@ -59,6 +70,10 @@ class Measured(Applications, Models):
         they leave the prediction cache out, unless `cache` lets them use it. Latencies count from when a
         query was to be sent. `name` is what the run is called beside others. `result()` of the handle waits
         for the end, `stop()` ends it. Raises NotFound or BadRequest.
+
+        >>> run = conn.load("digits", rate=20, seconds=0.5, arrivals="constant", inputs=X)
+        >>> run.result()["answers"]
+        {'model': 10}
         """
         from ..load import LoadRun
         from ..load.run import CONNECTIONS, FORWARDED_CONNECTIONS

@@ -25,26 +25,42 @@ class Models(Attached):
         """All versions of all models, "name:version"; `verbose` gives what `get_model_info` does.
 
         A version that failed to deploy is among them until it is stopped or deployed again.
+
+        >>> conn.get_all_models()
+        ['bayes:1', 'digits:1', 'digits:2']
         """
         versions = self._management.models()
         return versions if verbose else [f"{v['model_name']}:{v['model_version']}" for v in versions]
 
     def get_model_info(self, name: str, version: object) -> Version | None:
-        """All about one version; None where there is none like that."""
+        """All about one version; None where there is none like that.
+
+        >>> conn.get_model_info("digits", 2)["state"]
+        'ready'
+        """
         try:
             return self._management.version(name, version)
         except NotFound:
             return None
 
     def get_current_model_version(self, name: str) -> str:
-        """The version that answers. Raises NotFound, also where no version was ready yet."""
+        """The version that answers. Raises NotFound, also where no version was ready yet.
+
+        >>> conn.get_current_model_version("digits")
+        '2'
+        """
         for version in self._versions_of([name]):
             if version["is_current_version"]:
                 return version["model_version"]
         raise NotFound(f"No version of model {name!r} is ready yet. get_model_info() tells its state.")
 
     def get_model_history(self, name: str) -> History:
-        """Who made which version current, when and why; the last move at the end. Raises NotFound."""
+        """Who made which version current, when and why; the last move at the end. Raises NotFound.
+
+        >>> conn.set_model_version("digits", 1, message="to compare")
+        >>> conn.get_model_history("digits")[-1]["message"]
+        'to compare'
+        """
         return History(self._management.history(name))
 
     def _versions_of(self, names: Sequence[str]) -> list[Version]:

@@ -16,9 +16,15 @@ class Policies(Attached):
         and those that learn. `message` says why, for the history. Queries that are under way end as they
         began. Raises NotFound; or BadRequest where an arm is not linked or takes other inputs, weights do not
         fit, or an option would do nothing.
+
+        >>> conn.set_policy("digits", P.Split({"digits": 0.9, "bayes": 0.1}), "to see what bayes says")
         """
         self._management.set_policy(app_name, as_plain(policy), message)
 
     def get_policy(self, app_name: str) -> Policy:
-        """How the application chooses among its linked models. Raises NotFound."""
+        """How the application chooses among its linked models. Raises NotFound.
+
+        >>> conn.get_policy("digits")
+        First()
+        """
         return of_plain(self._management.policy(app_name)["policy"])

@@ -13,7 +13,11 @@ class Protocols(Attached):
     """Operations on the protocols of a cluster."""
 
     def protocols(self) -> Table:
-        """All that there are, with where those that are on are asked. docs/protocols.md tells them apart."""
+        """All that there are, with where those that are on are asked. docs/protocols.md tells them apart.
+
+        >>> [each["name"] for each in conn.protocols() if each["state"] == "on"]
+        ['clipper', 'open-inference', 'kserve-v1']
+        """
         return Table(self._reached(self._management.protocols()))
 
     def start_protocol(
@@ -33,12 +37,20 @@ class Protocols(Attached):
         Raises NotFound for a protocol that there is not; BadRequest where it is on at other ports, where a
         port is taken, and on Docker, where ports are published when the cluster starts; ClusterError where a
         query frontend cannot serve it.
+
+        >>> conn.start_protocol("tensorflow-serving")["rest"]
+        '127.0.0.1:...'
+        >>> conn.stop_protocol("tensorflow-serving")
         """
         (started,) = self._reached([self._management.start_protocol(name, port, grpc_port, key)])
         return started
 
     def stop_protocol(self, name: str) -> None:
-        """End it. What is under way is answered. Raises NotFound where it is not on."""
+        """End it. What is under way is answered. Raises NotFound where it is not on.
+
+        >>> started = conn.start_protocol("torchserve")
+        >>> conn.stop_protocol("torchserve")
+        """
         self._management.stop_protocol(name)
 
     def _reached(self, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

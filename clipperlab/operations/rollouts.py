@@ -48,6 +48,11 @@ class Rollouts(Views):
         test. `sticky` and units are as in `policies.Split`. Where several applications ask for the model's
         current version, `applications="all"` says that all are meant. Raises NotFound, BadRequest, or
         AlreadyExists where the model has a rollout that runs.
+
+        >>> rollout = conn.start_rollout("digits", 1, steps=[0.1, 1], hold_s=600, message="bayes again")
+        >>> rollout.share
+        0.1
+        >>> rollout.abort("only a try")
         """
         fields: dict[str, Any] = {
             "version": str(version),
@@ -63,7 +68,12 @@ class Rollouts(Views):
         return self.rollout(name)
 
     def rollout(self, name: str) -> Rollout:
-        """The model's last rollout, which may have ended. Raises NotFound where there was none."""
+        """The model's last rollout, which may have ended. Raises NotFound where there was none.
+
+        >>> started = conn.start_rollout("digits", 1)
+        >>> conn.rollout("digits").state
+        'running'
+        """
 
         def view() -> Shown:
             shown: Shown = self._viewing.begin(workbench("views").RolloutView(self, name))

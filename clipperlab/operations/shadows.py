@@ -17,13 +17,21 @@ class Shadows(Attached):
         It is asked after the answer has gone, and only while the query frontend has time to spare; nobody
         gets its answers. `diff()` of what is returned sets both side by side. Raises NotFound, BadRequest,
         or AlreadyExists where the model has a shadow that runs.
+
+        >>> shadow = conn.start_shadow("digits", 1, fraction=1)
+        >>> shadow.state
+        'running'
         """
         fields = {"version": str(version), "fraction": fraction, "message": message}
         self._management.start_shadow(name, fields)
         return self.shadow(name)
 
     def shadow(self, name: str) -> Shadow:
-        """The model's last shadow, which may have ended. Raises NotFound where there was none."""
+        """The model's last shadow, which may have ended. Raises NotFound where there was none.
+
+        >>> started = conn.start_shadow("digits", 1)
+        >>> conn.shadow("digits").stop("seen enough")
+        """
         shadow = Shadow(self._management, name)
         if not shadow.all:
             raise NotFound(f"Model {name} has had no shadow: start_shadow begins one.")

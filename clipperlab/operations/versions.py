@@ -25,7 +25,11 @@ class Versions(Replicas):
         """Make a deployed version the current one: back or forward, without a failed query.
 
         Where `num_replicas` is given, the version first gets that many. `message` says why, for the
-        history. Raises NotFound or BadRequest.
+        history. Raises NotFound or BadRequest; and with `num_replicas` what `set_num_replicas` raises.
+
+        >>> conn.set_model_version("digits", 1, message="it was better")
+        >>> conn.get_current_model_version("digits")
+        '1'
         """
         if num_replicas is not None:
             self.set_num_replicas(name, num_replicas, version)
@@ -37,6 +41,10 @@ class Versions(Replicas):
         Where a protocol has labels, they may: `/v1/models/digits/labels/stable:predict` of TensorFlow
         Serving's. A version that has one cannot be removed. Without a version (None) the label is taken
         away. Raises NotFound, or BadRequest where the version is not ready.
+
+        >>> conn.set_version_label("digits", 2, "stable")
+        >>> conn.get_model_info("digits", 2)["version_labels"]
+        ['stable']
         """
         self._management.set_version_label(name, label, version)
 
@@ -46,6 +54,9 @@ class Versions(Replicas):
         At once, for its replicas still run, and without a failed query. A second roll-back goes one version
         further back. `message` says why, for the history. Raises NotFound, or BadRequest where there is
         none to go back to.
+
+        >>> conn.rollback("digits", message="worse on sevens")
+        '1'
         """
         return self._management.roll_back(name, message)["model_version"]
 
@@ -54,6 +65,8 @@ class Versions(Replicas):
 
         `deploy_model(artifact=path)` deploys it elsewhere, and `clipperlab images build sagemaker` makes an
         image of it. Raises NotFound, and BadRequest for a version that has none.
+
+        >>> conn.save_artifact("digits", 2, "digits.zip")
         """
         digest = self._management.version(name, version)["artifact"]
         if digest is None:
@@ -61,12 +74,29 @@ class Versions(Replicas):
         self._management.download(digest, Path(path))
 
     def stop_models(self, model_names: Sequence[str]) -> None:
-        """Stop and unregister all versions of these models. Raises NotFound, before any is stopped."""
+        """Stop and unregister all versions of these models.
+
+        Raises NotFound before any is stopped; or BadRequest at one that is still in use: by a policy as an
+        arm, by a rollout, a shadow or a pipeline, or by clients, who have a label for it.
+
+        >>> conn.unlink_model_from_app("digits", "bayes")
+        >>> conn.stop_models(["bayes"])
+        >>> conn.get_all_models()
+        ['digits:1', 'digits:2']
+        """
         versions = self._versions_of(_several("model_names", model_names))
         self._stop([(v["model_name"], v["model_version"]) for v in versions])
 
     def stop_versioned_models(self, model_versions_dict: Mapping[str, Sequence[object]]) -> None:
-        """Stop and unregister these versions, {model name: [version, ...]}. Raises NotFound."""
+        """Stop and unregister these versions, {model name: [version, ...]}.
+
+        Raises NotFound; or BadRequest at one that is still in use, as `stop_models` has it.
+        Others may be stopped by then.
+
+        >>> conn.stop_versioned_models({"digits": [1]})
+        >>> conn.get_all_models()
+        ['bayes:1', 'digits:2']
+        """
         self._stop(
             [
                 (name, version)
@@ -76,12 +106,24 @@ class Versions(Replicas):
         )
 
     def stop_inactive_model_versions(self, model_names: Sequence[str]) -> None:
-        """Stop and unregister all versions of these models but the current ones. Raises NotFound."""
+        """Stop and unregister all versions of these models but the current ones.
+
+        Raises what `stop_models` raises.
+
+        >>> conn.stop_inactive_model_versions(["digits"])
+        >>> conn.get_all_models()
+        ['bayes:1', 'digits:2']
+        """
         versions = self._versions_of(_several("model_names", model_names))
         self._stop([(v["model_name"], v["model_version"]) for v in versions if not v["is_current_version"]])
 
     def stop_all_model_containers(self) -> None:
-        """Stop and unregister all versions of all models."""
+        """Stop and unregister all versions of all models. Raises BadRequest at one that is still in use.
+
+        >>> conn.stop_all_model_containers()
+        >>> conn.get_all_models()
+        []
+        """
         versions = self._management.models()
         self._stop([(v["model_name"], v["model_version"]) for v in versions])
 

@@ -27,6 +27,10 @@ class DockerContainerManager(BroughtUp):
     by the cluster's name, from any process that has the engine. `clipperlab images build` makes the images;
     with a `registry` the engine pulls those that it lacks from there. Clipper's other arguments are refused
     with the reason. Raises BadRequest.
+
+    >>> place = clipperlab.DockerContainerManager("other", docker_ip_address="0.0.0.0")
+    >>> ClipperConnection(place)
+    <ClipperConnection to 'other', unconnected>
     """
 
     def __init__(

@@ -39,6 +39,10 @@ class KubernetesContainerManager(BroughtUp):
     the API server. Otherwise the first of these that answers is taken: the services' names in a pod, a load
     balancer, node ports, an Ingress without TLS, and at last a port-forward, which ends with this process.
     Clipper's other arguments are refused with the reason. Raises BadRequest.
+
+    >>> place = clipperlab.KubernetesContainerManager("other", service_types={"query": "LoadBalancer"})
+    >>> place.namespace
+    'clipper-other'
     """
 
     down_timeout_s = 150.0  # pods have their grace, and then the namespace goes

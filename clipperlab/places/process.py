@@ -31,6 +31,10 @@ class ProcessContainerManager(BroughtUp):
     Its folder is `$CLIPPERLAB_HOME/<cluster_name>`, by default `~/.clipperlab/<cluster_name>`. The ports
     are preferences: where one is taken, a free one is used. Raises BadRequest for a name that is no DNS
     label.
+
+    >>> place = clipperlab.ProcessContainerManager("other", clipper_query_port=8000)
+    >>> ClipperConnection(place)
+    <ClipperConnection to 'other', unconnected>
     """
 
     def __init__(
