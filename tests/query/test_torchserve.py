@@ -17,6 +17,7 @@ import pytest
 from clipper_container.errors import BadRequest, ClusterError, Unauthorized
 from clipper_container.inputs import Tensor, array_tensor
 from clipper_container.wire import Fault
+from clipper_server.policies import SplitSpec
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.limits import DEFAULT
 from clipper_server.query.protocols.torchserve.bodies import Bodies
@@ -388,15 +389,29 @@ async def test_counters_have_torchserves_names(client: httpx2.AsyncClient) -> No
         await client.post("/predictions/sum", content=b"[1]", headers={"cache-control": "no-cache"})
     found = (await client.get("/metrics")).text
     assert re.search(
-        r'\nts_inference_requests_total\{model_name="sum",model_version="1",hostname=".+"\} 3\n', found
+        r'\nts_inference_requests_total\{model_name="m",model_version="1",hostname=".+"\} 3\n', found
     )
     assert re.search(
-        r'\nts_inference_latency_microseconds\{model_name="sum",model_version="1",.*\} \d+\n', found
+        r'\nts_inference_latency_microseconds\{model_name="m",model_version="1",.*\} \d+\n', found
     )
     one = (await client.get("/metrics?name[]=ts_queue_latency_microseconds")).text
     assert {line.partition("{")[0] for line in one.splitlines() if line[0] != "#"} == {
         "ts_queue_latency_microseconds"
     }
+
+
+async def test_what_several_applications_ask_is_counted_once(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    arms = SplitSpec({"m": 1, "idle": 1})  # of which only the first has a replica
+    both = [application("one", "doubles", ["m"]), application("two", "doubles", ["m", "idle"], policy=arms)]
+    configuration.apply(Snapshot(2, both, VERSIONS, CURRENT))
+    for name in ("one", "two"):
+        await client.post(f"/predictions/{name}", content=b"[1]", headers={"cache-control": "no-cache"})
+    found = (await client.get("/metrics?name[]=ts_inference_requests_total")).text
+    samples = [line.rpartition(" ") for line in found.splitlines() if line[0] != "#"]
+    assert len({labels for labels, _, _ in samples}) == len(samples) == 3
+    assert sum(int(value) for _, _, value in samples) == 2
 
 
 # Management
@@ -487,7 +502,7 @@ async def test_who_changes_models_has_a_token(
 ) -> None:
     for headers in ({}, {"authorization": "Basic YTpi"}, {"authorization": "Bearer"}):
         response = await client.request(method, path, headers=headers)
-        assert (response.status_code, response.json()["type"]) == (401, "InvalidKeyException")
+        assert (response.status_code, response.json()["type"]) == (400, "InvalidKeyException")
         assert "Authorization: Bearer" in response.json()["message"]
     assert management.asked == []
 
@@ -495,7 +510,7 @@ async def test_who_changes_models_has_a_token(
 @pytest.mark.parametrize(
     ("says", "status", "kind"),
     [
-        (Unauthorized("The token is wrong."), 401, "InvalidKeyException"),
+        (Unauthorized("The token is wrong."), 400, "InvalidKeyException"),
         (ClusterError("Management does not answer."), 503, "ServiceUnavailableException"),
         (BadRequest("It is scaled automatically."), 400, "BadRequestException"),
     ],

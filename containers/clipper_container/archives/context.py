@@ -2,40 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from .. import metrics
-from ..errors import ClipperException
-from ..log import say
-
-
-class Metrics:
-    """A handler's metrics, as this replica's own: counters, and of all else the last value."""
-
-    def add_counter(self, name: str, value: float = 1, *_: Any, **__: Any) -> None:
-        self._report("Counter", name, value)
-
-    add_metric = add_counter
-
-    def add_time(self, name: str, value: float, *_: Any, **__: Any) -> None:
-        self._report("Gauge", name, value)
-
-    add_size = add_percent = add_time
-
-    def add_error(self, name: str, value: object = "", *_: Any, **__: Any) -> None:
-        say(f"{name}: {value}")
-
-    def _report(self, kind: str, name: str, value: float) -> None:
-        """What cannot be noted is no reason for having no answer."""
-        ours = re.sub(r"\W", "_", f"mar_{name}", flags=re.ASCII)[:100]
-        try:
-            metrics.add_metric(ours, kind, f"{name}, as the handler says.")
-            metrics.report_metric(ours, value)
-        except ClipperException as error:
-            say(f"The handler's metric {name} is not noted: {error}")
+from .metrics import Metrics
 
 
 class Context:

@@ -8,6 +8,7 @@ from importlib.machinery import ModuleSpec
 
 from . import base_handler
 from .context import Context
+from .metrics import Dimension, MetricTypes
 
 
 class PredictionException(Exception):
@@ -23,6 +24,9 @@ def install() -> None:
     found: dict[str, dict[str, object]] = {
         "ts": {},
         "ts.context": {"Context": Context},
+        "ts.metrics": {},
+        "ts.metrics.dimension": {"Dimension": Dimension},
+        "ts.metrics.metric_type_enum": {"MetricTypes": MetricTypes},
         "ts.torch_handler": {},
         "ts.torch_handler.base_handler": {"BaseHandler": base_handler.BaseHandler},
         "ts.utils": {},

@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from clipper_container.errors import ClipperException
 from clipperlab import BadRequest, ClipperConnection, KubernetesContainerManager
+from tests.support.by_curl import curl
 from tests.support.places import ON_THE_STAND_IN, by_node_ports
 from tests.support.waiting import wait_for
 
@@ -38,17 +39,17 @@ def lives(address: str) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def found(connection: ClipperConnection) -> dict[str, Any]:
-    return next(each for each in connection.protocols() if each["name"] == NAME)
+def found(connection: ClipperConnection, name: str = NAME) -> dict[str, Any]:
+    return next(each for each in connection.protocols() if each["name"] == name)
 
 
-def opened(api: Any, namespace: str = NAMESPACE) -> tuple[list[int], list[int]]:
+def opened(api: Any, namespace: str = NAMESPACE, what: str = "grpc") -> tuple[list[int], list[int]]:
     """The further ports of the Service, and those of the policy."""
     from kubernetes.client import CoreV1Api, NetworkingV1Api
 
     service: Any = CoreV1Api(api).read_namespaced_service("query", namespace)
     policy: Any = NetworkingV1Api(api).read_namespaced_network_policy("protocols", namespace)
-    ports = [port.port for port in service.spec.ports if port.name == f"grpc-{port.port}"]
+    ports = [port.port for port in service.spec.ports if port.name == f"{what}-{port.port}"]
     return ports, [port.port for rule in policy.spec.ingress or [] for port in rule.ports]
 
 
@@ -74,7 +75,42 @@ def test_the_service_has_the_port_that_clients_expect_and_they_come_to_it(
     cluster.start_protocol(NAME, grpc_port=9001)
 
 
+HTTP = {"sagemaker": (8080, "/version"), "azureml": (5001, "/"), "torchserve": (8081, "/ping")}
+
+
+def test_clients_over_http_come_to_the_documented_ports(cluster: ClipperConnection, api: Any) -> None:
+    """To either of two query frontends; where anybody may come, SageMaker's answers nobody without a key."""
+    grpc_ports = opened(api)[0]
+    for name in HTTP:
+        cluster.start_protocol(name)
+    try:
+        ports, allowed = opened(api, what="http")
+        assert sorted(ports) == sorted(port for port, _ in HTTP.values())
+        assert sorted(allowed) == sorted(ports + grpc_ports)
+        at = wait_for("them to be on", lambda: all_on(cluster))
+        for name, (_, path) in HTTP.items():
+            assert curl(f"http://{at[name]}{path}")[0] == 200
+        status, said = curl("-X", "POST", f"http://{at['sagemaker']}/invocations", "-d", "[[1.0]]")
+        assert (status, "start_protocol('sagemaker', key=...)" in said["message"]) == (403, True)
+        status, said = curl(f"http://{at['torchserve']}/predictions/nope", "-d", "1")
+        assert (status, said["type"]) == (404, "ModelNotFoundException")
+        status, said = curl(f"http://{at['azureml']}/nope/score", "-d", '{"data": []}')
+        assert (status, said["message"].split("'")[:2]) == (404, ["There is no application ", "nope"])
+    finally:
+        for name in HTTP:
+            cluster.stop_protocol(name)
+    assert opened(api, what="http") == ([], grpc_ports)
+
+
+def all_on(connection: ClipperConnection) -> dict[str, str]:
+    """Where each of `HTTP` is asked; none while one is not on."""
+    said = [found(connection, name) for name in HTTP]
+    return {each["name"]: each["rest"] for each in said if all(it["state"] == "on" for it in said)}
+
+
 def test_a_new_management_finds_it_as_it_was(cluster: ClipperConnection, kubernetes: Any, api: Any) -> None:
+    before = opened(api)
+    assert before[0]
     pods = [pod["metadata"] for pod in kubernetes.pods(NAMESPACE)]
     (management,) = [pod["name"] for pod in pods if pod["labels"][COMPONENT] == "management"]
     kubernetes.kill_pod(NAMESPACE, management)
@@ -85,7 +121,7 @@ def test_a_new_management_finds_it_as_it_was(cluster: ClipperConnection, kuberne
         return False
 
     wait_for("management to be back", is_on)
-    assert opened(api) == ([9001], [9001])
+    assert opened(api) == before
     assert lives(found(cluster)["grpc"])
 
 

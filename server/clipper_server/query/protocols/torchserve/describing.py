@@ -90,17 +90,24 @@ def metrics(served: Served, names: Collection[str]) -> str:
 
 
 def _samples(served: Served, name: str) -> Iterator[str]:
+    """Each version's once, by its model's name: several applications may ask it."""
     host = msgspec.json.encode(socket.gethostname()).decode()
-    for model, application in sorted(served.applications.items()):
-        for queue in application.all_queues():
-            did = queue.metrics
-            value = {
-                "ts_inference_requests_total": did.answered,
-                "ts_inference_latency_microseconds": round(1e6 * did.latency.sum),
-                "ts_queue_latency_microseconds": round(1e6 * did.queue_delay.sum),
-            }[name]
-            version = msgspec.json.encode(queue.spec.version).decode()
-            yield f'{name}{{model_name="{model}",model_version={version},hostname={host}}} {value}'
+    asked = {
+        queue.name: queue
+        for application in served.applications.values()
+        for queue in application.all_queues()
+    }
+    for _, queue in sorted(asked.items()):
+        did = queue.metrics
+        value = {
+            "ts_inference_requests_total": did.answered,
+            "ts_inference_latency_microseconds": round(1e6 * did.latency.sum),
+            "ts_queue_latency_microseconds": round(1e6 * did.queue_delay.sum),
+        }[name]
+        model, version = (
+            msgspec.json.encode(text).decode() for text in (queue.spec.model, queue.spec.version)
+        )
+        yield f"{name}{{model_name={model},model_version={version},hostname={host}}} {value}"
 
 
 def api(applications: Mapping[str, Application], limits: Limits) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from ..answering import new_id
 
 TYPES = {
     400: "BadRequestException",
-    401: "InvalidKeyException",
     404: "ModelNotFoundException",
     405: "MethodNotAllowedException",
     408: "RequestTimeoutException",
@@ -22,7 +21,7 @@ TYPES = {
     507: "InsufficientStorageException",
 }
 VERSION, RESOURCE = "ModelVersionNotFoundException", "ResourceNotFoundException"
-DEFAULT_VERSION = "InvalidModelVersionException"
+DEFAULT_VERSION, KEY = "InvalidModelVersionException", "InvalidKeyException"
 
 
 class Told(Exception):
@@ -53,6 +52,8 @@ def answer(value: Any, status: int = 200) -> Response:
 def refusal(status: int, message: str, kind: str = "") -> Response:
     if status == 429:
         status = 503
+    elif status == 401:  # a wrong key is a bad request there
+        status, kind = 400, KEY
     kind = kind or TYPES.get(status, "InternalServerException")
     return answer({"code": status, "type": kind, "message": message}, status)
 
