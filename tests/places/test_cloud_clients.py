@@ -259,7 +259,7 @@ def test_curl_manages_as_it_manages_torchserve(conn: ClipperConnection) -> None:
     scale = "-X", "PUT", f"{url}/models/size/2?min_worker=2&synchronous=true"
     for wrong in ((), ("-H", "Authorization: Bearer wrong")):
         status, found = curl(*scale, *wrong)
-        assert (status, found["type"]) == (400, "InvalidKeyException")
+        assert (status, found["type"]) == (401, "InvalidKeyException")
     record = conn.cm.record()
     assert record is not None
     token = "-H", f"Authorization: Bearer {record.token}"

@@ -79,7 +79,7 @@ def test_curl_asks_as_it_asks_torchserve(cluster: ClipperConnection, port: str, 
     ):
         for wrong in ((), ("-H", "Authorization: Bearer wrong")):
             status, found = curl(*words, *wrong)
-            assert (status, found["type"]) == (400, "InvalidKeyException")
+            assert (status, found["type"]) == (401, "InvalidKeyException")
     mars = "https://torchserve.pytorch.org/mar_files/squeezenet1_1.mar"
     status, found = curl(*key, "-X", "POST", f"{models}?url={mars}")
     assert (status, "deployers.mar.deploy_archive" in found["message"]) == (400, True)

@@ -502,7 +502,7 @@ async def test_who_changes_models_has_a_token(
 ) -> None:
     for headers in ({}, {"authorization": "Basic YTpi"}, {"authorization": "Bearer"}):
         response = await client.request(method, path, headers=headers)
-        assert (response.status_code, response.json()["type"]) == (400, "InvalidKeyException")
+        assert (response.status_code, response.json()["type"]) == (401, "InvalidKeyException")
         assert "Authorization: Bearer" in response.json()["message"]
     assert management.asked == []
 
@@ -510,7 +510,7 @@ async def test_who_changes_models_has_a_token(
 @pytest.mark.parametrize(
     ("says", "status", "kind"),
     [
-        (Unauthorized("The token is wrong."), 400, "InvalidKeyException"),
+        (Unauthorized("The token is wrong."), 401, "InvalidKeyException"),
         (ClusterError("Management does not answer."), 503, "ServiceUnavailableException"),
         (BadRequest("It is scaled automatically."), 400, "BadRequestException"),
     ],

@@ -11,6 +11,7 @@ from ..answering import new_id
 
 TYPES = {
     400: "BadRequestException",
+    401: "InvalidKeyException",
     404: "ModelNotFoundException",
     405: "MethodNotAllowedException",
     408: "RequestTimeoutException",
@@ -21,7 +22,7 @@ TYPES = {
     507: "InsufficientStorageException",
 }
 VERSION, RESOURCE = "ModelVersionNotFoundException", "ResourceNotFoundException"
-DEFAULT_VERSION, KEY = "InvalidModelVersionException", "InvalidKeyException"
+DEFAULT_VERSION = "InvalidModelVersionException"
 
 
 class Told(Exception):
@@ -52,8 +53,6 @@ def answer(value: Any, status: int = 200) -> Response:
 def refusal(status: int, message: str, kind: str = "") -> Response:
     if status == 429:
         status = 503
-    elif status == 401:  # a wrong key is a bad request there
-        status, kind = 400, KEY
     kind = kind or TYPES.get(status, "InternalServerException")
     return answer({"code": status, "type": kind, "message": message}, status)
 
