@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """All of the tests have a process on each core, and 4 at most; what is chosen from them has this one.
 
-    Every day there is one more, for they wait for a third of their time; among those that take long are some
+    Every day there are two more, for they wait for a third of their time; among those that take long are some
     that a crowded machine would keep waiting.
     """
     option = config.option
@@ -43,7 +43,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     chosen = option.keyword or option.markexpr or option.lf or option.usepdb
     one_of_them = hasattr(config, "workerinput")
     if option.numprocesses is None and everything and not chosen and not one_of_them:
-        option.numprocesses = min(os.cpu_count() or 1, 4) + (not option.slow)
+        option.numprocesses = min(os.cpu_count() or 1, 4) + (0 if option.slow else 2)
 
 
 def pytest_configure(config: pytest.Config) -> None:

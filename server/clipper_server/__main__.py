@@ -6,6 +6,7 @@ The only module that knows both places and management.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -45,7 +46,11 @@ def main() -> int:
 
 
 def _manage(place: Place, arguments: Namespace) -> None:
+    gc.disable()  # else all that is imported is looked through again and again, for a quarter of that time
     from .management import server  # late: the other commands need no web framework
+
+    gc.freeze()
+    gc.enable()
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # else each look of a panel is a line

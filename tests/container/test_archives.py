@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from clipper_container import metrics
 from clipper_container.errors import ArtifactError, BadRequest
@@ -70,6 +69,14 @@ class Handler:
 """
 
 
+@pytest.fixture(scope="module")
+def torch() -> Any:
+    """Late: it takes a second and a half, and each process that runs tests collects this module."""
+    import torch
+
+    return torch
+
+
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A loader has its process for itself, and changes it."""
@@ -113,11 +120,12 @@ def test_a_module_has_steps(tmp_path: Path) -> None:
     assert loaded(archived(tmp_path, "steps", {"steps.py": steps}))(ROWS) == [2, 2]
 
 
+@pytest.mark.slow  # as whatever imports torch
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
-def test_a_handler_extends_ours_where_torchserve_is_not(tmp_path: Path) -> None:
+def test_a_handler_extends_ours_where_torchserve_is_not(tmp_path: Path, torch: Any) -> None:
     linear = torch.nn.Linear(2, 1, bias=False)
     linear.weight.data[:] = torch.tensor([[1.0, 10.0]])
-    program: Any = torch.jit.script(linear)
+    program = torch.jit.script(linear)
     program.save(tmp_path / "model.pt")
     weights = (tmp_path / "model.pt").read_bytes()
     files: dict[str, str | bytes] = {"handler.py": BASE, "model.pt": weights}
@@ -127,10 +135,10 @@ def test_a_handler_extends_ours_where_torchserve_is_not(tmp_path: Path) -> None:
     assert predict(ROWS.astype("float32")) == [[21.0], [43.0]]
 
 
-def test_weights_are_those_of_the_archives_own_module(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_weights_are_those_of_the_archives_own_module(tmp_path: Path, torch: Any) -> None:
     code = "import torch\nclass Net(torch.nn.Linear):\n  def __init__(self): super().__init__(2, 1, False)"
-    save: Any = torch.save
-    save({"weight": torch.tensor([[2.0, 0.0]])}, tmp_path / "weights.pt")
+    torch.save({"weight": torch.tensor([[2.0, 0.0]])}, tmp_path / "weights.pt")
     weights = (tmp_path / "weights.pt").read_bytes()
     files: dict[str, str | bytes] = {"handler.py": BASE, "net.py": code, "weights.pt": weights}
     about = {"modelFile": "net.py", "serializedFile": "weights.pt"}

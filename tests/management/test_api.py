@@ -48,7 +48,9 @@ def client(management: Served) -> Iterator[httpx2.Client]:
 
 @pytest.fixture(scope="module")
 def unmoved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
-    """A client of one management for all that is refused: each test sees that it has changed nothing."""
+    """A client of one management for all that is refused, and what is taken away again: each test sees that
+    it has changed nothing.
+    """
     with served(tmp_path_factory.mktemp("unmoved")) as management, management.client() as client:
         yield client
 
@@ -228,10 +230,13 @@ def test_a_value_that_cannot_be_kept_is_refused(
     [deep(MAX_DEPTH - 3), {"a": [1, 2.5, None, "\0 \U0001f600"]}, 2**63 - 1, -(2**63), "", False],
     ids=lambda value: str(value)[:12],
 )
-def test_a_default_output_comes_back_as_it_was_sent(client: httpx2.Client, value: Any) -> None:
-    response = client.post("/api/v1/applications", json={**APP, "default_output": value})
+def test_a_default_output_comes_back_as_it_was_sent(unmoved: httpx2.Client, value: Any) -> None:
+    response = unmoved.post("/api/v1/applications", json={**APP, "default_output": value})
     assert response.status_code == 201, response.text
-    assert client.get("/api/v1/applications/a").json()["default_output"] == value
+    try:
+        assert unmoved.get("/api/v1/applications/a").json()["default_output"] == value
+    finally:
+        unmoved.delete("/api/v1/applications/a").raise_for_status()
 
 
 @pytest.mark.parametrize(

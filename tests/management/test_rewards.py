@@ -51,11 +51,11 @@ def test_feedback_that_comes_more_often_for_one_side_is_seen(
         of = Rewards(0.02)
         alarm = False
         for share in (0.2, 0.5):
-            for _ in range(2500):
-                is_canary = chance.random() < share
-                of.answered(is_canary, share, 1)
-                if chance.random() < joined[is_canary]:
-                    of.add([Value(is_canary, share, 1.0)])
+            sides = [chance.random() < share for _ in range(2500)]
+            for is_canary in (False, True):
+                of.answered(is_canary, share, sides.count(is_canary))
+            has_one = [is_canary for is_canary in sides if chance.random() < joined[is_canary]]
+            of.add([Value(is_canary, share, 1.0) for is_canary in has_one])
             alarm = alarm or of.unlike()
         found.append(alarm)
     assert found == [unlike] * 100

@@ -276,10 +276,12 @@ def test_clients_with_asyncio(conn: ClipperConnection, over: ModuleType) -> None
 def test_tensorflow_servings_ports_are_reached_over_rest_and_grpc(conn: ClipperConnection) -> None:
     (at,) = (found for found in conn.protocols() if found["name"] == "tensorflow-serving")
     url = f"http://{at['rest']}/v1/models/sums"
-    answer = httpx2.post(f"{url}:predict", json={"instances": ROWS.tolist()}, trust_env=False, timeout=30)
+    answer = httpx2.post(
+        f"{url}:predict", json={"instances": ROWS.tolist()}, trust_env=False, verify=False, timeout=30
+    )
     assert answer.json() == {"predictions": [[3.0], [7.0]]}
     assert len(set(answer.headers["x-clipper-query-id"].split(", "))) == 2
-    state = httpx2.get(url, trust_env=False, timeout=30).json()["model_version_status"]
+    state = httpx2.get(url, trust_env=False, verify=False, timeout=30).json()["model_version_status"]
     assert {each["state"] for each in state} == {"AVAILABLE"}
     request = serving.PredictRequest(model_spec={"name": "sums"})
     request.inputs["input"].CopyFrom(proto_of(Tensor(ROWS.tobytes(), ROWS.shape, "<f8")))

@@ -109,7 +109,7 @@ async def frontend() -> AsyncIterator[Frontend]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(trust_env=False, timeout=DEADLINE_S) as client:
+    async with httpx2.AsyncClient(trust_env=False, verify=False, timeout=DEADLINE_S) as client:
         yield client
 
 
@@ -204,7 +204,7 @@ async def test_what_is_under_way_is_answered_when_the_frontend_ends(
     await greeting.asked.wait()
     await frontend.own_ports.close()
     with pytest.raises(httpx2.ConnectError):
-        async with httpx2.AsyncClient(trust_env=False) as other:
+        async with httpx2.AsyncClient(trust_env=False, verify=False) as other:
             await other.get(url)
     greeting.may_answer.set()
     answer = await asking

@@ -30,7 +30,9 @@ def at(conn: ClipperConnection) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def client(at: dict[str, Any]) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=f"http://{at['rest']}/v1/models", trust_env=False, timeout=60) as client:
+    with httpx2.Client(
+        base_url=f"http://{at['rest']}/v1/models", trust_env=False, verify=False, timeout=60
+    ) as client:
         yield client
 
 

@@ -17,7 +17,11 @@ from clipper_server.places.kubernetes import manifests, ports
 from clipper_server.places.kubernetes.manifests import Choices, Manifest
 from tests.support import parts, schemas
 
-VERSIONS = [f"1.{minor}" for minor in range(30, 38)]
+VERSIONS = [
+    "1.30",
+    *(pytest.param(f"1.{minor}", marks=pytest.mark.slow) for minor in range(31, 37)),
+    "1.37",
+]
 FOLDER = Path(str(resources.files("clipper_container"))) / "kubernetes"
 
 

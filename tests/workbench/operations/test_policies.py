@@ -79,17 +79,19 @@ def test_a_unit_gets_the_same_arm_by_body_by_header_and_by_parameter(
     assert set(by_body) == {"a:1", "b:1"}
     url = conn.application(app).url
     body = {"input": [1.0]}
-    by_header = [
-        httpx2.post(url, json=body, headers={"X-Clipper-Unit": unit}).json()["model"] for unit in units
-    ]
+    with httpx2.Client(trust_env=False, verify=False) as client:
+        by_header = [
+            client.post(url, json=body, headers={"X-Clipper-Unit": unit}).json()["model"] for unit in units
+        ]
+        infer = url.replace("/app/predict", "/v2/models/app/infer")
+        tensor = {"name": "input", "shape": [1, 1], "datatype": "FP64", "data": [1.0]}
+        answers = [
+            client.post(infer, json={"inputs": [tensor], "parameters": {"unit": unit}}).json()
+            for unit in units
+        ]
+        refused = client.post(url, json={"input": [1.0], "unit": "u" * 300})
     assert by_header == by_body
-    infer = url.replace("/app/predict", "/v2/models/app/infer")
-    tensor = {"name": "input", "shape": [1, 1], "datatype": "FP64", "data": [1.0]}
-    answers = [
-        httpx2.post(infer, json={"inputs": [tensor], "parameters": {"unit": unit}}).json() for unit in units
-    ]
     assert [answer["parameters"]["model"] for answer in answers] == by_body
-    refused = httpx2.post(url, json={"input": [1.0], "unit": "u" * 300})
     assert refused.status_code == 400
     assert "256 letters at most" in refused.json()["cause"]
 
