@@ -63,7 +63,7 @@ def start(
     terminal = console()
     given = _given(cache_size, num_frontends, max_inputs, max_json, cors_origin, protocol)
     with terminal.status(f"Starting {cluster_name} ..."), warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         started = place.up(fresh=False, settings=given)
     for warning in said:
         terminal.print(f"[bold]Mind:[/] {warning.message}", soft_wrap=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -101,6 +102,23 @@ def test_each_schema_from_the_first_that_is_kept_leads_to_this_one() -> None:
     assert sorted(database.STEPS) == list(range(13, database.SCHEMA_VERSION))
 
 
+def test_a_state_of_the_first_schema_that_is_kept_has_the_tables_of_this_one(path: Path) -> None:
+    """Where the schema grows, its step has to make the same of what was there before."""
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(
+            (Path(__file__).parents[1] / "golden/schemas/state-13.sql").read_text(encoding="utf-8")
+        )
+        db.execute("PRAGMA user_version = 13")
+    State(path).close()
+    State(fresh := path.with_name("fresh.db")).close()
+    assert _tables(path) == _tables(fresh)
+
+
+def _tables(path: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as db:
+        return sorted(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+
 def test_an_older_schema_is_migrated_step_by_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _written_before(path)
 
@@ -122,6 +140,9 @@ def test_an_older_schema_is_migrated_step_by_step(path: Path, monkeypatch: pytes
     with pytest.raises(sqlite3.IntegrityError):  # foreign keys are enforced again
         state._db.execute("INSERT INTO links (application, model) VALUES ('none', 'm')")
     state.close()
+    with closing(sqlite3.connect(path.with_name("state-13.db"))) as copy:  # for who wants to go back
+        assert copy.execute("PRAGMA user_version").fetchone() == (13,)
+        assert copy.execute("SELECT name FROM applications").fetchall() == [("a",)]
     # It is of the new schema from now on: no step is done twice.
     again = State(path)
     assert [tuple(row) for row in again._db.execute("SELECT name, added FROM applications")] == [("a", 8)]
@@ -165,6 +186,19 @@ def test_a_migration_after_which_rows_refer_to_nothing_is_undone(
 
     _be_the_next(monkeypatch, forgets_links)
     with pytest.raises(ClusterError, match="a row of links would refer to none of applications"):
+        State(path)
+    assert _dump(path) == before
+
+
+def test_no_step_can_keep_a_half_of_a_migration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _written_before(path)
+    before = _dump(path)
+
+    def commits(db: sqlite3.Connection) -> None:
+        db.executescript("CREATE TABLE more (a TEXT)")
+
+    _be_the_next(monkeypatch, commits)
+    with pytest.raises(ClusterError, match="not authorized"):
         State(path)
     assert _dump(path) == before
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,12 @@ TYPES = ("integers", "floats", "doubles", "bytes", "strings", "json", "ndarray",
 PROTOCOLS = ("sagemaker", "azureml", "torchserve")
 MEDIA = ["application/json", "application/jsonlines", "text/csv", "application/x-npy", "image/png", "*/*", ""]
 FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=X", "multipart/form-data"]
+LINE = re.compile(
+    rb"(x-clipper-query-id|x-default-(answer|rows)|x-(ms-)?request-id|x-amzn-requestid|x-ms-run-fn-exec-ms"
+    rb"|x-ms-client-request-id|ms-azureml-model-time|traceid|x-amzn-sagemaker-(custom-attributes|inference-id"
+    rb"|new-session-id)): .*"
+)
+"""A header that is one answer's alone."""
 OUTPUTS = [b"1", b"0.5", b'"text"', b"[1,2]", b'{"a":[null]}', b"null"]
 
 
@@ -64,6 +71,8 @@ class Ports:
         response = self.loop.run_until_complete(answered(adapter, headers, body))
         for _, value in response.headers:
             assert not HEADER_VALUE_RE.search(value)
+        assert not HEADER_VALUE_RE.search(response.own.replace(b"\r\n", b""))
+        assert all(LINE.fullmatch(line) for line in response.own.split(b"\r\n")[1:])
         if (b"content-type", b"application/json") in response.headers:
             json.loads(response.body)
         return response.status, response.body

@@ -114,6 +114,7 @@ def try_out(wheel: Path, code: str, folder: Path) -> str:
     with own_home() as home:
         environment = {**os.environ, "CLIPPERLAB_HOME": str(home), "NO_PROXY": "127.0.0.1"}
         # From elsewhere: the checkout's packages would be found before the installed ones.
+        environment.pop("PYTHONPATH", None)
         said = run(bare / "bin" / "python", "-c", code, cwd=folder, env=environment)
     if "'default': False" not in said:
         sys.exit(f"The README's example ran, and the model did not answer:\n{said}")
@@ -129,7 +130,7 @@ def verdict(version: Version, made: list[Path]) -> str:
         return "\n".join(
             [*lines, f"{version} is no release: this was a rehearsal. CONTRIBUTING.md says how one is made."]
         )
-    upload = [f"git tag v{version}", f"{TOOLS / 'twine'} upload {' '.join(map(str, made))}"]
+    upload = [f"{TOOLS / 'twine'} upload {' '.join(map(str, made))}", f"git tag v{version}"]
     return "\n".join([*lines, "All is well. What is left to do:", *(f"  {line}" for line in upload)])
 
 

@@ -21,7 +21,7 @@ from clipper_container.errors import ClusterError
 from ..changes import Changes
 from ..cluster import ClusterFolder, ClusterRecord
 from ..identity import Identity
-from ..places import Ground, Orchestrator, Settings
+from ..places import ADDRESS, Ground, Orchestrator, Settings
 from ..supervisor import Supervisor, sentence
 from .api import API
 from .artifacts import Artifacts
@@ -125,10 +125,10 @@ async def serve(
         ),
     )
     control.versions.collect()
-    await control.protocols.begin(protocols)
+    moved = [*_moved(state.get(ADDRESS), specs.for_clients[1]), *await control.protocols.begin(protocols)]
     events.add("management", f"Management of {specs.cluster_name} has started.")
-    if ground.moved:
-        events.add("warning", ground.moved)
+    for told in moved:
+        events.add("warning", told)
     serving = asyncio.create_task(server.serve(sockets=[ground.listener]), name="api")
     turns = {
         "reconciler": reconciler.turn,
@@ -146,7 +146,7 @@ async def serve(
             specs,
             frontends,
             changes,
-            ground.moved,
+            lambda: _serves(state, specs.for_clients[1], moved),
             lambda: [*supervisor.troubles(), *reconciler.troubles()],
         )
         beside.append(asyncio.create_task(announcing, name="announce"))
@@ -182,13 +182,13 @@ async def _announce(
     specs: Specs,
     frontends: Frontends,
     changes: Changes,
-    moved: str,
+    serves: Callable[[], str],
     troubles: Callable[[], list[str]],
 ) -> None:
     """Write the record once the query frontends serve, and tell whoever started this process: `up`, which
     reads its standard output. Where that cannot be, it tells why instead, and this process ends.
     """
-    why = ""
+    why = told = ""
     try:
         if not await changes.wait_for(frontends.serving, START_S):
             why = f"No query frontend serves after {START_S:.0f} s. See its log in {folder.path}/logs."
@@ -204,14 +204,31 @@ async def _announce(
                     Identity.of(os.getpid()),
                 )
             )
-    except OSError as error:
+            told = serves()
+    except (OSError, sqlite3.Error) as error:
         why = sentence(error)
     if why and not changes.closed:
         logging.error("%s", why)
         tell_starter(why)
         os._exit(1)
-    tell_starter(f"serving {moved}")
+    tell_starter(f"serving {told}")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+
+def _moved(known: str | None, query: str) -> list[str]:
+    """A sentence, where clients know another address than the one at which queries are answered now."""
+    if known in (None, query):
+        return []
+    return [
+        f"Queries are answered at {query} now, and no more at {known}, where they were: another program may "
+        "have that port, and clients that still ask there ask that program."
+    ]
+
+
+def _serves(state: State, query: str, moved: list[str]) -> str:
+    """What is to be told of a start that went well; from now on, clients know that address."""
+    state.set(ADDRESS, query)
+    return " ".join(moved)
 
 
 def tell_starter(line: str) -> None:

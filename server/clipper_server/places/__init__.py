@@ -216,10 +216,7 @@ class Ports(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a place gives management to stand on. At `listener` the management API is to be served.
-
-    `moved` is a sentence for people where queries are not answered at the address of last time.
-    """
+    """What a place gives management to stand on. At `listener` the management API is to be served."""
 
     cluster_name: str
     token: str = field(repr=False)
@@ -227,7 +224,10 @@ class Ground:
     addresses: Addresses
     manager: ContainerManager
     ports: Ports
-    moved: str = ""
+
+
+ADDRESS = "query_address"
+"""The setting that has where clients were told to ask, when the cluster last started."""
 
 
 class Settings(Protocol):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,23 @@ def doubled(db: sqlite3.Connection) -> None:
 
 def test_each_schema_since_the_first_releases_leads_to_this_one() -> None:
     assert sorted(database.STEPS) == list(range(2, database.SCHEMA_VERSION))
+
+
+def test_sums_of_the_first_releases_schema_have_the_tables_of_this_one(tmp_path: Path) -> None:
+    old, fresh = tmp_path / "old.db", tmp_path / "fresh.db"
+    with closing(sqlite3.connect(old)) as db:
+        db.executescript(
+            (Path(__file__).parents[2] / "golden/schemas/feedback-2.sql").read_text(encoding="utf-8")
+        )
+        db.execute("PRAGMA user_version = 2")
+    found = []
+    for path in (old, fresh):
+        Database(path).close()
+        with closing(sqlite3.connect(path)) as db:
+            found.append(
+                sorted(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall())
+            )
+    assert found[0] == found[1]
 
 
 def test_older_sums_are_migrated_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import warnings
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import psutil
 import pytest
 
 from clipper_container import wire
-from clipperlab import ClipperConnection, ProcessContainerManager
+from clipperlab import ClipperConnection, ClusterError, ProcessContainerManager
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import ask, constant, deploy_who, output
 from tests.support.waiting import wait_for
@@ -233,26 +234,46 @@ def _credential(cluster: ClipperConnection) -> str:
     return psutil.Process(pid).environ()["CLIPPER_TOKEN"]
 
 
-def test_a_cluster_whose_port_is_taken_while_it_is_stopped_says_where_it_is_now() -> None:
+def test_a_cluster_whose_ports_are_taken_while_it_is_stopped_says_where_it_is_now() -> None:
     manager = ProcessContainerManager("moves", clipper_query_port=0, clipper_management_port=0)
     moves = ClipperConnection(manager)
-    moves.start_clipper(fresh=True)
+    moves.start_clipper(fresh=True, protocols=["azureml"])
     try:
-        before = moves.get_query_addr()
+        before = moves.get_query_addr(), azure(moves)
         moves.stop_all()
-        host, _, port = before.rpartition(":")
-        with socket.create_server((host, int(port))), pytest.warns(UserWarning, match="now") as said:
-            moves.start_clipper()
-        now = moves.get_query_addr()
-        assert now != before
-        (sentence,) = (str(one.message) for one in said)
-        assert f"answered at {now} now" in sentence
-        assert f"taken {before}" in sentence
-        assert sentence in [event["text"] for event in moves.events()]
+        with ExitStack() as others:
+            for address in before:
+                host, _, port = address.rpartition(":")
+                others.enter_context(socket.create_server((host, int(port))))
+            feedback = manager.folder / "feedback.db"
+            of_another(feedback, 99)
+            with pytest.raises(ClusterError, match="another Clipper Lab"):
+                moves.start_clipper()
+            of_another(feedback, 2)  # what did not start has told nobody of its ports
+            with pytest.warns(UserWarning, match="now") as said:
+                moves.start_clipper()
+        now = moves.get_query_addr(), azure(moves)
+        assert not {*now} & {*before}
+        (sentences,) = (str(one.message) for one in said)
+        assert f"answered at {now[0]} now, and no more at {before[0]}" in sentences
+        assert f"azureml is at {now[1]} now" in sentences
+        told = [event["text"] for event in moves.events() if event["kind"] == "warning"]
+        assert " ".join(told) == sentences
         moves.stop_all()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             moves.start_clipper()  # and there it stays, and says nothing
-        assert moves.get_query_addr() == now
+        assert (moves.get_query_addr(), azure(moves)) == now
     finally:
         moves.stop_all(purge=True)
+
+
+def azure(conn: ClipperConnection) -> str:
+    """The address of that protocol."""
+    return next(str(each["rest"]) for each in conn.protocols() if each["name"] == "azureml")
+
+
+def of_another(path: Path, schema: int) -> None:
+    """Have it say so of itself."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {schema}")

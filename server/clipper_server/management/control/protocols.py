@@ -41,12 +41,14 @@ class Protocols:
         self._publisher = publisher
         self._changing = asyncio.Lock()
 
-    async def begin(self, wishes: str) -> None:
+    async def begin(self, wishes: str) -> list[str]:
         """When management begins: those of last time, each at its port where that can be, and the wishes,
-        names with commas. Raises BadRequest for a wish that cannot be, or ClusterError.
+        names with commas. Returns a sentence for each port that could not be had any more. Raises BadRequest
+        for a wish that cannot be, or ClusterError.
         """
         before = of(self._state)
         kept: list[ProtocolSpec] = []
+        moved: list[str] = []
         for spec in before:
             try:
                 rest, grpc = (self._ports.again(port) if port else 0 for port in (spec.rest, spec.grpc))
@@ -54,12 +56,19 @@ class Protocols:
                 self._publisher.announce("protocol", f"The protocol {spec.name} is off now. {error}")
             else:
                 kept.append(msgspec.structs.replace(spec, rest=rest, grpc=grpc))
+                moved += [
+                    f"{spec.name} is at {self._ports.published(now)} now, and no more at the port {then}: "
+                    "another program may have that, and clients that still ask there ask that program."
+                    for then, now in ((spec.rest, rest), (spec.grpc, grpc))
+                    if then != now
+                ]
         for name in filter(None, wishes.split(",")):
             if all(spec.name != name for spec in kept):
                 kept.append(self._spec(name, None, None))
         self._keep(kept)
         if before or kept:
             await self._open(kept)
+        return moved
 
     def all(self) -> list[ProtocolSpec]:
         """Those that are on."""

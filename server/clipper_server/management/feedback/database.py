@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,10 +12,12 @@ import msgspec
 
 from clipper_container.errors import ClusterError
 
-from ..migrations import Step, migrate
+from ..migrations import Step, is_way, keep, migrate
 from .context import Context
 from .counts import Counts
 from .pages import Pages
+
+log = logging.getLogger("clipper")
 
 SCHEMA_VERSION = 2
 STEPS: Mapping[int, Step] = {}  # from each schema to the next one, since the first release's, 2
@@ -55,20 +58,23 @@ class Database:
             self._migrate(path, found)
 
     def _migrate(self, path: Path, found: int) -> None:
-        try:
-            with self.transaction():
-                there_is_a_way = migrate(self._db, STEPS, found, SCHEMA_VERSION)
-        except Exception as error:
-            raise ClusterError(
-                f"The sums in {path} (schema {found}) could not be brought to schema {SCHEMA_VERSION}: "
-                f"{error}. They are as they were. See that the disk has room, use the Clipper Lab that wrote "
-                "them, or move the file away: what was learned is lost then."
-            ) from error
-        if not there_is_a_way:
+        if not is_way(STEPS, found, SCHEMA_VERSION):
             raise ClusterError(
                 f"The sums in {path} were written by another Clipper Lab (schema {found}; this one knows "
                 f"{SCHEMA_VERSION}). Use that version, or move the file away: what was learned is lost then."
             )
+        try:
+            copy = keep(self._db, path, found)
+            with self.transaction():
+                migrate(self._db, STEPS, found, SCHEMA_VERSION)
+        except Exception as error:
+            raise ClusterError(
+                f"The sums in {path} (schema {found}) could not be brought to schema {SCHEMA_VERSION}: "
+                f"{error}. They are as they were. See that the disk has room; or move the file away, and "
+                "what was learned is lost; or use the Clipper Lab that wrote them, and where there is a "
+                "state-<number>.db beside them, put that in the place of state.db."
+            ) from error
+        log.info("The sums are of schema %d now. As they were they are in %s.", SCHEMA_VERSION, copy)
 
     def close(self) -> None:
         self._db.close()

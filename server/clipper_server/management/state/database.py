@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,9 @@ from typing import TypeVar, cast
 
 from clipper_container.errors import ClusterError
 
-from ..migrations import Step, migrate
+from ..migrations import Step, is_way, keep, migrate
+
+log = logging.getLogger("clipper")
 
 SCHEMA_VERSION = 13
 STEPS: Mapping[int, Step] = {}  # from each schema to the next one, since the first release's, 13
@@ -88,20 +91,22 @@ class Database:
         self._db.execute("PRAGMA foreign_keys = ON")
 
     def _migrate(self, path: Path, found: int) -> None:
+        if not is_way(STEPS, found, SCHEMA_VERSION):
+            raise ClusterError(
+                f"The state in {path} was written by another Clipper Lab (schema {found}; this one knows "
+                f"{SCHEMA_VERSION}). Use that version, another cluster name, or start with fresh=True."
+            )
         try:
+            copy = keep(self._db, path, found)
             with self._transaction():
-                there_is_a_way = migrate(self._db, STEPS, found, SCHEMA_VERSION)
+                migrate(self._db, STEPS, found, SCHEMA_VERSION)
         except Exception as error:
             raise ClusterError(
                 f"The state in {path} (schema {found}) could not be brought to schema {SCHEMA_VERSION}: "
                 f"{error}. It is as it was. See that the disk has room, use the Clipper Lab that wrote it, "
                 "another cluster name, or start with fresh=True."
             ) from error
-        if not there_is_a_way:
-            raise ClusterError(
-                f"The state in {path} was written by another Clipper Lab (schema {found}; this one knows "
-                f"{SCHEMA_VERSION}). Use that version, another cluster name, or start with fresh=True."
-            )
+        log.info("The state is of schema %d now. As it was it is in %s.", SCHEMA_VERSION, copy)
 
     def close(self) -> None:
         self._db.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...cluster import ClusterFolder
-from .. import Addresses, Ground, Settings
+from .. import ADDRESS, Addresses, Ground, Settings
 from ..ports import HOST, FreePorts, listen
 from .manager import ProcessContainerManager
 
@@ -15,19 +15,14 @@ def of_processes(
     manager = ProcessContainerManager(folder.path)
     listener = listen(int(settings.get("management_port") or management_port))
     management = f"{HOST}:{listener.getsockname()[1]}"
-    before = port = settings.get("query_port")
+    port = settings.get("query_port")
     if port is None or not manager.serves():
         # Bound until a query frontend has it: two clusters that start at the same time may wish for the same.
-        manager.query_listener = listen(int(port or query_port))
+        known = settings.get(ADDRESS) or ""  # to clients, from the last start that went well
+        wish = known.rpartition(":")[2] or port or query_port
+        manager.query_listener = listen(int(wish))
         port = str(manager.query_listener.getsockname()[1])
-    moved = ""
-    if before not in (None, port):
-        moved = (
-            f"Queries are answered at {HOST}:{port} now. Another program has taken {HOST}:{before}, where "
-            "they were: clients that still ask there ask that program."
-        )
     settings.set("management_port", management.rpartition(":")[2])
     settings.set("query_port", port)
     addresses = Addresses(management, f"{HOST}:{port}", folder.sockets)
-    ports = FreePorts(manager.serves)
-    return Ground(folder.path.name, token, listener, addresses, manager, ports, moved)
+    return Ground(folder.path.name, token, listener, addresses, manager, FreePorts(manager.serves))

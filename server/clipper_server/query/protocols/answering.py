@@ -70,7 +70,10 @@ _COUNT = itertools.count()
 
 
 def new_id() -> bytes:
-    """By which a request is known: a UUID, of which one part is this process's at random, and one counts."""
+    """By which a request is known: a UUID, of which one part is this process's at random, and one counts.
+
+    It is no secret, and who has two of them knows how many others came between.
+    """
     return b"%b%012x" % (_AT_RANDOM, next(_COUNT))
 
 
