@@ -95,11 +95,11 @@ def written(name: str, form: Form, answers: Sequence[Answer]) -> tuple[bytes, st
         return None
     data, shape, dtype = found
     numbers = memoryview(data).cast("B").cast(_FORMATS[dtype]).tolist()  # type: ignore[call-overload]
-    ids = b",".join([b"%d" % answer.query_id for answer in answers])
+    ids = _encode([answer.query_id for answer in answers])
     told = _id(form.id) if form.id is not None else b""
     head = _head(name, answers[0].version)
     tail = _described(NAMES[dtype], shape)
-    text = b'%b%b,"parameters":{"query_ids":[%b]%b%b}]}' % (head, told, ids, tail, _encode(numbers))
+    text = b'%b%b,"parameters":{"query_ids":%b%b%b}]}' % (head, told, ids, tail, _encode(numbers))
     return text, NAMES[dtype], shape
 
 
