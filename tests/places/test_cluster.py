@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import httpx2
@@ -500,7 +501,8 @@ def test_a_cluster_whose_ports_were_taken_while_it_was_stopped_starts_at_others(
     first.register_application("app", "doubles", "here", 1_000_000)
     first.stop_all()
     with socket.create_server(("127.0.0.1", ports[0])), socket.create_server(("127.0.0.1", ports[1])):
-        first.start_clipper()
+        with pytest.warns(UserWarning, match="no more at") if place.name == "process" else nullcontext():
+            first.start_clipper()
         assert first.get_query_addr() != f"127.0.0.1:{ports[0]}"
         assert ask(first, "app", {"input": [1.0]}).json()["output"] == "here"
         first.stop_all(purge=True)
