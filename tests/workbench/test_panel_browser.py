@@ -263,7 +263,7 @@ def collects(cluster: ClipperConnection, lab: Notebook) -> None:
     tab.get_by_label("Application", exact=True).select_option("asleep")
     expect(tab.get_by_text("asleep collects no feedback: its answers have no token.")).to_be_visible()
     tab.get_by_label("A label is worth").select_option("less, the more they differ")
-    tab.get_by_label("Tolerance").fill("2")
+    tab.get_by_label("Tolerance", exact=True).fill("2")  # the line of Python has tolerance=
     tab.get_by_label("Default reward").fill("much")
     expect(tab.get_by_text("A default reward is a number from 0 to 1, or nothing.")).to_be_visible()
     tab.get_by_label("Default reward").fill("0.5")
