@@ -15,6 +15,7 @@ from nbclient.exceptions import CellExecutionError
 
 from tests.support import parts
 from tests.support.home import own_home
+from tests.support.kernels import at_ports_of_their_own
 from tests.support.notebooks import EXERCISES, SOLUTIONS, checked, read
 from tests.tools import kubernetes_stand_in
 from tests.tools.exercises import GAP, exercise_of, written
@@ -59,6 +60,7 @@ def test_was_made_from_its_solution(path: Path) -> None:
 @pytest.fixture
 def home(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """And the stand-in for Kubernetes where the exercise is about that."""
+    at_ports_of_their_own()
     with ExitStack() as stack:
         monkeypatch.setenv("CLIPPERLAB_HOME", str(stack.enter_context(own_home())))
         if path.stem.startswith("13"):

@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 
 from clipperlab import ClipperConnection, ClipperException, ProcessContainerManager
 from tests.support.home import own_home
+from tests.support.kernels import at_ports_of_their_own
 from tests.support.waiting import wait_for
 
 ROLES = Path(__file__).parents[2] / "notebooks" / "roles"
@@ -22,6 +23,7 @@ NOTEBOOKS = sorted(ROLES.glob("*.ipynb"))
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    at_ports_of_their_own()
     with own_home() as home:
         monkeypatch.setenv("CLIPPERLAB_HOME", str(home))
         yield home

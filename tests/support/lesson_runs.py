@@ -22,6 +22,7 @@ import pytest
 from clipperlab.lessons.bench import MUST_PASS
 from clipperlab.places.process import clusters
 from tests.support.home import end_clusters
+from tests.support.kernels import at_ports_of_their_own
 from tests.support.parts import MUST
 from tests.support.usage import Taken, Watch
 
@@ -144,6 +145,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ[MUST_PASS] = "1"
+    at_ports_of_their_own()
     config.pluginmanager.register(Runs(), "runs of lessons")
     if config.getoption("--twice"):
         config.option.keepduplicates = True
