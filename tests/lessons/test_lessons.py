@@ -177,6 +177,9 @@ def test_a_lesson_has_a_cluster_of_its_own_which_ends(capsys: pytest.CaptureFixt
     wb = lesson("01")
     try:
         assert f"queries are answered at {wb.conn.get_query_addr()}" in capsys.readouterr().out
+        assert (
+            int(wb.conn.get_query_addr().rpartition(":")[2]) > 1338
+        )  # the documented ones are the learner's
         wb.conn.register_application("digits", "doubles", -1, 100_000)
         answer = wb.http.post("/digits/predict", json={"input": [1.0]}).json()
         assert "has no model yet" in wb.check("first-serve", answer).what

@@ -175,30 +175,28 @@ def test_a_migration_that_fails_leaves_the_state_as_it_was_and_says_what_to_do(
     state.close()
 
 
-def test_a_migration_after_which_rows_refer_to_nothing_is_undone(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+def _forgets_links(db: sqlite3.Connection) -> None:
+    db.execute("DELETE FROM applications")
+
+
+def _commits(db: sqlite3.Connection) -> None:
+    db.executescript("CREATE TABLE more (a TEXT)")
+
+
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [
+        (_forgets_links, "a row of links would refer to none of applications"),
+        (_commits, "not authorized"),
+    ],
+)
+def test_a_step_that_may_not_be_leaves_the_state_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch, step: Step, why: str
 ) -> None:
     _written_before(path)
     before = _dump(path)
-
-    def forgets_links(db: sqlite3.Connection) -> None:
-        db.execute("DELETE FROM applications")
-
-    _be_the_next(monkeypatch, forgets_links)
-    with pytest.raises(ClusterError, match="a row of links would refer to none of applications"):
-        State(path)
-    assert _dump(path) == before
-
-
-def test_no_step_can_keep_a_half_of_a_migration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _written_before(path)
-    before = _dump(path)
-
-    def commits(db: sqlite3.Connection) -> None:
-        db.executescript("CREATE TABLE more (a TEXT)")
-
-    _be_the_next(monkeypatch, commits)
-    with pytest.raises(ClusterError, match="not authorized"):
+    _be_the_next(monkeypatch, step)
+    with pytest.raises(ClusterError, match=why):
         State(path)
     assert _dump(path) == before
 

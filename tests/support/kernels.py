@@ -12,7 +12,7 @@ import socket
 
 from jupyter_client.connect import LocalPortCache
 
-PORTS = range(20_000, 32_000)
+PORTS = range(10_000, 20_000)  # above them are those that containers and nodes get here
 
 
 def at_ports_of_their_own() -> None:

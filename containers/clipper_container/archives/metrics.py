@@ -1,4 +1,7 @@
-"""What a handler counts and measures, as this replica's own metrics. Dimensions are left out."""
+"""What a handler counts and measures, as this replica's own metrics.
+
+What handlers call takes the arguments that TorchServe's takes; units, indexes and dimensions are left out.
+"""
 
 from __future__ import annotations
 

@@ -146,7 +146,8 @@ async def serve(
             specs,
             frontends,
             changes,
-            lambda: _serves(state, specs.for_clients[1], moved),
+            state,
+            moved,
             lambda: [*supervisor.troubles(), *reconciler.troubles()],
         )
         beside.append(asyncio.create_task(announcing, name="announce"))
@@ -182,18 +183,22 @@ async def _announce(
     specs: Specs,
     frontends: Frontends,
     changes: Changes,
-    serves: Callable[[], str],
+    state: State,
+    moved: list[str],
     troubles: Callable[[], list[str]],
 ) -> None:
     """Write the record once the query frontends serve, and tell whoever started this process: `up`, which
     reads its standard output. Where that cannot be, it tells why instead, and this process ends.
+
+    From then on clients know the address; of how it has moved they are told, too.
     """
-    why = told = ""
+    why = ""
     try:
         if not await changes.wait_for(frontends.serving, START_S):
             why = f"No query frontend serves after {START_S:.0f} s. See its log in {folder.path}/logs."
             why = " ".join([why, *troubles()])
         else:
+            state.set(ADDRESS, specs.for_clients[1])
             folder.write_record(
                 ClusterRecord(
                     specs.cluster_name,
@@ -204,14 +209,13 @@ async def _announce(
                     Identity.of(os.getpid()),
                 )
             )
-            told = serves()
     except (OSError, sqlite3.Error) as error:
         why = sentence(error)
     if why and not changes.closed:
         logging.error("%s", why)
         tell_starter(why)
         os._exit(1)
-    tell_starter(f"serving {told}")
+    tell_starter(" ".join(["serving", *moved]))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 
@@ -223,12 +227,6 @@ def _moved(known: str | None, query: str) -> list[str]:
         f"Queries are answered at {query} now, and no more at {known}, where they were: another program may "
         "have that port, and clients that still ask there ask that program."
     ]
-
-
-def _serves(state: State, query: str, moved: list[str]) -> str:
-    """What is to be told of a start that went well; from now on, clients know that address."""
-    state.set(ADDRESS, query)
-    return " ".join(moved)
 
 
 def tell_starter(line: str) -> None:

@@ -1,3 +1,4 @@
+-- The tables of feedback.db at schema 2, the first that later ones are made of. They stay as they are.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value REAL NOT NULL) STRICT;
 CREATE TABLE contexts (
     application TEXT NOT NULL, context TEXT NOT NULL, used INTEGER NOT NULL, body BLOB NOT NULL,

@@ -1,3 +1,4 @@
+-- The tables of state.db at schema 13, the first that later ones are made of. They stay as they are.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE applications (
     name TEXT PRIMARY KEY, input_type TEXT NOT NULL, default_output TEXT NOT NULL,

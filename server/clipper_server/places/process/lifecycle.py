@@ -23,7 +23,7 @@ GRACE_S = 10.0
 
 def up(path: Path, options: Sequence[str], *, fresh: bool) -> tuple[ClusterRecord, bool, str]:
     """See to it that management runs and the cluster serves; also return whether it had to be started, and
-    a sentence where its queries are answered at another address than before.
+    what is to be told: that it is at another address than before.
 
     `options` are those of `management`. `fresh` first removes whatever an earlier run left. Raises
     ClusterError.

@@ -45,6 +45,7 @@ class Response(NamedTuple):
     own: bytes = b""
 
     def all_headers(self) -> list[tuple[bytes, bytes]]:
+        """Also those in `own`."""
         own = (line.partition(b": ") for line in self.own.split(b"\r\n")[1:])
         return [*self.headers, *((name, value) for name, _, value in own)]
 

@@ -33,6 +33,7 @@ from ..contexts import context
 from ..json_body import UNREAD, Body, unmarked, unread
 from ..tensors import Tensors
 from . import quick
+from .beside import chosen, marks_of
 from .bodies import Asked, Form, Input, Output, OutputParameters, Parameters, Wanted, decode
 from .checks import check_output, check_request
 from .classification import classified
@@ -126,8 +127,7 @@ class OpenInferenceProtocol:
     def _request(
         self, headers: Headers, tensors: list[Tensor], form: Form, parameters: Parameters
     ) -> Request:
-        if parameters is not _NONE:
-            check_request(parameters)
+        check_request(parameters)
         timeout = timeout_s(headers, parameters.timeout)
         cached = may_be_cached(headers)
         whom = unit(headers, parameters.unit) if self.application.asks_for_units else None
@@ -364,10 +364,6 @@ def _shown(wants: dict[str, Any]) -> str:
     )
 
 
-def marks_of(reasons: set[str]) -> list[tuple[bytes, bytes]]:
-    return [(b"x-default-answer", ", ".join(sorted(reasons)).encode())] if reasons else []
-
-
 def infer_path(name: str, version: str | None) -> str:
     return f"/v2/models/{name}/infer" if version is None else f"/v2/models/{name}/versions/{version}/infer"
 
@@ -380,24 +376,3 @@ def _header_length(headers: Headers, size: int) -> int | None:
         text = given.decode("latin-1")
         raise ValueError(f"Inference-Header-Content-Length is {text}, and the body has {size} bytes")
     return int(given)
-
-
-def chosen(answers: Sequence[Answer]) -> dict[str, Any]:
-    """The parameters that tell of the choice that was made for all inputs of a request."""
-    found: dict[str, Any] = {}
-    choices = [answer.choice for answer in answers if answer.choice is not None]
-    models = [choice.model for choice in choices]
-    confidences = [choice.confidence for choice in choices]
-    if choices and models[0] is None:
-        found["confidence"] = confidences
-        found.update(asked=choices[0].asked, used=[choice.used for choice in choices])
-    elif choices:
-        found.update({"model": models[0]} if len(set(models)) == 1 else {"models": models})
-        if any(confidence is not None for confidence in confidences):
-            found["confidence"] = confidences
-    tokens = [answer.token for answer in answers]
-    if any(tokens):
-        found["feedback_token"] = tokens
-    if any(answer.partial for answer in answers):
-        found["partial"] = [answer.partial for answer in answers]
-    return found

@@ -64,16 +64,13 @@ def tensors(kind: InputType, asked: Any, check: Callable[[int], None]) -> list[T
     count, length = shape
     if count < 1 or length < 1 or not data:
         return None
-    rows = data
-    if len(data) != 1 or data[0].__class__ is not list:  # one row is what most are
-        kinds = {*map(type, data)}
-        if list in kinds:
-            if len(kinds) > 1:
-                return None
-        elif len(data) != count * length:
-            return None
-        else:
-            rows = [data] if count == 1 else [data[i : i + length] for i in range(0, len(data), length)]
+    kinds = {*map(type, data)}
+    if kinds == {list}:
+        rows = data
+    elif list in kinds or len(data) != count * length:
+        return None
+    else:
+        rows = [data] if count == 1 else [data[i : i + length] for i in range(0, len(data), length)]
     if len(rows) != count or {*map(len, rows)} != {length}:
         return None
     check(count)

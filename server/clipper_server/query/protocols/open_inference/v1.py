@@ -24,7 +24,7 @@ from ...slices import SMALL, Steps
 from .. import JSON, Headers, Response, Served
 from ..clipper import ClipperProtocol, SetsOverClipper
 from ..json_body import Body
-from . import chosen, marks_of
+from .beside import chosen, marks_of
 from .finding import find, is_ready
 from .refusals import NO_EXPLAIN
 
