@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clipper_container.errors import BadRequest, ClusterError
-from clipperlab import __version__, cli
+from clipperlab import ProcessContainerManager, __version__, cli
 from clipperlab.cli import words
 from clipperlab.cli.commands import app
 from clipperlab.cli.images import images
@@ -81,6 +81,18 @@ def test_a_setting_that_cannot_be_is_refused_by_its_name(option: str) -> None:
     result = CliRunner().invoke(app, ["start", option, "0"])
     assert result.exit_code == 2
     assert option in result.output
+
+
+def test_what_a_start_has_to_say_is_printed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster whose port was taken meanwhile: tests/places/process has a real one."""
+    (home / "c").mkdir()
+    record = {"cluster_name": "c", "query": "a:1", "management": "a:2", "token": "t"}
+    (home / "c" / "cluster.json").write_text(json.dumps(record))
+    said = {"started": True, "moved": "Queries are answered elsewhere now."}
+    monkeypatch.setattr(ProcessContainerManager, "_run", lambda *_: said)
+    result = CliRunner().invoke(app, ["start", "--cluster-name", "c"])
+    assert result.exit_code == 0, result.output
+    assert "Mind: Queries are answered elsewhere now.\nc runs: queries at a:1" in result.output
 
 
 @pytest.mark.parametrize(
