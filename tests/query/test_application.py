@@ -231,6 +231,29 @@ def test_an_arm_whose_replicas_are_gone_is_skipped_and_counted() -> None:
     run(main())
 
 
+def test_an_arm_that_comes_has_its_share_at_once_and_one_that_goes_leaves_it() -> None:
+    async def main() -> None:
+        configuration, application = configured("a", "b", policy=SplitSpec({"a": 0.5, "b": 0.5}))
+        attach(configuration, "a", b"1")
+
+        async def asked() -> set[object]:
+            return {(await ask(application, "x"))[0].output for _ in range(40)}
+
+        assert await asked() == {b"1"}
+        there = attach(configuration, "b", b"2")
+        assert await asked() == {b"1", b"2"}
+        there.die()
+        assert await asked() == {b"1"}
+        snapshot = configuration.snapshot
+        assert snapshot is not None
+        attach(configuration, "b", b"3", version="2")
+        assert await asked() == {b"1"}, "which is not the current version"
+        configuration.apply(msgspec.structs.replace(snapshot, current={"a": "1", "b": "2"}))
+        assert await asked() == {b"1", b"3"}
+
+    run(main())
+
+
 def test_what_an_arm_did_is_forgotten_with_the_policy_that_had_it() -> None:
     async def main() -> None:
         configuration, application = configured("a", "b", policy=SplitSpec({"a": 0.5, "b": 0.5}))

@@ -9,16 +9,12 @@ import pytest
 from clipper_server.feedback import Row, Tables
 from clipper_server.policies import ThompsonSpec
 from clipper_server.query.learned import Learned
-from clipper_server.query.policies import Arm
 from clipper_server.query.policies.learner import Learner
+from tests.support.fakes import Able
 
 
 def learner(learned: Learned, chance: float = 0.0) -> Learner:
     return Learner(ThompsonSpec(["a", "b"]), learned.of("app"), lambda: chance)
-
-
-def all_able(_arm: Arm) -> bool:
-    return True
 
 
 def told(epoch: int, *rows: Row, whole: bool = False) -> Tables:
@@ -31,7 +27,7 @@ def drawn(learned: Learned, context: str) -> tuple[dict[str, float], set[int]]:
     said: dict[str, float] = {}
     epochs = set()
     for i in range(100):
-        decision = learner(learned, i / 100).decide(None, all_able, context)
+        decision = learner(learned, i / 100).decide(None, Able(), context)
         (arm,) = decision.arms
         counts[arm.name] += 1
         said[arm.name] = decision.propensity
@@ -64,16 +60,16 @@ def test_one_policy_hears_of_new_rows_and_of_those_that_are_forgotten() -> None:
         (4, {"a": 0.9, "b": 0.1}, "a"),
     ):
         learned.hear(told(epoch, Row("app", "", weights)))
-        assert policy.decide(None, all_able).arms[0].name == arm
+        assert policy.decide(None, Able()).arms[0].name == arm
     learned.hear(told(9, Row("other", "", {"c": 1.0}), whole=True))
-    assert policy.decide(None, all_able).arms[0].name == "b", "of the whole table nothing is left"
+    assert policy.decide(None, Able()).arms[0].name == "b", "of the whole table nothing is left"
     assert (learned.epoch, learned.of("app")) == (9, {})
 
 
 def test_what_an_arm_without_replicas_would_get_the_others_get() -> None:
     learned = Learned()
     learned.hear(told(3, Row("app", "", {"a": 0.9, "b": 0.1})))
-    decision = learner(learned).decide(None, lambda arm: arm.name == "b")
+    decision = learner(learned).decide(None, Able(lambda name: name == "b"))
     assert [arm.name for arm in decision.arms] == ["b"]
     assert [arm.name for arm in decision.skipped] == ["a"]
     assert (decision.propensity, decision.epoch) == (1.0, 3)

@@ -11,14 +11,10 @@ from clipper_server.features import DRAWS, pack
 from clipper_server.feedback import Row, Tables
 from clipper_server.policies import LinTSSpec
 from clipper_server.query.learned import Learned
-from clipper_server.query.policies import Able, Arm
 from clipper_server.query.policies.lints import LinTS
+from tests.support.fakes import Able
 
 SPEC = LinTSSpec(["a", "b"], explore=0.1, features=1)
-
-
-def all_able(_arm: Arm) -> bool:
-    return True
 
 
 def draws(slope: float, positive: int = DRAWS) -> bytes:
@@ -31,14 +27,14 @@ def heard(learned: Learned, of: dict[str, bytes], epoch: int = 5, context: str =
     learned.hear(Tables(epoch, False, [Row("app", context, {"a": 0.5, "b": 0.5}, of)]))
 
 
-def shares(learned: Learned, x: float, spec: LinTSSpec = SPEC, able: Able = all_able) -> dict[str, float]:
+def shares(learned: Learned, x: float, spec: LinTSSpec = SPEC, able: Able | None = None) -> dict[str, float]:
     """What the decisions say, which is each arm's part of a thousand of them."""
     counts: Counter[str] = Counter()
     said: dict[str, float] = {}
     chances = iter(np.arange(0.0005, 1, 0.001).tolist())
     policy = LinTS(spec, learned.of("app"), lambda: next(chances))
     for _ in range(1000):
-        decision = policy.decide(None, able, "", pack([x]))
+        decision = policy.decide(None, able or Able(), "", pack([x]))
         (arm,) = decision.arms
         counts[arm.name] += 1
         said[arm.name] = decision.propensity
@@ -94,17 +90,17 @@ def test_arms_of_which_there_are_no_draws_are_chosen_alike() -> None:
 def test_it_hears_of_new_draws_and_says_by_which_it_decided() -> None:
     learned = Learned()
     policy = LinTS(SPEC, learned.of("app"), lambda: 0.5)
-    assert policy.decide(None, all_able, "", pack([1.0])).epoch == 0
+    assert policy.decide(None, Able(), "", pack([1.0])).epoch == 0
     for epoch, slope, name in ((3, 1.0, "a"), (4, -1.0, "b")):
         heard(learned, {"a": draws(slope), "b": draws(-slope)}, epoch)
-        decision = policy.decide(None, all_able, "", pack([1.0]))
+        decision = policy.decide(None, Able(), "", pack([1.0]))
         assert (decision.arms[0].name, decision.epoch) == (name, epoch)
     learned.hear(Tables(9, True, []))
-    decision = policy.decide(None, all_able, "", pack([1.0]))
+    decision = policy.decide(None, Able(), "", pack([1.0]))
     assert (decision.propensity, decision.epoch) == (0.5, 0)
 
 
 def test_what_an_arm_without_replicas_would_get_the_others_get() -> None:
     learned = Learned()
     heard(learned, {"a": draws(1.0), "b": draws(-1.0)})
-    assert shares(learned, 1.0, able=lambda arm: arm.name == "b") == {"b": 1.0}
+    assert shares(learned, 1.0, able=Able(lambda name: name == "b")) == {"b": 1.0}

@@ -19,16 +19,13 @@ from clipper_server.query.policies.split import Split
 from clipper_server.query.policies.sticky import choose, draw
 from clipper_server.query.policies.vote import Vote
 from clipper_server.query.task import Outcome
+from tests.support.fakes import Able
 
 LATE = Fault("deadline", "It is late.")
 
 
-def all_able(_arm: Arm) -> bool:
-    return True
-
-
-def all_but(*names: str):  # type: ignore[no-untyped-def]
-    return lambda arm: arm.name not in names
+def all_but(*names: str) -> Able:
+    return Able(lambda name: name not in names)
 
 
 def tensor(*values: float, dtype: str = "<f8") -> Tensor:
@@ -43,7 +40,7 @@ def test_without_a_policy_the_first_linked_model_answers_whether_it_can_or_not()
 
 def test_a_split_gives_each_arm_its_share() -> None:
     split = Split(SplitSpec({"a": 0.7, "b:2": 0.3}), random.Random(1).random)
-    decisions = [split.decide(None, all_able) for _ in range(20_000)]
+    decisions = [split.decide(None, Able()) for _ in range(20_000)]
     chosen = Counter((decision.arms[0], decision.propensity) for decision in decisions)
     assert set(chosen) == {(Arm("a", "a", None), 0.7), (Arm("b:2", "b", "2"), 0.3)}
     assert chosen[Arm("a", "a", None), 0.7] / 20_000 == pytest.approx(0.7, abs=0.0098)  # 3 sigma
@@ -91,15 +88,15 @@ def test_a_sticky_split_asks_the_same_arm_for_a_unit_and_draws_for_requests_with
     draws = iter([0.1, 0.9])
     split = Split(SplitSpec({"a": 0.5, "b": 0.5}, "unit", "app#1"), draws.__next__)
     for unit in ("ann", "bob", "eve"):
-        assert len({split.decide(unit, all_able).arms[0] for _ in range(5)}) == 1
-    assert len({split.decide(f"{i}", all_able).arms[0] for i in range(50)}) == 2
-    assert [split.decide(None, all_able).arms[0].name for _ in range(2)] == ["a", "b"]
+        assert len({split.decide(unit, Able()).arms[0] for _ in range(5)}) == 1
+    assert len({split.decide(f"{i}", Able()).arms[0] for i in range(50)}) == 2
+    assert [split.decide(None, Able()).arms[0].name for _ in range(2)] == ["a", "b"]
 
 
 def vote(outcomes: Sequence[Outcome], **options: object) -> Combined:
     names = [f"m{i}" for i in range(len(outcomes))]
     policy = Vote(VoteSpec(names, **options))  # type: ignore[arg-type]
-    return policy.combine(policy.decide(None, all_able), outcomes)
+    return policy.combine(policy.decide(None, Able()), outcomes)
 
 
 def test_labels_are_voted_on_by_weight() -> None:
@@ -130,7 +127,7 @@ def test_what_has_not_come_is_left_out_and_lowers_the_confidence() -> None:
 
 def test_the_mean_of_an_arm_may_stand_for_a_number_that_has_not_come() -> None:
     policy = Vote(VoteSpec(["a", "b"], missing="mean"))
-    decision = policy.decide(None, all_able)
+    decision = policy.decide(None, Able())
     for low, high in ((b"1.0", b"11.0"), (b"2.0", b"13.0")):
         policy.combine(decision, [low, high])
     assert policy.combine(decision, [b"2.0", LATE]) == Combined(b"7.0", 0.5, 1)
@@ -151,7 +148,7 @@ def test_below_the_least_confidence_the_default_output_answers_and_says_what_was
 
 def test_an_early_vote_is_certain_when_what_is_missing_cannot_change_it() -> None:
     policy = Vote(VoteSpec([f"m{i}" for i in range(5)], early=True))
-    decision = policy.decide(None, all_able)
+    decision = policy.decide(None, Able())
 
     def certain(*outcomes: Outcome | None) -> bool:
         return policy.certain(decision, outcomes)

@@ -38,7 +38,7 @@ from clipper_server.query.request import Answer, Request
 from clipper_server.query.slices import at_once
 from clipper_server.querylog import Pair, Said
 from clipper_server.snapshot import ApplicationSpec, RequestSpec, Snapshot
-from tests.support.fakes import FakeReplica, version_spec
+from tests.support.fakes import Able, FakeReplica, version_spec
 from tests.support.virtual_time import run
 
 TYPES = {"ids": "int64[-1]", "scale": "float32", "text": "text", "tags": "text[-1]", "blob": "bytes"}
@@ -444,7 +444,7 @@ def test_a_cascade_knows_how_sure_named_outputs_are() -> None:
     complaints: list[str] = []
     cascade = Cascade(CascadeSpec(["m:1", "m:2"], 0.7), lambda _version, text: complaints.append(text))
     assert cascade.enough("m:1", output)
-    combined = cascade.combine(cascade.decide(None, lambda _arm: True), [output])
+    combined = cascade.combine(cascade.decide(None, Able()), [output])
     assert (combined.outcome, combined.confidence) == (Tensor(np.int64(3).tobytes(), (), "<i8"), 0.75)
     for other in ({"output": np.array([3])}, {"output": np.array([3]), "confidence": ["much"]}):
         assert not cascade.enough("m:1", *outputs_of(other, 1))
@@ -454,7 +454,7 @@ def test_a_cascade_knows_how_sure_named_outputs_are() -> None:
 def test_named_outputs_are_voted_on_and_compared_with_labels() -> None:
     three, four, again = outputs_of({"label": np.array([3, 4, 3]), "text": ["a", "b", "a"]}, 3)
     vote = Vote(VoteSpec(["m:1", "m:2", "m:3"]))
-    decision = vote.decide(None, lambda _arm: True)
+    decision = vote.decide(None, Able())
     assert vote.combine(decision, [four, three, again]).outcome == three
     assert vote.combine(decision, [four, three, b'{"label":3,"text":"a"}']).confidence == pytest.approx(2 / 3)
     assert isinstance(three, Tensor)

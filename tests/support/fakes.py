@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 from collections import deque
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ from clipper_server.query.batching import Way, way_of
 from clipper_server.query.cache import Cache
 from clipper_server.query.latencies import Latencies
 from clipper_server.query.metrics import VersionMetrics
+from clipper_server.query.policies import Arm
 from clipper_server.query.queue import ModelQueue
 from clipper_server.query.task import Dispatch, Outcome, Task
 from clipper_server.snapshot import BatchingSpec, VersionSpec
@@ -43,6 +45,19 @@ def new_queue(
     loop = asyncio.get_running_loop()
     cache = Cache() if cache is None else cache
     return ModelQueue(version_spec(**changes), loop, loop.time, cache, VersionMetrics(), wake)
+
+
+class Able:
+    """Which arms are able, by their names; all, where nothing is said."""
+
+    _turns = itertools.count()
+
+    def __init__(self, which: Callable[[str], bool] = lambda _name: True) -> None:
+        self.turn = next(self._turns)
+        self._which = which
+
+    def __call__(self, arm: Arm) -> bool:
+        return self._which(arm.name)
 
 
 class Asker:
@@ -146,7 +161,7 @@ class FakeReplica:
     def die(self) -> None:
         """As when its connection is lost."""
         self.alive = False
-        self._queue.ready.remove(self)
+        self._queue.leave(self)
         lost = list(self.in_flight)
         self.in_flight.clear()
         self._queue.lost(lost)

@@ -14,6 +14,7 @@ from .waiting import Waiting
 MAX_WAITING = 20_000  # inputs
 MAX_WAITING_BYTES = 512 << 20
 LOOKED_AT = 64  # of the replicas: as many others are taken to be like these
+KEPT_S = 5e-3  # what a close look found, while batches are answered: each teaches but little
 SAFE = 0.9  # of the time that is left is what predictions may fill: they are not exact
 
 
@@ -38,6 +39,7 @@ class Admission:
         self._waiting = waiting
         self._servers = servers
         self._room: dict[int, float] = {}  # by patience: with so much waiting, no closer look is needed
+        self._kept_until = 0.0
 
     def refusal(self, task: Task, now: float) -> str | None:
         """Why the task would wait in vain; None where it would not."""
@@ -77,7 +79,7 @@ class Admission:
         own_s = soonest = math.inf
         for server in self._servers[:LOOKED_AT]:
             steady = max(1.0, server.way.steady(server.table, objective_s))
-            steady_s, lone_s = server.table.mean(steady), server.table.mean(1.0)
+            steady_s, lone_s = server.table.mean(steady), server.table.alone_s
             if steady_s is None or lone_s is None:
                 return None
             rate += server.concurrency * steady / steady_s
@@ -91,6 +93,8 @@ class Admission:
         self._room[patience] = max(first - 1, rate * objective_s / 2 - 2 * first)
         return soonest + max(0.0, ahead + 1 - first) / rate + own_s
 
-    def changed(self) -> None:
+    def changed(self, now: float) -> None:
         """Something was learned of the replicas."""
-        self._room.clear()
+        if now >= self._kept_until:
+            self._kept_until = now + KEPT_S
+            self._room.clear()

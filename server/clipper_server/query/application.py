@@ -80,7 +80,8 @@ class Application:
         policy, version = self.policy, request.version
         if version is not None:
             policy = self._only(version)
-        decision = policy.decide(request.unit, self._able, request.context, request.features)
+        able = self.parts.able
+        decision = policy.decide(request.unit, able, request.context, request.features)
         if version is not None and self.collecting is not None:  # nobody chose it
             decision = decision._replace(propensity=0.0)
         if request.context and not decision.context:
@@ -88,7 +89,7 @@ class Application:
         if request.features:
             decision = decision._replace(features=request.features)
         if self.parts.rollouts.by_model:
-            decision = self.parts.rollouts.resolve(decision, request.unit, self._able)
+            decision = self.parts.rollouts.resolve(decision, request.unit, able)
         find = self._models.queue
         queues = [queue for arm in decision.arms if (queue := find(arm.model, arm.version)) is not None]
         if len(queues) != len(decision.arms):
@@ -137,10 +138,6 @@ class Application:
             f"Requested version: {version} does not exist for model: {', '.join(models)}. "
             f"Its versions: {known}."
         )
-
-    def _able(self, arm: Arm) -> bool:
-        queue = self._models.queue(arm.model, arm.version)
-        return queue is not None and queue.able
 
     @property
     def asks_for_units(self) -> bool:

@@ -46,8 +46,7 @@ class Learned:
     """
 
     def limit(self, table: LatencyTable, slack_s: float) -> tuple[float, str]:
-        alone_s = table.p99(1.0) or 0.0
-        fits = table.largest(max(_SAFE * slack_s, _HARDLY * alone_s))
+        fits = table.largest(max(_SAFE * slack_s, _HARDLY * table.tail * (table.alone_s or 0.0)))
         seen = table.largest_seen()
         if fits > seen:
             explored = min(table.largest(slack_s / 2), 2 * seen)
@@ -57,7 +56,7 @@ class Learned:
     def steady(self, table: LatencyTable, objective_s: float) -> float:
         # A query may have to wait for one batch before it goes in the next. The mean and not the p99: where
         # there is more than enough to do, what counts is how many are answered in time.
-        fits = table.largest_on_average(max(objective_s / 2, _WORTH_IT * (table.mean(1.0) or 0.0)))
+        fits = table.largest_on_average(max(objective_s / 2, _WORTH_IT * (table.alone_s or 0.0)))
         return max(1.0, min(fits, 2 * table.largest_seen()))
 
     def observe(self, table: LatencyTable, cost: float, compute_s: float, objective_s: float) -> None:
@@ -81,7 +80,7 @@ class AIMD:
         return max(1.0, self._size)
 
     def observe(self, table: LatencyTable, cost: float, compute_s: float, objective_s: float) -> None:
-        hardly_longer = compute_s <= _HARDLY * (table.mean(1.0) or 0.0)
+        hardly_longer = compute_s <= _HARDLY * (table.alone_s or 0.0)
         if compute_s > objective_s / 2 and not hardly_longer:
             self._size = max(1.0, 0.9 * self._size)
         elif (compute_s < _SAFE * objective_s / 2 or hardly_longer) and cost > 0.9 * self._size:

@@ -18,7 +18,7 @@ from .asked import ask
 from .cache import Cache
 from .deadlines import Deadlines
 from .metrics import CallMetrics
-from .policies import Arm, Counts, Decision
+from .policies import Able, Arm, Counts, Decision
 from .queue import ModelQueue
 from .rollouts import Rollouts
 from .task import Dispatch, Outcome, Task
@@ -127,13 +127,20 @@ class Calls:
     """What those of one frontend share."""
 
     def __init__(
-        self, clock: Callable[[], float], deadlines: Deadlines, cache: Cache, rollouts: Rollouts, find: Find
+        self,
+        clock: Callable[[], float],
+        deadlines: Deadlines,
+        cache: Cache,
+        rollouts: Rollouts,
+        find: Find,
+        able: Able,
     ) -> None:
         self._clock = clock
         self._deadlines = deadlines
         self._cache = cache
         self._rollouts = rollouts
         self._find = find
+        self._able = able
         self.max_json = RequestSpec().max_json
 
     def ask(
@@ -212,10 +219,6 @@ class Calls:
         found = [queue.ready[0].table.p99(1.0) for queue in queues if queue.ready]
         known = [seconds for seconds in found if seconds is not None]
         return max(known, default=None) if len(known) == len(stage) else None
-
-    def _able(self, arm: Arm) -> bool:
-        queue = self._find(arm.model, arm.version)
-        return queue is not None and queue.able
 
 
 def input_of(spec: VersionSpec, call: wire.Call, body: memoryview) -> Tensor:

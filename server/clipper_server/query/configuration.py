@@ -25,6 +25,7 @@ from ..snapshot import (
     VersionReport,
     VersionSpec,
 )
+from .able import AbleArms
 from .admission import MAX_WAITING
 from .application import Application
 from .cache import Cache
@@ -101,12 +102,13 @@ class Configuration:
         self.learned = Learned()
         self.feedback = Feedback(self._began, self._complain_of_feedback, MAX_FRONTENDS)
         deadlines = Deadlines(loop, clock)
+        self._able = AbleArms(self.queue)
         self.shadows = Shadows(loop, clock, deadlines, self.queue)
         self.records = Records(self.shadows.shed)
         self.shadows.keep = self.feedback.keep = self.records.add
-        self.calls = Calls(clock, deadlines, self.cache, self.rollouts, self.queue)
+        self.calls = Calls(clock, deadlines, self.cache, self.rollouts, self.queue, self._able)
         self._parts = Parts(
-            *(clock, deadlines, self.cache, self.traces, ids, Slices(loop)),
+            *(clock, self._able, deadlines, self.cache, self.traces, ids, Slices(loop)),
             *(self.rollouts, self.shadows, self.learned, self.feedback, self._complain_of_version),
         )
 
@@ -158,6 +160,7 @@ class Configuration:
             self.metrics.applications.pop(name, None)
         for metrics in self.metrics.applications.values():
             metrics.keep_rewards(queue.name for queue in self.queues.values())
+        self._able.changed()
         self.rollouts.configure(snapshot.rollouts)
         self.shadows.configure(snapshot.shadows, snapshot.current)
         self._find_routes()
@@ -174,7 +177,8 @@ class Configuration:
                 if replica.hello is not None and (replica.hello.model, replica.hello.version) == key:
                     replica.retire()  # it is of an earlier one of this name
             self.queues[key] = ModelQueue(
-                version, self._loop, self.clock, self.cache, self.metrics.version(*key), self._changed
+                *(version, self._loop, self.clock, self.cache, self.metrics.version(*key)),
+                *(self._changed, self._able.changed),
             )
         # A request that is allowed has room in a queue where nothing waits.
         self.queues[key].admission.most = max(MAX_WAITING, self.limits.inputs)

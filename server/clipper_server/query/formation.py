@@ -161,8 +161,10 @@ class Formation:
         while (head := waiting.head()) is not None:
             slack = head.latest - start - table.overhead_s
             limit, why = replica.way.limit(table, slack)
-            alone_s, limit_s = table.mean(1.0), table.mean(limit)
-            if limit >= waiting.cost or waiting.count == 1 or alone_s is None or limit_s is None:
+            if limit >= waiting.cost or waiting.count == 1:
+                break
+            alone_s, limit_s = table.alone_s, table.mean(limit)
+            if alone_s is None or limit_s is None:
                 break
             if alone_s <= slack:
                 steady = min(replica.way.steady(table, head.objective_s), waiting.cost)

@@ -41,6 +41,7 @@ class LatencyTable:
 
     def __init__(self) -> None:
         self.observed = 0
+        self.alone_s: float | None = None  # the mean of a batch of one input
         self.overhead_s = 0.0  # of a batch, beside the compute time: the wire, and how busy this process is
         self._points: dict[int, _Point] = {}
         self._spread = 0.1  # standard deviation in parts of the mean, over all costs
@@ -107,6 +108,7 @@ class LatencyTable:
             self._slope = (self._means[-1] - self._means[0]) / (self._costs[-1] - self._costs[0])
         elif points:
             self._slope = self._means[0] / self._costs[0]
+        self.alone_s = self.mean(1.0)
 
     def mean(self, cost: float) -> float | None:
         """The expected seconds; None before anything was seen."""
@@ -123,14 +125,16 @@ class LatencyTable:
 
     def p99(self, cost: float) -> float | None:
         mean = self.mean(cost)
-        return None if mean is None else mean * self._tail()
+        return None if mean is None else mean * self.tail
 
-    def _tail(self) -> float:
+    @property
+    def tail(self) -> float:
+        """How many times the mean the p99 is."""
         return 1 + _Z99 * max(_FLOOR, self._spread)
 
     def largest(self, seconds: float) -> float:
         """The largest cost whose p99 is at most `seconds`; 0 where there is none, or nothing is known."""
-        return self.largest_on_average(seconds / self._tail())
+        return self.largest_on_average(seconds / self.tail)
 
     def largest_on_average(self, budget: float) -> float:
         """The largest cost whose mean is at most `budget` seconds; 0 as above."""
@@ -151,7 +155,7 @@ class LatencyTable:
 
     def rows(self) -> list[tuple[float, float, float, int]]:
         """(cost, mean seconds, p99 seconds, batches seen) for each cost, in order."""
-        tail = self._tail()
+        tail = self.tail
         points = sorted(self._points.values(), key=lambda point: point.cost)
         return [(p.cost, p.seconds, p.seconds * tail, p.count) for p in points]
 

@@ -131,8 +131,8 @@ class ApplicationMetrics:
             metrics.chosen += 1
             if isinstance(outcome, Fault):
                 metrics.faults[outcome.reason] += 1
-            elif (batch := task.dispatch) is not None and batch.replied_at is not None:
-                metrics.latency.observe(batch.replied_at - task.entered_at)
+            elif (batch := task.dispatch) is not None and (replied_at := batch.replied_at) is not None:
+                metrics.latency.observe(replied_at - task.entered_at)
         for arm in decision.skipped:
             self.arms[arm.name].skipped += 1
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
+from .able import AbleArms
 from .asked import ask_all
 from .cache import Cache
 from .deadlines import Deadlines
@@ -32,6 +33,7 @@ class Parts(NamedTuple):
     """What the applications of one frontend share."""
 
     clock: Callable[[], float]
+    able: AbleArms
     deadlines: Deadlines
     cache: Cache
     traces: Traces
@@ -336,9 +338,10 @@ class Query:
                 choice = Choice(model, confidence, len(outcomes), used)
                 agreed = confidence if used and place is None else None
                 application.metrics.chose(decision, tasks, outcomes, agreed)
-                for side, task, found in zip(decision.sides, tasks, outcomes, strict=False):
-                    if side is not None:
-                        side.add(task, found)
+                if decision.sides:
+                    for side, task, found in zip(decision.sides, tasks, outcomes, strict=False):
+                        if side is not None:
+                            side.add(task, found)
             if application.collecting is not None:
                 token = application.collecting.answered(
                     query_id,
@@ -367,10 +370,6 @@ class Query:
             return task.queue.why_late(task, now)
         return task.outcome
 
-    def _skipped(self) -> tuple[str, ...]:
-        """A tuple, as traces keep it, and the garbage collector looks through lists."""
-        return tuple(arm.name for arm in self._decision.skipped) if self._decision.skipped else ()
-
     def _legs(self, tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> list[Leg]:
         joined = self._joined
         return [
@@ -395,6 +394,12 @@ class Query:
         """Of so many inputs that went this way, which is one trace."""
         application, decision = self.application, self._decision
         legs, fault, ending, choice = way
+        chosen = None
+        if choice is not None:
+            # A tuple, for the garbage collector looks through lists.
+            skipped = tuple([arm.name for arm in decision.skipped]) if decision.skipped else ()
+            _, confidence, asked, used = choice
+            chosen = Chosen(decision.propensity, skipped, confidence, asked, used)
         application.parts.traces.keep(
             Trace(
                 query_id,
@@ -407,7 +412,7 @@ class Query:
                 legs[0] if len(legs) == 1 else legs,
                 fault,
                 ending,
-                None if choice is None else Chosen(decision.propensity, self._skipped(), *choice[1:]),
+                chosen,
                 count,
             )
         )

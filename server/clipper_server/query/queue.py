@@ -31,7 +31,8 @@ class ModelQueue:
     """Tasks that wait for one version of one model, and the replicas that serve it.
 
     `clock` agrees with the event loop's, and may be finer: uvloop's goes by milliseconds. `wake` is called
-    when something waits for a version that has no replicas only until somebody asks for it.
+    when something waits for a version that has no replicas only until somebody asks for it, and `changed`
+    when a replica came or went.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class ModelQueue:
         cache: Cache,
         metrics: VersionMetrics,
         wake: Callable[[], None] = lambda: None,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.spec = spec
         self.name = f"{spec.model}:{spec.version}"
@@ -61,6 +63,7 @@ class ModelQueue:
         self._clock = clock
         self._cache = cache
         self._wake = wake
+        self._changed = changed
         self._retries = Retries(self.settle)
         self._pump_is_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -79,7 +82,13 @@ class ModelQueue:
         for cost, seconds in measured:
             replica.latencies.at(1).observe(cost, seconds)
         self.ready.append(replica)
+        self._changed()
         self.pump_soon()
+
+    def leave(self, replica: Puller) -> None:
+        """It takes no more."""
+        self.ready.remove(replica)
+        self._changed()
 
     @property
     def able(self) -> bool:
@@ -260,7 +269,7 @@ class ModelQueue:
         self.metrics.compute.observe(dispatch.compute_s)
         self.crowd.answered(now, dispatch.size)
         self.history.add(dispatch)
-        self.admission.changed()
+        self.admission.changed(now)
         if isinstance(outcomes, Fault):
             self._retries.failed(dispatch, outcomes)
         else:

@@ -318,7 +318,7 @@ class Replica(asyncio.BufferedProtocol):
         """Take everything from it, but stay connected: while it is, it is known to hang."""
         queue, lost = self._queue, list(self.in_flight)
         if queue is not None and self.state == "ready":
-            queue.ready.remove(self)
+            queue.leave(self)
         self.state = "gone"
         self.credits = 0
         self._queue = None
@@ -336,7 +336,7 @@ class Replica(asyncio.BufferedProtocol):
     def _leave(self) -> None:
         """Get no more batches."""
         if self._queue is not None and self.state == "ready":
-            self._queue.ready.remove(self)
+            self._queue.leave(self)
         elif self._queue is not None and self.state == "starting":
             self._queue.starting -= 1
         self.state = "gone"

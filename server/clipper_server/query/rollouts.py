@@ -10,7 +10,7 @@ from clipper_container.wire import Fault
 from ..rollouts import ArmCounts, RolloutReport, RolloutSpec, Shares
 from ..snapshot import LATENCIES_S
 from .metrics import Histogram
-from .policies import Able, Arm, Decision, sticky
+from .policies import Arm, Decision, sticky
 from .task import ELSEWHERE, Outcome, Task
 
 EPOCHS = 4  # are reported: management may have missed a report, and not four changes
@@ -86,7 +86,7 @@ class Rollouts:
         """Whether management has been silent for so long that the controls answer alone."""
         return bool(self.by_model) and self._table.epoch > 0 and self._clock() > self._ends_at
 
-    def resolve(self, decision: Decision, unit: str | None, able: Able) -> Decision:
+    def resolve(self, decision: Decision, unit: str | None, able: Callable[[Arm], bool]) -> Decision:
         """The same decision, with the side that answers in the place of each model that is rolled out."""
         arms: list[Arm] = []
         sides: list[Side | None] = []

@@ -17,6 +17,7 @@ from clipper_server.policies import LinTSSpec, ThompsonSpec
 from clipper_server.query.learned import Learned
 from clipper_server.query.policies.learner import Learner
 from clipper_server.query.policies.lints import LinTS
+from tests.support.fakes import Able
 
 ARMS = "a:1", "b:1"
 EPOCH = 20  # feedbacks
@@ -57,7 +58,7 @@ def best(
             learned.hear(Tables(epoch, True, [Row("app", "", weights, draws)]))
             memory.mark(epoch)
         x = [rng.uniform(-1, 1) for _ in range(count)]
-        decision = policy.decide(None, lambda _: True, "", pack(x))
+        decision = policy.decide(None, Able(), "", pack(x))
         chosen = "ab".index(decision.arms[0].name)
         mean = means(query, x[0])
         found.append(mean[chosen] == max(mean))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from ..task import Outcome, Output, Task
@@ -68,8 +68,13 @@ class Combined(NamedTuple):
     partial: bool = False
 
 
-Able = Callable[[Arm], bool]
-"""Whether there is a replica that could answer, or one that comes where it is asked for."""
+class Able(Protocol):
+    @property
+    def turn(self) -> int:
+        """Another one where the answer for any arm may be another."""
+
+    def __call__(self, arm: Arm) -> bool:
+        """Whether there is a replica that could answer, or one that comes where it is asked for."""
 
 
 class Policy(Protocol):

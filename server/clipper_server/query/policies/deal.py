@@ -21,6 +21,7 @@ class Deal:
         self._decisions = [Decision([arm], weight / whole, skipped, epoch=epoch) for arm, weight in weights]
         self._up_to = list(accumulate(decision.propensity for decision in self._decisions))
         self._up_to[-1] = 1.0  # of a sum that was rounded
+        self._of_those, self._turn = self, -1
 
     def by_chance(self, number: float) -> Decision:
         """`number` is from [0, 1)."""
@@ -29,13 +30,12 @@ class Deal:
     def of(self, arm: Arm) -> Decision:
         return next(decision for decision in self._decisions if decision.arms[0] is arm)
 
-
-def of_those_able(deal: Deal, able: Able) -> Deal:
-    """The share of those that are not able goes to the others. Where none is, it stays as it was."""
-    for arm, _ in deal.weights:
-        if not able(arm):
-            there = [each for each in deal.weights if able(each[0])]
-            if there:
-                return Deal(there, [arm for arm, _ in deal.weights if not able(arm)], deal.epoch)
-            break
-    return deal
+    def of_those(self, able: Able) -> Deal:
+        """The share of those that are not able goes to the others. Where none is, it stays as it was."""
+        if able.turn != self._turn:
+            self._turn = able.turn
+            there = [each for each in self.weights if able(each[0])]
+            self._of_those = self
+            if 0 < len(there) < len(self.weights):
+                self._of_those = Deal(there, [arm for arm, _ in self.weights if not able(arm)], self.epoch)
+        return self._of_those

@@ -9,7 +9,7 @@ from ...policies import LearnerSpec
 from ..learned import Known, Rows
 from ..task import Outcome
 from . import Able, Arm, Combined, Decision
-from .deal import Deal, of_those_able
+from .deal import Deal
 
 
 class Learner:
@@ -29,7 +29,7 @@ class Learner:
 
     def decide(self, unit: str | None, able: Able, context: str = "", features: bytes = b"") -> Decision:
         """One arm, with the probability that it had."""
-        return of_those_able(self._deal(context), able).by_chance(self._chance())
+        return self._deal(context).of_those(able).by_chance(self._chance())
 
     def _deal(self, context: str) -> Deal:
         row = self._rows.get(context)

@@ -12,7 +12,7 @@ from ...policies import LinTSSpec
 from ..learned import Known, Rows
 from ..task import Outcome
 from . import Able, Arm, Combined, Decision
-from .deal import Deal, of_those_able
+from .deal import Deal
 
 
 class LinTS:
@@ -39,7 +39,7 @@ class LinTS:
         if row is not self._of:
             self._take(row)
         deal = Deal(self._weights(features), epoch=0 if row is None else row.epoch)
-        return of_those_able(deal, able).by_chance(self._chance())
+        return deal.of_those(able).by_chance(self._chance())
 
     def _weights(self, features: bytes) -> list[tuple[Arm, float]]:
         alike = 1 / len(self.arms)

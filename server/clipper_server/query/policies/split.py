@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from ...policies import SplitSpec
 from ..task import Outcome
 from . import Able, Arm, Combined, Decision, sticky
-from .deal import Deal, of_those_able
+from .deal import Deal
 
 
 class Split:
@@ -26,7 +26,7 @@ class Split:
 
     def decide(self, unit: str | None, able: Able, context: str = "", features: bytes = b"") -> Decision:
         """One arm. The share of those that have no replica goes to the others at once."""
-        deal = of_those_able(self._of_all, able)
+        deal = self._of_all.of_those(able)
         if self.sticky and unit is not None:
             return deal.of(sticky.choose(self._salt, unit, deal.weights))
         return deal.by_chance(self._chance())
