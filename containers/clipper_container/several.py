@@ -11,7 +11,8 @@ from typing import Any
 
 from . import calls, children, faults, inputs
 from .coroutines import ends_in_time
-from .links import LOOK_AGAIN_S, Link, Links, Work
+from .link import Link
+from .links import LOOK_AGAIN_S, Links, Work
 from .outputs import Outputs, encode_outputs
 from .wire import Fault
 

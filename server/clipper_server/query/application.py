@@ -19,10 +19,11 @@ from ..snapshot import ApplicationSpec
 from .cascade import Cascading
 from .feedback.collecting import Collecting
 from .metrics import ApplicationMetrics
+from .parts import Parts
 from .policies import Arm, Policy
 from .policies.first import First
 from .policies.kinds import policy_of
-from .query import Parts, Query
+from .query import Query
 from .queue import ModelQueue
 from .request import BROKEN, Answer, Reply, Request
 

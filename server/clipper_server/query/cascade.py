@@ -9,8 +9,9 @@ from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
 from .asked import ask
+from .parts import Parts
 from .policies import Stepping
-from .query import Parts, Query
+from .query import Query
 from .queue import ModelQueue
 from .request import Request
 from .slices import Steps, let_go

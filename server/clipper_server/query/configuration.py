@@ -38,11 +38,11 @@ from .intake.desk import Desk
 from .learned import Learned
 from .limits import DEFAULT, Limits
 from .metrics import ArmMetrics, Metrics
+from .parts import Parts
 from .protocols import Adapter, PassOn, Spoken
 from .protocols.clipper import ClipperProtocol, SetsOverClipper
 from .protocols.open_inference import OpenInferenceProtocol, infer_path
 from .protocols.open_inference.v1 import KServeV1, SetsOverKServeV1, predict_path
-from .query import Parts
 from .querylog import Records
 from .queue import ModelQueue
 from .replicas import Replica

@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
-from .able import AbleArms
 from .asked import ask_all
-from .cache import Cache
-from .deadlines import Deadlines
-from .feedback import Feedback
 from .feedback.collecting import Collecting
 from .ids import Ids
-from .learned import Learned
 from .metrics import ApplicationMetrics
+from .parts import Parts
 from .policies import Decision, Policy
 from .queue import ModelQueue
 from .request import Answer, Choice, Reply, Request
-from .rollouts import Rollouts
-from .shadows import Sample, Shadows
-from .slices import SMALL, Slices, Steps, at_once, let_go
+from .shadows import Sample
+from .slices import SMALL, Steps, at_once, let_go
 from .task import GONE, NOT_NEEDED, Outcome, Task
-from .traces import Chosen, Leg, Trace, Traces
+from .traces import Chosen, Leg, Trace
 
 AT_ONCE = 64  # of many inputs, so many are a step
-
-
-class Parts(NamedTuple):
-    """What the applications of one frontend share."""
-
-    clock: Callable[[], float]
-    able: AbleArms
-    deadlines: Deadlines
-    cache: Cache
-    traces: Traces
-    ids: Ids
-    slices: Slices
-    rollouts: Rollouts
-    shadows: Shadows
-    learned: Learned
-    feedback: Feedback
-    complain: Callable[[str, str], None]
 
 
 class Asked(Protocol):

@@ -18,6 +18,7 @@ import pytest
 from clipper_server.features import DRAWS, pack
 from clipper_server.feedback import UNIT, Decided, Delivery, FeedbackSpec, Item, Receipt, Rewarded, Row
 from clipper_server.management.feedback import pages, sums
+from clipper_server.management.feedback.known import Learned
 from clipper_server.management.feedback.plan import Plan
 from clipper_server.management.feedback.sums import GRACE_S, Sums
 from clipper_server.policies import Exp3Spec, LinTSSpec, VoteSpec
@@ -416,7 +417,7 @@ def test_kills_and_what_is_sent_again_change_no_bit_of_the_sums(tmp_path: Path) 
     learned = found.learned("app")
     found.close()
 
-    def exact(known: sums.Learned) -> dict[tuple[str, str], tuple[int, int, int]]:
+    def exact(known: Learned) -> dict[tuple[str, str], tuple[int, int, int]]:
         return {
             (context, name): (arm.times, arm.reward, arm.loss)
             for context, of in known.contexts.items()

@@ -14,7 +14,7 @@ from ...feedback import MAX_CONTEXT, Delivery, FeedbackSpec, Receipt, sampled
 from ...querylog import Reward
 from ..control import Control, find
 from ..feedback import Feedback as Learning
-from ..feedback.sums import Known
+from ..feedback.known import Known
 from ..querylog import QueryLog
 from . import answers, openapi, points
 from .bodies import Body

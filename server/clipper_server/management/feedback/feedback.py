@@ -14,10 +14,11 @@ from ..state import State
 from . import metrics, plan
 from .counts import Counts
 from .keys import Keys
+from .known import Learned
 from .leaving import VOTE_EXPLORE, Leaving
 from .plan import Plan
 from .sides import Sides
-from .sums import Learned, Sums
+from .sums import Sums
 from .tables import Published
 from .writer import Writer
 

@@ -11,16 +11,16 @@ from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from ... import features
 from ...feedback import UNIT, Decided, Delivery, Item, Receipt, Row
-from ..learning import kinds, lints
-from ..learning.memory import LEAST_PROPENSITY, Arm, Memory
+from ..learning import kinds
+from ..learning.memory import LEAST_PROPENSITY, Arm
 from .context import Context
 from .counts import Counts
 from .database import Database
 from .database import Decided as Key
+from .known import Known, Learned, coefficients_of, row_of
 from .plan import Plan
 from .regret import Regret
 from .sides import Sides
@@ -38,22 +38,6 @@ MAX_DRAWN = 4
 """Of these rows with draws, which are up to 256 KiB each."""
 DRAWN_EVERY_S = 1.0
 """At most, of one application."""
-
-
-class Known(NamedTuple):
-    """Of one context: its row, its arms, and what their numbers are worth where it learns by any."""
-
-    row: dict[str, float]
-    arms: dict[str, Arm]
-    coefficients: dict[str, list[float]]
-
-
-class Learned(NamedTuple):
-    """Of one application: its contexts, what was counted, and as in `regrets`."""
-
-    contexts: dict[str, Known]
-    counts: Counts
-    regret: tuple[float, float] | None
 
 
 class Sums:
@@ -295,7 +279,7 @@ class Sums:
                 weights = dict(zip(plan.arms, learned, strict=True))
                 context.memory.mark(epoch)
             if weights or context.row:
-                found.append((_row(application, name, weights, context, plan, epoch), new))
+                found.append((row_of(application, name, weights, context, plan, epoch), new))
             context.row, context.row_at = weights, context.memory.updates
         return found
 
@@ -310,7 +294,7 @@ class Sums:
     def published(self, plans: Mapping[str, Plan], epoch: int) -> list[Row]:
         """The rows that frontends had of the last management, as far as the file knows them; draws anew."""
         return [
-            _row(application, name, context.row, context, plans.get(application), epoch)
+            row_of(application, name, context.row, context, plans.get(application), epoch)
             for application, contexts in self._contexts.items()
             for name, context in contexts.items()
             if context.row
@@ -324,7 +308,7 @@ class Sums:
             name: Known(
                 context.row,
                 {arm: replace(of, linear=None) for arm, of in context.memory.arms.items()},
-                {} if plan is None or not plan.features or name else _coefficients(context.memory, plan),
+                {} if plan is None or not plan.features or name else coefficients_of(context.memory, plan),
             )
             for name, context in islice(reversed(contexts.items()), most)
         }
@@ -390,21 +374,3 @@ class Sums:
         self._db.put_counts((name, self._counts[name]) for name in self._counted)
         self._db.put_pages(self._pages)
         self._db.add_unanswered(self._decided)
-
-
-def _row(
-    application: str, name: str, weights: dict[str, float], context: Context, plan: Plan | None, epoch: int
-) -> Row:
-    """With draws of what is known of the arms, where they are chosen by numbers."""
-    if not weights or name or plan is None or not plan.features:
-        return Row(application, name, weights)
-    known = [context.memory.arms.get(version, Arm()) for version in plan.arms.values()]
-    drawn = lints.draws(known, plan.features, plan.forget, epoch)
-    return Row(application, name, weights, dict(zip(plan.arms, drawn, strict=True)))
-
-
-def _coefficients(memory: Memory, plan: Plan) -> dict[str, list[float]]:
-    return {
-        arm: lints.coefficients(memory.arms.get(arm, Arm()), plan.features, plan.forget)
-        for arm in plan.active
-    }
