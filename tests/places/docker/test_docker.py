@@ -407,6 +407,31 @@ def test_the_ports_are_published_where_it_is_told(engine: Any) -> None:
     assert place.left("elsewhere") == []
 
 
+def test_a_cluster_whose_port_was_taken_meanwhile_says_so_and_keeps_the_others(engine: Any) -> None:
+    place = places.Docker(engine)
+    connection = place.connection("moves")
+    spoken = ["open-inference-grpc"]
+    try:
+        connection.start_clipper(fresh=True, protocols=spoken)
+        before = connection.get_query_addr(), on(connection)["grpc"]
+        connection.stop_all()
+        host, _, port = before[0].rpartition(":")
+        another = engine.containers.run(
+            tag("server"), ["600"], entrypoint="sleep", detach=True, ports={"1/tcp": (host, int(port))}
+        )
+        try:
+            connection.start_clipper(protocols=spoken)
+        finally:
+            another.remove(force=True)
+        now = connection.get_query_addr()
+        assert now != before[0]
+        assert f"answered at {now} now, and no more at {before[0]}" in repr(connection.events())
+        assert on(connection)["grpc"] == before[1]
+    finally:
+        connection.stop_all(purge=True)
+    assert place.left("moves") == []
+
+
 def test_protocols_are_published_when_the_cluster_starts_and_none_comes_later(engine: Any) -> None:
     connection = places.Docker(engine).connection("spoken")
     try:
@@ -420,8 +445,10 @@ def test_protocols_are_published_when_the_cluster_starts_and_none_comes_later(en
         assert lives(found["grpc"])
         with pytest.raises(BadRequest, match="on already"):
             connection.start_protocol("open-inference-grpc", grpc_port=1)
+        before = connection.get_query_addr()
         connection.stop_all()
         connection.start_clipper()
+        assert connection.get_query_addr() == before, "where its clients know it"
         assert on(connection)["state"] == "off"
         assert "open-inference-grpc is off now. Here ports are published" in repr(connection.events())
         with pytest.raises(BadRequest, match=r"name it in start_clipper\(protocols="):

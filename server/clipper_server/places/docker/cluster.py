@@ -28,6 +28,7 @@ from .parts import (
     KIND,
     MANAGEMENT,
     MANAGEMENT_PORT,
+    PORTS,
     QUERY_PORT,
     SNAPSHOTS,
     SOCKETS,
@@ -84,7 +85,8 @@ class DockerCluster:
         """See to it that it serves; also return whether it had to be started.
 
         `host` is where the two ports (for queries, for management) are published; where one is taken a free
-        one is used. `own_ports` are those of protocols, inside; free ones are published for them.
+        one is used. `own_ports` are those of protocols, inside; free ones are published for them. A cluster
+        that was stopped goes back to where its clients know it, where that is free.
         """
         if fresh:
             self.down(purge=True)
@@ -103,7 +105,7 @@ class DockerCluster:
         self, host: str, ports: tuple[int, int], own_ports: list[int], options: list[str]
     ) -> ClusterRecord:
         self._see_to_image()
-        kept = self._ports()
+        kept, known = self._ports(), self._known_ports()
         holder = self._container(HOLDER)
         is_held = holder is not None and holder.status == "running"
         if is_held and not kept.keys() >= set(own_ports):
@@ -121,7 +123,8 @@ class DockerCluster:
             self._engine.volumes.create(self._full(volume), labels=self._labels("volume"))
         if not is_held:
             self._remove_container(HOLDER)
-            wishes = {QUERY_PORT: ports[0], **dict.fromkeys(own_ports, 0), **kept}
+            wanted = {QUERY_PORT: ports[0], **dict.fromkeys(own_ports, 0)}
+            wishes = {**wanted, **{port: known[port] for port in wanted if port in known}, **kept}
             wishes.pop(MANAGEMENT_PORT, None)
             self._publish(HOLDER, [HOLD], host, wishes, {})
         mounts = [mount(self._full("state"), STATE), mount(self._full("sockets"), SOCKETS)]
@@ -141,9 +144,14 @@ class DockerCluster:
             "volumes": {ENGINE_SOCKET: {"bind": ENGINE_SOCKET, "mode": "rw"}},
             "group_add": [self._socket_group()],
         }
-        wishes = {MANAGEMENT_PORT: kept.get(MANAGEMENT_PORT, ports[1])}
+        wishes = {MANAGEMENT_PORT: {**known, **kept}.get(MANAGEMENT_PORT, ports[1])}
         self._publish(MANAGEMENT, command, host, wishes, more)
-        return self._wait()
+        record = self._wait()
+        if known != (now := {**known, **self._ports()}):
+            self._remove_volume("ports")
+            labels = {**self._labels("volume"), PORTS: msgspec.json.encode(now).decode()}
+            self._engine.volumes.create(self._full("ports"), labels=labels)
+        return record
 
     def _see_to_image(self) -> None:
         try:
@@ -225,9 +233,8 @@ class DockerCluster:
         """End every container of the cluster; return how many there were. Its state stays unless purged."""
         try:
             count = self._remove(0 if now else GRACE_S)
-            for volume in ("sockets", "snapshots", *(["state"] if purge else [])):
-                with suppress(NotFound):
-                    self._engine.volumes.get(self._full(volume)).remove(force=True)
+            for volume in ("sockets", "snapshots", *(["state", "ports"] if purge else [])):
+                self._remove_volume(volume)
         except DockerException as error:
             raise ClusterError(f"The cluster could not be stopped: {error}") from error
         return count
@@ -252,6 +259,20 @@ class DockerCluster:
             with suppress(APIError):
                 network.remove()
         return len(containers) + (management is not None)
+
+    def _known_ports(self) -> dict[int, int]:
+        """Those of the last start that went well. A label of an empty volume says them, for that outlives
+        the containers, and is read without any.
+        """
+        try:
+            labels = self._engine.volumes.get(self._full("ports")).attrs["Labels"] or {}
+        except NotFound:
+            return {}
+        return msgspec.json.decode(labels.get(PORTS, "{}"), type=dict[int, int])
+
+    def _remove_volume(self, name: str) -> None:
+        with suppress(NotFound):
+            self._engine.volumes.get(self._full(name)).remove(force=True)
 
     def _ports(self) -> dict[int, int]:
         """The published ports that it has now, by the ports inside."""

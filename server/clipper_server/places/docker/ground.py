@@ -12,6 +12,7 @@ from .parts import HOLDER, MANAGEMENT, MANAGEMENT_PORT, QUERY_PORT, SNAPSHOTS, S
 def of_containers(folder: ClusterFolder, token: str, cluster_name: str, host: str, registry: str) -> Ground:
     """`host` is where the ports are published; `registry` has images."""
     folder.make()
+    folder.record_path.unlink(missing_ok=True)  # of the one before, in whose name this one would answer
     manager = DockerContainerManager(cluster_name, folder.path / "logs", registry)
     addresses = Addresses(
         f"{MANAGEMENT}:{MANAGEMENT_PORT}",

@@ -63,7 +63,7 @@ class Images:
             python = minor(runtime)
             kind = image.kind(runtime.loader, gpus=runtime.gpus)
             raise DeployError(
-                f"The engine has no image {base}. `python{python} -m clipperlab.cli images build {kind}` "
+                f"The engine has no image {base}. `clipperlab images build {kind}` "
                 f"makes it, with clipperlab installed for Python {python}."
             )
         say(f"pulling {base}")

@@ -9,7 +9,9 @@ from typing import Any
 from docker.errors import APIError, NotFound
 from docker.types import LogConfig, Mount
 
-CLUSTER, KIND, NAME, LABELS = (f"org.clipperlab.{word}" for word in ("cluster", "kind", "name", "labels"))
+CLUSTER, KIND, NAME, LABELS, PORTS = (
+    f"org.clipperlab.{word}" for word in ("cluster", "kind", "name", "labels", "ports")
+)
 MANAGEMENT, HOLDER = "management", "query"
 STATE, SOCKETS, SNAPSHOTS = (Path(f"/clipper/{name}") for name in ("state", "sockets", "snapshots"))
 MANAGEMENT_PORT, QUERY_PORT = 1338, 1337
