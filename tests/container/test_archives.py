@@ -240,6 +240,19 @@ def test_a_body_is_as_json_has_it_and_bytes_are_bytes(tmp_path: Path) -> None:
     assert predict(frame.to_dict(orient="records")) == [["dict", "{'a': 1.0, 'b': 'x'}"]]
 
 
+def test_an_inputs_names_are_fields_beside_its_body(tmp_path: Path) -> None:
+    code = """
+def handle(data, context):
+    return data and [[row["a"] * 2, str(row["p"]), row["body"]] for row in data]
+"""
+    predict = loaded(archived(tmp_path, "h.py", {"h.py": code}), "named", {"a": "float64", "p": "bytes"})
+    (answer,) = predict([{"a": 1.5, "p": b"x"}])
+    assert answer[:2] == [3.0, "bytearray(b'x')"]
+    assert answer[2] == {"a": 1.5, "p": bytearray(b"x")}
+    frame = loaded(archived(tmp_path, "h.py", {"h.py": code}), "dataframe", {"a": "float64", "p": "text"})
+    assert frame([{"a": 1.5, "p": "x"}]) == [[3.0, "x", {"a": 1.5, "p": "x"}]]
+
+
 def test_a_configuration_is_read(tmp_path: Path) -> None:
     code = "def handle(data, context): return data and [context.model_yaml_config['h']['top']] * len(data)"
     files = {"h.py": code, "model-config.yaml": "h:\n  top: 5\n"}

@@ -1,8 +1,9 @@
 """Loads a model archive of TorchServe's or multi-model-server's: its handler answers, a batch at a time.
 
-As there, the handler gets a list with {"body": input} for each request, and answers a list as long. What it
-says of a request by `context.set_response_status`, from 400 on, is that request's error, and so is an
-exception in an output's place.
+As there, the handler gets a list with {"body": input} for each request, and answers a list as long. An input
+with names has those beside its body, as the fields of a form. What it says of a request by
+`context.set_response_status`, from 400 on, is that request's error, and so is an exception in an output's
+place.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _answering(handle: Handle, context: Context) -> Predict:
     lock = threading.Lock()  # as TorchServe's workers, which work at one batch at a time
 
     def predict(inputs: Any) -> Sequence[Any]:
-        data = [{"body": value} for value in _values(inputs)]
+        data = _requests(inputs)
         with lock:
             context.begin(len(data))
             outputs = handle(data, context)
@@ -77,15 +78,16 @@ def _answering(handle: Handle, context: Context) -> Predict:
     return predict
 
 
-def _values(inputs: Any) -> list[Any]:
-    """Of each request what its body says, as JSON has it; bytes as they are."""
+def _requests(inputs: Any) -> list[dict[str, Any]]:
+    """Of each what its body says, as JSON has it, and its fields; bytes as they are."""
     if hasattr(inputs, "to_dict"):
-        rows: list[Any] = inputs.to_dict("records")
-        return rows
-    if isinstance(inputs, dict):
+        rows = inputs.to_dict("records")
+    elif isinstance(inputs, dict):
         columns = [list(map(_plain, values)) for values in inputs.values()]
-        return [dict(zip(inputs, row, strict=True)) for row in zip(*columns, strict=True)]
-    return list(map(_plain, inputs))
+        rows = [dict(zip(inputs, row, strict=True)) for row in zip(*columns, strict=True)]
+    else:
+        return [{"body": _plain(value)} for value in inputs]
+    return [{"body": row, **row} for row in rows]
 
 
 def _plain(value: Any) -> Any:
