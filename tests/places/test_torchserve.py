@@ -121,6 +121,24 @@ def handle(data, context):
     assert (status, "weight" in found["message"]) == (400, True)
 
 
+def test_an_archive_explains_what_another_application_answers(
+    cluster: ClipperConnection, port: str, tmp_path: Path
+) -> None:
+    code = """
+class Handler:
+    def handle(self, data, context):
+        explains = context.get_request_header(0, "explain") == "True"
+        return [f"because of {row['body']}" if explains else len(row["body"]) for row in data]
+"""
+    archive = archived(tmp_path, "h.py", {"h.py": code})
+    given: dict[str, Any] = {"input_type": "strings", "example_input": "a", "slo_ms": 20_000}
+    mar.create_endpoint(cluster, "words", archive, **given)
+    mar.create_endpoint(cluster, "words-explanations", archive, explain=True, **given)
+    sends = "-X", "POST", "-H", "Content-Type: text/plain", "-d", "the floor"
+    assert curl(*sends, f"http://{port}/predictions/words") == (200, 9)
+    assert curl(*sends, f"http://{port}/explanations/words") == (200, "because of the floor")
+
+
 def test_our_own_port_is_a_server_like_others(cluster: ClipperConnection, port: str, tmp_path: Path) -> None:
     echo = "def handle(data, context): return data and [row['body'] for row in data]"
     archive = archived(tmp_path, "echo.py", {"echo.py": echo})

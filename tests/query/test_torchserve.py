@@ -357,6 +357,23 @@ async def test_what_there_is_not_is_told(client: httpx2.AsyncClient) -> None:
     assert "PUT" in response.headers["allow"]
 
 
+async def test_what_explains_an_application_is_one_of_its_name(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    response = await client.post("/explanations/sum", content=b"[1]")
+    assert (response.status_code, response.json()["type"]) == (404, "ResourceNotFoundException")
+    assert "an application sum-explanations would" in response.json()["message"]
+    explains = application("sum-explanations", "doubles", ["m"])
+    configuration.apply(Snapshot(2, [*APPLICATIONS, explains], VERSIONS, CURRENT))
+    for method in ("POST", "PUT"):
+        for path, told in (("sum", 16), ("sum/1", 16), ("sum/2.0", [16])):
+            response = await client.request(method, f"/explanations/{path}", content=b"[1, 2]")
+            assert (response.status_code, response.json()) == (200, told)
+    assert (await client.get("/explanations/sum?data=[1]")).json() == 8
+    response = await client.post("/explanations/sum/9", content=b"[1]")
+    assert (response.status_code, response.json()["type"]) == (404, "ModelVersionNotFoundException")
+
+
 async def test_which_is_asked_without_a_name(
     client: httpx2.AsyncClient, configuration: Configuration
 ) -> None:

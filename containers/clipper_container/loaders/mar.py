@@ -29,7 +29,10 @@ class RequestFailed(Exception):
 
 
 def load(parts: dict[str, bytes], input_type: str) -> Predict:
-    files = {name.removeprefix(manifest.PREFIX): data for name, data in parts.items()}
+    explain = manifest.EXPLAIN in parts
+    files = {
+        name.removeprefix(manifest.PREFIX): data for name, data in parts.items() if name != manifest.EXPLAIN
+    }
     folder = unpacked(files)
     about = manifest.find(files.get)
     os.chdir(folder)
@@ -37,7 +40,8 @@ def load(parts: dict[str, bytes], input_type: str) -> Predict:
     stand_ins.install()
     gpu_id = 0 if os.environ.get("CUDA_VISIBLE_DEVICES") else None
     config = _config(folder, about.model.config_file)
-    context = Context(about.model.model_name or "", str(folder), about.whole, config, gpu_id)
+    name = about.model.model_name or ""
+    context = Context(name, str(folder), about.whole, config, gpu_id, explain=explain)
     return Function(_answering(handler_in(folder, about, context), context), whole=True)
 
 
@@ -60,8 +64,7 @@ def _config(folder: Path, name: str | None) -> Any:
 def _answering(handle: Handle, context: Context) -> Predict:
     lock = threading.Lock()  # as TorchServe's workers, which work at one batch at a time
 
-    def predict(inputs: Any) -> Sequence[Any]:
-        data = _requests(inputs)
+    def answer(data: list[dict[str, Any]]) -> Sequence[Any]:
         with lock:
             context.begin(len(data))
             outputs = handle(data, context)
@@ -74,6 +77,12 @@ def _answering(handle: Handle, context: Context) -> Predict:
                 for i, output in enumerate(outputs)
             ]
         return outputs  # type: ignore[no-any-return]
+
+    def predict(inputs: Any) -> Sequence[Any]:
+        requests = _requests(inputs)
+        if context.explain:  # one by one: what explains looks at the target of the first
+            return [output for request in requests for output in answer([request])]
+        return answer(requests)
 
     return predict
 
