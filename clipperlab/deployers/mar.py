@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Unpack
 
@@ -26,16 +26,18 @@ MAY_BE = 1 << 28  # ... beyond so many bytes
 
 @dataclass(frozen=True)
 class ModelArchive(Model):
-    """An archive, with all that lies in it."""
+    """An archive, with all that lies in it. Its handler may `explain` predictions, instead of making some."""
 
     loader = "mar"
     archive: str | Path
+    explain: bool = field(default=False, kw_only=True)
 
     def parts(self) -> dict[str, bytes]:
         with self._opened() as archive:
             self._manifest(archive)
             files = [each for each in archive.infolist() if not each.is_dir()]
-            return {f"{manifest.PREFIX}{each.filename}": archive.read(each) for each in files}
+            parts = {f"{manifest.PREFIX}{each.filename}": archive.read(each) for each in files}
+            return {**parts, manifest.EXPLAIN: b""} if self.explain else parts
 
     def packages(self) -> list[str]:
         """Those of its requirements."""
@@ -91,17 +93,21 @@ def deploy_archive(
     archive: str | Path,
     *,
     input_type: str = "json",
+    explain: bool = False,
     **options: Unpack[Options],
 ) -> ModelHandle:
     """Deploy a model archive of TorchServe's or multi-model-server's: its handler answers, without either.
 
     The handler gets a list with {"body": input} for each request of a batch. `input_type` says what a body
     is: "json" what JSON has, "bytes" a picture or any file, "strings" text. Its requirements.txt is
-    installed. Raises BadRequest, and what `ClipperConnection.deploy_model` raises.
+    installed. With `explain` the handler explains predictions, and makes none: TorchServe's clients find what
+    explains those of an application `digits` where `digits-explanations` is one. Raises BadRequest, and what
+    `ClipperConnection.deploy_model` raises.
 
     >>> handle = deployers.mar.deploy_archive(conn, "archived", 1, "model.mar", example_input=[1, 2])
     """
-    return pack_and_deploy(_Deployment(clipper_conn, name, version, input_type, archive, **options))
+    call = _Deployment(clipper_conn, name, version, input_type, archive, explain=explain, **options)
+    return pack_and_deploy(call)
 
 
 def create_endpoint(
@@ -110,6 +116,7 @@ def create_endpoint(
     archive: str | Path,
     *,
     input_type: str = "json",
+    explain: bool = False,
     default_output: object = "None",
     version: object = 1,
     slo_micros: int = DEFAULT_SLO_MICROS,
@@ -124,6 +131,7 @@ def create_endpoint(
     """
     call = _Endpoint(
         *(clipper_conn, name, input_type, archive),
+        explain=explain,
         default_output=default_output,
         version=version,
         slo_micros=slo_micros,

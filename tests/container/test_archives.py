@@ -240,6 +240,57 @@ def test_a_body_is_as_json_has_it_and_bytes_are_bytes(tmp_path: Path) -> None:
     assert predict(frame.to_dict(orient="records")) == [["dict", "{'a': 1.0, 'b': 'x'}"]]
 
 
+def test_an_inputs_names_are_fields_beside_its_body(tmp_path: Path) -> None:
+    code = """
+def handle(data, context):
+    return data and [[row["a"] * 2, str(row["p"]), row["body"]] for row in data]
+"""
+    predict = loaded(archived(tmp_path, "h.py", {"h.py": code}), "named", {"a": "float64", "p": "bytes"})
+    (answer,) = predict([{"a": 1.5, "p": b"x"}])
+    assert answer[:2] == [3.0, "bytearray(b'x')"]
+    assert answer[2] == {"a": 1.5, "p": bytearray(b"x")}
+    frame = loaded(archived(tmp_path, "h.py", {"h.py": code}), "dataframe", {"a": "float64", "p": "text"})
+    assert frame([{"a": 1.5, "p": "x"}]) == [[3.0, "x", {"a": 1.5, "p": "x"}]]
+
+
+EXPLAINS = """
+from ts.torch_handler.base_handler import BaseHandler
+
+class Handler(BaseHandler):
+    def initialize(self, context):
+        pass
+
+    def preprocess(self, data):
+        return [row["body"]["x"] for row in data]
+
+    def inference(self, rows):
+        return rows
+
+    def postprocess(self, rows):
+        return rows
+"""
+INSIGHTS = """
+    def get_insights(self, tensor_data, raw_data, target=0):
+        return [[tensor_data, raw_data["x"], target]]
+"""
+
+
+def test_a_handler_explains_one_request_after_the_other_each_with_its_target(tmp_path: Path) -> None:
+    path = archived(tmp_path, "h.py", {"h.py": EXPLAINS + INSIGHTS})
+    rows = [{"x": 1.0, "target": 3}, {"x": 2.0, "target": 0}]
+    types = {"x": "float64", "target": "int64"}
+    assert load("mar", ModelArchive(path).parts(), "named", types)(rows) == [1.0, 2.0]
+    explains = load("mar", ModelArchive(path, explain=True).parts(), "named", types)
+    assert explains(rows) == [[[1.0], 1.0, 3], [[2.0], 2.0, 0]]
+
+
+def test_a_handler_without_explanations_says_so(tmp_path: Path) -> None:
+    archive = ModelArchive(archived(tmp_path, "h.py", {"h.py": EXPLAINS}), explain=True)
+    predict = load("mar", archive.parts(), "named", {"x": "float64"})
+    with pytest.raises(NotImplementedError, match=r"Handler has no get_insights\(tensor_data"):
+        predict([{"x": 1.0}])
+
+
 def test_a_configuration_is_read(tmp_path: Path) -> None:
     code = "def handle(data, context): return data and [context.model_yaml_config['h']['top']] * len(data)"
     files = {"h.py": code, "model-config.yaml": "h:\n  top: 5\n"}

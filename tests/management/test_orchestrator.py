@@ -29,10 +29,14 @@ class FakeOrchestrator(FakeManager):
         self.wrong: list[Trouble] = []
         self.made = 0
         self.by_cpu: dict[tuple[str, str], ByCpu | None] = {}
+        self.installing: dict[tuple[str, str], str] = {}
         self.decision: tuple[int, str] | None = None  # on each that is scaled by its CPU load
 
     def number(self, frontend: str) -> int:
         return 0
+
+    def preparing(self, model: str, version: str) -> str:
+        return self.installing.get((model, version), "")
 
     def decided(self, model: str, version: str) -> tuple[int, str] | None:
         return self.decision if self.by_cpu.get((model, version)) else None
@@ -188,6 +192,16 @@ def test_a_trouble_that_comes_and_goes_is_told_once_a_minute(tmp_path: Path) -> 
         manager.wrong = [trouble]
         await asyncio.sleep(1)
         assert told() == 2
+
+    in_world(tmp_path, test)
+
+
+def test_how_far_a_version_is_with_its_packages_is_what_the_engine_says(tmp_path: Path) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        version = await world.deploy("1")
+        assert world.reconciler.preparing(version) == ""
+        manager.installing = {("m", "1"): "pip installs six"}
+        assert world.reconciler.preparing(version) == "pip installs six"
 
     in_world(tmp_path, test)
 

@@ -102,6 +102,43 @@ def test_curl_asks_as_it_asks_torchserve(cluster: ClipperConnection, port: str, 
     assert [each["model_version"] for each in cluster.get_all_models(verbose=True)] == ["1"]
 
 
+def test_a_form_with_several_fields_is_one_input_of_a_handler(
+    cluster: ClipperConnection, port: str, tmp_path: Path
+) -> None:
+    code = """
+def handle(data, context):
+    return data and [{row["note"]: len(row["picture"]) * row["weight"]} for row in data]
+"""
+    example = {"picture": b"a", "note": "none", "weight": 1.0}
+    archive = archived(tmp_path, "h.py", {"h.py": code})
+    mar.create_endpoint(cluster, "parts", archive, input_type="named", example_input=example, slo_ms=20_000)
+    picture = tmp_path / "kitten.jpg"
+    picture.write_bytes(b"\xff\x00\r\n" * 1000)
+    fields = "-F", f"picture=@{picture}", "-F", "note=on the floor", "-F", "weight=0.5"
+    at = f"http://{port}/predictions/parts"
+    assert curl("-X", "POST", at, *fields) == (200, {"on the floor": 2000.0})
+    status, found = curl("-X", "POST", at, *fields[:4])
+    assert (status, "weight" in found["message"]) == (400, True)
+
+
+def test_an_archive_explains_what_another_application_answers(
+    cluster: ClipperConnection, port: str, tmp_path: Path
+) -> None:
+    code = """
+class Handler:
+    def handle(self, data, context):
+        explains = context.get_request_header(0, "explain") == "True"
+        return [f"because of {row['body']}" if explains else len(row["body"]) for row in data]
+"""
+    archive = archived(tmp_path, "h.py", {"h.py": code})
+    given: dict[str, Any] = {"input_type": "strings", "example_input": "a", "slo_ms": 20_000}
+    mar.create_endpoint(cluster, "words", archive, **given)
+    mar.create_endpoint(cluster, "words-explanations", archive, explain=True, **given)
+    sends = "-X", "POST", "-H", "Content-Type: text/plain", "-d", "the floor"
+    assert curl(*sends, f"http://{port}/predictions/words") == (200, 9)
+    assert curl(*sends, f"http://{port}/explanations/words") == (200, "because of the floor")
+
+
 def test_our_own_port_is_a_server_like_others(cluster: ClipperConnection, port: str, tmp_path: Path) -> None:
     echo = "def handle(data, context): return data and [row['body'] for row in data]"
     archive = archived(tmp_path, "echo.py", {"echo.py": echo})

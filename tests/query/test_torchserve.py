@@ -42,6 +42,8 @@ APPLICATIONS = [
     application("any", "json", ["j"]),
     application("frame", "dataframe", ["f"]),
     application("array", "ndarray", ["a"]),
+    application("parts", "named", ["p"]),
+    application("untold", "named", ["u"]),
     application("none", "doubles", []),
     application("full", "doubles", ["idle"], on_overload="reject"),
 ]
@@ -53,9 +55,13 @@ VERSIONS = [
     version_spec(model="j", input_type="json"),
     version_spec(model="f", input_type="dataframe", columns={"a": "float64", "b": "text"}),
     version_spec(model="a", input_type="ndarray"),
+    version_spec(
+        model="p", input_type="named", columns={"picture": "bytes", "note": "text", "weight": "float64"}
+    ),
+    version_spec(model="u", input_type="named"),
     version_spec(model="idle", num_replicas=0),
 ]
-CURRENT = {"m": "1", "b": "1", "t": "1", "j": "1", "f": "1", "a": "1", "idle": "1"}
+CURRENT = {"m": "1", "b": "1", "t": "1", "j": "1", "f": "1", "a": "1", "p": "1", "u": "1", "idle": "1"}
 
 
 class ToManagement:
@@ -171,6 +177,30 @@ async def test_a_request_has_one_input(
         assert response.headers["x-request-id"]
 
 
+PARTS = [("picture", "image/png", PICTURE), ("note", "text/plain", "später".encode()), ("weight", "", b"1.5")]
+WHOLE = b'{"picture": "AAECAw==", "note": "a", "weight": 2}'
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "told"),
+    [
+        ("parts", PARTS, 8 + len(PICTURE) + 7),
+        ("parts", PARTS[::-1], 8 + len(PICTURE) + 7),
+        ("parts", [("picture", "application/json", b'"AAECAw=="'), *PARTS[1:]], 8 + 4 + 7),
+        ("parts", [("data", "application/json", WHOLE)], 8 + 4 + 1),
+        ("frame", [("a", "", b"1"), ("b", "", b"x y")], 8 + len('"x y"')),
+        ("untold", [("a", "", b"[1, 2]"), ("b", "", b'"x"')], 16 + len('"x"')),
+    ],
+)
+async def test_the_fields_of_a_form_are_the_parts_of_an_input_with_names(
+    client: httpx2.AsyncClient, name: str, fields: list[tuple[str, str, bytes]], told: int
+) -> None:
+    headers, body = form(*fields)
+    for method in ("POST", "PUT"):
+        response = await client.request(method, f"/predictions/{name}", content=body, headers=headers)
+        assert (response.status_code, response.json()) == (200, told)
+
+
 async def test_a_packed_body_is_unpacked_or_refused(client: httpx2.AsyncClient) -> None:
     packed, headers = gzip.compress(b"[1, 2]"), {"content-encoding": "gzip"}
     response = await client.post("/predictions/sum", content=packed, headers=headers)
@@ -261,12 +291,21 @@ BAD = [
     ("picture", {"content-type": "multipart/form-data"}, b"", 400, "names no boundary"),
     ("picture", {"content-type": "multipart/form-data; boundary=XX"}, b"", 400, "has none"),
     ("picture", *form((f"a{'b' * 9000}", "", b"")), 400, "has none"),
-    ("picture", *form(("data", "", b""), ("b", "", b"")), 400, "this one has data, b"),
+    ("picture", *form(("data", "", b""), ("b", "", b"")), 400, "this one has data, b. Only"),
     ("picture", *form(("data", "", b""), ("data", "", b"")), 400, "this one has data, data"),
     ("picture", CURL, b"data=a&b", 400, "this one has data, b"),
     pytest.param("picture", CURL, b"data=" + b"%41" * (1 << 19), 413, "more than the", id="letters"),
     ("picture", *form(*[("a", "", b"")] * 101), 400, "fewer than 100 fields"),
     ("frame", JSON, b'{"a": 1}', 400, "one input"),
+    ("parts", *form(*PARTS[:2]), 400, "weight"),
+    ("parts", *form(("note", "", b"a")), 400, "one input"),
+    ("parts", *form(*PARTS, PARTS[0]), 400, "Two fields have the name 'picture'"),
+    ("parts", *form(*PARTS[:2], ("weight", "", b"much")), 400, "'weight' is no JSON"),
+    ("parts", *form(PARTS[0], ("note", "", b"\xff"), PARTS[2]), 400, "'note' is no UTF-8"),
+    pytest.param(
+        *("untold", *form(*[(name, "", b"1" + b" " * (1 << 19)) for name in "abc"]), 413, "more than the"),
+        id="large fields",
+    ),
     pytest.param("any", JSON, b"[" * 100_000 + b"]" * 100_000, 400, "too deeply", id="deep"),
     pytest.param("any", JSON, b"[" + b"1," * (1 << 20) + b"1]", 413, "more than the", id="large"),
 ]
@@ -316,6 +355,23 @@ async def test_what_there_is_not_is_told(client: httpx2.AsyncClient) -> None:
     response = await client.delete("/predictions/sum")
     assert (response.status_code, response.json()["type"]) == (405, "MethodNotAllowedException")
     assert "PUT" in response.headers["allow"]
+
+
+async def test_what_explains_an_application_is_one_of_its_name(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    response = await client.post("/explanations/sum", content=b"[1]")
+    assert (response.status_code, response.json()["type"]) == (404, "ResourceNotFoundException")
+    assert "an application sum-explanations would" in response.json()["message"]
+    explains = application("sum-explanations", "doubles", ["m"])
+    configuration.apply(Snapshot(2, [*APPLICATIONS, explains], VERSIONS, CURRENT))
+    for method in ("POST", "PUT"):
+        for path, told in (("sum", 16), ("sum/1", 16), ("sum/2.0", [16])):
+            response = await client.request(method, f"/explanations/{path}", content=b"[1, 2]")
+            assert (response.status_code, response.json()) == (200, told)
+    assert (await client.get("/explanations/sum?data=[1]")).json() == 8
+    response = await client.post("/explanations/sum/9", content=b"[1]")
+    assert (response.status_code, response.json()["type"]) == (404, "ModelVersionNotFoundException")
 
 
 async def test_which_is_asked_without_a_name(
@@ -378,7 +434,7 @@ async def test_health_is_that_of_the_models(client: httpx2.AsyncClient, configur
 async def test_an_api_describes_itself(client: httpx2.AsyncClient) -> None:
     for method, path in (("OPTIONS", "/"), ("GET", "/api-description")):
         found = (await client.request(method, path)).json()
-        assert (found["openapi"], len(found["paths"])) == ("3.0.1", 8)
+        assert (found["openapi"], len(found["paths"])) == ("3.0.1", 10)
     found = (await client.options("/predictions/sum")).json()
     assert list(found["paths"]) == ["/predictions/sum"]
     assert "a list of numbers" in str(found)
@@ -457,7 +513,7 @@ async def test_a_list_has_pages(client: httpx2.AsyncClient) -> None:
     last = (await client.get(f"/models?limit=100&next_page_token={found['nextPageToken']}")).json()
     assert list(last) == ["models"]
     assert [each["modelName"] for each in last["models"]] == [
-        *("frame", "full", "none", "picture", "sum", "text")
+        *("frame", "full", "none", "parts", "picture", "sum", "text", "untold")
     ]
     assert last["models"][2]["modelUrl"] == ""
     assert (await client.get("/models?limit=x")).status_code == 400

@@ -128,6 +128,10 @@ def state(pod: Any) -> Any:
     )
 
 
+def conditions(pod: Any) -> dict[str, str]:
+    return {condition.type: condition.status for condition in pod.status.conditions or []}
+
+
 def connect(k8s: StandIn) -> Any:
     return config.new_client_from_config(str(k8s.kubeconfig))  # type: ignore[no-untyped-call]
 
@@ -590,6 +594,50 @@ def test_a_container_that_crashes_comes_back_ever_later(space: Namespace) -> Non
     assert log == "at work\n"
 
 
+def test_init_containers_run_one_after_the_other_before_the_others_begin(space: Namespace) -> None:
+    wish = {"metadata": {"name": "wish"}, "data": {"may": "no"}}
+    space.core.create_namespaced_config_map(space.name, wish)
+    mounts: Object = {
+        "volumeMounts": [{"name": "shared", "mountPath": "/shared"}, {"name": "wish", "mountPath": "/wish"}]
+    }
+
+    def first(name: str, shell: str) -> Object:
+        end = {"terminationMessagePolicy": "FallbackToLogsOnError"}
+        return {"name": name, "image": "any:1", "command": ["sh", "-c", shell], **end, **mounts}
+
+    one = first("one", "echo once >> /shared/first; echo made")
+    two = first("two", "cat /shared/first; grep -q yes /wish/may")
+    pod = {
+        "volumes": [{"name": "shared", "emptyDir": {}}, {"name": "wish", "configMap": {"name": "wish"}}],
+        "initContainers": [one, two],
+    }
+    space.deploy("d", pod=pod, command=["sh", "-c", "cat /shared/first; sleep 1000"], **mounts)
+
+    def failed(pod: Any) -> Any:
+        found = pod.status.init_container_statuses
+        return found and (found[1].state.terminated or found[1].last_state.terminated)
+
+    waits = space.pod("d", failed)
+    assert (failed(waits).exit_code, failed(waits).message) == (1, "once\n")
+    assert waits.status.phase == "Pending"
+    assert state(waits).waiting.reason == "PodInitializing"
+    assert conditions(waits)["Initialized"] == "False"
+    wish["data"] = {"may": "yes"}
+    space.core.patch_namespaced_config_map("wish", space.name, wish)
+    space.available("d", 1)
+    (runs,) = space.pods("d")
+    assert conditions(runs)["Initialized"] == "True"
+    one, two = runs.status.init_container_statuses
+    assert one.restart_count == 0 < two.restart_count
+    assert all(each.state.terminated.exit_code == 0 for each in runs.status.init_container_statuses)
+
+    def log(**which: str) -> str:
+        return str(space.core.read_namespaced_pod_log(runs.metadata.name, space.name, **which))
+
+    assert wait_for("the log of the main one", log) == "once\n"
+    assert log(container="one") == "made\n"
+
+
 def test_killed_and_out_of_memory_are_told_apart(space: Namespace) -> None:
     space.deploy(
         "d", terminationMessagePolicy="FallbackToLogsOnError", command=["sh", "-c", "echo hi; sleep 1000"]
@@ -753,9 +801,6 @@ def test_a_container_waits_for_the_secret_in_its_environment(space: Namespace) -
 
 def test_a_readiness_gate_is_opened_by_somebody_else(space: Namespace) -> None:
     space.deploy("d", pod={"readinessGates": [{"conditionType": "example.org/warm"}]})
-
-    def conditions(pod: Any) -> dict[str, str]:
-        return {condition.type: condition.status for condition in pod.status.conditions or []}
 
     pod = space.pod("d", lambda pod: conditions(pod).get("ContainersReady") == "True")
     assert conditions(pod)["Ready"] == "False"

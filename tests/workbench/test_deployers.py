@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from clipperlab.deployers import onnx_models
 from clipperlab.deployers.custom import deploy_model_class
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import ask, constant
+from tests.support.wheels import imports_tinywheel, wheel
 
 pytestmark = pytest.mark.slow
 
@@ -185,32 +185,6 @@ def test_an_endpoint_is_made_in_one_call_and_not_left_half_made(conn: ClipperCon
     with pytest.raises(DeployError):
         deployers.python.create_endpoint(conn, "whole", "doubles", broken, example_input=[1.0])
     assert conn.get_app_info("whole") is None
-
-
-def wheel(folder: Path, name: str = "tinywheel", version: str = "1.0") -> Path:
-    """A package that is installed nowhere, and needs no index."""
-    path = folder / f"{name}-{version}-py3-none-any.whl"
-    info = f"{name}-{version}.dist-info"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{name}.py", f"version = '{version}'\n")
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(
-            f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
-        )
-    return path
-
-
-def imports_tinywheel(inputs: list[Any]) -> list[Any]:
-    import numpy
-    import tinywheel  # type: ignore[import-not-found]
-
-    return [[tinywheel.version, len(numpy.__version__) > 0] for _ in inputs]
-
-
-imports_tinywheel.__module__ = "__main__"
 
 
 def test_a_model_gets_the_packages_that_it_needs_and_no_other_model_does(

@@ -61,7 +61,22 @@ class BaseHandler:
 
     def handle(self, data: Any, context: Any) -> Any:
         self.context = context
-        return self.postprocess(self.inference(self.preprocess(data)))
+        ready = self.preprocess(data)
+        if context.get_request_header(0, "explain") == "True":
+            return self.explain_handle(ready, data)
+        return self.postprocess(self.inference(ready))
+
+    def explain_handle(self, data_preprocess: Any, raw_data: list[dict[str, Any]]) -> Any:
+        """Of one request: why its output, or that of a target which it names, is what it is."""
+        row = raw_data[0]
+        given = row.get("data") if row.get("data") is not None else row.get("body")
+        return self.get_insights(data_preprocess, given, row.get("target") or 0)
+
+    def get_insights(self, tensor_data: Any, raw_data: Any, target: Any = 0) -> Any:
+        raise NotImplementedError(
+            f"{type(self).__name__} has no get_insights(tensor_data, raw_data, target), which explains a "
+            "prediction. Archive it with one."
+        )
 
 
 def _own_module(file: Path) -> Any:

@@ -10,10 +10,20 @@ from .metrics import Metrics
 
 
 class Context:
-    """Of one replica, which answers one batch at a time. A request's headers do not come so far."""
+    """Of one replica, which answers one batch at a time. A request's headers do not come so far.
+
+    But for the one by which a handler knows that it is to `explain`.
+    """
 
     def __init__(
-        self, model_name: str, model_dir: str, manifest: Mapping[str, Any], config: Any, gpu_id: int | None
+        self,
+        model_name: str,
+        model_dir: str,
+        manifest: Mapping[str, Any],
+        config: Any,
+        gpu_id: int | None,
+        *,
+        explain: bool = False,
     ) -> None:
         self.model_name = model_name
         self.manifest = manifest
@@ -27,7 +37,7 @@ class Context:
             "limit_max_image_pixels": True,
         }
         self.metrics = Metrics()
-        self.explain = False
+        self.explain = explain
         self.begin(1)
 
     def begin(self, count: int) -> None:
@@ -46,10 +56,10 @@ class Context:
         return self.request_ids.get(idx)
 
     def get_request_header(self, idx: int, key: str) -> str | None:
-        return None
+        return self.get_all_request_header(idx).get(key)
 
     def get_all_request_header(self, idx: int) -> dict[str, str]:
-        return {}
+        return {"explain": "True"} if self.explain else {}
 
     def set_response_content_type(self, idx: int, value: str) -> None:
         self._content_types[idx] = value

@@ -12,6 +12,8 @@ from ..errors import BadRequest
 PLACES = ("MAR-INF/MANIFEST.json", "MANIFEST.json")
 PREFIX = "mar/"
 """Of the parts of an artifact that are an archive's files."""
+EXPLAIN = "explain"
+"""The part that says that the handler is to explain predictions, and makes none."""
 
 
 class Model(msgspec.Struct, rename="camel"):

@@ -1,8 +1,9 @@
 """Loads a model archive of TorchServe's or multi-model-server's: its handler answers, a batch at a time.
 
-As there, the handler gets a list with {"body": input} for each request, and answers a list as long. What it
-says of a request by `context.set_response_status`, from 400 on, is that request's error, and so is an
-exception in an output's place.
+As there, the handler gets a list with {"body": input} for each request, and answers a list as long. An input
+with names has those beside its body, as the fields of a form. What it says of a request by
+`context.set_response_status`, from 400 on, is that request's error, and so is an exception in an output's
+place.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ class RequestFailed(Exception):
 
 
 def load(parts: dict[str, bytes], input_type: str) -> Predict:
-    files = {name.removeprefix(manifest.PREFIX): data for name, data in parts.items()}
+    explain = manifest.EXPLAIN in parts
+    files = {
+        name.removeprefix(manifest.PREFIX): data for name, data in parts.items() if name != manifest.EXPLAIN
+    }
     folder = unpacked(files)
     about = manifest.find(files.get)
     os.chdir(folder)
@@ -36,7 +40,8 @@ def load(parts: dict[str, bytes], input_type: str) -> Predict:
     stand_ins.install()
     gpu_id = 0 if os.environ.get("CUDA_VISIBLE_DEVICES") else None
     config = _config(folder, about.model.config_file)
-    context = Context(about.model.model_name or "", str(folder), about.whole, config, gpu_id)
+    name = about.model.model_name or ""
+    context = Context(name, str(folder), about.whole, config, gpu_id, explain=explain)
     return Function(_answering(handler_in(folder, about, context), context), whole=True)
 
 
@@ -59,8 +64,7 @@ def _config(folder: Path, name: str | None) -> Any:
 def _answering(handle: Handle, context: Context) -> Predict:
     lock = threading.Lock()  # as TorchServe's workers, which work at one batch at a time
 
-    def predict(inputs: Any) -> Sequence[Any]:
-        data = [{"body": value} for value in _values(inputs)]
+    def answer(data: list[dict[str, Any]]) -> Sequence[Any]:
         with lock:
             context.begin(len(data))
             outputs = handle(data, context)
@@ -74,18 +78,25 @@ def _answering(handle: Handle, context: Context) -> Predict:
             ]
         return outputs  # type: ignore[no-any-return]
 
+    def predict(inputs: Any) -> Sequence[Any]:
+        requests = _requests(inputs)
+        if context.explain:  # one by one: what explains looks at the target of the first
+            return [output for request in requests for output in answer([request])]
+        return answer(requests)
+
     return predict
 
 
-def _values(inputs: Any) -> list[Any]:
-    """Of each request what its body says, as JSON has it; bytes as they are."""
+def _requests(inputs: Any) -> list[dict[str, Any]]:
+    """Of each what its body says, as JSON has it, and its fields; bytes as they are."""
     if hasattr(inputs, "to_dict"):
-        rows: list[Any] = inputs.to_dict("records")
-        return rows
-    if isinstance(inputs, dict):
+        rows = inputs.to_dict("records")
+    elif isinstance(inputs, dict):
         columns = [list(map(_plain, values)) for values in inputs.values()]
-        return [dict(zip(inputs, row, strict=True)) for row in zip(*columns, strict=True)]
-    return list(map(_plain, inputs))
+        rows = [dict(zip(inputs, row, strict=True)) for row in zip(*columns, strict=True)]
+    else:
+        return [{"body": _plain(value)} for value in inputs]
+    return [{"body": row, **row} for row in rows]
 
 
 def _plain(value: Any) -> Any:

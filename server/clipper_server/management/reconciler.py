@@ -250,6 +250,8 @@ class Reconciler:
 
     def preparing(self, version: Version) -> str:
         """How far the making of what its replicas need is; "" where nothing is made."""
+        if isinstance(self._manager, Orchestrator):
+            return self._manager.preparing(version.model, version.version)
         return self._said.get(version.runtime, "")
 
     def _is_prepared(self, runtime: Runtime) -> bool:

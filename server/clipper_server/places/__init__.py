@@ -159,6 +159,9 @@ class Orchestrator(ContainerManager, Protocol):
     def decided(self, model: str, version: str) -> tuple[int, str] | None:
         """How many replicas the engine itself has decided on, and why; None where it was not asked to."""
 
+    def preparing(self, model: str, version: str) -> str:
+        """How far its replicas are with what they need before they begin; "" where they need nothing now."""
+
     async def want(self, wanted: Sequence[Wanted], ready: Collection[str]) -> None:
         """Have these versions, and no others.
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from clipperlab import BadRequest, ClipperConnection, ClusterError, DeployError, KubernetesContainerManager
+from clipperlab import ClipperConnection, ClusterError, DeployError, KubernetesContainerManager
 from clipperlab.deployers.python import deploy_python_closure
-from tests.support import clusters, places
+from clipperlab.progress import told_to
+from tests.support import clusters, places, wheels
 from tests.support.clusters import ask, constant
 from tests.support.places import ON_THE_STAND_IN, by_node_ports
 from tests.support.waiting import wait_for
@@ -301,9 +303,72 @@ def test_node_selectors_tolerations_and_devices_are_obeyed(
     kubernetes.remove_node("node-z")
 
 
-def test_packages_are_refused_with_what_to_do(cluster: ClipperConnection) -> None:
-    with pytest.raises(BadRequest, match="builds no images"):
-        deploy_python_closure(cluster, "six", 1, "doubles", constant(1), pkgs_to_install=["six==1.16.0"])
+@pytest.fixture
+def index(api: Any, cluster: ClipperConnection, tmp_path: Path) -> Iterator[wheels.Index]:
+    """Of packages, which pip in the cluster's pods asks. At 127.0.0.1 each would find itself."""
+    with wheels.index(tmp_path, "1.0", "2.0", host="127.0.0.9") as index:
+        from kubernetes import client
+
+        secret = {"metadata": {"name": "clipper-pip"}, "stringData": {"PIP_INDEX_URL": index.url}}
+        core: Any = client.CoreV1Api(api)  # for it takes objects as they are in YAML, too
+        core.create_namespaced_secret(NAMESPACE, secret)
+        yield index
+        core.delete_namespaced_secret("clipper-pip", NAMESPACE)
+
+
+def test_each_pod_installs_its_versions_packages_and_no_others(
+    cluster: ClipperConnection, kubernetes: Any, index: wheels.Index
+) -> None:
+    for version in (1, 2):
+        deploy_python_closure(
+            cluster,
+            *("packed", version, "doubles", wheels.imports_tinywheel),
+            pkgs_to_install=[f"tinywheel=={version}.0"],
+        )
+    cluster.register_application("packed", "doubles", -1, 20_000_000)
+    cluster.link_model_to_app("packed", "packed")
+    cluster.set_num_replicas("packed", 2, 2)
+    cluster.wait_until_ready("packed", 2)
+
+    def answers() -> list[Any]:
+        return [ask(cluster, "packed", {"input": [i]}).json()["output"] for i in range(20)]
+
+    assert answers() == [["2.0", True]] * 20
+    replica, _ = (p for p in pods(kubernetes, "model", "2") if p.startswith("packed"))
+    log, position = cluster.log(f"packed.2.{replica}")
+    assert "Successfully installed tinywheel-2.0" in log
+    assert cluster.log(f"packed.2.{replica}", position) == ("", position)
+    kubernetes.kill_pod(NAMESPACE, replica)
+    told(cluster, replica, "ended by itself")
+    cluster.wait_until_ready("packed", 2)
+    assert answers() == [["2.0", True]] * 20
+    cluster.rollback("packed")
+    assert answers() == [["1.0", True]] * 20
+    cluster.delete_application("packed")
+    cluster.stop_models(["packed"])
+
+
+def test_a_deploy_tells_how_far_pip_is_and_why_it_cannot(
+    cluster: ClipperConnection, kubernetes: Any, index: wheels.Index
+) -> None:
+    lines = []
+
+    def listen(line: str) -> None:
+        lines.append(line)
+        if "pip installs tinywheel==3.0" in line:
+            index.answers.set()
+
+    index.answers.clear()
+    with (
+        told_to(listen),
+        pytest.raises(DeployError, match=r"(?s)pip install tinywheel==3\.0 failed.*clipper-pip.*1\.0, 2\.0"),
+    ):
+        deploy_python_closure(
+            cluster, "absent", 1, "doubles", constant(1), pkgs_to_install=["tinywheel==3.0"]
+        )
+    assert index.answers.is_set(), lines
+    wait_for("its pod to go", lambda: not [p for p in pods(kubernetes, "model", "1") if "absent" in p])
+    cluster.stop_models(["absent"])
 
 
 def test_logs_are_had_from_all_pods(cluster: ClipperConnection, tmp_path: Any) -> None:

@@ -322,7 +322,7 @@ class Container:
             "imageID": f"stand-in://{self.spec['image']}",
             "state": self.state,
             "lastState": self.last,
-            "ready": self.ready or (not self.restart_always and self._completed()),
+            "ready": self.ready or (not self.restart_always and self.completed),
             "started": self.started,
             "restartCount": self.restarts,
         }
@@ -330,7 +330,8 @@ class Container:
             found["containerID"] = f"stand-in://{self.pod['metadata']['uid']}-{self.name}-{self.restarts}"
         return found
 
-    def _completed(self) -> bool:
+    @property
+    def completed(self) -> bool:
         return bool(self.state.get("terminated", {}).get("exitCode") == 0)
 
 

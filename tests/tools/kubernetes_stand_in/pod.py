@@ -147,16 +147,20 @@ class Pod:
             pod_why = {"reason": "ReadinessGatesNotReady", "message": ", ".join(said)}
         mine = {
             "PodReadyToStartContainers": (bool(self.volumes), {}),
-            "Initialized": (
-                self._initialized,
-                {} if self._initialized else {"reason": "ContainersNotInitialized"},
-            ),
+            "Initialized": (self._initialized, self._uninitialized()),
             "Ready": (ready and not closed, pod_why),
             "ContainersReady": (ready, why),
         }
         kept = [condition for condition in others if condition["type"] not in mine]
         status["conditions"] = [self._condition(kind, *value) for kind, value in mine.items()] + kept
         return {**status, **self._evicted}
+
+    def _uninitialized(self) -> dict[str, str]:
+        if self._initialized:
+            return {}
+        left = " ".join(each.name for each in self.first if not each.completed)
+        said = f"containers with incomplete status: [{left}]"
+        return {"reason": "ContainersNotInitialized", "message": said}
 
     def _condition(self, kind: str, holds: bool, why: dict[str, str]) -> Object:
         last, when = self._transitions.get(kind, ("", ""))

@@ -11,6 +11,7 @@ import json
 from clipper_container import image
 
 from .. import Runtime, Spec
+from . import packages
 from .manifests import COMPONENT, NAME, Manifest
 
 MODEL, VERSION = "clipperlab.org/model", "clipperlab.org/version"
@@ -79,7 +80,10 @@ def budget(spec: Spec) -> Manifest:
 def deployment(spec: Spec, num_replicas: int | None, registry: str) -> Manifest:
     """Its annotation has a digest of all but the number of replicas, which None leaves to somebody else."""
     labels = _labels(spec)
-    template = {"metadata": {"labels": labels}, "spec": _pod(spec, registry)}
+    template: Manifest = {"metadata": {"labels": labels}, "spec": _pod(spec, registry)}
+    if wanted := spec.runtime.requirements:
+        template["metadata"]["labels"] = {**labels, **packages.LABEL}
+        packages.install(template["spec"], wanted)
     metadata = _metadata(spec)
     metadata["annotations"] = {
         DIGEST: hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from clipper_container.errors import ClusterError, NotFound
 
 from .. import LOG_AT_ONCE, Status
-from . import pods
+from . import packages, pods
 from .api_server import APIServer, Object, Refused
 
 LINES = 400  # of each log, where all are asked for
@@ -36,7 +36,8 @@ class Logs:
             name, text = self._name_of(pod), ""
             try:
                 with suppress(NotFound, Refused):
-                    text = await _before(server, pod) + await _tail(server, pod)
+                    text = (await _installed(server, pod, tailLines=str(LINES))).decode(errors="replace")
+                    text += await _before(server, pod) + await _tail(server, pod)
             except ClusterError as error:  # its node is lost, say: the others have theirs
                 text = f"{error}\n"
             found[name] = text + _last_words(pod) or found.get(name, "")
@@ -52,12 +53,13 @@ class Logs:
             raise NotFound(f"There is no log {name[:100]!r}. Logs: {', '.join(names) or 'none yet'}.")
         data = b""
         if (pod := known.get(name)) is not None:
+            data = await _installed(server, pod)
             try:
-                data = await server.read_log(pod["metadata"]["name"])
+                data += await server.read_log(pod["metadata"]["name"])
             except NotFound:
                 pass  # it went a moment ago
             except Refused:
-                if not pods.has_ended(pod):
+                if not data and not pods.has_ended(pod):
                     return "", after  # its container has not begun yet
             data += _last_words(pod).encode()
         if not data:
@@ -65,6 +67,15 @@ class Logs:
         begin = after if after <= len(data) else 0
         part = data[begin : begin + LOG_AT_ONCE]
         return part.decode(errors="replace"), begin + len(part)
+
+
+async def _installed(server: APIServer, pod: Object, **query: str) -> bytes:
+    """What installing its packages wrote; b"" where it has none of its own, or that has not begun."""
+    if not packages.names(pod):
+        return b""
+    with suppress(NotFound, Refused):
+        return await server.read_log(pod["metadata"]["name"], container=packages.INSTALLER, **query)
+    return b""
 
 
 async def _before(server: APIServer, pod: Object) -> str:

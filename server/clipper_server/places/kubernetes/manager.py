@@ -20,13 +20,14 @@ from clipper_container.resources import Resources
 
 from ...supervisor import Supervisor
 from .. import Runtime, Spec, Status, Trouble, Wanted
-from . import autoscalers, deployments, pods
+from . import autoscalers, deployments, packages, pods
 from .api_server import APIServer, Object, Refused, unreachable
 from .logs import Logs
 from .manifests import COMPONENT, Manifest
 from .numbers import Numbers
 
 LISTED_S = 10.0
+PROGRESS_S = 1.0
 WIRE_PORT = 7000
 PROTOCOLS = "clipper-protocols"  # who owns their ports: whoever applies the rest leaves them alone
 SMALLEST = 64 * MIB
@@ -57,21 +58,16 @@ class KubernetesContainerManager:
         self._ended: list[Object] = []  # pods that went between the last two polls
         self._gone: dict[str, Status] = {}  # and those that were not forgotten yet, by the status's name
         self._logs = Logs(self._log_name)
+        self._installing: dict[tuple[str, str], str] = {}  # how far that is, by version
         self._refused: dict[str, Trouble] = {}  # what the API server does not take, by Deployment
         self._budgeted: set[str] = set()  # uids of Deployments that have their secret and budget
 
     def check(self, resources: Resources, runtime: Runtime) -> None:
         if resources.memory is not None and resources.memory < SMALLEST:
             raise BadRequest(f"memory: a replica needs at least {SMALLEST // MIB} MiB.")
-        if runtime.requirements:
-            raise BadRequest(
-                f"packages ({', '.join(runtime.requirements)}): a Kubernetes cluster builds no images. "
-                "`build_model(..., pkgs_to_install=[...], container_registry=R)` makes one with them, or "
-                "name one that has them as base_image."
-            )
 
     async def prepare(self, runtime: Runtime, say: Callable[[str], None]) -> None:
-        """The nodes pull what they lack."""
+        """The nodes pull what they lack, and pods install their packages."""
 
     async def start(self, spec: Spec) -> None:
         raise NotImplementedError("replicas on Kubernetes are wanted, and not started: see want()")
@@ -171,6 +167,7 @@ class KubernetesContainerManager:
                     f"{who} cannot be deployed: {error}", whose, hopeless=True
                 )
         await self._mark(ready)
+        await self._follow_installing()
 
     async def _remove_ended(self) -> None:
         """An evicted pod stays until somebody takes it away; first its end must have been told."""
@@ -266,6 +263,23 @@ class KubernetesContainerManager:
             with suppress(NotFound):
                 pod_name = pod["metadata"]["name"]
                 self._pods.objects[pod_name] = await self._server.set_condition(pod_name, true)
+
+    async def _follow_installing(self) -> None:
+        """One pod of each version tells how far it is with the packages."""
+        found: dict[tuple[str, str], str] = {}
+        for name, pod in list(self._pods.objects.items()):
+            whose = pods.subject(pod)
+            if "running" not in packages.status(pod).get("state", {}) or pods.is_lost(pod):
+                continue
+            line = b""
+            with suppress(NotFound, Refused, ClusterError, TimeoutError):
+                async with asyncio.timeout(PROGRESS_S):
+                    line = await self._server.read_log(name, container=packages.INSTALLER, tailLines="1")
+            found[whose["model"], whose["version"]] = packages.progress(pod, line.decode(errors="replace"))
+        self._installing = found
+
+    def preparing(self, model: str, version: str) -> str:
+        return self._installing.get((model, version), "")
 
     async def open_ports(self, manifests: Sequence[Manifest]) -> None:
         """Have the query Service lead to the ports of protocols as these say."""

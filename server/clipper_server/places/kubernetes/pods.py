@@ -12,6 +12,7 @@ from typing import Any
 from clipper_container.limits import out_of_memory
 
 from .. import Kind, Status, Trouble
+from . import packages
 from .deployments import CONTAINER, MODEL, VERSION
 from .manifests import COMPONENT
 
@@ -139,7 +140,9 @@ def troubles(pod: Object, warnings: Iterable[Object] = ()) -> list[Trouble]:
         )
     if looping := _looping(pod, who, whose):
         found.append(looping)
-    waiting = _container(pod).get("state", {}).get("waiting", {})
+    if why := packages.failure(pod):
+        found.append(Trouble(f"{who} does not begin on {_node(pod)}: {why}", whose, hopeless=True))
+    waiting = (packages.status(pod) or _container(pod)).get("state", {}).get("waiting", {})
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in _CREATING and (why := _stuck(pod, warnings)):
         found.append(Trouble(f"{who} does not begin on {_node(pod)}: {why}", whose))
@@ -262,6 +265,11 @@ def _evicted(pod: Object) -> str:
     said = f"{said.rstrip('.')}." if said else "No reason was given."
     if "shared-memory" in said:
         advice = 'Give it more shared memory (resources={"shared_memory": "2Gi"}).'
+    elif f'"{packages.INSTALLER}" exceeds' in said:
+        advice = (
+            f"Packages have {packages.LIMIT_GIB} GiB: `build_model(..., pkgs_to_install=[...])` makes an "
+            "image with them."
+        )
     elif "exceeds the" in said:
         advice = "A replica has 1 GiB in /tmp: have the model write less."
     elif "ephemeral-storage" in said or "disk" in said.lower() or "inodes" in said:

@@ -1,8 +1,4 @@
-"""Python environments for models that need packages of their own: virtual ones, made once and kept.
-
-An environment sees what its base interpreter sees, and before that what was asked for. So a model has the
-packages that it was made with, and the replica's own code, without either being installed again.
-"""
+"""Python environments for models that need packages of their own: virtual ones, made once and kept."""
 
 from __future__ import annotations
 
@@ -17,14 +13,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from clipper_container import environment
 from clipper_container.errors import BadRequest, DeployError
 
 from .. import Runtime
 
 BUILD_S = 900.0
 KEPT = 8  # environments that nobody needs are removed, the longest unused first, but for so many
-_WHOLE = ".whole"  # is in an environment that was built to the end
-_SITES = "import json, site; print(json.dumps(site.getsitepackages()))"
 _VERSION = "import platform; print(platform.python_version())"
 
 
@@ -37,7 +32,7 @@ class Environments:
     def python(self, runtime: Runtime) -> str:
         """The interpreter that a replica runs on. Raises BadRequest where there is none that could."""
         base = base_python(runtime)
-        return str(self._place(base, runtime) / "bin" / "python") if runtime.requirements else base
+        return environment.python(self._place(base, runtime)) if runtime.requirements else base
 
     async def build(self, runtime: Runtime, say: Callable[[str], None]) -> None:
         """See that the interpreter is there, and has what it needs. Raises DeployError or BadRequest."""
@@ -53,28 +48,17 @@ class Environments:
         self._folder.mkdir(exist_ok=True)
         with place.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (place / _WHOLE).exists():
-                shutil.rmtree(place, ignore_errors=True)
-                say(f"pip installs {', '.join(runtime.requirements)}")
+            if not (place / environment.WHOLE).exists():
+                wanted = ", ".join(runtime.requirements)
+                say(f"pip installs {wanted}")
+                command = [base, "-P", "-m", environment.__name__, str(place), *runtime.requirements]
                 try:
-                    self._make(base, runtime, place)
+                    _run(command, f"pip install {wanted}")
                 except BaseException:
                     shutil.rmtree(place, ignore_errors=True)
                     raise
             os.utime(place)
         self._remove_old(place)
-
-    def _make(self, base: str, runtime: Runtime, place: Path) -> None:
-        wanted = ", ".join(runtime.requirements)
-        _run([base, "-m", "venv", "--without-pip", str(place)], f"The environment for {wanted}")
-        python = str(place / "bin" / "python")
-        here = Path(json.loads(_run([python, "-c", _SITES], "The new environment"))[0])
-        sites = json.loads(_run([base, "-c", _SITES], f"The interpreter {base}"))
-        lines = [f"import site; site.addsitedir({site!r})" for site in sites]
-        (here / "base.pth").write_text("\n".join(lines) + "\n")
-        pip = [base, "-m", "pip", "--python", python, "--disable-pip-version-check"]
-        _run([*pip, "install", "--no-input", *runtime.requirements], f"pip install {wanted}")
-        (place / _WHOLE).touch()
 
     def _place(self, base: str, runtime: Runtime) -> Path:
         key = json.dumps([base, runtime.python_version, sorted(runtime.requirements)])
@@ -117,7 +101,7 @@ def _check_base(python: str) -> None:
 
 def _run(command: list[str], what: str) -> str:
     """What the command prints. Raises DeployError with its last words."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("CLIPPER_", "PYTHON"))}
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(("CLIPPER_", "PYTHON"))}
     try:
         done = subprocess.run(
             command,
@@ -126,7 +110,7 @@ def _run(command: list[str], what: str) -> str:
             text=True,
             errors="replace",
             timeout=BUILD_S,
-            env=environment,
+            env=variables,
         )
     except subprocess.TimeoutExpired:
         raise DeployError(f"{what} took more than {BUILD_S:.0f} s and was ended.") from None

@@ -1,4 +1,4 @@
-"""The input of a request: its body, or a field of a form."""
+"""The input of a request: its body, a field of a form, or all fields where inputs have names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from clipper_container.errors import BadRequest
+from clipper_container.fields import TEXT
 from clipper_container.inputs import Tensor
+from clipper_container.signature import BYTES
 
 from ...application import Application
 from ...limits import Limits
@@ -22,6 +24,8 @@ FIELDS = ("data", "body")
 MOST_FIELDS = 100
 MAX_HEAD = 8192  # bytes, of a field's own headers
 Field = TypeVar("Field")
+Part = tuple[str, tuple[bytes, bytes]]
+"""Of a form: its name, its media type, and its bytes."""
 _FORM = b"application/x-www-form-urlencoded"
 _BOUNDARY = re.compile(rb'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
 _NAME = re.compile(rb'^content-disposition:[^\r\n]*;\s*name="?([^";\r\n]*)', re.IGNORECASE | re.MULTILINE)
@@ -46,7 +50,10 @@ class Bodies:
         try:
             start = media[:20].lower()
             if start.startswith(b"multipart/"):
-                media, body = _part(media, bytes(body))
+                parts = _parts(media, bytes(body))
+                if self._are_names(parts, version):
+                    return self._of_parts(parts, version)
+                media, body = only(parts)
             elif start == _FORM[:20] and bytes(body[:5]) in (b"data=", b"body="):
                 self.limits.check_json(len(body))  # it is read letter by letter
                 body = _field(bytes(body))
@@ -67,6 +74,36 @@ class Bodies:
             value = self._value(unmarked(body, error))
         return self._rows.of_typed([value], version)
 
+    def _are_names(self, parts: Sequence[Part], version: str | None) -> bool:
+        """Whether each is a part of the input, for one by itself may be the whole."""
+        if self._rows.sets is None or not parts:
+            return False
+        fields = self._rows.sets.fields(version)
+        return len(parts) > 1 or (fields is not None and parts[0][0] in fields.types)
+
+    def _of_parts(self, parts: Sequence[Part], version: str | None) -> list[Tensor]:
+        """One input with these names. Raises what msgspec raises, ValueError, BadRequest or TooLarge."""
+        assert self._rows.sets is not None
+        fields = self._rows.sets.fields(version)
+        types = {} if fields is None else fields.types
+        row: dict[str, object] = {}
+        of_json = 0
+        for name, (media, data) in parts:
+            if name in row:
+                raise BadRequest(f"Two fields have the name {name[:100]!r}. Send each once.")
+            kind = "" if media[:16].lower() == b"application/json" else types.get(name)
+            if kind == BYTES:
+                row[name] = data
+                continue
+            of_json += len(data)
+            self.limits.check_json(of_json)
+            try:
+                row[name] = data.decode() if kind == TEXT else msgspec.json.decode(data)
+            except (UnicodeDecodeError, msgspec.DecodeError) as error:
+                what = "UTF-8 text" if kind == TEXT else "JSON"
+                raise ValueError(f"the field {name[:100]!r} is no {what}: {error}") from None
+        return self._rows.of_typed([row], version)
+
     def _value(self, body: Body) -> object:
         unfit = None
         try:
@@ -85,8 +122,8 @@ class Bodies:
         return f"A request to {self.application.name} has one input: {self._rows.words(version)}."
 
 
-def _part(media: bytes, body: bytes) -> tuple[bytes, bytes]:
-    """The media type and the bytes of the part that is the input. Raises BadRequest."""
+def _parts(media: bytes, body: bytes) -> list[Part]:
+    """Those of a form. Raises BadRequest."""
     found = _BOUNDARY.search(media)
     if found is None:
         raise BadRequest("The Content-Type names no boundary, which separates the fields of a form.")
@@ -96,7 +133,7 @@ def _part(media: bytes, body: bytes) -> tuple[bytes, bytes]:
         pieces.insert(0, first[len(boundary) :])
     if len(pieces) > MOST_FIELDS:
         raise BadRequest(f"A form has fewer than {MOST_FIELDS} fields.")
-    parts: list[tuple[str, tuple[bytes, bytes]]] = []
+    parts: list[Part] = []
     for piece in pieces:
         end = piece.find(b"\r\n\r\n", 0, MAX_HEAD)
         head = piece[: max(0, end)]
@@ -104,7 +141,7 @@ def _part(media: bytes, body: bytes) -> tuple[bytes, bytes]:
             kind = _TYPE.search(head)
             media = b"" if kind is None else kind[1]
             parts.append((name[1].decode("utf-8", "replace"), (media, piece[end + 4 :])))
-    return only(parts)
+    return parts
 
 
 def _field(body: bytes) -> bytes:
@@ -117,5 +154,8 @@ def only(fields: Sequence[tuple[str, Field]]) -> Field:
     """The value of the field that there is. Raises BadRequest where there are others too, or none."""
     if len(fields) != 1:
         told = ", ".join(name for name, _ in fields)[:200] or "none"
-        raise BadRequest(f"A request has one input, in one field, and this one has {told}.")
+        raise BadRequest(
+            f"A request has one input, in one field, and this one has {told}. Only inputs with names, of the "
+            "types named and dataframe, have several."
+        )
     return fields[0][1]

@@ -25,6 +25,8 @@ from .managing import find
 from .predictions import Predictions
 from .refusals import RESOURCE, Told, answer, refusal
 
+EXPLANATIONS = "-explanations"
+"""What the name of an application ends in that explains another's outputs."""
 _Handler = Callable[[Request], Awaitable[HTTPResponse]]
 _Change = Callable[..., Awaitable[managing.Said]]
 
@@ -48,10 +50,14 @@ class TorchServe:
         for name, application in served.applications.items():
             bodies = Bodies(application, served.limits)
             current = Predictions(bodies, None)
-            for path in (f"/predictions/{name}", f"/models/{name}/invoke", f"/{name}/predict"):
+            paths = [f"/predictions/{name}"]
+            if name.endswith(EXPLANATIONS):
+                paths.append(f"/explanations/{name.removesuffix(EXPLANATIONS)}")
+            for path in (*paths, f"/models/{name}/invoke", f"/{name}/predict"):
                 routes[path.encode()] = current
             for version in served.versions_of(application):
-                routes[f"/predictions/{name}/{version}".encode()] = Predictions(bodies, version)
+                one = Predictions(bodies, version)
+                routes |= {f"{path}/{version}".encode(): one for path in paths}
         self.routes = routes
 
     def _answers(self) -> Starlette:
@@ -65,6 +71,8 @@ class TorchServe:
                 Route("/metrics", self._metrics),
                 Route("/predictions/{name}", _told(self._predict), methods=ask),
                 Route("/predictions/{name}/{version}", _told(self._predict), methods=ask),
+                Route("/explanations/{name}", _told(self._explain), methods=ask[:-1]),
+                Route("/explanations/{name}/{version}", _told(self._explain), methods=ask[:-1]),
                 Route("/invocations", _told(self._invoke), methods=["POST"]),
                 Route("/models/{name}/invoke", _told(self._predict), methods=["POST"]),
                 Route("/models", _told(self._list)),
@@ -99,6 +107,14 @@ class TorchServe:
         application = find(self._served, name, version)
         if request.method == "OPTIONS":
             return sent(answer(api({name: application}, self._served.limits)))
+        return await self._answered(request, self.routes.get(request.scope["path"].encode()))
+
+    async def _explain(self, request: Request) -> HTTPResponse:
+        name, version = _named(request)
+        about = f"{name}{EXPLANATIONS}"
+        if about not in self._served.applications:
+            raise Told(404, f"Nothing explains {name}: an application {about} would.", RESOURCE)
+        find(self._served, about, version)
         return await self._answered(request, self.routes.get(request.scope["path"].encode()))
 
     async def _invoke(self, request: Request) -> HTTPResponse:
