@@ -33,11 +33,11 @@ SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/packa
 
 # What it leaves outlives it where something goes wrong, on the Docker engine: so it runs once more at the end.
 LASTING := $(wildcard notebooks/11_*.ipynb)
-# Continuous integration runs all in four parts: those that mostly wait for the Docker engine, beside them two lanes
-# of those that compare no times, or such as are far apart, and the rest.
+# Continuous integration runs all in four parts: those that mostly wait for the Docker engine, two lanes of those that
+# compare no times, or such as are far apart, the first beside the tests, the second beside Docker, and the rest.
 ON_DOCKER := $(wildcard notebooks/11_*.ipynb exercises/solutions/11_*.ipynb) $(LASTING)
-LANE_1 := $(wildcard $(patsubst %,notebooks/%_*.ipynb,09 10 18) $(patsubst %,exercises/solutions/%_*.ipynb,03 05 09 10 12 18))
-LANE_2 := $(wildcard $(patsubst %,notebooks/%_*.ipynb,00 01 03 15 16 19) $(patsubst %,exercises/solutions/%_*.ipynb,01 04 06 07 08 14 15 16 19))
+LANE_1 := $(wildcard $(patsubst %,notebooks/%_*.ipynb,00 01 03 09 10 15 16 18 19) $(patsubst %,exercises/solutions/%_*.ipynb,03 05 09 10 12 18))
+LANE_2 := $(wildcard $(patsubst %,exercises/solutions/%_*.ipynb,01 04 06 07 08 14 15 16 19))
 ALONE := $(filter-out $(ON_DOCKER) $(LANE_1) $(LANE_2),$(wildcard notebooks/*.ipynb exercises/solutions/*.ipynb))
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 

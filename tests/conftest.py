@@ -15,6 +15,7 @@ import pytest
 import uvicorn.server
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from clipperlab import ClipperConnection, ClipperException
 from tests.support import places
@@ -34,8 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """All of the tests have a process on each core, and 4 at most; what is chosen from them has this one.
 
-    Every day there are two more, for they wait for a third of their time; among those that take long are some
-    that a crowded machine would keep waiting.
+    Every day there are two more, for they wait for a third of their time; with those that take long, of which
+    some would be kept waiting by a crowded machine, there is one more, for what waits for the Docker engine.
     """
     option = config.option
     option.loadscopereorder = False  # see `_longest_first`
@@ -43,7 +44,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     chosen = option.keyword or option.markexpr or option.lf or option.usepdb
     one_of_them = hasattr(config, "workerinput")
     if option.numprocesses is None and everything and not chosen and not one_of_them:
-        option.numprocesses = min(os.cpu_count() or 1, 4) + (0 if option.slow else 2)
+        option.numprocesses = min(os.cpu_count() or 1, 4) + (1 if option.slow else 2)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -96,6 +97,9 @@ def _group(nodeid: str) -> str:
     return "on docker" if re.search(r"[\[-]docker[\]-]|\[11_", test) else module
 
 
+ON_THE_ENGINE = ("of docker", "on docker")
+
+
 def _longest_first(items: list[pytest.Item]) -> None:
     """Groups that may take long begin first, so that none is left with all others at their end.
 
@@ -118,6 +122,14 @@ class _ByModule(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         return _group(nodeid)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """While there is both, one process has what waits for the engine, and the others have the rest."""
+        first = node is self.nodes[0]
+        fitting = (group for group in self.workqueue if (group in ON_THE_ENGINE) == first)
+        if group := next(fitting, None):
+            self.workqueue.move_to_end(group, last=False)
+        super()._assign_work_unit(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByModule:

@@ -11,7 +11,8 @@ import pytest
 
 from clipperlab import ClipperConnection
 from clipperlab.deployers.python import deploy_python_closure
-from tests.support.clusters import ask
+from tests.support import impatient_management
+from tests.support.clusters import ask, kill, pid_of, start_management
 from tests.support.places import BY_PROCESSES, EVERYWHERE
 from tests.support.waiting import wait_for, wait_for_end
 from tests.tools.drill.bad_hour import RATE
@@ -84,6 +85,13 @@ def test_replicas_go_without_load(cluster: ClipperConnection) -> None:
         rise(conn)
     finally:
         load.stop()
-    wait_for("one replica, in the calm", lambda: conn.get_num_replicas("scaled") == 1, 90)
-    wait_for("none, when nobody asks", lambda: conn.get_num_replicas("scaled") == 0, 90)
-    wait_for_end(conn, "scaled")
+    kill(pid_of(conn, "management"))
+    impatient = start_management(conn, impatient_management)
+    try:
+        wait_for("one replica, in the calm", lambda: conn.get_num_replicas("scaled") == 1)
+        wait_for("none, when nobody asks", lambda: conn.get_num_replicas("scaled") == 0)
+        wait_for_end(conn, "scaled")
+    finally:
+        impatient.kill()
+        impatient.wait()
+        conn.connect()

@@ -63,6 +63,13 @@ def ask(on_docker: bool) -> str:
     finally:
         conn.stop_all(purge=True)
 """
+# The project's own. One package that it has is left out: its 1,900 modules take two thirds of mypy's time.
+SETTINGS = """
+[mypy]
+strict = True
+[mypy-kubernetes.*]
+follow_imports = skip
+"""
 MISUSED = """
 from clipperlab import ClipperConnection
 from clipperlab import policies as P
@@ -268,9 +275,10 @@ def test_beside_an_old_node_it_builds_and_where_nothing_is_it_installs_enabled(
 def test_a_project_that_uses_it_has_its_types(installed: Installed, tmp_path: Path) -> None:
     (tmp_path / "right.py").write_text(CONSUMER)
     (tmp_path / "wrong.py").write_text(MISUSED)
-    # From elsewhere, with no settings but these: the sources would be found there, and no package is asked.
+    (tmp_path / "mypy.ini").write_text(SETTINGS)
+    # From elsewhere: here the sources would be found, and no package is asked.
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir=cache"]
+        [sys.executable, "-m", "mypy", "--config-file=mypy.ini", "--cache-dir=cache"]
         + ["--python-executable", str(installed.bare / "bin" / "python"), "right.py", "wrong.py"],
         cwd=tmp_path,
         env={name: value for name, value in os.environ.items() if name not in ("MYPYPATH", "PYTHONPATH")},

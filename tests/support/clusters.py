@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx2
@@ -84,6 +88,27 @@ def pid_of(connection: ClipperConnection, part: str) -> int:
     if part == "management":
         return int(json.loads((folder / "cluster.json").read_text())["pid"])
     return int(json.loads((folder / "processes" / f"{part}.json").read_text())["identity"]["pid"])
+
+
+def start_management(
+    connection: ClipperConnection, script: ModuleType, **environment: str
+) -> subprocess.Popen[bytes]:
+    """Where management is dead, one of the tests' own, which serves then: a script of tests/support.
+
+    The caller ends it, and connects again for the real one.
+    """
+    folder = ProcessContainerManager(connection.cm.cluster_name).folder
+    command = [sys.executable, str(script.__file__), "management", "process", "--folder", str(folder)]
+    command += ["--query-port", "0", "--management-port", "0"]
+    with Path(folder, "logs", "management.log").open("ab") as log:
+        management = subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=log
+        )
+    assert management.stdout is not None
+    assert management.stdout.readline() == b"serving\n"
+    management.stdout.close()
+    connection.connect()
+    return management
 
 
 def kill(pid: int) -> None:

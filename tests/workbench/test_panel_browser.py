@@ -31,8 +31,8 @@ conn = ClipperConnection(ProcessContainerManager({NAME!r}))
 conn.connect()
 conn.panel()"""
 WIDTHS = (1280, 1920, 560)
-UPDATES = 20  # of the tables, at least
-SECONDS = 20  # for which they are watched at each width, at least
+UPDATES = 10  # of the tables, at least
+SECONDS = 10  # for which they are watched at each width, at least
 # Where the tab bar and the next cell are, below the panel's top, whenever the tables have changed.
 PLACES = """async ([updates, seconds]) => {
   const panel = document.querySelector('.clipper-view');

@@ -27,12 +27,11 @@ from clipperlab import (
 )
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support import crashing_management
-from tests.support.clusters import Attach, ask, constant, kill, output, pid_of
+from tests.support.clusters import Attach, ask, constant, kill, output, pid_of, start_management
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
-MANAGEMENT = Path(crashing_management.__file__)
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="limits of other processes are Linux's")
 MANY_STEPS = 40  # more than a deploy has
 
@@ -80,17 +79,7 @@ def cluster(attach: Attach) -> Iterator[ClipperConnection]:
 
 def start_crashing(conn: ClipperConnection, step: int, begin: Path) -> subprocess.Popen[bytes]:
     """Where management is dead: one that dies at a step, once the file `begin` exists."""
-    folder = folder_of(conn)
-    command = [sys.executable, str(MANAGEMENT), "management", "process", "--folder", str(folder)]
-    command += ["--query-port", "0", "--management-port", "0"]
-    environment = {**os.environ, "CRASH_FROM": str(begin), "CRASH_AT": str(step)}
-    with (folder / "logs" / "management.log").open("ab") as log:
-        crashing = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
-    assert crashing.stdout is not None
-    assert crashing.stdout.readline() == b"serving\n"
-    crashing.stdout.close()
-    conn.connect()
-    return crashing
+    return start_management(conn, crashing_management, CRASH_FROM=str(begin), CRASH_AT=str(step))
 
 
 @pytest.mark.timeout(1200)  # fifteen times: two deploys, and management started
