@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -25,11 +25,12 @@ from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 NAME = "panel-browser"
-SHOW = f"""\
+CONNECT = f"""\
 from clipperlab import ClipperConnection, ProcessContainerManager
 conn = ClipperConnection(ProcessContainerManager({NAME!r}))
 conn.connect()
-conn.panel()"""
+"""
+SHOW = f"{CONNECT}conn.panel()"
 WIDTHS = (1280, 1920, 560)
 UPDATES = 10  # of the tables, at least
 SECONDS = 10  # for which they are watched at each width, at least
@@ -84,20 +85,31 @@ def cluster(attach: Attach) -> Iterator[ClipperConnection]:
 
 
 @pytest.fixture(scope="module")
-def lab(cluster: ClipperConnection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
-    """A notebook with the panel, and a cell below it."""
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Notebook]]:
+    """Opens a new notebook by that name, with a kernel of its own."""
     folder = tmp_path_factory.mktemp("panel")
-    write_notebook(folder / "panel.ipynb")
     with sync_playwright() as playwright, jupyter(folder) as url:
         browser = launch(playwright, parts.chromium())
-        page = browser.new_page(viewport={"width": 1280, "height": 2400})
-        lab = Notebook(page, f"{url}/lab/workspaces/panel/tree/panel.ipynb?reset")
-        page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
-        lab.run(SHOW)
-        expect(page.get_by_role("tab", name="Model", exact=True)).to_be_visible(timeout=60_000)
-        lab.run("conn.lens('asked', [[1.0], [2.0]])")
-        yield lab
+
+        def open_notebook(name: str) -> Notebook:
+            write_notebook(folder / f"{name}.ipynb")
+            page = browser.new_page(viewport={"width": 1280, "height": 2400})
+            lab = Notebook(page, f"{url}/lab/workspaces/{name}/tree/{name}.ipynb?reset")
+            page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+            return lab
+
+        yield open_notebook
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def lab(cluster: ClipperConnection, opened: Callable[[str], Notebook]) -> Notebook:
+    """A notebook with the panel, and a cell below it."""
+    lab = opened("panel")
+    lab.run(SHOW)
+    expect(lab.page.get_by_role("tab", name="Model", exact=True)).to_be_visible(timeout=60_000)
+    lab.run("conn.lens('asked', [[1.0], [2.0]])")
+    return lab
 
 
 def test_nothing_below_the_panel_moves_under_load(lab: Notebook) -> None:
@@ -317,11 +329,12 @@ def test_a_rollout_is_started_steered_and_told(cluster: ClipperConnection, lab: 
 
 
 def test_a_rollout_that_passes_and_one_that_fails_end_by_themselves(
-    cluster: ClipperConnection, lab: Notebook
+    cluster: ClipperConnection, opened: Callable[[str], Notebook]
 ) -> None:
     """The first is shown in a view of its own, the second one in the side panel and without a kernel."""
+    lab = opened("rollouts")
     rollout = cluster.start_rollout("m", 1, steps=[0.5, 1], hold_s=0)
-    lab.run("conn.rollout('m')")
+    lab.run(f"{CONNECT}conn.rollout('m')")
     view = lab.page.get_by_role("group", name="Rollout of m").last
     expect(view.get_by_role("status")).to_contain_text("passed: version 1 is current", timeout=120_000)
     expect(view).to_contain_text("No worse in")
