@@ -118,7 +118,9 @@ def test_a_page_says_that_the_machine_was_busy() -> None:
 @pytest.mark.parametrize("name", PEERS)
 def test_each_system_has_what_it_must_have(name: str, tmp_path: Path) -> None:
     peer = PEERS[name]
-    command = peer.command(Place([20_001, 20_002, 20_003, 20_004, 20_005], tmp_path, Path("/programs")))
+    command = peer.command(
+        Place([*MODELS], [20_001, 20_002, 20_003, 20_004, 20_005], tmp_path, Path("/programs"))
+    )
     assert str(command[0]).startswith("/programs/")
     assert peer.settings
     told = " ".join(map(str, command)) + "".join(

@@ -14,8 +14,9 @@ SERVED = f"{__package__}.served"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a system is to start: free ports on 127.0.0.1, an empty folder, and where its programs are."""
+    """Where a system is to start, and with what: models, free ports on 127.0.0.1, a folder, its programs."""
 
+    models: Sequence[str]
     ports: Sequence[int]
     folder: Path
     programs: Path
@@ -33,6 +34,7 @@ class Peer:
     `environment` is a folder in build/peers, or None for our own environment. `command` makes what the
     system wants to find in its folder, and says what to run: a process that stays, and ends on SIGTERM.
     `request` is the path and the body that ask a model for a row, `answer` the number in what comes back.
+    One whose idle workers take time is started with each model `apart`.
     `needs` are programs beside the environment's. `prepare` is done once the first `listens` ports listen.
     """
 
@@ -44,6 +46,7 @@ class Peer:
     request: Callable[[str, Sequence[float]], tuple[str, object]]
     answer: Callable[[Any], float]
     needs: Sequence[str] = ()
+    apart: bool = False
     listens: int = 1
     prepare: Callable[[Place], None] = lambda place: None
     variables: Mapping[str, str] = field(default_factory=dict)

@@ -69,12 +69,14 @@ def compare(peers: Mapping[str, Peer], much: Rounds, say: Callable[[str], None])
 def _measured(
     peer: Peer, shared: Path, asked: Mapping[str, Task], much: Rounds
 ) -> Iterator[tuple[Workload, dict[str, float]]]:
-    with running(peer, shared, asked) as system:
-        for model, task in asked.items():
-            system.check(model, task)
-        for workload in WORKLOADS:
-            _warm(system, workload, asked, much.start_warm_s if workload is WORKLOADS[0] else much.warm_s)
-            yield workload, _load(system, workload, asked, much.seconds)
+    for loads in [[load] for load in WORKLOADS] if peer.apart else [WORKLOADS]:
+        models = {load.model: asked[load.model] for load in loads}
+        with running(peer, shared, models) as system:
+            for model, task in models.items():
+                system.check(model, task)
+            for load in loads:
+                _warm(system, load, asked, much.start_warm_s if load is loads[0] else much.warm_s)
+                yield load, _load(system, load, asked, much.seconds)
 
 
 def _warm(system: Asked, workload: Workload, asked: Mapping[str, Task], seconds: int) -> None:

@@ -44,7 +44,7 @@ def running(peer: Peer, shared: Path, tasks: Mapping[str, Task]) -> Iterator[Ask
     programs = _programs(peer)
     mark = secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="compare-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        place = Place(_free_ports(), Path(folder), programs)
+        place = Place([*tasks], _free_ports(), Path(folder), programs)
         log = place.folder / "log"
         environment = {
             **os.environ,

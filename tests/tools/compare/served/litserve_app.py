@@ -1,4 +1,4 @@
-"""The models as LitServe's APIs, each at a path of its own: `python -m ....litserve_app PORT`."""
+"""The models as LitServe's APIs, each at a path of its own: `python -m ....litserve_app PORT MODEL...`."""
 
 from __future__ import annotations
 
@@ -45,10 +45,11 @@ class Batched(Api):
 
 def main() -> None:
     batching = {"max_batch_size": BATCH, "batch_timeout": WAIT_MS / 1e3}
-    apis = [Single(name) if name == "single" else Batched(name, **batching) for name in MODELS]
-    server = litserve.LitServer(apis, accelerator="cpu", workers_per_device=[*WORKERS.values()])
+    port, *names = sys.argv[1:]
+    apis = [Single(name) if name == "single" else Batched(name, **batching) for name in names]
+    server = litserve.LitServer(apis, accelerator="cpu", workers_per_device=[WORKERS[name] for name in names])
     quiet = {"generate_client_file": False, "log_level": "warning"}
-    server.run(host="127.0.0.1", port=int(sys.argv[1]), num_api_servers=CORES, **quiet)
+    server.run(host="127.0.0.1", port=int(port), num_api_servers=CORES, **quiet)
 
 
 if __name__ == "__main__":
