@@ -14,5 +14,9 @@ PEER = Peer(
     command=lambda place: [place.programs / "python", "-m", f"{SERVED}.ray_app", str(place.port)],
     request=one_row,
     answer=output,
-    variables={"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0"},
+    variables={
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # keeps it on 127.0.0.1, but for replicas' gRPC
+    },
 )
