@@ -10,6 +10,7 @@ import argparse
 import os
 import random
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def main() -> None:
         (1, 1, 0, 0) if options.smoke else (options.rounds, options.seconds, 2, 1)
     )
     much = Rounds(rounds, seconds, start_warm_s, warm_s, options.seed)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what runs is ended then, too
     machine = report.machine()
     with own_home() as home:
         os.environ["CLIPPERLAB_HOME"] = str(home)
