@@ -7,9 +7,12 @@ EVERYTHING ?=
 PYTEST_ARGS ?= $(if $(EVERYTHING),--slow)
 # Other systems' packages, which are large: each set in an environment of its own.
 PEERS := build/peers
+# Those that `make compare` measures, beside ours and FastAPI, which is in our environment.
+COMPARED := litserve bentoml mlserver ray torchserve multi-model-server
 # What a release is built and checked with.
 RELEASE := build/release/tools
 BENCHMARKS ?=
+COMPARE ?=
 DRILL ?=
 LESSONS ?= notebooks/*.ipynb exercises/solutions/*.ipynb
 # Of the first lessons those that measure nothing: 02 compares loads, which wants a machine that has time for them.
@@ -42,7 +45,7 @@ ALONE := $(filter-out $(ON_DOCKER) $(LANE_1) $(LANE_2),$(wildcard notebooks/*.ip
 RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo stop test set-up lint types unit drill peers screenshots map docs notebooks first-lessons lessons-twice exercises benchmarks lock release format hooks clean parts curl wrk
+.PHONY: help lab demo stop test set-up lint types unit drill peers compare screenshots map docs notebooks first-lessons lessons-twice exercises benchmarks lock release format hooks clean parts curl wrk
 .NOTPARALLEL:
 
 help: ## list the chores
@@ -78,11 +81,14 @@ unit: $(DEV) $(if $(findstring --slow,$(PYTEST_ARGS)),parts) ## run the tests in
 drill: $(DEV) ## see what clients see in a bad hour
 	$(BIN)/python -m tests.tools.drill $(DRILL)
 
-peers: $(DEV) $(PEERS)/tensorflow/.made $(PEERS)/sagemaker/.made $(PEERS)/torchserve/.made ## try other systems' own clients and models, in environments of their own (several GB)
+peers: $(DEV) $(patsubst %,$(PEERS)/%/.made,tensorflow sagemaker $(COMPARED)) ## try other systems' own clients and models, in environments of their own (several GB)
 	$(PEERS)/tensorflow/bin/python tests/tools/peers/record_tensorflow_serving.py
 	$(PEERS)/sagemaker/bin/python tests/tools/peers/record_sagemaker.py
 	$(PEERS)/torchserve/bin/python tests/tools/peers/record_torchserve.py
 	$(BIN)/pytest -p no:nbval --slow tests/tools/peers
+
+compare: $(DEV) wrk ## measure ours beside the systems that `make peers` made, and write the page (takes 8 minutes)
+	$(BIN)/python -m tests.tools.compare $(COMPARE)
 
 screenshots: $(DEV) parts ## take the README's pictures anew
 	PYTHONPATH=notebooks $(BIN)/python -m tests.tools.screenshots

@@ -1,0 +1,1 @@
+"""`python -m tests.tools.compare`: ours and other systems at the same work, on this machine, in one run."""
