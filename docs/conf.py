@@ -7,10 +7,11 @@ author = "The Clipper Lab authors"
 version = release = _version("clipperlab")
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx_design"]
-# Lessons are shown as they are: continuous integration runs them, and a build of pages runs nothing.
+# Lessons have the outputs of their tests: a build of pages runs nothing.
 nb_execution_mode = "off"
-# Without outputs, a lesson's cells are code: no scripts of widgets are asked for from elsewhere.
+# Of widgets there is what a page shows without them: no scripts are asked for from elsewhere.
 nb_ipywidgets_js = {}
+nb_merge_streams = True
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 4
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
