@@ -2,6 +2,8 @@
 
 from importlib.metadata import version as _version
 
+from tests.tools.site.versions import folder_of as _folder_of
+
 project = "Clipper Lab"
 author = "The Clipper Lab authors"
 version = release = _version("clipperlab")
@@ -30,6 +32,18 @@ nitpick_ignore_regex = [("py:.*", ".*")]  # types of other packages have no page
 
 html_theme = "furo"
 html_title = f"Clipper Lab {version}"
+templates_path = ["_templates"]
+html_context = {"here": _folder_of(version)}
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "versions.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from clipperlab import draw
 from tests.support import parts
 from tests.support.browser import SHOTS, launch, violations
 from tests.support.notebooks import LESSONS, ROOT, read
+from tests.tools.site import versions
 from tests.tools.site.lessons import NOT_RUN, RUN
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -53,7 +55,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
-    return folder
+    return folder / "dev"
 
 
 def record(path: Path) -> None:
@@ -143,6 +145,26 @@ def test_a_lesson_shows_what_its_cells_put_out_or_says_that_it_does_not(site: Pa
     page.goto(f"file://{site}/tutorials/{LESSONS[6].stem}.html")
     expect(page.get_by_text(NOT_RUN, exact=True)).to_be_visible()
     expect(page.locator(".cell_output")).to_have_count(0)
+
+
+def test_another_version_of_a_page_is_chosen_beside_it(site: Path, page: Page, tmp_path: Path) -> None:
+    assert "dev/index.html" in (site.parent / "index.html").read_text(encoding="utf-8")
+    choice = page.get_by_label("Version", exact=True)
+    expect(choice).to_be_hidden()
+    for name in ("0.9.0", "0.10.0"):
+        shutil.copytree(site, tmp_path / name, ignore=shutil.ignore_patterns("tutorials"))
+    shutil.copytree(site, tmp_path / "dev")
+    versions.write(tmp_path)
+    page.goto(f"file://{tmp_path}/index.html")
+    page.wait_for_url("**/0.10.0/index.html")
+    page.goto(f"file://{tmp_path}/dev/how-to/canary.html")
+    assert choice.locator("option").all_inner_texts() == ["dev", "0.10.0", "0.9.0"]
+    expect(choice).to_have_value("dev")
+    choice.select_option("0.9.0")
+    page.wait_for_url("**/0.9.0/how-to/canary.html")
+    page.goto(f"file://{tmp_path}/dev/tutorials/{RAN.stem}.html")
+    choice.select_option("0.10.0")
+    page.wait_for_url("**/0.10.0/index.html")
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -11,7 +11,7 @@ from .lessons import shown
 from .links import PAGES, linked, page_of, read, write
 from .made import MADE
 
-PICTURES = {".svg", ".png", ".css", ".py"}
+PICTURES = {".svg", ".png", ".css", ".html", ".py"}
 # The lessons are below their overview.
 BELOW = {
     "tutorials/index.md": "\n".join(
