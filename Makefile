@@ -7,7 +7,7 @@ EVERYTHING ?=
 PYTEST_ARGS ?= $(if $(EVERYTHING),--slow)
 # Other systems' packages, which are large: each set in an environment of its own.
 PEERS := build/peers
-# What a release is built and checked with.
+# What a release is built and checked with, and locks are made with.
 RELEASE := build/release/tools
 BENCHMARKS ?=
 DRILL ?=
@@ -28,7 +28,7 @@ LAB := $(VENV)/.lab
 DEV := $(VENV)/.dev
 # What JupyterLab shows at first; later it shows what one left there.
 WORKSPACE := $(VENV)/.workspace
-SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/package-lock.json \
+SETUP := pyproject.toml constraints.txt locked/lab.txt locked/dev.txt hatch_build.py clipperlab/frontend/package-lock.json \
   $(wildcard clipperlab/frontend/src/*.ts clipperlab/static/*.js)
 
 # What it leaves outlives it where something goes wrong, on the Docker engine: so it runs once more at the end.
@@ -110,11 +110,19 @@ exercises: $(DEV) ## make the exercises from their solutions, and the table of t
 benchmarks: $(DEV) wrk ## measure the query path: rates, batching, overload and more (takes 20 minutes)
 	$(BIN)/python -m tests.tools.benchmarks $(BENCHMARKS)
 
-lock: $(DEV) ## take the newest versions of all packages but torch, and pin them in constraints.txt
+lock: $(DEV) $(RELEASE)/.made ## take the newest versions of all packages but torch, and pin them, in locked/ with hashes
 	grep '^#' constraints.txt >.lock && grep '^torch==' constraints.txt >.torch
 	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -c .torch pip -e '.[dev]'
 	$(BIN)/python -m pip freeze --all --exclude setuptools --exclude wheel --exclude-editable | sed 's/^\(torch==[^+]*\)+.*/\1/' >>.lock
 	mv .lock constraints.txt && rm .torch
+	$(call locked,lab)
+	$(call locked,dev)
+
+# Of each package that an extra brings, on any system, the hashes of all its files. Which file of torch is taken depends on
+# where one installs: it has none, and nothing is there that only its builds for CUDA need.
+locked = echo "torch; sys_platform == 'none'" | $(RELEASE)/bin/uv pip compile --quiet --upgrade --universal \
+  --python-version 3.11.5 --generate-hashes --no-annotate --custom-compile-command "make lock" -c constraints.txt \
+  --override /dev/stdin --no-emit-package torch --extra $(1) --output-file locked/$(1).txt pyproject.toml
 
 release: $(DEV) $(RELEASE)/.made ## build what a release uploads, check it, and try it; it uploads nothing
 	$(BIN)/python -m tests.tools.release
@@ -133,11 +141,13 @@ clean: stop ## end the cluster, and remove the environment and what the chores l
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 $(LAB): $(BIN)/python $(SETUP)
-	$(PIP) -e '.[lab]'
+	$(PIP) --require-hashes --no-deps -r locked/lab.txt
+	$(PIP) -e .
 	@touch $@
 
 $(DEV): $(BIN)/python $(SETUP)
-	$(PIP) -e '.[dev]'
+	$(PIP) --require-hashes --no-deps -r locked/dev.txt
+	$(PIP) -e . torch
 	@touch $@ $(LAB)
 
 $(PEERS)/%/.made: tests/tools/peers/%.txt
