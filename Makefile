@@ -9,6 +9,8 @@ PYTEST_ARGS ?= $(if $(EVERYTHING),--slow)
 PEERS := build/peers
 # What a release is built and checked with, and locks are made with.
 RELEASE := build/release/tools
+# Another checker of types, for a test.
+PYRIGHT := build/pyright
 BENCHMARKS ?=
 DRILL ?=
 LESSONS ?= notebooks/*.ipynb exercises/solutions/*.ipynb
@@ -62,7 +64,7 @@ stop: ## end the cluster that `make lab` started
 test: ## check what a newcomer can in 10 minutes; EVERYTHING=1: all there is to check
 	@MAKE='$(MAKE)' EVERYTHING='$(EVERYTHING)' .ci/stages
 
-set-up: $(DEV) curl $(if $(EVERYTHING),parts wrk) ## install what the checks need
+set-up: $(DEV) curl $(if $(EVERYTHING),parts wrk $(PYRIGHT)/.made) ## install what the checks need
 
 lint: $(DEV) ## check style, formatting and the direction of imports
 	$(BIN)/ruff check
@@ -159,6 +161,12 @@ $(RELEASE)/.made: tests/tools/release.txt
 	$(PYTHON) -m venv $(RELEASE)
 	PIP_DISABLE_PIP_VERSION_CHECK=1 $(RELEASE)/bin/python -m pip install --quiet --no-compile -r $<
 	@touch $@
+
+# Where there is no npm, or no registry, its test is left out, or fails where it must not be.
+$(PYRIGHT)/.made: $(wildcard tests/tools/pyright/*.json)
+	@mkdir -p $(PYRIGHT) && cp $^ $(PYRIGHT)
+	@if npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(PYRIGHT); then touch $@; \
+	else echo "Going on without pyright." >&2; fi
 
 $(WORKSPACE): binder/workspace.json $(LAB)
 	@$(BIN)/jupyter lab workspaces import --name clipper-lab $< >/dev/null
