@@ -10,6 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.project.test_release import PROJECT
 from tests.support.notebooks import ROOT
 
 HASH = re.compile(r" --hash=sha256:[0-9a-f]{64}\b")
@@ -32,11 +33,11 @@ def pinned(path: str) -> dict[str, str]:
     return found
 
 
-def needed(extra: str) -> set[str]:
-    """All that the project's extra brings on this system, without torch and what comes with it alone."""
+def needed(extra: str) -> list[Requirement]:
+    """All that the project's extra asks for on this system, without torch and what it asks for alone."""
     seen: set[tuple[str, str]] = set()
 
-    def follow(name: str, extra: str) -> Iterator[str]:
+    def follow(name: str, extra: str) -> Iterator[Requirement]:
         if (name, extra) in seen:
             return
         seen.add((name, extra))
@@ -45,13 +46,14 @@ def needed(extra: str) -> set[str]:
             of = canonicalize_name(asked.name)
             if of == "torch" or not (asked.marker is None or asked.marker.evaluate({"extra": extra})):
                 continue
-            yield of
+            yield asked
             for each in {"", *asked.extras}:
                 yield from follow(of, each)
 
-    return set(follow("clipperlab", extra)) - {"clipperlab"}
+    return [asked for asked in follow("clipperlab", extra) if asked.name != "clipperlab"]
 
 
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 CONSTRAINTS = pinned("constraints.txt")
 
 
@@ -65,7 +67,7 @@ def test_a_lock_has_a_hash_and_the_tested_version_of_each_package(extra: str) ->
 
 @pytest.mark.parametrize("extra", ["lab", "dev"])
 def test_a_lock_has_all_that_its_extra_brings_but_torch(extra: str) -> None:
-    brought = needed(extra)
+    brought = {canonicalize_name(asked.name) for asked in needed(extra)}
     assert len(brought) > 100
     assert brought - pinned(f"locked/{extra}.txt").keys() == set()
     assert brought - CONSTRAINTS.keys() - {"setuptools"} == set()  # which pip brings itself
@@ -73,3 +75,27 @@ def test_a_lock_has_all_that_its_extra_brings_but_torch(extra: str) -> None:
 
 def test_nothing_is_pinned_that_no_lock_has() -> None:
     assert CONSTRAINTS.keys() - pinned("locked/dev.txt").keys() == {"pip", "torch"}
+
+
+def test_one_set_of_versions_has_all_that_the_extras_ask_for_so_they_go_together_and_alone() -> None:
+    """But tensorflow, which `make release` looks for in the index, with the others."""
+    extras = {"dev"}
+    for _ in range(3):  # extras that bring others
+        extras |= {each for name in extras for own in EXTRAS[name] for each in own_extras(own)}
+    assert EXTRAS.keys() - extras == {"tensorflow"}
+    locked = pinned("locked/dev.txt") | {"torch": CONSTRAINTS["torch"]}
+    for asked in [*needed("dev"), *map(Requirement, EXTRAS["torch"])]:
+        version = locked[canonicalize_name(asked.name)]
+        assert asked.specifier.contains(version, prereleases=True), asked
+
+
+def own_extras(line: str) -> set[str]:
+    asked = Requirement(line)
+    return asked.extras if asked.name == "clipperlab" else set()
+
+
+def test_a_bound_above_has_a_reason() -> None:
+    lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    bounds = [line for line in lines if re.match(r'\s+"[\w.-]+[^"]*<', line)]
+    assert len(bounds) >= 4
+    assert [line for line in bounds if "# " not in line] == []
