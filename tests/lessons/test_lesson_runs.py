@@ -44,7 +44,8 @@ def _notebook(path: Path, *sources: str) -> Path:
     return path
 
 
-def run_notebooks(*notebooks: Path, recorded: Path | None = None, **environment: str) -> tuple[int, str]:
+def run_notebooks(*notebooks: Path | str, **environment: str) -> tuple[int, str]:
+    """Also with options of the run's own among them."""
     command = [
         sys.executable,
         "-m",
@@ -53,7 +54,6 @@ def run_notebooks(*notebooks: Path, recorded: Path | None = None, **environment:
         "--nbval-lax",
         "--nbval-current-env",
         *map(str, notebooks),
-        *([f"--recorded={recorded}"] if recorded else []),
     ]
     inherited = {name: value for name, value in os.environ.items() if name != MUST}
     inherited |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -89,7 +89,7 @@ def test_what_cells_put_out_is_kept_of_a_lesson_that_passes(tmp_path: Path) -> N
     home = "import os\nprint(os.environ['CLIPPERLAB_HOME'])"
     good = _notebook(tmp_path / "lessons" / "good.ipynb", home, "6 * 7")
     fails = _notebook(tmp_path / "lessons" / "fails.ipynb", "1", "1 / 0")
-    run_notebooks(good, fails, recorded=tmp_path / "recorded")
+    run_notebooks(good, fails, f"--recorded={tmp_path / 'recorded'}")
     assert [path.name for path in (tmp_path / "recorded" / "lessons").iterdir()] == ["good.ipynb"]
     kept = nbformat.read(tmp_path / "recorded" / "lessons" / "good.ipynb", as_version=4)  # type: ignore[no-untyped-call]
     first, second = kept.cells
