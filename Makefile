@@ -9,8 +9,10 @@ PYTEST_ARGS ?= $(if $(EVERYTHING),--slow)
 PEERS := build/peers
 # Those that `make compare` measures, beside ours and FastAPI, which is in our environment.
 COMPARED := litserve bentoml mlserver ray torchserve multi-model-server
-# What a release is built and checked with.
+# What a release is built and checked with, and locks are made with.
 RELEASE := build/release/tools
+# Another checker of types, for a test.
+PYRIGHT := build/pyright
 BENCHMARKS ?=
 COMPARE ?=
 DRILL ?=
@@ -31,7 +33,7 @@ LAB := $(VENV)/.lab
 DEV := $(VENV)/.dev
 # What JupyterLab shows at first; later it shows what one left there.
 WORKSPACE := $(VENV)/.workspace
-SETUP := pyproject.toml constraints.txt hatch_build.py clipperlab/frontend/package-lock.json \
+SETUP := pyproject.toml constraints.txt locked/lab.txt locked/dev.txt hatch_build.py clipperlab/frontend/package-lock.json \
   $(wildcard clipperlab/frontend/src/*.ts clipperlab/static/*.js)
 
 # What it leaves outlives it where something goes wrong, on the Docker engine: so it runs once more at the end.
@@ -42,7 +44,7 @@ ON_DOCKER := $(wildcard notebooks/11_*.ipynb exercises/solutions/11_*.ipynb) $(L
 LANE_1 := $(wildcard $(patsubst %,notebooks/%_*.ipynb,00 01 03 09 10 15 16 18 19) $(patsubst %,exercises/solutions/%_*.ipynb,03 05 09 10 12 18))
 LANE_2 := $(wildcard $(patsubst %,exercises/solutions/%_*.ipynb,01 04 06 07 08 14 15 16 19))
 ALONE := $(filter-out $(ON_DOCKER) $(LANE_1) $(LANE_2),$(wildcard notebooks/*.ipynb exercises/solutions/*.ipynb))
-RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120
+RUN_LESSONS := $(BIN)/python -m pytest -p tests.support.home -p tests.support.lesson_runs --nbval-lax --nbval-current-env --nbval-cell-timeout=120 --recorded build/lessons
 
 .DEFAULT_GOAL := help
 .PHONY: help lab demo stop test set-up lint types unit drill peers compare screenshots map docs notebooks first-lessons lessons-twice exercises benchmarks lock release format hooks clean parts curl wrk
@@ -65,7 +67,7 @@ stop: ## end the cluster that `make lab` started
 test: ## check what a newcomer can in 10 minutes; EVERYTHING=1: all there is to check
 	@MAKE='$(MAKE)' EVERYTHING='$(EVERYTHING)' .ci/stages
 
-set-up: $(DEV) curl $(if $(EVERYTHING),parts wrk) ## install what the checks need
+set-up: $(DEV) curl $(if $(EVERYTHING),parts wrk $(PYRIGHT)/.made) ## install what the checks need
 
 lint: $(DEV) ## check style, formatting and the direction of imports
 	$(BIN)/ruff check
@@ -97,7 +99,7 @@ screenshots: $(DEV) parts ## take the README's pictures anew
 map: $(DEV) ## draw docs/architecture.svg, the packages and their imports, from the code
 	$(BIN)/python -m tests.tools.map
 
-docs: $(DEV) ## make the site of the documentation, build/site; a warning is an error
+docs: $(DEV) ## make the site of the documentation, build/site, with what lessons put out when they last ran here
 	$(BIN)/python -m tests.tools.site
 
 notebooks: $(DEV) curl parts ## run every cell of every lesson and of every solution
@@ -116,11 +118,19 @@ exercises: $(DEV) ## make the exercises from their solutions, and the table of t
 benchmarks: $(DEV) wrk ## measure the query path: rates, batching, overload and more (takes 20 minutes)
 	$(BIN)/python -m tests.tools.benchmarks $(BENCHMARKS)
 
-lock: $(DEV) ## take the newest versions of all packages but torch, and pin them in constraints.txt
+lock: $(DEV) $(RELEASE)/.made ## take the newest versions of all packages but torch, and pin them, in locked/ with hashes
 	grep '^#' constraints.txt >.lock && grep '^torch==' constraints.txt >.torch
 	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -c .torch pip -e '.[dev]'
 	$(BIN)/python -m pip freeze --all --exclude setuptools --exclude wheel --exclude-editable | sed 's/^\(torch==[^+]*\)+.*/\1/' >>.lock
 	mv .lock constraints.txt && rm .torch
+	$(call locked,lab)
+	$(call locked,dev)
+
+# Of each package that an extra brings, on any system, the hashes of all its files. Which file of torch is taken depends on
+# where one installs: it has none, and nothing is there that only its builds for CUDA need.
+locked = echo "torch; sys_platform == 'none'" | $(RELEASE)/bin/uv pip compile --quiet --upgrade --universal \
+  --python-version 3.11.5 --generate-hashes --no-annotate --custom-compile-command "make lock" -c constraints.txt \
+  --override /dev/stdin --no-emit-package torch --extra $(1) --output-file locked/$(1).txt pyproject.toml
 
 release: $(DEV) $(RELEASE)/.made ## build what a release uploads, check it, and try it; it uploads nothing
 	$(BIN)/python -m tests.tools.release
@@ -139,11 +149,13 @@ clean: stop ## end the cluster, and remove the environment and what the chores l
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 $(LAB): $(BIN)/python $(SETUP)
-	$(PIP) -e '.[lab]'
+	$(PIP) --require-hashes --no-deps -r locked/lab.txt
+	$(PIP) -e .
 	@touch $@
 
 $(DEV): $(BIN)/python $(SETUP)
-	$(PIP) -e '.[dev]'
+	$(PIP) --require-hashes --no-deps -r locked/dev.txt
+	$(PIP) -e . torch
 	@touch $@ $(LAB)
 
 $(PEERS)/%/.made: tests/tools/peers/%.txt
@@ -155,6 +167,12 @@ $(RELEASE)/.made: tests/tools/release.txt
 	$(PYTHON) -m venv $(RELEASE)
 	PIP_DISABLE_PIP_VERSION_CHECK=1 $(RELEASE)/bin/python -m pip install --quiet --no-compile -r $<
 	@touch $@
+
+# Where there is no npm, or no registry, its test is left out, or fails where it must not be.
+$(PYRIGHT)/.made: $(wildcard tests/tools/pyright/*.json)
+	@mkdir -p $(PYRIGHT) && cp $^ $(PYRIGHT)
+	@if npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $(PYRIGHT); then touch $@; \
+	else echo "Going on without pyright." >&2; fi
 
 $(WORKSPACE): binder/workspace.json $(LAB)
 	@$(BIN)/jupyter lab workspaces import --name clipper-lab $< >/dev/null

@@ -2,15 +2,18 @@
 
 from importlib.metadata import version as _version
 
+from tests.tools.site.versions import folder_of as _folder_of
+
 project = "Clipper Lab"
 author = "The Clipper Lab authors"
 version = release = _version("clipperlab")
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx_design"]
-# Lessons are shown as they are: continuous integration runs them, and a build of pages runs nothing.
+# Lessons have the outputs of their tests: a build of pages runs nothing.
 nb_execution_mode = "off"
-# Without outputs, a lesson's cells are code: no scripts of widgets are asked for from elsewhere.
+# Of widgets there is what a page shows without them: no scripts are asked for from elsewhere.
 nb_ipywidgets_js = {}
+nb_merge_streams = True
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 4
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -29,6 +32,18 @@ nitpick_ignore_regex = [("py:.*", ".*")]  # types of other packages have no page
 
 html_theme = "furo"
 html_title = f"Clipper Lab {version}"
+templates_path = ["_templates"]
+html_context = {"here": _folder_of(version)}
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "versions.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False

@@ -39,11 +39,13 @@ wb.close()
 
 def _notebook(path: Path, *sources: str) -> Path:
     cells = [new_code_cell(source, id=f"cell-{n}") for n, source in enumerate(sources)]  # type: ignore[no-untyped-call]
+    path.parent.mkdir(exist_ok=True)
     nbformat.write(new_notebook(cells=cells), path)  # type: ignore[no-untyped-call]
     return path
 
 
-def run_notebooks(*notebooks: Path, **environment: str) -> tuple[int, str]:
+def run_notebooks(*notebooks: Path | str, **environment: str) -> tuple[int, str]:
+    """Also with options of the run's own among them."""
     command = [
         sys.executable,
         "-m",
@@ -80,6 +82,19 @@ def test_each_lesson_has_a_verdict(tmp_path: Path) -> None:
     assert "Not yet · first-measure" not in said
     assert "good.ipynb: passed\n" in said
     assert "5 runs; 3 failed" in said
+
+
+@pytest.mark.slow
+def test_what_cells_put_out_is_kept_of_a_lesson_that_passes(tmp_path: Path) -> None:
+    home = "import os\nprint(os.environ['CLIPPERLAB_HOME'])"
+    good = _notebook(tmp_path / "lessons" / "good.ipynb", home, "6 * 7")
+    fails = _notebook(tmp_path / "lessons" / "fails.ipynb", "1", "1 / 0")
+    run_notebooks(good, fails, f"--recorded={tmp_path / 'recorded'}")
+    assert [path.name for path in (tmp_path / "recorded" / "lessons").iterdir()] == ["good.ipynb"]
+    kept = nbformat.read(tmp_path / "recorded" / "lessons" / "good.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    first, second = kept.cells
+    assert first.outputs[0].text == "~/.clipperlab\n"
+    assert second.outputs[0].data["text/plain"] == "42"
 
 
 @pytest.mark.slow

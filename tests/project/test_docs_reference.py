@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import typer.main
 
 from clipperlab.cli.commands import app
 from clipperlab.explained import ENTRIES
+from tests.support import notebooks
 from tests.support.notebooks import LESSONS
 from tests.tools.site import codes, commands, lessons, links, metrics, python_api, routes, wire
 
@@ -46,11 +49,30 @@ def test_routes_metrics_and_messages_are_on_their_pages() -> None:
     assert "autoclass:: clipper_container.wire.Hello" in wire.page()
 
 
-def test_a_lesson_has_its_buttons_below_its_title() -> None:
+def test_a_lesson_has_its_buttons_below_its_title(tmp_path: Path) -> None:
     had: list[str] = []
-    shown = lessons.shown(LESSONS[1], f"notebooks/{LESSONS[1].name}", had.append)
+    shown = lessons.shown(LESSONS[1], f"notebooks/{LESSONS[1].name}", had.append, tmp_path / "none.ipynb")
     assert rf"minutes\n\n[Download](path:../files/notebooks/{LESSONS[1].name})" in shown
     assert had == [f"exercises/{LESSONS[1].name}"]
+    assert lessons.NOT_RUN in shown
+
+
+def test_a_lesson_has_the_outputs_of_a_run_of_the_code_that_it_has(tmp_path: Path) -> None:
+    recorded = tmp_path / "recorded.ipynb"
+    ran = notebooks.read(LESSONS[1])
+    cells = [cell for cell in ran["cells"] if cell["cell_type"] == "code"]
+    cells[2]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "it was so"}]
+    recorded.write_text(json.dumps(ran))
+
+    def shown() -> str:
+        return lessons.shown(LESSONS[1], f"notebooks/{LESSONS[1].name}", lambda _: None, recorded)
+
+    assert '"text": "it was so"' in shown()
+    assert lessons.RUN in shown()
+    cells[3]["source"] = "of another day"
+    recorded.write_text(json.dumps(ran))
+    assert "it was so" not in shown()
+    assert lessons.NOT_RUN in shown()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
+from clipperlab import draw
 from tests.support import parts
 from tests.support.browser import SHOTS, launch, violations
-from tests.support.notebooks import LESSONS, ROOT
+from tests.support.notebooks import LESSONS, ROOT, read
+from tests.tools.site import versions
+from tests.tools.site.lessons import NOT_RUN, RUN
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -37,14 +42,45 @@ QUESTIONS = {
 """Of each: what is clicked on the first page, what on the next one, and what is read there."""
 
 
+RAN = LESSONS[5]
+"""The lesson of whose run there is a recording, with an output of each kind."""
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs") / "site"
-    make = [sys.executable, "-m", "tests.tools.site", str(folder)]
+    recorded = folder.parent / "recorded"
+    record(recorded / "notebooks" / RAN.name)
+    make = [sys.executable, "-m", "tests.tools.site", str(folder), str(recorded)]
     done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
-    return folder
+    return folder / "dev"
+
+
+def record(path: Path) -> None:
+    ran = read(RAN)
+    cells = [cell for cell in ran["cells"] if cell["cell_type"] == "code"]
+    said: dict[str, Any] = {"output_type": "stream", "name": "stdout", "text": f"a long line {'x' * 200}"}
+    shown = {"output_type": "display_data", "metadata": {}}
+    picture = str(draw.bars({"one": 1, "two": 2}, title="It was so", unit="ms")._repr_html_())
+    wide = f"<table><tr>{''.join(f'<td>column{n}</td>' for n in range(30))}</tr></table>"
+    failed = {
+        "output_type": "error",
+        "ename": "ValueError",
+        "evalue": "no",
+        "traceback": ["\x1b[31mNo\x1b[0m"],
+    }
+    outputs: list[list[dict[str, Any]]] = [
+        [said, {**said, "name": "stderr"}],
+        [{**shown, "data": {"text/plain": "words", "text/html": picture}}],
+        [{**shown, "data": {"text/html": wide}}],
+        [failed],
+    ]
+    for cell, put_out in zip(cells, outputs, strict=False):
+        cell["outputs"] = put_out
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(ran), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +133,38 @@ def test_each_lesson_is_there_and_can_be_had(site: Path) -> None:
         assert link, lesson.name
         assert (site / "tutorials" / link[1]).read_bytes() == lesson.read_bytes()
         assert "Open in Binder" in text
+
+
+def test_a_lesson_shows_what_its_cells_put_out_or_says_that_it_does_not(site: Path, page: Page) -> None:
+    page.goto(f"file://{site}/tutorials/{RAN.stem}.html")
+    expect(page.get_by_text(RUN, exact=True)).to_be_visible()
+    outputs = page.locator(".cell_output")
+    assert outputs.count() == 4
+    expect(outputs.nth(1).locator("svg text", has_text="It was so")).to_be_visible()
+    expect(outputs.nth(1).get_by_text("words")).to_have_count(0)
+    page.goto(f"file://{site}/tutorials/{LESSONS[6].stem}.html")
+    expect(page.get_by_text(NOT_RUN, exact=True)).to_be_visible()
+    expect(page.locator(".cell_output")).to_have_count(0)
+
+
+def test_another_version_of_a_page_is_chosen_beside_it(site: Path, page: Page, tmp_path: Path) -> None:
+    assert "dev/index.html" in (site.parent / "index.html").read_text(encoding="utf-8")
+    choice = page.get_by_label("Version", exact=True)
+    expect(choice).to_be_hidden()
+    for name in ("0.9.0", "0.10.0"):
+        shutil.copytree(site, tmp_path / name, ignore=shutil.ignore_patterns("tutorials"))
+    shutil.copytree(site, tmp_path / "dev")
+    versions.write(tmp_path)
+    page.goto(f"file://{tmp_path}/index.html")
+    page.wait_for_url("**/0.10.0/index.html")
+    page.goto(f"file://{tmp_path}/dev/how-to/canary.html")
+    assert choice.locator("option").all_inner_texts() == ["dev", "0.10.0", "0.9.0"]
+    expect(choice).to_have_value("dev")
+    choice.select_option("0.9.0")
+    page.wait_for_url("**/0.9.0/how-to/canary.html")
+    page.goto(f"file://{tmp_path}/dev/tutorials/{RAN.stem}.html")
+    choice.select_option("0.10.0")
+    page.wait_for_url("**/0.10.0/index.html")
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

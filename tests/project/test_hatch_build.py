@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -287,6 +288,19 @@ def test_a_project_that_uses_it_has_its_types(installed: Installed, tmp_path: Pa
     )
     found = [line.split(" error: ")[0] for line in done.stdout.splitlines() if " error: " in line]
     assert (done.returncode, found) == (1, ["wrong.py:5:", "wrong.py:6:"]), done.stdout + done.stderr
+
+
+def test_such_a_project_has_them_by_pyright_too(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "right.py").write_text(CONSUMER)
+    (tmp_path / "wrong.py").write_text(MISUSED)
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    command = [str(parts.pyright()), "--outputjson", "--pythonpath", str(installed.bare / "bin" / "python")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    found = [
+        (Path(each["file"]).name, each["range"]["start"]["line"] + 1)
+        for each in json.loads(done.stdout)["generalDiagnostics"]
+    ]
+    assert found == [("wrong.py", 5), ("wrong.py", 6)], done.stdout + done.stderr
 
 
 def test_the_wheel_brings_the_lessons_which_run_where_they_are_copied_to(

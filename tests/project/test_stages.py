@@ -74,7 +74,7 @@ def test_what_is_left_out_is_told_with_how_to_run_it(stages: Stages) -> None:
 
 def test_everything_leaves_out_nothing(stages: Stages) -> None:
     _, chores, end = stages.run(EVERYTHING="1")
-    before, after = ["set-up", "lint", "unit", "types"], ["drill", "drill", "benchmarks"]
+    before, after = ["set-up", "lint", "unit", "types"], ["drill", "drill", "benchmarks", "docs"]
     assert chores == [*before, *4 * ["notebooks"], *after]
     assert "Left out" not in end
 

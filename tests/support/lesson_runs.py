@@ -4,7 +4,8 @@ A pytest plugin, used with `-p tests.support.home -p tests.support.lesson_runs`.
 first cell that fails, and the rest of it is left out; where a cell says that the machine lacks something
 (`NotHere`), the rest is skipped, unless CLIPPERLAB_TESTS_NEED names it. A lesson also fails that takes too
 much memory, or far too much work, or leaves a cluster behind; how long it takes is told, and depends on the
-machine. `--twice` runs everything twice in one home.
+machine. `--twice` runs everything twice in one home. `--recorded FOLDER` keeps there what the cells of
+lessons that pass put out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from clipperlab.places.process import clusters
 from tests.support.home import end_clusters
 from tests.support.kernels import at_ports_of_their_own
 from tests.support.parts import MUST
+from tests.support.recording import Recording
+from tests.support.scrubbed import scrubbed
 from tests.support.usage import Taken, Watch
 
 CPU_S = 150.0  # on a slow machine; a quick one takes 30 for the longest
@@ -43,6 +47,7 @@ class Run:
     wrong: list[str] = field(default_factory=list)
     left_out: bool = False
     not_yet: dict[str, str] = field(default_factory=dict)  # by id, what each check said last
+    recording: Recording | None = None
 
     def end(self) -> None:
         self.seconds = time.monotonic() - self.began
@@ -55,6 +60,21 @@ class Run:
             if not self.stopped:
                 self.wrong.append(f"left running: {', '.join(left)}")
             end_clusters(Path(os.environ["CLIPPERLAB_HOME"]))
+
+    def record(self, item: Any) -> None:
+        """Has the recording hear what the kernel says while a cell runs."""
+        if self.recording is None:
+            home = Path(os.environ["CLIPPERLAB_HOME"])
+            self.recording = Recording(item.parent.nb, partial(scrubbed, home=home))
+        recording = self.recording
+        read = type(item.parent).get_kernel_message
+
+        def heard(*args: Any, **kwargs: Any) -> Any:
+            message = read(item.parent, *args, **kwargs)
+            recording.hear(message, item.cell.id)
+            return message
+
+        item.parent.get_kernel_message = heard
 
     def hear(self, outputs: list[Any]) -> None:
         """What the checks in a cell's outputs said."""
@@ -75,7 +95,8 @@ class Run:
 class Runs:
     """The lessons of this session, in the order in which they ran."""
 
-    def __init__(self) -> None:
+    def __init__(self, recorded: Path | None) -> None:
+        self.recorded = recorded
         self.done: list[Run] = []
         self.current: Run | None = None
 
@@ -89,12 +110,16 @@ class Runs:
             # With no next item of the same notebook, its kernel has ended by now.
             if nextitem is None or nextitem.parent is not item.parent:
                 self.current.end()
+                if self.recorded and self.current.recording and self.current.verdict == "passed":
+                    self.current.recording.write(self.recorded / item.path.parent.name / item.path.name)
                 self.done.append(self.current)
                 self.current = None
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         if self.current and self.current.stopped:
             pytest.skip(self.current.stopped)
+        if self.current and self.recorded:
+            self.current.record(item)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -141,12 +166,14 @@ def _lacks(outputs: list[Any]) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--twice", action="store_true", help="run every lesson twice, in one home")
+    parser.addoption("--recorded", type=Path, metavar="FOLDER", help="keep what cells put out")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ[MUST_PASS] = "1"
+    os.environ["LOGNAME"] = "learner"  # who deployed, in what lessons put out
     at_ports_of_their_own()
-    config.pluginmanager.register(Runs(), "runs of lessons")
+    config.pluginmanager.register(Runs(config.getoption("--recorded")), "runs of lessons")
     if config.getoption("--twice"):
         config.option.keepduplicates = True
         config.args = [*config.args, *config.args]

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 EXERCISES = ROOT / "exercises"
 SOLUTIONS = EXERCISES / "solutions"
+RECORDED = ROOT / "build" / "lessons"  # `make notebooks` keeps what cells put out here
 LESSONS = sorted(NOTEBOOKS.glob("*.ipynb"))
 TITLE = re.compile(r"# (\d\d) · ([^\n]+)\n")
 TIMES = re.compile(r"^\*Teaching (\d+) min · Exercises? (\d+) min · (\w+) · Needs: (.+)\*$", re.MULTILINE)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -41,11 +42,26 @@ def missing() -> list[str]:
         "redis": redis_server,
         "postgresql": postgres_programs,
         "npm": lambda: shutil.which("npm"),
+        "pyright": _pyright,
         "docker": docker,
         "docker-registry": lambda: shutil.which("docker-registry"),
         "kubectl": lambda: shutil.which("kubectl"),
     }
     return [part for part, find in parts.items() if not find()]
+
+
+def _pyright() -> Path | None:
+    """That which the Makefile installs."""
+    path = Path(__file__).parents[2] / "build" / "pyright" / "node_modules" / ".bin" / "pyright"
+    return path if path.exists() else None
+
+
+def pyright() -> Path:
+    """The path of pyright, which runs with Node."""
+    path = _pyright()
+    need("pyright", path is not None, "With npm: make set-up EVERYTHING=1")
+    assert path is not None
+    return path
 
 
 def _chromium() -> str | None:

@@ -45,6 +45,8 @@ def main() -> None:
         run(TOOLS / "twine", "check", "--strict", *made)
         (wheel,) = DIST.glob("*.whl")
         run(TOOLS / "check-wheel-contents", wheel)
+        _say("looking for packages that each extra can be installed with, alone, and all of them together")
+        resolve(folder / "source" / "pyproject.toml")
         _say("installing the wheel where nothing is, and running the README's example")
         answer = try_out(
             wheel, example((folder / "source" / "README.md").read_text(encoding="utf-8")), folder
@@ -99,6 +101,13 @@ def not_in_changelog(root: Path) -> list[str]:
     if wanted != "Unreleased" and "Unreleased" in changes:
         return [f"CHANGELOG.md has changes under `## Unreleased`: they are {version}'s, or not in it."]
     return []
+
+
+def resolve(project: Path) -> None:
+    """Finds no file for them: only whether there are versions that go together in the index today."""
+    extras = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for chosen in [*([f"--extra={name}"] for name in extras), ["--all-extras"]]:
+        run(TOOLS / "uv", "pip", "compile", "--quiet", *chosen, "--output-file", os.devnull, project)
 
 
 def example(readme: str) -> str:

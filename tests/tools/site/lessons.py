@@ -1,4 +1,4 @@
-"""A lesson as a page: as it is, with a button to have it and one to try it."""
+"""A lesson as a page: with what its cells put out when it last ran, a button to have it and one to try it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from tests.support.notebooks import ROOT, read, source
+from tests.support.notebooks import ROOT, code, read, source
 
 from .links import linked, page_of
+
+RUN = "Below each cell is what it put out in a test of this lesson. Where you run it, widgets can be used."
+NOT_RUN = "What the cells put out is not here: the lesson was not run before this page was made."
 
 
 def binder(notebook: str) -> str:
@@ -31,15 +35,31 @@ def buttons(notebook: str) -> str:
     )
 
 
-def shown(path: Path, name: str, download: Callable[[str], None]) -> str:
+def outputs(path: Path, recorded: Path) -> dict[str, Any] | None:
+    """What a run of the lesson, of which `recorded` is kept, put out, by the ids of its cells.
+
+    None where there is none, or where it was a run of other code than the lesson has now.
+    """
+    if not recorded.exists():
+        return None
+    lesson, ran = code(path), code(recorded)
+    if [(cell["id"], source(cell)) for cell in lesson] != [(cell["id"], source(cell)) for cell in ran]:
+        return None
+    return {cell["id"]: cell["outputs"] for cell in ran}
+
+
+def shown(path: Path, name: str, download: Callable[[str], None], recorded: Path) -> str:
     """The notebook's text, with buttons below its title, and links that lead within the site."""
     notebook = read(path)
     page = page_of(name)
+    found = outputs(path, recorded)
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = linked(source(cell), name, page, download)
+        elif found:
+            cell["outputs"] = found[cell["id"]]
     notebook["metadata"]["language_info"]["pygments_lexer"] = "ipython3"  # also lines for the shell
     first = notebook["cells"][0]
     title, _, rest = first["source"].partition("\n")
-    first["source"] = f"{title}\n\n{buttons(name)}\n{rest}"
+    first["source"] = f"{title}\n\n{buttons(name)}\n\n{RUN if found else NOT_RUN}\n{rest}"
     return json.dumps(notebook, indent=1)

@@ -11,7 +11,7 @@ from .lessons import shown
 from .links import PAGES, linked, page_of, read, write
 from .made import MADE
 
-PICTURES = {".svg", ".png", ".css", ".py"}
+PICTURES = {".svg", ".png", ".css", ".html", ".py"}
 # The lessons are below their overview.
 BELOW = {
     "tutorials/index.md": "\n".join(
@@ -20,8 +20,11 @@ BELOW = {
 }
 
 
-def stage(pages: Path) -> None:
-    """Makes `pages` what Sphinx is to read. What is in it and is no page any more goes."""
+def stage(pages: Path, recorded: Path) -> None:
+    """Makes `pages` what Sphinx is to read, with the lessons' outputs that `recorded` has.
+
+    What is in it and is no page any more goes.
+    """
     there: set[Path] = set()
 
     def put(place: str, text: str) -> None:
@@ -45,7 +48,7 @@ def stage(pages: Path) -> None:
             put(page, linked(read(source), source, page, copy) + BELOW.get(page, ""))
     for lesson in LESSONS:
         source = lesson.relative_to(ROOT).as_posix()
-        put(page_of(source), shown(lesson, source, copy))
+        put(page_of(source), shown(lesson, source, copy, recorded / lesson.parent.name / lesson.name))
         target = pages / "files" / source
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(lesson, target)
