@@ -288,6 +288,33 @@ def sleeper(size: int) -> float:
     return 0.001 * size
 
 
+def test_what_replicas_take_is_looked_at_anew_some_milliseconds_after_it_has_changed() -> None:
+    async def main() -> None:
+        replica = FakeReplica(queue := new_queue(), cost_s=1.0)
+        replica.credits = 0  # all of it waits
+        for cost in (1, 8):
+            replica.table.observe(cost, 0.001 * cost)
+        waiting = [Asker(queue, f"{i}", 0.1) for i in range(10)]
+        task = Asker(queue, "next", 0.1, put=False).task
+        admission = queue.admission
+
+        def refused() -> bool:
+            return admission.refusal(task, 0.0) is not None
+
+        admission.changed(0.0)
+        assert not refused()
+        for _ in range(4):
+            for cost in (1, 8):
+                replica.table.observe(cost, 0.05 * cost)
+        admission.changed(0.001)
+        assert not refused()
+        admission.changed(0.02)
+        assert refused()
+        assert len(waiting) == 10
+
+    run(main())
+
+
 def test_under_overload_capacity_is_used_and_the_rest_is_told_at_once() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()

@@ -22,6 +22,7 @@ from clipper_container import wire
 from clipper_container.errors import WireError
 from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault, Metric
+from clipper_server.policies import SplitSpec
 from clipper_server.query import door
 from clipper_server.query.configuration import NOTICES, Configuration
 from clipper_server.query.replicas import Replica, credential
@@ -133,6 +134,46 @@ async def test_an_honest_replica_is_asked_and_answers(configuration: Configurati
         await honest.answer(text)
         assert (await asked).output == text
     honest.writer.close()
+
+
+async def test_who_is_able_is_asked_anew_when_a_replica_comes_goes_or_hangs(
+    configuration: Configuration, path: str
+) -> None:
+    snapshot = configuration.snapshot
+    assert snapshot is not None
+    both = ApplicationSpec(
+        "both", "doubles", -1, 5_000_000, [*NAMES], policy=SplitSpec(dict.fromkeys(NAMES, 0.5))
+    )
+    configuration.apply(msgspec.structs.replace(snapshot, applications=[*snapshot.applications, both]))
+    application = configuration.applications["both"]
+
+    def able() -> set[str]:
+        chosen = [application.policy.decide(None, application.parts.able) for _ in range(50)]
+        return {arm.name for decision in chosen for arm in decision.arms}
+
+    stays, goes = await Played.join(path, "honest"), await Played.join(path, "liar")
+    for name in NAMES:
+        await ready(configuration, name)
+    assert able() == {*NAMES}
+    goes.writer.close()
+    queue = configuration.queue("liar", "1")
+    assert queue is not None
+    async with asyncio.timeout(DEADLINE_S):
+        while queue.ready:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert able() == {"honest"}
+    hangs = await Played.join(path, "liar")
+    await ready(configuration, "liar")
+    assert able() == {*NAMES}
+    ask(configuration, "liar")
+    await hangs.batch()
+    (replica,) = [
+        replica for replica in configuration.replicas if replica.name == "0" and replica in queue.ready
+    ]
+    replica.look_for_hang(configuration.clock() + 1000)
+    assert able() == {"honest"}
+    for played in (stays, hangs):
+        played.writer.close()
 
 
 async def test_a_batch_names_each_dtype_once(configuration: Configuration) -> None:

@@ -298,6 +298,7 @@ BAD = [
     ("picture", *form(*[("a", "", b"")] * 101), 400, "fewer than 100 fields"),
     ("frame", JSON, b'{"a": 1}', 400, "one input"),
     ("parts", *form(*PARTS[:2]), 400, "weight"),
+    ("parts", *form(*PARTS, ("pictur", "image/png", PICTURE)), 400, "pictur"),
     ("parts", *form(("note", "", b"a")), 400, "one input"),
     ("parts", *form(*PARTS, PARTS[0]), 400, "Two fields have the name 'picture'"),
     ("parts", *form(*PARTS[:2], ("weight", "", b"much")), 400, "'weight' is no JSON"),

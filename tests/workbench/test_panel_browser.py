@@ -187,7 +187,8 @@ def test_a_split_is_set_by_keyboard_and_its_traffic_is_seen(
     expect(row).to_contain_text(re.compile(r"70 %\d+\.\d %"), timeout=60_000)
     everybody_can_use(lab, "policy-split", tab)
     open_tab(lab.page, "Pictures")
-    expect(lab.page.get_by_role("img", name="asked: share of the inputs, by arm: now: m")).to_be_visible()
+    picture = lab.page.get_by_role("img", name="asked: share of the inputs, by arm: now: m")
+    expect(picture.first).to_be_visible()
 
 
 def test_a_vote_is_set_by_mouse_and_says_how_much_it_agrees(
@@ -329,33 +330,40 @@ def test_a_rollout_is_started_steered_and_told(cluster: ClipperConnection, lab: 
 
 
 def test_a_rollout_that_passes_and_one_that_fails_end_by_themselves(
-    cluster: ClipperConnection, opened: Callable[[str], Notebook]
+    cluster: ClipperConnection, opened: Callable[[str], Notebook], request: pytest.FixtureRequest
 ) -> None:
     """The first is shown in a view of its own, the second one in the side panel and without a kernel."""
+    cluster.register_application("rolled", "doubles", -1, 3_000_000)
+    for version in (1, 2):
+        deploy_python_closure(cluster, "r", version, "doubles", constant("one"), example_input=[1.0])
+    cluster.link_model_to_app("rolled", "r")
+    request.addfinalizer(
+        cluster.load("rolled", rate=40, seconds=600, inputs=[[1.0], [2.0]], cache=False).stop
+    )
     lab = opened("rollouts")
-    rollout = cluster.start_rollout("m", 1, steps=[0.5, 1], hold_s=0)
-    lab.run(f"{CONNECT}conn.rollout('m')")
-    view = lab.page.get_by_role("group", name="Rollout of m").last
+    rollout = cluster.start_rollout("r", 1, steps=[0.5, 1], hold_s=0)
+    lab.run(f"{CONNECT}conn.rollout('r')")
+    view = lab.page.get_by_role("group", name="Rollout of r").last
     expect(view.get_by_role("status")).to_contain_text("passed: version 1 is current", timeout=120_000)
     expect(view).to_contain_text("No worse in")
     assert rollout.state == "passed"
-    deploy_python_closure(cluster, "m", 3, "doubles", failing, make_current=False)
+    deploy_python_closure(cluster, "r", 3, "doubles", failing, make_current=False)
     lab.execute("clipperlab:show-panel")
     side = lab.page.locator(".clipper-panel")
-    expect(side.get_by_text("m, n; ")).to_be_visible(timeout=60_000)
-    test = cluster.start_rollout("m", 2, steps=[0.5], hold_s=0)
+    expect(side.get_by_text("r; ")).to_be_visible(timeout=60_000)
+    test = cluster.start_rollout("r", 2, steps=[0.5], hold_s=0)
     for state, steer in (("running", test.pause), ("paused", test.abort)):
         told = f"Rollout to version 2 {state}: step 1 of 1, 50 % of the queries."
         expect(side.get_by_text(told)).to_be_visible(timeout=60_000)
         steer()
-    bad = cluster.start_rollout("m", 3, steps=[0.2, 1], hold_s=3600)
+    bad = cluster.start_rollout("r", 3, steps=[0.2, 1], hold_s=3600)
     wait_for("it to fail", lambda: bad.state == "failed", 120)
     expect(side.get_by_text("Rollout to version 3 failed: version 1 answers all again.")).to_be_visible()
     expect(view.get_by_role("status")).to_contain_text("failed: version 1 answers all again")
     expect(view.get_by_role("meter", name=re.compile("^errors"))).to_have_attribute("aria-valuenow", "100")
     expect(view).to_contain_text("Verdict: Too many")
     everybody_can_use(lab, "rollout-failed", view)
-    shadow = cluster.start_shadow("m", 2, fraction=1)
+    shadow = cluster.start_shadow("r", 2, fraction=1)
     said = re.compile(r"Shadow: version 2 is asked 100 % of the inputs, and agrees in \d.* % of \d")
     expect(side.get_by_text(said)).to_be_visible(timeout=60_000)
     shadow.stop()
@@ -363,7 +371,7 @@ def test_a_rollout_that_passes_and_one_that_fails_end_by_themselves(
     lab.execute("notebook:shutdown-kernel")
     lab.execute("clipperlab:show-panel")
     expect(
-        lab.page.get_by_text("Rollout of m of cluster panel-browser, live and without a kernel")
+        lab.page.get_by_text("Rollout of r of cluster panel-browser, live and without a kernel")
     ).to_be_visible(timeout=60_000)
     expect(lab.page.locator(".clipper-live").last).to_contain_text("Verdict: Too many")
     everybody_can_use(lab, "rollout-no-kernel", lab.page.locator(".clipper-live").last)

@@ -95,6 +95,24 @@ def test_why_they_cannot_be_installed_is_told_for_as_long_as_it_is_so(
     assert trouble.text.endswith("\n\nERROR: no such version")
 
 
+def test_who_is_ended_from_outside_while_it_installs_says_nothing_of_packages() -> None:
+    states: list[dict[str, Any]] = [ended(143), ended(1, message="ERROR: no such version")]
+    for state in states:
+        stopping = installer(state)
+        stopping["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        assert pods.troubles(stopping) == []
+        evicted = installer(state)
+        evicted["status"]["phase"] = "Failed"
+        assert pods.troubles(evicted) == []
+    for reason in ("Unknown", "ContainerStatusUnknown"):  # its node began anew, and it tries again
+        assert pods.troubles(installer({"running": {}}, ended(255, reason=reason))) == []
+
+
+def test_an_image_of_another_clipper_lab_is_no_fault_of_the_packages() -> None:
+    said = "/usr/bin/python: No module named clipper_container.environment"
+    assert "Its image has another Clipper Lab" in one(installer(ended(1, message=said))).text
+
+
 def test_memory_that_is_too_little_for_pip_and_silence_are_told_too() -> None:
     assert "more memory" in one(installer(ended(137, reason="OOMKilled"))).text
     assert "exit code 2, and said nothing" in one(installer(ended(2))).text

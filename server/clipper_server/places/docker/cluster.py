@@ -148,9 +148,10 @@ class DockerCluster:
         self._publish(MANAGEMENT, command, host, wishes, more)
         record = self._wait()
         if known != (now := {**known, **self._ports()}):
-            self._remove_volume("ports")
             labels = {**self._labels("volume"), PORTS: msgspec.json.encode(now).decode()}
-            self._engine.volumes.create(self._full("ports"), labels=labels)
+            with suppress(DockerException):  # it serves: another time it may be elsewhere
+                self._remove_volume("ports")
+                self._engine.volumes.create(self._full("ports"), labels=labels)
         return record
 
     def _see_to_image(self) -> None:
@@ -232,6 +233,7 @@ class DockerCluster:
     def down(self, *, purge: bool, now: bool = False) -> int:
         """End every container of the cluster; return how many there were. Its state stays unless purged."""
         try:
+            self._forget_record()
             count = self._remove(0 if now else GRACE_S)
             for volume in ("sockets", "snapshots", *(["state", "ports"] if purge else [])):
                 self._remove_volume(volume)
@@ -260,6 +262,13 @@ class DockerCluster:
                 network.remove()
         return len(containers) + (management is not None)
 
+    def _forget_record(self) -> None:
+        """Or the next start would find it, and take what it says for true before anybody serves."""
+        container = self._container(MANAGEMENT)
+        if container is not None:
+            with suppress(APIError):  # it does not run, and who starts it again has the same addresses
+                container.exec_run(["rm", "-f", str(STATE / "cluster.json")])
+
     def _known_ports(self) -> dict[int, int]:
         """Those of the last start that went well. A label of an empty volume says them, for that outlives
         the containers, and is read without any.
@@ -268,7 +277,9 @@ class DockerCluster:
             labels = self._engine.volumes.get(self._full("ports")).attrs["Labels"] or {}
         except NotFound:
             return {}
-        return msgspec.json.decode(labels.get(PORTS, "{}"), type=dict[int, int])
+        with suppress(msgspec.DecodeError):
+            return msgspec.json.decode(labels.get(PORTS, "{}"), type=dict[int, int])
+        return {}
 
     def _remove_volume(self, name: str) -> None:
         with suppress(NotFound):

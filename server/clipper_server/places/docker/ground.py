@@ -12,13 +12,15 @@ from .parts import HOLDER, MANAGEMENT, MANAGEMENT_PORT, QUERY_PORT, SNAPSHOTS, S
 def of_containers(folder: ClusterFolder, token: str, cluster_name: str, host: str, registry: str) -> Ground:
     """`host` is where the ports are published; `registry` has images."""
     folder.make()
-    folder.record_path.unlink(missing_ok=True)  # of the one before, in whose name this one would answer
     manager = DockerContainerManager(cluster_name, folder.path / "logs", registry)
+    before, published = folder.record(), manager.published(host)
+    if before is not None and (before.management, before.query) != published:
+        folder.record_path.unlink()  # or it would be taken for this one's, which may answer at its port
     addresses = Addresses(
         f"{MANAGEMENT}:{MANAGEMENT_PORT}",
         f"0.0.0.0:{QUERY_PORT}",
         SOCKETS,
-        published=manager.published(host),
+        published=published,
         private=("0.0.0.0", HOLDER),
         snapshots=SNAPSHOTS,
     )

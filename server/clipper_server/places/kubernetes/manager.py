@@ -266,17 +266,22 @@ class KubernetesContainerManager:
 
     async def _follow_installing(self) -> None:
         """One pod of each version tells how far it is with the packages."""
-        found: dict[tuple[str, str], str] = {}
-        for name, pod in list(self._pods.objects.items()):
-            whose = pods.subject(pod)
-            if "running" not in packages.status(pod).get("state", {}) or pods.is_lost(pod):
-                continue
-            line = b""
-            with suppress(NotFound, Refused, ClusterError, TimeoutError):
-                async with asyncio.timeout(PROGRESS_S):
-                    line = await self._server.read_log(name, container=packages.INSTALLER, tailLines="1")
-            found[whose["model"], whose["version"]] = packages.progress(pod, line.decode(errors="replace"))
-        self._installing = found
+        asked: dict[tuple[str, str], Object] = {}
+        for pod in self._pods.objects.values():
+            if "running" in packages.status(pod).get("state", {}) and not pods.is_lost(pod):
+                whose = pods.subject(pod)
+                asked.setdefault((whose["model"], whose["version"]), pod)
+        told = await asyncio.gather(*map(self._installs, asked.values()))
+        self._installing = dict(zip(asked, told, strict=True))
+
+    async def _installs(self, pod: Object) -> str:
+        """How far that pod is."""
+        line = b""
+        with suppress(NotFound, Refused, ClusterError, TimeoutError):
+            async with asyncio.timeout(PROGRESS_S):
+                name = pod["metadata"]["name"]
+                line = await self._server.read_log(name, container=packages.INSTALLER, tailLines="1")
+        return packages.progress(pod, line.decode(errors="replace"))
 
     def preparing(self, model: str, version: str) -> str:
         return self._installing.get((model, version), "")

@@ -17,6 +17,7 @@ PIP = "clipper-pip"
 """The secret with pip's settings, such as PIP_INDEX_URL, where somebody has made one."""
 LIMIT_GIB = 10
 _FOLDER = Path("/packages")
+_UNKNOWN = ("Unknown", "ContainerStatusUnknown")  # reasons of an end that nobody saw
 
 
 def install(pod: Object, packages: Sequence[str]) -> None:
@@ -61,16 +62,20 @@ def progress(pod: Object, last_line: str) -> str:
 
 
 def failure(pod: Object) -> str:
-    """Why they could not be installed when that was last tried; "" where they were, or nobody knows yet."""
+    """Why they could not be installed when that was last tried; "" where they were, or nobody knows yet, or
+    nobody knows any more, as when the node began anew.
+    """
     found = status(pod)
     end = found.get("state", {}).get("terminated") or found.get("lastState", {}).get("terminated")
-    if end is None:
+    if end is None or end.get("reason") in _UNKNOWN:
         return ""
     if end.get("reason") == "OOMKilled":
         return (
             f"pip install {names(pod)} takes more memory than a replica may have. Give it more "
             '(resources={"memory": "8Gi"}).'
         )
+    if "No module named" in end.get("message", "") and environment.__name__ in end["message"]:
+        return "Its image has another Clipper Lab, which installs no packages. Make it anew with this one."
     words = end.get("message", "").strip() or f"It ended with exit code {end['exitCode']}, and said nothing."
     return (
         f"pip install {names(pod)} failed. See that each package's name and version exist for this Python, "

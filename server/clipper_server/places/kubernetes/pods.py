@@ -140,7 +140,7 @@ def troubles(pod: Object, warnings: Iterable[Object] = ()) -> list[Trouble]:
         )
     if looping := _looping(pod, who, whose):
         found.append(looping)
-    if why := packages.failure(pod):
+    if not stopping(pod) and not has_ended(pod) and (why := packages.failure(pod)):
         found.append(Trouble(f"{who} does not begin on {_node(pod)}: {why}", whose, hopeless=True))
     waiting = (packages.status(pod) or _container(pod)).get("state", {}).get("waiting", {})
     reason, message = waiting.get("reason", ""), waiting.get("message", "")

@@ -90,7 +90,7 @@ def base_python(runtime: Runtime) -> str:
 
 def _check_base(python: str) -> None:
     try:
-        _run([python, "-P", "-c", "import clipper_container"], "")
+        _run([python, "-P", "-c", f"import {environment.__name__}"], "")
     except DeployError as error:
         raise DeployError(
             f"The interpreter {python} cannot run a model container: clipperlab is not installed there, or "

@@ -21,7 +21,8 @@ class Deal:
         self._decisions = [Decision([arm], weight / whole, skipped, epoch=epoch) for arm, weight in weights]
         self._up_to = list(accumulate(decision.propensity for decision in self._decisions))
         self._up_to[-1] = 1.0  # of a sum that was rounded
-        self._of_those, self._turn = self, -1
+        self._fewer: Deal | None = None  # of those that were able at that turn, where some were not
+        self._turn = -1
 
     def by_chance(self, number: float) -> Decision:
         """`number` is from [0, 1)."""
@@ -35,7 +36,7 @@ class Deal:
         if able.turn != self._turn:
             self._turn = able.turn
             there = [each for each in self.weights if able(each[0])]
-            self._of_those = self
+            self._fewer = None
             if 0 < len(there) < len(self.weights):
-                self._of_those = Deal(there, [arm for arm, _ in self.weights if not able(arm)], self.epoch)
-        return self._of_those
+                self._fewer = Deal(there, [arm for arm, _ in self.weights if not able(arm)], self.epoch)
+        return self if self._fewer is None else self._fewer

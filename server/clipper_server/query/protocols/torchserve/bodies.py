@@ -91,6 +91,9 @@ class Bodies:
         for name, (media, data) in parts:
             if name in row:
                 raise BadRequest(f"Two fields have the name {name[:100]!r}. Send each once.")
+            if fields is not None and name not in types:
+                row[name] = None  # it is left out, or nobody knows it, and is told so
+                continue
             kind = "" if media[:16].lower() == b"application/json" else types.get(name)
             if kind == BYTES:
                 row[name] = data
