@@ -79,11 +79,21 @@ class Histogram:
 class ArmMetrics:
     """What one arm of an application's policy did. `latency` is its own, of what the cache did not know."""
 
+    __slots__ = ("chosen", "faults", "latency", "skipped")
+
     def __init__(self) -> None:
         self.chosen = 0
         self.skipped = 0
         self.faults: Counter[str] = Counter()
         self.latency = Histogram()
+
+    def asked(self, task: Task, outcome: Outcome) -> None:
+        """Count what became of one input."""
+        self.chosen += 1
+        if isinstance(outcome, Fault):
+            self.faults[outcome.reason] += 1
+        elif (batch := task.dispatch) is not None and (replied_at := batch.replied_at) is not None:
+            self.latency.observe(replied_at - task.entered_at)
 
 
 class Rewards:
@@ -126,15 +136,15 @@ class ApplicationMetrics:
         """Count what became of one input at each of the arms that were asked: all, or the first ones."""
         if confidence is not None:
             self.confidence.observe(confidence)
-        for arm, task, outcome in zip(decision.arms, tasks, outcomes, strict=False):
-            metrics = self.arms[arm.name]
-            metrics.chosen += 1
-            if isinstance(outcome, Fault):
-                metrics.faults[outcome.reason] += 1
-            elif (batch := task.dispatch) is not None and (replied_at := batch.replied_at) is not None:
-                metrics.latency.observe(replied_at - task.entered_at)
-        for arm in decision.skipped:
-            self.arms[arm.name].skipped += 1
+        arms = decision.arms
+        if len(arms) == 1:
+            self.arms[arms[0].name].asked(tasks[0], outcomes[0])
+        else:
+            for arm, task, outcome in zip(arms, tasks, outcomes, strict=False):
+                self.arms[arm.name].asked(task, outcome)
+        if decision.skipped:
+            for arm in decision.skipped:
+                self.arms[arm.name].skipped += 1
 
     def keep_arms(self, names: Iterable[str]) -> None:
         """Forget what others did: policies come and go, and so do the versions that are their arms."""

@@ -15,7 +15,7 @@ from .metrics import ApplicationMetrics
 from .parts import Parts
 from .policies import Decision, Policy
 from .queue import ModelQueue
-from .request import Answer, Choice, Reply, Request
+from .request import Answer, Choice, Reply, Request, choice_of
 from .shadows import Sample
 from .slices import SMALL, Steps, at_once, let_go
 from .task import GONE, NOT_NEEDED, Outcome, Task
@@ -313,7 +313,7 @@ class Query:
             version = self._queues[place or 0].spec.version
             if self._policy.choice or decision.sides:
                 model = None if place is None else self._queues[place].name
-                choice = Choice(model, confidence, len(outcomes), used)
+                choice = choice_of(model, confidence, len(outcomes), used)
                 agreed = confidence if used and place is None else None
                 application.metrics.chose(decision, tasks, outcomes, agreed)
                 if decision.sides:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,6 +51,16 @@ class Choice(NamedTuple):
     confidence: float | None
     asked: int
     used: int
+
+
+def choice_of(model: str | None, confidence: float | None, asked: int, used: int) -> Choice:
+    """One of so many that are alike, where there is no confidence."""
+    return _kept(model, asked, used) if confidence is None else Choice(model, confidence, asked, used)
+
+
+@lru_cache(1024)
+def _kept(model: str | None, asked: int, used: int) -> Choice:
+    return Choice(model, None, asked, used)
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

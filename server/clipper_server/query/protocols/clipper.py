@@ -168,15 +168,15 @@ _COUNTS = b',"models":{"asked":%d,"used":%d}'
 
 def _of(choice: Choice) -> bytes:
     """What an answer tells of the choice that was made for it."""
+    return _written(choice) if choice[1] is not None else _plainly(choice)
+
+
+def _written(choice: Choice) -> bytes:
     model, confidence, asked, used = choice
-    told, counts = _plainly(model, asked, used)
-    if confidence is None:
-        return told + counts
-    return b'%b,"confidence":%b%b' % (told, msgspec.json.encode(round(confidence, 6)), counts)
-
-
-@lru_cache(1024)
-def _plainly(model: str | None, asked: int, used: int) -> tuple[bytes, bytes]:
-    """The model, and how many there were where it was not one of one. There are few models."""
     told = b"" if model is None else b',"model":%b' % msgspec.json.encode(model)
-    return told, b"" if model is not None and asked == 1 else _COUNTS % (asked, used)
+    if confidence is not None:
+        told += b',"confidence":%b' % msgspec.json.encode(round(confidence, 6))
+    return told if model is not None and asked == 1 else told + _COUNTS % (asked, used)
+
+
+_plainly = lru_cache(1024)(_written)  # without a confidence there are few
