@@ -201,6 +201,18 @@ async def test_the_fields_of_a_form_are_the_parts_of_an_input_with_names(
         assert (response.status_code, response.json()) == (200, told)
 
 
+async def test_a_form_may_have_fields_that_another_version_takes(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    before = next(spec for spec in VERSIONS if spec.model == "p")
+    columns = {**(before.columns or {}), "thumb": "bytes", "tag": "text"}
+    newer = version_spec(model="p", version="2", input_type="named", columns=columns)
+    configuration.apply(Snapshot(2, APPLICATIONS, [*VERSIONS, newer], CURRENT))
+    headers, body = form(*PARTS, ("thumb", "image/png", PICTURE), ("tag", "", b"hello"))
+    response = await client.post("/predictions/parts", content=body, headers=headers)
+    assert (response.status_code, response.json()) == (200, 8 + len(PICTURE) + 7)
+
+
 async def test_a_packed_body_is_unpacked_or_refused(client: httpx2.AsyncClient) -> None:
     packed, headers = gzip.compress(b"[1, 2]"), {"content-encoding": "gzip"}
     response = await client.post("/predictions/sum", content=packed, headers=headers)

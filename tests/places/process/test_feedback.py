@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import random
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -112,8 +111,8 @@ class Sending:
         with suppress(IndexError):
             while not self._ends.is_set():
                 body = [{"feedback_token": token, "reward": reward} for token, reward in self._left.pop()]
-                while not self._taken(body) and not self._ends.is_set():
-                    time.sleep(0.02)  # nobody may be there for a while
+                while not self._taken(body) and not self._ends.wait(0.02):  # nobody may be there for a while
+                    pass
 
     def _taken(self, body: object) -> bool:
         # A connection for each, as anybody may be at its other end.
