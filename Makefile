@@ -118,19 +118,21 @@ exercises: $(DEV) ## make the exercises from their solutions, and the table of t
 benchmarks: $(DEV) wrk ## measure the query path: rates, batching, overload and more (takes 20 minutes)
 	$(BIN)/python -m tests.tools.benchmarks $(BENCHMARKS)
 
-lock: $(DEV) $(RELEASE)/.made ## take the newest versions of all packages but torch, and pin them, in locked/ with hashes
+lock: $(DEV) $(RELEASE)/.made ## take the newest versions of all packages but torch, and pin them, with hashes for lab, checks, Binder and images
 	grep '^#' constraints.txt >.lock && grep '^torch==' constraints.txt >.torch
 	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -c .torch pip -e '.[dev]'
 	$(BIN)/python -m pip freeze --all --exclude setuptools --exclude wheel --exclude-editable | sed 's/^\(torch==[^+]*\)+.*/\1/' >>.lock
 	mv .lock constraints.txt && rm .torch
-	$(call locked,lab)
-	$(call locked,dev)
+	$(call locked,--extra lab,locked/lab.txt)
+	$(call locked,--extra dev,locked/dev.txt)
+	$(call locked,--extra lab --extra workshop binder/proxy.in,locked/binder.txt)
+	$(call locked,--extra server --extra sklearn --extra frames --extra onnx,clipperlab/images/locked.txt)
 
 # Of each package that an extra brings, on any system, the hashes of all its files. Which file of torch is taken depends on
 # where one installs: it has none, and nothing is there that only its builds for CUDA need.
 locked = echo "torch; sys_platform == 'none'" | $(RELEASE)/bin/uv pip compile --quiet --upgrade --universal \
   --python-version 3.11.5 --generate-hashes --no-annotate --custom-compile-command "make lock" -c constraints.txt \
-  --override /dev/stdin --no-emit-package torch --extra $(1) --output-file locked/$(1).txt pyproject.toml
+  --override /dev/stdin --no-emit-package torch --output-file $(2) pyproject.toml $(1)
 
 release: $(DEV) $(RELEASE)/.made ## build what a release uploads, check it, and try it; it uploads nothing
 	$(BIN)/python -m tests.tools.release

@@ -16,9 +16,11 @@ from pathlib import Path
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.image import PYTHON, tag
 
-from ..packages import name_of
+from ..packages import name_of, pinned
+from . import requirements
 from .contained import Contained
 from .engine import add_file, add_folder, engine, make_image, push_image
+from .requirements import Requirements
 
 _BASE = ("numpy", "msgspec", "cloudpickle")
 _SERVER = (
@@ -51,7 +53,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "tensorflow": (*_BASE, "tensorflow"),
     "sagemaker": (*_BASE, "scikit-learn", "pandas", *_FRONTEND),
 }
-"""What is installed in each image, in the versions that are installed here."""
+"""What is installed in each image, in the versions that are installed here (`requirements`)."""
 _NUMBERS = "numpy, msgspec, cloudpickle"
 _SERVING = (
     "docker, fastapi, grpc.aio, grpc_health.v1.health, grpc_reflection.v1alpha.reflection, httpx2, "
@@ -99,18 +101,18 @@ def build(
     with engine() as docker:
         for name in names:
             found = tag(name if model is None else f"{name}-{model.short}", registry=registry)
-            packages, imports = list(map(_pinned, PACKAGES[name])), IMPORTS[name]
+            needs, imports = requirements.of(PACKAGES[name]), IMPORTS[name]
             if model is not None:
-                packages = _needed(model)
-                imports = f"{_LISTENING}, {IMPORTS[model.kind]}"
+                needs, imports = _needed(model), f"{_LISTENING}, {IMPORTS[model.kind]}"
+            if needs.others:
+                say(f"{found} installs these without hashes: {', '.join(needs.others.split())}\n")
             arguments = {
                 "BASE": base or f"python:{PYTHON}-slim",
-                "PACKAGES": "" if name == "sagemaker" else " ".join(packages),
                 "PIP_OPTIONS": pip_options,
                 "IMPORTS": imports,
                 "CUDA": "1" if name.endswith("-cuda") else "",
             }
-            context = _context(name, packages, model)
+            context = _context(name, needs, model)
             make_image(docker, context, found, {"org.clipperlab.image": name}, say, arguments)
             if push:
                 push_image(docker, found, say)
@@ -118,23 +120,17 @@ def build(
     return tags
 
 
-def _needed(model: Contained) -> list[str]:
+def _needed(model: Contained) -> Requirements:
     """What a container with it needs, in the model's own versions where it names any."""
     own = set(map(name_of, model.requirements))
     ours = [each for each in (*PACKAGES[model.kind], *_FRONTEND) if name_of(each) not in own]
-    return [*map(_pinned, ours), *model.requirements]
+    if not own:
+        return requirements.of(ours)
+    found = [version for each in ours for version in pinned(each) or [each]]
+    return requirements.together([*found, *model.requirements])
 
 
-def _pinned(package: str) -> str:
-    """As it is installed here; the newest one where it is not."""
-    try:
-        version = importlib.metadata.version(package).partition("+")[0]
-    except importlib.metadata.PackageNotFoundError:
-        return package
-    return f"{package}=={version}"
-
-
-def _context(name: str, packages: Sequence[str], model: Contained | None) -> io.BytesIO:
+def _context(name: str, needs: Requirements, model: Contained | None) -> io.BytesIO:
     """What is sent to the engine: the packages' code, and the Dockerfile."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
@@ -146,8 +142,9 @@ def _context(name: str, packages: Sequence[str], model: Contained | None) -> io.
         version = importlib.metadata.version("clipperlab")
         metadata = f"Metadata-Version: 2.1\nName: clipperlab\nVersion: {version}\n"
         add_file(archive, f"clipperlab-{version}.dist-info/METADATA", metadata.encode())
+        add_file(archive, "requirements/locked.txt", needs.locked.encode())
+        add_file(archive, "requirements/others.txt", needs.others.encode())
         if name == "sagemaker":
-            add_file(archive, "requirements.txt", "\n".join(packages).encode())
             add_folder(archive, "model")
         if model is not None:
             add_file(archive, "model/artifact.zip", model.path.read_bytes())

@@ -57,20 +57,32 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 CONSTRAINTS = pinned("constraints.txt")
 
 
-@pytest.mark.parametrize("extra", ["lab", "dev"])
-def test_a_lock_has_a_hash_and_the_tested_version_of_each_package(extra: str) -> None:
-    assert [line for line in lines(f"locked/{extra}.txt") if not HASH.search(line)] == []
-    locked = pinned(f"locked/{extra}.txt")
+BROUGHT = {
+    "locked/lab.txt": ["lab"],
+    "locked/dev.txt": ["dev"],
+    "locked/binder.txt": ["lab", "workshop"],
+    "clipperlab/images/locked.txt": ["server", "sklearn", "frames", "onnx"],
+}
+
+
+@pytest.mark.parametrize("path", BROUGHT)
+def test_a_lock_has_a_hash_and_the_tested_version_of_each_package(path: str) -> None:
+    assert [line for line in lines(path) if not HASH.search(line)] == []
+    locked = pinned(path)
     both = locked.keys() & CONSTRAINTS.keys()
     assert {name: locked[name] for name in both} == {name: CONSTRAINTS[name] for name in both}
 
 
-@pytest.mark.parametrize("extra", ["lab", "dev"])
-def test_a_lock_has_all_that_its_extra_brings_but_torch(extra: str) -> None:
-    brought = {canonicalize_name(asked.name) for asked in needed(extra)}
-    assert len(brought) > 100
-    assert brought - pinned(f"locked/{extra}.txt").keys() == set()
+@pytest.mark.parametrize(("path", "extras"), BROUGHT.items())
+def test_a_lock_has_all_that_its_extras_bring_but_torch(path: str, extras: list[str]) -> None:
+    brought = {canonicalize_name(asked.name) for extra in extras for asked in needed(extra)}
+    assert len(brought) > 40
+    assert brought - pinned(path).keys() == set()
     assert brought - CONSTRAINTS.keys() - {"setuptools"} == set()  # which pip brings itself
+
+
+def test_binders_lock_has_what_shows_the_page_of_lesson_09() -> None:
+    assert "jupyter-server-proxy" in pinned("locked/binder.txt")
 
 
 def test_nothing_is_pinned_that_no_lock_has() -> None:

@@ -5,9 +5,10 @@ FROM ${BASE}
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
 ARG PIP_OPTIONS
 ARG IMPORTS
-COPY requirements.txt /opt/clipper/
+COPY requirements /opt/clipper/requirements
 # Its file system may be read-only: what is imported when it starts is compiled here, by importing it.
-RUN pip install --no-cache-dir --no-compile ${PIP_OPTIONS} -r /opt/clipper/requirements.txt \
+RUN pip install --no-cache-dir --no-compile ${PIP_OPTIONS} --require-hashes --no-deps -r /opt/clipper/requirements/locked.txt \
+ && pip install --no-cache-dir --no-compile ${PIP_OPTIONS} -r /opt/clipper/requirements/others.txt \
  && python -c "import ${IMPORTS}"
 ENV PYTHONPATH=/opt/clipper PYTHONUNBUFFERED=1 HOME=/tmp
 COPY clipper_container /opt/clipper/clipper_container

@@ -1,14 +1,15 @@
 # Management and query frontends, and the process that holds their port.
 ARG BASE=python:3.11-slim
 FROM ${BASE}
-ARG PACKAGES
 ARG PIP_OPTIONS
 ARG IMPORTS
+COPY requirements /opt/clipper/requirements
 # No container can write bytecode: what each imports when it starts is compiled here, by importing it, and is a small
 # part of what is installed.
 RUN useradd --uid 1000 --no-create-home --home-dir /tmp clipper \
  && install -d -o 1000 -g 1000 /clipper /clipper/state /clipper/sockets /clipper/snapshots \
- && pip install --no-cache-dir --no-compile ${PIP_OPTIONS} ${PACKAGES} \
+ && pip install --no-cache-dir --no-compile ${PIP_OPTIONS} --require-hashes --no-deps -r /opt/clipper/requirements/locked.txt \
+ && pip install --no-cache-dir --no-compile ${PIP_OPTIONS} -r /opt/clipper/requirements/others.txt \
  && python -c "import ${IMPORTS}"
 ENV PYTHONPATH=/opt/clipper PYTHONUNBUFFERED=1 HOME=/tmp
 COPY . /opt/clipper
