@@ -34,7 +34,9 @@ def predict(
     outputs = [each["output"] for each in answers]
     print_json(answer if as_json else outputs if isinstance(answer, list) else outputs[0])
     if defaults := [each for each in answers if each["default"]]:
-        sys.stderr.write(f"{defaults[0]['default_reason']}: {defaults[0]['default_explanation']}\n")
+        reason = defaults[0]["default_reason"]
+        sys.stderr.write(f"{reason}: {defaults[0]['default_explanation']}\n")
+        sys.stderr.write(f"What to do about it: clipperlab explain {reason}\n")
         raise typer.Exit(3)
 
 

@@ -16,13 +16,18 @@ from .folders import files, paths
 from .packaging import deploy_endpoint, pack_and_deploy
 
 
+MAX_CODE = 32 << 20
+"""Bytes of a scoring script's folder."""
+
+
 @dataclass(frozen=True)
 class ScoringScript(Model):
     """A scoring script.
 
     scoring_script
-        Its path, such as "code/score.py". All of the folder in which it lies travels along. Its `run` gets
-        the text of {"data": [row, ...]}, and answers an output for each row.
+        Its path, such as "code/score.py". All of the folder in which it lies travels along, but for what is
+        hidden: 32 MiB at most. Its `run` gets the text of {"data": [row, ...]}, and answers an output for
+        each row.
     model
         A file or a folder, which is found in AZUREML_MODEL_DIR under its own name.
     """
@@ -34,13 +39,16 @@ class ScoringScript(Model):
     def parts(self) -> dict[str, bytes]:
         script = Path(self.scoring_script)
         _check(script)
+        _check_size(script.parent)
         found = {"script.json": json.dumps(script.name).encode(), **files(script.parent, "code")}
         if self.model is not None:
             model = Path(self.model)
             if not model.exists():
                 raise BadRequest(f"model: there is no {model}.")
-            for file in [model] if model.is_file() else paths(model):
-                found[f"model/{file.relative_to(model.parent).as_posix()}"] = file.read_bytes()
+            if model.is_file():
+                found[f"model/{model.name}"] = model.read_bytes()
+            else:
+                found |= files(model, f"model/{model.name}")
         return found
 
 
@@ -53,6 +61,24 @@ def _check(script: Path) -> None:
     names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     if "run" not in names:
         raise BadRequest(f"The scoring script {script.name} has no run(data), which answers. Add one.")
+
+
+def _check_size(folder: Path) -> None:
+    """Nobody named it: it may be the one in which somebody works. Raises BadRequest where it is large."""
+    sizes: dict[Path, int] = {}
+    try:
+        for path in paths(folder):
+            sizes[path] = path.stat().st_size
+            if sum(sizes.values()) > MAX_CODE:
+                largest = max(sizes, key=sizes.__getitem__)
+                raise BadRequest(
+                    f"The folder of the scoring script, {folder.resolve()}, travels along, and has more than "
+                    f"{MAX_CODE >> 20} MiB, {sizes[largest] / (1 << 20):.0f} of them in "
+                    f"{largest.relative_to(folder)}. Put the script into a folder of its own, and give what it "
+                    "loads as model=."
+                )
+    except OSError as error:
+        raise BadRequest(f"The folder {folder} cannot be read: {error}.") from None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 from clipper_container.errors import BadRequest
 
 from ..handles import ApplicationHandle, ModelHandle
+from . import folders
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
 from .packaging import deploy_endpoint, pack_and_deploy, pickle
@@ -28,7 +29,7 @@ class ModelClass(Model):
     init_args
         What the class is called with.
     files
-        Files and folders that travel along. The folder in which they lie in the replica is its working
+        Files and folders that travel along, without what is hidden in these. The folder in which they lie in the replica is its working
         directory, and modules in it can be imported.
     """
 
@@ -94,13 +95,13 @@ def _named_or_pickled(model_class: object) -> dict[str, bytes]:
 
 def _files(files: Sequence[str | Path]) -> dict[str, bytes]:
     """The parts of the artifact that are files, under their names relative to what was given."""
-    parts = {}
+    parts: dict[str, bytes] = {}
     for given in files:
         root = Path(given)
-        found = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
         if not root.exists():
             raise BadRequest(f"files: there is no {root}.")
-        for path in found:
-            if "__pycache__" not in path.parts:
-                parts[f"files/{path.relative_to(root.parent)}"] = path.read_bytes()
+        if root.is_file():
+            parts[f"files/{root.name}"] = root.read_bytes()
+        else:
+            parts |= folders.files(root, f"files/{root.name}")
     return parts

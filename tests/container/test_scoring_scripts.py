@@ -53,6 +53,8 @@ def test_a_script_has_its_folder_and_its_model(tmp_path: Path) -> None:
         "code/score.py": SCRIPT,
         "code/helper.py": "def twice(x): return 2 * x",
         "code/__pycache__/helper.pyc": "",
+        "code/.env": "KEY=secret",
+        "code/.git/config": "",
         "model/offset.txt": "100",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +70,14 @@ def test_a_script_has_its_folder_and_its_model(tmp_path: Path) -> None:
         if key.startswith("model/")
     ]
     assert file == "model/offset.txt"
+
+
+def test_a_folder_in_which_somebody_works_does_not_travel(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text("def run(data): ...")
+    with (tmp_path / "photos.zip").open("wb") as file:
+        file.truncate((32 << 20) + 1)
+    with pytest.raises(BadRequest, match=r"more than 32 MiB, 32 of them in photos\.zip\. Put the script into"):
+        ScoringScript(tmp_path / "score.py").parts()
 
 
 @pytest.mark.parametrize(

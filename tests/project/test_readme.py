@@ -35,6 +35,22 @@ def test_the_example_runs() -> None:
     assert _without_ids(done.stdout.splitlines()) == _without_ids(promised)
 
 
+def test_the_figures_are_those_of_the_comparison() -> None:
+    page = (ROOT / "docs" / "explanation" / "compared.md").read_text(encoding="utf-8")
+    heads, _, *rows = [_cells(line) for line in README.splitlines() if line.startswith("|")]
+    assert len(rows) == 2
+    for name, *told in rows:
+        (table,) = re.findall(rf"^### {name} at 32\n\n((?:\|.*\n)+)", page, re.MULTILINE)
+        found = {cells[0]: cells[1] for cells in map(_cells, table.splitlines()[2:])}
+        assert dict(zip(heads[1:], told, strict=True)) == found
+    (alone,) = re.findall(r"\*\*single at 1\*\*: (.*?) answers the most", page)
+    assert f"is served quicker\nby {alone}." in README
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
 def _without_ids(lines: list[str]) -> list[str]:
     return [re.sub(r"'query_id': \d+", "'query_id': ...", line) for line in lines]
 
