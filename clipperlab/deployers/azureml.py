@@ -15,7 +15,6 @@ from .calls import called_with
 from .folders import files, paths
 from .packaging import deploy_endpoint, pack_and_deploy
 
-
 MAX_CODE = 32 << 20
 """Bytes of a scoring script's folder."""
 
@@ -74,8 +73,8 @@ def _check_size(folder: Path) -> None:
                 raise BadRequest(
                     f"The folder of the scoring script, {folder.resolve()}, travels along, and has more than "
                     f"{MAX_CODE >> 20} MiB, {sizes[largest] / (1 << 20):.0f} of them in "
-                    f"{largest.relative_to(folder)}. Put the script into a folder of its own, and give what it "
-                    "loads as model=."
+                    f"{largest.relative_to(folder)}. Put the script into a folder of its own, and give "
+                    "what it loads as model=."
                 )
     except OSError as error:
         raise BadRequest(f"The folder {folder} cannot be read: {error}.") from None

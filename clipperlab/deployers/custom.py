@@ -29,8 +29,8 @@ class ModelClass(Model):
     init_args
         What the class is called with.
     files
-        Files and folders that travel along, without what is hidden in these. The folder in which they lie in the replica is its working
-        directory, and modules in it can be imported.
+        Files and folders that travel along, without what is hidden in these. The folder in which they lie in
+        the replica is its working directory, and modules in it can be imported.
     """
 
     loader = "custom"

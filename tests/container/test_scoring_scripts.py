@@ -76,7 +76,9 @@ def test_a_folder_in_which_somebody_works_does_not_travel(tmp_path: Path) -> Non
     (tmp_path / "score.py").write_text("def run(data): ...")
     with (tmp_path / "photos.zip").open("wb") as file:
         file.truncate((32 << 20) + 1)
-    with pytest.raises(BadRequest, match=r"more than 32 MiB, 32 of them in photos\.zip\. Put the script into"):
+    with pytest.raises(
+        BadRequest, match=r"more than 32 MiB, 32 of them in photos\.zip\. Put the script into"
+    ):
         ScoringScript(tmp_path / "score.py").parts()
 
 
