@@ -191,7 +191,7 @@ def sized_tensor(data: bytes | memoryview, shape: tuple[int, ...], dtype: str) -
     if min(shape, default=0) < 0:
         raise ValueError(f"the shape {str(list(shape))[:100]} has a size below 0")
     # An empty tensor may have a shape as well that no array can have, and that would fail a whole batch.
-    if len(shape) > MAX_DIMENSIONS or math.prod(n for n in shape if n) * itemsize > MAX_TENSOR:
+    if len(shape) > MAX_DIMENSIONS or math.prod(filter(None, shape)) * itemsize > MAX_TENSOR:
         raise ValueError(
             f"the shape {str(list(shape))[:100]} is too large: at most {MAX_DIMENSIONS} dimensions and "
             f"{MAX_TENSOR >> 20} MiB"

@@ -184,10 +184,9 @@ class OpenInferenceOverGRPC:
         except BadRequest:
             application.metrics.bad_requests += 1
             raise
-        left_s = call.timeout_s()
-        if left_s is not None and (request.timeout_s is None or left_s < request.timeout_s):
-            request = request._replace(timeout_s=left_s)
-        answers = await ask(application, request._replace(protocol="open-inference-grpc"))
+        times = [timeout for timeout in (request.timeout_s, call.timeout_s()) if timeout is not None]
+        request = request._replace(protocol="open-inference-grpc", timeout_s=min(times, default=None))
+        answers = await ask(application, request)
         call.mark_defaults(answers)
         if are_small(answers):
             told = adapter.answered(request, answers)
