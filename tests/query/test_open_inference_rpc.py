@@ -139,6 +139,27 @@ async def test_typed_contents_are_as_good_as_raw_ones(
     assert b"".join(seen) in (raw, raw + raw)  # once, where the cache knew
 
 
+@pytest.mark.parametrize("size", [100, 2 * MOST_FIELDS])
+@pytest.mark.parametrize("more", [{}, {"parameters": {"timeout": {"int64_param": 5_000_000}}}])
+async def test_a_large_request_is_read_as_a_small_one(
+    size: int, more: dict[str, Any], configuration: Configuration, client: Client
+) -> None:
+    seen: list[bytes] = []
+
+    def answer(inputs: list[bytes]) -> list[Any]:
+        seen.extend(inputs)
+        return [array_tensor(np.float64(1))] * len(inputs)
+
+    attach(configuration, "any", answer=answer)
+    raw = bytes(i % 251 for i in range(size))
+    described = {"name": "input", "datatype": "UINT8", "shape": [1, size]}
+    asked = {"model_name": "any", "id": "x", "inputs": [described], "raw_input_contents": [raw], **more}
+    told = await client.call("ModelInfer", asked)
+    assert (told.id, numbers(told), seen) == ("x", [1.0], [raw])
+    error = await client.refused("ModelInfer", {**asked, "raw_input_contents": [raw[1:]]})
+    assert f"needs {size} bytes, not {size - 1}" in (error.details() or "")
+
+
 async def test_texts_come_typed_and_raw(configuration: Configuration, client: Client) -> None:
     attach(configuration, "texts", answer=lambda inputs: [b'"%b!"' % i for i in inputs])
     described = {"name": "input", "datatype": "BYTES", "shape": [2]}

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import math
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -227,6 +227,32 @@ LIES = {
     "no JSON": (reply(body=b""), "no JSON"),
     "JSON too deep": (reply(body=b"[" * 100_000 + b"]" * 100_000), "no JSON"),
 }
+
+
+async def test_tensors_of_one_form_are_read_as_each_by_itself(configuration: Configuration) -> None:
+    queue = configuration.queue("honest", "1")
+    assert queue is not None
+    rows = [bytes([i]) * 16 for i in range(3)]
+    body = memoryview(b"".join(rows))
+
+    def told(*places: list[int], raw: Sequence[bool] = (True,) * 3, **changes: Any) -> Any:
+        tensors: Any = [("<i4", (2, 2), each) for each in places]
+        answer = wire.Reply(1, 0.0, 1, [16] * 3, tensors, **{"faults": {}, "fault": None, **changes})
+        tasks = [Task(queue, Tensor(b"x", (), "str"), each, 0.0, 1.0) for each in raw]
+        return door.outcomes(answer, body, tasks)
+
+    assert told([0, 1, 2]) == told([0], [1, 2]) == told([2, 0, 1]) == [Tensor(r, (2, 2), "<i4") for r in rows]
+    assert all(isinstance(outcome, Tensor) for outcome in told([0, 1, 2]))
+    for lie in (
+        {"raw": (True, True, False)},
+        {"faults": {1: Fault("model_error", "m")}},
+        {"faults": {7: Fault("model_error", "m")}},
+    ):
+        with pytest.raises(WireError, match=r"nobody asked|a fault of no output"):
+            told([0, 1, 2], **lie)
+    for places in ([0, 1, 1], [0, 1, 3], [0, 1, 2, 2]):
+        with pytest.raises(WireError):
+            told(places)
 
 
 @pytest.mark.parametrize("lie", LIES)

@@ -6,7 +6,7 @@ import pytest
 
 from clipper_container.errors import BadRequest, TooLarge
 from clipper_server.query.protocols.open_inference.messages import messages, protos
-from clipper_server.query.protocols.structure import MOST_FIELDS, check
+from clipper_server.query.protocols.structure import MOST_FIELDS, apart, check
 from clipper_server.query.protocols.tensorflow_serving.messages import PROTOS, core, serving
 
 MOST = 1 << 20
@@ -30,6 +30,19 @@ def test_raw_contents_cost_nothing() -> None:
     check(infer(raw=bytes(8 << 20)), RAW, MOST)
     check(infer(texts=bytes(8 << 20)), RAW, MOST)
     check(infer(floats=200_000), RAW, MOST)
+
+
+def test_raw_contents_are_taken_out_of_a_message_and_not_copied() -> None:
+    data = infer(raw=b"first") + infer(inputs=2, texts=b":" * 9) + infer(raw=bytes(1 << 20)) + b"\x3a\x00"
+    whole = messages.ModelInferRequest.FromString(data)
+    rest, raw = apart(data, 7 << 3 | 2)
+    assert raw == [b"first", bytes(1 << 20), b""] == list(whole.raw_input_contents)
+    assert all(each.obj is data for each in raw)
+    whole.ClearField("raw_input_contents")
+    assert messages.ModelInferRequest.FromString(rest) == whole
+    assert apart(rest, 7 << 3 | 2) == (rest, [])
+    with pytest.raises(BadRequest, match="it ends within a field"):
+        apart(data + b"\x3a\x01", 7 << 3 | 2)
 
 
 @pytest.mark.parametrize(

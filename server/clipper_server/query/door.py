@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from itertools import accumulate, repeat
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import TypeVar, cast
 
 import msgspec
@@ -19,7 +19,7 @@ import numpy as np
 from clipper_container import named, wire
 from clipper_container.credits import MAX_CONCURRENCY
 from clipper_container.errors import WireError
-from clipper_container.inputs import DTYPES, Tensor, sized_tensor
+from clipper_container.inputs import DTYPES, Tensor, alike, sized_tensor
 from clipper_container.metrics import KINDS, MAX_BUCKETS, MOST
 from clipper_container.named import is_named
 from clipper_container.wire import Fault, Metric
@@ -141,6 +141,8 @@ def outcomes(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> Sequ
     sizes, tensors, faults = reply.sizes, reply.tensors, reply.faults
     if len(sizes) != len(tasks) or sum(sizes) != len(body) or min(sizes, default=0) < 0:
         raise WireError("It sent a reply whose sizes do not add up.")
+    if len(tensors) == 1 and (rows := _rows(reply, body, tasks)) is not None:
+        return rows
     ends = accumulate(sizes)
     texts = [bytes(body[end - size : end]) for end, size in zip(ends, sizes, strict=True)]
     found: list[Outcome] = [*texts]
@@ -150,10 +152,9 @@ def outcomes(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> Sequ
             raise WireError("It sent a tensor for which nobody asked.")
         asked.difference_update(places)  # each of them comes once
         parts = [texts[i] for i in places]
-        if {*map(len, parts)} == {_size(dtype, shape)}:
-            made: Iterable[Tensor] = map(
-                tuple.__new__, repeat(Tensor), zip(parts, repeat(shape), repeat(dtype))
-            )
+        size = _size(dtype, shape)
+        if {*map(len, parts)} == {size}:
+            made = alike(b"".join(parts), size, shape, dtype)
         else:
             made = [_tensor(data, shape, dtype) for data in parts]
         for i, tensor in zip(places, made, strict=True):
@@ -164,6 +165,15 @@ def outcomes(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> Sequ
         found[i] = _fault(fault)
     _check_json([outcome for outcome in found if outcome.__class__ is bytes])
     return found
+
+
+def _rows(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> list[Tensor] | None:
+    """The outputs, where all are numbers of one type and one shape, as most raw ones are; None of others."""
+    ((dtype, shape, places),) = reply.tensors
+    size, count = _size(dtype, shape), len(tasks)
+    if size < 0 or reply.sizes.count(size) != count or places != [*range(count)] or reply.faults:
+        return None
+    return None if False in [task.raw for task in tasks] else alike(body, size, shape, dtype)
 
 
 def _check_json(outputs: Sequence[bytes]) -> None:

@@ -85,12 +85,14 @@ _AT_ONCE = 1 << 16  # bytes of outputs
 
 def are_small(answers: Sequence[Answer]) -> bool:
     """Whether they are written at once: they are few, and so are the bytes of their outputs."""
+    if len(answers) > SMALL:
+        return False
     size = 0
     for answer in answers:
         output = answer.output
         if output is not None:
             size += len(output.data if isinstance(output, Tensor) else output)
-    return size <= _AT_ONCE and len(answers) <= SMALL
+    return size <= _AT_ONCE
 
 
 Reply = Callable[[list[Answer]], None]

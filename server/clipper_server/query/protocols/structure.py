@@ -5,7 +5,7 @@ Raw contents are bytes, and cost next to nothing. All else becomes objects, of w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clipper_container.errors import BadRequest, TooLarge
@@ -25,34 +25,36 @@ def check(data: bytes, raw: Raw, most: int) -> None:
         counted.add(data, 0, len(data), raw)
 
 
+def apart(data: bytes, tag: int) -> tuple[bytes, list[memoryview]]:
+    """A message without the fields that begin with this byte, and their bytes, of which none is copied.
+
+    Raises BadRequest where it is no message.
+    """
+    view = memoryview(data)
+    rest: list[memoryview] = []
+    found: list[memoryview] = []
+    kept = 0
+    for _, _, begin, at, end in _fields(data, 0, len(data)):
+        if data[begin] == tag:
+            rest.append(view[kept:begin])
+            found.append(view[at:end])
+            kept = end
+    return b"".join((*rest, view[kept:])), found
+
+
 class _Count:
     def __init__(self, most: int) -> None:
         self._most = most
         self._bytes = self._fields = 0
 
-    def add(self, data: bytes, at: int, end: int, raw: Raw) -> None:
-        while at < end:
-            begin = at
-            tag, at = _varint(data, at, end)
-            number, kind = tag >> 3, tag & 7
-            size = 0
-            if kind == 0:
-                _, at = _varint(data, at, end)
-            elif kind == 2:
-                size, at = _varint(data, at, end)
-            elif kind in (1, 5):
-                size = 8 if kind == 1 else 4
-            else:
-                raise BadRequest("The message cannot be read: it has groups.")
-            if at + size > end:
-                raise BadRequest(_CUT)
+    def add(self, data: bytes, start: int, stop: int, raw: Raw) -> None:
+        for number, kind, begin, at, end in _fields(data, start, stop):
             self._fields += 1
             within = raw.get(number, _NOT_RAW) if kind == 2 else _NOT_RAW
             if within is _NOT_RAW:
-                self._bytes += at - begin + size
+                self._bytes += end - begin
             elif within is not None:
-                self.add(data, at, at + size, within)
-            at += size
+                self.add(data, at, end, within)
             if self._fields > MOST_FIELDS or self._bytes > self._most:
                 raise TooLarge(
                     f"The message has more than {MOST_FIELDS} fields, or more than {self._most} bytes beside "
@@ -62,6 +64,27 @@ class _Count:
 
 
 _NOT_RAW: Any = object()
+
+
+def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
+    """Of each its number and its kind, where it begins, and where its value does and ends."""
+    while at < end:
+        begin = at
+        tag, at = _varint(data, at, end)
+        kind = tag & 7
+        size = 0
+        if kind == 0:
+            _, at = _varint(data, at, end)
+        elif kind == 2:
+            size, at = _varint(data, at, end)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise BadRequest("The message cannot be read: it has groups.")
+        if at + size > end:
+            raise BadRequest(_CUT)
+        yield tag >> 3, kind, begin, at, at + size
+        at += size
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:

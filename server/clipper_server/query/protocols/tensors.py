@@ -16,7 +16,7 @@ import numpy as np
 from clipper_container.conversions import converted, datatype
 from clipper_container.errors import TooLarge
 from clipper_container.fields import ANY, CODES, TEXT
-from clipper_container.inputs import SETS, Tensor, as_described, sized_tensor
+from clipper_container.inputs import SETS, Tensor, alike, as_described, sized_tensor
 from clipper_container.named import TEXTS
 from clipper_container.signature import BYTES, Kind, Signature
 from clipper_container.wire import Buffer
@@ -27,6 +27,7 @@ from .sets import Sets
 
 MAX_CELLS = 50_000  # that are written one by one: texts, and what may be any
 _LISTED = 64  # numbers of an array of which nobody knows the type
+_COPIED = 1024  # bytes of an input: to copy so few takes less time than a view of them
 
 
 class Whole(NamedTuple):
@@ -237,8 +238,10 @@ def rows_of(whole: Tensor, kind: str) -> list[Tensor]:
         raise ValueError("a BOOL is one byte, 0 or 1")
     if kind and kind != dtype:
         data = converted(np.frombuffer(data, dtype), np.dtype(kind)).tobytes()
+    size = len(data) // shape[0] if shape[0] else 0
+    if 0 < size <= _COPIED:
+        return alike(data, size, shape[1:], kind or dtype)
     view = memoryview(data)
-    size = len(view) // shape[0] if shape[0] else 0
     return [Tensor(view[i * size : (i + 1) * size], shape[1:], kind or dtype) for i in range(shape[0])]
 
 

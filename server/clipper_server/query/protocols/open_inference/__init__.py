@@ -16,7 +16,7 @@ Outputs that JSON cannot have, FP16 and bytes that are no text, are binary even 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -31,7 +31,7 @@ from ...slices import SMALL, Steps, at_once
 from .. import JSON, Headers, Response, may_be_cached, timeout_s, unit
 from ..contexts import context
 from ..json_body import UNREAD, Body, unmarked, unread
-from ..tensors import Tensors
+from ..tensors import Tensors, Whole
 from . import quick
 from .beside import chosen, marks_of
 from .bodies import Asked, Form, Input, Output, OutputParameters, Parameters, Wanted, decode
@@ -116,6 +116,14 @@ class OpenInferenceProtocol:
         """The request that is said by `asked`, and by its tensors' bytes. Raises BadRequest or TooLarge."""
         try:
             return self._read(headers, asked, rest)
+        except UNREAD as error:
+            raise unread(error, b"", self._expected(), "The request does not fit") from None
+
+    def request_of(self, headers: Headers, id: str | None, given: Mapping[str, Whole]) -> Request:
+        """The same of tensors of which nothing else is said."""
+        try:
+            tensors = self._inputs.inputs(given, self._version)
+            return self._request(headers, tensors, Form(id, [], False), _NONE)
         except UNREAD as error:
             raise unread(error, b"", self._expected(), "The request does not fit") from None
 

@@ -17,10 +17,13 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from clipper_container.errors import BadRequest, ClipperException
+from clipper_container.wire import Buffer
 
 from ...request import are_small
 from .. import Served
 from ..rpc import Call, Method, Refused, Stream, ask, in_order
+from ..structure import MOST_FIELDS, apart
+from ..tensors import Whole
 from . import repository
 from .bodies import Asked, Input, InputParameters, Output, OutputParameters, Parameters
 from .config import config
@@ -46,6 +49,8 @@ _TYPED = {
     "BYTES": ("bytes_contents", ""),
 }
 """Of each datatype the field of typed contents, and of what numpy's type the numbers in it are."""
+_RAW = 7 << 3 | 2
+"""What each of the raw contents begins with."""
 
 
 def speak(served: Served) -> OpenInferenceOverGRPC:
@@ -167,20 +172,21 @@ class OpenInferenceOverGRPC:
         return _bytes(await self._infer(data, call))
 
     async def _infer(self, data: bytes, call: Call) -> Any:
-        asked = _read(messages.ModelInferRequest, data)
+        asked, raw = _infer_request(data)
         version = asked.model_version or None
         application = find(self._served, asked.model_name, version)
         adapter = adapter_of(self._served, asked.model_name, version)
         try:
-            body, raw = _body(asked)
-            request = adapter.request(call.headers, body, raw)
+            if (given := _as_most_are(asked, raw)) is not None:
+                request = adapter.request_of(call.headers, asked.id or None, given)
+            else:
+                request = adapter.request(call.headers, *_body(asked, raw))
         except BadRequest:
             application.metrics.bad_requests += 1
             raise
-        left_s = call.timeout_s()
-        if left_s is not None and (request.timeout_s is None or left_s < request.timeout_s):
-            request = request._replace(timeout_s=left_s)
-        answers = await ask(application, request._replace(protocol="open-inference-grpc"))
+        times = [timeout for timeout in (request.timeout_s, call.timeout_s()) if timeout is not None]
+        request = request._replace(protocol="open-inference-grpc", timeout_s=min(times, default=None))
+        answers = await ask(application, request)
         call.mark_defaults(answers)
         if are_small(answers):
             told = adapter.answered(request, answers)
@@ -214,15 +220,21 @@ def _bytes(message: Any) -> bytes:
     return data
 
 
-def _body(asked: Any) -> tuple[Asked, memoryview]:
+def _infer_request(data: bytes) -> tuple[Any, list[Buffer]]:
+    """A request, and its raw contents: large ones are not copied."""
+    if len(data) <= MOST_FIELDS:
+        asked = _read(messages.ModelInferRequest, data)
+        return asked, [*asked.raw_input_contents]
+    rest, raw = apart(data, _RAW)
+    return _read(messages.ModelInferRequest, rest), [*raw]
+
+
+def _body(asked: Any, raw: list[Buffer]) -> tuple[Asked, memoryview]:
     """The same as JSON with binary tensors behind it. Raises BadRequest."""
-    if (found := _as_most_are(asked)) is not None:
-        return found
     if any("shared_memory_region" in each.parameters for each in (*asked.inputs, *asked.outputs)):
         raise BadRequest(NO_REGIONS)
     if any(size < 0 for each in asked.inputs for size in each.shape):
         raise BadRequest("A shape has sizes of 0 or more.")
-    raw = list(asked.raw_input_contents)
     if raw and len(raw) != len(asked.inputs):
         raise BadRequest(f"There are {len(raw)} raw contents, and {len(asked.inputs)} inputs.")
     if not raw:
@@ -245,16 +257,15 @@ def _body(asked: Any) -> tuple[Asked, memoryview]:
     return body, memoryview(raw[0] if len(raw) == 1 else b"".join(raw))
 
 
-def _as_most_are(asked: Any) -> tuple[Asked, memoryview] | None:
-    """Of one tensor of raw contents, and nothing besides; None of all else."""
-    if len(asked.inputs) != 1 or len(asked.raw_input_contents) != 1 or asked.outputs or asked.parameters:
+def _as_most_are(asked: Any, raw: list[Buffer]) -> dict[str, Whole] | None:
+    """The tensor of a request that has one, of raw contents, and nothing besides; None of all others."""
+    if len(asked.inputs) != 1 or len(raw) != 1 or asked.outputs or asked.parameters:
         return None
-    (given,), (content,) = asked.inputs, asked.raw_input_contents
-    shape = list(given.shape)
-    if given.parameters or given.HasField("contents") or min(shape, default=0) < 0:
+    (given,) = asked.inputs
+    shape, dtype = tuple(given.shape), DATATYPES.get(given.datatype)
+    if dtype is None or given.parameters or given.HasField("contents") or min(shape, default=0) < 0:
         return None
-    told = Input(given.name, shape, given.datatype, InputParameters(len(content)))
-    return Asked([told], asked.id or None), memoryview(content)
+    return {given.name: Whole(dtype, shape, raw[0])}
 
 
 def _typed(given: Any) -> bytes:

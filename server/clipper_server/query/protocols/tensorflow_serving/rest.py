@@ -46,9 +46,10 @@ class Asked:
         return self.model.examples(headers, body, self._what)
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
-        if len(answers) == 1 and request.form == ROWS and (output := answers[0].output) is not None:
-            text = b'{"predictions":[%b]}' % writing.as_text(output)  # as most are
-            return Response(200, _HEADERS, text, own=marks(answers))
+        if request.form == ROWS:  # as most are
+            text = writing.few([answer.output for answer in answers])
+            if text is not None:
+                return Response(200, _HEADERS, b'{"predictions":[%b]}' % text, own=marks(answers))
         return at_once(self.encode_in_steps(request, answers))
 
     def encode_in_steps(self, request: Request, answers: Sequence[Answer]) -> Steps[Response]:

@@ -103,15 +103,18 @@ def rows(outputs: Sequence[Output]) -> Steps[list[bytes]]:
         if step == 1:
             parts += yield from in_parts(outputs[start], as_text)
         else:
-            parts.append(_joined(outputs[start : start + step]))
+            some = outputs[start : start + step]
+            parts.append(few(some) or b",".join(map(as_text, some)))
             yield
     return parts
 
 
-def _joined(outputs: Sequence[Output]) -> bytes:
-    if (whole := joined(outputs)) is not None:
-        return numbers(*whole)[1:-1]
-    return b",".join(map(as_text, outputs))
+def few(outputs: Sequence[Output | None]) -> bytes | None:
+    """The same in one piece, of one output or of a few numbers; None of others, or where one is missing."""
+    if len(outputs) == 1:
+        return None if outputs[0] is None else as_text(outputs[0])
+    whole = joined(outputs)
+    return None if whole is None or len(whole.data) > _AT_ONCE else numbers(*whole)[1:-1]
 
 
 def columns(outputs: Sequence[Output]) -> Steps[list[bytes]]:
