@@ -41,7 +41,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     option = config.option
     option.loadscopereorder = False  # see `_longest_first`
     everything = {Path(given).resolve() for given in config.args} == {Path(__file__).parent}
-    chosen = option.keyword or option.markexpr or option.lf or option.usepdb
+    chosen = option.keyword or option.markexpr or getattr(option, "lf", False) or option.usepdb
     one_of_them = hasattr(config, "workerinput")
     if option.numprocesses is None and everything and not chosen and not one_of_them:
         option.numprocesses = min(os.cpu_count() or 1, 4) + (1 if option.slow else 2)
