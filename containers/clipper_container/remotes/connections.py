@@ -19,6 +19,7 @@ from .address import Address
 IDLE_S = 4.0  # a connection that was idle for longer may be about to be closed by the other end
 MAX_HEADERS = 1 << 16
 MAX_ANSWER = 256 << 20
+_WITHIN = "On Docker and Kubernetes a replica reaches servers of its cluster's own network alone"
 _ADDRESS = re.compile(r" ?\('[^']*', \d+[^)]*\)")
 
 
@@ -88,9 +89,9 @@ class Connections:
             async with asyncio.timeout(timeout_s):
                 self._kept.append((await self._open(), time.monotonic()))
         except TimeoutError:
-            raise Unanswered(f"could not be connected to within {timeout_s:g} s", False) from None
+            raise Unanswered(f"could not be connected to within {timeout_s:g} s. {_WITHIN}", False) from None
         except OSError as error:
-            raise Unanswered(f"cannot be reached: {_of(error)}", False) from None
+            raise Unanswered(f"cannot be reached: {_of(error)}. {_WITHIN}", False) from None
 
     def close(self) -> None:
         for connection, _ in self._kept:
