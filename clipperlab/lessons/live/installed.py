@@ -37,3 +37,11 @@ def postgres_programs() -> Path | None:
     if debian:
         return debian[-1].parent
     return Path(on_path).parent if on_path else None
+
+
+def mlserver_program() -> Path | None:
+    """The program, where it is on the PATH, or `make peers` has made it in this clone."""
+    found = shutil.which("mlserver")
+    here = Path.cwd()
+    made = (folder / "build/peers/mlserver/bin/mlserver" for folder in (here, *here.parents))
+    return Path(found) if found else next(filter(Path.is_file, made), None)
