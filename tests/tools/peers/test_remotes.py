@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -48,8 +49,8 @@ class Server:
     words: str
 
 
-def mlservers_command(place: Place) -> list[str | Path]:
-    mlserver.write(place, MODEL, f"{__package__}.mlserver_batches.Batches", BATCH, WAIT_MS)
+def mlservers_command(place: Place, batch: int = BATCH) -> list[str | Path]:
+    mlserver.write(place, MODEL, f"{__package__}.mlserver_batches.Batches", batch, WAIT_MS)
     return [*mlserver.command(place)]
 
 
@@ -108,7 +109,7 @@ def endpoint(conn: ClipperConnection, app: str, name: str, system: Asked) -> App
     )
 
 
-def test_many_clients_fill_its_batches(conn: ClipperConnection, name: str, system: Asked) -> None:
+def test_many_clients_fill_its_batches(name: str, conn: ClipperConnection, system: Asked) -> None:
     app = f"filled-{name}"
     endpoint(conn, app, name, system)
     rows = [[float(i), 0.5] for i in range(4 * CLIENTS)]
@@ -120,7 +121,7 @@ def test_many_clients_fill_its_batches(conn: ClipperConnection, name: str, syste
 
 
 def test_its_failures_are_faults_with_its_words_and_leave_the_circuit_closed(
-    conn: ClipperConnection, name: str, system: Asked
+    name: str, conn: ClipperConnection, system: Asked
 ) -> None:
     app = endpoint(conn, f"failing-{name}", name, system)
     server = SERVERS[name]
@@ -133,7 +134,22 @@ def test_its_failures_are_faults_with_its_words_and_leave_the_circuit_closed(
     conn.stop_models([app.name])
 
 
-def test_a_rollout_from_it_to_ours_fails_no_query(conn: ClipperConnection, name: str, system: Asked) -> None:
+@pytest.mark.parametrize("name", ["mlserver"], indirect=True, scope="module")
+def test_one_bad_input_fails_alone_where_it_makes_no_batches(
+    name: str, conn: ClipperConnection, tmp_path: Path
+) -> None:
+    peer = replace(SERVERS[name].peer, command=partial(mlservers_command, batch=0))
+    with running(peer, tmp_path, ONE) as system:
+        endpoint(conn, "alone", name, system)
+        rows = [[float(i), 1.0] for i in range(BATCH - 1)] + [[-1.0, 1.0]]
+        *good, bad = ask(conn, "alone", {"input_batch": rows}).json()["batch_predictions"]
+        assert bad["default_reason"] == "model_error"
+        assert [answer["output"][0] for answer in good] == [sum(row) for row in rows[:-1]]
+        assert max(answer["output"][1] for answer in good) > 1, "a batch is one request"
+    conn.stop_models(["alone"])
+
+
+def test_a_rollout_from_it_to_ours_fails_no_query(name: str, conn: ClipperConnection, system: Asked) -> None:
     """At 200 queries a second."""
     app = endpoint(conn, f"over-{name}", name, system)
     deploy_python_closure(conn, app.name, 2, "doubles", constant("ours"), make_current=False)
@@ -148,7 +164,7 @@ def test_a_rollout_from_it_to_ours_fails_no_query(conn: ClipperConnection, name:
 
 
 def test_once_it_is_killed_there_are_default_outputs_and_an_event(
-    conn: ClipperConnection, name: str, tmp_path: Path
+    name: str, conn: ClipperConnection, tmp_path: Path
 ) -> None:
     with serving(name, tmp_path) as system:
         app = endpoint(conn, f"killed-{name}", name, system)
