@@ -67,7 +67,7 @@ stop: ## end the cluster that `make lab` started
 test: ## check what a newcomer can in 10 minutes; EVERYTHING=1: all there is to check
 	@MAKE='$(MAKE)' EVERYTHING='$(EVERYTHING)' .ci/stages
 
-set-up: $(DEV) curl $(if $(EVERYTHING),parts wrk $(PYRIGHT)/.made) ## install what the checks need
+set-up: $(DEV) curl $(if $(EVERYTHING),parts wrk $(PYRIGHT)/.made $(PEERS)/sagemaker/.made) ## install what the checks need
 
 lint: $(DEV) ## check style, formatting and the direction of imports
 	$(BIN)/ruff check
@@ -162,7 +162,7 @@ $(DEV): $(BIN)/python $(SETUP)
 
 $(PEERS)/%/.made: tests/tools/peers/%.txt
 	$(PYTHON) -m venv $(PEERS)/$*
-	PIP_DISABLE_PIP_VERSION_CHECK=1 $(PEERS)/$*/bin/python -m pip install --quiet --no-compile -r $< -e .
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(PEERS)/$*/bin/python -m pip install --quiet --no-compile -r $<
 	@touch $@
 
 $(RELEASE)/.made: tests/tools/release.txt

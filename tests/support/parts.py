@@ -43,6 +43,7 @@ def missing() -> list[str]:
         "postgresql": postgres_programs,
         "npm": lambda: shutil.which("npm"),
         "pyright": _pyright,
+        "boto3": _boto3,
         "docker": docker,
         "docker-registry": lambda: shutil.which("docker-registry"),
         "kubectl": lambda: shutil.which("kubectl"),
@@ -50,16 +51,32 @@ def missing() -> list[str]:
     return [part for part, find in parts.items() if not find()]
 
 
+def _installed(*path: str) -> Path | None:
+    """What the Makefile puts under build/."""
+    found = Path(__file__).parents[2].joinpath("build", *path)
+    return found if found.exists() else None
+
+
 def _pyright() -> Path | None:
-    """That which the Makefile installs."""
-    path = Path(__file__).parents[2] / "build" / "pyright" / "node_modules" / ".bin" / "pyright"
-    return path if path.exists() else None
+    return _installed("pyright", "node_modules", ".bin", "pyright")
 
 
 def pyright() -> Path:
     """The path of pyright, which runs with Node."""
     path = _pyright()
     need("pyright", path is not None, "With npm: make set-up EVERYTHING=1")
+    assert path is not None
+    return path
+
+
+def _boto3() -> Path | None:
+    return _installed("peers", "sagemaker", "bin", "python")
+
+
+def boto3() -> Path:
+    """The path of a Python that has boto3, in an environment of its own."""
+    path = _boto3()
+    need("boto3", path is not None, "make build/peers/sagemaker/.made installs it.")
     assert path is not None
     return path
 

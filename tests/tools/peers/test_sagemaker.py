@@ -11,12 +11,11 @@ import pytest
 
 from clipperlab.deployers.python import deploy_python_closure
 from tests.support.clusters import Attach
-from tests.support.parts import need
+from tests.support.parts import boto3
 from tests.support.places import Place
 from tests.tools.benchmarks.models import by_value
 
 FOLDER = Path(__file__).parent
-PYTHON = FOLDER.parents[2] / "build" / "peers" / "sagemaker" / "bin" / "python"
 KEY = "laboratory", "a-secret-of-the-tests"
 TOLD = {
     "plain": ["[3.0,7.0]", "2", None],
@@ -38,19 +37,19 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def environment() -> None:
-    need("boto3", PYTHON.exists(), "`make peers` installs it.")
+def python() -> Path:
+    return boto3()
 
 
-def ask(address: str, *key: str) -> Any:
-    command = [str(PYTHON), str(FOLDER / "ask_sagemaker.py"), address, *key]
+def ask(python: Path, address: str, *key: str) -> Any:
+    command = [str(python), str(FOLDER / "ask_sagemaker.py"), address, *key]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def test_its_client_signs_with_the_key_of_the_cluster_and_reads_the_answers(
-    attach: Attach, place: Place
+    attach: Attach, place: Place, python: Path
 ) -> None:
     def sums(rows: list[Any]) -> list[float]:
         return [float(row.sum()) for row in rows]
@@ -64,8 +63,8 @@ def test_its_client_signs_with_the_key_of_the_cluster_and_reads_the_answers(
         for version in (1, 2):
             deploy_python_closure(conn, "sums", version, "doubles", by_value(sums), example_input=[1.0, 2.0])
         conn.link_model_to_app("sum", "sums")
-        assert ask(at, *KEY) == TOLD
-        assert ask(at, KEY[0], "another secret") == dict.fromkeys(TOLD, FORBIDDEN)
+        assert ask(python, at, *KEY) == TOLD
+        assert ask(python, at, KEY[0], "another secret") == dict.fromkeys(TOLD, FORBIDDEN)
     finally:
         conn.stop_all(purge=True)
     assert place.left("sagemaker") == []

@@ -12,14 +12,25 @@ from ..served.settings import BATCH, BATCHES_SAID, CORES, WAIT_MS
 
 
 def _command(place: Place) -> Sequence[str | Path]:
+    for name in MODELS:
+        batching = () if name == "single" else (BATCH, WAIT_MS)
+        write(place, name, f"{SERVED}.mlserver_models.Served", *batching)
+    return command(place)
+
+
+def write(place: Place, name: str, implementation: str, batch: int = 0, wait_ms: int = 0) -> None:
+    """Write what it finds of a model; `implementation` is the path of a class."""
+    model = {"name": name, "implementation": implementation, "max_batch_size": batch}
+    (place.folder / name).mkdir()
+    settings = json.dumps({**model, "max_batch_time": wait_ms / 1e3})
+    (place.folder / name / "model-settings.json").write_text(settings)
+
+
+def command(place: Place) -> Sequence[str | Path]:
+    """What is to run, for the models that are written."""
     ports = dict(zip(["http_port", "grpc_port", "metrics_port"], place.ports, strict=False))
     settings = {"host": "127.0.0.1", "parallel_workers": CORES, "debug": False, **ports}
     (place.folder / "settings.json").write_text(json.dumps(settings))
-    for name in MODELS:
-        batching = {} if name == "single" else {"max_batch_size": BATCH, "max_batch_time": WAIT_MS / 1e3}
-        model = {"name": name, "implementation": f"{SERVED}.mlserver_models.Served", **batching}
-        (place.folder / name).mkdir()
-        (place.folder / name / "model-settings.json").write_text(json.dumps(model))
     return [place.programs / "mlserver", "start", place.folder]
 
 
