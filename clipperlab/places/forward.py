@@ -24,6 +24,8 @@ START_S = 20.0
 ANSWER_S = 10.0
 CHUNK = 1 << 16
 LOOK_AGAIN_S = 1.0
+GOODBYE_S = 0.25  # aiohttp does not wait for the end of TLS, which takes a round trip
+QUIET_S = 0.2  # an answer may come in pieces
 MAX_CONNECTIONS = 256
 
 log = logging.getLogger(__name__)
@@ -112,7 +114,7 @@ class Forward:
             await self._session.close()
         if self._api is not None:
             await self._api.close()
-        await asyncio.sleep(0)  # what was closed is so after the loop's next turn
+        await asyncio.sleep(GOODBYE_S)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -184,11 +186,12 @@ class _NotReady(ClusterError):
 
 
 class _Connection:
-    """A client's. It is `answered` when the last bytes came from the pod: nobody waits for any then."""
+    """A client's. It is `answered` QUIET_S after the pod has spoken last, where the client is silent."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.pod = ""
         self.answered = asyncio.Event()
+        self._quiet: asyncio.TimerHandle | None = None
         self._reader = reader
         self._writer = writer
 
@@ -203,7 +206,7 @@ class _Connection:
 
     async def _send(self, ws: Any) -> None:
         while data := await self._reader.read(CHUNK):
-            self.answered.clear()
+            self._speaks(client=True)
             await ws.send_bytes(bytes([DATA]) + data)
         await ws.close()
 
@@ -219,7 +222,13 @@ class _Connection:
             else:
                 self._writer.write(data)
                 await self._writer.drain()
-                self.answered.set()
+                self._speaks(client=False)
+
+    def _speaks(self, *, client: bool) -> None:
+        if self._quiet is not None:
+            self._quiet.cancel()
+        self.answered.clear()
+        self._quiet = None if client else asyncio.get_running_loop().call_later(QUIET_S, self.answered.set)
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:
