@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,11 @@ def _longest_first(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: longest.get(_group(item.nodeid), nothing), reverse=True)
 
 
+def _fitting(waiting: Iterable[str], *, engine: bool) -> str | None:
+    """The first of these groups that waits for the Docker engine, or does not; None where there is none."""
+    return next((group for group in waiting if (group in ON_THE_ENGINE) == engine), None)
+
+
 class _ByModule(LoadScopeScheduling):  # type: ignore[misc]
     """Groups beside each other, but names are taken once on a Docker engine."""
 
@@ -125,9 +130,7 @@ class _ByModule(LoadScopeScheduling):  # type: ignore[misc]
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         """While there is both, one process has what waits for the engine, and the others have the rest."""
-        first = node is self.nodes[0]
-        fitting = (group for group in self.workqueue if (group in ON_THE_ENGINE) == first)
-        if group := next(fitting, None):
+        if group := _fitting(self.workqueue, engine=node is self.nodes[0]):
             self.workqueue.move_to_end(group, last=False)
         super()._assign_work_unit(node)
 

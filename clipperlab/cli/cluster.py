@@ -12,9 +12,11 @@ from clipper_container.errors import ClusterError
 from ..management import Management
 from ..names import check_origins
 from ..operations.cluster import MAX_FRONTENDS
+from ..places.addresses import Addresses
 from ..places.kubernetes import KubernetesContainerManager
 from .app import DEFAULT, AsJson, ClusterName, command, console, manager, on, print_json
 from .clusters import running
+from .lasting import hint, lasting
 from .summary import summarise
 
 CacheSize = Annotated[int | None, typer.Option(min=0, help="Of the prediction cache, in bytes.")]
@@ -73,7 +75,7 @@ def start(
     verb = "runs" if started else "is already running"
     where = f"queries at {record.query}, management at {record.management}"
     if isinstance(place, KubernetesContainerManager) and place.forwards:
-        where = f"`kubectl port-forward -n {place.namespace} service/query 1337` leads to its queries"
+        where = f"`{place.port_forward}` leads to its queries"
     terminal.print(f"[bold]{cluster_name}[/] {verb}: {where}.", soft_wrap=True)
     plain = cluster_name == DEFAULT and on() == "process"
     manager_code = "" if plain else f'{type(place).__name__}("{cluster_name}")'
@@ -97,26 +99,31 @@ def stop(
 def status(cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None:
     """Say what runs in a cluster. Exit code 1 where it does not run."""
     # Only looks: unlike connect(), it does not bring dead management back.
-    record = manager(cluster_name).record()
+    place = manager(cluster_name)
+    record = place.record()
     if record is None:
         others = running() if on() == "process" else []
         raise ClusterError(
             f"Cluster {cluster_name!r} is not running. `clipperlab start --cluster-name {cluster_name}` "
             "starts it." + (f" Clusters that run: {', '.join(others)}." if others else "")
         )
-    management = Management(record)
+    management, addresses = Management(record), Addresses(place, record)
+    cluster = management.cluster()
+    protocols = lasting(place, addresses.protocols(cluster, management.protocols()), "rest", "grpc")
+    (cluster,) = lasting(place, [addresses.cluster(cluster)], "query", "management")
     if as_json:
         print_json(
             {
-                **management.cluster(),
-                "protocols": management.protocols(),
+                **cluster,
+                "protocols": protocols,
                 "applications": management.applications(),
                 "models": management.models(),
                 "replicas": management.replicas(),
             }
         )
     else:
-        console().print(summarise(management))
+        console().print(summarise(management, cluster, protocols))
+        hint(place)
 
 
 @command("manifests --namespace shop > shop.yaml")

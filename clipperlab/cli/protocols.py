@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from ..display.protocols import where
 from .app import DEFAULT, AsJson, ClusterName, app, command, connect, console, print_json
+from .lasting import hint, lasting
 from .summary import table
 
 protocols = typer.Typer(help="Protocols: how clients of other systems may ask, and where.")
@@ -22,9 +23,10 @@ def listed(context: typer.Context, cluster_name: ClusterName = DEFAULT, as_json:
     """List the protocols that there are, and where those that are on are asked; or start and stop one."""
     if context.invoked_subcommand is not None:
         return
-    found = connect(cluster_name).protocols()
+    conn = connect(cluster_name)
+    found = lasting(conn.cm, conn.protocols(), "rest", "grpc")
     if as_json:
-        print_json(list(found))
+        print_json(found)
         return
     rows = table("protocol", "state", "REST", "gRPC")
     for each in found:
@@ -34,6 +36,7 @@ def listed(context: typer.Context, cluster_name: ClusterName = DEFAULT, as_json:
     for each in found:
         if each["trouble"]:
             console().print(f"[red]{each['name']}: {escape(each['trouble'])}[/]")
+    hint(conn.cm)
 
 
 @command("protocols start open-inference-grpc --grpc-port 8001", of=protocols)
@@ -45,11 +48,14 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Let clients ask by a protocol, at ports of its own."""
-    found = connect(cluster_name).start_protocol(name, port=port, grpc_port=grpc_port)
+    conn = connect(cluster_name)
+    started = conn.start_protocol(name, port=port, grpc_port=grpc_port)
+    (found,) = lasting(conn.cm, [started], "rest", "grpc")
     if as_json:
         print_json(found)
     else:
         console().print(f"[bold]{name}[/] is on, at {where(found)}.")
+        hint(conn.cm)
 
 
 @command("protocols stop open-inference-grpc", of=protocols)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +20,14 @@ EVENTS = 8
 WIDEST = 10_000
 
 
-def summarise(management: Management) -> RenderableType:
+def summarise(
+    management: Management, cluster: Mapping[str, Any], protocols: Sequence[Mapping[str, Any]]
+) -> RenderableType:
     """Everything that a person looks for first, as management tells it now."""
-    cluster = management.cluster()
     head = Text.from_markup(
         f"[bold]{escape(cluster['cluster_name'])}[/]  queries [cyan]{cluster['query']}[/]  "
         f"management [cyan]{cluster['management']}[/]\n{escape(_frontends(cluster['frontends']))}"
-        + "".join(f"\n{escape(protocol)}" for protocol in beside(cluster["query"], management.protocols()))
+        + "".join(f"\n{escape(protocol)}" for protocol in beside(cluster["query"], protocols))
         + "".join(f"\n[red]{escape(warning)}[/]" for warning in cluster["warnings"])
     )
     return Group(

@@ -10,6 +10,7 @@ from clipper_container.errors import BadRequest, ClipperException, ClusterError
 
 from ..display.events import Events
 from ..names import check_origins
+from ..places.addresses import Addresses
 from .attached import Attached
 from .refusals import refuse_start_arguments
 
@@ -112,7 +113,7 @@ class Cluster(Attached):
         >>> [(frontend["id"], frontend["state"]) for frontend in conn.status()["frontends"]]
         [('0', 'serving')]
         """
-        return self._management.cluster()
+        return Addresses(self.cm, self._record).cluster(self._management.cluster())
 
     def get_query_addr(self) -> str:
         """Where applications answer, "host:port".

@@ -22,7 +22,7 @@ class Decisions(Models):
     """Operations on decisions."""
 
     def decisions(self, app_name: str, limit: int = 10_000) -> pandas.DataFrame:
-        """The last decisions that the query log has, the oldest first: one a row.
+        """The last decisions that the query log has, 100,000 at most, the oldest first: one a row.
 
         `arm` is the version that answered, as model:version, with the `propensity` that it had; a vote has a
         row for each of its arms. `reward` is what feedback said of it, and missing where that said nothing.

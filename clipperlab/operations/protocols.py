@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..display.protocols import Protocols as Table
+from ..places.addresses import names, renamed
 from .attached import Attached
 
 
@@ -51,10 +52,10 @@ class Protocols(Attached):
         >>> started = conn.start_protocol("torchserve")
         >>> conn.stop_protocol("torchserve")
         """
+        ports = names([each for each in self._management.protocols() if each["name"] == name])
         self._management.stop_protocol(name)
+        self.cm.left(ports)
 
     def _reached(self, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """With the addresses at which this process finds them."""
-        ways = ("rest", "grpc")
-        here = self.cm.reached({each[way] for each in found for way in ways} - {None})
-        return [{**each, **{way: here.get(each[way]) for way in ways}} for each in found]
+        return [{**each} for each in renamed(found, self.cm.reached(names(found)))]

@@ -45,3 +45,6 @@ class ContainerManager(Protocol):
 
     def reached(self, addresses: Collection[str]) -> dict[str, str]:
         """Where this process finds the query frontends' ports, by how management names them."""
+
+    def left(self, addresses: Collection[str]) -> None:
+        """Let go of what led to these, which are named as management does: nothing listens there any more."""

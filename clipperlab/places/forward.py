@@ -24,6 +24,8 @@ START_S = 20.0
 ANSWER_S = 10.0
 CHUNK = 1 << 16
 LOOK_AGAIN_S = 1.0
+GOODBYE_S = 0.25  # aiohttp does not wait for the end of TLS, which takes a round trip
+QUIET_S = 0.2  # an answer may come in pieces
 MAX_CONNECTIONS = 256
 
 log = logging.getLogger(__name__)
@@ -54,9 +56,13 @@ class Forward:
             self.close()
             raise
 
-    def close(self) -> None:
-        """Close all connections. May be called once."""
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(START_S)
+    def close(self, drain_s: float = 0.0) -> None:
+        """Listen no more, and close all connections, after `drain_s` where an answer is waited for that long.
+
+        May be called once.
+        """
+        ended = asyncio.run_coroutine_threadsafe(self._end(drain_s), self._loop)
+        ended.result(START_S + drain_s)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(START_S)
         self._loop.close()
@@ -94,17 +100,21 @@ class Forward:
             why = str(error) or type(error).__name__
             raise ClusterError(f"A port-forward to pod {pod} does not come about ({why}).") from None
 
-    async def _end(self) -> None:
+    async def _end(self, drain_s: float) -> None:
         if self._server is not None:
             self._server.close()
-            self._retiring.cancel()
-        for task in self._open:
+        waits = [asyncio.create_task(each.answered.wait()) for each in self._open.values()]
+        if waits:
+            await asyncio.wait(waits, timeout=drain_s)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
         if self._api is not None:
             await self._api.close()
+        await asyncio.sleep(GOODBYE_S)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -114,10 +124,13 @@ class Forward:
             connection.pod = await self._pod()
             async with self._connect(connection.pod) as ws:
                 await connection.forward(ws)
+        except asyncio.CancelledError:
+            pass  # by this module alone; asyncio's streams take it for an error
         except Exception as error:  # the client sees it: its connection ends
             log.info("nothing is forwarded to %s: %r", self._service, error)
         finally:
             del self._open[task]
+            connection.answered.set()
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
@@ -133,7 +146,7 @@ class Forward:
                 with suppress(Exception):  # the API server may be away: the next look tells
                     ready = await self._ready()
                     for task, connection in list(self._open.items()):
-                        if connection.idle and connection.pod not in ready:
+                        if connection.answered.is_set() and connection.pod not in ready:
                             task.cancel()
 
     @asynccontextmanager
@@ -173,11 +186,12 @@ class _NotReady(ClusterError):
 
 
 class _Connection:
-    """A client's. It is `idle` when the last bytes came from the pod: nobody waits for an answer then."""
+    """A client's. It is `answered` QUIET_S after the pod has spoken last, where the client is silent."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.pod = ""
-        self.idle = False
+        self.answered = asyncio.Event()
+        self._quiet: asyncio.TimerHandle | None = None
         self._reader = reader
         self._writer = writer
 
@@ -192,7 +206,7 @@ class _Connection:
 
     async def _send(self, ws: Any) -> None:
         while data := await self._reader.read(CHUNK):
-            self.idle = False
+            self._speaks(client=True)
             await ws.send_bytes(bytes([DATA]) + data)
         await ws.close()
 
@@ -208,7 +222,13 @@ class _Connection:
             else:
                 self._writer.write(data)
                 await self._writer.drain()
-                self.idle = True
+                self._speaks(client=False)
+
+    def _speaks(self, *, client: bool) -> None:
+        if self._quiet is not None:
+            self._quiet.cancel()
+        self.answered.clear()
+        self._quiet = None if client else asyncio.get_running_loop().call_later(QUIET_S, self.answered.set)
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:

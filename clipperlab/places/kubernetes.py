@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 PORTS = {"management": 1338, "query": 1337}
 SERVICES = tuple(PORTS)
 CONNECT_S = 2.0
+DRAIN_S = 5.0  # as query frontends give what is under way at a port that is closed
 TYPES = ("ClusterIP", "NodePort", "LoadBalancer")
 REFUSED = {
     "redis_ip": "There is no Redis: management keeps the state on a volume.",
@@ -85,6 +87,7 @@ class KubernetesContainerManager(BroughtUp):
         more = f"`kubectl get pods -n {self.namespace}` tells more."
         super().__init__(cluster_name, place, {"registry": registry} if registry else {}, more)
         self._forwards: dict[str, Forward] = {}
+        self._forwarding = threading.Lock()  # a watch has a thread of its own
 
     def record(self) -> ClusterRecord | None:
         found = self._run("record", [], DOWN_TIMEOUT_S)["record"]
@@ -114,6 +117,17 @@ class KubernetesContainerManager(BroughtUp):
         """Whether an address of its record ends with this object."""
         return bool(self._forwards)
 
+    @property
+    def port_forward(self) -> str:
+        """The command that leads to its queries, as its own port-forwards do, until somebody ends it."""
+        ports = {where.rpartition(":")[2] for where in self._forwards if where.startswith("query:")}
+        return f"kubectl port-forward -n {self.namespace} service/query {' '.join(sorted(ports, key=int))}"
+
+    def lasting(self, address: str) -> str:
+        """The address; or where it is a port-forward's, which ends with this object, as pods name it."""
+        found = (where for where, forward in self._forwards.items() if forward.address == address)
+        return next((where.replace(":", f".{self.namespace}:") for where in found), address)
+
     def reached(self, addresses: Collection[str]) -> dict[str, str]:
         """As for queries; where no way leads there, as pods find it."""
         if not addresses:
@@ -128,7 +142,18 @@ class KubernetesContainerManager(BroughtUp):
                 found[address] = reach["address"] or self._forwarded("query", reach["tried"], port)
         return found
 
+    def left(self, addresses: Collection[str]) -> None:
+        for address in addresses:
+            with self._forwarding:
+                forward = self._forwards.pop(f"query:{address.rpartition(':')[2]}", None)
+            if forward is not None:
+                forward.close(DRAIN_S)
+
     def _forwarded(self, service: str, tried: Sequence[str], port: int | None = None) -> str:
+        with self._forwarding:
+            return self._forward(service, tried, port)
+
+    def _forward(self, service: str, tried: Sequence[str], port: int | None) -> str:
         from .forward import Forward  # late: it needs the Kubernetes client
 
         where = f"{service}:{port or PORTS[service]}"
@@ -158,9 +183,10 @@ class KubernetesContainerManager(BroughtUp):
 
     def down(self, *, purge: bool, graceful: bool = True) -> int:
         stopped = super().down(purge=purge, graceful=graceful)
-        for forward in self._forwards.values():
-            forward.close()
-        self._forwards.clear()
+        with self._forwarding:
+            for forward in self._forwards.values():
+                forward.close()
+            self._forwards.clear()
         return stopped
 
 

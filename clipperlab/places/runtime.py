@@ -55,6 +55,9 @@ class BroughtUp:
     def reached(self, addresses: Collection[str]) -> dict[str, str]:
         return {address: address for address in addresses}
 
+    def left(self, addresses: Collection[str]) -> None:
+        """Nothing had to be made to lead there."""
+
     def get_admin_addr(self) -> str:
         """Where the management API answers, "host:port". Raises ClusterError where the cluster is stopped."""
         record = self.record()

@@ -23,6 +23,7 @@ from ..management import (
     Version,
 )
 from ..places import ContainerManager
+from ..places.addresses import Addresses
 
 WAIT_S = 5.0  # a point comes every second: a long poll that long means that something is wrong
 AGAIN_S = 1.0
@@ -127,6 +128,7 @@ class Watch:
         self.seen = Seen()
         self._manager = manager
         self._management: Management | None = None
+        self._addresses: Addresses | None = None
         self._listeners: list[Listener] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -187,11 +189,15 @@ class Watch:
                         *(before.overview, before.points, before.events, before.at),
                     )
                 self._management = Management(record)
+                self._addresses = Addresses(self._manager, record)
                 # Whoever restarted it may have purged it, too.
                 before = Seen("", before.overview, at=before.at)
             last_event = before.events[-1]["id"] if before.events else None
             last_point = before.points[-1]["id"] if before.points else None
             overview = self._management.overview(last_event, last_point, wait_s=wait_s)
+            assert self._addresses is not None
+            overview["protocols"] = self._addresses.protocols(overview["cluster"], overview["protocols"])
+            overview["cluster"] = self._addresses.cluster(overview["cluster"])
         except ClipperException as error:
             return Seen(str(error), before.overview, before.points, before.events, before.at)
         points = [*before.points, *overview["points"]][-POINTS:]

@@ -38,12 +38,20 @@ class ClusterRecord(msgspec.Struct, frozen=True):
 
     def answers(self) -> bool:
         """Whether management answers there, within seconds."""
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(f"http://{self.management}/api/v1/health", timeout=ANSWER_S) as response:
-                return bool(response.status == 200)
-        except OSError:
-            return False
+        return _answers(f"http://{self.management}/api/v1/health")
+
+    def serves(self) -> bool:
+        """Whether management answers there, and a query frontend too."""
+        return self.answers() and _answers(f"http://{self.query}/health")
+
+
+def _answers(url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=ANSWER_S) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
 
 
 class ClusterFolder:

@@ -281,6 +281,22 @@ def test_an_address_or_a_method_that_there_is_not_is_told(client: httpx2.Client)
     assert "does not take that method" in wrong.json()["message"]
 
 
+def test_a_head_ends_wherever_one_can_get_something(management: Served, client: httpx2.Client) -> None:
+    """Also where the body has no end, or is large: a stream knows then that nobody listens."""
+    assert client.put(UPLOAD, content=CONTENT).status_code == 200
+    described = client.get("/openapi.json").json()["paths"]
+    paths = [path for path, methods in described.items() if "get" in methods and "{" not in path]
+    assert {"/api/v1/events/stream", "/api/v1/metrics"} <= {*paths}
+    for path in (*paths, UPLOAD):
+        head = client.head(path)
+        assert (head.status_code < 500, head.content) == (True, b""), path
+    head = client.head("/api/v1/events/stream")
+    assert (head.status_code, head.headers["cache-control"]) == (200, "no-store")
+    assert head.headers["content-type"].startswith("text/event-stream")
+    assert client.head(UPLOAD).headers["content-length"] == str(len(CONTENT))
+    wait_for("the streams' ends", lambda: not management.do(lambda: management.server.server_state.tasks))
+
+
 # Uploads
 
 

@@ -92,7 +92,11 @@ class FakeManager:
         return self.found
 
     def reached(self, addresses: Collection[str]) -> dict[str, str]:
+        self.calls.append(f"reached {' '.join(sorted(addresses))}")
         return {address: address.replace("inside", "outside") for address in addresses}
+
+    def left(self, addresses: Collection[str]) -> None:
+        self.calls.append(f"left {' '.join(sorted(addresses))}")
 
 
 def a_version(**changes: Any) -> dict[str, Any]:

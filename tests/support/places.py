@@ -9,6 +9,7 @@ import fcntl
 import gc
 import os
 import signal
+import socket
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -213,6 +214,12 @@ def by_node_ports(cluster: str, **start: Any) -> Iterator[ClipperConnection]:
         yield connection
     finally:
         connection.stop_all(purge=True)
+
+
+def listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as client:
+        return client.connect_ex((host, int(port))) == 0
 
 
 class StandIn(Kubernetes):

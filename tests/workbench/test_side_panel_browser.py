@@ -68,6 +68,7 @@ def everybody_can_use(lab: Notebook, selector: str, name: str) -> None:
     for theme in ("Light", "Dark"):
         lab.execute("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
         expect(lab.page.locator("body")).to_have_attribute("data-jp-theme-name", f"JupyterLab {theme}")
+        expect(lab.page.locator("#jupyterlab-splash")).to_have_count(0)  # it lies over all of the page
         lab.shoot(f"{name}-{theme.lower()}")
         assert violations(lab.page, selector) == []
 
@@ -84,6 +85,20 @@ def test_an_empty_cluster_shows_where_to_begin(lab: Notebook, panel: Locator) ->
     launcher.get_by_text("Lessons").click()
     expect(lab.page.get_by_role("heading", name="The lessons")).to_be_visible()
     lab.execute("docmanager:open", {"path": "side.ipynb"})
+
+
+def test_protocols_that_are_on_are_shown_with_where_they_are_asked(
+    cluster: ClipperConnection, lab: Notebook, panel: Locator
+) -> None:
+    where = panel.locator(".clipper-where")
+    asked = [f"queries at {cluster.get_query_addr()}", f"management at {cluster.get_management_addr()}"]
+    expect(where).to_have_text("\n".join(asked), timeout=SOON_MS)
+    started = cluster.start_protocol("tensorflow-serving")
+    said = f"tensorflow-serving at {started['rest']} (REST) and {started['grpc']} (gRPC)"
+    expect(where).to_have_text("\n".join([*asked, said]), timeout=SOON_MS)
+    everybody_can_use(lab, ".clipper-panel", "side-protocols")
+    cluster.stop_protocol("tensorflow-serving")
+    expect(where).to_have_text("\n".join(asked), timeout=SOON_MS)
 
 
 def test_a_version_that_failed_says_why_and_is_removed(

@@ -53,6 +53,15 @@ export interface IShadow {
   seen: { compared: number; agreement: number | null };
 }
 
+/** By what a cluster can be asked, and where. */
+export interface IProtocol {
+  name: string;
+  state: 'on' | 'off' | 'starting' | 'failed';
+  rest: string | null;
+  grpc: string | null;
+  trouble: string | null;
+}
+
 export interface IVersion {
   model_name: string;
   model_version: string;
@@ -88,6 +97,7 @@ export interface IOverview {
   models: IVersion[];
   rollouts: IRollout[];
   shadows: IShadow[];
+  protocols: IProtocol[];
   events: IEvent[];
   points: IPoint[];
 }

@@ -1,6 +1,6 @@
 // What a cluster looks like at a glance: its applications and its versions, as tables.
 
-import { IApplication, IPoint, IRollout, IVersion } from './api';
+import { IApplication, IPoint, IProtocol, IRollout, IVersion } from './api';
 import { h } from './dom';
 
 const NOTHING = '-';
@@ -19,6 +19,15 @@ export function answeredBy({ linked_models: linked, policy }: IApplication): str
   const percent = (weight: number): string => Number((100 * weight).toPrecision(6)).toString();
   const shares = Object.entries(policy.weights!).map(([arm, weight]) => `${arm} ${percent(weight)} %`);
   return `split: ${shares.join(', ')}${policy.sticky ? ', by unit' : ''}`;
+}
+
+/** The protocols that are not off, and not at the port for queries, as clipperlab/display/protocols.py has them. */
+export function beside(query: string, protocols: IProtocol[]): string[] {
+  const seen = protocols.filter(({ state, rest }) => state !== 'off' && rest !== query);
+  return seen.map(({ name, state, rest, grpc }) => {
+    const ways = [rest && `${rest} (REST)`, grpc && `${grpc} (gRPC)`].filter(Boolean);
+    return `${name} at ${ways.join(' and ')}${state === 'on' ? '' : `, ${state}`}`;
+  });
 }
 
 /** Whether its inputs go to one arm or another: by a split, a learner, or a rollout that runs. */

@@ -6,7 +6,7 @@ import { Cluster } from './cluster';
 import { Clusters } from './clusters';
 import { beginning, connecting } from './code';
 import { STYLE, button, h, setText } from './dom';
-import { answeredBy } from './glance';
+import { answeredBy, beside } from './glance';
 import { ModelRow } from './model';
 import { Notebooks } from './notebooks';
 
@@ -101,8 +101,11 @@ export class ClipperPanel extends Widget {
     this._models.disabled = this._actions.busy !== '';
     this.node.setAttribute('aria-busy', String(this._actions.busy !== ''));
     this._insertion.hidden = !this._options.notebooks.isOpen;
-    setText(this._where, info?.query ? `queries at ${info.query}\nmanagement at ${info.management}` : '');
-    const warnings = (cluster?.overview?.cluster.warnings ?? []).join(' ');
+    const asked = info?.query ? [`queries at ${info.query}`, `management at ${info.management}`] : [];
+    const protocols = info?.query && runs ? (cluster?.overview?.protocols ?? []) : [];
+    setText(this._where, [...asked, ...beside(info?.query ?? '', protocols)].join('\n'));
+    const failed = protocols.filter(each => each.trouble).map(each => `${each.name}: ${each.trouble}`);
+    const warnings = [...(cluster?.overview?.cluster.warnings ?? []), ...failed].join(' ');
     const broken = info?.state === 'broken' ? info.message! : '';
     setText(this._trouble, this._clusters.trouble || broken || (runs ? cluster?.trouble || warnings : ''));
     const start = 'Start it here, with start_clipper(), or with clipperlab start.';

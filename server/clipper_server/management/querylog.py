@@ -29,8 +29,9 @@ class QueryLog:
     def restore(self) -> None:
         """Tell the listeners of all that is there."""
         reader = Reader()
-        for record in self._read(reader):
-            self._tell(record)
+        for segment in self._segments():
+            for record in reader.records(segment.read_bytes()):
+                self._tell(record)
         self._complain(reader.torn, "in its files")
 
     def take(self, frontend: str, data: bytes) -> None:
@@ -60,17 +61,18 @@ class QueryLog:
         for record in lost:
             self._tell(record)
 
-    def records(self) -> Iterator[Record]:
-        """All that is kept, the oldest first. Reads files, so not for the event loop."""
-        return self._read(Reader())
-
-    def _read(self, reader: Reader) -> Iterator[Record]:
-        for segment in self._segments():
+    def newest(self) -> Iterator[tuple[float, list[Record]]]:
+        """What is kept, a segment at a time, the newest first: when it was last written to, in seconds since
+        1970, and its records, the newest first. Reads files, so not for the event loop.
+        """
+        for segment in reversed(self._segments()):
             try:
-                data = segment.read_bytes()
+                written = segment.stat().st_mtime
+                records = list(Reader().records(segment.read_bytes()))
             except FileNotFoundError:  # it made room meanwhile
-                continue
-            yield from reader.records(data)
+                return
+            records.reverse()
+            yield written, records
 
     def _tell(self, record: Record) -> None:
         if isinstance(record, Batch):

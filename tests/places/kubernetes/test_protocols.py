@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -9,11 +10,15 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from typer.testing import CliRunner
 
 from clipper_container.errors import ClipperException
 from clipperlab import BadRequest, ClipperConnection, KubernetesContainerManager
+from clipperlab.cli.commands import app
+from clipperlab.workbench import glance
+from clipperlab.workbench.watch import Seen, Watch
 from tests.support.by_curl import curl
-from tests.support.places import ON_THE_STAND_IN, by_node_ports
+from tests.support.places import ON_THE_STAND_IN, by_node_ports, listens
 from tests.support.waiting import wait_for
 
 pytestmark = ON_THE_STAND_IN
@@ -64,6 +69,7 @@ def test_the_service_has_the_port_that_clients_expect_and_they_come_to_it(
     assert f"- --protocols\n        - {NAME}\n" in cluster.cm.manifests()[0]
 
     cluster.stop_protocol(NAME)
+    assert not listens(started["grpc"])
     assert opened(api) == ([], [])
     started = cluster.start_protocol(NAME, grpc_port=9001)
     assert opened(api) == ([9001], [9001])
@@ -73,6 +79,33 @@ def test_the_service_has_the_port_that_clients_expect_and_they_come_to_it(
         with pytest.raises(BadRequest, match="cannot be a protocol's port"):
             cluster.start_protocol(NAME, grpc_port=port)
     cluster.start_protocol(NAME, grpc_port=9001)
+
+
+def test_what_is_shown_of_it_can_be_used_here(
+    cluster: ClipperConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the panel and in Python while this process lasts; by the command line after it, too."""
+    grpc_port = cluster.start_protocol("tensorflow-serving")["grpc"]
+    try:
+        assert cluster.status()["query"] == cluster.get_query_addr()
+        watch = Watch(cluster.cm)
+        wait_for("it to be on", lambda: shows(watch.look(), grpc_port))
+        assert f"queries at <code>{cluster.get_query_addr()}</code>" in glance.head(watch.seen)
+        assert lives(grpc_port)
+
+        monkeypatch.setenv("COLUMNS", "300")
+        for words in (["status"], ["protocols"]):
+            told = CliRunner().invoke(app, ["--on", "kubernetes", *words, "--cluster-name", "spoken"]).output
+            assert f"query.{NAMESPACE}:8500" in told
+            assert "127.0.0.1" not in told
+            assert re.search(rf"`kubectl port-forward -n {NAMESPACE} service/query [\d ]*8500 8501", told)
+    finally:
+        cluster.stop_protocol("tensorflow-serving")
+    assert not listens(grpc_port)
+
+
+def shows(seen: Seen, address: str) -> bool:
+    return any(each["grpc"] == address and each["state"] == "on" for each in seen.protocols)
 
 
 HTTP = {"sagemaker": (8080, "/version"), "azureml": (5001, "/"), "torchserve": (8081, "/ping")}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
 from typing import Any
 
 import httpx2
@@ -210,3 +213,35 @@ def test_a_forward_may_begin_before_a_pod_is_ready(cluster: ClipperConnection, k
     finally:
         forward.close()
     assert wait_for("an answer of the cluster's own", lambda: cluster.get_all_models())
+
+
+def test_what_is_under_way_on_a_forward_is_answered_before_it_closes(cluster: ClipperConnection) -> None:
+    """The server sees the end of the request only when the forward has been told to close."""
+    from clipperlab.places.forward import Forward
+
+    forward = Forward(NAMESPACE, "query", 1337)
+    host, _, port = forward.address.rpartition(":")
+    with socket.create_connection((host, int(port))) as client, ThreadPoolExecutor(1) as threads:
+        client.settimeout(60)
+        client.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert answer(client) == 200
+        (connection,) = forward._open.values()
+        wait_for("it to be answered", connection.answered.is_set)
+        client.sendall(b"GET /health HTTP/1.1\r\n")
+        wait_for("the forward to have that", lambda: not connection.answered.is_set())
+        closing = threads.submit(forward.close, 60.0)
+        server = forward._server  # asked itself, for asyncio leaves who comes just then without an end
+        wait_for("it to listen no more", lambda: server is not None and not server.is_serving())
+        assert not closing.done()
+        client.sendall(b"Host: 127.0.0.1\r\n\r\n")
+        assert answer(client) == 200
+        closing.result(30)
+        assert client.recv(1000) == b""
+
+
+def answer(client: socket.socket) -> int:
+    """The status of the next one, all of which has come then."""
+    response = HTTPResponse(client)
+    response.begin()
+    response.read()
+    return response.status

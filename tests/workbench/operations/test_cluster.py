@@ -21,7 +21,8 @@ def test_start_attaches(fake: FakeManagement, manager: FakeManager) -> None:
     }
     assert conn.get_query_addr() == "127.0.0.1:1337"
     assert conn.get_management_addr() == fake.address
-    assert conn.status() == {"cluster_name": "fake"}
+    fake.answers["GET /cluster"] = [(200, {"query": "inside:1337", "management": "inside:1338", "models": 3})]
+    assert conn.status() == {"query": "127.0.0.1:1337", "management": fake.address, "models": 3}
     assert TOKEN not in repr(conn) + repr(manager.record())
 
 
@@ -37,7 +38,7 @@ def test_start_does_not_take_a_running_cluster(manager: FakeManager) -> None:
     again = ClipperConnection(manager)
     again.start_clipper(exist_ok=True)
     assert manager.calls[-1] == "up fresh=False"
-    assert again.status() == {"cluster_name": "fake"}
+    assert again.status()["cluster_name"] == "fake"
 
 
 def test_connect_says_where_nothing_was_started(manager: FakeManager) -> None:

@@ -26,13 +26,17 @@ def test_all_of_them_are_a_table(conn: ClipperConnection, fake: FakeManagement) 
     assert "The port is &lt;taken&gt;." in found._repr_html_()
 
 
-def test_one_is_started_and_stopped(conn: ClipperConnection, fake: FakeManagement) -> None:
+def test_one_is_started_and_stopped(
+    conn: ClipperConnection, fake: FakeManagement, manager: FakeManager
+) -> None:
+    fake.answers["GET /protocols"] = [(200, [CLIPPER, ON])]
     fake.answers["PUT /protocols/tensorflow-serving"] = [(200, ON)]
     fake.answers["DELETE /protocols/tensorflow-serving"] = [(204, None)]
     started = conn.start_protocol("tensorflow-serving", port=8501, grpc_port=8500)
     assert (started["rest"], started["grpc"]) == ("outside:8501", "outside:8500")
     conn.stop_protocol("tensorflow-serving")
-    assert fake.requests[-2:] == [
+    assert manager.calls[-1] == "left inside:8500 inside:8501"
+    assert [request for request in fake.requests if not request[0].startswith("GET")] == [
         ("PUT /protocols/tensorflow-serving", {"port": 8501, "grpc_port": 8500, "key": None}),
         ("DELETE /protocols/tensorflow-serving", None),
     ]

@@ -14,6 +14,7 @@ from ..querylog import QueryLog
 from . import openapi
 
 MAX_DECISIONS = 100_000
+CLOCKS_S = 5.0  # a query frontend's clock and management's differ by less
 
 
 class Decisions:
@@ -36,16 +37,20 @@ class Decisions:
         return Response(text, media_type="application/json")
 
     def _read(self, application: str, since: float, limit: int) -> bytes:
-        """Not those of an earlier application of that name."""
+        """Not those of an earlier application of that name. Reads no more of the log than that takes."""
         made: dict[int, Chosen] = {}  # a batch may be there twice
         rewards: dict[int, list[tuple[str, float]]] = {}
-        for record in self._log.records():
-            if isinstance(record, Chosen):
-                if record.application == application and record.at >= since:
-                    made[record.query_id] = record
-            elif isinstance(record, Reward) and record.application == application:
-                rewards[record.query_id] = record.rewards
-        last = list(made.values())[-limit:]
+        for written, records in self._log.newest():
+            if written < since - CLOCKS_S:
+                break  # what was said before they were made is of others
+            for record in records:
+                if isinstance(record, Chosen):
+                    if len(made) < limit and record.application == application and record.at >= since:
+                        made.setdefault(record.query_id, record)
+                elif isinstance(record, Reward) and record.application == application:
+                    rewards.setdefault(record.query_id, record.rewards)
+            if len(made) == limit:
+                since = min(each.at for each in made.values())
         return msgspec.json.encode(
             [
                 {
@@ -58,6 +63,6 @@ class Decisions:
                     "sample": each.sample,
                     "rewards": rewards.get(each.query_id),
                 }
-                for each in last
+                for each in reversed(made.values())
             ]
         )

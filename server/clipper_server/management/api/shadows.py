@@ -75,16 +75,20 @@ class Shadows:
         found = self._control.shadows.of(model)
         if not found:
             raise NotFound(f"Model {model} has had no shadow: start_shadow begins one.")
-        text = await asyncio.to_thread(self._pairs, found[-1].id, limit, differing)
+        text = await asyncio.to_thread(self._pairs, found[-1], limit, differing)
         return Response(text, media_type="application/json")
 
-    def _pairs(self, shadow: int, limit: int, differing: bool) -> bytes:
+    def _pairs(self, shadow: Shadow, limit: int, differing: bool) -> bytes:
         seen: dict[int, Pair] = {}  # a batch may be there twice
-        for record in self._log.records():
-            if isinstance(record, Pair) and record.shadow == shadow and not (differing and record.same):
-                seen[record.query_id] = record
-        last = list(seen.values())[-limit:]
-        return written(reversed(last))
+        for at, records in self._log.newest():
+            if at < shadow.at or len(seen) == limit:
+                break
+            for record in records:
+                if not isinstance(record, Pair) or record.shadow != shadow.id or (differing and record.same):
+                    continue
+                if len(seen) < limit:
+                    seen.setdefault(record.query_id, record)
+        return written(seen.values())
 
     def _described(self, shadow: Shadow) -> answers.Shadow:
         found: answers.Shadow = msgspec.to_builtins(shadow)

@@ -92,7 +92,12 @@ class DockerCluster:
             self.down(purge=True)
         record = self.record()
         if record is not None and record.answers():
-            return record, False
+            if (served := self._served()) is None:
+                raise ClusterError(
+                    f"Management of the cluster answers, and no query frontend does within {START_S:.0f} s. "
+                    "`clipperlab --on docker events` tells why; stop_all() ends it."
+                )
+            return served, False
         try:
             return self._start(host, ports, own_ports, options), True
         except DockerException as error:
@@ -210,16 +215,25 @@ class DockerCluster:
             "clipper_query_port or clipper_management_port."
         )
 
-    def _wait(self) -> ClusterRecord:
+    def _served(self) -> ClusterRecord | None:
+        """The record, once management and a query frontend answer; None where they do not, in time or ever.
+
+        One that an earlier management has left may have the same addresses, and says nothing of who serves.
+        """
         give_up = time.monotonic() + START_S
         while time.monotonic() < give_up:
             container = self._container(MANAGEMENT)
             record = self.record()
-            if record is not None and record.answers():
+            if record is not None and record.serves():
                 return record
             if container is None or container.status == "restarting":
-                break
+                return None
             time.sleep(LOOK_S)
+        return None
+
+    def _wait(self) -> ClusterRecord:
+        if (record := self._served()) is not None:
+            return record
         said = {part: self._last_line(part) for part in (MANAGEMENT, "query-0")}
         self._remove(GRACE_S)
         words = " ".join(f"The last words of {part}: {line}" for part, line in said.items() if line)
