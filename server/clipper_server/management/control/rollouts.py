@@ -121,7 +121,10 @@ class Rollouts:
         found = self._state.rollout_of(model)
         if found is None:
             find.versions(self._state, model)
-            raise NotFound(f"Model {model} has no rollout that runs. start_rollout begins one.")
+            raise NotFound(
+                f"Model {model} has no rollout that runs. start_rollout begins one, and set_model_version "
+                "makes a version current."
+            )
         return found
 
     async def _set(self, model: str, before: str, after: str) -> Rollout:

@@ -79,7 +79,10 @@ class Shadows:
         found = self._state.shadow_of(model)
         if found is None:
             find.versions(self._state, model)
-            raise NotFound(f"Model {model} has no shadow that runs. start_shadow begins one.")
+            raise NotFound(
+                f"Model {model} has no shadow that runs. start_shadow begins one, and set_model_version "
+                "makes a version current."
+            )
         return found
 
 
