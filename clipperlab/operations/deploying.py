@@ -102,7 +102,7 @@ class Deploying(Models):
         timeout_s = fields.pop("timeout_s", READY_TIMEOUT_S)
         steps = fields.pop("rollout", None)
         if steps is not None:
-            self._check_rollout(name, steps, options)
+            self._check_rollout(name, steps, num_replicas, options)
             fields["make_current"] = False
         fields |= {
             "input_type": input_type,
@@ -151,7 +151,9 @@ class Deploying(Models):
         found = [rollout for rollout in self._management.rollouts(name) if rollout["ended_at"] is None]
         return found[-1] if found else None
 
-    def _check_rollout(self, name: str, steps: Sequence[float], options: DeployOptions) -> None:
+    def _check_rollout(
+        self, name: str, steps: Sequence[float], num_replicas: int, options: DeployOptions
+    ) -> None:
         """Before anything is uploaded."""
         check_steps(steps)
         if "make_current" in options or not options.get("wait", True):
@@ -159,6 +161,8 @@ class Deploying(Models):
                 "rollout= begins when the version is ready, and makes it current in the end: leave out "
                 "make_current and wait."
             )
+        if num_replicas == 0:
+            raise BadRequest("rollout= needs a version that answers: leave out num_replicas=0.")
         if not any(v["model_name"] == name and v["is_current_version"] for v in self._management.models()):
             raise BadRequest(
                 f"Model {name} has no current version to roll out from: leave out rollout= for its first one."

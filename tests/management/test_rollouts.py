@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -10,8 +11,10 @@ from typing import Any, cast
 
 import pytest
 
+from clipper_container.errors import BadRequest
 from clipper_server.changes import Changes
 from clipper_server.feedback import FeedbackSpec
+from clipper_server.management.control.rollouts import Rollouts as Control
 from clipper_server.management.events import Events
 from clipper_server.management.feedback.sides import Sides
 from clipper_server.management.feedback.sums import GRACE_S
@@ -60,6 +63,7 @@ class World:
         self.counts: dict[int, tuple[ArmCounts, ArmCounts]] = {}
         self.reward: Callable[[bool], float | None] | None = None
         """What is said of an answer, of the canary's or not; None: nothing."""
+        self.replicas: dict[str, set[str]] = {}
         self.begin()
 
     def begin(self) -> None:
@@ -72,6 +76,12 @@ class World:
             clock=lambda: self.now,
         )
         self.rollouts.look()
+
+    def serving(self) -> bool:
+        return True
+
+    def ready_replicas(self, _model: str, version: str) -> set[str]:
+        return self.replicas.get(version, {"0"})
 
     def live(self) -> list[Report]:
         # A report is a value: what is counted later must not change what was told before.
@@ -219,6 +229,30 @@ def test_without_queries_it_waits_and_says_what_is_missing(world: World) -> None
         world.state.rollouts("m")[-1].verdict
         == "50 more inputs of the new version are to be seen at this share."
     )
+
+
+@pytest.mark.parametrize("observe", [False, True])
+def test_without_a_replica_that_could_answer_it_waits_and_says_so(tmp_path: Path, observe: bool) -> None:
+    world = World(tmp_path, observe=observe)
+    world.run(none_bad, 500)
+    world.replicas = {"2": set()}
+    world.run(none_bad, 3000)
+    assert verdict(world) == (
+        "m:2 runs elsewhere, and no replica of it has dialed in: start it there. Or abort the rollout."
+    )
+    assert world.rollouts.shares.shares == {world.rollout.id: 0.05}
+    world.replicas = {}
+    world.run(none_bad, 100_000)
+    assert world.ended() == "passed"
+    world.state.close()
+
+
+def test_without_a_replica_that_could_answer_it_is_not_promoted(world: World) -> None:
+    control = Control(world.state, cast(Any, world), cast(Any, None))
+    world.replicas = {"2": set()}
+    with pytest.raises(BadRequest, match="no replica of it has dialed in"):
+        asyncio.run(control.promote("m", "", ""))
+    assert world.state.current() == {"m": "1"}
 
 
 def test_one_that_only_observes_tells_once_and_goes_on(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from ..changes import Changes
 from ..rollouts import ArmCounts, RolloutReport, Shares
+from .able import why_not
 from .events import Events
 from .evidence import Value
 from .feedback.sides import Sides
@@ -94,6 +95,12 @@ class Rollouts:
         judge = self._judges[rollout.id]
         window_s = 0.0 if judge.rewards is None else self._window_s(rollout.model)
         return judge.verdict(now, rollout.share, window_s)
+
+    def _held(self, rollout: Rollout) -> Verdict | None:
+        """Why no step may end, whatever was seen."""
+        canary = self._state.version(rollout.model, rollout.canary)
+        why = None if canary is None else why_not(canary, self._frontends)
+        return None if why is None else Verdict("hold", f"{why} Or abort the rollout.")
 
     def _window_s(self, model: str) -> float:
         """After so long an answer has a default reward, where one of those who ask the model gives any."""
@@ -192,6 +199,7 @@ class Rollouts:
                 self._told.add(rollout.id)
                 self._events.add("rollout", f"{rollout} would have failed. {verdict.text}", **subject)
             verdict = self._judges[rollout.id].without_guardrails(now)
+        verdict = self._held(rollout) or verdict
         following = rollout.step + 1
         if verdict.kind == "hold" or following == len(rollout.steps):
             text = verdict.text

@@ -211,6 +211,36 @@ def test_what_makes_no_rollout_is_refused_with_a_sentence(conn: ClipperConnectio
         conn.unregister_application("second")
 
 
+def test_a_version_without_replicas_gets_no_queries(conn: ClipperConnection) -> None:
+    conn.set_num_replicas("m", 0, version=2)
+    none = r"m:2 has no replicas, and could answer nothing: set_num_replicas gives it some\."
+    for refused in (conn.start_rollout, conn.start_shadow, conn.set_model_version):
+        with pytest.raises(BadRequest, match=none):
+            refused("m", 2)
+    there = conn.get_all_models()
+    with pytest.raises(BadRequest, match="num_replicas"):
+        deploy_python_closure(conn, "m", 9, "doubles", constant(9), num_replicas=0, rollout=[0.5, 1])
+    assert conn.get_all_models() == there, "nothing was deployed"
+    conn.set_num_replicas("m", 1, version=2)
+    rollout = conn.start_rollout("m", 2, steps=[0.5])
+    for version in (1, 2):
+        with pytest.raises(
+            BadRequest, match=f"m:{version} cannot have no replicas, while the rollout of m:2"
+        ):
+            conn.set_num_replicas("m", 0, version=version)
+    rollout.abort()
+    shadow = conn.start_shadow("m", 2)
+    with pytest.raises(BadRequest, match="m:2 cannot have no replicas, while it is a shadow"):
+        conn.set_num_replicas("m", 0, version=2)
+    shadow.stop()
+
+
+def test_a_version_that_sleeps_until_it_is_asked_may_be_rolled_out(conn: ClipperConnection) -> None:
+    conn.set_autoscaling("m", 0, 1, version=2)
+    conn.start_rollout("m", 2, steps=[0.5]).abort()
+    conn.set_autoscaling("m", None, version=2)
+
+
 @pytest.mark.slow
 def test_by_feedback_a_version_that_is_wrong_is_taken_back_and_a_right_one_gets_all(
     conn: ClipperConnection,

@@ -66,6 +66,11 @@ class Version(msgspec.Struct, frozen=True):
     error: str | None = None
     nonce: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
 
+    @property
+    def wakes(self) -> bool:
+        """It has no replicas only until somebody asks for it."""
+        return self.autoscaling is not None
+
     def __str__(self) -> str:
         return f"{self.model}:{self.version}"
 
