@@ -70,3 +70,11 @@ def test_a_version_is_tried_and_rolled_out(cluster: ClipperConnection, run: Run,
     assert "share: 5%" in run("rollout", "digits").stdout
     run("rollout", "digits", "--abort")
     assert isinstance(run(*deploy, "--stage", code=1).exception, BadRequest)
+    assert "--all is an option of --canary" in str(run(*deploy[:-1], "--all", code=1).exception)
+    cluster.register_application("second", "doubles", -1, slo_ms=1000)
+    cluster.link_model_to_app("second", "digits")
+    file.write_text("def predict(inputs):\n    return [4 for _ in inputs]\n")
+    assert "digits, second ask for" in str(run(*deploy, code=1).exception)
+    assert "digits:4 is ready, and rolled out" in run(*deploy, "--all").stdout
+    run("rollout", "digits", "--abort")
+    cluster.unregister_application("second")

@@ -152,9 +152,41 @@ def test_a_deploy_may_begin_with_it(conn: ClipperConnection) -> None:
     for wrong in ({"make_current": False}, {"wait": False}):
         with pytest.raises(BadRequest, match="leave out make_current and wait"):
             conn.deploy(constant(6), "m", "next", "doubles", rollout=[0.5], **wrong)
-    with pytest.raises(BadRequest, match="no current version to roll out from"):
-        conn.deploy(constant(6), "another", "next", "doubles", rollout=[0.5])
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"name": "another", "rollout": [0.5]}, "no current version to roll out from"),
+        ({"input_type": "ints", "rollout": [0.5]}, "app, which takes doubles, and this version integers"),
+        ({"applications": "all"}, "says for whom rollout= is"),
+    ]
+    for options, sentence in refused:
+        with pytest.raises(BadRequest, match=sentence):
+            conn.deploy(
+                *(constant(6), options.pop("name", "m"), "next", options.pop("input_type", "doubles")),
+                **options,
+            )
+    assert conn.get_all_models() == there, "nothing was deployed"
     conn.stop_versioned_models({"m": [rollout.now["canary"]]})
+
+
+def test_a_deploy_may_begin_one_for_all_applications_that_ask(conn: ClipperConnection) -> None:
+    conn.register_application("second", "doubles", -1, 10_000_000)
+    conn.link_model_to_app("second", "m")
+    there = conn.get_all_models()
+    try:
+        with pytest.raises(BadRequest, match=r'app, second ask .* applications="all"'):
+            conn.deploy(constant(6), "m", "next", "doubles", rollout=[0.25, 1])
+        assert conn.get_all_models() == there, "nothing was deployed"
+        conn.deploy(constant(6), "m", "next", "doubles", rollout=[0.25, 1], applications="all")
+        assert conn.rollout("m").share == 0.25
+        conn.rollout("m").abort()
+    finally:
+        conn.unregister_application("second")
+    conn.unlink_model_from_app("app", "m")
+    try:
+        with pytest.raises(BadRequest, match="No application asks for the current version of m"):
+            conn.deploy(constant(7), "m", "next", "doubles", rollout=[0.25, 1])
+    finally:
+        conn.link_model_to_app("app", "m")
+    conn.stop_versioned_models({"m": [conn.rollout("m").now["canary"]]})
 
 
 def test_a_roll_back_aborts_it(conn: ClipperConnection) -> None:
