@@ -289,6 +289,10 @@ def arms_of(application: Mapping[str, Any]) -> list[str]:
     return list(policy["weights"] if policy["kind"] == "split" else policy["arms"])
 
 
+def model_of(arm: str) -> str:
+    return arm.partition(":")[0]
+
+
 def shares(policy: Policy, linked: Sequence[str]) -> dict[str, float]:
     """The probability of each arm that may be asked. Raises BadRequest where it is not known beforehand."""
     if isinstance(policy, Split):

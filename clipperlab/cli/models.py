@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from clipper_container.errors import BadRequest
 
@@ -111,7 +113,11 @@ def remove(
     if version:
         conn.stop_versioned_models({model: version})
     elif inactive:
-        conn.stop_inactive_model_versions([model])
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", UserWarning)
+            conn.stop_inactive_model_versions([model])
+        for warning in said:
+            console().print(f"[bold]Mind:[/] {escape(str(warning.message))}")
     else:
         conn.stop_models([model])
     left = [v["model_version"] for v in conn.get_all_models(verbose=True) if v["model_name"] == model]

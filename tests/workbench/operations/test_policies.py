@@ -148,8 +148,30 @@ def test_what_a_policy_asks_is_not_taken_away_from_it(conn: ClipperConnection, a
         conn.unlink_model_from_app(app, "a")
     with pytest.raises(BadRequest, match="a:2 is an arm of the policy of app"):
         conn.stop_versioned_models({"a": ["2"]})
+    conn.set_policy(app, P.Split({"a": 0.5, "b": 0.5}))
+    with pytest.raises(BadRequest, match="b is an arm of the policy of app: give that another policy first"):
+        conn.stop_models(["c", "b"])
+    with pytest.raises(BadRequest, match="b:1 alone answers for b, and that is an arm of the policy of app"):
+        conn.stop_versioned_models({"b": [1]})
+    assert {"b:1", "c:1"} <= set(conn.get_all_models()), "nothing was stopped"
     conn.set_policy(app, P.First())
     conn.unlink_model_from_app(app, "a")
+
+
+def test_what_takes_part_is_left_and_named_when_inactive_versions_go(
+    conn: ClipperConnection, app: str
+) -> None:
+    for version in (2, 3, 4):
+        deploy_python_closure(conn, "c", version, "doubles", constant(version), make_current=False)
+    conn.set_policy(app, P.Split({"a": 0.5, "c:3": 0.5}))
+    with pytest.warns(UserWarning, match="c:3 is an arm of the policy of app: give that another policy"):
+        conn.stop_inactive_model_versions(["c"])
+    assert [name for name in conn.get_all_models() if name.startswith("c:")] == ["c:1", "c:3"]
+    deploy_python_closure(conn, "c", 5, "doubles", constant(5), make_current=False)
+    with pytest.raises(BadRequest, match=r"c:3 is an arm .* Stopped before that: c:5\."):
+        conn.stop_versioned_models({"c": [5, 3]})
+    conn.set_policy(app, P.First())
+    conn.stop_versioned_models({"c": [3]})
 
 
 def test_an_arm_without_replicas_gives_its_share_to_the_others(conn: ClipperConnection, app: str) -> None:
