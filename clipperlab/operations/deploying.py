@@ -11,6 +11,7 @@ from clipper_container import artifact as artifacts
 from clipper_container import variables
 from clipper_container.counting import NEXT, next_version
 from clipper_container.errors import AlreadyExists, ArtifactError, BadRequest
+from clipper_container.steps import check_steps
 
 from ..names import check_labels
 from ..options import DeployOptions
@@ -140,7 +141,7 @@ class Deploying(Models):
             if same is not None:
                 state = state_of(same)
             if steps is not None and state != "current":
-                wanted = {"version": str(version), "steps": list(steps), "applications": applications}
+                wanted = {"version": str(version), "steps": check_steps(steps), "applications": applications}
                 management.start_rollout(name, {**wanted, "message": options.get("message", "")})
                 state = "rolled out"
             deployed = Deployed(name, str(version), same is None, state)

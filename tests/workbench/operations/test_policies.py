@@ -127,7 +127,7 @@ def test_what_would_do_nothing_or_cannot_be_is_refused_with_a_sentence(
         (P.Vote(["a", "b"], weights={"a": 1.0}), "All weights are the same"),
         (P.Vote(["a", "b"], min_confidence=1.5), "a share from 0 to 1"),
         (P.Vote(["a", "b"], min_confidence=0.5), "it would never matter"),
-        (P.Vote(["a", "b"], missing="zero"), "vote, with `arms`"),  # type: ignore[arg-type]
+        (P.Vote(["a", "b"], missing="zero"), "the kind vote has `arms`"),  # type: ignore[arg-type]
     ]
     for policy, sentence in refused:
         with pytest.raises(BadRequest, match=sentence.replace(".", r"\.")):
@@ -140,6 +140,48 @@ def test_what_would_do_nothing_or_cannot_be_is_refused_with_a_sentence(
         conn.set_policy("none", P.First())
     assert conn.get_policy(app) == P.First()
     conn.unregister_application("texts")
+
+
+@pytest.mark.parametrize(
+    ("policy", "sentence"),
+    [
+        ({"a": 0.5, "b": 0.5}, r"is no policy: .* is P\.Split\(\{'a': 0\.9, 'b': 0\.1\}\)\."),
+        (P.First, r"P\.First without brackets is no policy: write P\.First\(\), "),
+        (None, "None is no policy: write"),
+        ("first", "'first' is no policy: write"),
+        (P.NoMore("errors"), "is no policy: write"),
+        (P.Split(["a", "b"]), r"Weights are a dictionary of arms.*not \['a', 'b'\]"),  # type: ignore[arg-type]
+        (P.Vote(["a", "b"], weights="foo"), "Weights are a dictionary.*or \"learned\", and not 'foo'"),  # type: ignore[arg-type]
+        (P.Vote("ab"), "Arms are a list.*not 'ab'"),
+        (P.Greedy(arms=3), "Arms are a list.*not 3"),  # type: ignore[arg-type]
+        (P.Split({"a": 0.5, "b": 0.5}, sticky="user"), r'Invalid enum.*`sticky` \("unit" or null\)'),  # type: ignore[arg-type]
+        (P.Vote(["a", "b"], missing="foo"), r'Invalid enum.*`missing` \("leave out" or "mean"\)'),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_policy_is_refused_with_what_to_write(
+    conn: ClipperConnection, app: str, policy: Any, sentence: str
+) -> None:
+    with pytest.raises(BadRequest, match=sentence):
+        conn.set_policy(app, policy)
+
+
+def test_what_cannot_be_evaluated_or_explained_is_refused_with_what_to_write(
+    conn: ClipperConnection, app: str
+) -> None:
+    with pytest.raises(BadRequest, match=r"P\.First without brackets is no policy"):
+        conn.evaluate(app, P.First)  # type: ignore[arg-type]
+    wrongs: list[Any] = ["abc", 1.5, [], {"query_id": 1}]
+    for wrong in wrongs:
+        with pytest.raises(
+            BadRequest, match="A query id is the number that an answer has as `query_id`, not"
+        ):
+            conn.why(wrong)
+
+
+def test_a_policy_of_no_kind_is_refused_with_the_kinds(conn: ClipperConnection, app: str) -> None:
+    for plain in ({}, {"kind": "fun"}, {"kind": 3}):
+        with pytest.raises(BadRequest, match=r"A policy has a `kind`, split, .*, exp3 or lints\."):
+            conn._management.set_policy(app, plain, "")
 
 
 def test_what_a_policy_asks_is_not_taken_away_from_it(conn: ClipperConnection, app: str) -> None:

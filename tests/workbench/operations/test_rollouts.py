@@ -148,6 +148,8 @@ def test_a_deploy_may_begin_with_it(conn: ClipperConnection) -> None:
     rollout.abort()
     with pytest.raises(BadRequest, match="growing shares"):
         conn.deploy(constant(6), "m", "next", "doubles", rollout=[2])
+    with pytest.raises(BadRequest, match="growing shares"):
+        conn.deploy(constant(6), "m", "next", "doubles", rollout=0.5)
     assert conn.get_all_models() == there, "nothing was deployed"
     for wrong in ({"make_current": False}, {"wait": False}):
         with pytest.raises(BadRequest, match="leave out make_current and wait"):
@@ -213,6 +215,13 @@ def test_what_makes_no_rollout_is_refused_with_a_sentence(conn: ClipperConnectio
     refused: list[tuple[dict[str, Any], str]] = [
         ({"version": 1}, "m:1 is current already"),
         ({"version": 2, "steps": [0.5, 0.2]}, "growing shares"),
+        ({"version": 2, "steps": 0.5}, r"a list of growing shares.*and not 0\.5"),
+        ({"version": 2, "steps": "0.5"}, "a list of growing shares"),
+        ({"version": 2, "steps": None}, "a list of growing shares"),
+        ({"version": 2, "guardrails": ["errors"]}, r'as \[P\.NoMore\("errors"\).*\'errors\' is none'),
+        ({"version": 2, "guardrails": P.NoMore("errors")}, "Guardrails are a list"),
+        ({"version": 2, "guardrails": [P.NoMore]}, r"P\.NoMore without brackets is none"),
+        ({"version": 2, "sticky": "user"}, "sticky: Input should be 'unit'"),
         ({"version": 2, "steps": [1]}, "set_model_version does that"),
         ({"version": 2, "steps": [0.5, 1.5]}, "growing shares"),
         ({"version": 2, "hold_s": -1}, "hold_s is for how many seconds"),
