@@ -116,6 +116,9 @@ def test_one_that_runs_is_seen_and_steered(conn: ClipperConnection) -> None:
         lambda: rollout.now["evidence"]["canary"]["chosen"] > 3 or not ask(conn),
     )
     assert "errors: 0 against 0" in repr(rollout)
+    assert re.search(
+        r"dealt: \d+ requests to the new version, \d+ to the one before: \d+% of what", repr(rollout)
+    )
     assert "<svg" in rollout._repr_html_()
     rollout.pause()
     assert rollout.state == "paused"
