@@ -178,6 +178,8 @@ def test_a_version_that_is_worse_is_taken_back_with_its_numbers(world: World) ->
     (text,) = world.texts
     assert text.startswith("m:1 answers all again: the rollout of m:2 has failed. Too many errors: ")
     assert "in 1 of" in text
+    move = world.state.history("m")[-1]
+    assert (move.move, move.version, move.message) == ("failed", "2", world.state.rollouts("m")[-1].verdict)
     world.rollouts.look()  # it is judged no more, and what it was judged by is still known
     (ended,) = world.state.last_rollouts()
     evidence: Any = world.rollouts.evidence(ended)

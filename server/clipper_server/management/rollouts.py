@@ -202,7 +202,7 @@ class Rollouts:
     def _act(self, rollout: Rollout, verdict: Verdict, now: float) -> None:
         subject = {"model": rollout.model, "version": rollout.canary}
         if verdict.kind == "fail" and not rollout.observe:
-            self._state.end_rollout(rollout, "failed", verdict.text)
+            self._state.taken_back(rollout, "failed", verdict.text, "", verdict.text)
             back = f"{rollout.model}:{rollout.control} answers all again"
             text = f"{back}: {rollout} has failed. {verdict.text}"
             self._events.add("rollout", text, **subject)

@@ -184,6 +184,20 @@ def test_a_policy_of_no_kind_is_refused_with_the_kinds(conn: ClipperConnection, 
             conn._management.set_policy(app, plain, "")
 
 
+def test_who_gave_it_which_policy_and_why_is_kept(conn: ClipperConnection, app: str) -> None:
+    assert repr(conn.get_policy_history(app)) == "no moves yet"
+    conn.set_policy(app, P.Split({"a": 0.9, "b": 0.1}), "to see what b says")
+    conn.set_policy(app, P.First(), "<enough>")
+    history = conn.application(app).policy_history
+    assert [move["message"] for move in history] == ["to see what b says", "<enough>"]
+    first, last = repr(history).splitlines()
+    assert "  split: a 90 %, b 10 %  " in first
+    assert "  the first linked model  " in last
+    assert "&lt;enough&gt;" in history._repr_html_()
+    with pytest.raises(NotFound):
+        conn.get_policy_history("none")
+
+
 def test_what_a_policy_asks_is_not_taken_away_from_it(conn: ClipperConnection, app: str) -> None:
     conn.set_policy(app, P.Split({"a": 0.5, "a:2": 0.5}))
     with pytest.raises(BadRequest, match="a is an arm of the policy of app: give that another policy first"):

@@ -199,6 +199,9 @@ def test_a_roll_back_aborts_it(conn: ClipperConnection) -> None:
     assert conn.rollback("m", message="it is Friday") == "1"
     assert rollout.state == "aborted"
     assert "it is Friday" in rollout.verdict()
+    move = conn.get_model_history("m")[-1]
+    assert (move["move"], move["version"], move["message"]) == ("aborted", "2", "it is Friday")
+    assert "stopped rolling out 2" in repr(conn.get_model_history("m"))
 
 
 def test_what_would_contradict_it_is_refused_with_the_way_out(conn: ClipperConnection) -> None:

@@ -279,11 +279,11 @@ class Example(TypedDict):
 
 
 class Move(TypedDict):
-    """A version became the current one, `at` seconds since 1970."""
+    """A version became the current one, `at` seconds since 1970; or a rollout to it failed or was aborted."""
 
     version: str
     at: float
-    move: Literal["deploy", "set", "rollback", "rollout"]
+    move: Literal["deploy", "set", "rollback", "rollout", "failed", "aborted"]
     who: str
     message: str
 

@@ -22,7 +22,7 @@ class Current:
         self._rollouts = rollouts
 
     def history(self, model: str) -> list[Move]:
-        """Every move of the model's pointer, the last one at the end. Raises NotFound."""
+        """Every move of the model's pointer, and every rollout that moved nothing. Raises NotFound."""
         history = self._state.history(model)
         if not history:
             find.versions(self._state, model)

@@ -116,7 +116,7 @@ class Rollouts:
     async def abort(self, model: str, who: str, message: str) -> Rollout:
         """Let the version before answer all again."""
         rollout = self.live(model)
-        self._state.end_rollout(rollout, "aborted", f"Aborted{by(who, message)}.")
+        self._state.taken_back(rollout, "aborted", f"Aborted{by(who, message)}.", who, message)
         text = f"{model}:{rollout.control} answers all again: {rollout} was aborted{by(who, message)}."
         await self._publisher.publish("rollout", text, model=model, version=rollout.canary)
         return self._state.rollouts(model)[-1]
