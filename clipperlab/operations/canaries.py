@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from clipper_container.errors import BadRequest
 from clipper_container.inputs import canonical
 from clipper_container.steps import check_steps
 
-from ..management import Management
 from ..options import DeployOptions
 from ..policies import arms_of
+
+if TYPE_CHECKING:
+    from ..management import Management
 
 
 def check_rollout(

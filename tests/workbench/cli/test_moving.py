@@ -70,6 +70,11 @@ def test_a_version_is_tried_and_rolled_out(cluster: ClipperConnection, run: Run,
     assert "share: 5%" in run("rollout", "digits").stdout
     run("rollout", "digits", "--abort")
     assert isinstance(run(*deploy, "--stage", code=1).exception, BadRequest)
+    run("shadow", "digits", "3")
+    run("shadow", "digits", "--stop")
+    ended = str(run("shadow", "digits", "--promote", code=1).exception)
+    assert ended.startswith("Model digits has no shadow that runs")
+    assert cluster.get_current_model_version("digits") == "2"
     assert "--all is an option of --canary" in str(run(*deploy[:-1], "--all", code=1).exception)
     cluster.register_application("second", "doubles", -1, slo_ms=1000)
     cluster.link_model_to_app("second", "digits")
