@@ -11,8 +11,9 @@ from rich.markup import escape
 
 from clipper_container.errors import BadRequest
 
-from .app import DEFAULT, AsJson, ClusterName, Message, Model, command, connect, console, print_json
+from .app import DEFAULT, AsJson, ClusterName, Message, Model, command, connect, console, on, print_json
 from .summary import versions_of
+from .words import translated
 
 
 @command("versions digits")
@@ -117,7 +118,7 @@ def remove(
             warnings.simplefilter("always", UserWarning)
             conn.stop_inactive_model_versions([model])
         for warning in said:
-            console().print(f"[bold]Mind:[/] {escape(str(warning.message))}")
+            console().print(f"[bold]Mind:[/] {escape(translated(str(warning.message), on()))}")
     else:
         conn.stop_models([model])
     left = [v["model_version"] for v in conn.get_all_models(verbose=True) if v["model_name"] == model]

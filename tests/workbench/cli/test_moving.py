@@ -83,3 +83,11 @@ def test_a_version_is_tried_and_rolled_out(cluster: ClipperConnection, run: Run,
     assert "digits:4 is ready, and rolled out" in run(*deploy, "--all").stdout
     run("rollout", "digits", "--abort")
     cluster.unregister_application("second")
+    cluster.set_version_label("digits", 3, "kept")
+    said = run("remove", "digits", "--inactive").stdout
+    assert said.startswith(
+        "Mind: digits:3 cannot be removed, as clients ask for it by the label kept. Move it"
+    )
+    assert "by `clipperlab label`" in said
+    assert said.endswith("digits has versions 2, 3 left.\n")
+    cluster.set_version_label("digits", None, "kept")
