@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 
 class DeployOptions(TypedDict, total=False):
@@ -34,6 +34,8 @@ class DeployOptions(TypedDict, total=False):
     rollout
         Shares of the queries, such as [0.05, 0.5, 1]: when the version is ready it is rolled out by these
         steps, as `start_rollout` does, and is not current at once.
+    applications
+        "all", where several ask for the model's current version: `rollout` is for all of them.
     message
         Why, for the model's history.
     resources
@@ -65,6 +67,7 @@ class DeployOptions(TypedDict, total=False):
     stages: Sequence[str | Sequence[str]]
     make_current: bool
     rollout: Sequence[float]
+    applications: Literal["all"]
     message: str
     resources: Mapping[str, Any]
     env: Mapping[str, str]

@@ -14,7 +14,7 @@ policy is set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -231,8 +231,52 @@ class NoLess:
 Guardrail = NoMore | NoLess
 
 
+def plain_guardrails(guardrails: Sequence[Guardrail]) -> list[dict[str, Any]]:
+    """As the management API takes them. Raises BadRequest for what are none."""
+    several = isinstance(guardrails, Sequence) and not isinstance(guardrails, str)
+    wrong = [each for each in guardrails if not isinstance(each, Guardrail)] if several else [guardrails]
+    if wrong:
+        raise BadRequest(
+            'Guardrails are a list, as [P.NoMore("errors"), P.NoLess("reward", by=0.02)], and '
+            f"{_shown(wrong[0])} is none."
+        )
+    return [
+        {
+            "kind": rail.what,
+            **({"tolerance": rail.tolerance} if isinstance(rail, NoMore) else {"by": rail.by}),
+        }
+        for rail in guardrails
+    ]
+
+
+def check_policy(policy: Any) -> None:
+    """Raises BadRequest for what is no policy, or has no arms or weights in it."""
+    if not isinstance(policy, Policy):
+        if isinstance(policy, Mapping):
+            wanted = "one of its arms by their shares is P.Split({'a': 0.9, 'b': 0.1})"
+        else:
+            wanted = (
+                "write P.First(), P.Split(...), P.Vote(...), P.Cascade(...) or a learner, as P.Thompson()"
+            )
+        raise BadRequest(f"{_shown(policy)} is no policy: {wanted}.")
+    weights = {} if isinstance(policy, First) else getattr(policy, "weights", {})
+    if not isinstance(weights, Mapping) and not (isinstance(policy, Vote) and weights == "learned"):
+        learned = ', or "learned"' if isinstance(policy, Vote) else ""
+        raise BadRequest(
+            f"Weights are a dictionary of arms, as {{'a': 0.9, 'b': 0.1}}{learned}, and not {weights!r}."
+        )
+    arms = getattr(policy, "arms", ())
+    if isinstance(arms, str) or not isinstance(arms, Iterable):
+        raise BadRequest(f"Arms are a list, as ['a', 'b:2'], and not {arms!r}.")
+
+
+def _shown(given: Any) -> str:
+    return f"P.{given.__name__} without brackets" if isinstance(given, type) else repr(given)
+
+
 def as_plain(policy: Policy) -> dict[str, Any] | None:
-    """As the management API takes it."""
+    """As the management API takes it. Raises BadRequest for what is none."""
+    check_policy(policy)
     match policy:
         case First():
             return None
@@ -289,8 +333,13 @@ def arms_of(application: Mapping[str, Any]) -> list[str]:
     return list(policy["weights"] if policy["kind"] == "split" else policy["arms"])
 
 
+def model_of(arm: str) -> str:
+    return arm.partition(":")[0]
+
+
 def shares(policy: Policy, linked: Sequence[str]) -> dict[str, float]:
     """The probability of each arm that may be asked. Raises BadRequest where it is not known beforehand."""
+    check_policy(policy)
     if isinstance(policy, Split):
         return dict(policy.weights)
     if not isinstance(policy, First):

@@ -54,6 +54,9 @@ def deploy(
     canary: Annotated[
         bool, typer.Option("--canary", help=f"Roll it out step by step, by {STEPS} of the queries.")
     ] = False,
+    all_applications: Annotated[
+        bool, typer.Option("--all", help="--canary is for all applications that ask for the model.")
+    ] = False,
     message: Message = "",
     cluster_name: ClusterName = DEFAULT,
 ) -> None:
@@ -71,6 +74,8 @@ def deploy(
     }
     if stage and canary:
         raise BadRequest("Give --stage or --canary: a staged version gets no queries, and a canary some.")
+    if all_applications and not canary:
+        raise BadRequest("--all is an option of --canary.")
     if concurrency is not None:
         options["concurrency"] = concurrency
     if uses:
@@ -81,6 +86,8 @@ def deploy(
         options["make_current"] = False
     if canary:
         options["rollout"] = shares(STEPS)
+    if all_applications:
+        options["applications"] = "all"
     if not file.is_file():
         raise BadRequest(f"There is no file {file}.")
     func = function_in(file, function) if file.suffix == ".py" else None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from clipper_container.errors import BadRequest
 
-from .app import DEFAULT, AsJson, ClusterName, Message, Model, command, connect, console, print_json
+from .app import DEFAULT, AsJson, ClusterName, Message, Model, command, connect, console, on, print_json
 from .summary import versions_of
+from .words import translated
 
 
 @command("versions digits")
@@ -111,7 +114,11 @@ def remove(
     if version:
         conn.stop_versioned_models({model: version})
     elif inactive:
-        conn.stop_inactive_model_versions([model])
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", UserWarning)
+            conn.stop_inactive_model_versions([model])
+        for warning in said:
+            console().print(f"[bold]Mind:[/] {escape(translated(str(warning.message), on()))}")
     else:
         conn.stop_models([model])
     left = [v["model_version"] for v in conn.get_all_models(verbose=True) if v["model_name"] == model]

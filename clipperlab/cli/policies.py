@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import typer
+from rich.text import Text
 
 from clipper_container.errors import BadRequest
 
 from .. import policies as P
+from ..display.history import PolicyHistory
 from .app import DEFAULT, Application, AsJson, ClusterName, Message, command, connect, console, print_json
 
 
@@ -54,7 +56,8 @@ def policy(
 ) -> None:
     """Show or set how an application chooses among its models: a split, a vote, a cascade, or by learning."""
     conn = connect(cluster_name)
-    if sum((split is not None, vote is not None, cascade is not None, learn is not None, first)) > 1:
+    given = sum((split is not None, vote is not None, cascade is not None, learn is not None, first))
+    if given > 1:
         raise BadRequest("Give one of --split, --vote, --cascade, --learn and --first.")
     if (cascade is None) != (below is None) or (rule != "field" and cascade is None):
         raise BadRequest("--cascade needs --below, and --below and --rule are options of --cascade.")
@@ -80,6 +83,8 @@ def policy(
         print_json(found)
     else:
         console().print(f"[bold]{application}[/] is answered by {found['text']}.")
+        if not given and found["history"]:
+            console().print(Text(repr(PolicyHistory(found["history"])), style="dim"))
 
 
 def _learner(kind: str, features: int | None) -> P.Policy:

@@ -23,6 +23,18 @@ _CALLS = [
     (r"(?<!`)\bunregister_application(?:\(\))?", "`clipperlab unregister`"),
     (r"(?<!`)\bregister_application(?:\(\))?", "`clipperlab register`"),
     (r"(?<!`)\blink_model_to_app(?:\(\))?", "`clipperlab link`"),
+    (r"(?<!`)\bunlink_model_from_app(?:\(\))?", "`clipperlab unlink`"),
+    (r"(?<!`)\bset_version_label(?:\([^)]*\))?", "`clipperlab label`"),
+    (r"(?<!`)\brollback\(\)", "`clipperlab rollback`"),
+    (r"(?<!`)\bset_policy(?:\(\))?", "`clipperlab policy`"),
+    (r"`conn\.rollout\([^)]*\)`", "`clipperlab rollout`"),
+    (r"`conn\.shadow\([^)]*\)\.stop\(\)`", "`clipperlab shadow --stop`"),
+    (r"(?<!`)\b(?:conn\.)?start_rollout(?:\([^)]*\))?", "`clipperlab rollout`"),
+    (r"(?<!`)\b(?:conn\.)?start_shadow(?:\([^)]*\))?", "`clipperlab shadow`"),
+    (r"\bP\.NoLess\(\"reward\", by=([\d.]+)\)", r"--reward-by \1"),
+    (r'\bapplications="all"', "--all"),
+    (r"\brollout=", "--canary"),
+    (r"\bnum_replicas=(\d+)", r"--replicas \1"),
     (r"(?<!`)\bpkgs_to_install=\['([^']+)'\]", r"--requirement \1"),
 ]
 # "There is no model 'digts'. Models: digits, norm."

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from ..objectives import objective
 from ..operations import Operations
@@ -107,6 +107,7 @@ class _Options(_Shared):
     stages: Sequence[str | Sequence[str]] | None = None
     make_current: bool | None = None
     rollout: Sequence[float] | None = None
+    applications: Literal["all"] | None = None
     message: str | None = None
     resources: Mapping[str, Any] | None = None
     env: Mapping[str, str] | None = field(default=None, repr=False)  # it may hold secrets

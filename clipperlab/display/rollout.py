@@ -159,12 +159,18 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     if seen["canary"] is not None:
         new, before = seen["canary"]["chosen"], seen["control"]["chosen"]
         inputs = f"{new:,} inputs of the new version, {before:,} of the one before"
+    dealt = ""
+    if seen["canary"] is not None and seen["sample_ratio"] is not None:
+        new, before, near = seen["canary"]["dealt"], seen["control"]["dealt"], seen["sample_ratio"]
+        fits = "does not fit the share" if near == 1 else f"{near:.0%} of what says that this does not fit"
+        dealt = f"{new:,} requests to the new version, {before:,} to the one before: {fits}"
     rows = [
         ("from", f"{told['model']}:{told['control']}"),
         ("to", f"{told['model']}:{told['canary']}"),
         ("state", told["state"]),
         ("share", f"{told['share']:.0%} (steps: {steps})"),
         ("seen", inputs),
+        ("dealt", dealt),
         ("verdict", told["verdict"]),
     ]
     return [(what, value) for what, value in rows if value]

@@ -104,17 +104,17 @@ class Shadow:
         >>> shadow.state
         'stopped'
         """
-        self._management.stop_shadow(self.model, message)
+        self._management.end_shadow(self.model, "stop", message)
 
     def promote(self, message: str = "") -> None:
-        """Make it the current version, which ends the shadow. Raises BadRequest where it cannot be.
+        """Make it the current version, which ends the shadow. Raises NotFound where it has ended, and
+        BadRequest where it cannot be current.
 
         >>> conn.start_shadow("digits", 1).promote("they agree")
         >>> conn.get_current_model_version("digits")
         '1'
         """
-        told = self.now
-        self._management.set_current(self.model, told["version"], message)
+        self._management.end_shadow(self.model, "promote", message)
 
     def __repr__(self) -> str:
         return "\n".join(f"{what}: {value}" for what, value in _rows(self.now))

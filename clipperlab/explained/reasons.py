@@ -1,4 +1,6 @@
-"""Why there is no output: of an application, of an arm of its policy, or of a model that was called."""
+"""Why there is no output: of an application, of an arm of its policy, of a model that was called, or of a
+shadow.
+"""
 
 from __future__ import annotations
 
@@ -87,6 +89,18 @@ REASONS = entries(
         "too_deep": (
             "A pipeline calls a pipeline that calls a pipeline, more than eight deep.",
             "Call the models directly.",
+        ),
+        "not_ready": (
+            "A shadow was not asked: it has no replica that is ready.",
+            "Look at conn.models[model] and conn.events(). Its current version answers meanwhile.",
+        ),
+        "too_many": (
+            "A shadow was not asked: as many inputs are with it already as a query frontend keeps for it.",
+            "Ask it for a smaller fraction of the inputs, or give it more replicas.",
+        ),
+        "busy": (
+            "A shadow was not asked: the query frontend had no time to spare, and users come first.",
+            "Ask it for a smaller fraction of the inputs, or start the cluster with more query frontends.",
         ),
         "frontend_gone": (
             "The query frontend that a pipeline was asked by ended during the call.",

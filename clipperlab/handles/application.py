@@ -10,6 +10,7 @@ from clipper_container.errors import BadRequest, ClipperException
 
 from .. import rows
 from ..display import Displayed, Shown, workbench
+from ..display.history import PolicyHistory
 from ..display.learned import Learned
 from ..display.table import table
 from ..display.trace import Trace
@@ -166,6 +167,17 @@ class ApplicationHandle(Displayed):
         First()
         """
         return self._conn.get_policy(self.name)
+
+    @property
+    def policy_history(self) -> PolicyHistory:
+        """The policies that it was given, the last one last. See `ClipperConnection.get_policy_history`.
+
+        >>> app = conn.application("digits")
+        >>> app.set_policy(P.First(), "one is enough")
+        >>> app.policy_history[-1]["message"]
+        'one is enough'
+        """
+        return self._conn.get_policy_history(self.name)
 
     def set_policy(self, policy: Policy, message: str = "") -> None:
         """Let it choose otherwise. See `ClipperConnection.set_policy`.

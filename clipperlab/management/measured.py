@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, TypedDict
+
+from clipper_container.errors import BadRequest
 
 from .applications import Application
 from .calls import Calls
@@ -73,7 +76,7 @@ class Measured(Calls):
         return overview
 
     def why(self, query_id: int | None) -> dict[str, Any]:
-        which = "last" if query_id is None else int(query_id)
+        which = "last" if query_id is None else _number(query_id)
         trace: dict[str, Any] = self._call("GET", f"/queries/{which}")
         return trace
 
@@ -84,3 +87,12 @@ class Measured(Calls):
     def metrics(self) -> str:
         text: str = self._call("GET", "/metrics")
         return text
+
+
+def _number(query_id: Any) -> int:
+    try:
+        return int(query_id) if isinstance(query_id, str) else operator.index(query_id)
+    except (TypeError, ValueError):
+        raise BadRequest(
+            f"A query id is the number that an answer has as `query_id`, not {query_id!r}."
+        ) from None

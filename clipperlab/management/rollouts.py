@@ -9,8 +9,8 @@ from .calls import Calls
 
 
 class Rollout(TypedDict):
-    """`share` is the new version's, from 0 to 1. Both sides of `evidence` are None where it
-    ended before management was started."""
+    """`share` is the new version's, from 0 to 1. Both sides of `evidence`, and its `sample_ratio`, are None
+    where it ended before management was started."""
 
     id: int
     model: str

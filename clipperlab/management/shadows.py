@@ -48,8 +48,9 @@ class Shadows(Calls):
         shadow: Shadow = self._call("POST", f"{paths.model(model)}/shadow", fields)
         return shadow
 
-    def stop_shadow(self, model: str, message: str) -> Shadow:
-        shadow: Shadow = self._call("POST", f"{paths.model(model)}/shadow/stop", {"message": message})
+    def end_shadow(self, model: str, action: str, message: str) -> Shadow:
+        """`action` is promote or stop."""
+        shadow: Shadow = self._call("POST", f"{paths.model(model)}/shadow/{action}", {"message": message})
         return shadow
 
     def shadow_pairs(self, model: str, limit: int, differing: bool) -> list[dict[str, Any]]:

@@ -48,7 +48,9 @@ class Version(TypedDict):
 class Move(TypedDict):
     version: str
     at: float  # seconds since 1970
-    move: str  # "deploy", "set" or "rollback"
+    move: (
+        str  # "deploy", "set", "rollback" or "rollout"; "failed" or "aborted": a rollout, which moved nothing
+    )
     who: str
     message: str
 

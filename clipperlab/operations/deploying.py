@@ -16,6 +16,7 @@ from clipper_container.steps import check_steps
 from ..names import check_labels
 from ..options import DeployOptions
 from ..progress import Progress
+from .canaries import check_rollout
 from .deployed import Deployed, State, is_same, state_of
 from .models import Models
 from .replicas import READY_TIMEOUT_S
@@ -101,9 +102,12 @@ class Deploying(Models):
         wait = fields.pop("wait", True)
         timeout_s = fields.pop("timeout_s", READY_TIMEOUT_S)
         steps = fields.pop("rollout", None)
+        applications = fields.pop("applications", None)
         if steps is not None:
-            self._check_rollout(name, steps, options)
+            check_rollout(management, name, input_type, num_replicas, steps, options)
             fields["make_current"] = False
+        elif applications is not None:
+            raise BadRequest("applications= says for whom rollout= is: give that, or leave both out.")
         fields |= {
             "input_type": input_type,
             "artifact": artifacts.digest(path),
@@ -137,10 +141,8 @@ class Deploying(Models):
             if same is not None:
                 state = state_of(same)
             if steps is not None and state != "current":
-                message = options.get("message", "")
-                self._management.start_rollout(
-                    name, {"version": str(version), "steps": list(steps), "message": message}
-                )
+                wanted = {"version": str(version), "steps": check_steps(steps), "applications": applications}
+                management.start_rollout(name, {**wanted, "message": options.get("message", "")})
                 state = "rolled out"
             deployed = Deployed(name, str(version), same is None, state)
             if same is not None:
@@ -150,19 +152,6 @@ class Deploying(Models):
     def _live_rollout(self, name: str) -> Rollout | None:
         found = [rollout for rollout in self._management.rollouts(name) if rollout["ended_at"] is None]
         return found[-1] if found else None
-
-    def _check_rollout(self, name: str, steps: Sequence[float], options: DeployOptions) -> None:
-        """Before anything is uploaded."""
-        check_steps(steps)
-        if "make_current" in options or not options.get("wait", True):
-            raise BadRequest(
-                "rollout= begins when the version is ready, and makes it current in the end: leave out "
-                "make_current and wait."
-            )
-        if not any(v["model_name"] == name and v["is_current_version"] for v in self._management.models()):
-            raise BadRequest(
-                f"Model {name} has no current version to roll out from: leave out rollout= for its first one."
-            )
 
     def _numbered(self, name: str, version: object, fields: dict[str, Any]) -> tuple[object, Version | None]:
         """The version that is meant; and, where it counts by itself, the one that is the same already."""
@@ -198,7 +187,9 @@ class Deploying(Models):
         """
         if image is not None:
             raise BadRequest("register_model() is for a model that runs elsewhere: leave out the image.")
-        refused = options.keys() & {"resources", "env", "python", "rollout", "wait", "timeout_s"}
+        refused = options.keys() & {
+            *("resources", "env", "python", "rollout", "applications", "wait", "timeout_s")
+        }
         if refused:
             raise BadRequest(f"{', '.join(sorted(refused))}: leave out what is for models that run here.")
         fields: dict[str, Any] = {

@@ -24,7 +24,8 @@ class Measured(Applications, Models):
     def why(self, query_id: int | None = None) -> Trace:
         """The path of a query, with times, and why its answer is what it is; by default of the last one.
 
-        Query frontends remember their last 16,384 queries each. Raises NotFound for others.
+        Query frontends remember their last 16,384 queries each. Raises NotFound for others, and BadRequest
+        for what is no query id.
 
         >>> answer = conn.application("digits").predict(X[0])
         >>> conn.why(answer["query_id"])["models"][0]["version"]

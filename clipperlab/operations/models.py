@@ -55,7 +55,8 @@ class Models(Attached):
         raise NotFound(f"No version of model {name!r} is ready yet. get_model_info() tells its state.")
 
     def get_model_history(self, name: str) -> History:
-        """Who made which version current, when and why; the last move at the end. Raises NotFound.
+        """Who made which version current, when and why; the last move at the end. A rollout that failed or
+        was aborted is among them, with its version, which never was the current one. Raises NotFound.
 
         >>> conn.set_model_version("digits", 1, message="to compare")
         >>> conn.get_model_history("digits")[-1]["message"]

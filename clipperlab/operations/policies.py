@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..display.history import PolicyHistory
 from ..policies import Policy, as_plain, of_plain
 from .attached import Attached
 
@@ -28,3 +29,12 @@ class Policies(Attached):
         First()
         """
         return of_plain(self._management.policy(app_name)["policy"])
+
+    def get_policy_history(self, app_name: str) -> PolicyHistory:
+        """Who gave the application which policy, when and why; the last one at the end. Raises NotFound.
+
+        >>> conn.set_policy("digits", P.Vote(["digits", "bayes"]), "two know more")
+        >>> conn.get_policy_history("digits")[-1]["message"]
+        'two know more'
+        """
+        return PolicyHistory(self._management.policy(app_name)["history"])

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from clipper_container.errors import NotFound
+from clipper_container.steps import check_steps
 
 from ..display import Shown, workbench
 from ..display.rollout import Rollout
-from ..policies import Guardrail, NoMore
+from ..policies import Guardrail, NoMore, plain_guardrails
 from .views import Views
 
 DEFAULT_STEPS = (0.05, 0.2, 0.5, 1.0)
@@ -56,9 +57,9 @@ class Rollouts(Views):
         """
         fields: dict[str, Any] = {
             "version": str(version),
-            "steps": list(steps),
+            "steps": check_steps(steps),
             "hold_s": hold_s,
-            "guardrails": [{"kind": rail.what, **_options(rail)} for rail in guardrails],
+            "guardrails": plain_guardrails(guardrails),
             "observe": observe,
             "sticky": sticky,
             "applications": applications,
@@ -83,7 +84,3 @@ class Rollouts(Views):
         if not rollout.all:
             raise NotFound(f"Model {name} has had no rollout: start_rollout begins one.")
         return rollout
-
-
-def _options(rail: Guardrail) -> dict[str, float]:
-    return {"tolerance": rail.tolerance} if isinstance(rail, NoMore) else {"by": rail.by}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from clipper_container.errors import BadRequest
+from clipper_container.errors import BadRequest, ClipperException
 
+from ..policies import arms_of, model_of
 from .replicas import Replicas
 
 if TYPE_CHECKING:
@@ -76,8 +78,9 @@ class Versions(Replicas):
     def stop_models(self, model_names: Sequence[str]) -> None:
         """Stop and unregister all versions of these models.
 
-        Raises NotFound before any is stopped; or BadRequest at one that is still in use: by a policy as an
-        arm, by a rollout, a shadow or a pipeline, or by clients, who have a label for it.
+        Raises NotFound, or BadRequest for a model that is an arm of a policy, before any is stopped; or
+        BadRequest at a version that is still in use: by a rollout, a shadow or a pipeline, by a policy that
+        names it, or by clients, who have a label for it. That says which are stopped by then.
 
         >>> conn.unlink_model_from_app("digits", "bayes")
         >>> conn.stop_models(["bayes"])
@@ -85,13 +88,21 @@ class Versions(Replicas):
         ['digits:1', 'digits:2']
         """
         versions = self._versions_of(_several("model_names", model_names))
+        for application in self._management.applications():
+            arms = () if application["policy"] is None else arms_of(application)
+            for arm in arms:
+                if (model := model_of(arm)) in model_names:
+                    raise BadRequest(
+                        f"{model} is an arm of the policy of {application['name']}: give that another policy "
+                        "first, with set_policy."
+                    )
         self._stop([(v["model_name"], v["model_version"]) for v in versions])
 
     def stop_versioned_models(self, model_versions_dict: Mapping[str, Sequence[object]]) -> None:
         """Stop and unregister these versions, {model name: [version, ...]}.
 
-        Raises NotFound; or BadRequest at one that is still in use, as `stop_models` has it.
-        Others may be stopped by then.
+        Raises NotFound; or BadRequest at one that is still in use, as `stop_models` has it, or the only one
+        of an arm that could answer. That says which are stopped by then.
 
         >>> conn.stop_versioned_models({"digits": [1]})
         >>> conn.get_all_models()
@@ -108,14 +119,23 @@ class Versions(Replicas):
     def stop_inactive_model_versions(self, model_names: Sequence[str]) -> None:
         """Stop and unregister all versions of these models but the current ones.
 
-        Raises what `stop_models` raises.
+        Those that are still in use, as `stop_models` has it, are left, and a warning says why. Raises
+        NotFound.
 
         >>> conn.stop_inactive_model_versions(["digits"])
         >>> conn.get_all_models()
         ['bayes:1', 'digits:2']
         """
         versions = self._versions_of(_several("model_names", model_names))
-        self._stop([(v["model_name"], v["model_version"]) for v in versions if not v["is_current_version"]])
+        left = []
+        for version in versions:
+            if not version["is_current_version"]:
+                try:
+                    self._management.remove_version(version["model_name"], version["model_version"])
+                except BadRequest as error:
+                    left.append(str(error))
+        if left:
+            warnings.warn("\n".join(left), stacklevel=2)
 
     def stop_all_model_containers(self) -> None:
         """Stop and unregister all versions of all models. Raises BadRequest at one that is still in use.
@@ -128,8 +148,15 @@ class Versions(Replicas):
         self._stop([(v["model_name"], v["model_version"]) for v in versions])
 
     def _stop(self, versions: Sequence[tuple[str, object]]) -> None:
+        stopped: list[str] = []
         for name, version in _users_first(versions, self._management.models()):
-            self._management.remove_version(name, version)
+            try:
+                self._management.remove_version(name, version)
+            except ClipperException as error:
+                if not stopped:
+                    raise
+                raise type(error)(f"{error} Stopped before that: {', '.join(stopped)}.") from None
+            stopped.append(f"{name}:{version}")
 
 
 def _users_first(versions: Sequence[tuple[str, object]], known: Sequence[Version]) -> list[tuple[str, str]]:

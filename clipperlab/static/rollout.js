@@ -25,10 +25,12 @@ const STYLE = `
 .clipper-rollout .meter { height: 10px; margin: 3px 0; background: var(--jp-layout-color2, #8882);
   border-right: 3px solid ${BAD}; }
 .clipper-rollout .meter div { height: 100%; }
+.clipper-rollout .dealt { margin: 4px 0; min-height: 1.4em; }
 /* Room for the longest verdict, which comes at the end. */
 .clipper-rollout .verdict { margin: 4px 0; min-height: 4.2em; }
 .clipper-rollout td small { white-space: nowrap; }
 @container (max-width: 480px) {
+  .clipper-rollout .dealt { min-height: 2.8em; }
   .clipper-rollout .verdict { min-height: 7em; }
   .clipper-rollout thead small { min-height: 2.8em; }
   .clipper-rollout thead th:last-child small { min-height: 0; }
@@ -41,6 +43,7 @@ const STYLE = `
   .clipper-rollout tbody th small { display: inline; margin-left: 6px; }
   .clipper-rollout .number { text-align: left; }
   .clipper-rollout :is(th, td) { overflow-wrap: normal; padding-right: 4px; }
+  .clipper-rollout .dealt { min-height: 4.2em; }
   .clipper-rollout .verdict { min-height: 9.8em; }
   .clipper-rollout [role="status"] { min-height: 4.2em; }
 }
@@ -142,11 +145,20 @@ function meter(what, reached, isLive) {
   return html("div", {}, bar, html("small", {}, reached === null ? (isLive ? "not known yet" : "not kept") : `${part} % of bound`));
 }
 
+/** How requests were dealt, which has to fit the shares. @param {any} told */
+function dealt(told) {
+  const { canary, control, sample_ratio: near } = told.evidence;
+  if (!canary || near === undefined || near === null) return "";
+  const fits = near >= 1 ? "This does not fit the share." : `${Math.round(100 * near)} % of what says that this does not fit.`;
+  return `Dealt: ${short(canary.dealt)} requests to ${told.canary}, ${short(control.dealt)} to ${told.control}. ${fits}`;
+}
+
 /** @param {any} told @returns {(Node | string)[]} */
 function all(told) {
   return [
     steps(told),
     evidence(told),
+    html("p", { class: "dealt" }, dealt(told)),
     html("p", { class: "verdict" }, html("b", {}, "Verdict: "), told.verdict || "It has just begun."),
   ];
 }

@@ -5,7 +5,7 @@ An arm is a linked model, which is its current version, or one version of one: `
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -100,6 +100,8 @@ class LinTSSpec(LearnerSpec, frozen=True, kw_only=True, tag="lints"):
 BanditSpec = GreedySpec | UCBSpec | ThompsonSpec | Exp3Spec | LinTSSpec
 PolicySpec = SplitSpec | VoteSpec | CascadeSpec | BanditSpec
 """Without one, the first linked model answers."""
+KINDS: dict[str, type[msgspec.Struct]] = {str(of.__struct_config__.tag): of for of in get_args(PolicySpec)}
+"""By their names."""
 
 
 def arms_of(spec: PolicySpec) -> list[str]:

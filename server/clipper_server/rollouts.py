@@ -35,13 +35,18 @@ class Shares(msgspec.Struct, frozen=True):
 
 
 class ArmCounts(msgspec.Struct):
-    """What became of the inputs of one side. `latencies`, by LATENCIES_S, leave out what the cache knew."""
+    """What became of the inputs of one side. `latencies`, by LATENCIES_S, leave out what the cache knew.
+
+    `dealt` are the requests that it got, whatever became of them: while both sides could answer, and of a
+    sticky rollout each unit once.
+    """
 
     chosen: int = 0
     errors: int = 0
     late: int = 0
     defaults: int = 0
     latencies: list[int] = []
+    dealt: int = 0
 
 
 class RolloutReport(msgspec.Struct, frozen=True):

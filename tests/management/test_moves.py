@@ -30,6 +30,12 @@ def test_the_version_before(moves: list[str], expected: str | None) -> None:
     assert before(history(*moves), ["1", "2", "3"]) == expected
 
 
+def test_a_rollout_that_moved_nothing_is_no_way_back() -> None:
+    moves = history("1", "2")
+    ended = [Move("3", 0.0, "failed", "", ""), Move("3", 0.0, "aborted", "", "")]
+    assert before([*moves, *ended], ["1", "2", "3"]) == "1"
+
+
 def test_versions_that_are_gone_are_passed_over() -> None:
     assert before(history("1", "2", "3"), ["1", "3"]) == "1"
     assert before(history("1", "2", "3"), ["3"]) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -10,8 +11,10 @@ from typing import Any, cast
 
 import pytest
 
+from clipper_container.errors import BadRequest
 from clipper_server.changes import Changes
 from clipper_server.feedback import FeedbackSpec
+from clipper_server.management.control.rollouts import Rollouts as Control
 from clipper_server.management.events import Events
 from clipper_server.management.feedback.sides import Sides
 from clipper_server.management.feedback.sums import GRACE_S
@@ -45,7 +48,7 @@ class World:
                 control="1",
                 canary="2",
                 observe=fields.pop("observe", False),
-                sticky=False,
+                sticky=fields.pop("sticky", False),
                 state="running",
                 step=0,
                 verdict="",
@@ -60,6 +63,9 @@ class World:
         self.counts: dict[int, tuple[ArmCounts, ArmCounts]] = {}
         self.reward: Callable[[bool], float | None] | None = None
         """What is said of an answer, of the canary's or not; None: nothing."""
+        self.frontends = ["0"]  # which all tell the same
+        self.lost = 0.0  # of what the canary was dealt
+        self.replicas: dict[str, set[str]] = {}
         self.begin()
 
     def begin(self) -> None:
@@ -73,13 +79,19 @@ class World:
         )
         self.rollouts.look()
 
+    def serving(self) -> bool:
+        return True
+
+    def ready_replicas(self, _model: str, version: str) -> set[str]:
+        return self.replicas.get(version, {"0"})
+
     def live(self) -> list[Report]:
         # A report is a value: what is counted later must not change what was told before.
         told = [
             RolloutReport(self.rollout.id, epoch, _copy(control), _copy(canary))
             for epoch, (control, canary) in self.counts.items()
         ]
-        return [Report("0", 1, True, 1, "", [], [], rollouts=told)]
+        return [Report(name, 1, True, 1, "", [], [], rollouts=told) for name in self.frontends]
 
     def ask(self, count: int, bad: Callable[[bool], bool], slow: float = 0.0) -> None:
         """So many queries in a quarter of a second; `bad` says what is an error, of the canary or not."""
@@ -93,6 +105,7 @@ class World:
             is_canary = self.chance.random() < share
             side = sides[is_canary]
             side.chosen += 1
+            side.dealt += not (is_canary and self.chance.random() < self.lost)
             is_slow = is_canary and self.chance.random() < slow
             if bad(is_canary):
                 side.errors += 1
@@ -125,7 +138,9 @@ class World:
 
 
 def _copy(counts: ArmCounts) -> ArmCounts:
-    return ArmCounts(counts.chosen, counts.errors, counts.late, counts.defaults, [*counts.latencies])
+    return ArmCounts(
+        *(counts.chosen, counts.errors, counts.late, counts.defaults, [*counts.latencies], counts.dealt)
+    )
 
 
 @pytest.fixture
@@ -163,6 +178,8 @@ def test_a_version_that_is_worse_is_taken_back_with_its_numbers(world: World) ->
     (text,) = world.texts
     assert text.startswith("m:1 answers all again: the rollout of m:2 has failed. Too many errors: ")
     assert "in 1 of" in text
+    move = world.state.history("m")[-1]
+    assert (move.move, move.version, move.message) == ("failed", "2", world.state.rollouts("m")[-1].verdict)
     world.rollouts.look()  # it is judged no more, and what it was judged by is still known
     (ended,) = world.state.last_rollouts()
     evidence: Any = world.rollouts.evidence(ended)
@@ -219,6 +236,75 @@ def test_without_queries_it_waits_and_says_what_is_missing(world: World) -> None
         world.state.rollouts("m")[-1].verdict
         == "50 more inputs of the new version are to be seen at this share."
     )
+
+
+@pytest.mark.parametrize("observe", [False, True])
+def test_where_requests_are_not_dealt_by_the_share_it_waits_and_says_so(
+    tmp_path: Path, observe: bool
+) -> None:
+    world = World(tmp_path, observe=observe, steps=[0.5, 1.0], hold_s=20.0)
+    world.lost = 0.5
+    world.run(none_bad, 6000)
+    assert world.ended() is None
+    told = re.fullmatch(
+        r"The new version was dealt ([\d,]+) of ([\d,]+) requests, where its share is 50%: both cannot be "
+        r"compared\. Promote or abort it\.",
+        verdict(world),
+    )
+    assert told is not None
+    canary, whole = (int(number.replace(",", "")) for number in told.groups())
+    assert canary / whole == pytest.approx(1 / 3, abs=0.02)
+    (text,) = world.texts
+    assert text.startswith("The rollout of m:2 takes no step. The new version was dealt ")
+    found: Any = world.rollouts.evidence(world.rollout)
+    assert (found["sample_ratio"], found["canary"]["dealt"]) == (1, canary)
+    world.state.close()
+
+
+@pytest.mark.parametrize("sticky", [False, True])
+def test_units_that_two_frontends_know_are_no_evidence_together(tmp_path: Path, sticky: bool) -> None:
+    """Requests are drawn for anew by each."""
+    world = World(tmp_path, sticky=sticky, steps=[0.5])
+    world.run(none_bad, 1000)
+    world.frontends = ["1", "2"]
+    epoch = world.rollouts.shares.epoch
+    world.counts[epoch] = ArmCounts(latencies=[*NONE], dealt=557), ArmCounts(latencies=[*NONE], dealt=443)
+    world.ask(0, none_bad)
+    reached = cast(Any, world.rollouts.evidence(world.rollout))["sample_ratio"]
+    assert (reached < 1) == sticky
+    world.state.close()
+
+
+def test_a_version_that_is_worse_is_taken_back_whatever_was_dealt(tmp_path: Path) -> None:
+    world = World(tmp_path, steps=[0.5])
+    world.lost = 0.5
+    world.run(lambda canary: canary and world.chance.random() < 0.5, 10_000)
+    assert world.ended() == "failed"
+    world.state.close()
+
+
+@pytest.mark.parametrize("observe", [False, True])
+def test_without_a_replica_that_could_answer_it_waits_and_says_so(tmp_path: Path, observe: bool) -> None:
+    world = World(tmp_path, observe=observe)
+    world.run(none_bad, 500)
+    world.replicas = {"2": set()}
+    world.run(none_bad, 3000)
+    assert verdict(world) == (
+        "m:2 runs elsewhere, and no replica of it has dialed in: start it there. Or abort the rollout."
+    )
+    assert world.rollouts.shares.shares == {world.rollout.id: 0.05}
+    world.replicas = {}
+    world.run(none_bad, 100_000)
+    assert world.ended() == "passed"
+    world.state.close()
+
+
+def test_without_a_replica_that_could_answer_it_is_not_promoted(world: World) -> None:
+    control = Control(world.state, cast(Any, world), cast(Any, None))
+    world.replicas = {"2": set()}
+    with pytest.raises(BadRequest, match="no replica of it has dialed in"):
+        asyncio.run(control.promote("m", "", ""))
+    assert world.state.current() == {"m": "1"}
 
 
 def test_one_that_only_observes_tells_once_and_goes_on(tmp_path: Path) -> None:
@@ -463,10 +549,34 @@ def test_a_version_that_was_asked_for_is_none_of_a_rollouts_affair() -> None:
 
 
 def test_where_the_canary_has_no_replica_the_control_answers() -> None:
-    decision = deal(0.9).resolve(OF_M, None, lambda arm: arm.name != "m:2")
-    assert decision.arms[0].name == "m:1"
-    assert decision.propensity == 1.0
-    assert list(decision.sides) == [None]  # which is no evidence for either
+    deals = deal(0.5)
+    for _ in range(20):
+        decision = deals.resolve(OF_M, None, lambda arm: arm.name != "m:2")
+        assert decision.arms[0].name == "m:1"
+        assert decision.propensity == 1.0
+        assert list(decision.sides) == [None]  # which is no evidence for either
+    assert deals.report() == []
+
+
+def dealt(deals: Deal) -> tuple[int, int]:
+    """To the control and to the canary, in all epochs."""
+    told = deals.report()
+    return sum(each.control.dealt for each in told), sum(each.canary.dealt for each in told)
+
+
+def test_requests_are_counted_when_they_are_dealt_whatever_becomes_of_them() -> None:
+    deals = deal(0.2)
+    chosen = [deals.resolve(OF_M, f"user-{i % 3}", lambda _: True).arms[0].name for i in range(1000)]
+    assert dealt(deals) == (chosen.count("m:1"), chosen.count("m:2"))
+
+
+def test_a_unit_that_sticks_counts_once_however_often_it_asks() -> None:
+    deals = deal(0.5, sticky=True)
+    for i in range(1000):
+        deals.resolve(OF_M, f"user-{min(i, 99)}", lambda _: True)
+    assert sum(dealt(deals)) == 100
+    deals.resolve(OF_M, None, lambda _: True)
+    assert sum(dealt(deals)) == 101, "who names no unit is drawn for"
 
 
 def test_a_unit_stays_where_it_is_while_the_share_grows() -> None:

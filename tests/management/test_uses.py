@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from clipper_container.errors import BadRequest
+from clipper_server.changes import Changes
 from clipper_server.management.control import uses
 from clipper_server.management.control.shadows import Shadows
+from clipper_server.management.events import Events
+from clipper_server.management.frontends import Frontends
 from clipper_server.management.state import State, Version
 from clipper_server.snapshot import MAX_DEPTH
 
@@ -87,7 +90,9 @@ async def test_a_shadow_of_what_only_pipelines_call_is_refused_for_it_would_see_
     staged = version("stage", name="2")
     state.add_version(staged)
     state.set_version_state("stage", "2", "ready", None)
-    shadows = Shadows(state, None)  # type: ignore[arg-type] # it publishes nothing
+    changes = Changes()
+    frontends = Frontends(changes, Events(state, changes))  # of which none serves
+    shadows = Shadows(state, frontends, None)  # type: ignore[arg-type] # it publishes nothing
     with pytest.raises(BadRequest, match="No application asks stage: top:1 calls it"):
         await shadows.start("stage", "2", 1.0, "", "")
     assert state.live_shadows() == []

@@ -782,8 +782,9 @@ async def test_metrics_tell_what_was_taken_and_what_it_brought(
     text = (await client.get("/metrics")).text
     assert 'clipper_feedback_total{application="one",code="accepted",frontend="5"} 2.0' in _sorted(text)
     assert 'clipper_feedback_total{application="one",code="out_of_range",frontend="5"} 1.0' in _sorted(text)
-    assert 'clipper_arm_reward_count{application="one",arm="a:1",frontend="5"} 2.0' in _sorted(text)
-    assert 'clipper_arm_reward_sum{application="one",arm="a:1",frontend="5"} 1.5' in _sorted(text)
+    of = 'application="one",frontend="5",model="a",version="1"'
+    assert f"clipper_feedback_reward_count{{{of}}} 2.0" in _sorted(text)
+    assert f"clipper_feedback_reward_sum{{{of}}} 1.5" in _sorted(text)
     assert 'clipper_feedback_waiting{frontend="5"} 2.0' in text
     assert 'clipper_feedback_dropped{frontend="5"} 0.0' in text
     versions = [version for version in snapshot().versions if version.model != "a"]

@@ -28,7 +28,10 @@ def said(call: str) -> set[str]:
 
 
 CODES = {
-    "reason": said("Fault|refuse") | REASONS | {"frontend_gone"},
+    "reason": said("Fault|refuse")
+    | REASONS
+    | {"frontend_gone"}
+    | set(re.findall(r'_leave_out\([\w.]+, "(\w+)"', SOURCE)),
     "feedback": said("Refusal"),
     "event": said(r"publish|announce|events\.add|events\.add_once|partial\(events\.add,")
     | set(re.findall(r'kind: str = "(\w+)"\n\n\nclass Report', SOURCE))

@@ -192,7 +192,10 @@ def test_the_sketch_shows_what_is_sent(page: Page) -> None:
 def rollout(state: str, step: int, bad: int, reached: float, verdict: str) -> dict[str, Any]:
     kinds = ("errors", "late", "defaults", "latency_p95")
     names = {"model": "digits", "control": "1", "canary": "2", "state": state, "verdict": verdict}
-    sides = {side: {"chosen": chosen} for side, chosen in (("canary", 20 * bad), ("control", 380 * bad))}
+    sides = {
+        side: {"chosen": chosen, "dealt": chosen}
+        for side, chosen in (("canary", 20 * bad), ("control", 380 * bad))
+    }
     rails = [
         {"kind": kind, "text": kind, "canary": bad, "control": 3 * bad, "reached": reached} for kind in kinds
     ]
@@ -209,7 +212,7 @@ def rollout(state: str, step: int, bad: int, reached: float, verdict: str) -> di
         "observe": False,
         "ended_at": None if state in ("running", "paused") else 1.0,
         "guardrails": wanted,
-        "evidence": {**sides, "guardrails": rails},
+        "evidence": {**sides, "guardrails": rails, "sample_ratio": reached},
     }
 
 
@@ -259,6 +262,9 @@ def test_a_rollout_tells_its_step_its_evidence_and_its_verdict(page: Page) -> No
     meter = region.get_by_role("meter", name="late answers: evidence that it is worse, of its bound")
     expect(meter).to_have_attribute("aria-valuenow", "55")
     expect(region.get_by_role("row", name="late answers")).to_contain_text("12,3455 %")
+    expect(region).to_contain_text(
+        "Dealt: 247K requests to 2, 4.69M to 1. 55 % of what says that this does not fit."
+    )
     expect(region.get_by_role("row", name="rewards")).to_contain_text("up to 0.02 lower0.617of 1.23M")
     expect(region).to_contain_text(f"Verdict: {HOLD}")
 

@@ -18,6 +18,8 @@ BETS = (0.03, 0.1, 0.3, 0.9)
 """Of what may be lost with one value: likewise."""
 RECENT = 200
 """Values, of which the mean is compared with."""
+UNLIKE = math.log(1000)
+"""The evidence of a sample ratio that is an alarm: then nothing is compared."""
 
 
 class _Evidence:
@@ -104,7 +106,7 @@ class LowerMean(_Evidence):
 
 
 def sample_ratio(counts: Sequence[int], shares: Sequence[float], prior: float = 100.0) -> float:
-    """The logarithm of the evidence that queries were not dealt by `shares`; log(1,000) is an alarm."""
+    """The logarithm of the evidence that queries were not dealt by `shares`; UNLIKE is an alarm."""
     before = [prior * share for share in shares]
     found = math.lgamma(sum(before)) - math.lgamma(sum(before) + sum(counts))
     for count, share, mass in zip(counts, shares, before, strict=True):

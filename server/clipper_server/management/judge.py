@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Literal
 
 import msgspec
 
 from ..rollouts import ArmCounts
 from ..snapshot import LATENCIES_S
+from .dealt import Dealt
 from .evidence import BadEvents
 from .rewards import Rewards
 from .series import percentile
@@ -96,6 +97,7 @@ class Judge:
         self.rewards = next((Rewards(rail.by) for rail in guardrails if rail.by is not None), None)
         self._hold_s = hold_s
         self.control, self.canary = ArmCounts(), ArmCounts()  # of all steps
+        self.dealt = Dealt()
         self._step_began_at = began_at
         self._in_step = 0
 
@@ -104,14 +106,21 @@ class Judge:
         self._step_began_at = now
         self._in_step = 0
 
-    def add(self, control: ArmCounts, canary: ArmCounts, share: float, now: float) -> None:
-        """What has become of more inputs, of which the canary had that share, as is known now."""
+    def add(
+        self, control: ArmCounts, canary: ArmCounts, share: float, now: float, apart: Hashable = None
+    ) -> None:
+        """What has become of more inputs, of which the canary had that share, as is known now.
+
+        `apart` tells those that were dealt from others that know of them, as `Dealt` has it.
+        """
         self._in_step += canary.chosen
+        self.dealt.add(control.dealt, canary.dealt, share, (share, apart))
         for total, more in ((self.control, control), (self.canary, canary)):
             total.chosen += more.chosen
             total.errors += more.errors
             total.late += more.late
             total.defaults += more.defaults
+            total.dealt += more.dealt
         for rail in self._rails:
             rail.add(control, canary, share, now)
 

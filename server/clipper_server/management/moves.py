@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .state import Move
+from .state import ENDS, Move
 
 
 def before(history: Sequence[Move], usable: Iterable[str]) -> str | None:
@@ -16,6 +16,8 @@ def before(history: Sequence[Move], usable: Iterable[str]) -> str | None:
     able = set(usable)
     path: list[str] = []
     for move in history:
+        if move.move in ENDS:
+            continue
         if move.move == "rollback" and move.version in path:
             while path[-1] != move.version:
                 path.pop()

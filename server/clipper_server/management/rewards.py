@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
-from .evidence import LowerMean, Value, sample_ratio
-
-UNLIKE = math.log(1000)
-"""The evidence that feedback comes more often for one side than for the other: then nothing is compared."""
+from .evidence import UNLIKE, LowerMean, Value, sample_ratio
 
 
 class _Side:

@@ -12,6 +12,7 @@ import msgspec
 
 from ..changes import Changes
 from ..rollouts import ArmCounts, RolloutReport, Shares
+from .able import why_not
 from .events import Events
 from .evidence import Value
 from .feedback.sides import Sides
@@ -64,6 +65,7 @@ class Rollouts:
         self._warm_at: dict[int, float] = {}
         self._last: dict[str, int] = {}  # by model, whose judge is kept
         self._told: set[int] = set()  # of those that only observe
+        self._unfit: set[int] = set()  # of which it was told
         self._counted: dict[int, dict[int, float]] = {}  # by epoch, the shares of those that are judged by it
         self._seen: dict[tuple[str, float, int, int], _Seen] = {}
         self.shares = Shares(0)
@@ -79,7 +81,7 @@ class Rollouts:
         for rollout in live:
             self._judge(rollout)
         if live:
-            self._take_in({rollout.id for rollout in live}, now)
+            self._take_in(live, now)
         for rollout in live:
             if rollout.state == "running" and now >= self._warm_at[rollout.id]:
                 self._act(rollout, self._verdict(rollout, now), now)
@@ -94,6 +96,21 @@ class Rollouts:
         judge = self._judges[rollout.id]
         window_s = 0.0 if judge.rewards is None else self._window_s(rollout.model)
         return judge.verdict(now, rollout.share, window_s)
+
+    def _held(self, rollout: Rollout) -> Verdict | None:
+        """Why no step may end, whatever was seen."""
+        canary = self._state.version(rollout.model, rollout.canary)
+        why = None if canary is None else why_not(canary, self._frontends)
+        if why is not None:
+            return Verdict("hold", f"{why} Or abort the rollout.")
+        if (why := self._judges[rollout.id].dealt.unfit()) is not None:
+            if rollout.id not in self._unfit:
+                self._unfit.add(rollout.id)
+                subject = {"model": rollout.model, "version": rollout.canary}
+                text = f"{rollout} takes no step. {why}"
+                self._events.add("rollout", text[0].upper() + text[1:], **subject)
+            return Verdict("hold", f"{why} Promote or abort it.")
+        return None
 
     def _window_s(self, model: str) -> float:
         """After so long an answer has a default reward, where one of those who ask the model gives any."""
@@ -135,11 +152,12 @@ class Rollouts:
         """What is known of it, in plain values. Of one that ended before management was started: nothing."""
         judge = self._judge(rollout) if rollout.live else self._judges.get(rollout.id)
         if judge is None:
-            return {"control": None, "canary": None, "guardrails": []}
+            return {"control": None, "canary": None, "guardrails": [], "sample_ratio": None}
         return {
             "control": _counts(judge.control),
             "canary": _counts(judge.canary),
             "guardrails": judge.evidence(),
+            "sample_ratio": round(judge.dealt.reached, 4),
         }
 
     def _judge(self, rollout: Rollout) -> Judge:
@@ -167,14 +185,16 @@ class Rollouts:
             del self._counted[old]
         self._changes.notify()
 
-    def _take_in(self, live: set[int], now: float) -> None:
+    def _take_in(self, rollouts: list[Rollout], now: float) -> None:
+        live = {rollout.id for rollout in rollouts}
+        sticky = {rollout.id for rollout in rollouts if rollout.sticky}
         for report in self._frontends.live():
             for told in report.rollouts:
                 share = self._counted.get(told.epoch, {}).get(told.id)
                 key = report.frontend, report.began, told.id, told.epoch
                 if told.id in live and share is not None and 0 < share < 1:
-                    seen = self._seen.get(key)
-                    self._judges[told.id].add(*_grown(seen, told), share, now)
+                    apart = key if told.id in sticky else None  # a unit is dealt to by each anew
+                    self._judges[told.id].add(*_grown(self._seen.get(key), told), share, now, apart)
                 self._seen[key] = _Seen(told.control, told.canary)
         if len(self._seen) > 1000:
             self._seen = {key: seen for key, seen in self._seen.items() if key[2] in self._judges}
@@ -182,7 +202,7 @@ class Rollouts:
     def _act(self, rollout: Rollout, verdict: Verdict, now: float) -> None:
         subject = {"model": rollout.model, "version": rollout.canary}
         if verdict.kind == "fail" and not rollout.observe:
-            self._state.end_rollout(rollout, "failed", verdict.text)
+            self._state.taken_back(rollout, "failed", verdict.text, "", verdict.text)
             back = f"{rollout.model}:{rollout.control} answers all again"
             text = f"{back}: {rollout} has failed. {verdict.text}"
             self._events.add("rollout", text, **subject)
@@ -192,6 +212,7 @@ class Rollouts:
                 self._told.add(rollout.id)
                 self._events.add("rollout", f"{rollout} would have failed. {verdict.text}", **subject)
             verdict = self._judges[rollout.id].without_guardrails(now)
+        verdict = self._held(rollout) or verdict
         following = rollout.step + 1
         if verdict.kind == "hold" or following == len(rollout.steps):
             text = verdict.text
@@ -226,6 +247,7 @@ def _difference(now: ArmCounts, before: ArmCounts) -> ArmCounts:
         now.late - before.late,
         now.defaults - before.defaults,
         [count - was for count, was in zip(now.latencies, then, strict=True)],
+        now.dealt - before.dealt,
     )
 
 

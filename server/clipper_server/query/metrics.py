@@ -291,10 +291,12 @@ class _Families:
             for code, count in app.feedback.items():
                 what = "Feedback, by the code with which it was refused, or accepted"
                 self._count("feedback", what, {**labels, "code": code}, count)
-            for arm, rewards in app.rewards.items():
+            for asked, rewards in app.rewards.items():
                 what = "Rewards that feedback brought a version"
-                family = self._family(SummaryMetricFamily, "arm_reward", what, {**labels, "arm": arm})
-                family.add_metric(self._values({**labels, "arm": arm}), rewards.count, rewards.sum)
+                model, _, number = asked.partition(":")
+                of = {**labels, "model": model, "version": number}
+                family = self._family(SummaryMetricFamily, "feedback_reward", what, of)
+                family.add_metric(self._values(of), rewards.count, rewards.sum)
             yield
             for arm, did in list(app.arms.items()):
                 self._arm({**labels, "arm": arm}, did)

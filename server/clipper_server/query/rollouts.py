@@ -14,6 +14,7 @@ from .policies import Arm, Decision, sticky
 from .task import ELSEWHERE, Outcome, Task
 
 EPOCHS = 4  # are reported: management may have missed a report, and not four changes
+UNITS = 10_000  # are told apart in each epoch, of each side: those that come later are not counted as dealt
 
 
 class Side:
@@ -23,6 +24,16 @@ class Side:
         self.epoch = epoch
         self.counts = ArmCounts()
         self._latency = Histogram(LATENCIES_S)
+        self._units: set[int] = set()
+
+    def deal(self, unit: str | None) -> None:
+        """It gets a request, of a unit that sticks to it, or of nobody."""
+        if unit is not None:
+            known = hash(unit)
+            if known in self._units or len(self._units) >= UNITS:
+                return
+            self._units.add(known)
+        self.counts.dealt += 1
 
     def add(self, task: Task, outcome: Outcome) -> None:
         counts = self.counts
@@ -98,18 +109,20 @@ class Rollouts:
                 sides.append(None)
                 continue
             share = 0.0 if self.lapsed() else self._table.shares.get(rollout.spec.id, 0.0)
-            is_canary = share > 0 and self._draw(rollout, unit) < share
-            if is_canary and not able(rollout.canary):
-                is_canary, share = False, 0.0
+            if share and not able(rollout.canary):
+                share = 0.0
+            sticks = unit if rollout.spec.sticky else None
+            is_canary = share > 0 and self._draw(rollout, sticks) < share
             arms.append(rollout.canary if is_canary else rollout.control)
-            sides.append(rollout.sides_of(self._table.epoch)[is_canary] if share else None)
+            side = rollout.sides_of(self._table.epoch)[is_canary] if share else None
+            if side is not None:
+                side.deal(sticks)
+            sides.append(side)
             propensity *= share if is_canary else 1 - share
         return decision._replace(arms=arms, propensity=propensity, sides=sides)
 
     def _draw(self, rollout: _Rollout, unit: str | None) -> float:
-        if rollout.spec.sticky and unit is not None:
-            return sticky.draw(rollout.spec.salt, unit)
-        return self._chance()
+        return self._chance() if unit is None else sticky.draw(rollout.spec.salt, unit)
 
     def report(self) -> list[RolloutReport]:
         return [

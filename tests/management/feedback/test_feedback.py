@@ -132,15 +132,17 @@ def test_what_is_brought_is_in_the_next_table_and_counted(management: Served, cl
         "weight": pytest.approx(row.weights["svm"]),
         "coefficients": None,
     }
+    text = client.get("/api/v1/metrics").text
     series = {
-        (s.name, s.labels.get("arm")): s.value
-        for family in text_string_to_metric_families(client.get("/api/v1/metrics").text)
+        (s.name, s.labels.get("arm") or s.labels.get("version")): s.value
+        for family in text_string_to_metric_families(text)
         for s in family.samples
     }
     assert series["clipper_feedback_joined_total", None] == 100
     assert series["clipper_feedback_join_ratio", None] == 0.5
-    assert series["clipper_arm_reward_total", "svm:1"] == 50
     assert series["clipper_arm_share", "svm"] == pytest.approx(row.weights["svm"])
+    for name, value in (("decisions", 200), ("rewards", 50), ("rewards_sum", 50)):
+        assert f'clipper_feedback_{name}_total{{application="app",model="svm",version="1"}} {value}.0' in text
 
 
 def texts(client: httpx2.Client) -> list[str]:
@@ -289,7 +291,7 @@ def test_arms_and_numbers_together_have_a_bound(management: Served, client: http
         ({**LINTS, "explore": 0}, "explore is"),
         ({**LINTS, "forget": 0.5}, "forget is"),
         ({**LINTS, "eta": 0.1}, "unknown field"),
-        ({"kind": "guess", "arms": []}, "or lints, with `features`"),
+        ({"kind": "guess", "arms": []}, "thompson, exp3 or lints."),
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(

@@ -68,6 +68,36 @@ def test_a_misspelt_command_is_suggested() -> None:
         ("status() tells what runs.", "`clipperlab --on docker status` tells what runs."),
         ("staged: set_model_version makes it", "staged: `clipperlab --on docker set-version` makes it"),
         ("unregister_application removes it", "`clipperlab --on docker unregister` removes it"),
+        (
+            "start_rollout begins one, and set_model_version makes a version current.",
+            "`clipperlab --on docker rollout` begins one, and `clipperlab --on docker set-version` makes a "
+            "version current.",
+        ),
+        (
+            "promote or abort it first: `conn.rollout('m')` has both.",
+            "promote or abort it first: `clipperlab --on docker rollout` has both.",
+        ),
+        (
+            "stop it first: `conn.shadow(model).stop()`",
+            "stop it first: `clipperlab --on docker shadow --stop`",
+        ),
+        (
+            "conn.start_shadow(model, version) collects",
+            "`clipperlab --on docker shadow` collects",
+        ),
+        (
+            "another policy first, with set_policy.",
+            "another policy first, with `clipperlab --on docker policy`.",
+        ),
+        ("rollback() goes back", "`clipperlab --on docker rollback` goes back"),
+        (
+            'Move it by set_version_label, or take it away: set_version_label("m", None, "stable").',
+            "Move it by `clipperlab --on docker label`, or take it away: `clipperlab --on docker label`.",
+        ),
+        ('say so with applications="all".', "say so with --all."),
+        ('P.NoLess("reward", by=0.02) is meant', "--reward-by 0.02 is meant"),
+        ("leave out rollout= for its first one", "leave out --canary for its first one"),
+        ("leave out num_replicas=0.", "leave out --replicas 0."),
         ("Deploy with pkgs_to_install=['pandas']; or", "Deploy with --requirement pandas; or"),
     ],
 )

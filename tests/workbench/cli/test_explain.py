@@ -25,3 +25,8 @@ def test_for_scripts_it_is_json(words: list[str]) -> None:
     told = json.loads(CliRunner().invoke(app, ["explain", "--json", *words]).output)
     assert len(told) == (2 if words else len(ENTRIES))
     assert set(told[0]) == {"kind", "code", "means", "to_do"}
+
+
+@pytest.mark.parametrize("code", ["busy", "too_many", "not_ready"])
+def test_why_a_shadow_was_not_asked_is_explained(code: str) -> None:
+    assert "A shadow was not asked: " in CliRunner().invoke(app, ["explain", code]).output

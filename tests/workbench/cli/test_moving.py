@@ -70,3 +70,24 @@ def test_a_version_is_tried_and_rolled_out(cluster: ClipperConnection, run: Run,
     assert "share: 5%" in run("rollout", "digits").stdout
     run("rollout", "digits", "--abort")
     assert isinstance(run(*deploy, "--stage", code=1).exception, BadRequest)
+    run("shadow", "digits", "3")
+    run("shadow", "digits", "--stop")
+    ended = str(run("shadow", "digits", "--promote", code=1).exception)
+    assert ended.startswith("Model digits has no shadow that runs")
+    assert cluster.get_current_model_version("digits") == "2"
+    assert "--all is an option of --canary" in str(run(*deploy[:-1], "--all", code=1).exception)
+    cluster.register_application("second", "doubles", -1, slo_ms=1000)
+    cluster.link_model_to_app("second", "digits")
+    file.write_text("def predict(inputs):\n    return [4 for _ in inputs]\n")
+    assert "digits, second ask for" in str(run(*deploy, code=1).exception)
+    assert "digits:4 is ready, and rolled out" in run(*deploy, "--all").stdout
+    run("rollout", "digits", "--abort")
+    cluster.unregister_application("second")
+    cluster.set_version_label("digits", 3, "kept")
+    said = run("remove", "digits", "--inactive").stdout
+    assert said.startswith(
+        "Mind: digits:3 cannot be removed, as clients ask for it by the label kept. Move it"
+    )
+    assert "by `clipperlab label`" in said
+    assert said.endswith("digits has versions 2, 3 left.\n")
+    cluster.set_version_label("digits", None, "kept")

@@ -38,6 +38,10 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
     assert run("policy", "digits").stdout == "digits is answered by its first linked model.\n"
     said = run("policy", "digits", "--split", "digits=0.5, other=0.5", "--sticky", "-m", "to compare").stdout
     assert said == "digits is answered by one of digits 50 %, other 50 %, the same for each unit.\n"
+    text = run("policy", "digits").stdout
+    assert text.startswith(said)
+    assert "  split: digits 50 %, other 50 %, by unit  " in text
+    assert text.endswith("  to compare\n")
     told = json.loads(run("policy", "digits", "--json").stdout)
     assert (told["policy"]["sticky"], told["history"][0]["message"]) == ("unit", "to compare")
     voting = ("--vote", "digits,other", "--min-confidence", "0.9", "--early")

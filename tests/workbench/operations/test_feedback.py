@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -118,6 +119,27 @@ def test_decisions_are_kept_with_their_propensities_and_weighed(conn: ClipperCon
         assert always_b.value == pytest.approx(1.0)
     assert conn.evaluate(app, P.First()).value == 0.0
     assert len(conn.decisions(app, limit=3)) == 3
+
+
+def test_metrics_name_an_arm_as_the_policy_does_and_feedback_by_version(
+    conn: ClipperConnection, app: str
+) -> None:
+    conn.register_application("silent", "doubles", -1, 10_000_000)
+    for model in ("a", "b"):
+        conn.link_model_to_app("silent", model)
+    for each in (app, "silent"):
+        conn.set_policy(each, P.Split({"a": 0.5, "b": 0.5}))
+    conn.collect_feedback(app)
+    conn.feedback(app, ask(conn, 20), reward=[1.0] * 20, wait=True)
+    conn.application("silent").predict([1.0])
+    text = conn.get_metrics()
+    for what in ("chosen_total", "skipped_total", "latency_seconds_count"):
+        lines = "\n".join(re.findall(rf"^clipper_arm_{what}{{.*}}", text, re.MULTILINE))
+        assert set(re.findall(r'arm="([^"]+)"', lines)) == {"a", "b"}
+        # Feedback of one application hides no arm of another.
+        assert set(re.findall(r'application="([^"]+)"', lines)) == {app, "silent"}
+    assert re.search(r'^clipper_feedback_rewards_total{application="app",model="a",version="1"} ', text, re.M)
+    conn.unregister_application("silent")
 
 
 def test_what_cannot_be_weighed_is_refused(conn: ClipperConnection, app: str) -> None:

@@ -127,7 +127,7 @@ def test_what_would_do_nothing_or_cannot_be_is_refused_with_a_sentence(
         (P.Vote(["a", "b"], weights={"a": 1.0}), "All weights are the same"),
         (P.Vote(["a", "b"], min_confidence=1.5), "a share from 0 to 1"),
         (P.Vote(["a", "b"], min_confidence=0.5), "it would never matter"),
-        (P.Vote(["a", "b"], missing="zero"), "vote, with `arms`"),  # type: ignore[arg-type]
+        (P.Vote(["a", "b"], missing="zero"), "the kind vote has `arms`"),  # type: ignore[arg-type]
     ]
     for policy, sentence in refused:
         with pytest.raises(BadRequest, match=sentence.replace(".", r"\.")):
@@ -142,14 +142,92 @@ def test_what_would_do_nothing_or_cannot_be_is_refused_with_a_sentence(
     conn.unregister_application("texts")
 
 
+@pytest.mark.parametrize(
+    ("policy", "sentence"),
+    [
+        ({"a": 0.5, "b": 0.5}, r"is no policy: .* is P\.Split\(\{'a': 0\.9, 'b': 0\.1\}\)\."),
+        (P.First, r"P\.First without brackets is no policy: write P\.First\(\), "),
+        (None, "None is no policy: write"),
+        ("first", "'first' is no policy: write"),
+        (P.NoMore("errors"), "is no policy: write"),
+        (P.Split(["a", "b"]), r"Weights are a dictionary of arms.*not \['a', 'b'\]"),  # type: ignore[arg-type]
+        (P.Vote(["a", "b"], weights="foo"), "Weights are a dictionary.*or \"learned\", and not 'foo'"),  # type: ignore[arg-type]
+        (P.Vote("ab"), "Arms are a list.*not 'ab'"),
+        (P.Greedy(arms=3), "Arms are a list.*not 3"),  # type: ignore[arg-type]
+        (P.Split({"a": 0.5, "b": 0.5}, sticky="user"), r'Invalid enum.*`sticky` \("unit" or null\)'),  # type: ignore[arg-type]
+        (P.Vote(["a", "b"], missing="foo"), r'Invalid enum.*`missing` \("leave out" or "mean"\)'),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_policy_is_refused_with_what_to_write(
+    conn: ClipperConnection, app: str, policy: Any, sentence: str
+) -> None:
+    with pytest.raises(BadRequest, match=sentence):
+        conn.set_policy(app, policy)
+
+
+def test_what_cannot_be_evaluated_or_explained_is_refused_with_what_to_write(
+    conn: ClipperConnection, app: str
+) -> None:
+    with pytest.raises(BadRequest, match=r"P\.First without brackets is no policy"):
+        conn.evaluate(app, P.First)  # type: ignore[arg-type]
+    wrongs: list[Any] = ["abc", 1.5, [], {"query_id": 1}]
+    for wrong in wrongs:
+        with pytest.raises(
+            BadRequest, match="A query id is the number that an answer has as `query_id`, not"
+        ):
+            conn.why(wrong)
+
+
+def test_a_policy_of_no_kind_is_refused_with_the_kinds(conn: ClipperConnection, app: str) -> None:
+    for plain in ({}, {"kind": "fun"}, {"kind": 3}):
+        with pytest.raises(BadRequest, match=r"A policy has a `kind`, split, .*, exp3 or lints\."):
+            conn._management.set_policy(app, plain, "")
+
+
+def test_who_gave_it_which_policy_and_why_is_kept(conn: ClipperConnection, app: str) -> None:
+    assert repr(conn.get_policy_history(app)) == "no moves yet"
+    conn.set_policy(app, P.Split({"a": 0.9, "b": 0.1}), "to see what b says")
+    conn.set_policy(app, P.First(), "<enough>")
+    history = conn.application(app).policy_history
+    assert [move["message"] for move in history] == ["to see what b says", "<enough>"]
+    first, last = repr(history).splitlines()
+    assert "  split: a 90 %, b 10 %  " in first
+    assert "  the first linked model  " in last
+    assert "&lt;enough&gt;" in history._repr_html_()
+    with pytest.raises(NotFound):
+        conn.get_policy_history("none")
+
+
 def test_what_a_policy_asks_is_not_taken_away_from_it(conn: ClipperConnection, app: str) -> None:
     conn.set_policy(app, P.Split({"a": 0.5, "a:2": 0.5}))
     with pytest.raises(BadRequest, match="a is an arm of the policy of app: give that another policy first"):
         conn.unlink_model_from_app(app, "a")
     with pytest.raises(BadRequest, match="a:2 is an arm of the policy of app"):
         conn.stop_versioned_models({"a": ["2"]})
+    conn.set_policy(app, P.Split({"a": 0.5, "b": 0.5}))
+    with pytest.raises(BadRequest, match="b is an arm of the policy of app: give that another policy first"):
+        conn.stop_models(["c", "b"])
+    with pytest.raises(BadRequest, match="b:1 alone answers for b, and that is an arm of the policy of app"):
+        conn.stop_versioned_models({"b": [1]})
+    assert {"b:1", "c:1"} <= set(conn.get_all_models()), "nothing was stopped"
     conn.set_policy(app, P.First())
     conn.unlink_model_from_app(app, "a")
+
+
+def test_what_takes_part_is_left_and_named_when_inactive_versions_go(
+    conn: ClipperConnection, app: str
+) -> None:
+    for version in (2, 3, 4):
+        deploy_python_closure(conn, "c", version, "doubles", constant(version), make_current=False)
+    conn.set_policy(app, P.Split({"a": 0.5, "c:3": 0.5}))
+    with pytest.warns(UserWarning, match="c:3 is an arm of the policy of app: give that another policy"):
+        conn.stop_inactive_model_versions(["c"])
+    assert [name for name in conn.get_all_models() if name.startswith("c:")] == ["c:1", "c:3"]
+    deploy_python_closure(conn, "c", 5, "doubles", constant(5), make_current=False)
+    with pytest.raises(BadRequest, match=r"c:3 is an arm .* Stopped before that: c:5\."):
+        conn.stop_versioned_models({"c": [5, 3]})
+    conn.set_policy(app, P.First())
+    conn.stop_versioned_models({"c": [3]})
 
 
 def test_an_arm_without_replicas_gives_its_share_to_the_others(conn: ClipperConnection, app: str) -> None:

@@ -116,6 +116,9 @@ def test_one_that_runs_is_seen_and_steered(conn: ClipperConnection) -> None:
         lambda: rollout.now["evidence"]["canary"]["chosen"] > 3 or not ask(conn),
     )
     assert "errors: 0 against 0" in repr(rollout)
+    assert re.search(
+        r"dealt: \d+ requests to the new version, \d+ to the one before: \d+% of what", repr(rollout)
+    )
     assert "<svg" in rollout._repr_html_()
     rollout.pause()
     assert rollout.state == "paused"
@@ -148,13 +151,47 @@ def test_a_deploy_may_begin_with_it(conn: ClipperConnection) -> None:
     rollout.abort()
     with pytest.raises(BadRequest, match="growing shares"):
         conn.deploy(constant(6), "m", "next", "doubles", rollout=[2])
+    with pytest.raises(BadRequest, match="growing shares"):
+        conn.deploy(constant(6), "m", "next", "doubles", rollout=0.5)
     assert conn.get_all_models() == there, "nothing was deployed"
     for wrong in ({"make_current": False}, {"wait": False}):
         with pytest.raises(BadRequest, match="leave out make_current and wait"):
             conn.deploy(constant(6), "m", "next", "doubles", rollout=[0.5], **wrong)
-    with pytest.raises(BadRequest, match="no current version to roll out from"):
-        conn.deploy(constant(6), "another", "next", "doubles", rollout=[0.5])
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"name": "another", "rollout": [0.5]}, "no current version to roll out from"),
+        ({"input_type": "ints", "rollout": [0.5]}, "app, which takes doubles, and this version integers"),
+        ({"applications": "all"}, "says for whom rollout= is"),
+    ]
+    for options, sentence in refused:
+        with pytest.raises(BadRequest, match=sentence):
+            conn.deploy(
+                *(constant(6), options.pop("name", "m"), "next", options.pop("input_type", "doubles")),
+                **options,
+            )
+    assert conn.get_all_models() == there, "nothing was deployed"
     conn.stop_versioned_models({"m": [rollout.now["canary"]]})
+
+
+def test_a_deploy_may_begin_one_for_all_applications_that_ask(conn: ClipperConnection) -> None:
+    conn.register_application("second", "doubles", -1, 10_000_000)
+    conn.link_model_to_app("second", "m")
+    there = conn.get_all_models()
+    try:
+        with pytest.raises(BadRequest, match=r'app, second ask .* applications="all"'):
+            conn.deploy(constant(6), "m", "next", "doubles", rollout=[0.25, 1])
+        assert conn.get_all_models() == there, "nothing was deployed"
+        conn.deploy(constant(6), "m", "next", "doubles", rollout=[0.25, 1], applications="all")
+        assert conn.rollout("m").share == 0.25
+        conn.rollout("m").abort()
+    finally:
+        conn.unregister_application("second")
+    conn.unlink_model_from_app("app", "m")
+    try:
+        with pytest.raises(BadRequest, match="No application asks for the current version of m"):
+            conn.deploy(constant(7), "m", "next", "doubles", rollout=[0.25, 1])
+    finally:
+        conn.link_model_to_app("app", "m")
+    conn.stop_versioned_models({"m": [conn.rollout("m").now["canary"]]})
 
 
 def test_a_roll_back_aborts_it(conn: ClipperConnection) -> None:
@@ -162,6 +199,9 @@ def test_a_roll_back_aborts_it(conn: ClipperConnection) -> None:
     assert conn.rollback("m", message="it is Friday") == "1"
     assert rollout.state == "aborted"
     assert "it is Friday" in rollout.verdict()
+    move = conn.get_model_history("m")[-1]
+    assert (move["move"], move["version"], move["message"]) == ("aborted", "2", "it is Friday")
+    assert "stopped rolling out 2" in repr(conn.get_model_history("m"))
 
 
 def test_what_would_contradict_it_is_refused_with_the_way_out(conn: ClipperConnection) -> None:
@@ -181,6 +221,13 @@ def test_what_makes_no_rollout_is_refused_with_a_sentence(conn: ClipperConnectio
     refused: list[tuple[dict[str, Any], str]] = [
         ({"version": 1}, "m:1 is current already"),
         ({"version": 2, "steps": [0.5, 0.2]}, "growing shares"),
+        ({"version": 2, "steps": 0.5}, r"a list of growing shares.*and not 0\.5"),
+        ({"version": 2, "steps": "0.5"}, "a list of growing shares"),
+        ({"version": 2, "steps": None}, "a list of growing shares"),
+        ({"version": 2, "guardrails": ["errors"]}, r'as \[P\.NoMore\("errors"\).*\'errors\' is none'),
+        ({"version": 2, "guardrails": P.NoMore("errors")}, "Guardrails are a list"),
+        ({"version": 2, "guardrails": [P.NoMore]}, r"P\.NoMore without brackets is none"),
+        ({"version": 2, "sticky": "user"}, "sticky: Input should be 'unit'"),
         ({"version": 2, "steps": [1]}, "set_model_version does that"),
         ({"version": 2, "steps": [0.5, 1.5]}, "growing shares"),
         ({"version": 2, "hold_s": -1}, "hold_s is for how many seconds"),
@@ -209,6 +256,36 @@ def test_what_makes_no_rollout_is_refused_with_a_sentence(conn: ClipperConnectio
         conn.start_rollout("m", 2, applications="all").abort()
     finally:
         conn.unregister_application("second")
+
+
+def test_a_version_without_replicas_gets_no_queries(conn: ClipperConnection) -> None:
+    conn.set_num_replicas("m", 0, version=2)
+    none = r"m:2 has no replicas, and could answer nothing: set_num_replicas gives it some\."
+    for refused in (conn.start_rollout, conn.start_shadow, conn.set_model_version):
+        with pytest.raises(BadRequest, match=none):
+            refused("m", 2)
+    there = conn.get_all_models()
+    with pytest.raises(BadRequest, match="num_replicas"):
+        deploy_python_closure(conn, "m", 9, "doubles", constant(9), num_replicas=0, rollout=[0.5, 1])
+    assert conn.get_all_models() == there, "nothing was deployed"
+    conn.set_num_replicas("m", 1, version=2)
+    rollout = conn.start_rollout("m", 2, steps=[0.5])
+    for version in (1, 2):
+        with pytest.raises(
+            BadRequest, match=f"m:{version} cannot have no replicas, while the rollout of m:2"
+        ):
+            conn.set_num_replicas("m", 0, version=version)
+    rollout.abort()
+    shadow = conn.start_shadow("m", 2)
+    with pytest.raises(BadRequest, match="m:2 cannot have no replicas, while it is a shadow"):
+        conn.set_num_replicas("m", 0, version=2)
+    shadow.stop()
+
+
+def test_a_version_that_sleeps_until_it_is_asked_may_be_rolled_out(conn: ClipperConnection) -> None:
+    conn.set_autoscaling("m", 0, 1, version=2)
+    conn.start_rollout("m", 2, steps=[0.5]).abort()
+    conn.set_autoscaling("m", None, version=2)
 
 
 @pytest.mark.slow

@@ -102,6 +102,20 @@ def test_promoted_it_is_current_and_no_shadow_any_more(conn: ClipperConnection) 
         shadow.stop()
 
 
+def test_one_that_has_ended_moves_nothing(conn: ClipperConnection) -> None:
+    shadow = conn.start_shadow("m", 2)
+    shadow.stop()
+    with pytest.raises(NotFound, match=r"no shadow that runs\..* set_model_version makes a version current"):
+        shadow.promote()
+    assert conn.get_current_model_version("m") == "1"
+    shadow = conn.start_shadow("m", 2)
+    shadow.promote()
+    conn.set_model_version("m", 1)
+    with pytest.raises(NotFound, match="no shadow that runs"):
+        shadow.promote()
+    assert conn.get_current_model_version("m") == "1"
+
+
 def test_a_version_that_becomes_current_in_any_way_is_a_shadow_no_more(conn: ClipperConnection) -> None:
     shadow = conn.start_shadow("m", 2)
     conn.set_model_version("m", 2)

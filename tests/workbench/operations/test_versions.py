@@ -53,6 +53,7 @@ def test_stopping_models(conn: ClipperConnection, fake: FakeManagement) -> None:
     ]
     for path in ("digits/versions/1", "digits/versions/2", "b/versions/7"):
         fake.answers[f"DELETE /models/{path}"] = [(204, None)]
+    fake.answers["GET /applications"] = [(200, [])]
     fake.requests.clear()
     with pytest.raises(NotFound):
         conn.stop_models(["digits", "other"])

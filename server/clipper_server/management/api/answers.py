@@ -194,7 +194,8 @@ class Shadow(TypedDict):
 
 class Rollout(TypedDict):
     """`share` is the canary's, from 0 to 1. `evidence` has what both sides did and, for each guardrail, how
-    far it is on its way to taking the canary back; where it ended before management was started, nothing.
+    far it is on its way to taking the canary back; `sample_ratio` is how near it is to an alarm, from 0 to 1,
+    that requests are not dealt by the shares. Where it ended before management was started, there is nothing.
     """
 
     id: int
@@ -278,11 +279,11 @@ class Example(TypedDict):
 
 
 class Move(TypedDict):
-    """A version became the current one, `at` seconds since 1970."""
+    """A version became the current one, `at` seconds since 1970; or a rollout to it failed or was aborted."""
 
     version: str
     at: float
-    move: Literal["deploy", "set", "rollback", "rollout"]
+    move: Literal["deploy", "set", "rollback", "rollout", "failed", "aborted"]
     who: str
     message: str
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 from fastapi import APIRouter
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from clipper_container.errors import BadRequest
 
-from ...policies import PolicySpec, in_words
+from ...policies import KINDS, PolicySpec, in_words
 from ..control import Control, find
 from . import answers, openapi
 from .bodies import Body
@@ -51,11 +52,33 @@ class Policies:
         try:
             spec = msgspec.convert(new.policy, PolicySpec | None)
         except msgspec.ValidationError as error:
-            raise BadRequest(
-                f"{error}. A policy is of the kind split, with `weights` and `sticky`; vote, with `arms`, "
-                "`weights`, `learned`, `forget`, `min_confidence`, `early` and `missing`; cascade, "
-                "with `arms`, `below` and `rule`; or one that learns: greedy, ucb, with `c`, thompson, exp3, "
-                "with `eta`, or lints, with `features`, each with `arms`, `explore` and `forget`."
-            ) from None
+            raise BadRequest(f"{error}. {_what_fits(new.policy)}") from None
         await self._control.policies.set(name, spec, x_clipper_who, new.message)
         return await self.policy(name)
+
+
+def _what_fits(policy: dict[str, Any] | None) -> str:
+    """The options of a policy of that kind, with their values where these are a few; or the kinds."""
+    kind = (policy or {}).get("kind")
+    found = KINDS.get(kind) if isinstance(kind, str) else None
+    if found is None:
+        return f"A policy has a `kind`, {_or(list(KINDS))}."
+    options = []
+    for field in msgspec.structs.fields(found):
+        values = _values(field.type)
+        if field.name != "salt":
+            options.append(f"`{field.name}`{f' ({_or(values)})' if values else ''}")
+    return f"A policy of the kind {kind} has {', '.join(options)}."
+
+
+def _values(kind: Any) -> list[str]:
+    """Those that an option may have, as JSON has them; none where there are more than a few."""
+    choices = [kind] if get_origin(kind) is Literal else get_args(kind)
+    literals = [value for choice in choices if get_origin(choice) is Literal for value in get_args(choice)]
+    if not literals:
+        return []
+    return [msgspec.json.encode(value).decode() for value in literals] + ["null"] * (NoneType in choices)
+
+
+def _or(words: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

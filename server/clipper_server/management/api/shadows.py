@@ -43,6 +43,7 @@ class Shadows:
             ("GET", "/models/{model}/shadows", self.shadows, 200),
             ("GET", "/models/{model}/shadow/pairs", self.shadow_pairs, 200),
             ("POST", "/models/{model}/shadow", self.start_shadow, 201),
+            ("POST", "/models/{model}/shadow/promote", self.promote_shadow, 200),
             ("POST", "/models/{model}/shadow/stop", self.stop_shadow, 200),
         )
 
@@ -60,6 +61,12 @@ class Shadows:
             model, new.version, new.fraction, x_clipper_who, new.message
         )
         return self._described(started)
+
+    async def promote_shadow(self, model: str, why: Message, x_clipper_who: Who = "") -> answers.Shadow:
+        """Make the one that runs the current version, which ends the shadow."""
+        shadow = self._control.shadows.live(model)
+        await self._control.current.set(model, shadow.version, x_clipper_who, why.message)
+        return self._described(self._control.shadows.of(model)[-1])
 
     async def stop_shadow(self, model: str, why: Message, x_clipper_who: Who = "") -> answers.Shadow:
         """Ask it no more. What was seen stays."""

@@ -62,10 +62,10 @@ class Control:
         self.versions = Versions(
             *(state, artifacts, manager, frontends, changes, events, publisher, stopping)
         )
-        self.rollouts = Rollouts(state, publisher)
+        self.rollouts = Rollouts(state, frontends, publisher)
         self.current = Current(state, publisher, self.rollouts)
         self.labels = Labels(state, publisher)
-        self.shadows = Shadows(state, publisher)
+        self.shadows = Shadows(state, frontends, publisher)
         self.protocols = Protocols(state, ports, frontends, changes, publisher)
         self.scaling = Scaling(state, manager, publisher, stopping)
 

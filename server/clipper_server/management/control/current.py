@@ -5,6 +5,7 @@ from __future__ import annotations
 from clipper_container.errors import BadRequest
 
 from .. import moves
+from ..able import check_replicas
 from ..state import Move, State, Version
 from . import find
 from .fit import check_fits
@@ -21,7 +22,7 @@ class Current:
         self._rollouts = rollouts
 
     def history(self, model: str) -> list[Move]:
-        """Every move of the model's pointer, the last one at the end. Raises NotFound."""
+        """Every move of the model's pointer, and every rollout that moved nothing. Raises NotFound."""
         history = self._state.history(model)
         if not history:
             find.versions(self._state, model)
@@ -31,6 +32,7 @@ class Current:
         found = find.version(self._state, model, version)
         if found.state != "ready":
             raise BadRequest(f"{found} cannot answer: it is {found.state}.")
+        check_replicas(found)
         check_fits(self._state, found)
         check_no_rollout(self._state, model, f"{found} cannot be made current")
         self._state.move(model, version, "set", who, message)
@@ -51,6 +53,7 @@ class Current:
                 f"these current: {', '.join(usable) or 'none is ready'}."
             )
         found = find.version(self._state, model, version)
+        check_replicas(found)
         check_fits(self._state, found)
         self._state.move(model, version, "rollback", who, message)
         await self._publisher.publish(

@@ -131,13 +131,17 @@ def check_unlink(application: ApplicationSpec, models: Iterable[str]) -> None:
             )
 
 
-def check_remove(state: State, version: Version) -> None:
-    """Raises BadRequest where the version itself is an arm of a policy."""
+def check_remove(state: State, version: Version, *, is_last: bool) -> None:
+    """Raises BadRequest where the version itself is an arm of a policy, or its model is, which `is_last` says
+    it alone answers for.
+    """
     for application in state.applications():
-        if application.policy is not None and str(version) in arms_of(application.policy):
+        arms = [] if application.policy is None else arms_of(application.policy)
+        if str(version) in arms or (is_last and version.model in arms):
+            alone = "" if str(version) in arms else f"alone answers for {version.model}, and that "
             raise BadRequest(
-                f"{version} is an arm of the policy of {application.name}: give that another policy first, "
-                "with set_policy."
+                f"{version} {alone}is an arm of the policy of {application.name}: give that another policy "
+                "first, with set_policy."
             )
 
 

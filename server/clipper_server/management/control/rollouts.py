@@ -10,6 +10,8 @@ from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 from clipper_container.steps import check_steps
 
 from ...snapshot import ApplicationSpec
+from ..able import check_able
+from ..frontends import Frontends
 from ..state import Guardrail, Rollout, State, Version
 from . import find, uses
 from .fit import check_fits
@@ -29,8 +31,9 @@ END = "promote or abort it first: `conn.rollout(model)` has both"
 class Rollouts:
     """One a model has at most. A step is management's own affair: `management/rollouts.py`."""
 
-    def __init__(self, state: State, publisher: Publisher) -> None:
+    def __init__(self, state: State, frontends: Frontends, publisher: Publisher) -> None:
         self._state = state
+        self._frontends = frontends
         self._publisher = publisher
 
     def of(self, model: str) -> list[Rollout]:
@@ -56,6 +59,7 @@ class Rollouts:
             raise BadRequest(f"{canary} is current already.")
         if canary.state != "ready":
             raise BadRequest(f"{canary} cannot answer: it is {canary.state}.")
+        check_able(canary, self._frontends)
         check_fits(self._state, canary)
         if (runs := self._state.rollout_of(wanted.model)) is not None:
             raise AlreadyExists(f"{runs} runs already, and a model has one at a time: {END}.")
@@ -101,8 +105,9 @@ class Rollouts:
         return await self._set(model, "paused", "running")
 
     async def promote(self, model: str, who: str, message: str) -> Rollout:
-        """Make the new version current now."""
+        """Make the new version current now. Raises BadRequest where it could not answer."""
         rollout = self.live(model)
+        check_able(find.version(self._state, model, rollout.canary), self._frontends)
         self._state.passed(rollout, "Promoted.", who, message)
         text = f"{model}:{rollout.canary} is current: its rollout was promoted{by(who, message)}."
         await self._publisher.publish("rollout", text, model=model, version=rollout.canary)
@@ -111,7 +116,7 @@ class Rollouts:
     async def abort(self, model: str, who: str, message: str) -> Rollout:
         """Let the version before answer all again."""
         rollout = self.live(model)
-        self._state.end_rollout(rollout, "aborted", f"Aborted{by(who, message)}.")
+        self._state.taken_back(rollout, "aborted", f"Aborted{by(who, message)}.", who, message)
         text = f"{model}:{rollout.control} answers all again: {rollout} was aborted{by(who, message)}."
         await self._publisher.publish("rollout", text, model=model, version=rollout.canary)
         return self._state.rollouts(model)[-1]
@@ -121,7 +126,10 @@ class Rollouts:
         found = self._state.rollout_of(model)
         if found is None:
             find.versions(self._state, model)
-            raise NotFound(f"Model {model} has no rollout that runs. start_rollout begins one.")
+            raise NotFound(
+                f"Model {model} has no rollout that runs. start_rollout begins one, and set_model_version "
+                "makes a version current."
+            )
         return found
 
     async def _set(self, model: str, before: str, after: str) -> Rollout:
@@ -141,11 +149,11 @@ def check_no_rollout(state: State, model: str, what: str) -> None:
         raise BadRequest(f"{what}, while {rollout} runs: {END}.")
 
 
-def check_remove(state: State, version: Version) -> None:
+def check_remove(state: State, version: Version, what: str = "be removed") -> None:
     """Raises BadRequest where a rollout that runs needs the version."""
     rollout = state.rollout_of(version.model)
     if rollout is not None and version.version in (rollout.control, rollout.canary):
-        raise BadRequest(f"{version} cannot be removed, while {rollout} runs: {END}.")
+        raise BadRequest(f"{version} cannot {what}, while {rollout} runs: {END}.")
 
 
 def check_no_feedback(state: State, application: ApplicationSpec) -> None:

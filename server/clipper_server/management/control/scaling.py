@@ -6,7 +6,7 @@ from clipper_container.errors import BadRequest
 
 from ...places import ContainerManager, Orchestrator
 from ..state import Autoscaling, State, Version
-from . import find
+from . import find, rollouts, shadows
 from .publisher import Publisher, subject
 from .stopping import Stopping
 
@@ -34,6 +34,8 @@ class Scaling:
                 f"{found} is scaled automatically, between {bounds.min_replicas} and {bounds.max_replicas} "
                 f"replicas. set_autoscaling('{model}', None) switches that off."
             )
+        if num_replicas == 0:
+            self._check_idle(found)
         self._state.set_num_replicas(model, version, num_replicas)
         await self._publisher.publish("scale", f"{found} gets {_replicas(num_replicas)}.", **subject(found))
         await self._stopping.asked(found)
@@ -42,6 +44,8 @@ class Scaling:
     async def set_autoscaling(self, model: str, version: str, autoscaling: Autoscaling | None) -> Version:
         found = self._running(model, version)
         if autoscaling is None:
+            if found.num_replicas == 0:
+                self._check_idle(found)
             self._state.set_autoscaling(model, version, None)
             await self._publisher.publish(
                 "scale", f"{found} is no longer scaled automatically.", **subject(found)
@@ -65,6 +69,11 @@ class Scaling:
         await self._publisher.publish("scale", text, **subject(found))
         await self._stopping.asked(found)
         return find.version(self._state, model, version)
+
+    def _check_idle(self, version: Version) -> None:
+        """Raises BadRequest where a rollout or a shadow that runs asks it."""
+        rollouts.check_remove(self._state, version, "have no replicas")
+        shadows.check_remove(self._state, version, "have no replicas")
 
     def _check_cpu(self, version: Version, autoscaling: Autoscaling) -> None:
         if autoscaling.cpu_percent is None:

@@ -6,6 +6,8 @@ from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 
 from ...policies import arms_of
 from ...snapshot import ApplicationSpec
+from ..able import check_able
+from ..frontends import Frontends
 from ..state import Shadow, State, Version
 from . import find, uses
 from .fit import check_fits
@@ -17,8 +19,9 @@ END = "stop it first: `conn.shadow(model).stop()`"
 class Shadows:
     """One a model has at most. A version that becomes current is no shadow any more: `State.move`."""
 
-    def __init__(self, state: State, publisher: Publisher) -> None:
+    def __init__(self, state: State, frontends: Frontends, publisher: Publisher) -> None:
         self._state = state
+        self._frontends = frontends
         self._publisher = publisher
 
     def of(self, model: str) -> list[Shadow]:
@@ -42,6 +45,7 @@ class Shadows:
             raise BadRequest(f"{found} is current: a shadow is asked beside the current version.")
         if found.state != "ready":
             raise BadRequest(f"{found} cannot answer: it is {found.state}.")
+        check_able(found, self._frontends)
         check_fits(self._state, found)
         if not 0 < fraction <= 1:
             raise BadRequest(f"The fraction of the inputs is above 0 and at most 1, and not {fraction:g}.")
@@ -79,7 +83,10 @@ class Shadows:
         found = self._state.shadow_of(model)
         if found is None:
             find.versions(self._state, model)
-            raise NotFound(f"Model {model} has no shadow that runs. start_shadow begins one.")
+            raise NotFound(
+                f"Model {model} has no shadow that runs. start_shadow begins one, and set_model_version "
+                "makes a version current."
+            )
         return found
 
 
@@ -90,8 +97,9 @@ def check_no_shadow(state: State, model: str, version: str, what: str) -> None:
         raise BadRequest(f"{what}, while it is a shadow: {END}.")
 
 
-def check_remove(state: State, version: Version) -> None:
-    check_no_shadow(state, version.model, version.version, f"{version} cannot be removed")
+def check_remove(state: State, version: Version, what: str = "be removed") -> None:
+    """Raises BadRequest where it is a shadow."""
+    check_no_shadow(state, version.model, version.version, f"{version} cannot {what}")
 
 
 def _asking(state: State, version: Version) -> ApplicationSpec | None:

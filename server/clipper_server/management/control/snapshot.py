@@ -27,7 +27,7 @@ def of(state: State, replica_token: Callable[[Version], str], example: Callable[
             version.size,
             version.hang_after_s,
             -1 if version.uses else version.max_cached_input,  # what it uses may be another one tomorrow
-            version.autoscaling is not None,
+            version.wakes,
             version.columns,
             version.concurrency,
             version.uses,

@@ -181,16 +181,18 @@ class Versions:
         """Stop and forget it. Where it was current, the one before it is: there is nothing else to answer."""
         removed = find.version(self._state, model, version)
         labels.check_remove(self._state, removed)
-        policies.check_remove(self._state, removed)
+        was_current = self._state.current().get(model) == version
+        others = [v for v in self._state.versions() if v.model == model and v.version != version]
+        ready = [v.version for v in others if v.state == "ready"]
+        is_last = was_current and moves.before(self._state.history(model), ready) is None
+        policies.check_remove(self._state, removed, is_last=is_last)
         rollouts.check_remove(self._state, removed)
         shadows.check_remove(self._state, removed)
         uses.check_remove(self._state, removed)
-        was_current = self._state.current().get(model) == version
         self._state.remove_version(model, version)
         text = f"Removed {removed}."
         if was_current:
-            ready = [v for v in self._state.versions() if v.model == model and v.state == "ready"]
-            usable = [v.version for v in ready if fits(self._state, v)]
+            usable = [v.version for v in others if v.state == "ready" and fits(self._state, v)]
             successor = moves.before(self._state.history(model), usable)
             if successor is not None:
                 why = f"version {version}, which was current, was removed"

@@ -20,9 +20,9 @@ _FAMILIES = {
     ),
     "clipper_feedback_contexts": ("gauge", "Contexts of which something is known"),
     "clipper_feedback_join_ratio": ("gauge", "Queries of which feedback came, of those decided"),
-    "clipper_arm_chosen_total": ("counter", "How often an arm was asked"),
-    "clipper_arm_rewards_total": ("counter", "How often an arm was rewarded"),
-    "clipper_arm_reward_total": ("counter", "Sum of an arm's rewards, each from 0 to 1"),
+    "clipper_feedback_decisions_total": ("counter", "How often a version was chosen"),
+    "clipper_feedback_rewards_total": ("counter", "How often a version was rewarded"),
+    "clipper_feedback_rewards_sum_total": ("counter", "Sum of a version's rewards, each from 0 to 1"),
     "clipper_arm_share": ("gauge", "An arm's probability, or weight, without a context"),
 }
 
@@ -48,15 +48,16 @@ def text(
             values["clipper_feedback_join_ratio"] = of.joined / decided
         for name, value in values.items():
             series[name].append(f"{name}{{{whose}}} {float(value)}")
-        for arm, its in sorted(of.arms.items()):
-            labels = f'{whose},arm="{_escaped(arm)}"'
-            series["clipper_arm_chosen_total"].append(
-                f"clipper_arm_chosen_total{{{labels}}} {float(its.chosen)}"
-            )
-            series["clipper_arm_rewards_total"].append(
-                f"clipper_arm_rewards_total{{{labels}}} {float(its.times)}"
-            )
-            series["clipper_arm_reward_total"].append(f"clipper_arm_reward_total{{{labels}}} {its.reward}")
+        for asked, its in sorted(of.arms.items()):
+            model, _, version = asked.partition(":")
+            labels = f'{whose},model="{_escaped(model)}",version="{_escaped(version)}"'
+            of_version = {
+                "clipper_feedback_decisions_total": its.chosen,
+                "clipper_feedback_rewards_total": its.times,
+                "clipper_feedback_rewards_sum_total": its.reward,
+            }
+            for name, value in of_version.items():
+                series[name].append(f"{name}{{{labels}}} {float(value)}")
         for arm, share in sorted(published.row(application).items()):
             labels = f'{whose},arm="{_escaped(arm)}"'
             series["clipper_arm_share"].append(f"clipper_arm_share{{{labels}}} {share}")

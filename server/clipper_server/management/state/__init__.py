@@ -6,11 +6,14 @@ transaction.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from .applications import Applications
 from .events import EventLog
 from .history import History
 from .labels import VersionLabels
 from .records import (
+    ENDS,
     Autoscaling,
     Event,
     Guardrail,
@@ -27,6 +30,7 @@ from .shadows import Shadows
 from .versions import Versions
 
 __all__ = [
+    "ENDS",
     "Autoscaling",
     "Event",
     "Guardrail",
@@ -50,6 +54,14 @@ class State(Applications, Versions, VersionLabels, History, Rollouts, Shadows, E
             self.set_version_state(version.model, version.version, "ready", None)
             if version.make_current:
                 self.move(version.model, version.version, "deploy", version.deployed_by, version.message)
+
+    def taken_back(
+        self, rollout: Rollout, end: Literal["failed", "aborted"], verdict: str, who: str, message: str
+    ) -> None:
+        """It has ended, and moved nothing."""
+        with self._change():
+            self.end_rollout(rollout, end, verdict)
+            self.note(rollout.model, rollout.canary, end, who, message)
 
     def passed(self, rollout: Rollout, verdict: str, who: str, message: str) -> None:
         """It has ended, and its canary is current: both or, after a crash, neither."""

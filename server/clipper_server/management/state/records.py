@@ -14,7 +14,9 @@ from ...policies import PolicySpec
 from ...snapshot import DEFAULT_HANG_AFTER_S, DEFAULT_MAX_CACHED_INPUT, BatchingSpec
 
 VersionState = Literal["starting", "ready", "failed"]
-MoveKind = Literal["deploy", "set", "rollback", "rollout"]
+MoveKind = Literal["deploy", "set", "rollback", "rollout", "failed", "aborted"]
+ENDS: tuple[MoveKind, ...] = ("failed", "aborted")
+"""Of a rollout to the version, which never became the current one."""
 RolloutState = Literal["running", "paused", "passed", "failed", "aborted"]
 ShadowState = Literal["running", "stopped", "promoted"]
 LIVE: tuple[RolloutState, ...] = ("running", "paused")
@@ -66,6 +68,11 @@ class Version(msgspec.Struct, frozen=True):
     error: str | None = None
     nonce: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
 
+    @property
+    def wakes(self) -> bool:
+        """It has no replicas only until somebody asks for it."""
+        return self.autoscaling is not None
+
     def __str__(self) -> str:
         return f"{self.model}:{self.version}"
 
@@ -74,7 +81,7 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class Move(msgspec.Struct, frozen=True):
-    """A version became the current one. `at` is in seconds since 1970."""
+    """A version became the current one, or was about to: see ENDS. `at` is in seconds since 1970."""
 
     version: str
     at: float
