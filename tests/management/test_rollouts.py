@@ -579,6 +579,18 @@ def test_a_unit_that_sticks_counts_once_however_often_it_asks() -> None:
     assert sum(dealt(deals)) == 101, "who names no unit is drawn for"
 
 
+def test_more_units_than_are_told_apart_leave_the_sample_ratio_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("clipper_server.query.rollouts.UNITS", 1000)
+    deals = deal(0.1, sticky=True)
+    for i in range(20_000):
+        deals.resolve(OF_M, f"user-{i}", lambda _: True)
+    control, canary = dealt(deals)
+    assert control + canary == 1000
+    assert canary / 1000 == pytest.approx(0.1, abs=0.04)
+
+
 def test_a_unit_stays_where_it_is_while_the_share_grows() -> None:
     units = [f"user-{i}" for i in range(500)]
 

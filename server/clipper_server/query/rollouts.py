@@ -14,17 +14,20 @@ from .policies import Arm, Decision, sticky
 from .task import ELSEWHERE, Outcome, Task
 
 EPOCHS = 4  # are reported: management may have missed a report, and not four changes
-UNITS = 10_000  # are told apart in each epoch, of each side: those that come later are not counted as dealt
+UNITS = 20_000  # are told apart in each epoch, of both sides: those that come later are not counted as dealt
 
 
 class Side:
     """Counts what became of the inputs that one version got, while the shares were the same."""
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int, units: set[int]) -> None:
+        """Both sides share the `units` that were dealt to either: were one full sooner, the sample ratio
+        would not fit.
+        """
         self.epoch = epoch
         self.counts = ArmCounts()
         self._latency = Histogram(LATENCIES_S)
-        self._units: set[int] = set()
+        self._units = units
 
     def deal(self, unit: str | None) -> None:
         """It gets a request, of a unit that sticks to it, or of nobody."""
@@ -62,7 +65,8 @@ class _Rollout:
     def sides_of(self, epoch: int) -> tuple[Side, Side]:
         found = self.sides.get(epoch)
         if found is None:
-            found = self.sides[epoch] = Side(epoch), Side(epoch)
+            units: set[int] = set()
+            found = self.sides[epoch] = Side(epoch, units), Side(epoch, units)
             while len(self.sides) > EPOCHS:
                 del self.sides[min(self.sides)]
         return found
