@@ -75,9 +75,6 @@ class OpenInferenceProtocol:
         self._version = version
         self._inputs = Tensors(application, limits)
         self._quick = quick.reader(application.input_type)
-        # Datatype and shape by name, as a model last answered. Until one does, those of the default output.
-        self.outputs = describe_outputs(application.default_output)
-        self._learned: list[str] | None = None
 
     def parse(self, headers: Headers, body: Body) -> Request:
         try:
@@ -161,7 +158,7 @@ class OpenInferenceProtocol:
     def _names(self) -> list[str] | None:
         """Those of the outputs, as far as anybody knows; None where nobody does, and empty without names."""
         example = self.application.example(self._version)
-        return self._learned if example is None else names_of(example)
+        return None if example is None else names_of(example)
 
     def _tensors(self, inputs: list[Input], rest: memoryview) -> list[Tensor]:
         """The inputs of a request, of which `rest` is what follows its JSON."""
@@ -192,9 +189,8 @@ class OpenInferenceProtocol:
         ]
 
     def described_outputs(self) -> dict[str, tuple[str, list[int]]]:
-        """As the model answered its example; without one, as it last answered, or the default output is."""
-        example = self.application.example(self._version)
-        return self.outputs if example is None else describe_outputs(example)
+        """Datatype and shape, by name."""
+        return describe_outputs(self.application.outputs(self._version))
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         form: Form = request.form
@@ -220,28 +216,17 @@ class OpenInferenceProtocol:
         return Response(200, [_BINARY, length, *marks], b"".join((text, *data)))
 
     def _encode_quickly(self, form: Form, answers: Sequence[Answer]) -> Response | None:
-        told = quick.written(self.application.spec.name, form, answers)
-        if told is None:
-            return None
-        text, datatype, shape = told
-        self._learn_one(datatype, shape)
-        return Response(200, _JSON, text)
+        text = quick.written(self.application.spec.name, form, answers)
+        return None if text is None else Response(200, _JSON, text)
 
     def _plainly(self, form: Form, answers: Sequence[Answer]) -> Answered | None:
         """Of answers of which nothing is to be told but their numbers, and all of these; None of others."""
         whole = None if form.outputs else quick.whole(answers)
         if whole is None:
             return None
-        datatype = NAMES[whole.dtype]
-        self._learn_one(datatype, whole.shape)
         ids = {"query_ids": [answer.query_id for answer in answers]}
-        described = {"name": OUTPUT, "shape": whole.shape, "datatype": datatype}
+        described = {"name": OUTPUT, "shape": whole.shape, "datatype": NAMES[whole.dtype]}
         return Answered(self._about(form, answers), ids, [(described, whole)])
-
-    def _learn_one(self, datatype: str, shape: tuple[int, ...]) -> None:
-        """What the only output is like."""
-        if self._learned != [] or self.outputs[OUTPUT] != (datatype, [-1, *shape[1:]]):
-            self._learned, self.outputs = [], {OUTPUT: (datatype, [-1, *shape[1:]])}
 
     def answered(self, request: Request, answers: Sequence[Answer]) -> Answered:
         """All that is said of them. Raises BadRequest where what is wanted of the outputs is not there."""
@@ -261,7 +246,7 @@ class OpenInferenceProtocol:
             rows.append(default if answer.output is None else as_tensor(answer.output))
             yield
         try:
-            named, columns = self._columns(form, rows, len(defaults) < len(answers))
+            columns = self._columns(form, rows, len(defaults) < len(answers))
         except ValueError as error:
             raise BadRequest(f"The request does not fit: {error}.") from None
         outputs = []
@@ -273,8 +258,6 @@ class OpenInferenceProtocol:
                 tensor = yield from classified(tensor, wanted.classes)
             datatype = NAMES.get(tensor.dtype, "BYTES")
             outputs.append(({"name": wanted.name, "shape": tensor.shape, "datatype": datatype}, tensor))
-        if answers and not defaults and not any(wanted.classes for wanted in form.outputs):
-            self._learn(form, named, [described for described, _ in outputs])
         parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
         if defaults:
             parameters["defaults"] = defaults
@@ -315,10 +298,8 @@ class OpenInferenceProtocol:
         length = _HEADER_LENGTH, b"%d" % sum(map(len, parts))
         return Response(200, [_BINARY, length, *marks_of(reasons)], parts[0], [*parts[1:], *binary])
 
-    def _columns(
-        self, form: Form, rows: list[Tensor], by_model: bool
-    ) -> tuple[bool, list[tuple[Wanted, list[Tensor]]]]:
-        """Whether the outputs have names; and those to be told, with all rows of each.
+    def _columns(self, form: Form, rows: list[Tensor], by_model: bool) -> list[tuple[Wanted, list[Tensor]]]:
+        """The outputs to be told, with all rows of each.
 
         Raises ValueError where another one is wanted. A default output has any name, where no model told its
         outputs.
@@ -328,24 +309,16 @@ class OpenInferenceProtocol:
         if found:
             check_wanted(form.outputs, list(found))
             every = form.outputs or [Wanted(name, form.binary) for name in found]
-            return True, [(wanted, found[wanted.name]) for wanted in every]
+            return [(wanted, found[wanted.name]) for wanted in every]
         if names == [] or (names is None and by_model):
             check_wanted(form.outputs, [])
         wanted = form.outputs[0] if len(form.outputs) == 1 else Wanted(OUTPUT, form.binary)
-        return False, [(wanted, rows)]
+        return [(wanted, rows)]
 
     def _of_none(self, name: str) -> Tensor:
         known = self.described_outputs()
         datatype, shape = known[name] if name in known else next(iter(known.values()))
         return Tensor(b"", (0, *(max(0, size) for size in shape[1:])), DATATYPES.get(datatype, "bytes"))
-
-    def _learn(self, form: Form, named: bool, described: list[dict[str, Any]]) -> None:
-        """What the outputs are like, as all of them were just answered."""
-        found = {each["name"]: (each["datatype"], [-1, *each["shape"][1:]]) for each in described}
-        if not named:
-            self._learned, self.outputs = [], {OUTPUT: next(iter(found.values()))}
-        elif not form.outputs:
-            self._learned, self.outputs = list(found), found
 
     def _about(self, form: Form, answers: Sequence[Answer]) -> dict[str, Any]:
         about = {"model_name": self.application.spec.name}

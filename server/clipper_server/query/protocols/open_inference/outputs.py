@@ -13,6 +13,7 @@ from clipper_container.inputs import Tensor, as_plain, taken_apart
 from clipper_container.named import is_named, laid_out
 
 from ...application import Application
+from ...examples import Example
 from ...request import Answer
 from ...slices import SMALL, Steps, at_once
 from ...task import Output
@@ -21,8 +22,6 @@ from .tensors import DATATYPES, NAMES, split
 
 OUTPUT = "output"
 """What an output is called that has no name."""
-Example = tuple[str, tuple[int, ...]] | bytes
-"""A model's answer: a tensor's dtype and shape, or a JSON text."""
 _AT_ONCE = 1024  # numbers that are written in one step, ...
 _SMALL_PART = 4096  # ... or bytes of them
 
