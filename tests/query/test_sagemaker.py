@@ -149,6 +149,23 @@ SPLIT = {"columns": ["a", "b"], "data": [[1, "x"], [2.5, "yy"]]}
         ("frame", JSON, json.dumps({"dataframe_split": SPLIT}).encode(), {"predictions": [11, 12]}),
         ("frame", JSON, b'{"dataframe_records": [{"a": 1, "b": "x"}]}', {"predictions": [11]}),
         ("frame", JSON, b'{"inputs": {"a": [1, 2], "b": ["x", "y"]}}', {"predictions": [11, 11]}),
+        ("sum", JSON, b'{"inputs": {"a": [1, 2], "b": [3, 4]}}', {"predictions": [16, 16]}),
+        ("sum", JSON, b'{"inputs": {"x": [[1, 2], [3, 4]]}}', {"predictions": [16, 16]}),
+        ("sum", JSON, b'{"inputs": {"x": [1, 2]}}', {"predictions": [8, 8]}),
+        (
+            "text",
+            JSON,
+            b'{"dataframe_split": {"columns": [0], "data": [["a"], ["bcd"]]}}',
+            {"predictions": [1, 3]},
+        ),
+        ("text", JSON, b'{"dataframe_records": [{"t": "a"}, {"t": "bcd"}]}', {"predictions": [1, 3]}),
+        ("text", JSON, b'{"inputs": {"t": ["a", "bcd"]}}', {"predictions": [1, 3]}),
+        ("blob", JSON, b'{"inputs": {"t": ["AAE="]}}', {"predictions": [2]}),
+        ("array", JSON, b'{"inputs": {"x": [[[1, 2], [3, 4]]]}}', {"predictions": [32]}),
+        ("array", JSON, b'{"dataframe_split": {"columns": [0, 1], "data": [[1, 2]]}}', {"predictions": [16]}),
+        ("any", JSON, json.dumps({"dataframe_split": SPLIT}).encode(), {"predictions": [15, 18]}),
+        ("any", JSON, b'{"dataframe_records": [{"a": 1, "b": "x"}]}', {"predictions": [15]}),
+        ("any", JSON, b'{"inputs": {"a": [1, 2], "b": ["x", "y"]}}', {"predictions": [15, 15]}),
         ("frame", CSV, b"b,a\nx,1\n7,2\n", [11, 11]),
         ("frame", CSV, b"1,x\n", [11]),
         ("none", JSON, b"[[1], [2]]", [-1, -1]),
@@ -214,6 +231,46 @@ async def test_many_rows_are_written_like_few(client: httpx2.AsyncClient, accept
         assert few.content * 500 == many.content
 
 
+@pytest.fixture
+async def named(configuration: Configuration) -> None:
+    """The application `named`, whose inputs have an array and a text."""
+    version = version_spec(model="n", input_type="named", columns={"a": "int64[-1]", "b": "text"})
+    own = application("named", "named", ["n"])
+    current = {**CURRENT, "n": "1"}
+    configuration.apply(Snapshot(2, [*APPLICATIONS, own], [*VERSIONS, version], current))
+    queue = configuration.queue("n", "1")
+    assert queue is not None
+    FakeReplica(queue, cost_s=0, answer=sizes())
+
+
+@pytest.mark.usefixtures("named")
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"inputs": {"a": [[1, 2]], "b": ["x"]}}, [17]),
+        ({"inputs": {"a": [[1, 2], [3, 4]], "b": ["x", "yy"]}}, [17, 18]),
+        ({"inputs": [{"a": [1, 2], "b": "x"}]}, [17]),
+        ({"instances": [{"a": [1, 2], "b": "x"}]}, [17]),
+        ({"instances": {"a": [[1, 2]], "b": ["x"]}}, [17]),
+        ({"dataframe_records": [{"a": [1, 2], "b": "x"}]}, [17]),
+        ({"dataframe_split": {"columns": ["b", "a"], "data": [["x", [1, 2]]]}}, [17]),
+        ({"inputs": {"a": [[1, 2]], "b": ["x", "y"]}}, "not lists of one length"),
+        ({"inputs": {"a": [1, 2], "b": ["x", "y"]}}, "the array 'a'"),
+        ({"inputs": {"a": [[1, 2]]}}, "it lacks the array 'b'"),
+        ({"inputs": {}}, "not lists of one length"),
+    ],
+    ids=str,
+)
+async def test_named_arrays_come_in_all_of_mlflow_s_forms(
+    client: httpx2.AsyncClient, body: Any, told: Any
+) -> None:
+    response = await client.post("/named/invocations", json=body)
+    if isinstance(told, str):
+        assert (response.status_code, told in response.json()["message"]) == (400, True), response.text
+    else:
+        assert response.json() == {"predictions": told}
+
+
 BAD = [
     ("sum", JSON, b"{]", "Error parsing JSON"),
     ("sum", JSON, b"", "Error parsing JSON"),
@@ -240,6 +297,9 @@ BAD = [
     ("text", CSV, b"a,b\n", "a line has 2 cells"),
     ("text", "text/plain", b"\xff", "not UTF-8"),
     ("blob", JSON, b'["?"]', "not base64"),
+    ("sum", JSON, b'{"inputs": {"a": [1, 2], "b": [3]}}', "not lists of one length"),
+    ("sum", JSON, b'{"inputs": {}}', "not lists of one length"),
+    ("text", JSON, b'{"dataframe_records": [{"a": "x", "b": "y"}]}', "Expected `str`, got `array`"),
     ("frame", JSON, b'[["x"]]', "a row has 1 values, and there are 2 columns: a, b"),
     ("frame", JSON, b'[{"a": 1}]', "missing"),
     ("frame", CSV, b"1\n", "a line has 1 cells, and not 2: a, b"),
