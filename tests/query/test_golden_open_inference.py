@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import httpx2
+import msgspec
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ import clipper_server
 from clipper_container.errors import ClusterError, NotFound
 from clipper_container.inputs import array_tensor
 from clipper_server.query.configuration import Configuration
+from clipper_server.query.protocols.open_inference import OpenInferenceProtocol
 from clipper_server.query.protocols.open_inference.refusals import (
     NO_EXPLAIN,
     NO_LOGGING,
@@ -155,7 +157,7 @@ ROWS: list[tuple[str, str, Any, int, Any]] = [
     # The server
     ("GET", "/v2", None, 200, ABOUT),
     ("GET", "/v2/health/live", None, 200, {"live": True}),
-    ("GET", "/v2/health/ready", None, 200, {"ready": True}),
+    ("GET", "/v2/health/ready", None, 503, {"error": "Server is not ready."}),
     ("GET", "/v2/models", None, 200, {"models": ["idle", "json", "m"]}),
     # Its models
     ("GET", "/v2/models/m", None, 200, METADATA),
@@ -221,6 +223,24 @@ async def test_each_row_over_rest(
 ) -> None:
     response = await client.request(method, path, json=body)
     assert (response.status_code, response.json()) == (status, expected)
+
+
+async def test_the_server_is_ready_when_all_of_its_models_are(
+    configuration: Configuration, client: httpx2.AsyncClient, over_grpc: Client
+) -> None:
+    assert (await client.get("/v2/health/ready")).status_code == 503
+    assert not (await over_grpc.call("ServerReady")).ready
+    idle = configuration.queue("idle", "7")
+    assert idle is not None
+    replica = FakeReplica(idle)
+    response = await client.get("/v2/health/ready")
+    assert (response.status_code, response.json()) == (200, {"ready": True})
+    assert (await over_grpc.call("ServerReady")).ready
+    replica.die()
+    assert not (await over_grpc.call("ServerReady")).ready
+    idle.configure(msgspec.structs.replace(idle.spec, num_replicas=0))  # none is to be there
+    assert (await client.get("/v2/health/ready")).status_code == 200
+    assert (await over_grpc.call("ServerReady")).ready
 
 
 @pytest.mark.parametrize("path", ["/v2/models/m/infer", "/v2/models/m/versions/1/infer"])
@@ -289,6 +309,18 @@ async def test_bad_input_is_400_with_a_text(changes: Any, client: httpx2.AsyncCl
     assert response.status_code == 400
     assert list(response.json()) == ["error"]
     assert isinstance(response.json()["error"], str)
+
+
+async def test_our_own_fault_is_500_with_a_text(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("it cannot be written")
+
+    monkeypatch.setattr(OpenInferenceProtocol, "encode", fails)
+    response = await client.post("/v2/models/m/infer", json=INFER)
+    assert (response.status_code, list(response.json())) == (500, ["error"])
+    assert "by a fault of Clipper Lab" in response.json()["error"]
 
 
 @pytest.mark.parametrize("model", ["m", "m/versions/1"])

@@ -182,7 +182,7 @@ async def test_a_path_may_be_spelled_otherwise(
     writer.close()
 
 
-@pytest.mark.parametrize("path", ["/health", "/metrics", "/v2", "/v2/models/sum", "/v2/health/ready"])
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/v2", "/v2/models/sum", "/v2/health/live"])
 async def test_head_is_as_get(client: httpx2.AsyncClient, path: str) -> None:
     got, head = await client.get(path), await client.head(path)
     assert (head.status_code, head.content) == (200, b"")

@@ -1,4 +1,4 @@
-"""What is told of models: whether they are healthy, a list, a description, counts, and how one asks."""
+"""What is told of models: a list, a description, counts, and how one asks."""
 
 from __future__ import annotations
 
@@ -24,15 +24,6 @@ _COUNTERS = {
     "ts_inference_latency_microseconds": "How long they took, in sum.",
     "ts_queue_latency_microseconds": "How long they waited, in sum.",
 }
-
-
-def is_healthy(served: Served) -> bool:
-    """Whether each version that is asked and is to have replicas has one that is ready."""
-    return all(
-        queue.ready or not queue.spec.num_replicas
-        for application in served.applications.values()
-        for queue in application.queues()
-    )
 
 
 def listed(served: Served, query: Mapping[str, str]) -> dict[str, Any]:

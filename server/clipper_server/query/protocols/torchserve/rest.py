@@ -18,9 +18,10 @@ from ....methods import HeadAsGet, allowed
 from ...cors import WithCORS
 from .. import Adapter, Served
 from ..answering import answered, sent
+from ..readiness import is_ready
 from . import managing
 from .bodies import Bodies, only
-from .describing import api, described, is_healthy, listed, metrics
+from .describing import api, described, listed, metrics
 from .managing import find
 from .predictions import Predictions
 from .refusals import RESOURCE, Told, answer, refusal
@@ -91,7 +92,7 @@ class TorchServe:
     # Inference
 
     async def _ping(self, _: Request) -> HTTPResponse:
-        if is_healthy(self._served):
+        if is_ready(self._served):
             return sent(answer({"status": "Healthy"}))
         return sent(answer({"status": "Unhealthy"}, 500))
 
