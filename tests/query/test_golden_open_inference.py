@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -28,7 +29,7 @@ from clipper_server.query.protocols.open_inference.refusals import (
     NO_TRACE,
 )
 from clipper_server.snapshot import ApplicationSpec, Snapshot
-from tests.support.fakes import FakeReplica, version_spec
+from tests.support.fakes import FakeReplica, version_spec, with_a_cache
 from tests.support.over_grpc import Client, served, until
 from tests.support.over_http import served_over_http
 
@@ -335,10 +336,49 @@ async def test_statistics_count_what_was_answered(model: str, client: httpx2.Asy
     assert found[0]["inference_stats"]["success"]["count"] == 2
     assert found[0]["inference_stats"]["success"]["ns"] > 0
     assert found[0]["inference_stats"]["compute_infer"]["count"] == found[0]["execution_count"]
+    assert found[0]["last_inference"] > 0
     every = (await client.get("/v2/models/stats")).json()["model_stats"]
     assert [(each["name"], each["version"]) for each in every] == [
         *(("idle", "7"), ("json", "1"), ("m", "1"), ("m", "2"))
     ]
+
+
+async def test_statistics_tell_of_the_cache_the_last_time_and_each_size_of_batches(
+    configuration: Configuration, client: httpx2.AsyncClient, over_grpc: Client
+) -> None:
+    async def told() -> dict[str, Any]:
+        (found,) = (await client.get("/v2/models/m/versions/1/stats")).json()["model_stats"]
+        (same,) = (await over_grpc.call("ModelStatistics", {"name": "m", "version": "1"})).model_stats
+        batches = [(b.batch_size, b.compute_infer.count, b.compute_infer.ns) for b in same.batch_stats]
+        assert batches == sizes(found)
+        assert same.inference_stats.success.count == found["inference_stats"]["success"]["count"]
+        assert abs(same.last_inference - found["last_inference"]) < 1000
+        return dict(found)
+
+    def sizes(found: dict[str, Any]) -> list[tuple[int, int, int]]:
+        return [
+            (b["batch_size"], b["compute_infer"]["count"], b["compute_infer"]["ns"])
+            for b in found["batch_stats"]
+        ]
+
+    configuration.apply(with_a_cache(configuration))
+    none = await told()
+    assert (none["last_inference"], none["batch_stats"]) == (0, [])
+    metrics, now = configuration.metrics.version("sums", "1"), time.time()
+    before = configuration.clock()
+    await client.post("/v2/models/m/infer", json=INFER)
+    metrics.ran(3, 0.5, before + 1000)  # a batch of another time
+    metrics.ran(3, 0.25, before + 2000)
+    after = await told()
+    assert after["last_inference"] == pytest.approx(1000 * (now + 2000), abs=60_000)
+    assert sizes(after)[-1] == (3, 2, 750_000_000)
+    assert sum(size * count for size, count, _ in sizes(after)[:-1]) == 2
+    known = after["inference_stats"]["success"]["count"]
+    for _ in range(2):
+        await client.post("/v2/models/m/infer", json=INFER)  # which the cache knows
+    cached = await told()
+    assert cached["inference_stats"]["success"]["count"] == known + 4
+    assert (cached["inference_stats"]["cache_hit"]["count"], cached["inference_count"]) == (4, 2)
 
 
 # KServe's V1

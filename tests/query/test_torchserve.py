@@ -24,7 +24,7 @@ from clipper_server.query.protocols.torchserve.bodies import Bodies
 from clipper_server.query.protocols.torchserve.predictions import Predictions
 from clipper_server.query.request import Answer, Request
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, RequestSpec, Snapshot
-from tests.support.fakes import FakeReplica, version_spec
+from tests.support.fakes import FakeReplica, version_spec, with_a_cache
 from tests.support.own_port import opened
 
 pytestmark = pytest.mark.anyio
@@ -467,6 +467,17 @@ async def test_counters_have_torchserves_names(client: httpx2.AsyncClient) -> No
     assert {line.partition("{")[0] for line in one.splitlines() if line[0] != "#"} == {
         "ts_queue_latency_microseconds"
     }
+
+
+async def test_what_the_cache_knows_is_counted_too(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    configuration.apply(with_a_cache(configuration))
+    for _ in range(3):
+        await client.post("/predictions/sum", content=b"[1]")
+    found = (await client.get("/metrics?name[]=ts_inference_requests_total")).text
+    assert re.search(r'\{model_name="m",model_version="1",hostname=".+"\} 3\n', found)
+    assert configuration.metrics.version("m", "1").hits == 2
 
 
 async def test_what_several_applications_ask_is_counted_once(

@@ -273,7 +273,7 @@ class ModelQueue:
             running = replica.in_flight[0] if replica.in_flight else None
             replica.free_at = now + (running.predicted_s or 0.0) if running else now
         objective_s = min([task.objective_s for task in dispatch.tasks])
-        self.metrics.compute.observe(dispatch.compute_s)
+        self.metrics.ran(dispatch.size, dispatch.compute_s, now)
         self.crowd.answered(now, dispatch.size)
         self.history.add(dispatch)
         self.admission.changed(now)

@@ -20,7 +20,7 @@ from .managing import find, number
 
 LISTED = 100
 _COUNTERS = {
-    "ts_inference_requests_total": "Inputs that the version answered, at this query frontend.",
+    "ts_inference_requests_total": "Inputs that came for the version, to this query frontend.",
     "ts_inference_latency_microseconds": "How long they took, in sum.",
     "ts_queue_latency_microseconds": "How long they waited, in sum.",
 }
@@ -91,7 +91,7 @@ def _samples(served: Served, name: str) -> Iterator[str]:
     for _, queue in sorted(asked.items()):
         did = queue.metrics
         value = {
-            "ts_inference_requests_total": did.answered,
+            "ts_inference_requests_total": queue.asked() + did.hits + did.joined,
             "ts_inference_latency_microseconds": round(1e6 * did.latency.sum),
             "ts_queue_latency_microseconds": round(1e6 * did.queue_delay.sum),
         }[name]
