@@ -148,9 +148,11 @@ class OpenInferenceProtocol:
         return Form(id, wanted, binary)
 
     def _known(self) -> list[str] | None:
-        """The outputs that any version has that may answer; None where not all have told them."""
+        """The outputs that any version has that may answer; None where not all have told them. The names of
+        an object are no promise: another one may have others.
+        """
         examples = [queue.example for queue in self.application.queues(self._version)]
-        told = [names_of(example) for example in examples if example is not None]
+        told = [names_of(e) for e in examples if e is not None and not (isinstance(e, bytes) and names_of(e))]
         if not told or len(told) < len(examples) or (not all(told) and any(told)):
             return None
         return list(dict.fromkeys(name for names in told for name in names))
@@ -246,7 +248,7 @@ class OpenInferenceProtocol:
             rows.append(default if answer.output is None else as_tensor(answer.output))
             yield
         try:
-            columns = self._columns(form, rows, len(defaults) < len(answers))
+            columns = yield from self._columns(form, rows, len(defaults) < len(answers))
         except ValueError as error:
             raise BadRequest(f"The request does not fit: {error}.") from None
         outputs = []
@@ -298,14 +300,18 @@ class OpenInferenceProtocol:
         length = _HEADER_LENGTH, b"%d" % sum(map(len, parts))
         return Response(200, [_BINARY, length, *marks_of(reasons)], parts[0], [*parts[1:], *binary])
 
-    def _columns(self, form: Form, rows: list[Tensor], by_model: bool) -> list[tuple[Wanted, list[Tensor]]]:
+    def _columns(
+        self, form: Form, rows: list[Tensor], by_model: bool
+    ) -> Steps[list[tuple[Wanted, list[Tensor]]]]:
         """The outputs to be told, with all rows of each.
 
         Raises ValueError where another one is wanted. A default output has any name, where no model told its
         outputs.
         """
         names = self._names()
-        found = by_name(rows, names or []) if rows else {name: [] for name in names or ()}
+        found: dict[str, list[Tensor]] = {name: [] for name in names or ()}
+        if rows:
+            found = yield from by_name(rows, names or [])
         if found:
             check_wanted(form.outputs, list(found))
             every = form.outputs or [Wanted(name, form.binary) for name in found]
