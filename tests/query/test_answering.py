@@ -14,6 +14,7 @@ from clipper_server.query.protocols.answering import lines, marks, new_id
 from clipper_server.query.protocols.rpc import Call
 from clipper_server.query.request import Answer
 from clipper_server.snapshot import ApplicationSpec, Snapshot
+from tests.support.fakes import FakeReplica, version_spec
 from tests.support.own_port import opened
 
 PORTS = {
@@ -27,17 +28,15 @@ EVIL = "a\r\nx-evil: 1\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK"
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", PORTS)
-async def test_a_reason_that_would_write_headers_is_not_written(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_reason_that_would_write_headers_is_not_written(name: str) -> None:
     """It is a container's word, and anybody's who made that."""
     loop = asyncio.get_running_loop()
     configuration = Configuration("0", lambda: None, loop, loop.time)
-    configuration.apply(Snapshot(1, [ApplicationSpec("a", "doubles", -1, 5_000_000, [])], [], {}))
+    spec = ApplicationSpec("a", "doubles", -1, 5_000_000, ["m"])
+    configuration.apply(Snapshot(1, [spec], [version_spec()], {"m": "1"}))
     configuration.is_local = True  # where SageMaker's requests need no signature
     reasons = [EVIL, "deadline"]
-    unlinked: Any = lambda: Fault(reasons.pop(0), "m")  # noqa: E731
-    monkeypatch.setattr(configuration.applications["a"], "unlinked", unlinked)
+    FakeReplica(configuration.queues["m", "1"], 0.0, answer=lambda _: [Fault(reasons.pop(0), "m")])
     path, body = PORTS[name]
     async with opened(name, configuration) as client:
         refused = await client.post(path, json=body)

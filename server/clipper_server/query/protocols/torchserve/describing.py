@@ -28,7 +28,7 @@ _COUNTERS = {
 
 def listed(served: Served, query: Mapping[str, str]) -> dict[str, Any]:
     """A page of the models. Raises BadRequest."""
-    names = sorted(served.applications)
+    names = sorted(name for name, each in served.applications.items() if served.versions_of(each))
     start, limit = number(query, "next_page_token", 0), number(query, "limit", LISTED)
     end = start + (limit or LISTED)
     found: dict[str, Any] = {"nextPageToken": str(end)} if end < len(names) else {}
