@@ -20,6 +20,12 @@ import pytest
 
 from clipper_container.errors import BadRequest
 from clipper_container.inputs import Tensor
+from clipper_container.remotes import address
+from clipper_container.remotes.connections import Request as RemoteRequest
+from clipper_container.remotes.credentials import Signer
+from clipper_container.remotes.kinds import form_of
+from clipper_container.remotes.remote import Remote
+from clipper_container.signing import Scope, signature
 from clipper_server.policies import SplitSpec
 from clipper_server.protocols import ProtocolSpec
 from clipper_server.query.configuration import Configuration
@@ -603,6 +609,70 @@ def test_an_adapter_answers_what_is_signed_with_its_key() -> None:
         adapter.parse(headers, b"[[9]]")
     assert caught.value.response.status == 403
     assert (ERROR.encode(), b"InvalidSignatureException") in caught.value.response.headers
+
+
+def test_what_we_send_is_signed_as_boto3_signs_it() -> None:
+    """By the same key at the same time it is the same signature."""
+    golden = GOLDEN["requests"]["plain"]
+    headers = golden["headers"]
+    signed_at = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    secret = {
+        "aws_access_key_id": GOLDEN["key"],
+        "aws_secret_access_key": GOLDEN["secret"],
+        "region_name": "eu-west-1",
+    }
+    sign = Signer(secret, address.read(f"http://{headers['host']}{golden['path']}"), lambda: signed_at)
+    asked = RemoteRequest(
+        "POST", golden["path"], {"Content-Type": JSON, "Accept": JSON}, golden["body"].encode()
+    )
+    assert sign(asked)._replace(headers={}) == asked._replace(headers={})
+    assert sign(asked).headers == {
+        **asked.headers,
+        "X-Amz-Date": headers["x-amz-date"],
+        "Authorization": headers["authorization"],
+    }
+    temporary = Signer(secret | {"aws_session_token": "t"}, address.read("http://a/x"), lambda: signed_at)
+    assert temporary(asked).headers["X-Amz-Security-Token"] == "t"
+    assert "host;x-amz-date;x-amz-security-token," in temporary(asked).headers["Authorization"]
+    assert GOLDEN["secret"] not in repr(sign(asked))
+
+
+def test_a_signature_is_that_of_amazons_own_example() -> None:
+    """`post-vanilla`, of the tests that Amazon publishes."""
+    moment = "20150830T123600Z"
+    scope = Scope("20150830", "us-east-1", "service")
+    headers = {"host": "example.amazonaws.com", "x-amz-date": moment}
+    secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+    found = signature(secret, scope, moment, "/", headers, b"")
+    assert found == "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"
+
+
+async def test_a_remote_model_is_asked_with_signatures(configuration: Configuration) -> None:
+    protocols = [ProtocolSpec("sagemaker", 8080, 0, *next(iter(KEYS.items())))]
+    configuration.apply(Snapshot(2, APPLICATIONS, VERSIONS, CURRENT, protocols=protocols))
+    secret = {
+        "aws_access_key_id": GOLDEN["key"],
+        "aws_secret_access_key": GOLDEN["secret"],
+        "region_name": "eu-west-1",
+    }
+    async with opened("sagemaker", configuration) as client:
+        at = address.read(f"{str(client.base_url).rstrip('/')}{endpoint('sum')}")
+
+        async def asked(**changes: str) -> Any:
+            sign = Signer(secret | changes, at)
+            form = form_of("sagemaker", at)
+            model = Remote("sagemaker", at, form, {}, 5.0, lambda words, is_open: None, sign=sign)
+            try:
+                return await model(np.array([[1.0, 2.0]]))
+            finally:
+                model.close()
+
+        assert await asked() == [16]
+        assert await asked(region_name="us-east-1") == [16]
+        (fault,) = await asked(aws_secret_access_key="another-one")
+        assert "said 403: The signature is not what this port's key makes" in fault.message
+        (fault,) = await asked(aws_access_key_id="nobody")
+        assert "said 403" in fault.message
 
 
 async def test_a_key_of_the_cluster_is_asked_for_on_this_machine_too(configuration: Configuration) -> None:
