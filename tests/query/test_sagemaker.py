@@ -399,8 +399,10 @@ async def test_types_that_nobody_reads_are_told_in_text(
 async def test_types_that_nobody_writes_are_told(client: httpx2.AsyncClient) -> None:
     headers = {"accept": "image/png"}
     response = await client.post("/sum/invocations", content=b"[[1]]", headers=headers)
-    assert response.status_code == 415
+    assert response.status_code == 406
     assert "The header Accept has none of" in response.text
+    response = await client.post(endpoint("sum"), content=b"[[1]]", headers=headers)
+    assert (response.status_code, response.json()["OriginalStatusCode"]) == (424, 406)
     spec = [application("words", "doubles", [])]
     async with opened("sagemaker", await _with([*spec], default="no number")) as alone:
         response = await alone.post("/invocations", content=b"[[1]]", headers={"accept": NPY})
