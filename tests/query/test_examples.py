@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from clipper_container.inputs import INPUT_TYPES, Tensor, array_tensor
 from clipper_container.wire import MAX_EXAMPLE, Fault
 from clipper_server.query.configuration import Configuration
-from clipper_server.query.examples import learned, of_default
+from clipper_server.query.examples import default_like, learned, of_default
 from clipper_server.query.limits import DEFAULT
 from clipper_server.query.protocols.open_inference import OpenInferenceProtocol
+from clipper_server.query.protocols.open_inference.bodies import Form
 from clipper_server.query.protocols.tensorflow_serving.model import Model
-from clipper_server.query.request import Request
+from clipper_server.query.request import Answer, Request
 from clipper_server.snapshot import ApplicationSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
 
@@ -87,6 +89,39 @@ def test_a_tensor_tells_more_than_a_text() -> None:
     assert learned(b"1.0", b"2.0") == learned(b"1.0", None) == b"1.0"
     assert learned(Fault("model_error", ""), b"1.0") == b"1.0"
     assert learned(b"x" * (MAX_EXAMPLE + 1), None) is None
+
+
+@pytest.mark.parametrize(
+    ("default", "example", "found"),
+    [
+        (b'"-1.0"', None, b"-1.0"),
+        (b'"-1.0"', ("<f4", ()), b"-1.0"),
+        (b'"-1.0"', b"0.5", b"-1.0"),
+        (b'"-1.0"', b"[0.5]", b"-1.0"),
+        (b'"-1.0"', ("str", (3,)), b'"-1.0"'),
+        (b'"-1.0"', b'"a"', b'"-1.0"'),
+        (b'"-1.0"', b'{"a": 1}', b'"-1.0"'),
+        (b'"none"', ("<f4", ()), b'"none"'),
+        (b"7", ("str", (3,)), b"7"),
+    ],
+)
+def test_a_default_output_is_a_number_where_outputs_are(default: bytes, example: Any, found: bytes) -> None:
+    assert default_like(default, example) == found
+
+
+async def test_a_default_output_that_is_a_text_is_of_the_others_type() -> None:
+    """In one tensor with them, by both protocols."""
+    world = World("-1.0")
+    world.queue.example = "<f4", ()
+    application = world.configuration.applications["app"]
+    late = Fault("deadline", "It came too late.")
+    answers = [Answer(1, array_tensor(np.float32(0.5)), None, "1"), Answer(2, None, late, "1")]
+    protocol = OpenInferenceProtocol(application, None)
+    request = Request("open-inference", [], None, None, True, True, Form(None, [], False))
+    (output,) = msgspec.json.decode(protocol.encode(request, answers).body)["outputs"]
+    assert (output["datatype"], output["data"]) == ("FP64", [0.5, -1.0])
+    model = Model(application, None, DEFAULT)
+    assert (model.default(), model.default_tensor()) == (b"-1.0", array_tensor(np.float32(-1.0)))
 
 
 @pytest.mark.parametrize(

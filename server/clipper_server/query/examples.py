@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from clipper_container.inputs import Tensor
+from clipper_container.inputs import DTYPES, Tensor
 from clipper_container.wire import MAX_EXAMPLE
 
 from .task import Outcome
@@ -33,3 +33,14 @@ def of_default(output: bytes) -> bytes:
             return output
         return value.encode()
     return output
+
+
+def default_like(output: bytes, example: Example | None) -> bytes:
+    """The default output, among outputs like the example: a text is a number where it can be and they are."""
+    if output[:1] != b'"':
+        return output  # as most are
+    if isinstance(example, tuple):
+        are_numbers = example[0] in DTYPES
+    else:
+        are_numbers = example is None or isinstance(msgspec.json.decode(example), int | float | list)
+    return of_default(output) if are_numbers else output

@@ -25,6 +25,7 @@ from clipper_container.errors import BadRequest
 from clipper_container.inputs import Tensor
 
 from ...application import Application
+from ...examples import default_like
 from ...limits import DEFAULT, Limits
 from ...request import Answer, Request
 from ...slices import SMALL, Steps, at_once
@@ -239,7 +240,8 @@ class OpenInferenceProtocol:
         form: Form = request.form
         if (found := self._plainly(form, answers)) is not None:
             return found
-        default = as_tensor(self.application.default_output)
+        example = self.application.example(self._version)
+        default = as_tensor(default_like(self.application.default_output, example))
         rows = []
         defaults: dict[str, Any] = {}
         for i, answer in enumerate(answers):

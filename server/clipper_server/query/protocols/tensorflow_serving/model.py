@@ -12,7 +12,7 @@ import numpy as np
 from clipper_container.inputs import SETS, Tensor, array_tensor
 
 from ...application import Application
-from ...examples import of_default
+from ...examples import default_like
 from ...limits import Limits
 from ...request import Answer, Request
 from ...task import Output
@@ -136,7 +136,7 @@ class Model:
 
     def default(self) -> bytes:
         """The default output: a number with a point, where the model's outputs have one."""
-        text = self.application.default_output
+        text = default_like(self.application.default_output, self.application.example(self.version))
         outputs = self.described_outputs()
         if len(outputs) == 1 and outputs.get(signatures.OUTPUT, Entry("", None)).dtype in _FLOATS:
             value = msgspec.json.decode(text)
@@ -148,7 +148,7 @@ class Model:
         """The default output as a tensor of the model's type and shape, where it is a number: in one tensor
         with the others there is room for nothing else.
         """
-        value = msgspec.json.decode(of_default(self.application.default_output))
+        value = msgspec.json.decode(self.default())
         dtype, shape = self.described_outputs().get(signatures.OUTPUT, Entry("", None))
         if shape is None or dtype not in tensors.TYPES or not _fits(value, np.dtype(dtype)):
             return self.application.default_output
