@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import Tensor
+from clipper_container.inputs import INPUT_TYPES, Tensor
 from clipper_container.remotes import address
 from clipper_container.remotes.connections import Request as RemoteRequest
 from clipper_container.remotes.credentials import Signer
@@ -31,6 +31,7 @@ from clipper_server.protocols import ProtocolSpec
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.limits import DEFAULT
 from clipper_server.query.protocols import Refused
+from clipper_server.query.protocols.rows import Rows
 from clipper_server.query.protocols.sagemaker import signatures
 from clipper_server.query.protocols.sagemaker.bodies import Bodies
 from clipper_server.query.protocols.sagemaker.invocations import Endpoint
@@ -235,6 +236,27 @@ async def test_many_rows_are_written_like_few(client: httpx2.AsyncClient, accept
         assert (few.json(), many.json()) == ([8] * 2, [8] * 1000)
     else:
         assert few.content * 500 == many.content
+
+
+@pytest.mark.parametrize(
+    ("table", "shape"),
+    [
+        ({"columns": [0], "data": [[1], [2]]}, (1,)),
+        ({"columns": [0, 1], "data": [[1, 2], [3, 4]]}, (2,)),
+        ([{"a": 1}, {"a": 2}], (1,)),
+        ({"a": [1, 2]}, (1,)),
+        ({"a": [[1, 2, 3], [4, 5, 6]]}, (3,)),
+        ([[1], [2]], (1,)),
+        ([1, 2], ()),
+    ],
+    ids=str,
+)
+def test_a_row_of_a_table_is_an_array_and_one_cell_that_is_a_list_is_it_by_itself(
+    table: Any, shape: tuple[int, ...]
+) -> None:
+    arrays: Any = SimpleNamespace(input_type=INPUT_TYPES["ndarray"])
+    found = Rows(arrays, DEFAULT).of_json(table, None)
+    assert [tensor.shape for tensor in found] == [shape, shape]
 
 
 @pytest.fixture

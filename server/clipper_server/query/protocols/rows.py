@@ -72,7 +72,7 @@ class Rows:
         names = list(records[0])
         if any(record.keys() != records[0].keys() for record in records):
             raise ValueError(f"a record has other names than the first, which has {_told(names)}")
-        if len(names) == 1 and (not self._are_numbers or isinstance(records[0][names[0]], list)):
+        if len(names) == 1 and (self.kind.dtype in _TEXTS or isinstance(records[0][names[0]], list)):
             return [record[names[0]] for record in records]
         return [[record[name] for name in names] for record in records]
 
