@@ -27,7 +27,8 @@ MaxInputs = Annotated[int | None, typer.Option(min=1, help="Of one request.")]
 MaxJson = Annotated[int | None, typer.Option(min=1, help="Bytes of JSON, of one request.")]
 CorsOrigin = Annotated[list[str] | None, typer.Option(help="Of web pages that may ask; * are all.")]
 Protocol = Annotated[
-    list[str] | None, typer.Option(help="To be on, at ports of its own: open-inference-grpc. Repeatable.")
+    list[str] | None,
+    typer.Option(help="To be on, at ports of its own: azureml, or tensorflow-serving:8501:8500. Repeatable."),
 ]
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from clipper_container.errors import BadRequest
 from clipper_container.loaders.remote import PART, SECRET, Where
-from clipper_container.remotes import address
+from clipper_container.remotes import address, credentials
 from clipper_container.remotes.kinds import form_of
 
 from ..handles import ApplicationHandle, ModelHandle
@@ -69,8 +69,10 @@ def deploy_remote(
     (http://host:5001/score), mlflow and sagemaker (http://host:8080/invocations), and sagemaker-csv for
     containers that take CSV alone. A batch is one request; by torchserve each input is one.
 
-    `secret` is a token, sent as "Authorization: Bearer ...", or a dictionary of headers. It is in the
-    environment of the version's replicas, and shown nowhere. A request takes `request_timeout_s` at most, and
+    `secret` is a token, sent as "Authorization: Bearer ...", or a dictionary of headers; or, by sagemaker,
+    what boto3 calls aws_access_key_id, aws_secret_access_key, perhaps aws_session_token, and region_name,
+    with which requests are signed (http://host/endpoints/m/invocations). It is in the environment of the
+    version's replicas, and shown nowhere. A request takes `request_timeout_s` at most, and
     what is not answered within the objective is a default output before. It is sent again, once, only where
     no connection came about, or where a 503 says when. While the server is down, as failures in a row tell,
     it is left alone for a while, and events say so; faults have its own words.
@@ -137,7 +139,12 @@ def _given(
     usual = {"concurrency": 64, "batching": "off"} if protocol == "torchserve" else {"concurrency": 4}
     given: dict[str, Any] = {**usual, **options}
     if secret is not None:
-        given["env"] = {**(options.get("env") or {}), SECRET: json.dumps(_headers(secret))}
+        headers = _headers(secret)
+        if credentials.are_in(headers):
+            if not protocol.startswith("sagemaker"):
+                raise BadRequest(f"secret: requests by {protocol} are not signed. Give a token, or headers.")
+            credentials.Signer(headers, address.read(url))
+        given["env"] = {**(options.get("env") or {}), SECRET: json.dumps(headers)}
     return given
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from .attached import Attached
 from .refusals import refuse_start_arguments
 
 MAX_FRONTENDS = 64
+_PORTS = ("port", "grpc_port")
 
 
 class Cluster(Attached):
@@ -28,7 +29,7 @@ class Cluster(Attached):
         max_inputs: int = 20_000,
         max_json: int = 1_048_576,
         cors_origins: Sequence[str] = (),
-        protocols: Sequence[str] = (),
+        protocols: Sequence[str] | Mapping[str, Mapping[str, int]] = (),
         fresh: bool = False,
         exist_ok: bool = False,
         **of_clipper: Any,
@@ -39,10 +40,13 @@ class Cluster(Attached):
         `num_frontend_replicas` query frontends (at most 64) share the query port. A request has `max_inputs`
         inputs and `max_json` bytes of JSON at most. `cors_origins` are those of web pages that may ask, such
         as `["https://example.com"]`; `["*"]` are all, and none may otherwise. `protocols` are on, besides
-        those of its last run, at free ports: see `start_protocol`. `fresh` first ends and removes what an
-        earlier run left. Where the cluster runs already it is attached to as it is with `exist_ok`.
+        those of its last run: names, which get free ports, or by name the ports that `start_protocol`
+        takes, such as `{"tensorflow-serving": {"port": 8501, "grpc_port": 8500}, "azureml": {}}`. `fresh`
+        first ends and removes what an earlier run left. Where the cluster runs already it is attached to as
+        it is with `exist_ok`.
         Raises BadRequest (also for Clipper's arguments for images and timeouts, saying what there is
-        instead), or ClusterError where the cluster runs already otherwise.
+        instead), NotFound for a protocol that there is not, or ClusterError where a port that is named is
+        taken, and where the cluster runs already otherwise.
 
         >>> other = ClipperConnection("other")
         >>> other.start_clipper(num_frontend_replicas=2, cache_size=0)
@@ -65,7 +69,7 @@ class Cluster(Attached):
             "max_inputs": max_inputs,
             "max_json": max_json,
             "cors_origins": ",".join(check_origins(cors_origins)),
-            **({"protocols": ",".join(protocols)} if protocols else {}),
+            **({"protocols": _written(protocols)} if protocols else {}),
         }
         if not self.cm.up(fresh=fresh, settings=settings) and not exist_ok:
             raise ClusterError(
@@ -184,3 +188,22 @@ class Cluster(Attached):
             path.write_text(text, encoding="utf-8", errors="replace")
             paths.append(str(path))
         return paths
+
+
+def _written(protocols: Sequence[str] | Mapping[str, Mapping[str, int]]) -> str:
+    """As the runtime reads them: names with commas, each with its ports after colons, where it has any.
+
+    Raises BadRequest.
+    """
+    if isinstance(protocols, str):
+        raise BadRequest(f"protocols is a list of names: [{protocols!r}].")
+    if not isinstance(protocols, Mapping):
+        return ",".join(protocols)
+    for name, ports in protocols.items():
+        wrong = {word: port for word, port in ports.items() if word not in _PORTS or type(port) is not int}
+        if wrong:
+            raise BadRequest(f"protocols: {name} may have a port and a grpc_port, numbers, and not {wrong}.")
+    return ",".join(
+        ":".join([name, *(str(ports.get(word, "")) for word in _PORTS)]) if ports else name
+        for name, ports in protocols.items()
+    )

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
-from clipper_container.errors import ClusterError
+from clipper_container.errors import ClipperException, ClusterError, from_name
 
 from ..names import check_name
 from . import ClusterRecord
@@ -70,7 +71,7 @@ class BroughtUp:
 
 
 def _run(arguments: list[str], timeout_s: float, more: str) -> dict[str, Any]:
-    """Have the runtime do it, in a process of its own; its answer. Raises ClusterError."""
+    """Have the runtime do it, in a process of its own; its answer. Raises what it raised, or ClusterError."""
     # -P: no file beside the notebook that is called like a library's module gets in the way.
     command = [sys.executable, "-P", "-m", "clipper_server", *arguments]
     try:
@@ -80,9 +81,19 @@ def _run(arguments: list[str], timeout_s: float, more: str) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         raise ClusterError(f"`{' '.join(command)}` took more than {timeout_s:.0f} s. {more}") from None
     if done.returncode != 0:
-        raise ClusterError(_reason(done.stderr) or f"`{' '.join(command)}` failed and said nothing.")
+        said = _reason(done.stderr) or f"`{' '.join(command)}` failed and said nothing."
+        raise _error(done.stdout, said)
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
+
+
+def _error(stdout: str, message: str) -> ClipperException:
+    """The one that the runtime names in its last line; ClusterError for all others."""
+    with suppress(IndexError, KeyError, TypeError, ValueError):
+        found = from_name(json.loads(stdout.splitlines()[-1])["error"], message)
+        if type(found) is not ClipperException:
+            return found
+    return ClusterError(message)
 
 
 def _reason(stderr: str) -> str:

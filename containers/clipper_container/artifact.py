@@ -27,6 +27,8 @@ FORMAT = 4
 MAX_MANIFEST = 8 << 20  # an example input may be a picture; whoever reads it has other things to do
 IN_THE_IMAGE = "image"
 """The loader of an artifact that holds no model: the container image does."""
+_MADE_ELSEWHERE = frozenset({IN_THE_IMAGE, "mlflow", "mar", "remote"})
+"""Loaders of models that were not made by what is installed where they are packaged."""
 _MANIFEST = "manifest.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -35,10 +37,10 @@ class Manifest(msgspec.Struct, frozen=True):
     """What an artifact says of itself.
 
     `python` is the version, and `interpreter` the path, of the Python that packaged it. `packages` are
-    those that were installed there, `requirements` those that have to be installed for it besides.
-    `example_input` is in the input type's JSON form. `size` is a size function (see `size`); without one
-    each input counts as one. `columns` are those of a data frame, in the model's order, with what each holds
-    (see `columns`); or the arrays of named inputs (see `signature`).
+    those that were installed there, unless the model was made elsewhere, and `requirements` those that have
+    to be installed for it besides. `example_input` is in the input type's JSON form. `size` is a size
+    function (see `size`); without one each input counts as one. `columns` are those of a data frame, in the
+    model's order, with what each holds (see `columns`); or the arrays of named inputs (see `signature`).
     """
 
     format: int
@@ -113,7 +115,7 @@ def pack(
         input_type,
         platform.python_version(),
         sys.executable,
-        {} if loader == IN_THE_IMAGE else _packages(),
+        {} if loader in _MADE_ELSEWHERE else _packages(),
         list(requirements),
         example,
         size,

@@ -26,7 +26,7 @@ from .places.arguments import KEPT
 from .places.docker import commands as docker
 from .places.kubernetes import commands as kubernetes
 from .places.process import commands as process
-from .protocols import check
+from .protocols import wishes_of
 from .supervisor import sentence
 
 PLACES: dict[str, Place] = {"process": process, "docker": docker, "kubernetes": kubernetes}
@@ -39,6 +39,7 @@ def main() -> int:
         answer = arguments.do(arguments)
     except (ClipperException, OSError, sqlite3.Error) as error:
         print(sentence(error), file=sys.stderr)  # noqa: T201
+        print(json.dumps({"error": type(error).__name__}))  # noqa: T201 - one JSON line, too
         return 1
     if answer is not None:
         print(json.dumps(answer))  # noqa: T201 - one JSON line
@@ -95,7 +96,7 @@ def _add_arguments(command: ArgumentParser, word: str) -> None:
         command.add_argument("--max-inputs", type=_at_least(1), help="of one request")
         command.add_argument("--max-json", type=_at_least(1), help="bytes of JSON, of one request")
         command.add_argument("--cors-origins", help="of web pages that may ask, with commas; * are all")
-        names = "with ports of their own, with commas"
+        names = "with commas, and with their ports as in tensorflow-serving:8501:8500"
         command.add_argument("--protocols", type=_protocols, default="", help=names)
     if word == "up":
         command.add_argument("--fresh", action="store_true")
@@ -106,8 +107,7 @@ def _add_arguments(command: ArgumentParser, word: str) -> None:
 
 def _protocols(text: str) -> str:
     """Raises BadRequest or NotFound, before anything is started."""
-    for name in filter(None, text.split(",")):
-        check(name)
+    wishes_of(text)
     return text
 
 

@@ -57,7 +57,52 @@ def check(name: str) -> None:
         raise NotFound(f"There is no protocol {name!r}. Those that can be started: {', '.join(KINDS)}.")
 
 
-def ports_of(names: str) -> list[int]:
-    """Those that clients of these protocols, names with commas, expect."""
-    kinds = [KINDS[name] for name in filter(None, names.split(","))]
-    return [port for kind in kinds for port in (kind.rest, kind.grpc) if port is not None]
+class Wish(NamedTuple):
+    """A protocol that is to be on, at these ports; None is any."""
+
+    name: str
+    rest: int | None = None
+    grpc: int | None = None
+
+
+def check_ports(wish: Wish) -> None:
+    """Raises BadRequest or NotFound where there is no such protocol, or none with such ports."""
+    check(wish.name)
+    kind = KINDS[wish.name]
+    ways = ("REST", "port", kind.rest, wish.rest), ("gRPC", "grpc_port", kind.grpc, wish.grpc)
+    for what, word, documented, port in ways:
+        if documented is None and port is not None:
+            raise BadRequest(f"{wish.name} has no {what}: leave out {word}.")
+        if port is not None and not 0 < port < 1 << 16:
+            raise BadRequest(f"A port is from 1 to 65535, and not {port}.")
+
+
+def wishes_of(text: str) -> list[Wish]:
+    """Those that are written with commas, each perhaps with its ports after colons: that for REST and that
+    for gRPC, or the one that it has. Raises BadRequest or NotFound.
+    """
+    wishes = []
+    for each in filter(None, text.split(",")):
+        name, *ports = each.split(":")
+        check(name)
+        if KINDS[name].rest is None and len(ports) == 1:
+            ports = ["", *ports]
+        if len(ports) > 2 or not all(port == "" or (port.isascii() and port.isdigit()) for port in ports):
+            raise BadRequest(f"{each!r} is no protocol with its ports, as tensorflow-serving:8501:8500 is.")
+        wish = Wish(name, *(int(port) if port else None for port in ports))
+        check_ports(wish)
+        wishes.append(wish)
+    named = [port for wish in wishes for port in wish[1:] if port is not None]
+    if twice := {port for port in named if named.count(port) > 1}:
+        raise BadRequest(f"The port {min(twice)} is named twice.")
+    return wishes
+
+
+def ports_of(text: str) -> dict[int, int]:
+    """By the port that clients expect of each of these wishes the one that is wished for, or 0."""
+    return {
+        documented: port or 0
+        for wish in wishes_of(text)
+        for documented, port in zip((KINDS[wish.name].rest, KINDS[wish.name].grpc), wish[1:], strict=True)
+        if documented is not None
+    }

@@ -30,6 +30,12 @@ def test_what_is_packed_is_read(tmp_path: Path) -> None:
     assert manifest.size == "len(x)"
 
 
+@pytest.mark.parametrize("loader", ["mlflow", "mar", "image", "remote"])
+def test_a_model_that_was_made_elsewhere_has_none_of_the_packages_here(tmp_path: Path, loader: str) -> None:
+    digest = artifact.pack(tmp_path / "a", loader=loader, input_type="d", parts={"a": b""})
+    assert artifact.read(tmp_path / "a", digest)[0].packages == {}
+
+
 def test_it_names_all_packages_as_python_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder, file in {"one-2.dist-info": "METADATA", "another-3.egg-info": "PKG-INFO"}.items():
         (tmp_path / folder).mkdir()

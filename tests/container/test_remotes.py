@@ -21,6 +21,8 @@ from clipper_container.calls import Calls, Models, current
 from clipper_container.errors import BadRequest
 from clipper_container.remotes import address
 from clipper_container.remotes.breaker import FAILURES, LASTING_S, OPEN_S, Breaker, Open
+from clipper_container.remotes.connections import Request
+from clipper_container.remotes.credentials import Signer, are_in
 from clipper_container.remotes.kinds import form_of
 from clipper_container.remotes.remote import Remote, RemoteError
 from clipper_container.wire import Fault
@@ -444,6 +446,50 @@ async def test_a_secret_is_sent_and_said_by_nobody(server: OtherServer) -> None:
     )
     (fault,) = await remote(server.url, "mlflow", headers=headers)(ROWS[:1])
     assert fault.message == 'The mlflow server said 401: {"what": "******"}'
+
+
+AMAZONS = {"aws_access_key_id": "a-name", "aws_secret_access_key": "very-secret"}
+RUNTIME = "https://runtime.sagemaker.eu-west-1.amazonaws.com/endpoints/m/invocations"
+
+
+async def test_amazons_credentials_are_said_by_nobody(server: OtherServer) -> None:
+    server.answer = lambda asked: Said(
+        {"message": f"no such key: a-name {asked.headers['Authorization']}"}, 403
+    )
+    sign = Signer({**AMAZONS, "region_name": "eu-west-1"}, address.read(server.url))
+    (fault,) = await remote(server.url, "sagemaker", sign=sign)(ROWS[:1])
+    assert "said 403: no such key: *** AWS4-HMAC-SHA256 Credential=***/" in fault.message
+    assert "very-secret" not in str(server.asked[0].headers)
+
+
+@pytest.mark.parametrize(
+    ("url", "secret"),
+    [
+        (RUNTIME, {"aws_access_key_id": "a"}),
+        (RUNTIME, {"aws_secret_access_key": "b"}),
+        (RUNTIME, {**AMAZONS, "X-Key": "c"}),
+        ("http://localhost:8080/endpoints/m/invocations", AMAZONS),
+        ("https://runtime.sagemaker.eu-west-1.amazonaws.com.evil.example/x", AMAZONS),
+    ],
+)
+async def test_credentials_are_whole(url: str, secret: dict[str, str]) -> None:
+    assert are_in(secret)
+    with pytest.raises(BadRequest, match="aws_access_key_id and aws_secret_access_key") as refused:
+        Signer(secret, address.read(url))
+    assert not any(value in str(refused.value) for value in ("very-secret", "a-name"))
+
+
+async def test_amazons_hosts_name_their_region() -> None:
+    signed = Signer(AMAZONS, address.read(RUNTIME))(Request("POST", "/", {"Content-Type": "text/csv"}))
+    assert "/eu-west-1/sagemaker/aws4_request" in signed.headers["Authorization"]
+    assert not are_in({"Authorization": "Bearer x"})
+
+
+async def test_the_words_of_another_server_may_have_their_end(server: OtherServer) -> None:
+    for words in ("Model m does not exist.", "Model m does not exist"):
+        server.answer = lambda asked, words=words: Said({"error": words}, 404)  # type: ignore[misc]
+        with pytest.raises(RuntimeError, match=r"said 404: Model m does not exist\.$"):
+            await remote(f"{server.url}/v2/models/m", "open-inference").learn()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from clipper_server.management.control.publisher import Publisher
 from clipper_server.management.events import Events
 from clipper_server.management.frontends import Frontends
 from clipper_server.management.state import State
-from clipper_server.protocols import Kind, ProtocolSpec
+from clipper_server.protocols import Kind, ProtocolSpec, Wish, ports_of, wishes_of
 from clipper_server.snapshot import Report
 from tests.support.managements import served
 from tests.support.virtual_time import run
@@ -216,6 +216,95 @@ def test_those_of_last_time_are_on_again_where_they_were_or_elsewhere(tmp_path: 
 
     in_a_world(tmp_path, first)
     in_a_world(tmp_path, again)
+
+
+def test_a_wish_for_a_port_moves_one_of_last_time_and_keeps_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(protocols.KINDS, "both", Kind("nowhere", 8501, 8500, has_signatures=True))
+    key = "name", "a-secret"
+
+    async def first(world: World) -> None:
+        await world.protocols.start("both", 9001, None, key)
+
+    async def again(world: World) -> None:
+        await world.protocols.begin("both:9001:9003,open-inference-grpc:9002")
+        assert world.protocols.all() == [
+            ProtocolSpec("both", 9001, 9003, *key),
+            ProtocolSpec("open-inference-grpc", 0, 9002),
+        ]
+        await world.protocols.begin("both:9001,open-inference-grpc")
+        assert [(spec.rest, spec.grpc) for spec in world.protocols.all()] == [(9001, 9003), (0, 9002)]
+
+    async def taken(world: World) -> None:
+        world.ports.taken = {9004}
+        with pytest.raises(BadRequest, match="9004 is taken"):
+            await world.protocols.begin("both:9004")
+
+    for each in (first, again, taken):
+        in_a_world(tmp_path, each)
+
+
+def test_what_clients_find_elsewhere_is_not_at_the_port_that_is_wished_for(tmp_path: Path) -> None:
+    class Published(FakePorts):
+        """Each is found outside at a port that is one more."""
+
+        def give(self, documented: int, wish: int | None) -> int:
+            return documented
+
+        def published(self, port: int) -> str:
+            return f"here:{port + 1}"
+
+    async def test(world: World) -> None:
+        first = await world.protocols.start("open-inference-grpc", None, 8002)
+        assert await world.protocols.start("open-inference-grpc", None, 8002) == first
+        with pytest.raises(BadRequest, match=r"on already, at here:8002 \(gRPC\)"):
+            await world.protocols.start("open-inference-grpc", None, 8001)
+        with pytest.raises(BadRequest, match="on already"):
+            await world.protocols.start("open-inference-grpc", 8002, None)  # it has no REST
+
+    in_a_world(tmp_path, test, Published())
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("both", [Wish("both")]),
+        ("both:1:2", [Wish("both", 1, 2)]),
+        ("both:1", [Wish("both", 1)]),
+        ("both::2,open-inference-grpc", [Wish("both", None, 2), Wish("open-inference-grpc")]),
+        ("open-inference-grpc:3,azureml:4", [Wish("open-inference-grpc", None, 3), Wish("azureml", 4)]),
+        ("open-inference-grpc::3", [Wish("open-inference-grpc", None, 3)]),
+    ],
+)
+def test_wishes_are_names_with_ports(text: str, found: list[Wish]) -> None:
+    assert wishes_of(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "sentence"),
+    [
+        ("both:1:2:3", BadRequest, "as tensorflow-serving:8501:8500 is"),
+        ("both:x", BadRequest, "'both:x' is no protocol with its ports"),
+        ("both:-1", BadRequest, "no protocol with its ports"),
+        ("both:0", BadRequest, "from 1 to 65535, and not 0"),
+        ("both:65536", BadRequest, "from 1 to 65535"),
+        ("azureml:1:2", BadRequest, "azureml has no gRPC"),
+        ("open-inference-grpc:1:2", BadRequest, "has no REST"),
+        ("both:1:1", BadRequest, "The port 1 is named twice"),
+        ("both:1,azureml:1", BadRequest, "The port 1 is named twice"),
+        ("clipper", BadRequest, "always on"),
+        ("corba:1", NotFound, "no protocol 'corba'"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_refused(text: str, error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error, match=sentence):
+        wishes_of(text)
+
+
+def test_the_ports_of_wishes_are_found_by_those_that_clients_expect() -> None:
+    assert ports_of("both::9,open-inference-grpc,azureml:7") == {8501: 0, 8500: 9, 8001: 0, 5001: 7}
 
 
 def test_one_of_last_time_that_has_no_port_is_off_and_that_is_told(tmp_path: Path) -> None:

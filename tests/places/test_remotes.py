@@ -154,3 +154,25 @@ def test_a_rollout_from_theirs_to_ours_fails_no_query(conn: ClipperConnection) -
     assert result["sent"] > 3_000
     assert result["answers"] == {"model": result["sent"]}, result
     assert app.predict([1.0])["output"] == "ours"
+
+
+def test_a_remote_model_of_sagemakers_is_asked_with_signatures(conn: ClipperConnection) -> None:
+    """It is our own, behind a port with a key."""
+    deploy_python_closure(conn, "r-theirs", 1, "doubles", lambda inputs: [sum(x) for x in inputs])
+    conn.register_application("r-theirs", "doubles", "none", 20_000_000)
+    conn.link_model_to_app("r-theirs", "r-theirs")
+    where = conn.start_protocol("sagemaker", key=("r-key", SECRET))["rest"]
+    try:
+        at: dict[str, Any] = {"protocol": "sagemaker", "input_type": "doubles", "example_input": [1.0, 1.0]}
+        url = f"http://{where}/endpoints/r-theirs/invocations"
+        secret = {"aws_access_key_id": "r-key", "aws_secret_access_key": SECRET, "region_name": "eu-west-1"}
+        app = remote.create_endpoint(conn, "r-signed", url, secret=secret, slo_ms=20_000, **at)
+        assert app.predict([1.0, 2.0])["output"] == 3.0
+        other = {**secret, "aws_secret_access_key": "another-secret"}
+        with pytest.raises(DeployError, match="said 403: The signature is not"):
+            deploy_remote(conn, "r-signed", 2, url, secret=other, timeout_s=60, **at)
+        assert SECRET not in repr(
+            [conn.get_model_info("r-signed", 1), conn.events(), conn.get_clipper_logs()]
+        )
+    finally:
+        conn.stop_protocol("sagemaker")

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import httpx2
+import msgspec
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ import clipper_server
 from clipper_container.errors import ClusterError, NotFound
 from clipper_container.inputs import array_tensor
 from clipper_server.query.configuration import Configuration
+from clipper_server.query.protocols.open_inference import OpenInferenceProtocol
 from clipper_server.query.protocols.open_inference.refusals import (
     NO_EXPLAIN,
     NO_LOGGING,
@@ -26,7 +29,7 @@ from clipper_server.query.protocols.open_inference.refusals import (
     NO_TRACE,
 )
 from clipper_server.snapshot import ApplicationSpec, Snapshot
-from tests.support.fakes import FakeReplica, version_spec
+from tests.support.fakes import FakeReplica, version_spec, with_a_cache
 from tests.support.over_grpc import Client, served, until
 from tests.support.over_http import served_over_http
 
@@ -155,7 +158,7 @@ ROWS: list[tuple[str, str, Any, int, Any]] = [
     # The server
     ("GET", "/v2", None, 200, ABOUT),
     ("GET", "/v2/health/live", None, 200, {"live": True}),
-    ("GET", "/v2/health/ready", None, 200, {"ready": True}),
+    ("GET", "/v2/health/ready", None, 503, {"error": "Server is not ready."}),
     ("GET", "/v2/models", None, 200, {"models": ["idle", "json", "m"]}),
     # Its models
     ("GET", "/v2/models/m", None, 200, METADATA),
@@ -221,6 +224,24 @@ async def test_each_row_over_rest(
 ) -> None:
     response = await client.request(method, path, json=body)
     assert (response.status_code, response.json()) == (status, expected)
+
+
+async def test_the_server_is_ready_when_all_of_its_models_are(
+    configuration: Configuration, client: httpx2.AsyncClient, over_grpc: Client
+) -> None:
+    assert (await client.get("/v2/health/ready")).status_code == 503
+    assert not (await over_grpc.call("ServerReady")).ready
+    idle = configuration.queue("idle", "7")
+    assert idle is not None
+    replica = FakeReplica(idle)
+    response = await client.get("/v2/health/ready")
+    assert (response.status_code, response.json()) == (200, {"ready": True})
+    assert (await over_grpc.call("ServerReady")).ready
+    replica.die()
+    assert not (await over_grpc.call("ServerReady")).ready
+    idle.configure(msgspec.structs.replace(idle.spec, num_replicas=0))  # none is to be there
+    assert (await client.get("/v2/health/ready")).status_code == 200
+    assert (await over_grpc.call("ServerReady")).ready
 
 
 @pytest.mark.parametrize("path", ["/v2/models/m/infer", "/v2/models/m/versions/1/infer"])
@@ -291,6 +312,18 @@ async def test_bad_input_is_400_with_a_text(changes: Any, client: httpx2.AsyncCl
     assert isinstance(response.json()["error"], str)
 
 
+async def test_our_own_fault_is_500_with_a_text(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("it cannot be written")
+
+    monkeypatch.setattr(OpenInferenceProtocol, "encode", fails)
+    response = await client.post("/v2/models/m/infer", json=INFER)
+    assert (response.status_code, list(response.json())) == (500, ["error"])
+    assert "by a fault of Clipper Lab" in response.json()["error"]
+
+
 @pytest.mark.parametrize("model", ["m", "m/versions/1"])
 async def test_statistics_count_what_was_answered(model: str, client: httpx2.AsyncClient) -> None:
     await client.post("/v2/models/m/infer", json=INFER)
@@ -303,10 +336,49 @@ async def test_statistics_count_what_was_answered(model: str, client: httpx2.Asy
     assert found[0]["inference_stats"]["success"]["count"] == 2
     assert found[0]["inference_stats"]["success"]["ns"] > 0
     assert found[0]["inference_stats"]["compute_infer"]["count"] == found[0]["execution_count"]
+    assert found[0]["last_inference"] > 0
     every = (await client.get("/v2/models/stats")).json()["model_stats"]
     assert [(each["name"], each["version"]) for each in every] == [
         *(("idle", "7"), ("json", "1"), ("m", "1"), ("m", "2"))
     ]
+
+
+async def test_statistics_tell_of_the_cache_the_last_time_and_each_size_of_batches(
+    configuration: Configuration, client: httpx2.AsyncClient, over_grpc: Client
+) -> None:
+    async def told() -> dict[str, Any]:
+        (found,) = (await client.get("/v2/models/m/versions/1/stats")).json()["model_stats"]
+        (same,) = (await over_grpc.call("ModelStatistics", {"name": "m", "version": "1"})).model_stats
+        batches = [(b.batch_size, b.compute_infer.count, b.compute_infer.ns) for b in same.batch_stats]
+        assert batches == sizes(found)
+        assert same.inference_stats.success.count == found["inference_stats"]["success"]["count"]
+        assert abs(same.last_inference - found["last_inference"]) < 1000
+        return dict(found)
+
+    def sizes(found: dict[str, Any]) -> list[tuple[int, int, int]]:
+        return [
+            (b["batch_size"], b["compute_infer"]["count"], b["compute_infer"]["ns"])
+            for b in found["batch_stats"]
+        ]
+
+    configuration.apply(with_a_cache(configuration))
+    none = await told()
+    assert (none["last_inference"], none["batch_stats"]) == (0, [])
+    metrics, now = configuration.metrics.version("sums", "1"), time.time()
+    before = configuration.clock()
+    await client.post("/v2/models/m/infer", json=INFER)
+    metrics.ran(3, 0.5, before + 1000)  # a batch of another time
+    metrics.ran(3, 0.25, before + 2000)
+    after = await told()
+    assert after["last_inference"] == pytest.approx(1000 * (now + 2000), abs=60_000)
+    assert sizes(after)[-1] == (3, 2, 750_000_000)
+    assert sum(size * count for size, count, _ in sizes(after)[:-1]) == 2
+    known = after["inference_stats"]["success"]["count"]
+    for _ in range(2):
+        await client.post("/v2/models/m/infer", json=INFER)  # which the cache knows
+    cached = await told()
+    assert cached["inference_stats"]["success"]["count"] == known + 4
+    assert (cached["inference_stats"]["cache_hit"]["count"], cached["inference_count"]) == (4, 2)
 
 
 # KServe's V1

@@ -182,7 +182,7 @@ async def test_a_path_may_be_spelled_otherwise(
     writer.close()
 
 
-@pytest.mark.parametrize("path", ["/health", "/metrics", "/v2", "/v2/models/sum", "/v2/health/ready"])
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/v2", "/v2/models/sum", "/v2/health/live"])
 async def test_head_is_as_get(client: httpx2.AsyncClient, path: str) -> None:
     got, head = await client.get(path), await client.head(path)
     assert (head.status_code, head.content) == (200, b"")
@@ -602,15 +602,17 @@ async def test_outputs_are_told_from_the_start_and_then_as_the_model_has_them(
     assert (await outputs())[0]["shape"] == [-1, 1]
     queue = configuration.queue("sum", "1") or configuration.queue("m", "1")
     assert queue is not None
-    examples: list[tuple[tuple[str, tuple[int, ...]] | bytes, tuple[str, list[int]]]] = [
-        (("<f4", (3, 2)), ("FP32", [-1, 3, 2])),
-        (("str", (4,)), ("BYTES", [-1])),
-        (b"[1.5, 2.5]", ("FP64", [-1, 2])),
-        (b'{"a": 1}', ("BYTES", [-1])),
+    examples: list[tuple[tuple[str, tuple[int, ...]] | bytes, str, str, list[int]]] = [
+        (("<f4", (3, 2)), "output", "FP32", [-1, 3, 2]),
+        (("str", (4,)), "output", "BYTES", [-1]),
+        (b"[1.5, 2.5]", "output", "FP64", [-1, 2]),
+        (b'{"a": 1}', "a", "INT64", [-1]),
+        (b'{"a": {"b": 1}}', "a", "BYTES", [-1]),
+        (b"{}", "output", "BYTES", [-1]),
     ]
-    for example, told in examples:
+    for example, name, datatype, shape in examples:
         queue.example = example  # as its replicas tell, once they are ready
-        assert await outputs() == [{"name": "output", "datatype": told[0], "shape": told[1]}]
+        assert await outputs() == [{"name": name, "datatype": datatype, "shape": shape}]
 
 
 async def test_where_there_is_no_room_the_application_says_how(

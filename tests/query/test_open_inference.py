@@ -6,6 +6,7 @@ import json
 import re
 import struct
 from collections.abc import Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
@@ -63,7 +64,9 @@ def adapter(
         queues=lambda _version: [],
         all_queues=list,
     )
-    return OpenInferenceProtocol(cast(Application, application), version)
+    as_one = cast(Application, application)
+    application.outputs = partial(Application.outputs, as_one)
+    return OpenInferenceProtocol(as_one, version)
 
 
 def parse(protocol: OpenInferenceProtocol, body: object, **headers: str) -> Request:
@@ -599,7 +602,6 @@ def test_classes_are_the_largest_numbers_and_their_places(
         (output,) = body["outputs"]
         assert (output["datatype"], output["data"]) == ("BYTES", expected * many)
         assert output["shape"] == [len(rows) * many, len(expected) // len(rows)]
-    assert protocol.outputs == {"output": ("INT64", [-1])}  # of classes nothing is learned
 
 
 def test_of_no_rows_there_are_no_classes() -> None:
@@ -952,6 +954,10 @@ def test_default_outputs_are_marked_in_binary() -> None:
     ("default", "output"),
     [
         (1.5, ("FP64", [-1])),
+        ("-1.0", ("FP64", [-1])),
+        ("-1", ("INT64", [-1])),
+        ("1,5", ("BYTES", [-1])),
+        ("[1]", ("BYTES", [-1])),
         ([[1, 2]], ("INT64", [-1, 1, 2])),
         ("none", ("BYTES", [-1])),
         (None, ("BYTES", [-1])),
@@ -960,19 +966,7 @@ def test_default_outputs_are_marked_in_binary() -> None:
 def test_outputs_are_told_before_any_answer_by_the_default_output(
     default: object, output: tuple[str, list[int]]
 ) -> None:
-    assert adapter(default=default).outputs == {"output": output}
-
-
-def test_the_metadata_of_outputs_comes_from_models_alone() -> None:
-    protocol = adapter()
-    request = asked(protocol)
-    assert protocol.outputs == {"output": ("INT64", [-1])}
-    protocol.encode(request, answers(LATE))
-    assert protocol.outputs == {"output": ("INT64", [-1])}
-    protocol.encode(request, answers(np.zeros((3, 2), "<f4"), np.zeros((3, 2), "<f4")))
-    for others in ([], [LATE], [np.zeros((3, 2), "<f4"), LATE]):
-        protocol.encode(request, answers(*others))
-        assert protocol.outputs == {"output": ("FP32", [-1, 3, 2])}
+    assert adapter(default=default).described_outputs() == {"output": output}
 
 
 @pytest.mark.parametrize(
@@ -1187,7 +1181,7 @@ def test_what_is_written_quickly_is_written_as_all_else_is(
             at_once(protocol.encode_in_steps(request, given)) if many else protocol.encode(request, given)
         )
         body = b"".join((response.body, *response.rest))
-        told.append((response.status, dict(response.headers), body, protocol.outputs, protocol._learned))
+        told.append((response.status, dict(response.headers), body))
     assert told[0] == told[1]
 
 

@@ -19,12 +19,19 @@ import numpy as np
 import pytest
 
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import Tensor
+from clipper_container.inputs import INPUT_TYPES, Tensor
+from clipper_container.remotes import address
+from clipper_container.remotes.connections import Request as RemoteRequest
+from clipper_container.remotes.credentials import Signer
+from clipper_container.remotes.kinds import form_of
+from clipper_container.remotes.remote import Remote
+from clipper_container.signing import Scope, signature
 from clipper_server.policies import SplitSpec
 from clipper_server.protocols import ProtocolSpec
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.limits import DEFAULT
 from clipper_server.query.protocols import Refused
+from clipper_server.query.protocols.rows import Rows
 from clipper_server.query.protocols.sagemaker import signatures
 from clipper_server.query.protocols.sagemaker.bodies import Bodies
 from clipper_server.query.protocols.sagemaker.invocations import Endpoint
@@ -149,6 +156,23 @@ SPLIT = {"columns": ["a", "b"], "data": [[1, "x"], [2.5, "yy"]]}
         ("frame", JSON, json.dumps({"dataframe_split": SPLIT}).encode(), {"predictions": [11, 12]}),
         ("frame", JSON, b'{"dataframe_records": [{"a": 1, "b": "x"}]}', {"predictions": [11]}),
         ("frame", JSON, b'{"inputs": {"a": [1, 2], "b": ["x", "y"]}}', {"predictions": [11, 11]}),
+        ("sum", JSON, b'{"inputs": {"a": [1, 2], "b": [3, 4]}}', {"predictions": [16, 16]}),
+        ("sum", JSON, b'{"inputs": {"x": [[1, 2], [3, 4]]}}', {"predictions": [16, 16]}),
+        ("sum", JSON, b'{"inputs": {"x": [1, 2]}}', {"predictions": [8, 8]}),
+        (
+            "text",
+            JSON,
+            b'{"dataframe_split": {"columns": [0], "data": [["a"], ["bcd"]]}}',
+            {"predictions": [1, 3]},
+        ),
+        ("text", JSON, b'{"dataframe_records": [{"t": "a"}, {"t": "bcd"}]}', {"predictions": [1, 3]}),
+        ("text", JSON, b'{"inputs": {"t": ["a", "bcd"]}}', {"predictions": [1, 3]}),
+        ("blob", JSON, b'{"inputs": {"t": ["AAE="]}}', {"predictions": [2]}),
+        ("array", JSON, b'{"inputs": {"x": [[[1, 2], [3, 4]]]}}', {"predictions": [32]}),
+        ("array", JSON, b'{"dataframe_split": {"columns": [0, 1], "data": [[1, 2]]}}', {"predictions": [16]}),
+        ("any", JSON, json.dumps({"dataframe_split": SPLIT}).encode(), {"predictions": [15, 18]}),
+        ("any", JSON, b'{"dataframe_records": [{"a": 1, "b": "x"}]}', {"predictions": [15]}),
+        ("any", JSON, b'{"inputs": {"a": [1, 2], "b": ["x", "y"]}}', {"predictions": [15, 15]}),
         ("frame", CSV, b"b,a\nx,1\n7,2\n", [11, 11]),
         ("frame", CSV, b"1,x\n", [11]),
         ("none", JSON, b"[[1], [2]]", [-1, -1]),
@@ -214,6 +238,67 @@ async def test_many_rows_are_written_like_few(client: httpx2.AsyncClient, accept
         assert few.content * 500 == many.content
 
 
+@pytest.mark.parametrize(
+    ("table", "shape"),
+    [
+        ({"columns": [0], "data": [[1], [2]]}, (1,)),
+        ({"columns": [0, 1], "data": [[1, 2], [3, 4]]}, (2,)),
+        ([{"a": 1}, {"a": 2}], (1,)),
+        ({"a": [1, 2]}, (1,)),
+        ({"a": [[1, 2, 3], [4, 5, 6]]}, (3,)),
+        ([[1], [2]], (1,)),
+        ([1, 2], ()),
+    ],
+    ids=str,
+)
+def test_a_row_of_a_table_is_an_array_and_one_cell_that_is_a_list_is_it_by_itself(
+    table: Any, shape: tuple[int, ...]
+) -> None:
+    arrays: Any = SimpleNamespace(input_type=INPUT_TYPES["ndarray"])
+    found = Rows(arrays, DEFAULT).of_json(table, None)
+    assert [tensor.shape for tensor in found] == [shape, shape]
+
+
+@pytest.fixture
+async def named(configuration: Configuration) -> None:
+    """The application `named`, whose inputs have an array and a text."""
+    version = version_spec(model="n", input_type="named", columns={"a": "int64[-1]", "b": "text"})
+    own = application("named", "named", ["n"])
+    current = {**CURRENT, "n": "1"}
+    configuration.apply(Snapshot(2, [*APPLICATIONS, own], [*VERSIONS, version], current))
+    queue = configuration.queue("n", "1")
+    assert queue is not None
+    FakeReplica(queue, cost_s=0, answer=sizes())
+
+
+@pytest.mark.usefixtures("named")
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"inputs": {"a": [[1, 2]], "b": ["x"]}}, [17]),
+        ({"inputs": {"a": [[1, 2], [3, 4]], "b": ["x", "yy"]}}, [17, 18]),
+        ({"inputs": [{"a": [1, 2], "b": "x"}]}, [17]),
+        ({"instances": [{"a": [1, 2], "b": "x"}]}, [17]),
+        ({"instances": {"a": [[1, 2]], "b": ["x"]}}, [17]),
+        ({"dataframe_records": [{"a": [1, 2], "b": "x"}]}, [17]),
+        ({"dataframe_split": {"columns": ["b", "a"], "data": [["x", [1, 2]]]}}, [17]),
+        ({"inputs": {"a": [[1, 2]], "b": ["x", "y"]}}, "not lists of one length"),
+        ({"inputs": {"a": [1, 2], "b": ["x", "y"]}}, "the array 'a'"),
+        ({"inputs": {"a": [[1, 2]]}}, "it lacks the array 'b'"),
+        ({"inputs": {}}, "not lists of one length"),
+    ],
+    ids=str,
+)
+async def test_named_arrays_come_in_all_of_mlflow_s_forms(
+    client: httpx2.AsyncClient, body: Any, told: Any
+) -> None:
+    response = await client.post("/named/invocations", json=body)
+    if isinstance(told, str):
+        assert (response.status_code, told in response.json()["message"]) == (400, True), response.text
+    else:
+        assert response.json() == {"predictions": told}
+
+
 BAD = [
     ("sum", JSON, b"{]", "Error parsing JSON"),
     ("sum", JSON, b"", "Error parsing JSON"),
@@ -240,6 +325,9 @@ BAD = [
     ("text", CSV, b"a,b\n", "a line has 2 cells"),
     ("text", "text/plain", b"\xff", "not UTF-8"),
     ("blob", JSON, b'["?"]', "not base64"),
+    ("sum", JSON, b'{"inputs": {"a": [1, 2], "b": [3]}}', "not lists of one length"),
+    ("sum", JSON, b'{"inputs": {}}', "not lists of one length"),
+    ("text", JSON, b'{"dataframe_records": [{"a": "x", "b": "y"}]}', "Expected `str`, got `array`"),
     ("frame", JSON, b'[["x"]]', "a row has 1 values, and there are 2 columns: a, b"),
     ("frame", JSON, b'[{"a": 1}]', "missing"),
     ("frame", CSV, b"1\n", "a line has 1 cells, and not 2: a, b"),
@@ -333,8 +421,10 @@ async def test_types_that_nobody_reads_are_told_in_text(
 async def test_types_that_nobody_writes_are_told(client: httpx2.AsyncClient) -> None:
     headers = {"accept": "image/png"}
     response = await client.post("/sum/invocations", content=b"[[1]]", headers=headers)
-    assert response.status_code == 415
+    assert response.status_code == 406
     assert "The header Accept has none of" in response.text
+    response = await client.post(endpoint("sum"), content=b"[[1]]", headers=headers)
+    assert (response.status_code, response.json()["OriginalStatusCode"]) == (424, 406)
     spec = [application("words", "doubles", [])]
     async with opened("sagemaker", await _with([*spec], default="no number")) as alone:
         response = await alone.post("/invocations", content=b"[[1]]", headers={"accept": NPY})
@@ -543,6 +633,70 @@ def test_an_adapter_answers_what_is_signed_with_its_key() -> None:
         adapter.parse(headers, b"[[9]]")
     assert caught.value.response.status == 403
     assert (ERROR.encode(), b"InvalidSignatureException") in caught.value.response.headers
+
+
+def test_what_we_send_is_signed_as_boto3_signs_it() -> None:
+    """By the same key at the same time it is the same signature."""
+    golden = GOLDEN["requests"]["plain"]
+    headers = golden["headers"]
+    signed_at = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    secret = {
+        "aws_access_key_id": GOLDEN["key"],
+        "aws_secret_access_key": GOLDEN["secret"],
+        "region_name": "eu-west-1",
+    }
+    sign = Signer(secret, address.read(f"http://{headers['host']}{golden['path']}"), lambda: signed_at)
+    asked = RemoteRequest(
+        "POST", golden["path"], {"Content-Type": JSON, "Accept": JSON}, golden["body"].encode()
+    )
+    assert sign(asked)._replace(headers={}) == asked._replace(headers={})
+    assert sign(asked).headers == {
+        **asked.headers,
+        "X-Amz-Date": headers["x-amz-date"],
+        "Authorization": headers["authorization"],
+    }
+    temporary = Signer(secret | {"aws_session_token": "t"}, address.read("http://a/x"), lambda: signed_at)
+    assert temporary(asked).headers["X-Amz-Security-Token"] == "t"
+    assert "host;x-amz-date;x-amz-security-token," in temporary(asked).headers["Authorization"]
+    assert GOLDEN["secret"] not in repr(sign(asked))
+
+
+def test_a_signature_is_that_of_amazons_own_example() -> None:
+    """`post-vanilla`, of the tests that Amazon publishes."""
+    moment = "20150830T123600Z"
+    scope = Scope("20150830", "us-east-1", "service")
+    headers = {"host": "example.amazonaws.com", "x-amz-date": moment}
+    secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+    found = signature(secret, scope, moment, "/", headers, b"")
+    assert found == "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"
+
+
+async def test_a_remote_model_is_asked_with_signatures(configuration: Configuration) -> None:
+    protocols = [ProtocolSpec("sagemaker", 8080, 0, *next(iter(KEYS.items())))]
+    configuration.apply(Snapshot(2, APPLICATIONS, VERSIONS, CURRENT, protocols=protocols))
+    secret = {
+        "aws_access_key_id": GOLDEN["key"],
+        "aws_secret_access_key": GOLDEN["secret"],
+        "region_name": "eu-west-1",
+    }
+    async with opened("sagemaker", configuration) as client:
+        at = address.read(f"{str(client.base_url).rstrip('/')}{endpoint('sum')}")
+
+        async def asked(**changes: str) -> Any:
+            sign = Signer(secret | changes, at)
+            form = form_of("sagemaker", at)
+            model = Remote("sagemaker", at, form, {}, 5.0, lambda words, is_open: None, sign=sign)
+            try:
+                return await model(np.array([[1.0, 2.0]]))
+            finally:
+                model.close()
+
+        assert await asked() == [16]
+        assert await asked(region_name="us-east-1") == [16]
+        (fault,) = await asked(aws_secret_access_key="another-one")
+        assert "said 403: The signature is not what this port's key makes" in fault.message
+        (fault,) = await asked(aws_access_key_id="nobody")
+        assert "said 403" in fault.message
 
 
 async def test_a_key_of_the_cluster_is_asked_for_on_this_machine_too(configuration: Configuration) -> None:

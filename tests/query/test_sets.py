@@ -32,7 +32,6 @@ from clipper_server.query.policies.cascade import Cascade
 from clipper_server.query.policies.vote import Vote
 from clipper_server.query.protocols import Adapter, Response, tensors
 from clipper_server.query.protocols.open_inference import OpenInferenceProtocol
-from clipper_server.query.protocols.open_inference.outputs import answered
 from clipper_server.query.protocols.tensors import Tensors, Whole
 from clipper_server.query.request import Answer, Request
 from clipper_server.query.slices import at_once
@@ -143,7 +142,9 @@ def test_inputs_come_in_every_form() -> None:
         ),
         ({"input": {n: SET[n] for n in ("ids", "text")}}, "it lacks the arrays 'scale', 'tags', 'blob'"),
         ({"input": [1]}, "is not an object that names its arrays"),
-        ({"input_batch": {"ids": [[1]]}}, "several inputs are a list of objects"),
+        ({"input_batch": {"ids": [[1]]}}, "it lacks the arrays 'scale', 'text', 'tags', 'blob'"),
+        ({"input_batch": {"ids": [[1]], "text": []}}, "not lists of one length"),
+        ({"input_batch": 1}, "neither a list of rows nor an object of columns"),
         ({}, 'Give either "input" or "input_batch"'),
         (AS_JSON[1:], "it lacks the array 'tags'"),
         ((part("idz", "INT64", [1], [1]), b""), "no model here takes the array 'idz'"),
@@ -372,6 +373,32 @@ def test_another_default_output_makes_one_of_texts() -> None:
     ]
 
 
+def test_objects_of_the_same_names_are_named_outputs_too() -> None:
+    said = [
+        b'{"cat": 0.75, "words": ["a", "b"], "more": {"x": 1}}',
+        b'{"more":1,"cat":0.5,"words":["c","d"]}',
+    ]
+    for example in (None, said[0], b'{"other": 1}'):
+        assert read(told(said, example=example)) == [
+            {"name": "cat", "shape": [2], "datatype": "FP64", "data": [0.75, 0.5]},
+            {"name": "words", "shape": [2], "datatype": "BYTES", "data": ['["a", "b"]', '["c","d"]']},
+            {"name": "more", "shape": [2], "datatype": "BYTES", "data": ['{"x": 1}', "1"]},
+        ]
+        wanted = [{"name": "cat"}]
+        assert [each["name"] for each in read(told(said, example=example, outputs=wanted))] == ["cat"]
+    late = told(said, outputs=[{"name": "dog"}])
+    assert (late.status, b"there is no output 'dog', only cat, words, more" in late.body) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "said", [[b'{"a": 1}', b'{"b": 1}'], [b'{"a": 1}', b"2"], [b"{}", b"{}"], [b'{"a": 1}', None]]
+)
+def test_objects_of_several_names_are_texts(said: list[Any]) -> None:
+    [output] = read(told(said, default="?"))
+    assert (output["name"], output["datatype"]) == ("output", "BYTES")
+    assert output["data"] == [each.decode() if each else "?" for each in said]
+
+
 def test_one_name_of_several_shapes_is_of_texts_and_lists_of_texts_are_rows() -> None:
     rows = [
         {"a": np.array([1]), "t": np.array(["x", "y"])},
@@ -400,31 +427,8 @@ def test_metadata_has_an_input_and_an_output_for_each_name() -> None:
         unknown = served({"ids": "int64[-1]"}).routes[INFER]
         assert isinstance(unknown, OpenInferenceProtocol)
         assert unknown.described_outputs() == {"output": ("BYTES", [-1])}
-        request = _parse({INFER: unknown}, (part("ids", "INT64", [1, 1], [1]), b""))
-        unknown.encode(request, [Answer(i, o, None, "1") for i, o in enumerate(outputs_of(NAMED, 2))])
-        assert unknown.described_outputs() == named  # as they were last answered
 
     run(describe())
-
-
-def test_outputs_of_any_protocol_are_a_tensor_for_each_name() -> None:
-    def whole(*said: Any, **changes: Any) -> dict[str, Tensor]:
-        async def tell() -> dict[str, Tensor]:
-            application = served({"ids": "int64[-1]"}, **changes).applications["app"]
-            return answered(application, None, [Answer(1, output, None, "1") for output in said])
-
-        return run(tell())
-
-    found = whole(*outputs_of(NAMED, 2))
-    assert {name: (tensor.dtype, tensor.shape) for name, tensor in found.items()} == {
-        "label": ("<i8", (2,)),
-        "scores": ("<f4", (2, 2)),
-        "text": ("bytes", (2,)),
-    }
-    assert whole(b"[1,2]", b"[3,4]")["output"].shape == (2, 2)
-    default = {"label": -1, "scores": [0, 0], "text": ""}
-    assert whole(None, default=default, example=EXAMPLE)["scores"].shape == (1, 2)
-    assert whole() == {}
 
 
 def test_clippers_protocol_tells_them_as_an_object() -> None:

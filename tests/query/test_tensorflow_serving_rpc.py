@@ -253,7 +253,7 @@ def test_default_outputs_have_the_form_of_the_others() -> None:
     assert list(found.outputs["output"].float_val) == [0.5, 1.5, -1.0, -1.0]
     ids = model.trailing.pop("x-clipper-query-id").split(", ")
     assert len(set(ids)) == 2
-    assert model.trailing == {"x-default-answer": "model_error"}
+    assert model.trailing == {"x-default-answer": "model_error", "x-default-rows": "1"}
 
 
 def test_a_call_s_deadline_and_metadata_count() -> None:

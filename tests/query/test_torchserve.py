@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import numpy as np
 import pytest
 
@@ -24,7 +25,7 @@ from clipper_server.query.protocols.torchserve.bodies import Bodies
 from clipper_server.query.protocols.torchserve.predictions import Predictions
 from clipper_server.query.request import Answer, Request
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec, RequestSpec, Snapshot
-from tests.support.fakes import FakeReplica, version_spec
+from tests.support.fakes import FakeReplica, version_spec, with_a_cache
 from tests.support.own_port import opened
 
 pytestmark = pytest.mark.anyio
@@ -405,17 +406,59 @@ async def test_kserves_protocols_are_here_too(client: httpx2.AsyncClient) -> Non
         assert response.json()["outputs"][0]["data"] == [16]
 
 
-async def test_default_outputs_are_marked_and_text(client: httpx2.AsyncClient) -> None:
-    response = await client.post("/predictions/none", content=b"[1]")
+async def test_default_outputs_are_marked_and_text(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    """An error is a request's own."""
+    answer_with(configuration, "m", Fault("model_error", "The model raised ValueError"))
+    response = await client.post("/predictions/sum", content=b"[1]")
     assert (response.status_code, response.text) == (200, "none")
-    assert response.headers["x-default-answer"] == "no_model_linked"
+    assert response.headers["x-default-answer"] == "model_error"
     assert response.headers["x-clipper-query-id"].isdigit()
 
 
-async def test_an_error_is_a_requests_own(client: httpx2.AsyncClient, configuration: Configuration) -> None:
-    answer_with(configuration, "m", Fault("model_error", "The model raised ValueError"))
-    response = await client.post("/predictions/sum", content=b"[1]")
-    assert (response.text, response.headers["x-default-answer"]) == ("none", "model_error")
+ASKING = ("/predictions/{}", "/models/{}/invoke", "/{}/predict", "/invocations?model_name={}")
+
+
+async def test_what_was_unregistered_is_no_model_any_more(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    assert (await client.post("/predictions/any", content=b"1")).status_code == 200
+    without = [version for version in VERSIONS if version.model != "j"]
+    configuration.apply(Snapshot(2, APPLICATIONS, without, CURRENT))
+    asked = [await client.post(path.format("any"), content=b"1") for path in ASKING]
+    asked += [
+        await client.request(method, "/models/any", headers=TOKEN) for method in ("GET", "PUT", "DELETE")
+    ]
+    for response in asked:
+        assert (response.status_code, response.json()["type"]) == (404, "ModelNotFoundException")
+        assert response.json()["message"] == "Model not found: any"
+    assert "any" not in (await client.get("/models")).text
+    configuration.apply(Snapshot(3, APPLICATIONS, VERSIONS, CURRENT))
+    FakeReplica(configuration.queues["j", "1"], cost_s=0, answer=sizes("1"))
+    assert (await client.post("/predictions/any", content=b"1")).status_code == 200
+
+
+async def test_a_model_without_workers_says_so(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    for path in ASKING:
+        response = await client.post(path.format("full"), content=b"[1]")
+        assert (response.status_code, response.json()["type"]) == (503, "ServiceUnavailableException")
+        assert 'Model "full" has no worker to serve inference request.' in response.json()["message"]
+    scaled = [msgspec.structs.replace(v, num_replicas=1) if v.model == "idle" else v for v in VERSIONS]
+    configuration.apply(Snapshot(2, APPLICATIONS, scaled, CURRENT))
+    FakeReplica(configuration.queues["idle", "1"], cost_s=0, answer=sizes("1"))
+    for path in ASKING:
+        assert (await client.post(path.format("full"), content=b"[1]")).status_code == 200
+
+
+async def test_an_error_closes_its_connection(client: httpx2.AsyncClient) -> None:
+    good = await client.post("/predictions/sum", content=b"[1]")
+    assert (good.status_code, good.headers.get("connection")) == (200, None)
+    for path, body, status in (("sum", b"[", 400), ("nobody", b"1", 404), ("full", b"[1]", 503)):
+        response = await client.post(f"/predictions/{path}", content=body)
+        assert (response.status_code, response.headers.get("connection")) == (status, "close")
 
 
 async def test_a_deadline_comes_with_the_request(client: httpx2.AsyncClient) -> None:
@@ -467,6 +510,17 @@ async def test_counters_have_torchserves_names(client: httpx2.AsyncClient) -> No
     assert {line.partition("{")[0] for line in one.splitlines() if line[0] != "#"} == {
         "ts_queue_latency_microseconds"
     }
+
+
+async def test_what_the_cache_knows_is_counted_too(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    configuration.apply(with_a_cache(configuration))
+    for _ in range(3):
+        await client.post("/predictions/sum", content=b"[1]")
+    found = (await client.get("/metrics?name[]=ts_inference_requests_total")).text
+    assert re.search(r'\{model_name="m",model_version="1",hostname=".+"\} 3\n', found)
+    assert configuration.metrics.version("m", "1").hits == 2
 
 
 async def test_what_several_applications_ask_is_counted_once(
@@ -526,9 +580,8 @@ async def test_a_list_has_pages(client: httpx2.AsyncClient) -> None:
     last = (await client.get(f"/models?limit=100&next_page_token={found['nextPageToken']}")).json()
     assert list(last) == ["models"]
     assert [each["modelName"] for each in last["models"]] == [
-        *("frame", "full", "none", "parts", "picture", "sum", "text", "untold")
+        *("frame", "full", "parts", "picture", "sum", "text", "untold")  # and none that has no model
     ]
-    assert last["models"][2]["modelUrl"] == ""
     assert (await client.get("/models?limit=x")).status_code == 400
 
 
@@ -551,7 +604,6 @@ async def test_a_description_is_a_list(client: httpx2.AsyncClient) -> None:
         "jobQueueStatus": {"remainingCapacity": 20_000, "pendingRequests": 0},
     }
     assert (await client.get("/models/sum/9")).json()["type"] == "ModelVersionNotFoundException"
-    assert (await client.get("/models/none")).json() == []
 
 
 CHANGES = [
@@ -717,7 +769,7 @@ async def test_versions_are_unregistered(client: httpx2.AsyncClient, management:
         ("DELETE", "/models/m/versions/2.0", None),
         ("DELETE", "/models/j/versions/1", None),
     ]
-    for path, status in (("/models/x", 404), ("/models/sum/9", 404), ("/models/none", 400)):
+    for path, status in (("/models/x", 404), ("/models/sum/9", 404), ("/models/none", 404)):
         assert (await client.delete(path, headers=TOKEN)).status_code == status
 
 

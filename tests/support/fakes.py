@@ -8,6 +8,8 @@ import itertools
 from collections import deque
 from collections.abc import Callable
 
+import msgspec
+
 from clipper_container.credits import credits_for
 from clipper_container.errors import BadRequest, ClusterError, DeployError
 from clipper_container.inputs import Tensor
@@ -16,12 +18,13 @@ from clipper_container.wire import Fault
 from clipper_server.places import Runtime, Spec, Status
 from clipper_server.query.batching import Way, way_of
 from clipper_server.query.cache import Cache
+from clipper_server.query.configuration import Configuration
 from clipper_server.query.latencies import Latencies
 from clipper_server.query.metrics import VersionMetrics
 from clipper_server.query.policies import Arm
 from clipper_server.query.queue import ModelQueue
 from clipper_server.query.task import Dispatch, Outcome, Task
-from clipper_server.snapshot import BatchingSpec, VersionSpec
+from clipper_server.snapshot import BatchingSpec, Snapshot, VersionSpec
 
 
 def version_spec(**changes: object) -> VersionSpec:
@@ -33,6 +36,15 @@ def version_spec(**changes: object) -> VersionSpec:
         "num_replicas": 1,
     }
     return VersionSpec(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def with_a_cache(configuration: Configuration) -> Snapshot:
+    """What it serves, with a prediction cache for inputs of up to 100 bytes."""
+    before = configuration.snapshot
+    assert before is not None
+    versions = [msgspec.structs.replace(version, max_cached_input=100) for version in before.versions]
+    revision = before.revision + 1
+    return msgspec.structs.replace(before, revision=revision, cache_size=1 << 20, versions=versions)
 
 
 def fixed(size: int, delay_micros: int = 0) -> BatchingSpec:

@@ -88,6 +88,7 @@ def application(
     )
     made.ask = lambda request, reply: reply(_answers(request, versions, current))
     as_one: Any = made
+    made.outputs = partial(Application.outputs, as_one)
     made.answers, made.refusal = partial(Application.answers, as_one), partial(Application.refusal, as_one)
     return made
 

@@ -221,8 +221,6 @@ def test_its_client_sends_what_was_recorded(run: Run) -> None:
 
 
 @pytest.mark.slow
-# Its environment is as MLflow's packages allow, which may be older than what is here.
-@pytest.mark.filterwarnings("ignore:.* where the model was packaged")
 def test_a_model_answers_on_a_cluster_in_an_environment_of_its_own_and_mlflows_client_asks(
     run: Run, models: Path, conn: ClipperConnection
 ) -> None:

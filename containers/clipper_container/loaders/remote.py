@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from .. import metrics, notices
-from ..remotes import address
+from ..remotes import address, credentials
 from ..remotes.kinds import form_of
 from ..remotes.remote import Remote
 
 PART = "remote.json"
 SECRET = "REMOTE_HEADERS"
-"""The variable with the headers that carry credentials; it is gone before anything is asked."""
+"""The variable with the headers that carry credentials, or with Amazon's; gone before anything is asked."""
 OPEN = "remote_circuit_open"
 
 
@@ -33,7 +33,10 @@ def load(parts: dict[str, bytes], _input_type: str) -> Remote:
     metrics.add_metric(OPEN, "Gauge", "Whether the remote model is left alone, for it failed")
     metrics.report_metric(OPEN, 0)
     form = form_of(where.protocol, found)
-    remote = Remote(where.protocol, found, form, headers, where.timeout_s, _tell)
+    sign = None
+    if credentials.are_in(headers):
+        headers, sign = {}, credentials.Signer(headers, found)
+    remote = Remote(where.protocol, found, form, headers, where.timeout_s, _tell, sign=sign)
     asyncio.run(remote.learn())
     return remote
 

@@ -12,8 +12,9 @@ from ..wire import Fault
 from .address import Address
 from .breaker import Breaker, Open
 from .connections import Answered, Connections, Request, Unanswered
+from .credentials import Signer
 from .forms import Form, Refused, Unread
-from .words import Hiding, said
+from .words import Hiding, said, sentence
 
 MOST = 64  # requests under way at once
 AGAIN_S = 0.1  # after a connection that failed
@@ -48,13 +49,15 @@ class Remote:
         timeout_s: float,
         tell: Callable[[str, bool], None],
         clock: Callable[[], float] = time.monotonic,
+        sign: Signer | None = None,
     ) -> None:
         self._who = f"The {protocol} server"
         self._address = address
         self._form = form
         self._headers = headers
+        self._sign = sign
         self._timeout_s = timeout_s
-        self._hide = Hiding(headers.values())
+        self._hide = Hiding([*headers.values(), *(sign.secrets if sign is not None else ())])
         self._connections = Connections(address)
         self._breaker = Breaker(clock, lambda words, is_open: tell(f"{address} {words}", is_open))
         self._clock = clock
@@ -72,9 +75,9 @@ class Remote:
             await connections.check(self._timeout_s)
             await self._form.learn(get)
         except Unanswered as error:
-            raise RuntimeError(f"{self._address} {self._hide(str(error))}.") from None
+            raise RuntimeError(sentence(f"{self._address} {self._hide(str(error))}")) from None
         except Refused as error:
-            raise RuntimeError(f"{self._address} {self._words(error.answered)}.") from None
+            raise RuntimeError(sentence(f"{self._address} {self._words(error.answered)}")) from None
         finally:
             connections.close()
             await asyncio.sleep(0)  # what is closed is closed on the loop
@@ -103,7 +106,7 @@ class Remote:
             answered = await asyncio.shield(task)
             return self._form.read(answered, count)
         except Unavailable as error:
-            return [Fault("call_failed", faults.safe(f"{self._who} {error}."))] * count
+            return [Fault("call_failed", faults.safe(sentence(f"{self._who} {error}")))] * count
         except RemoteError as error:
             if count > 1:
                 raise
@@ -177,7 +180,8 @@ class Remote:
         return self._hide(f"said {answered.status}: {said(answered)}".rstrip(": "))
 
     def _with_secrets(self, asked: Request) -> Request:
-        return asked._replace(headers={**asked.headers, **self._headers})
+        asked = asked._replace(headers={**asked.headers, **self._headers})
+        return asked if self._sign is None else self._sign(asked)
 
 
 def _retry_after(answered: Answered) -> float:

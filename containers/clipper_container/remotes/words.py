@@ -28,6 +28,11 @@ class Hiding:
         return line if len(line) <= most else f"{line[:most]}..."
 
 
+def sentence(text: str) -> str:
+    """With its end: another server's words may have theirs."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def said(answered: Answered) -> str:
     """The message in an error's body, or all of it."""
     text = answered.body[:100_000].decode("utf-8", "replace")
@@ -43,7 +48,7 @@ def _message(found: Any) -> str:
     if isinstance(found, list):
         return "; ".join(filter(None, map(_message, found[:3])))
     if isinstance(found, dict):
-        for name in ("error", "message", "detail", "msg", "OriginalMessage"):
+        for name in ("error", "message", "Message", "detail", "msg", "OriginalMessage"):
             if found.get(name) and (text := _message(found[name])):
                 return text
     return ""

@@ -17,6 +17,7 @@ from clipper_container.wire import Fault
 from ..policies import features_of, learns
 from ..snapshot import ApplicationSpec
 from .cascade import Cascading
+from .examples import Example, of_default
 from .feedback.collecting import Collecting
 from .metrics import ApplicationMetrics
 from .parts import Parts
@@ -163,9 +164,16 @@ class Application:
         found = [self._models.queue(m, version) for m in models for version in self._models.versions(m)]
         return [queue for queue in found if queue is not None]
 
-    def example(self, version: str | None) -> tuple[str, tuple[int, ...]] | bytes | None:
-        """What its model answered to its example input, as its replicas told; None where they did not."""
-        return next((queue.example for queue in self.queues(version) if queue.example is not None), None)
+    def example(self, version: str | None) -> Example | None:
+        """What its model answered to its example input, as its replicas told, or to its last input by any
+        protocol; None where it has answered nothing.
+        """
+        return next((queue.known for queue in self.queues(version) if queue.known is not None), None)
+
+    def outputs(self, version: str | None) -> Example:
+        """The same, or the default output."""
+        example = self.example(version)
+        return of_default(self.default_output) if example is None else example
 
     def rejects(self, fault: Fault) -> bool:
         """Such a query is refused, and does not get the default output."""

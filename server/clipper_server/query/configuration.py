@@ -187,7 +187,7 @@ class Configuration:
         return Application(spec, self, self._parts, self.metrics.application(spec.name))
 
     def _find_routes(self) -> None:
-        before, self.routes = self.routes, {}
+        self.routes = {}
         self.desks = {}
         for name, application in self.applications.items():
             over_clipper, v1 = ClipperProtocol, KServeV1
@@ -200,11 +200,8 @@ class Configuration:
             self.desks[f"/{name}/feedback".encode()] = Desk(clipper, self.feedback, self.limits)
             self.desks[f"/{name}/update".encode()] = Desk(clipper, self.feedback, self.limits, updates=True)
             for version in (None, *self.versions_of(application)):
-                url = infer_path(name, version).encode()
-                adapter = before.get(url)  # it remembers what the model's outputs are like
-                if adapter is None or adapter.application is not application or adapter.limits != self.limits:
-                    adapter = OpenInferenceProtocol(application, version, self.limits)
-                self.routes[url] = adapter
+                path = infer_path(name, version)
+                self.routes[path.encode()] = OpenInferenceProtocol(application, version, self.limits)
 
     @property
     def labels(self) -> Mapping[str, Mapping[str, str]]:

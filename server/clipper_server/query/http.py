@@ -219,7 +219,7 @@ class HTTPProtocol(HttpToolsProtocol):
         """Raises ValueError, and has written nothing, where a header would write others."""
         if self.transport.is_closing():
             return
-        status, headers, body, rest, own = response
+        status, headers, body, rest, own, closes = response
         dated = self.server_state.default_headers
         head = self._head
         if head is None or head[0] != status or head[1] is not headers or head[2] is not dated:
@@ -227,7 +227,7 @@ class HTTPProtocol(HttpToolsProtocol):
             # The same for all good answers of a second.
             self._head = head = status, headers, dated, text
         exchange.response_complete = True
-        keep_alive = exchange.keep_alive and (not self._leaving or bool(self.pipeline))
+        keep_alive = exchange.keep_alive and not closes and (not self._leaving or bool(self.pipeline))
         ending = b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n"
         length = len(body) + sum(map(len, rest)) if rest else len(body)
         self.transport.write(b"%b%d%b%b%b" % (head[3], length, own, ending, body))

@@ -190,6 +190,8 @@ class VersionMetrics:
         self.latency = Histogram()  # of an input, from its arrival in the queue to its outcome
         self.queue_delay = Histogram()
         self.compute = Histogram()
+        self.computed: dict[int, tuple[int, float]] = {}  # by size: how many batches, and seconds in sum
+        self.last_at: float | None = None  # when one was answered, on the frontend's clock
         self.batch_size = Histogram(SIZES)
         self.cost = 0.0  # of all that was sent
         self.dispatches: Counter[str] = Counter()
@@ -205,6 +207,13 @@ class VersionMetrics:
         """So many inputs were answered, each so long after it came."""
         self.answered += count
         self.latency.observe(seconds, count)
+
+    def ran(self, size: int, seconds: float, now: float) -> None:
+        """A batch of so many inputs was answered, and took its replica so long."""
+        self.compute.observe(seconds)
+        count, total = self.computed.get(size, (0, 0.0))
+        self.computed[size] = count + 1, total + seconds
+        self.last_at = now
 
 
 class _Only(Collector):

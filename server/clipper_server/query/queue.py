@@ -19,6 +19,7 @@ from .batching import MAX_BATCH, way_of
 from .cache import Cache
 from .claims import Claims
 from .crowd import Crowd
+from .examples import Example, learned
 from .formation import Formation, Plan, Puller
 from .history import History
 from .metrics import VersionMetrics
@@ -51,7 +52,8 @@ class ModelQueue:
         self.metrics = metrics
         self.history = History(clock)
         self.ready: list[Puller] = []
-        self.example: tuple[str, tuple[int, ...]] | bytes | None = None  # its answer to it, as replicas told
+        self.example: Example | None = None  # its answer to it, as replicas told
+        self._last: Example | None = None  # its last answer, where they did not
         self.starting = 0  # replicas that have said hello and still load their model
         self.waiting = Waiting()
         self.crowd = Crowd()
@@ -67,6 +69,11 @@ class ModelQueue:
         self._retries = Retries(self.settle)
         self._pump_is_due = False
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def known(self) -> Example | None:
+        """What its outputs are like: its answer to its example, else the last one; None before any."""
+        return self._last if self.example is None else self.example
 
     def configure(self, spec: VersionSpec) -> None:
         """Go on with another number of replicas, or another way of batching."""
@@ -266,7 +273,7 @@ class ModelQueue:
             running = replica.in_flight[0] if replica.in_flight else None
             replica.free_at = now + (running.predicted_s or 0.0) if running else now
         objective_s = min([task.objective_s for task in dispatch.tasks])
-        self.metrics.compute.observe(dispatch.compute_s)
+        self.metrics.ran(dispatch.size, dispatch.compute_s, now)
         self.crowd.answered(now, dispatch.size)
         self.history.add(dispatch)
         self.admission.changed(now)
@@ -281,6 +288,8 @@ class ModelQueue:
                 began_at = max(began_at, replica.replied_at)
             table.observe_overhead(max(0.0, now - began_at - dispatch.compute_s))
             replica.way.observe(table, dispatch.cost, dispatch.compute_s, objective_s)
+            if self.example is None:
+                self._last = learned(outcomes[0], self._last)
             if dispatch.size == 1:
                 self.settle(dispatch.tasks[0], outcomes[0])
             else:

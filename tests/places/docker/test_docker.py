@@ -457,6 +457,26 @@ def test_protocols_are_published_when_the_cluster_starts_and_none_comes_later(en
         connection.stop_all(purge=True)
 
 
+def test_protocols_are_published_at_the_ports_that_are_named(engine: Any) -> None:
+    connection = places.Docker(engine).connection("named")
+    name = "open-inference-grpc"
+    try:
+        connection.start_clipper(fresh=True, protocols=[name])
+        connection.stop_all()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            with pytest.raises(ClusterError, match=rf"The port {port} at 127\.0\.0\.1 is taken"):
+                connection.start_clipper(protocols={name: {"grpc_port": port}})
+        connection.start_clipper(protocols={name: {"grpc_port": port}})
+        assert on(connection)["grpc"] == f"127.0.0.1:{port}"
+        assert lives(on(connection)["grpc"])
+        assert connection.start_protocol(name, grpc_port=port)["grpc"] == f"127.0.0.1:{port}"
+        with pytest.raises(BadRequest, match=rf"on already, at 127\.0\.0\.1:{port}"):
+            connection.start_protocol(name, grpc_port=8001)  # where it listens, in its container
+    finally:
+        connection.stop_all(purge=True)
+
+
 def on(connection: ClipperConnection) -> dict[str, Any]:
     return next(each for each in connection.protocols() if each["name"] == "open-inference-grpc")
 

@@ -85,7 +85,7 @@ def found(management: str, query: socket.socket, monkeypatch: pytest.MonkeyPatch
 
 def test_it_is_started_when_a_query_frontend_answers_too(found: DockerCluster, query: socket.socket) -> None:
     with ThreadPoolExecutor(1) as threads:
-        up = threads.submit(found.up, "127.0.0.1", (0, 0), [], [], fresh=False)
+        up = threads.submit(found.up, "127.0.0.1", (0, 0), {}, [], fresh=False)
         asked, _ = query.accept()
         with asked:
             assert not up.done()
@@ -101,4 +101,4 @@ def test_where_none_ever_does_that_is_told(
     query.close()
     monkeypatch.setattr(cluster, "START_S", 0.2)
     with pytest.raises(ClusterError, match="no query frontend does within"):
-        found.up("127.0.0.1", (0, 0), [], [], fresh=False)
+        found.up("127.0.0.1", (0, 0), {}, [], fresh=False)

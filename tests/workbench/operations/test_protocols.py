@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from clipper_container.errors import BadRequest
@@ -50,3 +52,20 @@ def test_those_that_a_cluster_is_to_start_with_are_named(
 ) -> None:
     conn.start_clipper(protocols=["open-inference-grpc", "tensorflow-serving"])
     assert manager.settings["protocols"] == "open-inference-grpc,tensorflow-serving"
+    ports = {"port": 8501, "grpc_port": 8500}
+    named = {"tensorflow-serving": ports, "open-inference-grpc": {"grpc_port": 8001}, "azureml": {}}
+    conn.start_clipper(protocols=named, exist_ok=True)
+    assert manager.settings["protocols"] == "tensorflow-serving:8501:8500,open-inference-grpc::8001,azureml"
+
+
+@pytest.mark.parametrize(
+    ("protocols", "sentence"),
+    [
+        ("tensorflow-serving", r"a list of names: \['tensorflow-serving'\]"),
+        ({"azureml": {"rest": 1}}, "azureml may have a port and a grpc_port"),
+        ({"azureml": {"port": "1"}}, "numbers, and not"),
+    ],
+)
+def test_what_names_no_protocols_is_refused(conn: ClipperConnection, protocols: Any, sentence: str) -> None:
+    with pytest.raises(BadRequest, match=sentence):
+        conn.start_clipper(protocols=protocols)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clipperlab import BadRequest, ClusterError, ProcessContainerManager
+from clipperlab import BadRequest, ClusterError, NotFound, ProcessContainerManager
 
 
 def test_a_cluster_name_is_a_dns_label() -> None:
@@ -39,6 +39,8 @@ def test_a_record_that_cannot_be_read(home: Path) -> None:
         ),
         ("echo 'python: No module named clipper_server' >&2; exit 1", r'pip install "clipperlab\[server\]"'),
         ("exit 1", "failed and said nothing"),
+        ("""echo 'Gone.' >&2; echo '{"error": "OSError"}'; exit 1""", r"^Gone\.$"),
+        ("echo 'Gone.' >&2; echo '[]'; exit 1", r"^Gone\.$"),
     ],
 )
 def test_a_failing_runtime_is_quoted(
@@ -50,6 +52,22 @@ def test_a_failing_runtime_is_quoted(
     monkeypatch.setattr(sys, "executable", str(runtime))
     with pytest.raises(ClusterError, match=says):
         ProcessContainerManager("c").up(fresh=False)
+
+
+@pytest.mark.parametrize(
+    ("protocols", "error", "says"),
+    [
+        ("t", NotFound, "There is no protocol 't'"),
+        ("clipper", BadRequest, "always on"),
+        ("azureml:x", BadRequest, "'azureml:x' is no protocol with its ports"),
+    ],
+)
+@pytest.mark.usefixtures("home")
+def test_a_refusal_of_the_runtime_is_the_error_that_it_was(
+    protocols: str, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        ProcessContainerManager("c").up(fresh=False, settings={"protocols": protocols})
 
 
 def test_the_runtime_is_told_what_to_do(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

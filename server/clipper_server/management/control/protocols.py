@@ -12,7 +12,7 @@ from clipper_container.errors import BadRequest, ClusterError, NotFound
 
 from ...changes import Changes
 from ...places import Ports
-from ...protocols import KINDS, ProtocolSpec, check
+from ...protocols import KINDS, ProtocolSpec, Wish, check, check_ports, wishes_of
 from ..frontends import Frontends
 from ..state import State
 from .publisher import Publisher
@@ -42,11 +42,12 @@ class Protocols:
         self._changing = asyncio.Lock()
 
     async def begin(self, wishes: str) -> list[str]:
-        """When management begins: those of last time, each at its port where that can be, and the wishes,
-        names with commas. Returns a sentence for each port that could not be had any more. Raises BadRequest
-        for a wish that cannot be, or ClusterError.
+        """When management begins: those of last time, each at its port where that can be, and the wishes, as
+        `wishes_of` reads them. Returns a sentence for each port that could not be had any more. Raises
+        BadRequest or NotFound for a wish that cannot be, or ClusterError.
         """
         before = of(self._state)
+        wished = {wish.name: wish for wish in wishes_of(wishes)}
         kept: list[ProtocolSpec] = []
         moved: list[str] = []
         for spec in before:
@@ -55,16 +56,21 @@ class Protocols:
             except BadRequest as error:
                 self._publisher.announce("protocol", f"The protocol {spec.name} is off now. {error}")
             else:
-                kept.append(msgspec.structs.replace(spec, rest=rest, grpc=grpc))
+                found = msgspec.structs.replace(spec, rest=rest, grpc=grpc)
+                if not self._is_at(found, wished.get(spec.name, Wish(spec.name))):
+                    continue
+                kept.append(found)
                 moved += [
                     f"{spec.name} is at {self._ports.published(now)} now, and no more at the port {then}: "
                     "another program may have that, and clients that still ask there ask that program."
                     for then, now in ((spec.rest, rest), (spec.grpc, grpc))
                     if then != now
                 ]
-        for name in filter(None, wishes.split(",")):
-            if all(spec.name != name for spec in kept):
-                kept.append(self._spec(name, None, None))
+        for wish in wished.values():
+            if all(spec.name != wish.name for spec in kept):
+                spec = self._spec(wish)
+                known = next((each for each in before if each.name == wish.name), spec)
+                kept.append(msgspec.structs.replace(spec, key=known.key, secret=known.secret))
         self._keep(kept)
         if before or kept:
             await self._open(kept)
@@ -102,7 +108,7 @@ class Protocols:
         on = of(self._state)
         for spec in on:
             if spec.name == name:
-                if (rest or spec.rest, grpc or spec.grpc) != (spec.rest, spec.grpc):
+                if not self._is_at(spec, Wish(name, rest, grpc)):
                     where = " and ".join(self._where(spec))
                     raise BadRequest(f"{name} is on already, at {where}. stop_protocol({name!r}) ends that.")
                 if key is None or key == (spec.key, spec.secret):
@@ -112,7 +118,7 @@ class Protocols:
                 await self._publisher.acknowledged()
                 self._publisher.announce("protocol", f"{name} has another key.", protocol=name)
                 return keyed
-        spec = self._spec(name, rest, grpc)
+        spec = self._spec(Wish(name, rest, grpc))
         if key is not None:
             spec = _with_key(spec, *key)
         for port in filter(None, (spec.rest, spec.grpc)):
@@ -163,18 +169,21 @@ class Protocols:
     def _is_served(self, name: str) -> bool:
         return any(name in report.protocols for report in self._frontends.live())
 
-    def _spec(self, name: str, rest: int | None, grpc: int | None) -> ProtocolSpec:
-        check(name)
-        kind = KINDS[name]
-        ports = []
-        for what, word, documented, wish in (
-            ("REST", "port", kind.rest, rest),
-            ("gRPC", "grpc_port", kind.grpc, grpc),
-        ):
-            if documented is None and wish is not None:
-                raise BadRequest(f"{name} has no {what}: leave out {word}.")
-            ports.append(0 if documented is None else self._ports.give(documented, wish))
-        return ProtocolSpec(name, rest=ports[0], grpc=ports[1])
+    def _spec(self, wish: Wish) -> ProtocolSpec:
+        check_ports(wish)
+        kind = KINDS[wish.name]
+        rest, grpc = (
+            0 if documented is None else self._ports.give(documented, port)
+            for documented, port in ((kind.rest, wish.rest), (kind.grpc, wish.grpc))
+        )
+        return ProtocolSpec(wish.name, rest=rest, grpc=grpc)
+
+    def _is_at(self, spec: ProtocolSpec, wish: Wish) -> bool:
+        """Whether clients find it where it is wished to be."""
+        return all(
+            port is None or (own != 0 and self._ports.published(own).endswith(f":{port}"))
+            for own, port in ((spec.rest, wish.rest), (spec.grpc, wish.grpc))
+        )
 
     def _where(self, spec: ProtocolSpec) -> Iterator[str]:
         for what, port in (("REST", spec.rest), ("gRPC", spec.grpc)):

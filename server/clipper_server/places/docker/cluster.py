@@ -10,7 +10,7 @@ import random
 import re
 import tarfile
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -80,13 +80,20 @@ class DockerCluster:
             return msgspec.json.decode(file.read(), type=ClusterRecord)
 
     def up(
-        self, host: str, ports: tuple[int, int], own_ports: list[int], options: list[str], *, fresh: bool
+        self,
+        host: str,
+        ports: tuple[int, int],
+        own_ports: Mapping[int, int],
+        options: list[str],
+        *,
+        fresh: bool,
     ) -> tuple[ClusterRecord, bool]:
         """See to it that it serves; also return whether it had to be started.
 
         `host` is where the two ports (for queries, for management) are published; where one is taken a free
-        one is used. `own_ports` are those of protocols, inside; free ones are published for them. A cluster
-        that was stopped goes back to where its clients know it, where that is free.
+        one is used. `own_ports` are those of protocols, inside, with the ports that are to be published for
+        them; 0 is a free one. A cluster that was stopped goes back to where its clients know it, where that
+        is free, and where nobody names another port.
         """
         if fresh:
             self.down(purge=True)
@@ -107,13 +114,14 @@ class DockerCluster:
             ) from error
 
     def _start(
-        self, host: str, ports: tuple[int, int], own_ports: list[int], options: list[str]
+        self, host: str, ports: tuple[int, int], own_ports: Mapping[int, int], options: list[str]
     ) -> ClusterRecord:
         self._see_to_image()
         kept, known = self._ports(), self._known_ports()
         holder = self._container(HOLDER)
         is_held = holder is not None and holder.status == "running"
-        if is_held and not kept.keys() >= set(own_ports):
+        named = {inside: port for inside, port in own_ports.items() if port}
+        if is_held and not (kept.keys() >= own_ports.keys() and kept.items() >= named.items()):
             raise ClusterError(
                 "Its query frontends run on without management, and ports are published when they start: "
                 "stop_all() first, or leave out protocols=."
@@ -128,10 +136,10 @@ class DockerCluster:
             self._engine.volumes.create(self._full(volume), labels=self._labels("volume"))
         if not is_held:
             self._remove_container(HOLDER)
-            wanted = {QUERY_PORT: ports[0], **dict.fromkeys(own_ports, 0)}
-            wishes = {**wanted, **{port: known[port] for port in wanted if port in known}, **kept}
+            wanted = {QUERY_PORT: ports[0], **own_ports}
+            wishes = {**wanted, **{port: known[port] for port in wanted if port in known}, **kept, **named}
             wishes.pop(MANAGEMENT_PORT, None)
-            self._publish(HOLDER, [HOLD], host, wishes, {})
+            self._publish(HOLDER, [HOLD], host, wishes, {}, named)
         mounts = [mount(self._full("state"), STATE), mount(self._full("sockets"), SOCKETS)]
         mounts.append(mount(self._full("snapshots"), SNAPSHOTS))  # its first user makes it theirs
         command = [
@@ -178,9 +186,16 @@ class DockerCluster:
                 ) from None
 
     def _publish(
-        self, part: str, command: list[str], host: str, wishes: Mapping[int, int], more: dict[str, Any]
+        self,
+        part: str,
+        command: list[str],
+        host: str,
+        wishes: Mapping[int, int],
+        more: dict[str, Any],
+        named: Collection[int] = (),
     ) -> None:
         """Start the part on both networks, with its ports published: each as wished, or where that is free.
+        One that is `named` is nowhere else.
 
         A port is chosen here and not by the engine, which would choose another one each time it starts.
         """
@@ -207,7 +222,14 @@ class DockerCluster:
                 if "port is already allocated" not in said and "address already in use" not in said:
                     raise
                 taken = [p for p, outside in published.items() if re.search(rf":{outside}\b", said)]
-                published |= {port: random.choice(FREE_PORTS) for port in taken or published}
+                if any(port in named for port in taken):
+                    where = ", ".join(str(published[port]) for port in taken)
+                    raise ClusterError(
+                        f"The port {where} at {host} is taken. Name another one in protocols=, or none: a "
+                        "free one is used then."
+                    ) from None
+                may_move = [port for port in published if port not in named]
+                published |= {port: random.choice(FREE_PORTS) for port in taken or may_move}
                 continue
             return
         raise ClusterError(

@@ -43,11 +43,13 @@ class Response(NamedTuple):
     body: bytes
     rest: Sequence[bytes] = ()  # of a large body: to join its parts takes milliseconds
     own: bytes = b""
+    closes: bool = False  # its connection, where all of the request was read
 
     def all_headers(self) -> list[tuple[bytes, bytes]]:
-        """Also those in `own`."""
+        """Also those in `own`, and that the connection is closed."""
         own = (line.partition(b": ") for line in self.own.split(b"\r\n")[1:])
-        return [*self.headers, *((name, value) for name, _, value in own)]
+        end = [(b"connection", b"close")] if self.closes else []
+        return [*self.headers, *((name, value) for name, _, value in own), *end]
 
 
 class Refused(BadRequest):

@@ -16,7 +16,8 @@ from . import Adapter, Headers, Refused, Response
 from .json_body import Body
 
 MOST = 64
-"""Of more answers the headers do not tell their ids: nobody takes headers of any length."""
+"""Of more answers the headers tell ids and rows as ranges: nobody takes headers of any length."""
+_LONGEST = 2000  # characters of ranges
 
 
 def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -40,15 +41,38 @@ def marks(answers: Sequence[Answer]) -> bytes:
     found = []
     if reasons := {answer.fault.reason for answer in answers if answer.fault is not None}:
         found.append((b"x-default-answer", ", ".join(sorted(reasons)).encode()))
-        if 1 < len(answers) <= MOST:
-            rows = [str(i) for i, answer in enumerate(answers) if answer.fault is not None]
-            found.append((b"x-default-rows", ", ".join(rows).encode()))
-    if 0 < len(answers) <= MOST:
-        found.append((b"x-clipper-query-id", ", ".join(str(each.query_id) for each in answers).encode()))
-        tokens = [answer.token for answer in answers]
+        if len(answers) > 1:
+            found.append((b"x-default-rows", rows_of(answers).encode()))
+    if answers:
+        found.append((b"x-clipper-query-id", ids_of(answers).encode()))
+        tokens = [answer.token for answer in answers] if len(answers) <= MOST else []
         if any(tokens):
             found.append((b"x-clipper-feedback-token", ", ".join(token or "" for token in tokens).encode()))
     return lines(found)
+
+
+def ids_of(answers: Sequence[Answer]) -> str:
+    """Those of the queries: each; or of many, whose ids are consecutive, first-last."""
+    if len(answers) > MOST:
+        return f"{answers[0].query_id}-{answers[-1].query_id}"
+    return ", ".join(str(answer.query_id) for answer in answers)
+
+
+def rows_of(answers: Sequence[Answer]) -> str:
+    """Those that have the default output, from 0: each; or of many answers as ranges, first-last, and `...`
+    where there are more than fit.
+    """
+    rows = [i for i, answer in enumerate(answers) if answer.fault is not None]
+    if len(answers) <= MOST:
+        return ", ".join(map(str, rows))
+    text = ""
+    firsts = [i for i, row in enumerate(rows) if not i or row != rows[i - 1] + 1]
+    for first, end in itertools.pairwise([*firsts, len(rows)]):
+        if len(text) > _LONGEST:
+            return f"{text}, ..."
+        span = f"{rows[first]}-{rows[end - 1]}" if end - first > 1 else str(rows[first])
+        text += f", {span}" if text else span
+    return text
 
 
 def answered_by(answers: Sequence[Answer]) -> bytes:

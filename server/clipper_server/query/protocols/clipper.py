@@ -139,8 +139,7 @@ class SetsOverClipper(ClipperProtocol):
 
     def _expected(self) -> str:
         expected = _EXPECTED % self._sets.words()
-        is_frame = self.application.input_type.name == "dataframe"
-        return f"{expected} A batch may be an object of columns too, each a list." if is_frame else expected
+        return f"{expected} A batch may be an object of columns too, each a list."
 
 
 def _decoder(one: Any, several: Any) -> Callable[[Body], Any]:

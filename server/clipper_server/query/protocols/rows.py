@@ -18,8 +18,8 @@ from clipper_container.inputs import SETS, Tensor
 
 from ..application import Application
 from ..limits import Limits
-from .sets import Sets
-from .tensors import rows_of
+from .sets import Sets, columns_of, rows_of
+from .tensors import rows_of as rows_of_tensor
 
 _TEXTS = ("str", "bytes")
 _TRUTH = {"true": True, "false": False}
@@ -45,26 +45,36 @@ class Rows:
         return [encode(row) for row in rows]
 
     def of_json(self, value: Any, version: str | None) -> list[Tensor]:
-        """Of a list of rows, or of a table: an object of columns, or one as pandas splits it.
+        """Of a list of rows, which may be records, or of a table: an object of columns, or one as pandas
+        splits it. Names are nothing to an input that has none.
 
         Raises ValueError, msgspec.ValidationError, or TooLarge.
         """
         if self.sets is not None:
             return self._of_sets(value, version)
-        if isinstance(value, dict) and isinstance(value.get("data"), list) and "columns" in value:
-            value = value["data"]
+        if isinstance(value, dict):
+            columns, count = columns_of(value)
+            self.limits.check_inputs(count)
+            value = rows_of(columns)
         if not isinstance(value, list):
             raise ValueError("it is no list of inputs")
-        self.limits.check_inputs(1 if self._are_numbers and not _holds_lists(value) else len(value))
-        if self._are_numbers and value:
-            if not _holds_lists(value) and not isinstance(value[0], dict):
-                value = [value]
-            elif all(isinstance(row, dict) for row in value):  # records: their names are not the model's
-                names = list(value[0])
-                if any(row.keys() != value[0].keys() for row in value):
-                    raise ValueError(f"a record has other names than the first, which has {_told(names)}")
-                value = [[row[name] for name in names] for row in value]
+        are_records = bool(value) and all(isinstance(row, dict) for row in value)
+        is_one = self._are_numbers and not _holds_lists(value) and not are_records
+        self.limits.check_inputs(1 if is_one else len(value))
+        if is_one and value:
+            value = [value]
+        elif are_records and self.kind.name != "json":
+            value = self._without_names(value)
         return self.of_typed(msgspec.convert(value, self.typed), version)
+
+    def _without_names(self, records: list[dict[str, Any]]) -> list[Any]:
+        """Of each its values; or the one, where that is an input by itself. Raises ValueError."""
+        names = list(records[0])
+        if any(record.keys() != records[0].keys() for record in records):
+            raise ValueError(f"a record has other names than the first, which has {_told(names)}")
+        if len(names) == 1 and (self.kind.dtype in _TEXTS or isinstance(records[0][names[0]], list)):
+            return [record[names[0]] for record in records]
+        return [[record[name] for name in names] for record in records]
 
     def _of_sets(self, value: Any, version: str | None) -> list[Tensor]:
         assert self.sets is not None
@@ -127,7 +137,7 @@ class Rows:
         if len(whole.shape) != 1 or not self._are_numbers:
             self.limits.check_inputs(whole.shape[0] if whole.shape else 1)
         if self.sets is None and self.kind.dtype != "json":
-            return rows_of(whole, self.kind.dtype)
+            return rows_of_tensor(whole, self.kind.dtype)
         if not whole.shape:
             raise ValueError("the shape is [], and its first dimension counts the inputs")
         if math.prod(whole.shape) > self.limits.json:

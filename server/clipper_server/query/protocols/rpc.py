@@ -11,10 +11,10 @@ import grpc
 from ..application import Application
 from ..request import BROKEN, Answer, Request
 from . import Headers
+from .answering import MOST, ids_of, rows_of
 
 MARK = "x-default-answer"
-QUERY_ID, TOKEN = "x-clipper-query-id", "x-clipper-feedback-token"
-MOST = 64  # answers of which these tell
+ROWS, QUERY_ID, TOKEN = "x-default-rows", "x-clipper-query-id", "x-clipper-feedback-token"
 MAX_TOKENS = 4 << 10  # letters: clients take 8 KiB of metadata, unless they say otherwise
 
 _T = TypeVar("_T")
@@ -67,9 +67,13 @@ class Call:
             self.mark(MARK, ", ".join(sorted(reasons)))
 
     def mark_ids(self, answers: list[Answer]) -> None:
-        """The queries' ids, where there are few, and tokens for feedback: a protocol has no room for them."""
-        if 0 < len(answers) <= MOST:
-            self.mark(QUERY_ID, ", ".join(str(answer.query_id) for answer in answers))
+        """The queries' ids, rows with default outputs, and few answers' tokens: protocols have no room."""
+        if not answers:
+            return
+        self.mark(QUERY_ID, ids_of(answers))
+        if len(answers) > 1 and (rows := rows_of(answers)):
+            self.mark(ROWS, rows)
+        if len(answers) <= MOST:
             tokens = ", ".join(answer.token or "" for answer in answers)
             if len(tokens) <= MAX_TOKENS and tokens.strip(", "):
                 self.mark(TOKEN, tokens)

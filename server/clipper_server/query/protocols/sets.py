@@ -52,29 +52,23 @@ class Sets:
         """From `count` values of each name, as `Fields` takes them. Raises ValueError."""
         fields = self.fields(version)
         if fields is None:
-            values = zip(*given.values(), strict=True)
-            return self.of_rows([dict(zip(given, row, strict=True)) for row in values], version)
+            return self.of_rows(rows_of(given), version)
         return fields.of_columns(given, count, self._spare)
 
     def of_json(self, value: Any, version: str | None) -> list[Tensor]:
-        """From a list of rows; of data frames also an object of columns, or one as pandas splits it.
+        """From a list of rows, or from a table.
 
         Raises ValueError, or TooLarge.
         """
         if isinstance(value, list):
             return self.of_rows(value, version)
-        if self._application.input_type.name == "named":
-            raise ValueError("several inputs are a list of objects, each with the arrays of one input")
         if not isinstance(value, dict):
             raise ValueError("several inputs are neither a list of rows nor an object of columns")
-        if _SPLIT <= value.keys() <= _SPLIT | {"index"} and _is_table(value["data"]):
-            value = _put_together(value["columns"], value["data"])
-        lengths = {len(values) if isinstance(values, list) else -1 for values in value.values()}
-        if len(lengths) != 1 or -1 in lengths:
-            raise ValueError("the columns are not lists of one length: each has a value for each row")
-        count = lengths.pop()
+        columns, count = columns_of(value)
         self.limits.check_inputs(count)
-        return self.of_columns(value, count, version)
+        if self._application.input_type.name == "named":
+            return self.of_rows(rows_of(columns), version)
+        return self.of_columns(columns, count, version)
 
     def words(self, version: str | None = None) -> str:
         """What one row is, for a sentence."""
@@ -94,13 +88,31 @@ def _joined(found: list[dict[str, str]]) -> dict[str, str]:
     return types
 
 
+def columns_of(table: dict[str, Any]) -> tuple[dict[str, list[Any]], int]:
+    """Those of a table, which is an object of them, or one as pandas splits it; and how many rows it has.
+
+    Raises ValueError.
+    """
+    if _SPLIT <= table.keys() <= _SPLIT | {"index"} and _is_table(table["data"]):
+        table = _put_together(table["columns"], table["data"])
+    lengths = {len(values) if isinstance(values, list) else -1 for values in table.values()}
+    if len(lengths) != 1 or -1 in lengths:
+        raise ValueError("the columns are not lists of one length: each has a value for each row")
+    return table, lengths.pop()
+
+
+def rows_of(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
 def _is_table(data: Any) -> bool:
     return isinstance(data, list) and all(isinstance(row, list) for row in data)
 
 
 def _put_together(names: Any, rows: list[list[Any]]) -> dict[str, list[Any]]:
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
         raise ValueError("the columns are no list of names")
+    names = list(map(str, names))
     if len(set(names)) != len(names) or any(len(row) != len(names) for row in rows):
         raise ValueError("the rows are not as long as there are columns, or two columns have one name")
     return {name: [row[i] for row in rows] for i, name in enumerate(names)}

@@ -25,6 +25,7 @@ from clipper_container.errors import BadRequest
 from clipper_container.inputs import Tensor
 
 from ...application import Application
+from ...examples import default_like
 from ...limits import DEFAULT, Limits
 from ...request import Answer, Request
 from ...slices import SMALL, Steps, at_once
@@ -75,9 +76,6 @@ class OpenInferenceProtocol:
         self._version = version
         self._inputs = Tensors(application, limits)
         self._quick = quick.reader(application.input_type)
-        # Datatype and shape by name, as a model last answered. Until one does, those of the default output.
-        self.outputs = describe_outputs(application.default_output)
-        self._learned: list[str] | None = None
 
     def parse(self, headers: Headers, body: Body) -> Request:
         try:
@@ -159,9 +157,11 @@ class OpenInferenceProtocol:
         return Form(id, wanted, binary)
 
     def _known(self) -> list[str] | None:
-        """The outputs that any version has that may answer; None where not all have told them."""
+        """The outputs that any version has that may answer; None where not all have told them. The names of
+        an object are no promise: another one may have others.
+        """
         examples = [queue.example for queue in self.application.queues(self._version)]
-        told = [names_of(example) for example in examples if example is not None]
+        told = [names_of(e) for e in examples if e is not None and not (isinstance(e, bytes) and names_of(e))]
         if not told or len(told) < len(examples) or (not all(told) and any(told)):
             return None
         return list(dict.fromkeys(name for names in told for name in names))
@@ -169,7 +169,7 @@ class OpenInferenceProtocol:
     def _names(self) -> list[str] | None:
         """Those of the outputs, as far as anybody knows; None where nobody does, and empty without names."""
         example = self.application.example(self._version)
-        return self._learned if example is None else names_of(example)
+        return None if example is None else names_of(example)
 
     def _tensors(self, inputs: list[Input], rest: memoryview) -> list[Tensor]:
         """The inputs of a request, of which `rest` is what follows its JSON."""
@@ -200,9 +200,8 @@ class OpenInferenceProtocol:
         ]
 
     def described_outputs(self) -> dict[str, tuple[str, list[int]]]:
-        """As the model answered its example; without one, as it last answered, or the default output is."""
-        example = self.application.example(self._version)
-        return self.outputs if example is None else describe_outputs(example)
+        """Datatype and shape, by name."""
+        return describe_outputs(self.application.outputs(self._version))
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         form: Form = request.form
@@ -228,28 +227,17 @@ class OpenInferenceProtocol:
         return Response(200, [_BINARY, length, *marks], b"".join((text, *data)))
 
     def _encode_quickly(self, form: Form, answers: Sequence[Answer]) -> Response | None:
-        told = quick.written(self.application.spec.name, form, answers)
-        if told is None:
-            return None
-        text, datatype, shape = told
-        self._learn_one(datatype, shape)
-        return Response(200, _JSON, text)
+        text = quick.written(self.application.spec.name, form, answers)
+        return None if text is None else Response(200, _JSON, text)
 
     def _plainly(self, form: Form, answers: Sequence[Answer]) -> Answered | None:
         """Of answers of which nothing is to be told but their numbers, and all of these; None of others."""
         whole = None if form.outputs else quick.whole(answers)
         if whole is None:
             return None
-        datatype = NAMES[whole.dtype]
-        self._learn_one(datatype, whole.shape)
         ids = {"query_ids": [answer.query_id for answer in answers]}
-        described = {"name": OUTPUT, "shape": whole.shape, "datatype": datatype}
+        described = {"name": OUTPUT, "shape": whole.shape, "datatype": NAMES[whole.dtype]}
         return Answered(self._about(form, answers), ids, [(described, whole)])
-
-    def _learn_one(self, datatype: str, shape: tuple[int, ...]) -> None:
-        """What the only output is like."""
-        if self._learned != [] or self.outputs[OUTPUT] != (datatype, [-1, *shape[1:]]):
-            self._learned, self.outputs = [], {OUTPUT: (datatype, [-1, *shape[1:]])}
 
     def answered(self, request: Request, answers: Sequence[Answer]) -> Answered:
         """All that is said of them. Raises BadRequest where what is wanted of the outputs is not there."""
@@ -260,7 +248,8 @@ class OpenInferenceProtocol:
         form: Form = request.form
         if (found := self._plainly(form, answers)) is not None:
             return found
-        default = as_tensor(self.application.default_output)
+        example = self.application.example(self._version)
+        default = as_tensor(default_like(self.application.default_output, example))
         rows = []
         defaults: dict[str, Any] = {}
         for i, answer in enumerate(answers):
@@ -269,7 +258,7 @@ class OpenInferenceProtocol:
             rows.append(default if answer.output is None else as_tensor(answer.output))
             yield
         try:
-            named, columns = self._columns(form, rows, len(defaults) < len(answers))
+            columns = yield from self._columns(form, rows, len(defaults) < len(answers))
         except ValueError as error:
             raise BadRequest(f"The request does not fit: {error}.") from None
         outputs = []
@@ -281,8 +270,6 @@ class OpenInferenceProtocol:
                 tensor = yield from classified(tensor, wanted.classes)
             datatype = NAMES.get(tensor.dtype, "BYTES")
             outputs.append(({"name": wanted.name, "shape": tensor.shape, "datatype": datatype}, tensor))
-        if answers and not defaults and not any(wanted.classes for wanted in form.outputs):
-            self._learn(form, named, [described for described, _ in outputs])
         parameters: dict[str, Any] = {"query_ids": [answer.query_id for answer in answers]}
         if defaults:
             parameters["defaults"] = defaults
@@ -325,35 +312,29 @@ class OpenInferenceProtocol:
 
     def _columns(
         self, form: Form, rows: list[Tensor], by_model: bool
-    ) -> tuple[bool, list[tuple[Wanted, list[Tensor]]]]:
-        """Whether the outputs have names; and those to be told, with all rows of each.
+    ) -> Steps[list[tuple[Wanted, list[Tensor]]]]:
+        """The outputs to be told, with all rows of each.
 
         Raises ValueError where another one is wanted. A default output has any name, where no model told its
         outputs.
         """
         names = self._names()
-        found = by_name(rows, names or []) if rows else {name: [] for name in names or ()}
+        found: dict[str, list[Tensor]] = {name: [] for name in names or ()}
+        if rows:
+            found = yield from by_name(rows, names or [])
         if found:
             check_wanted(form.outputs, list(found))
             every = form.outputs or [Wanted(name, form.binary) for name in found]
-            return True, [(wanted, found[wanted.name]) for wanted in every]
+            return [(wanted, found[wanted.name]) for wanted in every]
         if names == [] or (names is None and by_model):
             check_wanted(form.outputs, [])
         wanted = form.outputs[0] if len(form.outputs) == 1 else Wanted(OUTPUT, form.binary)
-        return False, [(wanted, rows)]
+        return [(wanted, rows)]
 
     def _of_none(self, name: str) -> Tensor:
         known = self.described_outputs()
         datatype, shape = known[name] if name in known else next(iter(known.values()))
         return Tensor(b"", (0, *(max(0, size) for size in shape[1:])), DATATYPES.get(datatype, "bytes"))
-
-    def _learn(self, form: Form, named: bool, described: list[dict[str, Any]]) -> None:
-        """What the outputs are like, as all of them were just answered."""
-        found = {each["name"]: (each["datatype"], [-1, *each["shape"][1:]]) for each in described}
-        if not named:
-            self._learned, self.outputs = [], {OUTPUT: next(iter(found.values()))}
-        elif not form.outputs:
-            self._learned, self.outputs = list(found), found
 
     def _about(self, form: Form, answers: Sequence[Answer]) -> dict[str, Any]:
         about = {"model_name": self.application.spec.name}

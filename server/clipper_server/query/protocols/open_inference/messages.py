@@ -54,7 +54,13 @@ _STATISTICS = {
             1,
         )
     },
-    "InferBatchStatistics": {"batch_size": (1, "uint64")},
+    "InferBatchStatistics": {
+        "batch_size": (1, "uint64"),
+        **{
+            name: (number, "StatisticDuration")
+            for number, name in enumerate(("compute_input", "compute_infer", "compute_output"), 2)
+        },
+    },
     "ModelStatistics": {
         "name": (1, "string"),
         "version": (2, "string"),

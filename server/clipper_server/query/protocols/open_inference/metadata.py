@@ -11,7 +11,7 @@ from starlette.routing import Route
 import clipper_server
 from clipper_container.errors import NotFound
 
-from .. import Served
+from .. import Served, readiness
 from . import OpenInferenceProtocol
 from .finding import adapter_of, find, is_ready
 
@@ -47,6 +47,8 @@ def open_inference_metadata(served: Served) -> list[Route]:
         return JSONResponse({"live": True})
 
     async def server_ready(_: Request) -> Response:
+        if not readiness.is_ready(served):
+            return JSONResponse({"error": "Server is not ready."}, 503)
         return JSONResponse({"ready": True})
 
     async def models(_: Request) -> Response:

@@ -12,17 +12,15 @@ import numpy as np
 from clipper_container.inputs import Tensor, as_plain, taken_apart
 from clipper_container.named import is_named, laid_out
 
-from ...application import Application
-from ...request import Answer
-from ...slices import SMALL, Steps, at_once
+from ...examples import Example
+from ...slices import SMALL, Steps
 from ...task import Output
 from .bodies import Wanted
 from .tensors import DATATYPES, NAMES, split
 
 OUTPUT = "output"
 """What an output is called that has no name."""
-Example = tuple[str, tuple[int, ...]] | bytes
-"""A model's answer: a tensor's dtype and shape, or a JSON text."""
+_OBJECT = "object"  # the dtype of a JSON object, which has names
 _AT_ONCE = 1024  # numbers that are written in one step, ...
 _SMALL_PART = 4096  # ... or bytes of them
 
@@ -31,6 +29,8 @@ def describe_outputs(example: Example) -> dict[str, tuple[str, list[int]]]:
     """Datatype and shape, by name, of the tensors of outputs like this one."""
     if isinstance(example, bytes):
         tensor = as_tensor(example)
+        if tensor.dtype == _OBJECT:
+            return {name: _described(part.dtype, part.shape) for name, part in _parts(tensor).items()}
         example = tensor.dtype, tensor.shape
     dtype, shape = example
     if not is_named(dtype):
@@ -45,10 +45,16 @@ def _described(dtype: str, shape: Sequence[int]) -> tuple[str, list[int]]:
 
 
 def names_of(example: Example) -> list[str]:
-    """Those of outputs like this one; none where they have none."""
-    if isinstance(example, bytes) or not is_named(example[0]):
-        return []
-    return [part.name for part, *_ in laid_out(*example)]
+    """Those of outputs like this one, a set or an object; none where they have none."""
+    if isinstance(example, bytes):
+        return _names_in(as_tensor(example))
+    return [part.name for part, *_ in laid_out(*example)] if is_named(example[0]) else []
+
+
+def _names_in(output: Tensor) -> list[str]:
+    if output.dtype == _OBJECT:
+        return list(msgspec.json.decode(output.data, type=dict[str, msgspec.Raw]))
+    return names_of((output.dtype, output.shape))
 
 
 def check_wanted(wanted: Sequence[Wanted], names: Sequence[str]) -> None:
@@ -60,43 +66,35 @@ def check_wanted(wanted: Sequence[Wanted], names: Sequence[str]) -> None:
             )
 
 
-def by_name(outputs: Sequence[Tensor], names: Sequence[str]) -> dict[str, list[Tensor]]:
+def by_name(outputs: Sequence[Tensor], names: Sequence[str]) -> Steps[dict[str, list[Tensor]]]:
     """A row of each output for each name; nothing where not all have the same names.
 
     Those are `names` where no output has any itself: a default output may be a JSON object that has them.
     """
-    told = next(
-        (names_of((output.dtype, output.shape)) for output in outputs if is_named(output.dtype)), None
-    )
-    names = told or names
-    rows = [_parts(output) for output in outputs] if names else []
-    if not rows or any(parts.keys() != set(names) for parts in rows):
-        return {}
-    return {name: [parts[name] for parts in rows] for name in names}
+    with_names = (output for output in outputs if is_named(output.dtype))
+    first = next(with_names, outputs[0] if outputs else None)
+    names = (_names_in(first) if first is not None else []) or names
+    found: dict[str, list[Tensor]] = {name: [] for name in names}
+    for output in outputs if names else ():
+        parts = _parts(output)
+        if parts.keys() != found.keys():
+            return {}
+        for name, rows in found.items():
+            rows.append(parts[name])
+        yield
+    return found if outputs else {}
 
 
 def _parts(output: Tensor) -> dict[str, Tensor]:
     if is_named(output.dtype):
         return taken_apart(output)
-    if output.dtype != "bytes" or bytes(output.data[:1]) != b"{":
+    if output.dtype not in ("bytes", _OBJECT) or bytes(output.data[:1]) != b"{":
         return {}
     try:
         values = msgspec.json.decode(output.data, type=dict[str, msgspec.Raw])
     except msgspec.MsgspecError:
         return {}
     return {name: as_tensor(bytes(value)) for name, value in values.items()}
-
-
-def answered(application: Application, version: str | None, answers: Sequence[Answer]) -> dict[str, Tensor]:
-    """One tensor of all answers for each name, at once; what has no name is `OUTPUT`.
-
-    Its dtype is numpy's for numbers, or "bytes", and then its elements follow one another, each after its
-    length in 32 bits.
-    """
-    default, example = application.default_output, application.example(version)
-    tensors = [as_tensor(default if answer.output is None else answer.output) for answer in answers]
-    columns = by_name(tensors, [] if example is None else names_of(example)) or {OUTPUT: tensors}
-    return {name: stacked(rows) or at_once(as_texts(rows)) for name, rows in columns.items() if rows}
 
 
 def joined(outputs: Sequence[Output | None]) -> Tensor | None:
@@ -161,6 +159,8 @@ def as_tensor(output: Output) -> Tensor:
         value = None  # as JSON text it can still be told
     if isinstance(value, str):
         output = value.encode()
+    elif isinstance(value, dict) and value:
+        return Tensor(output, (len(output),), _OBJECT)
     elif isinstance(value, list | int | float):
         try:
             found = np.asarray(value)

@@ -80,8 +80,8 @@ def tensors(kind: InputType, asked: Any, check: Callable[[int], None]) -> list[T
         return None
 
 
-def written(name: str, form: Form, answers: Sequence[Answer]) -> tuple[bytes, str, tuple[int, ...]] | None:
-    """The answer, and the datatype and shape of its tensor; None where there is anything more to say."""
+def written(name: str, form: Form, answers: Sequence[Answer]) -> bytes | None:
+    """The answer; None where there is anything more to say."""
     for wanted in form.outputs:
         if wanted.name != OUTPUT or wanted.classes:
             return None
@@ -96,8 +96,7 @@ def written(name: str, form: Form, answers: Sequence[Answer]) -> tuple[bytes, st
     told = _id(form.id) if form.id is not None else b""
     head = _head(name, answers[0].version)
     tail = _described(NAMES[dtype], shape)
-    text = b'%b%b,"parameters":{"query_ids":%b%b%b}]}' % (head, told, ids, tail, _encode(numbers))
-    return text, NAMES[dtype], shape
+    return b'%b%b,"parameters":{"query_ids":%b%b%b}]}' % (head, told, ids, tail, _encode(numbers))
 
 
 def whole(answers: Sequence[Answer]) -> Tensor | None:

@@ -20,7 +20,7 @@ from clipper_container.errors import BadRequest, ClipperException
 from clipper_container.wire import Buffer
 
 from ...request import are_small
-from .. import Served
+from .. import Served, readiness
 from ..rpc import Call, Method, Refused, Stream, ask, in_order
 from ..structure import MOST_FIELDS, apart
 from ..tensors import Whole
@@ -98,7 +98,7 @@ class OpenInferenceOverGRPC:
         return _bytes(messages.ServerLiveResponse(live=True))
 
     async def server_ready(self, _data: bytes, _call: Call) -> bytes:
-        return _bytes(messages.ServerReadyResponse(ready=True))
+        return _bytes(messages.ServerReadyResponse(ready=readiness.is_ready(self._served)))
 
     async def model_ready(self, data: bytes, _call: Call) -> bytes:
         asked = _read(messages.ModelReadyRequest, data)

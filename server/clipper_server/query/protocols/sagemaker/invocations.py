@@ -76,10 +76,10 @@ class Invocations:
                 signatures.check(self._keys, self._path, headers, body, self._clock())
             except signatures.Unsigned as error:
                 raise Refused(self._forbidden(error.code, str(error))) from None
+        media = wanted(headers.get(b"accept"))
+        if media is None:
+            raise Refused(self.refuse(406, "", f"The header Accept has none of {', '.join(TYPES)}."))
         try:
-            media = wanted(headers.get(b"accept"))
-            if media is None:
-                raise Unsupported(f"The header Accept has none of {', '.join(TYPES)}.")
             content_type = type_of(headers.get(b"content-type"))
             version, session, echo = self._said(headers)
             timeout = timeout_s(headers, None)

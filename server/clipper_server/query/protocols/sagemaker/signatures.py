@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from clipper_container.signing import ALGORITHM, END, MOMENT, SERVICE, Scope, signature
+
 from .. import Headers
 from ..json_body import Body
 
-ALGORITHM = "AWS4-HMAC-SHA256"
-SERVICE = "sagemaker"
 APART = timedelta(minutes=15)
 """So far may a client's clock be from ours."""
 MOST_NAMES = 64
 """Of signed headers: each is copied, before one knows who asks."""
-_MOMENT = "%Y%m%dT%H%M%SZ"
 
 
 class Unsigned(Exception):
@@ -52,15 +50,14 @@ def check(keys: Mapping[str, str], path: str, headers: Headers, body: Body, now:
             "IncompleteSignatureException",
             f"SignedHeaders names {MOST_NAMES} headers at most, and each of them once.",
         )
-    key, day, region, service, end = credential
+    key, scope = credential[0], Scope(*credential[1:])
     moment = headers.get(b"x-amz-date", b"").decode("latin-1")
-    _check_scope(day, service, end, moment, now)
+    _check_scope(scope, moment, now)
     secret = keys.get(key)
     found = b""
     if secret is not None:
-        scope = f"{day}/{region}/{service}/{end}"
-        text = f"{ALGORITHM}\n{moment}\n{scope}\n{_canonical(path, names, headers, body)}"
-        found = _signed(secret, (day, region, service, end), text)
+        sent = {name: headers.get(name.encode("latin-1", "replace"), b"").decode("latin-1") for name in names}
+        found = signature(secret, scope, moment, path, sent, body).encode()
     if not hmac.compare_digest(found, signed["Signature"].encode("latin-1", "replace")):
         raise Unsigned(
             "InvalidSignatureException" if secret is not None else "UnrecognizedClientException",
@@ -77,34 +74,19 @@ def _read(header: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _check_scope(day: str, service: str, end: str, moment: str, now: datetime) -> None:
+def _check_scope(scope: Scope, moment: str, now: datetime) -> None:
     try:
-        signed_at = datetime.strptime(moment, _MOMENT).replace(tzinfo=UTC)
+        signed_at = datetime.strptime(moment, MOMENT).replace(tzinfo=UTC)
     except ValueError:
         raise Unsigned(
             "IncompleteSignatureException", "The header X-Amz-Date is to say when it was signed."
         ) from None
-    if abs(signed_at - now) > APART or day != moment[:8]:
+    if abs(signed_at - now) > APART or scope.day != moment[:8]:
         raise Unsigned(
             "InvalidSignatureException",
-            f"It was signed at {moment}, and here it is {now.strftime(_MOMENT)}.",
+            f"It was signed at {moment}, and here it is {now.strftime(MOMENT)}.",
         )
-    if service != SERVICE or end != "aws4_request":
-        raise Unsigned("InvalidSignatureException", f"It is signed for {service[:50]!r}, not {SERVICE!r}.")
-
-
-def _canonical(path: str, names: list[str], headers: Headers, body: Body) -> str:
-    lines = [
-        f"{name}:{' '.join(headers.get(name.encode('latin-1', 'replace'), b'').decode('latin-1').split())}\n"
-        for name in names
-    ]
-    digest = hashlib.sha256(body).hexdigest()
-    text = f"POST\n{path}\n\n{''.join(lines)}\n{';'.join(names)}\n{digest}"
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-
-
-def _signed(secret: str, scope: tuple[str, ...], text: str) -> bytes:
-    key = f"AWS4{secret}".encode()
-    for part in scope:
-        key = hmac.digest(key, part.encode("utf-8", "replace"), "sha256")
-    return hmac.digest(key, text.encode("utf-8", "replace"), "sha256").hex().encode()
+    if scope.service != SERVICE or scope.end != END:
+        raise Unsigned(
+            "InvalidSignatureException", f"It is signed for {scope.service[:50]!r}, not {SERVICE!r}."
+        )

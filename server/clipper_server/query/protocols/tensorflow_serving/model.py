@@ -12,6 +12,7 @@ import numpy as np
 from clipper_container.inputs import SETS, Tensor, array_tensor
 
 from ...application import Application
+from ...examples import default_like
 from ...limits import Limits
 from ...request import Answer, Request
 from ...task import Output
@@ -131,13 +132,11 @@ class Model:
         return signatures.input_of(self._kind)
 
     def described_outputs(self) -> dict[str, Entry]:
-        """As the model answered its example; without one, as the default output is."""
-        example = self.application.example(self.version)
-        return signatures.outputs_of(self.application.default_output if example is None else example)
+        return signatures.outputs_of(self.application.outputs(self.version))
 
     def default(self) -> bytes:
         """The default output: a number with a point, where the model's outputs have one."""
-        text = self.application.default_output
+        text = default_like(self.application.default_output, self.application.example(self.version))
         outputs = self.described_outputs()
         if len(outputs) == 1 and outputs.get(signatures.OUTPUT, Entry("", None)).dtype in _FLOATS:
             value = msgspec.json.decode(text)
@@ -149,7 +148,7 @@ class Model:
         """The default output as a tensor of the model's type and shape, where it is a number: in one tensor
         with the others there is room for nothing else.
         """
-        value = msgspec.json.decode(self.application.default_output)
+        value = msgspec.json.decode(self.default())
         dtype, shape = self.described_outputs().get(signatures.OUTPUT, Entry("", None))
         if shape is None or dtype not in tensors.TYPES or not _fits(value, np.dtype(dtype)):
             return self.application.default_output

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import grpc
-import msgspec
 from google.protobuf.message import DecodeError
 
 from clipper_container.errors import BadRequest, TooLarge
@@ -216,11 +215,7 @@ def _protos(outputs: Sequence[Output]) -> Steps[dict[str, Any]]:
     if not outputs:
         return {OUTPUT: tensors.proto_of(Tensor(b"", (0,), "<f4"))}
     found = yield from _each(outputs, as_tensor)
-    named = by_name(found, [])
-    if not named and not isinstance(outputs[0], Tensor):
-        sets = yield from _sets(outputs)
-        for name in sets[0] if sets else ():
-            named[name] = yield from _each((each[name] for each in sets), _part)
+    named = yield from by_name(found, [])
     if named:
         protos = {}
         for name, rows in named.items():
@@ -228,23 +223,6 @@ def _protos(outputs: Sequence[Output]) -> Steps[dict[str, Any]]:
         return protos
     are_bytes = all(isinstance(output, Tensor) and output.dtype == "bytes" for output in outputs)
     return {f"{OUTPUT}{BYTES_SUFFIX}" if are_bytes else OUTPUT: (yield from _proto(found))}
-
-
-def _sets(outputs: Sequence[Output]) -> Steps[list[dict[str, Any]]]:
-    """All outputs, where all are objects of the same names."""
-    found = yield from _each(outputs, _object)
-    sets = [each for each in found if each]
-    alike = len(sets) == len(outputs) and all(each.keys() == sets[0].keys() for each in sets)
-    return sets if alike else []
-
-
-def _object(output: Output) -> dict[str, Any] | None:
-    found = None if isinstance(output, Tensor) else msgspec.json.decode(output)
-    return found if isinstance(found, dict) else None
-
-
-def _part(value: Any) -> Tensor:
-    return as_tensor(msgspec.json.encode(value))
 
 
 def _proto(outputs: list[Tensor]) -> Steps[Any]:

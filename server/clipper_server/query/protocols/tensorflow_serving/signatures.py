@@ -15,6 +15,7 @@ import numpy as np
 from clipper_container.inputs import DTYPES, InputType
 from clipper_container.named import is_named, laid_out
 
+from ...examples import Example
 from ..tensors import Described
 from . import tensors
 from .messages import core, serving
@@ -57,7 +58,7 @@ def _of(dtype: str, shape: Sequence[int]) -> Entry:
     return Entry(dtype if dtype in tensors.TYPES else tensors.STRING, list(shape))
 
 
-def outputs_of(example: tuple[str, tuple[int, ...]] | bytes) -> dict[str, Entry]:
+def outputs_of(example: Example) -> dict[str, Entry]:
     """Of outputs like this one: a JSON text, or a tensor's dtype and shape."""
     if isinstance(example, bytes):
         value = msgspec.json.decode(example)

@@ -119,7 +119,9 @@ def few(outputs: Sequence[Output | None]) -> bytes | None:
 
 def columns(outputs: Sequence[Output]) -> Steps[list[bytes]]:
     """What `outputs` is: all outputs as one list, or one for each name where they have names."""
-    named = by_name([as_tensor(output) for output in outputs], []) if _any_named(outputs) else {}
+    named: dict[str, list[Tensor]] = {}
+    if _any_named(outputs):
+        named = yield from by_name([as_tensor(output) for output in outputs], [])
     yield
     if named:
         parts: list[bytes] = []

@@ -1,4 +1,4 @@
-"""What is told of models: whether they are healthy, a list, a description, counts, and how one asks."""
+"""What is told of models: a list, a description, counts, and how one asks."""
 
 from __future__ import annotations
 
@@ -20,24 +20,15 @@ from .managing import find, number
 
 LISTED = 100
 _COUNTERS = {
-    "ts_inference_requests_total": "Inputs that the version answered, at this query frontend.",
+    "ts_inference_requests_total": "Inputs that came for the version, to this query frontend.",
     "ts_inference_latency_microseconds": "How long they took, in sum.",
     "ts_queue_latency_microseconds": "How long they waited, in sum.",
 }
 
 
-def is_healthy(served: Served) -> bool:
-    """Whether each version that is asked and is to have replicas has one that is ready."""
-    return all(
-        queue.ready or not queue.spec.num_replicas
-        for application in served.applications.values()
-        for queue in application.queues()
-    )
-
-
 def listed(served: Served, query: Mapping[str, str]) -> dict[str, Any]:
     """A page of the models. Raises BadRequest."""
-    names = sorted(served.applications)
+    names = sorted(name for name, each in served.applications.items() if served.versions_of(each))
     start, limit = number(query, "next_page_token", 0), number(query, "limit", LISTED)
     end = start + (limit or LISTED)
     found: dict[str, Any] = {"nextPageToken": str(end)} if end < len(names) else {}
@@ -100,7 +91,7 @@ def _samples(served: Served, name: str) -> Iterator[str]:
     for _, queue in sorted(asked.items()):
         did = queue.metrics
         value = {
-            "ts_inference_requests_total": did.answered,
+            "ts_inference_requests_total": queue.asked() + did.hits + did.joined,
             "ts_inference_latency_microseconds": round(1e6 * did.latency.sum),
             "ts_queue_latency_microseconds": round(1e6 * did.queue_delay.sum),
         }[name]

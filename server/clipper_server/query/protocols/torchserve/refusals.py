@@ -54,11 +54,16 @@ def refusal(status: int, message: str, kind: str = "") -> Response:
     if status == 429:
         status = 503
     kind = kind or TYPES.get(status, "InternalServerException")
-    return answer({"code": status, "type": kind, "message": message}, status)
+    return answer({"code": status, "type": kind, "message": message}, status)._replace(closes=True)
 
 
 def no_model(name: str) -> Told:
     return Told(404, f"Model not found: {name}")
+
+
+def no_worker(name: str) -> Told:
+    advice = "Please use scale workers API to add workers."
+    return Told(503, f'Model "{name}" has no worker to serve inference request. {advice}')
 
 
 def no_version(name: str, version: str) -> Told:

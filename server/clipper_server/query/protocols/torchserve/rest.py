@@ -18,10 +18,11 @@ from ....methods import HeadAsGet, allowed
 from ...cors import WithCORS
 from .. import Adapter, Served
 from ..answering import answered, sent
+from ..readiness import is_ready
 from . import managing
 from .bodies import Bodies, only
-from .describing import api, described, is_healthy, listed, metrics
-from .managing import find
+from .describing import api, described, listed, metrics
+from .managing import asked, find, has_workers
 from .predictions import Predictions
 from .refusals import RESOURCE, Told, answer, refusal
 
@@ -42,7 +43,9 @@ class TorchServe:
         self.configure()
 
     def configure(self) -> None:
-        """KServe's two protocols are here too, as they are at the port for queries."""
+        """KServe's two protocols are here too, as they are at the port for queries. Who asks for what has no
+        route is told why.
+        """
         served = self._served
         routes: dict[bytes, Adapter] = {
             path: adapter for path, adapter in served.routes.items() if path.startswith((b"/v1/", b"/v2/"))
@@ -53,9 +56,12 @@ class TorchServe:
             paths = [f"/predictions/{name}"]
             if name.endswith(EXPLANATIONS):
                 paths.append(f"/explanations/{name.removesuffix(EXPLANATIONS)}")
-            for path in (*paths, f"/models/{name}/invoke", f"/{name}/predict"):
-                routes[path.encode()] = current
+            if has_workers(application, None):
+                for path in (*paths, f"/models/{name}/invoke", f"/{name}/predict"):
+                    routes[path.encode()] = current
             for version in served.versions_of(application):
+                if not has_workers(application, version):
+                    continue
                 one = Predictions(bodies, version)
                 routes |= {f"{path}/{version}".encode(): one for path in paths}
         self.routes = routes
@@ -91,7 +97,7 @@ class TorchServe:
     # Inference
 
     async def _ping(self, _: Request) -> HTTPResponse:
-        if is_healthy(self._served):
+        if is_ready(self._served):
             return sent(answer({"status": "Healthy"}))
         return sent(answer({"status": "Unhealthy"}, 500))
 
@@ -104,9 +110,10 @@ class TorchServe:
 
     async def _predict(self, request: Request) -> HTTPResponse:
         name, version = _named(request)
-        application = find(self._served, name, version)
         if request.method == "OPTIONS":
+            application = find(self._served, name, version)
             return sent(answer(api({name: application}, self._served.limits)))
+        asked(self._served, name, version)
         return await self._answered(request, self.routes.get(request.scope["path"].encode()))
 
     async def _explain(self, request: Request) -> HTTPResponse:
@@ -114,7 +121,7 @@ class TorchServe:
         about = f"{name}{EXPLANATIONS}"
         if about not in self._served.applications:
             raise Told(404, f"Nothing explains {name}: an application {about} would.", RESOURCE)
-        find(self._served, about, version)
+        asked(self._served, about, version)
         return await self._answered(request, self.routes.get(request.scope["path"].encode()))
 
     async def _invoke(self, request: Request) -> HTTPResponse:
@@ -125,7 +132,7 @@ class TorchServe:
                 names = ", ".join(sorted(applications)) or "none yet"
                 raise BadRequest(f"The parameter model_name says which is asked. Applications: {names}.")
             (name,) = applications
-        find(self._served, name)
+        asked(self._served, name)
         return await self._answered(request, self.routes.get(f"/predictions/{name}".encode()))
 
     async def _answered(self, request: Request, adapter: Adapter | None) -> HTTPResponse:
