@@ -21,7 +21,7 @@ from clipper_server.management.feedback import pages, sums
 from clipper_server.management.feedback.known import Learned
 from clipper_server.management.feedback.plan import Plan
 from clipper_server.management.feedback.sums import GRACE_S, Sums
-from clipper_server.policies import Exp3Spec, LinTSSpec, VoteSpec
+from clipper_server.policies import Exp3Spec, LinTSSpec, ThompsonSpec, VoteSpec
 
 NOW = 2_000_000_000.0
 ARMS = {"a": "a:1", "b": "b:1"}
@@ -292,6 +292,20 @@ def test_without_a_default_reward_silence_is_no_reward(world: World) -> None:
     world.clock.now += 3600 + GRACE_S + 5
     world.sums.settle()
     assert world.arm("a:1") == (1, UNIT, 0)
+
+
+@pytest.mark.parametrize(("default_reward", "left"), [(None, True), (0.0, False)])
+def test_an_arm_that_fails_is_noticed_where_rewards_come_as_they_are_decided(
+    world: World, default_reward: float | None, left: bool
+) -> None:
+    feedback = FeedbackSpec(default_reward=default_reward)
+    world.applications["app"] = Plan(feedback, ThompsonSpec(["a", "b"]), ARMS)
+    world.again()
+    half = [Rewarded("b:1", 0.5, float(i % 2)) for i in range(300)]
+    rewarded = [*half, *[Rewarded("a:1", 0.5, 1.0)] * 300, *[Rewarded("a:1", 0.5, 0.0)] * 20]
+    world.take(*(item(i, rewards=[each]) for i, each in enumerate(rewarded)))
+    ((row, _),) = world.sums.rows(1, 200)
+    assert (row.weights["a"] < 0.2) is left
 
 
 def test_a_default_reward_counts_from_when_there_is_one(world: World) -> None:

@@ -275,6 +275,8 @@ class Sums:
             new = context.memory.updates - context.row_at
             weights: dict[str, float] = {}
             if plan is not None and plan.learning is not None and (draws or not plan.features):
+                if plan.notices:
+                    context.memory.notice()
                 learned = kinds.learn(plan.learning, context.memory, tuple(plan.arms.values()))
                 weights = dict(zip(plan.arms, learned, strict=True))
                 context.memory.mark(epoch)
