@@ -377,13 +377,15 @@ class Query:
             # A tuple, for the garbage collector looks through lists.
             skipped = tuple([arm.name for arm in decision.skipped]) if decision.skipped else ()
             _, confidence, asked, used = choice
-            chosen = Chosen(decision.propensity, skipped, confidence, asked, used)
+            dealt = tuple([side.dealt for side in decision.sides if side]) if decision.sides else ()
+            how = decision.propensity, skipped, confidence, asked, used
+            chosen = Chosen(*how, decision.epoch, dealt)
         application.parts.traces.keep(
             Trace(
                 query_id,
                 application.name,
                 self._protocol,
-                type(self._policy).__name__,
+                self._policy.name,
                 self.received_at,
                 now,
                 self.deadline,

@@ -10,7 +10,7 @@ from clipper_container.wire import Fault
 from ..rollouts import ArmCounts, RolloutReport, RolloutSpec, Shares
 from ..snapshot import LATENCIES_S
 from .metrics import Histogram
-from .policies import Arm, Decision, sticky
+from .policies import Arm, Dealt, Decision, sticky
 from .task import ELSEWHERE, Outcome, Task
 
 EPOCHS = 4  # are reported: management may have missed a report, and not four changes
@@ -19,8 +19,9 @@ EPOCHS = 4  # are reported: management may have missed a report, and not four ch
 class Side:
     """Counts what became of the inputs that one version got, while the shares were the same."""
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int, dealt: Dealt) -> None:
         self.epoch = epoch
+        self.dealt = dealt
         self.counts = ArmCounts()
         self._latency = Histogram(LATENCIES_S)
 
@@ -48,10 +49,11 @@ class _Rollout:
         self.canary = Arm(f"{spec.model}:{spec.canary}", spec.model, spec.canary)
         self.sides: dict[int, tuple[Side, Side]] = {}  # by epoch: the control's and the canary's
 
-    def sides_of(self, epoch: int) -> tuple[Side, Side]:
+    def sides_of(self, epoch: int, share: float) -> tuple[Side, Side]:
         found = self.sides.get(epoch)
         if found is None:
-            found = self.sides[epoch] = Side(epoch), Side(epoch)
+            dealt = Dealt(self.spec.model, self.spec.control, self.spec.canary, share)
+            found = self.sides[epoch] = Side(epoch, dealt), Side(epoch, dealt)
             while len(self.sides) > EPOCHS:
                 del self.sides[min(self.sides)]
         return found
@@ -102,7 +104,7 @@ class Rollouts:
             if is_canary and not able(rollout.canary):
                 is_canary, share = False, 0.0
             arms.append(rollout.canary if is_canary else rollout.control)
-            sides.append(rollout.sides_of(self._table.epoch)[is_canary] if share else None)
+            sides.append(rollout.sides_of(self._table.epoch, share)[is_canary] if share else None)
             propensity *= share if is_canary else 1 - share
         return decision._replace(arms=arms, propensity=propensity, sides=sides)
 
