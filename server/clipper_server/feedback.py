@@ -71,7 +71,8 @@ class Item(NamedTuple):
 class Decided(NamedTuple):
     """How often an arm was chosen for a context in the second `at`, and the sum of 1/propensity, in 1/UNIT.
 
-    `arm` is model:version, and `dealt` as in Rewarded.
+    `arm` is model:version, and `dealt` as in Rewarded. `queries` are those of which it was the first arm: a
+    vote chooses several for each.
     """
 
     application: str
@@ -81,6 +82,7 @@ class Decided(NamedTuple):
     dealt: int
     times: int
     inverse: int
+    queries: int
 
 
 class Delivery(msgspec.Struct, frozen=True):

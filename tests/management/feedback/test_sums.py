@@ -179,16 +179,16 @@ def test_a_removed_application_loses_its_sums_and_one_that_is_not_there_has_none
 
 
 def test_counts_of_decisions_are_taken_once_by_their_number(world: World) -> None:
-    decided = (Decided("app", "", "a:1", int(NOW), 0, 10, 20 * UNIT),)
+    decided = (Decided("app", "", "a:1", int(NOW), 0, 10, 20 * UNIT, 10),)
     world.take(decided=decided, number=3)
     world.take(decided=decided, number=3)
     world.again()
     world.take(decided=decided, number=2)
-    assert world.sums.learned("app").counts.decided(votes=False) == 10
+    assert world.sums.learned("app").counts.decided == 10
     world.take(decided=decided, number=4)
-    assert world.sums.learned("app").counts.decided(votes=False) == 20
+    assert world.sums.learned("app").counts.decided == 20
     world.sums.take([("0", Delivery(2.0, 0, [], list(decided)))])
-    assert world.sums.learned("app").counts.decided(votes=False) == 30
+    assert world.sums.learned("app").counts.decided == 30
 
 
 def test_what_is_learned_goes_on_after_a_restart(world: World) -> None:
@@ -236,7 +236,18 @@ def test_a_delivery_that_cannot_be_written_has_changed_nothing(
 
 
 def decided(times: int, at: float = NOW, arm: str = "a:1") -> Decided:
-    return Decided("app", "", arm, int(at), 0, times, 2 * times * UNIT)
+    return Decided("app", "", arm, int(at), 0, times, 2 * times * UNIT, times)
+
+
+def test_queries_are_counted_as_they_were_decided_whatever_policy_there_is_now(world: World) -> None:
+    world.take(decided=(decided(16), decided(27, arm="b:1")))
+    world.applications["app"] = Plan(FeedbackSpec(), VoteSpec(["a", "b"], {}, learned=True), ARMS)
+    world.again()
+    assert world.sums.learned("app").counts.decided == 43
+    world.take(decided=(decided(5), decided(5, arm="b:1")._replace(queries=0)), number=1)
+    world.applications["app"] = plan()
+    world.again()
+    assert world.sums.learned("app").counts.decided == 48
 
 
 def test_at_the_end_of_the_window_those_of_whom_nobody_spoke_get_the_default_reward(world: World) -> None:

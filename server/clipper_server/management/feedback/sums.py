@@ -181,6 +181,7 @@ class Sums:
         if plan is None:
             return
         counts = self._counts_of(decided.application)
+        counts.decided += decided.queries
         counts.arm(decided.arm).chosen += decided.times
         self._sides.answered(decided.arm, decided.dealt, decided.times)
         contexts = self._contexts[decided.application]
