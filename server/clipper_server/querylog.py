@@ -35,7 +35,8 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
 class Pair(msgspec.Struct, frozen=True, omit_defaults=True, tag="pair"):
     """What the current version (`before`) and a shadow (`after`) said to one input.
 
-    `at` is in seconds since 1970. `same`: byte for byte. `data` is the input, as `inputs.decode` reads it;
+    `at` is in seconds since 1970. `same`: byte for byte, or within the shadow's
+    tolerance. `data` is the input, as `inputs.decode` reads it;
     None where it is too large.
     """
 

@@ -16,6 +16,7 @@ from clipper_container.wire import Fault
 from ..querylog import Pair, Said, Shed
 from ..shadows import ShadowSpec
 from ..turns import TURN_S
+from .alike import alike
 from .deadlines import Deadlines
 from .policies import Decision
 from .queue import ModelQueue
@@ -252,7 +253,10 @@ def _said(outcome: Outcome, ms: float | None) -> tuple[Outcome, Said]:
 def _pair(
     asked: _Asked, tensor: Tensor, before: tuple[Outcome, Said], outcome: Outcome, ms: float | None
 ) -> Pair:
-    same = not isinstance(outcome, Fault) and before[0] == outcome
+    first, tolerance = before[0], asked.sample.shadow.tolerance
+    same = False
+    if not isinstance(outcome, Fault) and not isinstance(first, Fault):
+        same = alike(first, outcome, tolerance)
     is_kept = len(tensor.data) + len(tensor.dtype) <= MAX_KEPT
     return Pair(
         asked.sample.shadow.id,

@@ -29,6 +29,7 @@ MAX_PAIRS = 10_000
 class NewShadow(Body):
     version: str
     fraction: Number = 0.2
+    tolerance: Number = 0
     message: str = Field(default="", max_length=2000)
 
 
@@ -57,7 +58,7 @@ class Shadows:
     async def start_shadow(self, model: str, new: NewShadow, x_clipper_who: Who = "") -> answers.Shadow:
         """Ask a version beside the current one, for a fraction of the inputs; nobody gets its answers."""
         started = await self._control.shadows.start(
-            model, new.version, new.fraction, x_clipper_who, new.message
+            model, new.version, new.fraction, new.tolerance, x_clipper_who, new.message
         )
         return self._described(started)
 
