@@ -70,7 +70,7 @@ class Chosen(msgspec.Struct, frozen=True, omit_defaults=True, tag="chosen"):
     """A decision: the `arms` that answered, as model:version, with the probability that it was these.
 
     `ms` is from the request to its answer, and `at` in seconds since 1970. The log has about the part
-    `sample` of all decisions.
+    `sample` of all decisions. `data` is the input as in Pair, where the application keeps them.
     """
 
     query_id: int
@@ -81,6 +81,9 @@ class Chosen(msgspec.Struct, frozen=True, omit_defaults=True, tag="chosen"):
     propensity: float
     ms: float
     sample: float = 1.0
+    data: bytes | None = None
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
 
 
 class Reward(msgspec.Struct, frozen=True, tag="reward"):

@@ -19,12 +19,12 @@ from ..turns import TURN_S
 from .alike import alike
 from .deadlines import Deadlines
 from .policies import Decision
+from .querylog import MAX_KEPT, kept
 from .queue import ModelQueue
 from .task import ELSEWHERE, Outcome, Task
 
 MAX_OPEN = 512  # inputs that shadows have not answered yet
 MAX_OPEN_BYTES = 16 << 20
-MAX_KEPT = 4096  # bytes of an input or an output that are kept
 BUSY = 0.6  # of one core, in the last tenth of a second
 LATE_S = 0.01  # after its turn, something that was due at once: others wait for the event loop, or for a core
 LOOK_EVERY_S = 0.1
@@ -257,7 +257,6 @@ def _pair(
     same = False
     if not isinstance(outcome, Fault) and not isinstance(first, Fault):
         same = alike(first, outcome, tolerance)
-    is_kept = len(tensor.data) + len(tensor.dtype) <= MAX_KEPT
     return Pair(
         asked.sample.shadow.id,
         asked.query_id,
@@ -267,5 +266,5 @@ def _pair(
         same,
         before[1],
         _said(outcome, ms)[1],
-        *((bytes(tensor.data), tensor.dtype, tensor.shape) if is_kept else (None, "", ())),
+        *kept(tensor),
     )

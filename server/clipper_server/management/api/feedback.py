@@ -62,7 +62,7 @@ class Feedback:
         except msgspec.ValidationError as error:
             raise BadRequest(
                 f"{error}. Feedback has window_s, default_reward, score, which is equal, within or distance, "
-                "tolerance, and sample."
+                "tolerance, sample, and inputs."
             ) from None
         await self._control.feedback.set(name, spec, x_clipper_who, new.message)
         return await self.feedback(name)
