@@ -151,8 +151,8 @@ def by_the_clock(spec: BanditSpec, seed: int, rate: int) -> tuple[float, float]:
 @pytest.mark.parametrize(
     ("spec", "rate"),
     [
-        *((spec, rate) for spec in (ThompsonSpec(PAIR), GreedySpec(PAIR)) for rate in (30, 60, 160)),
-        *((spec, rate) for spec in (UCBSpec(PAIR), Exp3Spec(PAIR)) for rate in (60, 160)),
+        *((spec(PAIR), rate) for spec in (ThompsonSpec, GreedySpec, UCBSpec) for rate in (30, 60, 160)),
+        *((Exp3Spec(PAIR), rate) for rate in (60, 160)),
         *((ThompsonSpec(NAMES), rate) for rate in (60, 160)),
     ],
     ids=lambda value: str(value) if isinstance(value, int) else f"{type(value).__name__}-{len(value.arms)}",
