@@ -16,6 +16,9 @@ def shadow(
     model: Model,
     version: Annotated[str | None, typer.Argument(help="Without one: how the last one does.")] = None,
     fraction: Annotated[float, typer.Option(help="Of the inputs, up to 1.")] = 0.2,
+    tolerance: Annotated[
+        float, typer.Option(help="By which numbers may differ, and both still agree.")
+    ] = 0.0,
     diff: Annotated[bool, typer.Option("--diff", help="The last pairs that differ, one a line.")] = False,
     promote: Annotated[bool, typer.Option("--promote", help="Make it the current version.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="Ask it no more.")] = False,
@@ -28,7 +31,7 @@ def shadow(
     if sum((version is not None, diff, promote, stop)) > 1:
         raise BadRequest("Give a version to begin with, or one of --diff, --promote and --stop.")
     if version is not None:
-        conn.start_shadow(model, version, fraction=fraction, message=message)
+        conn.start_shadow(model, version, fraction=fraction, tolerance=tolerance, message=message)
     found = conn.shadow(model)
     if diff:
         for pair in found.pairs(100, differing=True):

@@ -78,19 +78,21 @@ class Shadow:
         """
         return self._management.shadow_pairs(self.model, limit, differing)
 
-    def diff(self, limit: int = 1000, *, tolerance: float = 0.0) -> pandas.DataFrame:
+    def diff(self, limit: int = 1000, *, tolerance: float | None = None) -> pandas.DataFrame:
         """The last `limit` pairs as a table: disagreements first, and then the newest first.
 
         `differs` names the places of an output that differ, such as "label" or "scores.3", or "output";
-        numbers within `tolerance` are alike. A version that had no answer has its reason in the place of
-        one, and milliseconds are missing where the cache knew the output. Needs pandas.
+        numbers within `tolerance`, or without one within the shadow's, are alike. A version that had no
+        answer has its reason in the place of one, and milliseconds are missing where the cache knew the
+        output. Needs pandas.
 
         >>> table = conn.start_shadow("digits", 1).diff(tolerance=0.01)
         >>> disagreements = table[table["differs"] != ""]
         """
         import pandas
 
-        rows = [row_of(pair, tolerance) for pair in self.pairs(limit)]
+        within = self.now["tolerance"] if tolerance is None else tolerance
+        rows = [row_of(pair, within) for pair in self.pairs(limit)]
         columns = ["at", "input", "before", "after", "differs", "before_ms", "after_ms", "query_id"]
         found = pandas.DataFrame(rows, columns=columns)
         found["at"] = pandas.to_datetime(found["at"], unit="s").dt.round("ms")
@@ -166,10 +168,11 @@ def _rows(told: Told) -> list[tuple[str, str]]:
     agreement = ""
     if seen["agreement"] is not None:
         agreement = f"{seen['agreement']:.1%}, surely {seen['low']:.1%} to {seen['high']:.1%} (95 %)"
+    within = f", numbers within {told['tolerance']:g}" if told["tolerance"] else ""
     rows = [
         ("state", told["state"]),
         ("asked for", f"{told['fraction']:.0%} of the inputs"),
-        ("compared", f"{seen['compared']:,}"),
+        ("compared", f"{seen['compared']:,}{within}"),
         ("agreement", agreement),
         ("had no answer", _by_reason(seen["failed"])),
         ("alone had one", f"{seen['mended']:,}" if seen["mended"] else ""),

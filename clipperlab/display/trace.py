@@ -55,10 +55,13 @@ class Trace(dict[str, Any]):
         return "\n".join(lines)
 
     def _policy(self) -> str:
-        """What chose, and how sure it was."""
+        """What chose, and how sure it was: where there is no policy, a rollout alone."""
         chosen = self.get("chosen")
         if chosen is None:
             return str(self["policy"])
+        rollouts = " and ".join(map(_rollout, chosen["rollouts"]))
+        if rollouts and self["policy"] == "First":
+            return rollouts
         if self["policy"] == "Cascade":
             found = f", {chosen['asked']} asked"
             if chosen["confidence"] is not None:
@@ -69,7 +72,8 @@ class Trace(dict[str, Any]):
         else:
             found = f" with probability {chosen['propensity']:g}"
         skipped = f" ({', '.join(chosen['skipped'])} had no replica)" if chosen["skipped"] else ""
-        return f"{self['policy']}{found}{skipped}"
+        learned = f", by what was known at epoch {chosen['epoch']}" if chosen["epoch"] else ""
+        return f"{self['policy']}{found}{learned}{skipped}" + (f", and by {rollouts}" if rollouts else "")
 
     __repr__ = __str__
 
@@ -79,6 +83,13 @@ class Trace(dict[str, Any]):
         if not any(took.values()):
             return story
         return draw.stacked(took, title="Where its time went", unit="ms")._repr_html_() + story
+
+
+def _rollout(dealt: dict[str, Any]) -> str:
+    return (
+        f"the rollout of {dealt['model']} from {dealt['control']} to {dealt['canary']}, which has "
+        f"{100 * dealt['share']:g} %"
+    )
 
 
 def _called(calls: list[dict[str, Any]], indent: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from . import paths
 from .calls import Calls
@@ -16,6 +16,7 @@ class FeedbackOptions(TypedDict):
     score: Literal["equal", "within", "distance"]
     tolerance: float
     sample: float
+    inputs: bool
 
 
 class LearnedArm(TypedDict):
@@ -63,7 +64,9 @@ class Learned(TypedDict):
 
 
 class Decision(TypedDict):
-    """`at` is in seconds since 1970. `rewards` are of the `arms` that feedback judged; None without any."""
+    """`at` is in seconds since 1970. `rewards` are of the `arms` that feedback judged; None without any. The
+    `input` is there where it was asked for, and None where it was not kept.
+    """
 
     query_id: int
     at: float
@@ -73,6 +76,7 @@ class Decision(TypedDict):
     ms: float
     sample: float
     rewards: list[tuple[str, float]] | None
+    input: NotRequired[Any]
 
 
 class Feedback(Calls):
@@ -84,10 +88,10 @@ class Feedback(Calls):
     def set_feedback(self, application: str, options: FeedbackOptions | None) -> None:
         self._call("PUT", f"{paths.application(application)}/feedback", {"feedback": options})
 
-    def decisions(self, application: str, limit: int) -> list[Decision]:
-        """The oldest first."""
+    def decisions(self, application: str, limit: int, *, inputs: bool = False) -> list[Decision]:
+        """The oldest first; with `inputs`, as far as they were kept."""
         path = f"{paths.application(application)}/decisions"
-        decisions: list[Decision] = self._call("GET", path, query={"limit": limit})
+        decisions: list[Decision] = self._call("GET", path, query={"limit": limit, "inputs": int(inputs)})
         return decisions
 
     def learned(self, application: str) -> Learned:

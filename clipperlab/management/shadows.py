@@ -36,6 +36,7 @@ class Shadow(TypedDict):
     message: str
     at: float
     ended_at: float | None
+    tolerance: float
     seen: Tally
 
 

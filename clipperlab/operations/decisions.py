@@ -26,7 +26,8 @@ class Decisions(Models):
 
         `arm` is the version that answered, as model:version, with the `propensity` that it had; a vote has a
         row for each of its arms. `reward` is what feedback said of it, and missing where that said nothing.
-        `ms` is from the request to its answer. Needs pandas. Raises NotFound.
+        `ms` is from the request to its answer. Where `collect_feedback(inputs=True)` has kept inputs there is
+        a column `input`, with None for one that was larger than 4 kB. Needs pandas. Raises NotFound.
 
         >>> found = conn.decisions("digits")
         >>> list(found.columns)
@@ -36,10 +37,12 @@ class Decisions(Models):
 
         rows = [
             {**decision, "arm": arm, "reward": dict(decision["rewards"] or []).get(arm)}
-            for decision in self._management.decisions(app_name, limit)
+            for decision in self._management.decisions(app_name, limit, inputs=True)
             for arm in decision["arms"]
         ]
         columns = ["at", "query_id", "context", "arm", "propensity", "reward", "ms", "sample"]
+        if any(row["input"] is not None for row in rows):
+            columns.append("input")
         found = pandas.DataFrame(rows, columns=columns)
         found["at"] = pandas.to_datetime(found["at"], unit="s").dt.round("ms")
         found["reward"] = found["reward"].astype(float)

@@ -24,6 +24,7 @@ class Feedback(Views):
         score: Literal["equal", "within", "distance"] = "equal",
         tolerance: float = 0.0,
         sample: float = 1.0,
+        inputs: bool = False,
     ) -> None:
         """Give each of the application's answers a token, `feedback_token`, and take feedback for it.
 
@@ -31,8 +32,9 @@ class Feedback(Views):
         output is "equal" to it, else 0; 1 where both differ by `tolerance` at most ("within"); or 1 less
         their "distance" in parts of the tolerance, and 0 beyond it. With a `default_reward` an answer of
         which nobody has said anything until the window's end counts as that. The query log keeps the part
-        `sample` of the decisions, as far as it has room, for `decisions` and `evaluate`. A policy that learns
-        collects feedback without being told. Raises NotFound or BadRequest.
+        `sample` of the decisions, as far as it has room, for `decisions` and `evaluate`; with `inputs` also
+        what was asked, where that takes 4 kB at most. A policy that learns collects feedback without being
+        told. Raises NotFound or BadRequest.
 
         >>> conn.collect_feedback("digits", window_s=600)
         >>> "feedback_token" in conn.application("digits").predict(X[0])
@@ -46,6 +48,7 @@ class Feedback(Views):
                 "score": score,
                 "tolerance": tolerance,
                 "sample": sample,
+                "inputs": inputs,
             },
         )
 

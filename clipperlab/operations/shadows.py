@@ -11,18 +11,32 @@ from .attached import Attached
 class Shadows(Attached):
     """Operations on shadows."""
 
-    def start_shadow(self, name: str, version: object, *, fraction: float = 0.2, message: str = "") -> Shadow:
+    def start_shadow(
+        self,
+        name: str,
+        version: object,
+        *,
+        fraction: float = 0.2,
+        tolerance: float = 0.0,
+        message: str = "",
+    ) -> Shadow:
         """Ask a version for what the current one answers too, for a `fraction` of the inputs, up to 1.
 
         It is asked after the answer has gone, and only while the query frontend has time to spare; nobody
-        gets its answers. `diff()` of what is returned sets both side by side. Raises NotFound, BadRequest,
-        or AlreadyExists where the model has a shadow that runs.
+        gets its answers. Both agree where they say the same, with numbers that differ by `tolerance` at most.
+        `diff()` of what is returned sets both side by side. Raises NotFound, BadRequest, or AlreadyExists
+        where the model has a shadow that runs.
 
         >>> shadow = conn.start_shadow("digits", 1, fraction=1)
         >>> shadow.state
         'running'
         """
-        fields = {"version": str(version), "fraction": fraction, "message": message}
+        fields = {
+            "version": str(version),
+            "fraction": fraction,
+            "tolerance": tolerance,
+            "message": message,
+        }
         self._management.start_shadow(name, fields)
         return self.shadow(name)
 

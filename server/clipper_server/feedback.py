@@ -25,7 +25,7 @@ class FeedbackSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     where they are `equal`, else 0; 1 where they differ by `tolerance` at most (`within`); or 1 less their
     `distance` in parts of the tolerance, and 0 beyond it. With a `default_reward` answers of which nobody
     says anything have that one, at the end of the window. The query log has the part `sample` of the
-    decisions.
+    decisions, with their `inputs` where these are wanted and small.
     """
 
     window_s: float = 3600.0
@@ -33,6 +33,7 @@ class FeedbackSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     score: Literal["equal", "within", "distance"] = "equal"
     tolerance: float = 0.0
     sample: float = 1.0
+    inputs: bool = False
 
 
 def sampled(query_id: int, share: float) -> bool:
@@ -71,7 +72,8 @@ class Item(NamedTuple):
 class Decided(NamedTuple):
     """How often an arm was chosen for a context in the second `at`, and the sum of 1/propensity, in 1/UNIT.
 
-    `arm` is model:version, and `dealt` as in Rewarded.
+    `arm` is model:version, and `dealt` as in Rewarded. `queries` are those of which it was the first arm: a
+    vote chooses several for each.
     """
 
     application: str
@@ -81,6 +83,7 @@ class Decided(NamedTuple):
     dealt: int
     times: int
     inverse: int
+    queries: int
 
 
 class Delivery(msgspec.Struct, frozen=True):

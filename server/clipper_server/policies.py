@@ -60,7 +60,7 @@ class LearnerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
 
     arms: list[str]
     explore: float = 0.05
-    forget: float = 0.002
+    forget: float = 0.001
 
 
 class GreedySpec(LearnerSpec, frozen=True, tag="greedy"):
@@ -73,8 +73,9 @@ class GreedySpec(LearnerSpec, frozen=True, tag="greedy"):
 class UCBSpec(LearnerSpec, frozen=True, tag="ucb"):
     """The highest upper confidence bound: the mean + sqrt(c ln t / n)."""
 
-    c: float = 0.5
-    forget: float = 0.001
+    c: float = 0.25
+    explore: float = 0.08
+    forget: float = 0.0005
 
 
 class ThompsonSpec(LearnerSpec, frozen=True, tag="thompson"):
@@ -84,8 +85,8 @@ class ThompsonSpec(LearnerSpec, frozen=True, tag="thompson"):
 class Exp3Spec(LearnerSpec, frozen=True, tag="exp3"):
     """By weights that fall with an arm's losses, at the rate `eta`. It trusts in no distribution."""
 
-    eta: float = 0.05
-    forget: float = 0.0005
+    eta: float = 0.07
+    forget: float = 0.0004
 
 
 class LinTSSpec(LearnerSpec, frozen=True, kw_only=True, tag="lints"):
@@ -94,7 +95,6 @@ class LinTSSpec(LearnerSpec, frozen=True, kw_only=True, tag="lints"):
     """
 
     features: int
-    forget: float = 0.001
 
 
 BanditSpec = GreedySpec | UCBSpec | ThompsonSpec | Exp3Spec | LinTSSpec

@@ -35,7 +35,8 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
 class Pair(msgspec.Struct, frozen=True, omit_defaults=True, tag="pair"):
     """What the current version (`before`) and a shadow (`after`) said to one input.
 
-    `at` is in seconds since 1970. `same`: byte for byte. `data` is the input, as `inputs.decode` reads it;
+    `at` is in seconds since 1970. `same`: byte for byte, or within the shadow's
+    tolerance. `data` is the input, as `inputs.decode` reads it;
     None where it is too large.
     """
 
@@ -69,7 +70,7 @@ class Chosen(msgspec.Struct, frozen=True, omit_defaults=True, tag="chosen"):
     """A decision: the `arms` that answered, as model:version, with the probability that it was these.
 
     `ms` is from the request to its answer, and `at` in seconds since 1970. The log has about the part
-    `sample` of all decisions.
+    `sample` of all decisions. `data` is the input as in Pair, where the application keeps them.
     """
 
     query_id: int
@@ -80,6 +81,9 @@ class Chosen(msgspec.Struct, frozen=True, omit_defaults=True, tag="chosen"):
     propensity: float
     ms: float
     sample: float = 1.0
+    data: bytes | None = None
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
 
 
 class Reward(msgspec.Struct, frozen=True, tag="reward"):

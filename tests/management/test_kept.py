@@ -112,7 +112,7 @@ def test_those_of_an_earlier_application_of_that_name_are_left_out(client: httpx
 def test_a_shadows_last_pairs_come_the_newest_first_and_no_more_is_read(
     management: Served, client: httpx2.Client, log: Log
 ) -> None:
-    management.do(lambda: management.state.add_shadow("m", "2", 1.0, "", ""))
+    management.do(lambda: management.state.add_shadow("m", "2", 1.0, 0.0, "", ""))
     log.began = time.time()
     log.unreadable(written=-50)
     log.segment(log.pair(1, same=False), log.pair(2, shadow=7), log.pair(3), written=-10)

@@ -12,6 +12,8 @@ from clipper_server.management.migrations import Step
 from clipper_server.management.state import State, Version, database
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec
 
+TODAY = database.SCHEMA_VERSION
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -116,7 +118,8 @@ def test_a_state_of_the_first_schema_that_is_kept_has_the_tables_of_this_one(pat
 
 def _tables(path: Path) -> list[tuple[str, str]]:
     with closing(sqlite3.connect(path)) as db:
-        return sorted(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        rows = db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        return sorted((name, " ".join(sql.split())) for name, sql in rows)
 
 
 def test_an_older_schema_is_migrated_step_by_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,8 +143,8 @@ def test_an_older_schema_is_migrated_step_by_step(path: Path, monkeypatch: pytes
     with pytest.raises(sqlite3.IntegrityError):  # foreign keys are enforced again
         state._db.execute("INSERT INTO links (application, model) VALUES ('none', 'm')")
     state.close()
-    with closing(sqlite3.connect(path.with_name("state-13.db"))) as copy:  # for who wants to go back
-        assert copy.execute("PRAGMA user_version").fetchone() == (13,)
+    with closing(sqlite3.connect(path.with_name(f"state-{TODAY}.db"))) as copy:  # for who wants to go back
+        assert copy.execute("PRAGMA user_version").fetchone() == (TODAY,)
         assert copy.execute("SELECT name FROM applications").fetchall() == [("a",)]
     # It is of the new schema from now on: no step is done twice.
     again = State(path)
@@ -165,7 +168,8 @@ def test_a_migration_that_fails_leaves_the_state_as_it_was_and_says_what_to_do(
     with monkeypatch.context() as patch:
         _be_the_next(patch, done, fails)
         said = (
-            r"schema 13\) could not .* schema 15: a policy that nobody can read\. It is as it was.*fresh=True"
+            rf"schema {TODAY}\) could not .* schema {TODAY + 2}: a policy that nobody can read\. "
+            "It is as it was.*fresh=True"
         )
         with pytest.raises(ClusterError, match=said):
             State(path)
@@ -202,13 +206,12 @@ def test_a_step_that_may_not_be_leaves_the_state_as_it_was(
 
 
 def _written_before(path: Path) -> None:
-    """By a Clipper Lab that knew schema 13: today's tables are that one's."""
+    """By this Clipper Lab, which another one takes for an older one."""
     state = State(path)
     state.add_application(ApplicationSpec("a", "doubles", 0, 1000, []))
     state.add_version(version("1"))
     state.link("a", "m")
     state.close()
-    _be_of(path, 13)
 
 
 def _be_of(path: Path, schema: int) -> None:
@@ -218,9 +221,9 @@ def _be_of(path: Path, schema: int) -> None:
 
 
 def _be_the_next(patch: pytest.MonkeyPatch, *steps: Step) -> None:
-    """From now on, this Clipper Lab knows a schema that comes so many steps after schema 13."""
-    patch.setattr(database, "STEPS", dict(enumerate(steps, 13)))
-    patch.setattr(database, "SCHEMA_VERSION", 13 + len(steps))
+    """From now on, this Clipper Lab knows a schema that comes so many steps after today's."""
+    patch.setattr(database, "STEPS", dict(enumerate(steps, TODAY)))
+    patch.setattr(database, "SCHEMA_VERSION", TODAY + len(steps))
 
 
 def _dump(path: Path) -> tuple[object, list[str]]:

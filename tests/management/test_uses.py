@@ -94,5 +94,5 @@ async def test_a_shadow_of_what_only_pipelines_call_is_refused_for_it_would_see_
     frontends = Frontends(changes, Events(state, changes))  # of which none serves
     shadows = Shadows(state, frontends, None)  # type: ignore[arg-type] # it publishes nothing
     with pytest.raises(BadRequest, match="No application asks stage: top:1 calls it"):
-        await shadows.start("stage", "2", 1.0, "", "")
+        await shadows.start("stage", "2", 1.0, 0.0, "", "")
     assert state.live_shadows() == []

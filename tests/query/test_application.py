@@ -26,6 +26,7 @@ from tests.support.virtual_time import run
 class LongestWins:
     """Asks all models, and takes the longest output; a missing one has none."""
 
+    name = "LongestWins"
     choice, sticky, early, steps = True, False, False, False
 
     def __init__(self, models: Sequence[str]) -> None:

@@ -26,6 +26,7 @@ from clipper_server.query.frontend import Server
 from clipper_server.query.intake import bodies
 from clipper_server.query.intake import exchange as intake_exchange
 from clipper_server.query.listener import Listener
+from clipper_server.query.traces import describe
 from clipper_server.querylog import Chosen, Record
 from clipper_server.rollouts import RolloutSpec, Shares
 from clipper_server.snapshot import ApplicationSpec, RequestSpec, Snapshot
@@ -377,6 +378,26 @@ async def test_a_canary_has_its_part_of_the_probability(
     assert seen == {("a:1",): 0.25, ("a:2",): 0.25, ("b:1",): 0.5}
 
 
+async def test_a_path_tells_the_learner_its_epoch_and_the_rollout(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    def told(answer: dict[str, Any]) -> tuple[str, int, list[dict[str, Any]]]:
+        trace = configuration.traces.find(answer["query_id"])
+        assert trace is not None
+        path = describe(trace, "0")
+        return path["policy"], path["chosen"]["epoch"], path["chosen"]["rollouts"]
+
+    assert told(await predict(client, "learner")) == ("Exp3", 0, [])
+    configuration.apply(snapshot(2, rollouts=[RolloutSpec(1, "a", "1", "2")]))
+    configuration.rollouts.hear(Shares(1, {1: 0.25}))
+    configuration.learned.hear(Tables(9, True, [Row("learner", "", {"a": 1.0, "b": 0.0})]))
+    dealt = {"model": "a", "control": "1", "canary": "2", "share": 0.25}
+    assert told(await predict(client, "learner")) == ("Exp3", 9, [dealt])
+    assert told(await predict(client, "one")) == ("First", 0, [dealt])
+    configuration.rollouts.hear(Shares(2, {1: 0.5}))
+    assert told(await predict(client, "one"))[2] == [{**dealt, "share": 0.5}]
+
+
 async def test_a_vote_goes_on_while_one_of_its_models_is_rolled_out(
     client: httpx2.AsyncClient, configuration: Configuration
 ) -> None:
@@ -504,6 +525,7 @@ async def test_a_token_outlives_a_new_key_and_not_its_own(
         (b"", 400, "Error parsing JSON"),
         (b"{}", 400, 'Give either "feedback_token" or "query_id"'),
         (b"7", 400, "Expected JSON"),
+        (b"[]", 400, "The list is empty: there is nothing to learn of."),
         (b'{"feedback_token": "x", "query_id": 1, "reward": 1}', 400, 'either "feedback_token" or'),
         (b'{"feedback_token": "x"}', 400, 'Give either "reward" or "label"'),
         (b'{"feedback_token": "x", "reward": 1, "label": 1}', 400, 'Give either "reward" or "label"'),
@@ -538,7 +560,6 @@ async def test_a_list_is_taken_one_by_one(client: httpx2.AsyncClient, configurat
     status, body = await feed(client, "one", [entries[1], {**entries[0], "reward": 2}])
     assert (status, body["error"]) == (400, "forged")
     assert [each["code"] for each in body["refused"]] == ["forged", "out_of_range"]
-    assert await feed(client, "one", []) == (202, {"accepted": 0, "refused": []})
 
 
 async def test_a_long_list_is_taken_in_slices_and_one_that_is_too_long_is_refused(

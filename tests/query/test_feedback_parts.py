@@ -121,6 +121,14 @@ def test_decisions_are_known_by_their_query_for_a_while() -> None:
     assert decisions.find(4 + 2 * 64) is None  # of another frontend
 
 
+def test_a_vote_is_one_query_of_several_arms() -> None:
+    decisions = Decisions(64)
+    for query in range(2):
+        decision = made(query * 64, at=1.0, arms=("a:1", "b:1"), propensity=1.0)
+        decisions.add(answered.encode(decision), decision)
+    assert [(d.arm, d.times, d.queries) for d in decisions.take(9, 2)] == [("a:1", 2, 2), ("b:1", 2, 0)]
+
+
 def test_each_second_it_is_counted_how_often_an_arm_was_chosen() -> None:
     decisions = Decisions(64)
     for at, arm, propensity in (
@@ -133,11 +141,11 @@ def test_each_second_it_is_counted_how_often_an_arm_was_chosen() -> None:
         decisions.add(answered.encode(decision), decision)
     thrice = round(UNIT / 0.75)
     assert decisions.take(100, 2) == [
-        ("app", "", "a:1", 1, 0, 2, 4 * UNIT + thrice),
-        ("app", "", "b:1", 1, 0, 1, thrice),
+        ("app", "", "a:1", 1, 0, 2, 4 * UNIT + thrice, 2),
+        ("app", "", "b:1", 1, 0, 1, thrice, 1),
     ]
     assert decisions.take(100, 2) == []  # the second is not over
-    assert decisions.take(100, 3) == [("app", "", "a:1", 2, 0, 1, UNIT)]
+    assert decisions.take(100, 3) == [("app", "", "a:1", 2, 0, 1, UNIT, 1)]
 
 
 def test_what_is_counted_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,11 +326,11 @@ def test_items_with_many_arms_make_smaller_deliveries() -> None:
 def test_counts_go_without_items_too() -> None:
     async def main() -> None:
         played = Played()
-        box = new_outbox([], [("app", "", "a:1", 1, 0, 2, 3)])
+        box = new_outbox([], [("app", "", "a:1", 1, 0, 2, 3, 2)])
         await box.turn(played)  # type: ignore[arg-type]
         await box.turn(played)  # type: ignore[arg-type]
         assert [list(map(tuple, delivery.decided)) for delivery in played.deliveries] == [
-            [("app", "", "a:1", 1, 0, 2, 3)]
+            [("app", "", "a:1", 1, 0, 2, 3, 2)]
         ]
 
     run(main())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 
 from clipper_container.inputs import Tensor
 from clipper_server.query import shadows
+from clipper_server.query.alike import alike
 from clipper_server.query.application import Application
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.request import Answer, Request
@@ -25,12 +28,18 @@ OBJECTIVE_S = 0.1
 class World:
     """One application with a model of two versions: the first is current, the second its shadow."""
 
-    def __init__(self, fraction: float = 1.0, cache: int = 0, objective_s: float = OBJECTIVE_S) -> None:
+    def __init__(
+        self,
+        fraction: float = 1.0,
+        cache: int = 0,
+        objective_s: float = OBJECTIVE_S,
+        tolerance: float = 0.0,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.configuration = Configuration("0", lambda: None, loop, loop.time)
         spec = ApplicationSpec("app", "strings", "?", int(1e6 * objective_s), ["m"])
         versions = [version_spec(model="m", version=version, input_type="strings") for version in "12"]
-        shadow = [ShadowSpec(7, "m", "2", fraction)]
+        shadow = [ShadowSpec(7, "m", "2", fraction, tolerance)]
         self.snapshot = Snapshot(1, [spec], versions, {"m": "1"}, cache, shadows=shadow)
         self.configuration.apply(self.snapshot)
         self.configuration.shadows.busy = lambda: False
@@ -89,6 +98,45 @@ def test_what_both_said_stands_side_by_side() -> None:
     assert (first.data, first.dtype, first.shape) == (b'"a"', "str", (3,))
     assert first.before.ms == pytest.approx(10)
     assert first.after.ms == pytest.approx(20)
+
+
+@pytest.mark.parametrize(
+    ("after", "same"),
+    [
+        (b'{"a": [1.000000001, null], "b": true}', True),
+        (b'{"b": true, "a": [1.0, null]}', True),
+        (b'{"a": [1.01, null], "b": true}', False),
+        (b'{"a": [1.0, null], "b": 1}', False),
+        (b'{"a": [1.0], "b": true}', False),
+        (b'{"a": [1.0, null]}', False),
+    ],
+)
+def test_numbers_within_the_tolerance_are_the_same(after: bytes, same: bool) -> None:
+    async def main(tolerance: float) -> list[Record]:
+        world = World(tolerance=tolerance)
+        world.replica("1", 0.01, lambda _: b'{"a": [1.0, null], "b": true}')
+        world.replica("2", 0.01, lambda _: after)
+        await world.ask("x")
+        return await world.records()
+
+    assert [pair.same for pair in pairs(run(main(1e-6)))] == [same]
+    assert [pair.same for pair in pairs(run(main(0.0)))] == [False]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ([1.0, math.nan], [1.0 + 1e-9, math.nan], True),
+        ([1.0, math.nan], [math.nan, 1.0], False),
+        ([1.0], [1.0, 1.0], False),
+        ([1.0] * 9000, [1.0 + 1e-9] * 9000, False),  # too large to be looked at
+    ],
+)
+def test_tensors_are_compared_by_number(before: list[float], after: list[float], same: bool) -> None:
+    def tensor(values: list[float]) -> Tensor:
+        return Tensor(np.array(values).tobytes(), (len(values),), "<f8")
+
+    assert alike(tensor(before), tensor(after), 1e-6) is same
 
 
 def test_the_answer_goes_first_and_does_not_wait() -> None:

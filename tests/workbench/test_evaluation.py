@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from clipper_container.errors import BadRequest
 from clipperlab.evaluation import Estimator, estimate, half_width
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 ARMS = ["a", "b", "a", "b", "a"]
 PROPENSITIES = [0.5, 0.5, 0.8, 0.2, 0.8]
 REWARDS = [1.0, 0.0, 0.0, 1.0, 1.0]
@@ -37,6 +41,19 @@ def test_it_says_how_many_decisions_it_is_worth() -> None:
     assert found.effective == pytest.approx(7**2 / (2**2 + 5**2))
     assert found.largest == 5
     assert "5 decisions, worth 2" in str(found)
+
+
+def test_a_policy_that_never_ran_of_the_open_bandit_dataset() -> None:
+    """All items alike, by the decisions of a learner: of those that were dealt alike .0046 were clicked."""
+    with gzip.open(GOLDEN / "open_bandit/bts-men.csv.gz", "rt", encoding="utf-8") as file:
+        items, clicks, propensities = zip(*list(csv.reader(file))[1:], strict=True)
+    alike = dict.fromkeys(sorted(set(items)), 1 / 34)
+    p, clicked = [float(each) for each in propensities], [float(each) for each in clicks]
+    ips, snips, dr = (estimate(items, p, clicked, alike, each) for each in ("ips", "snips", "dr"))
+    assert (f"{ips.value:.7f}", f"{snips.value:.7f}") == ("0.0030086", "0.0031894")
+    assert ips.value / snips.value == pytest.approx(0.94331, abs=5e-6)  # the mean weight
+    assert (round(ips.effective, 1), round(ips.largest, 2), ips.decisions) == (655.7, 178.25, 10_000)
+    assert [each.low < 0.0046 < each.high for each in (ips, snips, dr)] == [True, True, True]
 
 
 @pytest.mark.parametrize(("count", "half"), [(500, 0.0862), (1000, 0.0532), (5000, 0.0215), (20_000, 0.0111)])

@@ -348,6 +348,15 @@ def test_a_policy_is_set_in_the_panel_and_the_lens_tells_what_it_chose(
     assert panel.lens.ask.line.code.endswith("predict([1.0], cache=False, context='0.5, -1')")
     assert re.search(r"Output: \"(one|two)\", by m:[12]", press(panel.lens.ask, panel.lens.worker))
     assert re.search(r"m:[12], chosen by LinTS with probability 0\.5", panel.lens.path.value)
+    assert (form.learner.arms.value, form.learner.forget.value) == ("m, m:2", P.LinTS(2).forget)
+    form.learner.kind.value = "exp3"
+    assert form.learner.forget.value == P.Exp3().forget
+    form.learner.forget.value = 0
+    form.learner.arms.value = "m:1, m:2"
+    told = "P.Exp3(arms=['m:1', 'm:2'], forget=0.0))"
+    assert form.set_policy.line.code.endswith(told)
+    form.learner.arms.value = ""
+    assert "among two models or more" in form.set_policy.why_not.value
     cluster.set_policy("app", P.First())
     cluster.stop_feedback("app")
     form.kind.value = CASCADE

@@ -36,7 +36,7 @@ def labels(wb: Checked, learned: Mapping[str, Any]) -> None:
     hints=(
         "For each learner, how many queries it took to leave, and to come back.",
         "The one that forgets should be quicker to leave, and be back within the last 600 queries.",
-        "P.Thompson(forget=0.01), beside P.Thompson(forget=0)",
+        "P.Thompson(), beside P.Thompson(forget=0)",
     ),
 )
 def returns(wb: Checked, leaves: Mapping[str, int], returns: Mapping[str, int]) -> None:

@@ -18,7 +18,9 @@ from ..layout import LABEL, WIDE, row
 from ..view import set_shown, set_value
 from ..watch import Seen
 
-USUAL = FeedbackOptions(window_s=3600.0, default_reward=None, score="equal", tolerance=0.0, sample=1.0)
+USUAL = FeedbackOptions(
+    window_s=3600.0, default_reward=None, score="equal", tolerance=0.0, sample=1.0, inputs=False
+)
 SCORES = {
     "1 where the output is the label": "equal",
     "1 where both differ by the tolerance at most": "within",
@@ -50,6 +52,7 @@ class FeedbackControls(widgets.VBox):
         self.percent = widgets.BoundedFloatText(
             *(100,), min=0, max=100, step=10, description="Decisions kept, in %", layout=WIDE, style=LABEL
         )
+        self.inputs = widgets.Checkbox(description="with their inputs", indent=False)
         self.collect = Action(
             "Collect feedback",
             [],
@@ -67,11 +70,15 @@ class FeedbackControls(widgets.VBox):
             what=lambda: f"Stopping the feedback of {self._application()}",
             do=self._stop,
         )
-        controls = (self.score, self.tolerance, self.window_s, self.default_reward, self.percent)
+        controls = (self.score, self.tolerance, self.window_s, self.default_reward, self.percent, self.inputs)
         super().__init__(
             [
                 *(self.told, row(self.score, self.tolerance)),
-                *(row(self.window_s, self.default_reward, self.percent), self.collect, self.stop),
+                *(
+                    row(self.window_s, self.default_reward, self.percent, self.inputs),
+                    self.collect,
+                    self.stop,
+                ),
             ]
         )
         for control in controls:
@@ -97,6 +104,7 @@ class FeedbackControls(widgets.VBox):
             score=score,
             tolerance=0.0 if score == "equal" else self.tolerance.value,
             sample=round(self.percent.value / 100, 6),
+            inputs=self.inputs.value,
         )
 
     def _begin(self, options: FeedbackOptions) -> None:
@@ -106,6 +114,7 @@ class FeedbackControls(widgets.VBox):
         reward = options["default_reward"]
         self.default_reward.value = "" if reward is None else f"{reward:g}"
         self.percent.value = round(100 * options["sample"], 4)
+        self.inputs.value = options["inputs"]
 
     def _renew(self) -> None:
         set_shown(self.tolerance, self.score.value != "equal")

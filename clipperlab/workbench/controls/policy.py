@@ -84,7 +84,8 @@ class PolicyControls(widgets.VBox):
         self.shares.observe(lambda _: self.set_policy.renew(), "shares")
         for control in (
             *(self.sticky, self.min_confidence, self.early, self.missing),
-            *(self.learned, self.learner.kind, self.learner.explore),
+            *(self.learned, self.learner.kind, self.learner.explore, self.learner.forget),
+            *(self.learner.arms, self.learner.features),
             *(self.cascade.arms, self.cascade.below, self.cascade.rule),
         ):
             control.observe(lambda _: self.set_policy.renew(), "value")
@@ -159,7 +160,7 @@ class PolicyControls(widgets.VBox):
         if is_new:
             self.kind.value = _kind(policy)
             if isinstance(policy, Learner):
-                self.learner.show(policy)
+                self.learner.show(policy, linked)
             self.cascade.show(policy if isinstance(policy, Cascade) else None, linked)
             self.sticky.value = isinstance(policy, Split) and policy.sticky is not None
             vote = policy if isinstance(policy, Vote) else Vote([])

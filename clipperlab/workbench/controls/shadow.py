@@ -119,8 +119,8 @@ class ShadowControls(widgets.VBox):
         )
 
     def _differ(self) -> Do:
-        shadow = self._conn.shadow(self.model.value)
-        return lambda: Answer(_as_table(shadow.pairs(SHOWN, differing=True)))
+        shadow, tolerance = self._conn.shadow(self.model.value), self._last()["tolerance"]
+        return lambda: Answer(_as_table(shadow.pairs(SHOWN, differing=True), tolerance))
 
     def _line(self) -> str:
         if not self.model.value:
@@ -157,9 +157,10 @@ def as_words(shadow: Shadow | None) -> str:
     if seen["agreement"] is not None:
         sure = f"surely {seen['low']:.1%} to {seen['high']:.1%}"
         agreement = f"{seen['agreement']:.1%} of {seen['compared']:,}, {sure}"
+    within = f"; numbers within {shadow['tolerance']:g}" if shadow["tolerance"] else ""
     rows = {
         f"{shadow['model']}:{shadow['version']}": f"{shadow['state']}, asked for {shadow['fraction']:.0%}",
-        "agrees with the current version in": agreement,
+        "agrees with the current version in": f"{agreement}{within}",
         "had no answer": _counted(seen["failed"]),
         "alone had one": f"{seen['mended']:,}",
         "was not asked": _counted(seen["shed"]),
@@ -185,11 +186,11 @@ def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in counts.items()) or "0"
 
 
-def _as_table(pairs: list[dict[str, Any]]) -> str:
+def _as_table(pairs: list[dict[str, Any]], tolerance: float) -> str:
     """The newest first."""
     if not pairs:
         return "Nothing differs so far."
-    rows = [row_of(pair, 0.0) for pair in pairs]
+    rows = [row_of(pair, tolerance) for pair in pairs]
     cells = [[_short(r["input"]), _short(r["before"]), _short(r["after"]), r["differs"]] for r in rows]
     return f'<div class="clipper-glance">{table(["input", "current", "shadow", "differs in"], cells)}</div>'
 

@@ -55,7 +55,7 @@ class Query:
     __slots__ = (
         *("application", "received_at", "deadline", "finished"),
         *("_protocol", "_policy", "_decision", "_queues", "_inputs"),
-        *("_asked", "_missing", "_reply", "_joined", "_samples"),
+        *("_asked", "_missing", "_reply", "_joined", "_samples", "_given"),
     )
 
     def __init__(
@@ -83,6 +83,9 @@ class Query:
         self._reply = reply
         self._joined: set[Task] | None = None
         self._samples: list[Sample] | None = None
+        collecting = application.collecting
+        keeps = collecting is not None and collecting.spec.inputs
+        self._given = request.tensors if keeps else None  # as tasks let go of them
         if application.parts.shadows.by_model:
             self._samples = application.parts.shadows.sample(decision, request.tensors)
         if self._inputs <= SMALL:
@@ -328,6 +331,7 @@ class Query:
                     outcomes,
                     combined=place is None,
                     took_s=now - self.received_at,
+                    given=None if self._given is None else self._given[i],
                 )
         for task in tasks:
             if task.dispatch is not None and task.dispatch.partial:
@@ -377,13 +381,15 @@ class Query:
             # A tuple, for the garbage collector looks through lists.
             skipped = tuple([arm.name for arm in decision.skipped]) if decision.skipped else ()
             _, confidence, asked, used = choice
-            chosen = Chosen(decision.propensity, skipped, confidence, asked, used)
+            dealt = tuple([side.dealt for side in decision.sides if side]) if decision.sides else ()
+            how = decision.propensity, skipped, confidence, asked, used
+            chosen = Chosen(*how, decision.epoch, dealt)
         application.parts.traces.keep(
             Trace(
                 query_id,
                 application.name,
                 self._protocol,
-                type(self._policy).__name__,
+                self._policy.name,
                 self.received_at,
                 now,
                 self.deadline,

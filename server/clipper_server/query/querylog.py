@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from clipper_container.inputs import Tensor
+
 from ..querylog import Batch, Chosen, Dropped, Record, frame
 
 EVERY_S = 0.5
@@ -20,12 +22,20 @@ MAX_CHOSEN = 800  # ... so many may be decisions, of which there are many more t
 MAX_BATCH = 1 << 20  # bytes: management takes no body of more than four times that
 MAX_SPOOL = 64  # batches, and ...
 MAX_SPOOL_BYTES = 8 << 20
+MAX_KEPT = 4096  # bytes of an input or an output
 
 log = logging.getLogger(__name__)
 
 Sent = Literal["taken", "refused", "later"]
 Send = Callable[[bytes], Awaitable[Sent]]
 """Brings a batch to management, which has it then, will never take it, or may take it later."""
+
+
+def kept(tensor: Tensor) -> tuple[bytes | None, str, tuple[int, ...]]:
+    """Bytes of its own, with their type and shape, of an input that is small; else none."""
+    if len(tensor.data) + len(tensor.dtype) > MAX_KEPT:
+        return None, "", ()
+    return bytes(tensor.data), tensor.dtype, tensor.shape
 
 
 class Records:

@@ -10,7 +10,7 @@ from clipper_container.wire import Fault
 from ..rollouts import ArmCounts, RolloutReport, RolloutSpec, Shares
 from ..snapshot import LATENCIES_S
 from .metrics import Histogram
-from .policies import Arm, Decision, sticky
+from .policies import Arm, Dealt, Decision, sticky
 from .task import ELSEWHERE, Outcome, Task
 
 EPOCHS = 4  # are reported: management may have missed a report, and not four changes
@@ -20,11 +20,12 @@ UNITS = 20_000  # are told apart in each epoch, of both sides: those that come l
 class Side:
     """Counts what became of the inputs that one version got, while the shares were the same."""
 
-    def __init__(self, epoch: int, units: set[int]) -> None:
+    def __init__(self, epoch: int, dealt: Dealt, units: set[int]) -> None:
         """Both sides share the `units` that were dealt to either: were one full sooner, the sample ratio
         would not fit.
         """
         self.epoch = epoch
+        self.dealt = dealt
         self.counts = ArmCounts()
         self._latency = Histogram(LATENCIES_S)
         self._units = units
@@ -62,11 +63,12 @@ class _Rollout:
         self.canary = Arm(f"{spec.model}:{spec.canary}", spec.model, spec.canary)
         self.sides: dict[int, tuple[Side, Side]] = {}  # by epoch: the control's and the canary's
 
-    def sides_of(self, epoch: int) -> tuple[Side, Side]:
+    def sides_of(self, epoch: int, share: float) -> tuple[Side, Side]:
         found = self.sides.get(epoch)
         if found is None:
+            dealt = Dealt(self.spec.model, self.spec.control, self.spec.canary, share)
             units: set[int] = set()
-            found = self.sides[epoch] = Side(epoch, units), Side(epoch, units)
+            found = self.sides[epoch] = Side(epoch, dealt, units), Side(epoch, dealt, units)
             while len(self.sides) > EPOCHS:
                 del self.sides[min(self.sides)]
         return found
@@ -118,7 +120,7 @@ class Rollouts:
             sticks = unit if rollout.spec.sticky else None
             is_canary = share > 0 and self._draw(rollout, sticks) < share
             arms.append(rollout.canary if is_canary else rollout.control)
-            side = rollout.sides_of(self._table.epoch)[is_canary] if share else None
+            side = rollout.sides_of(self._table.epoch, share)[is_canary] if share else None
             if side is not None:
                 side.deal(sticks)
             sides.append(side)

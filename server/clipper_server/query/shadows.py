@@ -16,14 +16,15 @@ from clipper_container.wire import Fault
 from ..querylog import Pair, Said, Shed
 from ..shadows import ShadowSpec
 from ..turns import TURN_S
+from .alike import alike
 from .deadlines import Deadlines
 from .policies import Decision
+from .querylog import MAX_KEPT, kept
 from .queue import ModelQueue
 from .task import ELSEWHERE, Outcome, Task
 
 MAX_OPEN = 512  # inputs that shadows have not answered yet
 MAX_OPEN_BYTES = 16 << 20
-MAX_KEPT = 4096  # bytes of an input or an output that are kept
 BUSY = 0.6  # of one core, in the last tenth of a second
 LATE_S = 0.01  # after its turn, something that was due at once: others wait for the event loop, or for a core
 LOOK_EVERY_S = 0.1
@@ -252,8 +253,10 @@ def _said(outcome: Outcome, ms: float | None) -> tuple[Outcome, Said]:
 def _pair(
     asked: _Asked, tensor: Tensor, before: tuple[Outcome, Said], outcome: Outcome, ms: float | None
 ) -> Pair:
-    same = not isinstance(outcome, Fault) and before[0] == outcome
-    is_kept = len(tensor.data) + len(tensor.dtype) <= MAX_KEPT
+    first, tolerance = before[0], asked.sample.shadow.tolerance
+    same = False
+    if not isinstance(outcome, Fault) and not isinstance(first, Fault):
+        same = alike(first, outcome, tolerance)
     return Pair(
         asked.sample.shadow.id,
         asked.query_id,
@@ -263,5 +266,5 @@ def _pair(
         same,
         before[1],
         _said(outcome, ms)[1],
-        *((bytes(tensor.data), tensor.dtype, tensor.shape) if is_kept else (None, "", ())),
+        *kept(tensor),
     )

@@ -9,6 +9,7 @@ import msgspec
 
 from clipper_container.wire import Fault
 
+from .policies import Dealt
 from .task import Dispatch
 
 KEPT = 16_384
@@ -27,13 +28,18 @@ class Leg(msgspec.Struct, gc=False):
 
 
 class Chosen(msgspec.Struct, gc=False):
-    """How a policy chose: with which probability these arms, which ones had no replica, and what agreed."""
+    """How a policy chose: with which probability these arms, which ones had no replica, and what agreed.
+
+    `epoch` is of the table that it learned; 0 without one. `rollouts` are those that chose a version.
+    """
 
     propensity: float
     skipped: tuple[str, ...]
     confidence: float | None
     asked: int
     used: int
+    epoch: int = 0
+    rollouts: tuple[Dealt, ...] = ()
 
 
 class Trace(msgspec.Struct, gc=False):
@@ -106,7 +112,7 @@ def describe(trace: Trace, frontend: str) -> dict[str, Any]:
         "application": trace.application,
         "protocol": trace.protocol,
         "policy": trace.policy,
-        "chosen": None if trace.chosen is None else msgspec.to_builtins(trace.chosen),
+        "chosen": None if trace.chosen is None else _chosen(trace.chosen),
         "answer": trace.ending,
         "reason": trace.fault.reason if trace.fault else None,
         "explanation": trace.fault.message if trace.fault else None,
@@ -114,6 +120,11 @@ def describe(trace: Trace, frontend: str) -> dict[str, Any]:
         "took_ms": ms(trace.finished_at),
         "models": [_leg(leg, ms) for leg in ([trace.legs] if isinstance(trace.legs, Leg) else trace.legs)],
     }
+
+
+def _chosen(chosen: Chosen) -> dict[str, Any]:
+    rollouts = [dealt._asdict() for dealt in chosen.rollouts]
+    return {**msgspec.structs.asdict(chosen), "skipped": [*chosen.skipped], "rollouts": rollouts}
 
 
 def _leg(leg: Leg, ms: Any) -> dict[str, Any]:

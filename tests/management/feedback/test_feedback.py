@@ -105,7 +105,7 @@ def test_what_is_brought_is_in_the_next_table_and_counted(management: Served, cl
     assert (before.whole, before.rows) == (True, [])
     good = [item(i, "svm:1", 1.0) for i in range(50)]
     bad = [item(100 + i, "bayes:1", 0.0) for i in range(50)]
-    decided = [Decided("app", "", "svm:1", int(time.time()), 0, 200, 400 * UNIT)]
+    decided = [Decided("app", "", "svm:1", int(time.time()), 0, 200, 400 * UNIT, 200)]
     delivery = Delivery(1.0, 0, [*good, *bad, item(0, "svm:1", 1.0), item(7, "svm:1", 1, "none")], decided)
     assert bring(client, delivery) == Receipt([100], [], [101])
     look(management)

@@ -21,7 +21,7 @@ from clipper_server.management.feedback import pages, sums
 from clipper_server.management.feedback.known import Learned
 from clipper_server.management.feedback.plan import Plan
 from clipper_server.management.feedback.sums import GRACE_S, Sums
-from clipper_server.policies import Exp3Spec, LinTSSpec, VoteSpec
+from clipper_server.policies import Exp3Spec, LinTSSpec, ThompsonSpec, VoteSpec
 
 NOW = 2_000_000_000.0
 ARMS = {"a": "a:1", "b": "b:1"}
@@ -179,16 +179,16 @@ def test_a_removed_application_loses_its_sums_and_one_that_is_not_there_has_none
 
 
 def test_counts_of_decisions_are_taken_once_by_their_number(world: World) -> None:
-    decided = (Decided("app", "", "a:1", int(NOW), 0, 10, 20 * UNIT),)
+    decided = (Decided("app", "", "a:1", int(NOW), 0, 10, 20 * UNIT, 10),)
     world.take(decided=decided, number=3)
     world.take(decided=decided, number=3)
     world.again()
     world.take(decided=decided, number=2)
-    assert world.sums.learned("app").counts.decided(votes=False) == 10
+    assert world.sums.learned("app").counts.decided == 10
     world.take(decided=decided, number=4)
-    assert world.sums.learned("app").counts.decided(votes=False) == 20
+    assert world.sums.learned("app").counts.decided == 20
     world.sums.take([("0", Delivery(2.0, 0, [], list(decided)))])
-    assert world.sums.learned("app").counts.decided(votes=False) == 30
+    assert world.sums.learned("app").counts.decided == 30
 
 
 def test_what_is_learned_goes_on_after_a_restart(world: World) -> None:
@@ -236,7 +236,18 @@ def test_a_delivery_that_cannot_be_written_has_changed_nothing(
 
 
 def decided(times: int, at: float = NOW, arm: str = "a:1") -> Decided:
-    return Decided("app", "", arm, int(at), 0, times, 2 * times * UNIT)
+    return Decided("app", "", arm, int(at), 0, times, 2 * times * UNIT, times)
+
+
+def test_queries_are_counted_as_they_were_decided_whatever_policy_there_is_now(world: World) -> None:
+    world.take(decided=(decided(16), decided(27, arm="b:1")))
+    world.applications["app"] = Plan(FeedbackSpec(), VoteSpec(["a", "b"], {}, learned=True), ARMS)
+    world.again()
+    assert world.sums.learned("app").counts.decided == 43
+    world.take(decided=(decided(5), decided(5, arm="b:1")._replace(queries=0)), number=1)
+    world.applications["app"] = plan()
+    world.again()
+    assert world.sums.learned("app").counts.decided == 48
 
 
 def test_at_the_end_of_the_window_those_of_whom_nobody_spoke_get_the_default_reward(world: World) -> None:
@@ -292,6 +303,20 @@ def test_without_a_default_reward_silence_is_no_reward(world: World) -> None:
     world.clock.now += 3600 + GRACE_S + 5
     world.sums.settle()
     assert world.arm("a:1") == (1, UNIT, 0)
+
+
+@pytest.mark.parametrize(("default_reward", "left"), [(None, True), (0.0, False)])
+def test_an_arm_that_fails_is_noticed_where_rewards_come_as_they_are_decided(
+    world: World, default_reward: float | None, left: bool
+) -> None:
+    feedback = FeedbackSpec(default_reward=default_reward)
+    world.applications["app"] = Plan(feedback, ThompsonSpec(["a", "b"]), ARMS)
+    world.again()
+    half = [Rewarded("b:1", 0.5, float(i % 2)) for i in range(300)]
+    rewarded = [*half, *[Rewarded("a:1", 0.5, 1.0)] * 300, *[Rewarded("a:1", 0.5, 0.0)] * 20]
+    world.take(*(item(i, rewards=[each]) for i, each in enumerate(rewarded)))
+    ((row, _),) = world.sums.rows(1, 200)
+    assert (row.weights["a"] < 0.2) is left
 
 
 def test_a_default_reward_counts_from_when_there_is_one(world: World) -> None:

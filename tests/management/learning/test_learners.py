@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -10,15 +11,26 @@ from itertools import accumulate
 import pytest
 
 from clipper_server.feedback import Rewarded
+from clipper_server.management.feedback.feedback import EVERY_S
 from clipper_server.management.learning import kinds, thompson, ucb
 from clipper_server.management.learning.memory import SUB_STEP, Arm, Memory, mean_loss
-from clipper_server.policies import BanditSpec, Exp3Spec, GreedySpec, ThompsonSpec, UCBSpec, VoteSpec
+from clipper_server.policies import (
+    BanditSpec,
+    Exp3Spec,
+    GreedySpec,
+    LearnerSpec,
+    ThompsonSpec,
+    UCBSpec,
+    VoteSpec,
+)
 
 ARMS = tuple(f"{letter}:1" for letter in "abcde")
 NAMES = list("abcde")
+PAIR = NAMES[:2]
 EPOCH = 20  # feedbacks
 SEEDS = range(8)
 BEST, OTHERS = 0.9, 0.7
+DEFAULTS = [Exp3Spec(NAMES), ThompsonSpec(NAMES), GreedySpec(NAMES), UCBSpec(NAMES)]
 
 
 def still(_: int) -> float:
@@ -53,6 +65,8 @@ def chosen(
         came += 1
         if came % EPOCH == 0:
             epoch += 1
+            if kinds.notices(spec):
+                memory.notice()
             table = kinds.learn(spec, memory, ARMS)
             up_to = list(accumulate(table))
             memory.mark(epoch)
@@ -72,25 +86,26 @@ def until(answered: list[bool], start: int, good: Callable[[float], bool]) -> in
 @pytest.mark.parametrize(
     ("spec", "queries", "late", "least"),
     [
-        (Exp3Spec(NAMES, forget=0), 10_000, 0, 0.85),
-        (Exp3Spec(NAMES, forget=0), 10_000, 500, 0.85),
+        *((spec, 20_000, 0, 0.85) for spec in DEFAULTS),
+        *((spec, 20_000, 500, 0.85) for spec in (ThompsonSpec(NAMES), GreedySpec(NAMES))),
+        *((Exp3Spec(NAMES, forget=0), 20_000, late, 0.85) for late in (0, 500)),
         (ThompsonSpec(NAMES, explore=0.01, forget=0), 8000, 0, 0.95),
         (UCBSpec(NAMES, explore=0.01, forget=0), 8000, 0, 0.92),
-        (GreedySpec(NAMES, explore=0.1, forget=0), 8000, 0, 0.9),
-        (ThompsonSpec(NAMES), 4000, 0, 0.85),
-        (GreedySpec(NAMES), 4000, 500, 0.8),
+        (GreedySpec(NAMES, forget=0), 8000, 0, 0.9),
     ],
+    ids=lambda value: type(value).__name__ if isinstance(value, LearnerSpec) else str(value),
 )
 def test_the_best_arm_gets_most_of_the_queries(
     spec: BanditSpec, queries: int, late: int, least: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As it is by default; and with nothing forgotten, where theory has the numbers for few queries."""
     monkeypatch.setattr(thompson, "DRAWS", 200)
-    shares = [sum(chosen(spec, seed, queries, late=late)) / queries for seed in SEEDS]
+    shares = [sum(chosen(spec, seed, queries, late=late)) / queries for seed in range(2)]
     assert sum(shares) / len(shares) >= least, shares
     assert min(shares) >= least - 0.05, shares
 
 
-@pytest.mark.parametrize("spec", [Exp3Spec(NAMES), ThompsonSpec(NAMES), GreedySpec(NAMES), UCBSpec(NAMES)])
+@pytest.mark.parametrize("spec", DEFAULTS)
 def test_an_arm_that_fails_is_left_and_one_that_is_mended_comes_back(
     spec: BanditSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +117,84 @@ def test_an_arm_that_fails_is_left_and_one_that_is_mended_comes_back(
         assert left is not None, seed
         assert back is not None, seed
         assert (left <= 600, back <= 1000) == (True, True), (seed, left, back)
+
+
+def by_the_clock(spec: BanditSpec, seed: int, rate: int) -> tuple[float, float]:
+    """Seconds until the first arm, which fails for a minute, has less than a fifth of a second's answers,
+    and when it is mended more than three fifths, with a table as often as management makes one.
+    """
+    rng, arms = random.Random(seed), ARMS[: len(spec.arms)]
+    memory, eta, epoch, table_at = Memory(), kinds.eta_of(spec), 0, -1.0
+    table: list[float] = []
+    answered: list[bool] = []
+    fails, mended = 60 * rate, 120 * rate
+    for query in range(150 * rate):
+        if query / rate - table_at >= EVERY_S:
+            table_at, epoch = query / rate, epoch + 1
+            if kinds.notices(spec):
+                memory.notice()
+            table = kinds.learn(spec, memory, arms)
+            memory.mark(epoch)
+        arm = rng.choices(range(len(arms)), table)[0]
+        answered.append(arm == 0)
+        good = OTHERS if arm else 0.3 if fails <= query < mended else BEST
+        reward = float(rng.random() < good)
+        memory.add([Rewarded(arms[arm], table[arm], reward)], epoch, eta, spec.forget)
+
+    def after(start: int, wanted: Callable[[float], bool]) -> float:
+        shares = (sum(answered[end - rate : end]) / rate for end in range(start + 1, len(answered)))
+        return next((i / rate for i, share in enumerate(shares) if wanted(share)), math.inf)
+
+    return after(fails, lambda share: share < 0.2), after(mended, lambda share: share > 0.6)
+
+
+@pytest.mark.parametrize(
+    ("spec", "rate"),
+    [
+        *((spec(PAIR), rate) for spec in (ThompsonSpec, GreedySpec, UCBSpec) for rate in (30, 60, 160)),
+        *((Exp3Spec(PAIR), rate) for rate in (60, 160)),
+        *((ThompsonSpec(NAMES), rate) for rate in (60, 160)),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else f"{type(value).__name__}-{len(value.arms)}",
+)
+def test_by_the_clock_a_failed_arm_is_left_within_5_s_and_a_mended_one_is_back_within_10(
+    spec: BanditSpec, rate: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thompson, "DRAWS", 200)
+    for seed in range(4):
+        left, back = by_the_clock(spec, seed, rate)
+        assert (left <= 5, back <= 10) == (True, True), (seed, left, back)
+
+
+def test_what_is_noticed_is_no_chance_that_comes_often() -> None:
+    """Of an arm that stays as it is nearly all that is remembered stays, too."""
+    rng, memory, restarts = random.Random(3), Memory(), 0
+    memory.join(ARMS[:1], 0.05)
+    for i in range(20_000):
+        memory.add([Rewarded(ARMS[0], 0.9, float(rng.random() < 0.8))], 0, 0.05, 0.001)
+        before = memory.arms[ARMS[0]].recent_times
+        if i % EPOCH == 0:
+            memory.notice()
+        restarts += memory.arms[ARMS[0]].recent_times < before
+    assert restarts <= 2
+
+
+def test_what_comes_late_tells_nothing_of_what_is_sudden() -> None:
+    memory = Memory()
+    memory.join(ARMS, 0.05)
+    for _ in range(400):
+        memory.add([Rewarded(ARMS[0], 0.9, 1.0)], 0, 0.05, 0.001)
+    memory.mark(7)
+    for _ in range(500):
+        memory.add([Rewarded(ARMS[1], 0.9, 1.0)], 0, 0.05, 0.001)
+    for _ in range(20):
+        memory.add([Rewarded(ARMS[0], 0.9, 0.0)], 7, 0.05, 0.001)
+    memory.notice()
+    assert memory.arms[ARMS[0]].recent_times > 200
+    for _ in range(20):
+        memory.add([Rewarded(ARMS[0], 0.9, 0.0)], 0, 0.05, 0.001)
+    memory.notice()
+    assert memory.arms[ARMS[0]].recent_times <= 24
 
 
 def test_exp3_that_forgets_loses_less_than_any_arm_alone() -> None:
@@ -118,7 +211,7 @@ def test_exp3_as_it_is_in_the_paper_stays_away_from_an_arm_that_is_mended() -> N
     assert all(until(answered, 10_000, lambda share: share > 0.6) is None for answered in traces)
 
 
-@pytest.mark.parametrize("spec", [Exp3Spec(NAMES), ThompsonSpec(NAMES), GreedySpec(NAMES), UCBSpec(NAMES)])
+@pytest.mark.parametrize("spec", DEFAULTS)
 def test_every_arm_has_the_floor_at_least_and_all_have_one_together(spec: BanditSpec) -> None:
     memory = Memory()
     memory.join(ARMS, kinds.eta_of(spec))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import math
 import random
 import threading
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -85,6 +88,48 @@ def decisions(cluster: ClipperConnection) -> list[str]:
         answers = ask(cluster, "app", {"input_batch": [[1.0]] * 50}).json()["batch_predictions"]
         tokens += [answer["feedback_token"] for answer in answers]
     return tokens
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_model_that_fails_is_left_within_5_s_and_one_that_is_mended_is_back_within_10(
+    attach: Attach,
+) -> None:
+    """At 40 queries a second, by a learner as it is by default. Seconds are the stream's: where the machine
+    cannot keep up, they are longer.
+    """
+    rng, rate = random.Random(1), 40
+    cluster = attach("leaving")
+    cluster.start_clipper(cache_size=0, fresh=True)
+    try:
+        cluster.register_application("app", "doubles", "?", 20_000_000)
+        for model in "ab":
+            deploy_python_closure(cluster, model, 1, "doubles", constant(model))
+            cluster.link_model_to_app("app", model)
+        cluster.set_policy("app", P.Thompson())
+        app, began, pause = cluster.application("app"), time.monotonic(), threading.Event()
+
+        def until(good: dict[str, float], seconds: int, wanted: Callable[[float], bool]) -> float:
+            """After how many of these the share that a has of a second's answers is as wanted."""
+            nonlocal began
+            last: deque[bool] = deque(maxlen=rate)
+            began = max(began, time.monotonic() - 1)
+            for query in range(1, seconds * rate + 1):
+                began += 1 / rate
+                pause.wait(max(0.0, began - time.monotonic()))
+                answer = app.predict([1.0])
+                app.feedback(answer, reward=float(rng.random() < good[answer["output"]]))
+                last.append(answer["output"] == "a")
+                if query >= rate and wanted(sum(last) / rate):
+                    return query / rate
+            return math.inf
+
+        until({"a": 0.9, "b": 0.7}, 20, lambda _: False)
+        assert until({"a": 0.3, "b": 0.7}, 20, lambda share: share < 0.2) <= 5
+        until({"a": 0.3, "b": 0.7}, 20, lambda _: False)
+        assert until({"a": 0.9, "b": 0.7}, 20, lambda share: share > 0.6) <= 10
+    finally:
+        cluster.stop_all(purge=True)
 
 
 class Sending:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from clipperlab import ClipperConnection
+from clipperlab import policies as P
 from tests.support.clusters import constant
+from tests.support.waiting import wait_for
 from tests.workbench.cli.conftest import Run
 
 
@@ -60,8 +63,26 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
         (("--first", "--vote", "digits,other"), "Give one of"),
         (("--learn", "lints"), "needs --features"),
         (("--learn", "ucb", "--features", "2"), "needs --features"),
+        (
+            ("--learn", "ucb", "--eta", "1"),
+            "--eta is no option of --learn ucb: it has arms, c, ",
+        ),
+        (("--split", "digits=1", "--forget", "0"), "options of --learn"),
+        (("--vote", "digits=1,other=2", "--learned"), "leave one of both out"),
     ):
         assert why in str(run("policy", "digits", *wrong, code=1).exception)
+    run("policy", "digits", "--vote", "digits=1, other=2", "--missing", "mean")
+    weighed = P.Vote(["digits", "other"], {"digits": 1, "other": 2}, missing="mean")
+    assert cluster.get_policy("digits") == weighed
+    run("policy", "digits", "--vote", "digits,other", "--learned", "--forget", "0.01")
+    assert cluster.get_policy("digits") == P.Vote(["digits", "other"], "learned", forget=0.01)
+    for words, policy in (
+        ("greedy --arms digits,other:1 --explore 0.2", P.Greedy(0.2, ["digits", "other:1"])),
+        ("exp3 --eta 0.1 --forget 0", P.Exp3(["digits", "other"], eta=0.1, forget=0)),
+        ("ucb --c 0.5", P.UCB(["digits", "other"], c=0.5)),
+    ):
+        run("policy", "digits", "--learn", *words.split())
+        assert cluster.get_policy("digits") == policy
     said = run("policy", "digits", "--learn", "thompson").stdout
     assert said == "digits is answered by thompson, which learns among digits, other.\n"
     token = json.loads(run("predict", "digits", "[5]", "--json").stdout)["feedback_token"]
@@ -69,11 +90,31 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
     assert json.loads(run("learned", "digits", "--json").stdout)["joined"] == 1
     assert "1 of 1 answers have had feedback" in run("learned", "digits").stdout
     assert "a reward, from 0 to 1, or the label" in str(run("feedback", "digits", token, code=1).exception)
+    said = run("collect", "digits", "--window-s", "600", "--inputs").stdout
+    assert said == "digits takes feedback for 600 s after an answer.\n"
+    asked = json.loads(run("predict", "digits", "[6]", "--json").stdout)
+    right = ("--label", str(asked["output"]), "--input", "[6]", "--wait")
+    assert run("feedback", "digits", asked["feedback_token"], *right).stdout == "Written.\n"
+
+    def last() -> Any:
+        *_, found = [json.loads(line) for line in run("decisions", "digits").stdout.splitlines()] or [{}]
+        return found if found.get("rewards") else None
+
+    decided = wait_for("the query log", last)
+    assert (decided["query_id"], decided["input"]) == (asked["query_id"], [6.0])
+    assert decided["rewards"] == [[decided["arms"][0], 1.0]]
+    assert len(run("decisions", "digits", "--limit", "1").stdout.splitlines()) == 1
+    only = f"{decided['arms'][0]}=1"
+    assert "decisions, worth" in run("evaluate", "digits", "--split", only).stdout
+    assert json.loads(run("evaluate", "digits", "--split", only, "--json").stdout)["value"] == 1.0
+    assert "Give one of --split and --first" in str(run("evaluate", "digits", code=1).exception)
+    assert "needs feedback" in str(run("collect", "digits", "--stop", code=1).exception)
     said = run("policy", "digits", "--learn", "lints", "--features", "2").stdout
     assert said == "digits is answered by lints, which learns among digits, other by 2 numbers a query.\n"
     assert run("predict", "digits", "[5]", "--context", "0.5,-1").stdout in ("2\n", "3\n")
     assert "features=2" in str(run("predict", "digits", "[5]", code=1).exception)
     run("policy", "digits", "--first")
+    assert run("collect", "digits", "--stop").stdout == "digits takes no feedback any more.\n"
     run("unlink", "digits", "other")
     run("remove", "other")
 

@@ -164,6 +164,19 @@ def test_of_all_decisions_the_log_has_the_part_that_was_asked_for(conn: ClipperC
         conn.collect_feedback(app, sample=1.5)
 
 
+def test_inputs_of_decisions_are_kept_where_the_application_asks(conn: ClipperConnection, app: str) -> None:
+    conn.collect_feedback(app)
+    ask(conn, 2)
+    wait_for("the query log", lambda: len(conn.decisions(app)) == 2)
+    assert "input" not in conn.decisions(app)
+    conn.collect_feedback(app, inputs=True)
+    last = conn.application(app).predict([[1.5, 2.0], [0.0] * 1000])
+    wait_for("the query log", lambda: len(conn.decisions(app)) == 4)
+    found = conn.decisions(app).set_index("query_id")["input"]
+    assert [found[answer["query_id"]] for answer in last] == [[1.5, 2.0], None]  # 8,000 bytes are too many
+    assert "input" not in conn._management.decisions(app, 1)[0]
+
+
 def test_what_is_not_collected_is_refused_with_what_to_do(conn: ClipperConnection, app: str) -> None:
     (answer,) = ask(conn, 1)
     with pytest.raises(BadRequest, match="its application collects no feedback"):

@@ -62,7 +62,10 @@ def test_a_path_through_several_models_says_what_became_of_each() -> None:
         for i in range(2)
     ]
     legs[1] |= {"fault": "not_needed", "explanation": "m1:1 was not waited for."}
-    chosen = {"propensity": 1.0, "skipped": ["m2"], "confidence": 0.5, "asked": 2, "used": 1}
+    chosen: dict[str, Any] = {
+        "propensity": 1.0, "skipped": ["m2"], "confidence": 0.5, "asked": 2, "used": 1, "epoch": 0,
+        "rollouts": [],
+    }  # fmt: skip
     trace = Trace(
         query_id=65, application="a", protocol="clipper", frontend="1", answer="answered", took_ms=5.1,
         objective_ms=20.0, policy="Vote", chosen=chosen, models=legs, reason=None, explanation=None,
@@ -73,6 +76,16 @@ def test_a_path_through_several_models_says_what_became_of_each() -> None:
         "  m1:1; cache: off",
         "    not_needed: m1:1 was not waited for.",
     ]
+    dealt = {"model": "m", "control": "1", "canary": "2", "share": 0.2}
+    chosen |= {"propensity": 0.16, "skipped": [], "confidence": None, "epoch": 41}
+    learned = Trace(trace, policy="Thompson", models=legs[:1], chosen=chosen)
+    by = "  m0:1, chosen by Thompson with probability 0.16, by what was known at epoch 41"
+    assert str(learned).splitlines()[1] == f"{by}; cache: off"
+    chosen["rollouts"] = [dealt]
+    rolled = "the rollout of m from 1 to 2, which has 20 %"
+    assert str(learned).splitlines()[1] == f"{by}, and by {rolled}; cache: off"
+    alone = Trace(learned, policy="First")
+    assert str(alone).splitlines()[1] == f"  m0:1, chosen by {rolled}; cache: off"
 
 
 def test_metrics_come_as_text_and_under_clippers_names(conn: ClipperConnection, fake: FakeManagement) -> None:

@@ -23,17 +23,24 @@ def doubled(inputs: list[Any]) -> list[Any]:
     return [{"twice": 2 * numbers[0], "large": False} for numbers in inputs]
 
 
+def rounded(inputs: list[Any]) -> list[Any]:
+    return [{"twice": 2 * numbers[0] + 1e-9, "large": False} for numbers in inputs]
+
+
 def rewritten(inputs: list[Any]) -> list[Any]:
     return [{"twice": 2 * numbers[0], "large": numbers[0] > 7} for numbers in inputs]
 
 
 @pytest.fixture(scope="module")
 def conn(attach: Attach) -> Iterator[ClipperConnection]:
-    """m has version 1, which is current, and 2, which says something else of numbers above 7."""
+    """m has version 1, which is current, 2, which says something else of numbers above 7, and 3, which
+    says nearly the same.
+    """
     conn = attach("shadows")
     conn.start_clipper(fresh=True)
     deploy_python_closure(conn, "m", 1, "doubles", doubled)
     deploy_python_closure(conn, "m", 2, "doubles", rewritten, make_current=False)
+    deploy_python_closure(conn, "m", 3, "doubles", rounded, make_current=False)
     conn.register_application("app", "doubles", {"twice": -1}, 10_000_000)
     conn.link_model_to_app("app", "m")
     yield conn
@@ -66,6 +73,24 @@ def compared(conn: ClipperConnection) -> int:
     """A frontend that is busy with what else this machine does leaves some out, and says so."""
     seen = conn.shadow("m").now["seen"]
     return seen["compared"] + sum(seen["shed"].values())
+
+
+def test_numbers_that_differ_by_the_tolerance_at_most_agree(conn: ClipperConnection) -> None:
+    shadow = conn.start_shadow("m", 3, fraction=1, tolerance=1e-6)
+    for wanted in range(1, 4):
+        while shadow.now["seen"]["compared"] < wanted:
+            before = compared(conn)
+            ask(conn, wanted)
+            wait_for("one more", partial(enough, conn, before + 1), 30)
+    agreed = shadow.agreement()
+    assert agreed is not None
+    assert agreed[0] == 1
+    assert shadow.pairs(differing=True) == []
+    assert set(shadow.diff()["differs"]) == {""}
+    assert set(shadow.diff(tolerance=0)["differs"]) == {"twice"}
+    assert "numbers within 1e-06" in repr(shadow)
+    with pytest.raises(BadRequest, match="by how much numbers may differ"):
+        conn.start_shadow("m", 2, tolerance=-1)
 
 
 def test_it_finds_what_is_different_before_any_user_sees_it(conn: ClipperConnection) -> None:

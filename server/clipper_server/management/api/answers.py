@@ -178,7 +178,8 @@ class Policy(TypedDict):
 
 
 class Shadow(TypedDict):
-    """`fraction` is that of the inputs, up to 1. `seen` is of the pairs that the query log has had."""
+    """`fraction` is that of the inputs, up to 1. Outputs of which the numbers differ by `tolerance` at most
+    are the same. `seen` is of the pairs that the query log has had."""
 
     id: int
     model: str
@@ -189,6 +190,7 @@ class Shadow(TypedDict):
     message: str
     at: float
     ended_at: float | None
+    tolerance: float
     seen: Tally
 
 

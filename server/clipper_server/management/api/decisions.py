@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from ...querylog import Chosen, Reward
 from ..control import Control, find
 from ..querylog import QueryLog
-from . import openapi
+from . import kept, openapi
 
 MAX_DECISIONS = 100_000
 CLOCKS_S = 5.0  # a query frontend's clock and management's differ by less
@@ -26,17 +26,20 @@ class Decisions:
         return openapi.router(("GET", "/applications/{name}/decisions", self.decisions, 200))
 
     async def decisions(
-        self, name: str, limit: Annotated[int, Query(ge=1, le=MAX_DECISIONS)] = 10_000
+        self,
+        name: str,
+        limit: Annotated[int, Query(ge=1, le=MAX_DECISIONS)] = 10_000,
+        inputs: bool = False,
     ) -> Response:
         """The last decisions in the query log, the oldest first, with the `rewards` that they have had; null
-        where nobody has said anything.
+        where nobody has said anything. `inputs`: with those that were kept, and null for others.
         """
         find.application(self._control.state, name)
         since = self._control.state.registered_at(name)
-        text = await asyncio.to_thread(self._read, name, since, limit)
+        text = await asyncio.to_thread(self._read, name, since, limit, inputs)
         return Response(text, media_type="application/json")
 
-    def _read(self, application: str, since: float, limit: int) -> bytes:
+    def _read(self, application: str, since: float, limit: int, inputs: bool) -> bytes:
         """Not those of an earlier application of that name. Reads no more of the log than that takes."""
         made: dict[int, Chosen] = {}  # a batch may be there twice
         rewards: dict[int, list[tuple[str, float]]] = {}
@@ -62,7 +65,9 @@ class Decisions:
                     "ms": each.ms,
                     "sample": each.sample,
                     "rewards": rewards.get(each.query_id),
+                    **({"input": kept.given(each)} if inputs else {}),
                 }
                 for each in reversed(made.values())
-            ]
+            ],
+            enc_hook=kept.plain,
         )

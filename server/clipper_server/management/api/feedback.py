@@ -62,7 +62,7 @@ class Feedback:
         except msgspec.ValidationError as error:
             raise BadRequest(
                 f"{error}. Feedback has window_s, default_reward, score, which is equal, within or distance, "
-                "tolerance, and sample."
+                "tolerance, sample, and inputs."
             ) from None
         await self._control.feedback.set(name, spec, x_clipper_who, new.message)
         return await self.feedback(name)
@@ -78,7 +78,7 @@ class Feedback:
                 {"context": context, "arms": _arms(names, of)} for context, of in known.contexts.items()
             ],
             # What was decided comes a second later than what was said of it.
-            "decided": max(known.counts.joined, known.counts.decided(plan is not None and plan.votes)),
+            "decided": max(known.counts.joined, known.counts.decided),
             "joined": known.counts.joined,
             "duplicates": known.counts.duplicates,
             "expired": known.counts.expired,
@@ -150,5 +150,5 @@ def _check(delivery: Delivery) -> None:
             raise BadRequest(f"This is no feedback of a query frontend: {item} has numbers out of range.")
     for decided in delivery.decided:
         good = 0 <= decided.at <= MAX_ID and 0 < decided.times <= MAX_ID and decided.inverse >= 0
-        if not (good and 0 <= decided.dealt <= MAX_ID):
+        if not (good and 0 <= decided.dealt <= MAX_ID and 0 <= decided.queries <= decided.times):
             raise BadRequest(f"This is no count of a query frontend: {decided} has numbers out of range.")

@@ -10,7 +10,6 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from clipper_container import inputs
 from clipper_container.errors import NotFound
 
 from ...querylog import Pair, Said
@@ -18,7 +17,7 @@ from ..control import Control
 from ..querylog import QueryLog
 from ..shadows import Tallies
 from ..state import Shadow
-from . import answers, openapi
+from . import answers, kept, openapi
 from .bodies import Body, Number
 from .current import Message
 from .parameters import Who
@@ -29,6 +28,7 @@ MAX_PAIRS = 10_000
 class NewShadow(Body):
     version: str
     fraction: Number = 0.2
+    tolerance: Number = 0
     message: str = Field(default="", max_length=2000)
 
 
@@ -58,7 +58,7 @@ class Shadows:
     async def start_shadow(self, model: str, new: NewShadow, x_clipper_who: Who = "") -> answers.Shadow:
         """Ask a version beside the current one, for a fraction of the inputs; nobody gets its answers."""
         started = await self._control.shadows.start(
-            model, new.version, new.fraction, x_clipper_who, new.message
+            model, new.version, new.fraction, new.tolerance, x_clipper_who, new.message
         )
         return self._described(started)
 
@@ -105,18 +105,12 @@ class Shadows:
 
 def written(pairs: Iterable[Pair]) -> bytes:
     """In JSON."""
-    return msgspec.json.encode([_described(pair) for pair in pairs], enc_hook=_plain)
-
-
-def _plain(value: Any) -> Any:
-    """Of numpy's kinds, as a row of a data frame has them."""
-    return value.tolist()
+    return msgspec.json.encode([_described(pair) for pair in pairs], enc_hook=kept.plain)
 
 
 def _described(pair: Pair) -> dict[str, Any]:
     found = {name: getattr(pair, name) for name in ("query_id", "at", "application", "control", "same")}
-    given = None if pair.data is None else _value(pair.data, pair.dtype, pair.shape)
-    return {**found, "input": given, "before": _said(pair.before), "after": _said(pair.after)}
+    return {**found, "input": kept.given(pair), "before": _said(pair.before), "after": _said(pair.after)}
 
 
 def _said(said: Said) -> dict[str, Any]:
@@ -124,11 +118,5 @@ def _said(said: Said) -> dict[str, Any]:
         return {"reason": said.reason, "text": said.text, "ms": said.ms}
     if not said.output:
         return {"size": said.size, "ms": said.ms}
-    output = _value(said.output, said.dtype, said.shape) if said.dtype else msgspec.Raw(said.output)
+    output = kept.value(said.output, said.dtype, said.shape) if said.dtype else msgspec.Raw(said.output)
     return {"output": output, "size": said.size, "ms": said.ms}
-
-
-def _value(data: bytes, dtype: str, shape: tuple[int, ...]) -> Any:
-    """In JSON's form; bytes as base64."""
-    value = inputs.decode(1, [dtype], [shape], data)[0]
-    return value.tolist() if hasattr(value, "tolist") else value

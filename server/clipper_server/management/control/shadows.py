@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 
 from ...policies import arms_of
@@ -35,7 +37,9 @@ class Shadows:
         """Each model's last one."""
         return self._state.last_shadows()
 
-    async def start(self, model: str, version: str, fraction: float, who: str, message: str) -> Shadow:
+    async def start(
+        self, model: str, version: str, fraction: float, tolerance: float, who: str, message: str
+    ) -> Shadow:
         """Ask the version beside the current one, for that fraction of the inputs."""
         found = find.version(self._state, model, version)
         current = self._state.current().get(model)
@@ -49,6 +53,11 @@ class Shadows:
         check_fits(self._state, found)
         if not 0 < fraction <= 1:
             raise BadRequest(f"The fraction of the inputs is above 0 and at most 1, and not {fraction:g}.")
+        if not 0 <= tolerance < math.inf:
+            raise BadRequest(
+                "The tolerance is by how much numbers may differ and still agree, from 0 on, and not "
+                f"{tolerance:g}."
+            )
         if (runs := self._state.shadow_of(model)) is not None:
             raise AlreadyExists(f"{runs} runs already, and a model has one at a time: {END}.")
         if (rollout := self._state.rollout_of(model)) is not None and version == rollout.canary:
@@ -61,7 +70,7 @@ class Shadows:
                 f"No application asks {model}: {', '.join(users)} calls it, and calls are not shadowed. "
                 f"Link {model} to an application of its own, or roll {found} out."
             )
-        started = self._state.add_shadow(model, version, fraction, who, message)
+        started = self._state.add_shadow(model, version, fraction, tolerance, who, message)
         text = (
             f"{found} is asked beside {model}:{current}, for {fraction:.0%} of the inputs{by(who, message)}."
         )

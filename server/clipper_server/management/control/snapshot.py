@@ -52,7 +52,7 @@ def of(state: State, replica_token: Callable[[Version], str], example: Callable[
             RolloutSpec(rollout.id, rollout.model, rollout.control, rollout.canary, rollout.sticky)
             for rollout in state.live_rollouts()
         ],
-        [ShadowSpec(s.id, s.model, s.version, s.fraction) for s in state.live_shadows()],
+        [ShadowSpec(s.id, s.model, s.version, s.fraction, s.tolerance) for s in state.live_shadows()],
         keys.of(state),
         protocols.of(state),
         state.version_labels(),

@@ -14,9 +14,9 @@ class ArmCounts(msgspec.Struct, array_like=True):
 
 
 class Counts(msgspec.Struct, array_like=True):
-    """`forgotten` are contexts. Default rewards count from `since` on, in seconds since 1970, where there
-    are any, and have been given to all that was decided before `closed`; for so many decisions there was
-    `no_room` to wait for the end of their window.
+    """`decided` and `joined` are queries, `forgotten` contexts. Default rewards count from `since` on, in
+    seconds since 1970, where there are any, and have been given to all that was decided before `closed`; for
+    so many decisions there was `no_room` to wait for the end of their window.
     """
 
     joined: int = 0
@@ -27,14 +27,10 @@ class Counts(msgspec.Struct, array_like=True):
     since: float | None = None
     closed: int = 0
     no_room: int = 0
+    decided: int = 0
 
     def arm(self, name: str) -> ArmCounts:
         found = self.arms.get(name)
         if found is None:
             found = self.arms[name] = ArmCounts()
         return found
-
-    def decided(self, votes: bool) -> int:
-        """Of a vote each decision asks all arms."""
-        chosen = [arm.chosen for arm in self.arms.values()]
-        return (max(chosen, default=0)) if votes else sum(chosen)

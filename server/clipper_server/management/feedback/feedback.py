@@ -98,7 +98,7 @@ class Feedback:
     async def metrics(self) -> dict[str, str]:
         """The families by name, in Prometheus's format."""
         counts = await self._writer.call(self._sums.counts)
-        return metrics.text(counts, self._plans, self._published)
+        return metrics.text(counts, self._published)
 
     async def turn(self) -> None:
         await self._changes.wait_for(lambda: self._state.revision != self._revision, EVERY_S)

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from .counts import Counts
-from .plan import Plan
 from .tables import Published
 
 _FAMILIES = {
@@ -27,15 +26,11 @@ _FAMILIES = {
 }
 
 
-def text(
-    counts: Mapping[str, tuple[Counts, int]], plans: Mapping[str, Plan], published: Published
-) -> dict[str, str]:
+def text(counts: Mapping[str, tuple[Counts, int]], published: Published) -> dict[str, str]:
     """The families by name, each with its head; those without series are left out."""
     series: defaultdict[str, list[str]] = defaultdict(list)
     for application, (of, contexts) in sorted(counts.items()):
         whose = f'application="{_escaped(application)}"'
-        plan = plans.get(application)
-        decided = of.decided(plan is not None and plan.votes)
         values: dict[str, float] = {
             "clipper_feedback_joined_total": of.joined,
             "clipper_feedback_duplicates_total": of.duplicates,
@@ -44,8 +39,8 @@ def text(
             "clipper_feedback_without_default_total": of.no_room,
             "clipper_feedback_contexts": contexts,
         }
-        if decided:
-            values["clipper_feedback_join_ratio"] = of.joined / decided
+        if of.decided:
+            values["clipper_feedback_join_ratio"] = of.joined / of.decided
         for name, value in values.items():
             series[name].append(f"{name}{{{whose}}} {float(value)}")
         for asked, its in sorted(of.arms.items()):

@@ -27,6 +27,13 @@ class Plan:
     def forget(self) -> float:
         return kinds.forget_of(self.policy)
 
+    @property
+    def notices(self) -> bool:
+        """Whether sudden changes are looked for. With a default reward the last rewards are not like others:
+        those that have been given come first, and those of the silent all together.
+        """
+        return kinds.notices(self.policy) and self.feedback.default_reward is None
+
     @cached_property
     def active(self) -> tuple[str, ...]:
         """The arms as model:version, each once."""

@@ -181,6 +181,7 @@ class Sums:
         if plan is None:
             return
         counts = self._counts_of(decided.application)
+        counts.decided += decided.queries
         counts.arm(decided.arm).chosen += decided.times
         self._sides.answered(decided.arm, decided.dealt, decided.times)
         contexts = self._contexts[decided.application]
@@ -275,6 +276,8 @@ class Sums:
             new = context.memory.updates - context.row_at
             weights: dict[str, float] = {}
             if plan is not None and plan.learning is not None and (draws or not plan.features):
+                if plan.notices:
+                    context.memory.notice()
                 learned = kinds.learn(plan.learning, context.memory, tuple(plan.arms.values()))
                 weights = dict(zip(plan.arms, learned, strict=True))
                 context.memory.mark(epoch)

@@ -9,6 +9,7 @@ from ...policies import (
     LearnerSpec,
     LinTSSpec,
     PolicySpec,
+    ThompsonSpec,
     UCBSpec,
     VoteSpec,
 )
@@ -25,6 +26,11 @@ def eta_of(spec: PolicySpec | None) -> float:
 
 def forget_of(spec: PolicySpec | None) -> float:
     return spec.forget if isinstance(spec, LearnerSpec | VoteSpec) else 0.0
+
+
+def notices(spec: PolicySpec | None) -> bool:
+    """Whether it goes by each arm's mean, and wants to be told when that is another of a sudden."""
+    return isinstance(spec, GreedySpec | UCBSpec | ThompsonSpec) and spec.forget > 0
 
 
 def floor_of(spec: PolicySpec, count: int) -> float:

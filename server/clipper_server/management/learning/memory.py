@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,16 @@ SUB_STEP = 20
 """Updates after which a part is forgotten at once: with many more of them all arms would look alike."""
 MARKS = 64
 LEAST_PROPENSITY = 2**-20
+LATELY = 24
+"""An arm's last rewards, which are kept each: 200 bytes."""
+FRESH = 0.7
+"""Of a reward this much must be left when it comes: a late one tells nothing of what is sudden."""
+FALL = 8, LATELY, 10.0
+RISE = 3, 8, 3.5
+"""Of so many of them, from and to, and how much less likely they are than by their own mean, as a logarithm,
+where they do not fit what was known: 10 is once in 22,000 times by chance. A rise needs less: of an arm that
+was left there are few, and to be wrong about it costs few queries.
+"""
 MAX_LINEAR = 8
 """Of the arms that the policy has not: so many of the last ones keep `linear`, of up to 50 KiB each."""
 
@@ -24,7 +35,8 @@ class Arm:
     `chosen` how often it was asked. Of these the order of the feedback is no matter.
 
     `recent_times` and `recent_reward` are the same with the past forgotten, and so is `recent_loss`, which a
-    share of the others' weight makes smaller. `linear` is what rewards say by the queries' numbers.
+    share of the others' weight makes smaller. `linear` is what rewards say by the queries' numbers. `lately`
+    are the last rewards, the newest at the end; they are not stored.
     """
 
     times: int = 0
@@ -35,10 +47,27 @@ class Arm:
     recent_reward: float = 0.0
     recent_loss: float = 0.0
     linear: Linear | None = None
+    lately: array[float] = field(default_factory=lambda: array("d"), compare=False)
 
     @property
     def mean(self) -> float | None:
         return self.reward / UNIT / self.times if self.times else None
+
+    def notice(self) -> None:
+        """Where its last rewards do not fit those before, only they count from now on; with them one of 0
+        where they are better, as a few are no proof.
+        """
+        whole = 0.0
+        for count, reward in enumerate(reversed(self.lately), 1):
+            whole += reward
+            times = max(0.0, self.recent_times - count)
+            before = (max(0.0, min(times, self.recent_reward - whole)) + 1) / (times + 2)
+            rises = whole / count > before
+            least, most, unlikely = RISE if rises else FALL
+            if least <= count <= most and count * _apart(whole / count, before) > unlikely:
+                self.recent_times, self.recent_reward = float(count + rises), whole
+                del self.lately[:-count]
+                return
 
 
 @dataclass(slots=True)
@@ -88,6 +117,9 @@ class Memory:
             known.loss += round(loss * UNIT)
             known.recent_times += kept
             known.recent_reward += kept * reward
+            if kept >= FRESH:
+                known.lately.append(reward)
+                del known.lately[:-LATELY]
             if arm in self.active:
                 known.recent_loss += kept * loss
             if numbers is not None:
@@ -134,6 +166,11 @@ class Memory:
             lighter = kept * math.exp(-eta * (arm.recent_loss - mean)) + (1 - kept)
             arm.recent_loss = mean - math.log(lighter) / eta
 
+    def notice(self) -> None:
+        """Arms that fail of a sudden, or are mended: forgetting alone takes hundreds of rewards to see it."""
+        for arm in self.active:
+            self.arms[arm].notice()
+
     def mark(self, epoch: int) -> None:
         """The table of that epoch is of what is known now."""
         if len(self.marks) > 1 and self.marks[-1][1] - self.marks[-2][1] < SUB_STEP:
@@ -157,3 +194,9 @@ def mean_loss(losses: Sequence[float], eta: float) -> float:
     """The loss at which an arm has the mean of their weights, which are exp(-eta loss)."""
     least = min(losses)
     return least - math.log(sum(math.exp(-eta * (loss - least)) for loss in losses) / len(losses)) / eta
+
+
+def _apart(mean: float, known: float) -> float:
+    """The divergence of Kullback and Leibler of what is rewarded that often."""
+    won = mean * math.log(mean / known) if mean > 0 else 0.0
+    return won + ((1 - mean) * math.log((1 - mean) / (1 - known)) if mean < 1 else 0.0)

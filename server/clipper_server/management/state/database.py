@@ -15,8 +15,15 @@ from ..migrations import Step, is_way, keep, migrate
 
 log = logging.getLogger("clipper")
 
-SCHEMA_VERSION = 13
-STEPS: Mapping[int, Step] = {}  # from each schema to the next one, since the first release's, 13
+SCHEMA_VERSION = 14
+
+
+def _with_tolerance(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE shadows ADD COLUMN tolerance REAL NOT NULL DEFAULT 0")
+
+
+STEPS: Mapping[int, Step] = {13: _with_tolerance}
+"""From each schema to the next one, since the first release's, 13."""
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE applications (
@@ -56,7 +63,8 @@ CREATE TABLE rollouts (
     who TEXT NOT NULL, message TEXT NOT NULL, at REAL NOT NULL, ended_at REAL) STRICT;
 CREATE TABLE shadows (
     id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, version TEXT NOT NULL, fraction REAL NOT NULL,
-    state TEXT NOT NULL, who TEXT NOT NULL, message TEXT NOT NULL, at REAL NOT NULL, ended_at REAL) STRICT;
+    state TEXT NOT NULL, who TEXT NOT NULL, message TEXT NOT NULL, at REAL NOT NULL, ended_at REAL,
+    tolerance REAL NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
     text TEXT NOT NULL) STRICT;

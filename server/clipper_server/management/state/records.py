@@ -167,6 +167,7 @@ class Shadow(msgspec.Struct, frozen=True):
     message: str
     at: float
     ended_at: float | None
+    tolerance: float
 
     def __str__(self) -> str:
         return f"the shadow {self.model}:{self.version}"

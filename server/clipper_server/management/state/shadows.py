@@ -28,12 +28,14 @@ class Shadows(Database):
         """The live one of the model."""
         return next((shadow for shadow in self.live_shadows() if shadow.model == model), None)
 
-    def add_shadow(self, model: str, version: str, fraction: float, who: str, message: str) -> Shadow:
+    def add_shadow(
+        self, model: str, version: str, fraction: float, tolerance: float, who: str, message: str
+    ) -> Shadow:
         with self._change():
             self._db.execute(
-                "INSERT INTO shadows (model, version, fraction, state, who, message, at) "
-                "VALUES (?, ?, ?, 'running', ?, ?, ?)",
-                (model, version, fraction, who, message, time.time()),
+                "INSERT INTO shadows (model, version, fraction, tolerance, state, who, message, at) "
+                "VALUES (?, ?, ?, ?, 'running', ?, ?, ?)",
+                (model, version, fraction, tolerance, who, message, time.time()),
             )
         return self.shadows(model)[-1]
 

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
 from ...features import in_words
 from ...feedback import FeedbackSpec, sampled
 from ...querylog import Chosen, Record
 from ..policies import Decision
+from ..querylog import kept as kept_input
 from ..task import Outcome, Output, Task
 from . import answered
 from .answered import Answered, kept
@@ -46,9 +48,11 @@ class Collecting:
         *,
         combined: bool,
         took_s: float,
+        given: Tensor | None = None,
     ) -> str | None:
         """Note the decision, and make its token. There is none where no arm has answered: a default output
-        is nobody's; nor for a version that the request named, which nobody chose.
+        is nobody's; nor for a version that the request named, which nobody chose. `given` is
+        the input, where it is to be kept.
         """
         if not decision.propensity:
             return None
@@ -94,5 +98,6 @@ class Collecting:
         if sampled(query_id, self.spec.sample):
             context = in_words(made.features) if made.features else made.context
             what = (query_id, made.at, self.application, context, made.arms)
-            self._keep(Chosen(*what, made.propensity, 1000 * took_s, self.spec.sample))
+            how = made.propensity, 1000 * took_s, self.spec.sample
+            self._keep(Chosen(*what, *how, *(() if given is None else kept_input(given))))
         return token

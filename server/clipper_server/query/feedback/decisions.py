@@ -36,8 +36,9 @@ class Decisions:
             if count is not None and count[1] + inverse < LARGEST:
                 count[0] += 1
                 count[1] += inverse
+                count[2] += not place
             elif count is None and inverse < LARGEST and len(self._counts) < MAX_COUNTED:
-                self._counts[key] = [1, inverse]
+                self._counts[key] = [1, inverse, int(not place)]
             else:
                 self.uncounted += 1
 

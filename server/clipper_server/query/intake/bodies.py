@@ -15,7 +15,7 @@ MAX_MANY = 1_000
 EXPECTED = (
     'Expected JSON: {"feedback_token": "...", "reward": a number from 0 to 1}, or "label" in the place of '
     '"reward", and then perhaps "input"; "query_id" in the place of "feedback_token" at the query '
-    f"frontend that answered; or a list of up to {MAX_MANY} such objects."
+    f"frontend that answered; or a list of 1 to {MAX_MANY} such objects."
 )
 EXPECTED_UPDATE = 'Expected JSON: {"input": X, "label": Y}, optionally "context" as it was with the query.'
 NOTHING = msgspec.Raw(b"")
@@ -58,6 +58,8 @@ def entries(body: Body) -> tuple[list[Entry], bool]:
     if isinstance(found, Entry):
         _check(found, "")
         return [found], False
+    if not found:
+        raise BadRequest(f"The list is empty: there is nothing to learn of. {EXPECTED}")
     if len(found) > MAX_MANY:
         raise TooLarge(f"The list has {len(found)} objects; {MAX_MANY} is the most. Send them in several.")
     for index, entry in enumerate(found):

@@ -21,11 +21,22 @@ class Arm(NamedTuple):
         return cls(name, model, version or None)
 
 
+class Dealt(NamedTuple):
+    """Between which versions of a model a rollout chose, and which `share` of the queries the canary has."""
+
+    model: str
+    control: str
+    canary: str
+    share: float
+
+
 class Counts(Protocol):
     """`epoch` is the one of the table of shares by which it was dealt to."""
 
     @property
     def epoch(self) -> int: ...
+    @property
+    def dealt(self) -> Dealt: ...
 
     def add(self, task: Task, outcome: Outcome) -> None:
         """Count what became of one input."""
@@ -78,12 +89,15 @@ class Able(Protocol):
 
 
 class Policy(Protocol):
-    """`arms` are all that it may choose. Answers tell what was chosen where there is a `choice`.
+    """`name` is what people call it. `arms` are all that it may choose. Answers tell what was chosen where
+    there is a `choice`.
 
     `sticky`: it wants to know for which unit a request is. `early`: `certain` is worth asking. `steps`: a
     decision's arms are asked one after the other, while what came is not `enough`.
     """
 
+    @property
+    def name(self) -> str: ...
     @property
     def arms(self) -> Sequence[Arm]: ...
     @property

@@ -32,6 +32,7 @@ _WANTED = {
 class Cascade:
     """`complain` is told of a version, as model:version, that does not say how sure it is."""
 
+    name = "Cascade"
     choice, sticky, early, steps = True, False, False, True
 
     def __init__(self, spec: CascadeSpec, complain: Callable[[str, str], None]) -> None:

@@ -11,6 +11,7 @@ from . import Able, Arm, Combined, Decision
 class First:
     """The first of the arms, whether it has replicas or not."""
 
+    name = "First"
     choice = sticky = early = steps = False
 
     def __init__(self, arms: Sequence[str]) -> None:

@@ -21,6 +21,7 @@ class Learner:
     choice, sticky, early, steps = True, False, False, False
 
     def __init__(self, spec: LearnerSpec, rows: Rows, chance: Callable[[], float] = random.random) -> None:
+        self.name = type(spec).__name__.removesuffix("Spec")
         self.arms = [Arm.of(name) for name in spec.arms]
         self._rows = rows
         self._chance = chance

@@ -21,6 +21,7 @@ class LinTS:
     Arms of which there are none yet are chosen alike, and the others have the rest.
     """
 
+    name = "LinTS"
     choice, sticky, early, steps = True, False, False, False
 
     def __init__(self, spec: LinTSSpec, rows: Rows, chance: Callable[[], float] = random.random) -> None:

@@ -14,6 +14,7 @@ from .deal import Deal
 class Split:
     """`chance` draws a number from [0, 1)."""
 
+    name = "Split"
     choice, early, steps = True, False, False
 
     def __init__(self, spec: SplitSpec, chance: Callable[[], float] = random.random) -> None:

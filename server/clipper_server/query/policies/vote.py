@@ -39,6 +39,7 @@ class Vote:
     them, are averaged.
     """
 
+    name = "Vote"
     choice, sticky, steps = True, False, False
 
     def __init__(self, spec: VoteSpec, rows: Rows | None = None) -> None:
