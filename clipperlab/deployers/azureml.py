@@ -16,7 +16,8 @@ from .folders import files, paths
 from .packaging import deploy_endpoint, pack_and_deploy
 
 MAX_CODE = 32 << 20
-"""Bytes of a scoring script's folder."""
+"""Bytes of a scoring script's folder, of ..."""
+MAX_FILES = 2000
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,16 @@ def _check(script: Path) -> None:
 
 def _check_size(folder: Path) -> None:
     """Nobody named it: it may be the one in which somebody works. Raises BadRequest where it is large."""
-    sizes: dict[Path, int] = {}
+    size, largest = 0, (0, folder)
     try:
-        for path in paths(folder):
-            sizes[path] = path.stat().st_size
-            if sum(sizes.values()) > MAX_CODE:
-                largest = max(sizes, key=sizes.__getitem__)
+        for count, path in enumerate(paths(folder), 1):
+            of_it = path.stat().st_size
+            size, largest = size + of_it, max(largest, (of_it, path))
+            if size > MAX_CODE or count > MAX_FILES:
                 raise BadRequest(
                     f"The folder of the scoring script, {folder.resolve()}, travels along, and has more than "
-                    f"{MAX_CODE >> 20} MiB, {sizes[largest] / (1 << 20):.0f} of them in "
-                    f"{largest.relative_to(folder)}. Put the script into a folder of its own, and give "
+                    f"{MAX_CODE >> 20} MiB or {MAX_FILES:,} files; the largest is "
+                    f"{largest[1].relative_to(folder)}. Put the script into a folder of its own, and give "
                     "what it loads as model=."
                 )
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -12,10 +13,16 @@ def paths(folder: Path) -> Iterator[Path]:
     """All files in it, in order, but for what Python has compiled, and what is hidden (`.git`, `.env`): that
     is nobody's model, and may be somebody's secret.
     """
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if not any(part.startswith(".") or part == "__pycache__" for part in parts) and path.is_file():
-            yield path
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _stays(name))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not _stays(name) and path.is_file():
+                yield path
+
+
+def _stays(name: str) -> bool:
+    return name.startswith(".") or name == "__pycache__"
 
 
 def files(folder: Path, under: str) -> dict[str, bytes]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,8 +33,8 @@ def of(packages: Iterable[str]) -> Requirements:
     hashed: set[str] = set()
     others: list[str] = []
     for package in packages:
-        found = _installed(package)
-        if found and all(known.get(name, ("", ""))[0] == version for name, version in found.items()):
+        found = _asked(package)
+        if all(known.get(name, (None, ""))[0] == version for name, version in found.items()):
             hashed |= found.keys()
         else:
             others += pinned(package) or [package]
@@ -50,8 +50,8 @@ def _text(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _installed(package: str) -> dict[str, str]:
-    """The versions of a package and of all that it asks for, as far as they are installed here."""
+def _asked(package: str) -> dict[str, str]:
+    """The versions of a package and of all that it asks for; "" of what is not installed here."""
     # Not at the top: whoever only asks for a model's prediction has no such package.
     from packaging.requirements import Requirement
 
@@ -60,11 +60,12 @@ def _installed(package: str) -> dict[str, str]:
     while left:
         name = left.pop()
         try:
-            distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
+            installed = distribution(name)
+        except PackageNotFoundError:
+            found[name] = ""
             continue
-        found[name] = distribution.version.partition("+")[0]
-        for line in distribution.requires or ():
+        found[name] = installed.version.partition("+")[0]
+        for line in installed.requires or ():
             asked = Requirement(line)
             if asked.marker is None or asked.marker.evaluate(_LINUX):
                 left += {name_of(asked.name)} - found.keys()

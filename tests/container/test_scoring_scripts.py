@@ -77,7 +77,7 @@ def test_a_folder_in_which_somebody_works_does_not_travel(tmp_path: Path) -> Non
     with (tmp_path / "photos.zip").open("wb") as file:
         file.truncate((32 << 20) + 1)
     with pytest.raises(
-        BadRequest, match=r"more than 32 MiB, 32 of them in photos\.zip\. Put the script into"
+        BadRequest, match=r"more than 32 MiB or 2,000 files; the largest is photos\.zip\. Put"
     ):
         ScoringScript(tmp_path / "score.py").parts()
 

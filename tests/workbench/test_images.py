@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import requires, version
+from collections.abc import Callable
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, requires, version
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,20 @@ def test_what_is_not_the_locks_goes_without_hashes(monkeypatch: pytest.MonkeyPat
     assert requirements.of(["there-is-none"]) == ("", "there-is-none\n")
     known = dict(requirements._locked())
     monkeypatch.setattr(requirements, "_locked", lambda: known | {"scipy": ("0.1", "scipy==0.1 --hash=x")})
+    monkeypatch.setattr(requirements, "distribution", lacking("requests"))
+    assert requirements.of(["docker"]) == ("", f"docker=={version('docker')}\n")
     found = requirements.of(["scikit-learn", "numpy"])
     assert found.others == f"scikit-learn=={version('scikit-learn')}\n"
     assert found.locked.startswith("numpy==")
     assert found.locked.count("\n") == 1
+
+
+def lacking(name: str) -> Callable[[str], Distribution]:
+    """As where a package is not installed."""
+
+    def find(asked: str) -> Distribution:
+        if asked == name:
+            raise PackageNotFoundError(asked)
+        return distribution(asked)
+
+    return find

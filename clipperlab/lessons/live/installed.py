@@ -8,6 +8,9 @@ from pathlib import Path
 
 from .. import need
 
+CLONE = Path(__file__).parents[3]
+"""Where the packages lie, which is the repository where it is one."""
+
 
 def need_servers() -> None:
     """Raise NotHere where Redis, PostgreSQL or a client of theirs is not installed."""
@@ -40,8 +43,9 @@ def postgres_programs() -> Path | None:
 
 
 def mlserver_program() -> Path | None:
-    """The program, where it is on the PATH, or `make peers` has made it in this clone."""
+    """The program, where it is on the PATH, or `make peers` has made it in the clone that this is."""
     found = shutil.which("mlserver")
-    here = Path.cwd()
-    made = (folder / "build/peers/mlserver/bin/mlserver" for folder in (here, *here.parents))
-    return Path(found) if found else next(filter(Path.is_file, made), None)
+    made = CLONE / "build" / "peers" / "mlserver" / "bin" / "mlserver"
+    if found:
+        return Path(found)
+    return made if made.is_file() else None

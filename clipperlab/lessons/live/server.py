@@ -6,7 +6,9 @@ line of shell, waits for the end of a pipe that only this process holds open.
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -15,11 +17,18 @@ from contextlib import suppress
 from pathlib import Path
 
 START_S = 30.0
-GUARD = 'cd "$0"; "$@" </dev/null >server.log 2>&1 & cat >/dev/null; kill -INT $!; wait $!; cd /; rm -rf "$0"'
+END_S = 10.0
+GUARD = 'cd "$0"; "$@" </dev/null >server.log 2>&1 & cat >/dev/null; kill -%s $!; wait $!; cd /; rm -rf "$0"'
 
 
 class Server:
-    """A server process with a temporary folder of its own. `user` is whose it is, where not ours."""
+    """A server process with a temporary folder of its own. `user` is whose it is, where not ours.
+
+    The shell has its programs ignore SIGINT until they say what to do with it: those that take a while have
+    another `signal`.
+    """
+
+    signal = "INT"
 
     def __init__(self, user: str | None = None) -> None:
         # Not the system's own choice: macOS gives a path that is too long for a socket in it.
@@ -34,7 +43,7 @@ class Server:
     ) -> None:
         """Run the command in the folder until it `answers`, which raises `not_yet` or an OSError before."""
         self._guard = subprocess.Popen(
-            ["sh", "-c", GUARD, self.folder, *command],
+            ["sh", "-c", GUARD % self.signal, self.folder, *command],
             stdin=subprocess.PIPE,
             cwd="/",
             user=self._user,
@@ -58,5 +67,9 @@ class Server:
         if self._guard is not None and self._guard.stdin is not None:
             with suppress(BrokenPipeError):
                 self._guard.stdin.close()
-            self._guard.wait()
+            try:
+                self._guard.wait(END_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._guard.pid, signal.SIGKILL)
+                self._guard.wait()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -43,7 +43,10 @@ class MLServer(Server):
     Open Inference's metadata has it.
     """
 
+    signal = "TERM"
+
     def __init__(self, program: Path, name: str, model: Any, inputs: Sequence[Mapping[str, Any]]) -> None:
+        pickled = pickle.dumps(model)
         super().__init__()
         ports = dict(zip(("http_port", "grpc_port", "metrics_port"), _free_ports(3), strict=True))
         self.url = f"http://127.0.0.1:{ports['http_port']}"
@@ -52,7 +55,7 @@ class MLServer(Server):
         (self.folder / "settings.json").write_text(json.dumps(settings))
         (self.folder / "model-settings.json").write_text(json.dumps(loaded))
         (self.folder / "loader.py").write_text(LOADER)
-        (self.folder / "model.pickle").write_bytes(pickle.dumps(model))
+        (self.folder / "model.pickle").write_bytes(pickled)
         self._begin(
             [program, "start", "."], lambda: _ready(f"{self.url}/v2/models/{name}/ready"), httpx2.HTTPError
         )
