@@ -60,7 +60,7 @@ def deploy(
     message: Message = "",
     cluster_name: ClusterName = DEFAULT,
 ) -> None:
-    """Deploy a version of a model, and wait until it answers."""
+    """Deploy a version of a model, and wait until it is ready: with an example, until it has answered it."""
     # First all that can be wrong before anything changes.
     default_output = parse(default)
     example = None if example_input is None else parse(example_input)
@@ -137,6 +137,8 @@ def deploy(
         if name not in conn.get_linked_models(app_name):
             conn.link_model_to_app(app_name, name)
     console().print(f"{deployed} It took {time.monotonic() - began:.1f} s.")
+    if func is not None and example is None and not uses:
+        console().print("Nothing was asked of it: with --example-input it answers before it is ready.")
     if deployed.state == "not current":
         console().print(f"`{said('set-version', name, deployed.version)}` makes it current.")
     if deployed.state == "rolled out":

@@ -30,8 +30,11 @@ def versions(model: Model, cluster_name: ClusterName = DEFAULT, as_json: AsJson 
 @command("rollback digits -m 'it confuses 3 and 8'")
 def rollback(model: Model, message: Message = "", cluster_name: ClusterName = DEFAULT) -> None:
     """Go back to the version before the current one, at once."""
-    version = connect(cluster_name).rollback(model, message=message)
-    console().print(f"[bold]{model}:{version}[/] is current.")
+    conn = connect(cluster_name)
+    before = conn.get_current_model_version(model)
+    version = conn.rollback(model, message=message)
+    stays = ", as it was: the rollout to another version is stopped" if version == before else ""
+    console().print(f"[bold]{model}:{version}[/] is current{stays}.")
 
 
 @command("set-version digits 2")

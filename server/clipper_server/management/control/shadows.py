@@ -70,6 +70,11 @@ class Shadows:
                 f"No application asks {model}: {', '.join(users)} calls it, and calls are not shadowed. "
                 f"Link {model} to an application of its own, or roll {found} out."
             )
+        if not asked:
+            raise BadRequest(
+                f"No application asks for the current version of {model}, so there is nothing to ask {found} "
+                "beside it: link it to one."
+            )
         started = self._state.add_shadow(model, version, fraction, tolerance, who, message)
         text = (
             f"{found} is asked beside {model}:{current}, for {fraction:.0%} of the inputs{by(who, message)}."
