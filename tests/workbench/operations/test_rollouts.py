@@ -190,7 +190,7 @@ def test_a_deploy_may_begin_one_for_all_applications_that_ask(conn: ClipperConne
         with pytest.raises(BadRequest, match="No application asks for the current version of m"):
             conn.deploy(constant(7), "m", "next", "doubles", rollout=[0.25, 1])
         with pytest.raises(BadRequest, match="No application asks for the current version of m, so"):
-            conn.start_shadow("m", "next")
+            conn.start_shadow("m", conn.rollout("m").now["canary"])
     finally:
         conn.link_model_to_app("app", "m")
     conn.stop_versioned_models({"m": [conn.rollout("m").now["canary"]]})
