@@ -112,11 +112,11 @@ def test_it_is_started_when_a_query_frontend_answers_too(found: DockerCluster, q
     assert (record.cluster_name, started) == ("c", False)
 
 
-@pytest.mark.parametrize("says", [None, b"HTTP/1.1 503 Not yet\r\n\r\n"])
+@pytest.mark.parametrize("says", [None, b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 503 Not yet\r\n\r\n"])
 def test_where_none_ever_does_that_is_told(
     found: DockerCluster, query: Port, says: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody is at its port, or one that is not ready."""
+    """Nobody is at its port, or something else, or one that is not ready."""
     if says is None:
         query.end()
     else:
