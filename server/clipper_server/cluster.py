@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import http.client
 import os
 import urllib.request
 from pathlib import Path
@@ -50,7 +51,7 @@ def _answers(url: str) -> bool:
     try:
         with opener.open(url, timeout=ANSWER_S) as response:
             return bool(response.status == 200)
-    except OSError:
+    except (OSError, http.client.HTTPException):  # something else may speak there
         return False
 
 

@@ -485,6 +485,15 @@ async def test_amazons_hosts_name_their_region() -> None:
     assert not are_in({"Authorization": "Bearer x"})
 
 
+@pytest.mark.parametrize(
+    ("headers", "names"), [({"Content-Type": "text/csv"}, "content-type;host;"), ({"X-Key": "k"}, "host;")]
+)
+async def test_a_content_type_is_signed_where_there_is_one(headers: dict[str, str], names: str) -> None:
+    signed = Signer(AMAZONS, address.read(RUNTIME))(Request("POST", "/", headers, b"1"))
+    assert f"SignedHeaders={names}x-amz-date, " in signed.headers["Authorization"]
+    assert signed.headers.items() > headers.items()
+
+
 async def test_the_words_of_another_server_may_have_their_end(server: OtherServer) -> None:
     for words in ("Model m does not exist.", "Model m does not exist"):
         server.answer = lambda asked, words=words: Said({"error": words}, 404)  # type: ignore[misc]

@@ -127,6 +127,12 @@ SPLIT = {"columns": ["a", "b"], "data": [[1, "x"], [2.5, "yy"]]}
         ("sum", JSON, b'{"inputs": [[1, 2], [3]], "params": {}}', {"predictions": [16, 8]}),
         ("sum", JSON, b'{"inputs": [1, 2]}', {"predictions": [16]}),
         ("sum", JSON, b'{"dataframe_split": {"columns": [0, 1], "data": [[1, 2]]}}', {"predictions": [16]}),
+        (
+            "sum",
+            JSON,
+            b'{"dataframe_split": {"columns": ["a", "a"], "data": [[1, 2]]}}',
+            {"predictions": [16]},
+        ),
         ("sum", JSON, b'{"dataframe_records": [{"a": 1, "b": 2}]}', {"predictions": [16]}),
         ("sum", LINES, b"[1, 2]\n\n[3]\n", [16, 8]),
         ("sum", CSV, b"1,2\r\n3,4\r\n", [16, 16]),
@@ -310,6 +316,11 @@ BAD = [
     ("sum", JSON, b'{"instances": [[1]], "params": {"a": 1}}', "models take none"),
     ("sum", JSON, b'{"instances": [[1]], "signature_name": "x"}', "besides instances it has signature_name"),
     ("sum", JSON, b'{"dataframe_split": 1}', "it is no list of inputs"),
+    ("sum", JSON, b'{"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}', "not as long as there are"),
+    *(
+        (name, JSON, b'{"dataframe_split": {"columns": ["a", "a"], "data": [[1, 2]]}}', "have one name")
+        for name in ("any", "frame")
+    ),
     ("sum", LINES, b"[1]\n[", "Error parsing JSON"),
     ("sum", CSV, b"1,2\nx,y\n", "could not convert"),
     ("sum", CSV, b"\xff\xfe1\x00", "not UTF-8"),

@@ -34,15 +34,16 @@ def test_raw_contents_cost_nothing() -> None:
 
 def test_raw_contents_are_taken_out_of_a_message_and_not_copied() -> None:
     data = infer(raw=b"first") + infer(inputs=2, texts=b":" * 9) + infer(raw=bytes(1 << 20)) + b"\x3a\x00"
+    data += b"\xba\x00\x03abc"  # the same tag, as long as one may write it
     whole = messages.ModelInferRequest.FromString(data)
-    rest, raw = apart(data, 7 << 3 | 2)
-    assert raw == [b"first", bytes(1 << 20), b""] == list(whole.raw_input_contents)
+    rest, raw = apart(data, 7)
+    assert raw == [b"first", bytes(1 << 20), b"", b"abc"] == list(whole.raw_input_contents)
     assert all(each.obj is data for each in raw)
     whole.ClearField("raw_input_contents")
     assert messages.ModelInferRequest.FromString(rest) == whole
-    assert apart(rest, 7 << 3 | 2) == (rest, [])
+    assert apart(rest, 7) == (rest, [])
     with pytest.raises(BadRequest, match="it ends within a field"):
-        apart(data + b"\x3a\x01", 7 << 3 | 2)
+        apart(data + b"\x3a\x01", 7)
 
 
 @pytest.mark.parametrize(

@@ -453,6 +453,27 @@ async def test_a_model_without_workers_says_so(
         assert (await client.post(path.format("full"), content=b"[1]")).status_code == 200
 
 
+async def test_a_replica_that_comes_after_the_snapshot_is_asked(
+    client: httpx2.AsyncClient, configuration: Configuration
+) -> None:
+    queue = configuration.queues["idle", "1"]
+
+    async def statuses() -> set[int]:
+        asked = [
+            (method, path)
+            for path in ("/predictions/full", "/predictions/full/1")
+            for method in ("POST", "PUT")
+        ]
+        asked += [("POST", path.format("full")) for path in ASKING]
+        return {(await client.request(method, path, content=b"[1]")).status_code for method, path in asked}
+
+    assert await statuses() == {503}
+    FakeReplica(queue, cost_s=0, answer=sizes("1"))
+    assert await statuses() == {200}
+    queue.ready.clear()
+    assert await statuses() == {503}
+
+
 async def test_an_error_closes_its_connection(client: httpx2.AsyncClient) -> None:
     good = await client.post("/predictions/sum", content=b"[1]")
     assert (good.status_code, good.headers.get("connection")) == (200, None)

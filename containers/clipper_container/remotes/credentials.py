@@ -49,7 +49,8 @@ class Signer:
     def __call__(self, request: Request) -> Request:
         moment = self._now().strftime(MOMENT)
         more = {"X-Amz-Date": moment} | ({"X-Amz-Security-Token": self._token} if self._token else {})
-        given = {"Content-Type": request.headers["Content-Type"], "Host": self._host, **more}
+        kind = {name: value for name, value in request.headers.items() if name == "Content-Type"}
+        given = {**kind, "Host": self._host, **more}
         signed = {name.lower(): value for name, value in sorted(given.items())}
         scope = Scope(moment[:8], self._region)
         found = signature(self._secret, scope, moment, request.path, signed, request.body)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import socket
 import tarfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -49,56 +49,79 @@ class Engine:
         return [packed.getvalue()], {}
 
 
-class _Well(BaseHTTPRequestHandler):
+class Port(HTTPServer):
+    """Says the same to whoever asks, once it is to answer; until then it listens, as the port does that the
+    holder keeps for a query frontend.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Says)
+        self.says = WELL
+        self.asked, self.answers = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    @property
+    def where(self) -> str:
+        return f"127.0.0.1:{self.server_port}"
+
+    def end(self) -> None:
+        self.answers.set()
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
+
+
+class _Says(BaseHTTPRequestHandler):
+    server: Port
+
     def do_GET(self) -> None:
-        self.wfile.write(WELL)
+        if self.path == "/health":
+            self.server.asked.set()
+        self.server.answers.wait()
+        with suppress(OSError):  # who asks has given up, and asks again
+            self.wfile.write(self.server.says)
 
     def log_message(self, format: str, *args: Any) -> None: ...
 
 
 @pytest.fixture
-def management() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), _Well)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def query() -> Iterator[Port]:
+    port = Port()
+    yield port
+    port.end()
 
 
 @pytest.fixture
-def query() -> Iterator[socket.socket]:
-    """The port that the holder keeps: it listens also while no query frontend is there."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
-        yield listener
-
-
-@pytest.fixture
-def found(management: str, query: socket.socket, monkeypatch: pytest.MonkeyPatch) -> DockerCluster:
-    where = "{}:{}".format(*query.getsockname())
-    record = ClusterRecord("c", where, management, "token", 1, Identity(1, "", ""))
+def found(query: Port, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerCluster]:
+    management = Port()
+    management.answers.set()
+    record = ClusterRecord("c", query.where, management.where, "token", 1, Identity(1, "", ""))
     monkeypatch.setattr(docker, "from_env", lambda timeout: Engine(record))
-    return DockerCluster("c")
+    yield DockerCluster("c")
+    management.end()
 
 
-def test_it_is_started_when_a_query_frontend_answers_too(found: DockerCluster, query: socket.socket) -> None:
+def test_it_is_started_when_a_query_frontend_answers_too(found: DockerCluster, query: Port) -> None:
     with ThreadPoolExecutor(1) as threads:
         up = threads.submit(found.up, "127.0.0.1", (0, 0), {}, [], fresh=False)
-        asked, _ = query.accept()
-        with asked:
-            assert not up.done()
-            assert asked.recv(1000).startswith(b"GET /health ")
-            asked.sendall(WELL)
+        assert query.asked.wait(60)
+        assert not up.done()
+        query.answers.set()
         record, started = up.result(60)
     assert (record.cluster_name, started) == ("c", False)
 
 
+@pytest.mark.parametrize("says", [None, b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 503 Not yet\r\n\r\n"])
 def test_where_none_ever_does_that_is_told(
-    found: DockerCluster, query: socket.socket, monkeypatch: pytest.MonkeyPatch
+    found: DockerCluster, query: Port, says: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    query.close()
+    """Nobody is at its port, or something else, or one that is not ready."""
+    if says is None:
+        query.end()
+    else:
+        query.says = says
+        query.answers.set()
     monkeypatch.setattr(cluster, "START_S", 0.2)
     with pytest.raises(ClusterError, match="no query frontend does within"):
         found.up("127.0.0.1", (0, 0), {}, [], fresh=False)

@@ -53,7 +53,7 @@ class Rows:
         if self.sets is not None:
             return self._of_sets(value, version)
         if isinstance(value, dict):
-            columns, count = columns_of(value)
+            columns, count = columns_of(value, named=self.kind.name == "json")
             self.limits.check_inputs(count)
             value = rows_of(columns)
         if not isinstance(value, list):

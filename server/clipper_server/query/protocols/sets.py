@@ -88,13 +88,14 @@ def _joined(found: list[dict[str, str]]) -> dict[str, str]:
     return types
 
 
-def columns_of(table: dict[str, Any]) -> tuple[dict[str, list[Any]], int]:
+def columns_of(table: dict[str, Any], *, named: bool = True) -> tuple[dict[str, list[Any]], int]:
     """Those of a table, which is an object of them, or one as pandas splits it; and how many rows it has.
 
-    Raises ValueError.
+    Where they need not be `named`, those that are split may have names in common, and have their places for
+    names. Raises ValueError.
     """
     if _SPLIT <= table.keys() <= _SPLIT | {"index"} and _is_table(table["data"]):
-        table = _put_together(table["columns"], table["data"])
+        table = _put_together(table["columns"], table["data"], named=named)
     lengths = {len(values) if isinstance(values, list) else -1 for values in table.values()}
     if len(lengths) != 1 or -1 in lengths:
         raise ValueError("the columns are not lists of one length: each has a value for each row")
@@ -109,10 +110,12 @@ def _is_table(data: Any) -> bool:
     return isinstance(data, list) and all(isinstance(row, list) for row in data)
 
 
-def _put_together(names: Any, rows: list[list[Any]]) -> dict[str, list[Any]]:
+def _put_together(names: Any, rows: list[list[Any]], *, named: bool) -> dict[str, list[Any]]:
     if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
         raise ValueError("the columns are no list of names")
-    names = list(map(str, names))
-    if len(set(names)) != len(names) or any(len(row) != len(names) for row in rows):
-        raise ValueError("the rows are not as long as there are columns, or two columns have one name")
+    if any(len(row) != len(names) for row in rows):
+        raise ValueError("the rows are not as long as there are columns")
+    names = list(map(str, names if named else range(len(names))))
+    if len(set(names)) != len(names):
+        raise ValueError("two columns have one name")
     return {name: [row[i] for row in rows] for i, name in enumerate(names)}

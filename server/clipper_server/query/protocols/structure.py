@@ -25,8 +25,8 @@ def check(data: bytes, raw: Raw, most: int) -> None:
         counted.add(data, 0, len(data), raw)
 
 
-def apart(data: bytes, tag: int) -> tuple[bytes, list[memoryview]]:
-    """A message without the fields that begin with this byte, and their bytes, of which none is copied.
+def apart(data: bytes, number: int) -> tuple[bytes, list[memoryview]]:
+    """A message without the fields of this number that are bytes, and those, of which none is copied.
 
     Raises BadRequest where it is no message.
     """
@@ -34,8 +34,8 @@ def apart(data: bytes, tag: int) -> tuple[bytes, list[memoryview]]:
     rest: list[memoryview] = []
     found: list[memoryview] = []
     kept = 0
-    for _, _, begin, at, end in _fields(data, 0, len(data)):
-        if data[begin] == tag:
+    for each, kind, begin, at, end in _fields(data, 0, len(data)):
+        if each == number and kind == 2:
             rest.append(view[kept:begin])
             found.append(view[at:end])
             kept = end

@@ -49,8 +49,7 @@ _TYPED = {
     "BYTES": ("bytes_contents", ""),
 }
 """Of each datatype the field of typed contents, and of what numpy's type the numbers in it are."""
-_RAW = 7 << 3 | 2
-"""What each of the raw contents begins with."""
+_RAW = messages.ModelInferRequest.DESCRIPTOR.fields_by_name["raw_input_contents"].number
 
 
 def speak(served: Served) -> OpenInferenceOverGRPC:

@@ -16,7 +16,7 @@ from ...application import Application
 from ...queue import ModelQueue
 from .. import Headers, Served
 from ..passing import model_of, path_of, token_of
-from .refusals import DEFAULT_VERSION, VERSION, Told, no_model, no_version, no_worker
+from .refusals import DEFAULT_VERSION, VERSION, Told, no_model, no_version
 
 WAITS_S = 120.0
 _LOOKS_EVERY_S = 0.05
@@ -38,20 +38,6 @@ def find(served: Served, name: str, version: str | None = None) -> Application:
         raise no_model(name)
     if version is not None and version not in served.versions_of(found):
         raise no_version(name, version)
-    return found
-
-
-def has_workers(application: Application, version: str | None) -> bool:
-    """Whether it has replicas, or is to have some, that could answer."""
-    queues = application.queues(version)
-    return any(queue.ready or queue.spec.num_replicas or queue.spec.wakes for queue in queues)
-
-
-def asked(served: Served, name: str, version: str | None = None) -> Application:
-    """One that can be asked. Raises Told."""
-    found = find(served, name, version)
-    if not has_workers(found, version):
-        raise no_worker(name)
     return found
 
 

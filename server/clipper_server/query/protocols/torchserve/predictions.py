@@ -17,7 +17,7 @@ from ..contexts import context
 from ..json_body import Body
 from ..open_inference.outputs import in_parts
 from .bodies import Bodies
-from .refusals import refusal, request_id
+from .refusals import no_worker, refusal, request_id
 
 _JSON = (JSON,)
 _BYTES = ((b"content-type", b"application/octet-stream"),)
@@ -36,12 +36,19 @@ class Predictions:
 
     def parse(self, headers: Headers, body: Body) -> Request:
         version = self._version
+        if not self._has_workers():
+            raise no_worker(self.application.name)
         tensors = self._bodies.read(headers, body, version)
         timeout = timeout_s(headers, None)
         whom = unit(headers, None) if self.application.asks_for_units else None
         such = context(self.application, headers, None, version)
         cached = may_be_cached(headers)
         return Request("torchserve", tensors, version, timeout, cached, True, None, whom, *such)
+
+    def _has_workers(self) -> bool:
+        """Whether there are replicas, or are to be some, that could answer."""
+        queues = self.application.queues(self._version)
+        return any(queue.ready or queue.spec.num_replicas or queue.spec.wakes for queue in queues)
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         (answer,) = answers

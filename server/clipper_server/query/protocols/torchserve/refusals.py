@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from .. import JSON, Response
+from .. import JSON, Refused, Response
 from ..answering import new_id
 
 TYPES = {
@@ -61,9 +61,9 @@ def no_model(name: str) -> Told:
     return Told(404, f"Model not found: {name}")
 
 
-def no_worker(name: str) -> Told:
+def no_worker(name: str) -> Refused:
     advice = "Please use scale workers API to add workers."
-    return Told(503, f'Model "{name}" has no worker to serve inference request. {advice}')
+    return Refused(refusal(503, f'Model "{name}" has no worker to serve inference request. {advice}'))
 
 
 def no_version(name: str, version: str) -> Told:

@@ -22,7 +22,7 @@ from ..readiness import is_ready
 from . import managing
 from .bodies import Bodies, only
 from .describing import api, described, listed, metrics
-from .managing import asked, find, has_workers
+from .managing import find
 from .predictions import Predictions
 from .refusals import RESOURCE, Told, answer, refusal
 
@@ -56,12 +56,11 @@ class TorchServe:
             paths = [f"/predictions/{name}"]
             if name.endswith(EXPLANATIONS):
                 paths.append(f"/explanations/{name.removesuffix(EXPLANATIONS)}")
-            if has_workers(application, None):
+            versions = served.versions_of(application)
+            if versions:
                 for path in (*paths, f"/models/{name}/invoke", f"/{name}/predict"):
                     routes[path.encode()] = current
-            for version in served.versions_of(application):
-                if not has_workers(application, version):
-                    continue
+            for version in versions:
                 one = Predictions(bodies, version)
                 routes |= {f"{path}/{version}".encode(): one for path in paths}
         self.routes = routes
@@ -113,7 +112,7 @@ class TorchServe:
         if request.method == "OPTIONS":
             application = find(self._served, name, version)
             return sent(answer(api({name: application}, self._served.limits)))
-        asked(self._served, name, version)
+        find(self._served, name, version)
         return await self._answered(request, self.routes.get(request.scope["path"].encode()))
 
     async def _explain(self, request: Request) -> HTTPResponse:
@@ -121,7 +120,7 @@ class TorchServe:
         about = f"{name}{EXPLANATIONS}"
         if about not in self._served.applications:
             raise Told(404, f"Nothing explains {name}: an application {about} would.", RESOURCE)
-        asked(self._served, about, version)
+        find(self._served, about, version)
         return await self._answered(request, self.routes.get(request.scope["path"].encode()))
 
     async def _invoke(self, request: Request) -> HTTPResponse:
@@ -132,7 +131,7 @@ class TorchServe:
                 names = ", ".join(sorted(applications)) or "none yet"
                 raise BadRequest(f"The parameter model_name says which is asked. Applications: {names}.")
             (name,) = applications
-        asked(self._served, name)
+        find(self._served, name)
         return await self._answered(request, self.routes.get(f"/predictions/{name}".encode()))
 
     async def _answered(self, request: Request, adapter: Adapter | None) -> HTTPResponse:
