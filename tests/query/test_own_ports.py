@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,6 +39,7 @@ class Greeting:
     protos = None
 
     def __init__(self) -> None:
+        self.configured = 0
         self.routes: dict[bytes, Any] = {}
         self.methods: dict[str, Any] = {}
         self.may_answer = asyncio.Event()
@@ -53,6 +54,7 @@ class Greeting:
 
     def configure(self) -> None:
         """It says the same of whatever is served."""
+        self.configured += 1
 
 
 @pytest.fixture
@@ -137,6 +139,27 @@ async def test_a_port_is_opened_and_closed_as_the_snapshot_says(
     assert (await client.get(url)).headers["connection"] == "close"
     with pytest.raises(httpx2.ConnectError):
         await client.get(url)
+
+
+async def test_a_snapshot_that_comes_before_it_listens_is_its_own_too(
+    frontend: Frontend, greeting: Greeting, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, begins, may_go_on = Listener.start, asyncio.Event(), asyncio.Event()
+
+    async def started(listener: Listener, make: Callable[[], asyncio.Protocol]) -> None:
+        begins.set()
+        await may_go_on.wait()
+        await start(listener, make)
+
+    monkeypatch.setattr(Listener, "start", started)
+    frontend.serve(ProtocolSpec("greeting", free_port))
+    async with asyncio.timeout(DEADLINE_S):
+        await begins.wait()
+    before = greeting.configured
+    frontend.serve(ProtocolSpec("greeting", free_port))
+    assert greeting.configured == before + 1
+    may_go_on.set()
+    await frontend.says({"greeting": ""})
 
 
 async def test_a_page_elsewhere_does_not_read_what_this_machine_alone_is_told(

@@ -119,6 +119,7 @@ class OwnPorts:
 
     async def _begin(self, spec: ProtocolSpec) -> _Open:
         protocol = load(spec.name, self._configuration)
+        self._configuration.spoken.append(protocol)  # at once: there may be a new snapshot before it listens
         listener, server = None, None
         connections: WeakSet[HTTPProtocol] = WeakSet()
         try:
@@ -133,12 +134,12 @@ class OwnPorts:
                 server = Server(protocol, f"{self._host}:{spec.grpc}", self._configuration.limits)
                 await server.start()
         except BaseException as error:
+            self._configuration.spoken.remove(protocol)
             if listener is not None:
                 listener.close()
             if isinstance(error, OSError):
                 raise ClusterError(f"It cannot listen: {error.strerror or error}.") from error
             raise
-        self._configuration.spoken.append(protocol)
         return _Open(protocol, listener, connections, server)
 
     def _connect(
