@@ -27,6 +27,7 @@ class Version(TypedDict):
     uses: list[str]  # models that it calls
     stages: list[list[str]]  # the same, in order
     used_by: list[str]  # versions that call it, as "model:version"
+    is_used: bool  # by one that answers, or is about to
     num_replicas: int
     ready_replicas: int
     autoscaling: list[int] | None  # the bounds

@@ -40,10 +40,10 @@ def check_rollout(
         )
     applications = management.applications()
     asking = [a["name"] for a in applications if name in arms_of(a)]
-    if not asking and not any(name in v["uses"] for v in versions if v["state"] != "failed"):
+    if not asking and not any(v["is_used"] for v in versions if v["model_name"] == name):
         raise BadRequest(
-            f"No application asks for the current version of {name}, and no model uses it, so nothing would "
-            "be seen: leave out rollout=."
+            f"No application asks for the current version of {name}, and no model that answers uses it, so "
+            "nothing would be seen: leave out rollout=."
         )
     if len(asking) > 1 and options.get("applications") != "all":
         raise BadRequest(

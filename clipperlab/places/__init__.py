@@ -44,7 +44,10 @@ class ContainerManager(Protocol):
         """How to reach the cluster; None where it was never started, or is stopped."""
 
     def reached(self, addresses: Collection[str]) -> dict[str, str]:
-        """Where this process finds the query frontends' ports, by how management names them."""
+        """Where this process finds the query frontends' ports, by how management names them.
+
+        It costs nothing where all of them were found before.
+        """
 
     def left(self, addresses: Collection[str]) -> None:
         """Let go of what led to these, which are named as management does: nothing listens there any more."""

@@ -12,12 +12,11 @@ WAYS = ("rest", "grpc")  # in which a protocol is asked
 
 
 class Addresses:
-    """Of the cluster of a container manager, which is asked again only where other ports are to be found."""
+    """Of the cluster of a container manager, which is asked each time: a port may lead elsewhere by then."""
 
     def __init__(self, manager: ContainerManager, record: ClusterRecord) -> None:
         self._manager = manager
         self._record = record
-        self._found: dict[str, str] = {}
 
     def cluster(self, cluster: Mapping[str, Any]) -> dict[str, Any]:
         return {**cluster, "query": self._record.query, "management": self._record.management}
@@ -25,10 +24,7 @@ class Addresses:
     def protocols(self, cluster: Mapping[str, Any], protocols: Collection[Protocol]) -> list[Protocol]:
         """`cluster` is as management has it. Raises ClusterError."""
         known = {cluster["query"]: self._record.query}
-        others = names(protocols) - known.keys()
-        if others != self._found.keys():
-            self._found = self._manager.reached(others)
-        return renamed(protocols, known | self._found)
+        return renamed(protocols, known | self._manager.reached(names(protocols) - known.keys()))
 
 
 def names(protocols: Collection[Mapping[str, Any]]) -> set[str]:

@@ -87,9 +87,12 @@ class KubernetesContainerManager(BroughtUp):
         more = f"`kubectl get pods -n {self.namespace}` tells more."
         super().__init__(cluster_name, place, {"registry": registry} if registry else {}, more)
         self._forwards: dict[str, Forward] = {}
-        self._forwarding = threading.Lock()  # a watch has a thread of its own
+        self._outside: dict[int, str] = {}  # by port, the ways that the cluster has
+        self._forwarding = threading.Lock()  # of both: a watch has a thread of its own
 
     def record(self) -> ClusterRecord | None:
+        with self._forwarding:
+            self._outside.clear()  # it may have been started anew
         found = self._run("record", [], DOWN_TIMEOUT_S)["record"]
         if found is None:
             return None
@@ -120,32 +123,47 @@ class KubernetesContainerManager(BroughtUp):
     @property
     def port_forward(self) -> str:
         """The command that leads to its queries, as its own port-forwards do, until somebody ends it."""
-        ports = {where.rpartition(":")[2] for where in self._forwards if where.startswith("query:")}
+        with self._forwarding:
+            ports = {where.rpartition(":")[2] for where in self._forwards if where.startswith("query:")}
         return f"kubectl port-forward -n {self.namespace} service/query {' '.join(sorted(ports, key=int))}"
 
     def lasting(self, address: str) -> str:
         """The address; or where it is a port-forward's, which ends with this object, as pods name it."""
-        found = (where for where, forward in self._forwards.items() if forward.address == address)
+        with self._forwarding:
+            found = [where for where, forward in self._forwards.items() if forward.address == address]
         return next((where.replace(":", f".{self.namespace}:") for where in found), address)
 
     def reached(self, addresses: Collection[str]) -> dict[str, str]:
-        """As for queries; where no way leads there, as pods find it."""
-        if not addresses:
-            return {}
+        """As for queries; where no way leads there, as pods find it, and it is looked for again."""
         ports = {address: int(address.rpartition(":")[2]) for address in addresses}
-        options = [f"--own-port={port}" for port in sorted(set(ports.values()))]
-        record = self._run("record", options, DOWN_TIMEOUT_S)["record"]
-        found = dict(zip(addresses, addresses, strict=True))
-        for address, port in ports.items() if record is not None else ():
-            reach = record["own_ports"][str(port)]
-            with suppress(ClusterError):
-                found[address] = reach["address"] or self._forwarded("query", reach["tried"], port)
+        found = {address: way for address, port in ports.items() if (way := self._known(port)) is not None}
+        if missing := ports.keys() - found.keys():
+            self._look(sorted({ports[address] for address in missing}))
+            found |= {address: self._known(ports[address]) or address for address in missing}
         return found
 
+    def _known(self, port: int) -> str | None:
+        with self._forwarding:
+            forward = self._forwards.get(f"query:{port}")
+            return self._outside.get(port) if forward is None else forward.address
+
+    def _look(self, ports: Sequence[int]) -> None:
+        """For ways to the query frontends."""
+        record = self._run("record", [f"--own-port={port}" for port in ports], DOWN_TIMEOUT_S)["record"]
+        for port in ports if record is not None else ():
+            reach = record["own_ports"][str(port)]
+            if reach["address"]:
+                with self._forwarding:
+                    self._outside[port] = reach["address"]
+            else:
+                with suppress(ClusterError):
+                    self._forwarded("query", reach["tried"], port)
+
     def left(self, addresses: Collection[str]) -> None:
-        for address in addresses:
+        for port in {int(address.rpartition(":")[2]) for address in addresses}:
             with self._forwarding:
-                forward = self._forwards.pop(f"query:{address.rpartition(':')[2]}", None)
+                self._outside.pop(port, None)
+                forward = self._forwards.pop(f"query:{port}", None)
             if forward is not None:
                 forward.close(DRAIN_S)
 
@@ -187,6 +205,7 @@ class KubernetesContainerManager(BroughtUp):
             for forward in self._forwards.values():
                 forward.close()
             self._forwards.clear()
+            self._outside.clear()
         return stopped
 
 

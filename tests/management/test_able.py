@@ -41,6 +41,12 @@ def test_one_that_comes_when_it_is_asked_for_could() -> None:
     assert why(Seen(), num_replicas=0, autoscaling=Autoscaling(0, 3)) is None
 
 
+def test_one_that_is_scaled_automatically_and_whose_replicas_are_gone_could_not() -> None:
+    for bounds in Autoscaling(1, 3), Autoscaling(0, 3):
+        assert str(why(Seen(), autoscaling=bounds)).startswith("No replica of m:1 is ready to answer.")
+        assert why(Seen({"0"}), autoscaling=bounds) is None
+
+
 def test_one_without_replicas_could_not() -> None:
     assert why(Seen(), num_replicas=0) == (
         "m:1 has no replicas, and could answer nothing: set_num_replicas gives it some."

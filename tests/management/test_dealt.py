@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from clipper_server.management.dealt import Dealt
+from clipper_server.management.dealt import MOST, Dealt
 from clipper_server.query.policies import Arm, Decision
 from clipper_server.query.rollouts import Rollouts as Deal
 from clipper_server.rollouts import RolloutSpec, Shares
@@ -86,10 +86,36 @@ def test_what_is_dealt_apart_is_no_evidence_together() -> None:
     )
 
 
-def test_of_what_is_apart_a_bounded_part_is_remembered() -> None:
+def test_of_what_is_apart_that_which_grew_last_is_remembered() -> None:
     found = Dealt()
-    found.add(0, 100, 0.5, "first")
-    assert found.unfit() is not None
-    for apart in range(100):
+    found.add(0, 100, 0.5, "old")
+    found.add(0, 40, 0.5, "grows")
+    for apart in range(MOST):
+        if apart == MOST // 2:
+            assert found.unfit() is not None
+            found.add(0, 40, 0.5, "grows")
+        found.add(1, 1, 0.5, apart)
+    found.add(1, 1, 0.5, "another")
+    assert found.unfit() == (
+        "The new version was dealt 80 of 80 requests, where its share is 50%: both cannot be compared."
+    )
+    for apart in range(MOST):
         found.add(1, 1, 0.5, apart)
     assert found.unfit() is None
+
+
+def test_64_frontends_that_report_4_epochs_each_are_remembered() -> None:
+    found = Dealt()
+    for _ in range(10):
+        for frontend in range(64):
+            for epoch in range(4):
+                found.add(95, 0, 0.05, (frontend, epoch))
+    assert found.reached == 1
+
+
+def test_what_does_not_grow_takes_nobodys_place() -> None:
+    found = Dealt()
+    found.add(0, 100, 0.5, "one")
+    for apart in range(MOST):
+        found.add(0, 0, 0.5, apart)
+    assert found.unfit() is not None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from clipper_container.errors import BadRequest
@@ -81,6 +82,12 @@ def test_a_model_is_used_by_versions_that_answer(state: State) -> None:
     assert uses.is_used(state, "a")
     assert not uses.is_used(state, "x")
     current(state, version("x", name="2"))
+    assert not uses.is_used(state, "a")
+    state.add_version(coming := version("x", "a", name="3"))
+    assert uses.is_used(state, "a"), "it becomes current when it has come up"
+    state.came_up(coming)
+    current(state, version("x", name="4"))
+    state.add_version(msgspec.structs.replace(version("x", "a", name="5"), make_current=False))
     assert not uses.is_used(state, "a")
 
 

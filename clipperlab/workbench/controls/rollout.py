@@ -167,8 +167,10 @@ class RolloutControls(widgets.VBox):
             raise BadRequest("one runs: promote or abort it first")
         if not version:
             raise BadRequest("No other version is ready: Deploy makes one, staged.")
-        if not self._asking() and not any(each["used_by"] for each in self._seen.versions_of(model)):
-            raise BadRequest("No application asks for it, and no model uses it, so nothing would be seen.")
+        if not self._asking() and not any(each["is_used"] for each in self._seen.versions_of(model)):
+            raise BadRequest(
+                "No application asks for it, and no model that answers uses it, so nothing would be seen."
+            )
         options = self.options()
         if self.message.value:
             options["message"] = self.message.value

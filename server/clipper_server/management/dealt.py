@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 from .evidence import UNLIKE, sample_ratio
 
-MOST = 64  # of what is counted apart: the last ones
+MOST = 256  # of what is counted apart, those that grew last: 64 frontends, each with 4 epochs
 
 
 class Dealt:
@@ -26,7 +26,9 @@ class Dealt:
 
         Those that know of each other, such as the same units in another frontend, are to be told `apart`.
         """
-        before = self._counts.get(apart, (0, 0, share))
+        if not control and not canary:
+            return
+        before = self._counts.pop(apart, (0, 0, share))
         self._counts[apart] = before[0] + control, before[1] + canary, share
         if len(self._counts) > MOST:
             del self._counts[next(iter(self._counts))]

@@ -196,6 +196,21 @@ def test_a_deploy_may_begin_one_for_all_applications_that_ask(conn: ClipperConne
     conn.stop_versioned_models({"m": [conn.rollout("m").now["canary"]]})
 
 
+def test_a_deploy_begins_none_of_a_model_that_only_a_staged_version_uses(conn: ClipperConnection) -> None:
+    deploy_python_closure(conn, "leaf", 1, "doubles", constant(1))
+    deploy_python_closure(conn, "top", 1, "doubles", constant(1))
+    deploy_python_closure(conn, "top", 2, "doubles", constant(1), uses=["leaf"], make_current=False)
+    there = conn.get_all_models()
+    with pytest.raises(BadRequest, match=r"no model that answers uses it.* leave out rollout="):
+        conn.deploy(constant(2), "leaf", 2, "doubles", rollout=[0.5, 1])
+    assert conn.get_all_models() == there, "nothing was deployed"
+    conn.set_model_version("top", 2)
+    conn.deploy(constant(2), "leaf", 2, "doubles", rollout=[0.5, 1])
+    conn.rollout("leaf").abort()
+    conn.stop_models(["top"])
+    conn.stop_models(["leaf"])
+
+
 def test_a_roll_back_aborts_it(conn: ClipperConnection) -> None:
     rollout = conn.start_rollout("m", 2, steps=[0.5])
     assert conn.rollback("m", message="it is Friday") == "1"

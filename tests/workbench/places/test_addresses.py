@@ -1,7 +1,8 @@
-"""Where this process finds what management names, and how often that is looked for."""
+"""Where this process finds what management names."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from clipperlab.places import ClusterRecord
@@ -20,13 +21,22 @@ def test_addresses_are_those_at_which_this_process_finds_them() -> None:
     addresses = Addresses(manager, ClusterRecord("c", "here:1337", "here:1338", "token"))
     assert addresses.cluster(CLUSTER) == {**CLUSTER, "query": "here:1337", "management": "here:1338"}
     on = [protocol("clipper", "inside:1337"), protocol("tf", "inside:8501", "inside:8500"), protocol("off")]
-    for _ in range(2):
-        assert addresses.protocols(CLUSTER, on) == [
-            protocol("clipper", "here:1337"),
-            protocol("tf", "outside:8501", "outside:8500"),
-            protocol("off"),
-        ]
+    assert addresses.protocols(CLUSTER, on) == [
+        protocol("clipper", "here:1337"),
+        protocol("tf", "outside:8501", "outside:8500"),
+        protocol("off"),
+    ]
     assert addresses.protocols(CLUSTER, on[:1]) == [protocol("clipper", "here:1337")]
-    addresses.protocols(CLUSTER, on)
-    both = "reached inside:8500 inside:8501"
-    assert manager.calls == [both, "reached ", both], "it is asked where others have ports"
+
+
+def test_a_port_that_was_left_leads_elsewhere_when_it_is_there_again() -> None:
+    ways = iter(["outside:1", "outside:2"])
+
+    class Manager(FakeManager):
+        def reached(self, addresses: Collection[str]) -> dict[str, str]:
+            return {address: next(ways) for address in addresses}
+
+    addresses = Addresses(Manager("here:1338"), ClusterRecord("c", "here:1337", "here:1338", "token"))
+    on = [protocol("tf", grpc="inside:8500")]
+    assert addresses.protocols(CLUSTER, on) == [protocol("tf", grpc="outside:1")]
+    assert addresses.protocols(CLUSTER, on) == [protocol("tf", grpc="outside:2")]

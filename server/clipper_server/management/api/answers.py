@@ -236,7 +236,8 @@ class Version(TypedDict):
     holds. `autoscaling` holds the two bounds,
     and `cpu_percent` the CPU load at which Kubernetes keeps it where that scales it.
 
-    `used_by` are the versions that call it, as model:version.
+    `used_by` are the versions that call it, as model:version; it `is_used` where one of them answers, or is
+    about to.
     `state` is starting, ready, crashing or failed; `error` says why for the last two.
     """
 
@@ -256,6 +257,7 @@ class Version(TypedDict):
     uses: list[str]
     stages: list[list[str]]
     used_by: list[str]
+    is_used: bool
     num_replicas: int
     ready_replicas: int
     autoscaling: list[int] | None

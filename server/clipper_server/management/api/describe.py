@@ -33,6 +33,7 @@ class Describe:
                 state, error = "crashing", f"Its replicas crash again and again. Last words: {words}"
                 ended = ""
         bounds = version.autoscaling
+        users = uses.users_of(self._state, version.model)
         return {
             "model_name": version.model,
             "model_version": version.version,
@@ -49,7 +50,8 @@ class Describe:
             "concurrency": version.concurrency,
             "uses": version.uses,
             "stages": version.stages,
-            "used_by": uses.users_of(self._state, version.model),
+            "used_by": users,
+            "is_used": bool(users) and uses.is_used(self._state, version.model),
             "num_replicas": num_replicas,
             "ready_replicas": ready,
             "autoscaling": [bounds.min_replicas, bounds.max_replicas] if bounds else None,
