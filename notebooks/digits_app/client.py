@@ -134,7 +134,10 @@ class Client:
             said = response.json()
             parameters = said["parameters"]
             reason, explanation = parameters.get("defaults", {}).get("0", ("", ""))
-            output, query_id = said["outputs"][0]["data"][0], int(parameters["query_ids"][0])
+            # A model whose answer is an object has an output for each of its names.
+            outputs = {each["name"]: each["data"][0] for each in said["outputs"]}
+            output = outputs if len(outputs) > 1 else said["outputs"][0]["data"][0]
+            query_id = int(parameters["query_ids"][0])
             (token,) = parameters.get("feedback_token", [""])
             version = said["model_version"]
             return Prediction(output, version, query_id, took_ms, reason, explanation, token or "")

@@ -97,6 +97,13 @@ async def ask(there: Service, within_s: float = 60) -> Prediction:
         return await client.predict([1.0, 2.0], within_s=within_s)
 
 
+async def test_outputs_that_have_names_are_an_object() -> None:
+    numbers = {"name": "number", "shape": [1], "datatype": "BYTES", "data": ["31"]}
+    rules = {"name": "adds_up", "shape": [1], "datatype": "BOOL", "data": [True]}
+    async with service(answer({**OWN, "outputs": [numbers, rules]})) as there:
+        assert (await ask(there)).output == {"number": "31", "adds_up": True}
+
+
 async def test_an_answer_names_the_version_that_gave_it() -> None:
     async with service(answer(OWN)) as there:
         said = await ask(there)
