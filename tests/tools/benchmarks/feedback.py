@@ -142,7 +142,7 @@ def _updates(bench: Bench, name: str, cache_size: int) -> Iterator[Callable[[], 
             forest = RandomForestClassifier(TREES, random_state=seed).fit(images, digits)
             deploy_sklearn_model(conn, member, 1, "doubles", forest, example_input=images[0])
             conn.link_model_to_app("vote", member)
-        conn.set_policy("vote", P.Vote("ab", weights="learned"))
+        conn.set_policy("vote", P.Vote(["a", "b"], weights="learned"))
         url = f"http://{conn.get_query_addr()}/vote/update"
         known = zip(images[:IMAGES].tolist(), digits[:IMAGES].tolist(), strict=True)
         bodies = [json.dumps({"input": image, "label": digit}) for image, digit in known]
