@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from clipper_container.differences import differences
+
 from .. import draw
 from .beside import beside
-from .differences import differences
 from .table import table
 
 if TYPE_CHECKING:

@@ -56,7 +56,7 @@ class InputType:
             sizes = list(map(len, values))
             whole = self.encode(list(chain.from_iterable(values))).data
             if len({*sizes}) == 1 and whole:
-                return alike(whole, len(whole) // len(values), (sizes[0],), self.dtype)
+                return tensors_of(whole, len(whole) // len(values), (sizes[0],), self.dtype)
             item = np.dtype(self.dtype).itemsize
             ends = [item * end for end in accumulate(sizes)]
             return [
@@ -66,7 +66,7 @@ class InputType:
         return [self.encode(value) for value in values]
 
 
-def alike(data: bytes | memoryview, size: int, shape: tuple[int, ...], dtype: str) -> list[Tensor]:
+def tensors_of(data: bytes | memoryview, size: int, shape: tuple[int, ...], dtype: str) -> list[Tensor]:
     """Tensors of one shape that follow one another, of so many bytes each, which is one at least: copies.
 
     In one go: with a call for each, many small ones would take three times as long.

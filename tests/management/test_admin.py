@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,18 +12,6 @@ from clipper_server.management.state import Version
 from clipper_server.places import Status
 from clipper_server.snapshot import BatchingSpec, ReplicaReport, Report
 from tests.support.managements import Served, served
-
-
-@pytest.fixture
-def management(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as management:
-        yield management
-
-
-@pytest.fixture
-def client(management: Served) -> Iterator[httpx2.Client]:
-    with management.client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -34,18 +34,6 @@ APP = {"name": "a", "input_type": "doubles", "default_output": -1, "latency_slo_
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture
-def management(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as management:
-        yield management
-
-
-@pytest.fixture
-def client(management: Served) -> Iterator[httpx2.Client]:
-    with management.client() as client:
-        yield client
-
-
 @pytest.fixture(scope="module")
 def unmoved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
     """A client of one management for all that is refused, and what is taken away again: each test sees that

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from clipper_server.querylog import Chosen, Pair, Record, Reward, Said, framed
-from tests.support.managements import Served, served
+from tests.support.managements import Served
 
 APP = {"name": "a", "input_type": "doubles", "default_output": -1, "latency_slo_micros": 1000}
 
@@ -44,12 +44,6 @@ class Log:
 
     def _dated(self, written: float) -> None:
         os.utime(self._last, (self.began + written,) * 2)
-
-
-@pytest.fixture
-def management(tmp_path: Path) -> Iterator[Served]:
-    with served(tmp_path) as management:
-        yield management
 
 
 @pytest.fixture

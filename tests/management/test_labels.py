@@ -21,12 +21,6 @@ def management(tmp_path: Path) -> Iterator[Served]:
         yield management
 
 
-@pytest.fixture
-def client(management: Served) -> Iterator[httpx2.Client]:
-    with management.client() as client:
-        yield client
-
-
 def add(state: State, name: str, come_up: bool = True) -> None:
     version = Version("m", name, "doubles", None, [], 0)
     state.add_version(version)

@@ -16,7 +16,8 @@ from clipper_server.management.observations import Observations, clipper_names
 from clipper_server.management.running import Running
 from clipper_server.management.state import State
 from clipper_server.places import Status
-from clipper_server.query.metrics import Histogram, Metrics
+from clipper_server.query.exposition import Metrics
+from clipper_server.query.metrics import Histogram
 from clipper_server.snapshot import Report
 
 

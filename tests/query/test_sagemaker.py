@@ -25,7 +25,7 @@ from clipper_container.remotes.connections import Request as RemoteRequest
 from clipper_container.remotes.credentials import Signer
 from clipper_container.remotes.kinds import form_of
 from clipper_container.remotes.remote import Remote
-from clipper_container.signing import Scope, signature
+from clipper_container.remotes.signing import Scope, signature
 from clipper_server.policies import SplitSpec
 from clipper_server.protocols import ProtocolSpec
 from clipper_server.query.configuration import Configuration

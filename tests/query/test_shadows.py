@@ -139,6 +139,14 @@ def test_tensors_are_compared_by_number(before: list[float], after: list[float],
     assert alike(tensor(before), tensor(after), 1e-6) is same
 
 
+@pytest.mark.parametrize("levels", [10, 900])
+def test_what_is_nested_deeply_is_compared_too(levels: int) -> None:
+    """A replica may say what is nested nearly as deeply as Python calls go."""
+    outputs = [b"[" * levels + number + b"]" * levels for number in (b"1", b"1.5", b"9")]
+    assert alike(outputs[0], outputs[1], 1.0)
+    assert not alike(outputs[0], outputs[2], 1.0)
+
+
 def test_the_answer_goes_first_and_does_not_wait() -> None:
     async def main() -> tuple[float, int, int]:
         world = World()

@@ -23,7 +23,7 @@ import msgspec
 from clipper_server.management.series import KEPT
 from clipper_server.management.state import Version
 from clipper_server.places import Status
-from clipper_server.query.metrics import Metrics
+from clipper_server.query.exposition import Metrics
 from clipper_server.snapshot import (
     LATENCIES_S,
     ApplicationReport,

@@ -47,8 +47,9 @@ class Package:
         for child in TopologicalSorter(self.imports).static_order():
             depth[child] = 1 + max((depth[other] for other in self.imports[child]), default=-1)
         rows = [sorted(c for c in depth if depth[c] == level) for level in range(max(depth.values()) + 1)]
-        # One that is too wide becomes two: nothing in it imports anything else in it.
-        rows = [part for row in rows for part in ([row] if len(row) <= WIDEST else [row[::2], row[1::2]])]
+        # One that is too wide becomes several: nothing in it imports anything else in it.
+        parts = [(row, -(-len(row) // WIDEST)) for row in rows]
+        rows = [row[i::count] for row, count in parts for i in range(count)]
         return _untangled(rows, self.needed())[::-1]
 
     def needed(self) -> Graph:

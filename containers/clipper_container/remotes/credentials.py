@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from ..errors import BadRequest
-from ..signing import ALGORITHM, MOMENT, Scope, signature
 from .address import Address
 from .connections import Request
+from .signing import ALGORITHM, MOMENT, Scope, signature
 
 _KEY, _SECRET, _TOKEN, _REGION = NAMES = (
     *("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "region_name"),

@@ -32,12 +32,13 @@ from .cache import Cache
 from .calls import Calls
 from .cors import CORS
 from .deadlines import Deadlines
+from .exposition import Metrics
 from .feedback import Feedback
 from .ids import Ids
 from .intake.desk import Desk
 from .learned import Learned
 from .limits import DEFAULT, Limits
-from .metrics import ArmMetrics, Metrics
+from .metrics import ArmMetrics
 from .parts import Parts
 from .protocols import Adapter, PassOn, Spoken
 from .protocols.clipper import ClipperProtocol, SetsOverClipper

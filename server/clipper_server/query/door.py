@@ -19,7 +19,7 @@ import numpy as np
 from clipper_container import named, wire
 from clipper_container.credits import MAX_CONCURRENCY
 from clipper_container.errors import WireError
-from clipper_container.inputs import DTYPES, Tensor, alike, sized_tensor
+from clipper_container.inputs import DTYPES, Tensor, sized_tensor, tensors_of
 from clipper_container.metrics import KINDS, MAX_BUCKETS, MOST
 from clipper_container.named import is_named
 from clipper_container.wire import Fault, Metric
@@ -154,7 +154,7 @@ def outcomes(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> Sequ
         parts = [texts[i] for i in places]
         size = _size(dtype, shape)
         if {*map(len, parts)} == {size}:
-            made = alike(b"".join(parts), size, shape, dtype)
+            made = tensors_of(b"".join(parts), size, shape, dtype)
         else:
             made = [_tensor(data, shape, dtype) for data in parts]
         for i, tensor in zip(places, made, strict=True):
@@ -173,7 +173,7 @@ def _rows(reply: wire.Reply, body: memoryview, tasks: Sequence[Task]) -> list[Te
     size, count = _size(dtype, shape), len(tasks)
     if size < 0 or reply.sizes.count(size) != count or places != [*range(count)] or reply.faults:
         return None
-    return None if False in [task.raw for task in tasks] else alike(body, size, shape, dtype)
+    return None if False in [task.raw for task in tasks] else tensors_of(body, size, shape, dtype)
 
 
 def _check_json(outputs: Sequence[bytes]) -> None:

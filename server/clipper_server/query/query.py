@@ -381,9 +381,9 @@ class Query:
             # A tuple, for the garbage collector looks through lists.
             skipped = tuple([arm.name for arm in decision.skipped]) if decision.skipped else ()
             _, confidence, asked, used = choice
-            dealt = tuple([side.dealt for side in decision.sides if side]) if decision.sides else ()
+            rollouts = tuple([side.between for side in decision.sides if side]) if decision.sides else ()
             how = decision.propensity, skipped, confidence, asked, used
-            chosen = Chosen(*how, decision.epoch, dealt)
+            chosen = Chosen(*how, decision.epoch, rollouts)
         application.parts.traces.keep(
             Trace(
                 query_id,

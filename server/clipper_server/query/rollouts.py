@@ -10,7 +10,7 @@ from clipper_container.wire import Fault
 from ..rollouts import ArmCounts, RolloutReport, RolloutSpec, Shares
 from ..snapshot import LATENCIES_S
 from .metrics import Histogram
-from .policies import Arm, Dealt, Decision, sticky
+from .policies import Arm, Between, Decision, sticky
 from .task import ELSEWHERE, Outcome, Task
 
 EPOCHS = 4  # are reported: management may have missed a report, and not four changes
@@ -20,12 +20,12 @@ UNITS = 20_000  # are told apart in each epoch, of both sides: those that come l
 class Side:
     """Counts what became of the inputs that one version got, while the shares were the same."""
 
-    def __init__(self, epoch: int, dealt: Dealt, units: set[int]) -> None:
+    def __init__(self, epoch: int, between: Between, units: set[int]) -> None:
         """Both sides share the `units` that were dealt to either: were one full sooner, the sample ratio
         would not fit.
         """
         self.epoch = epoch
-        self.dealt = dealt
+        self.between = between
         self.counts = ArmCounts()
         self._latency = Histogram(LATENCIES_S)
         self._units = units
@@ -66,9 +66,9 @@ class _Rollout:
     def sides_of(self, epoch: int, share: float) -> tuple[Side, Side]:
         found = self.sides.get(epoch)
         if found is None:
-            dealt = Dealt(self.spec.model, self.spec.control, self.spec.canary, share)
+            between = Between(self.spec.model, self.spec.control, self.spec.canary, share)
             units: set[int] = set()
-            found = self.sides[epoch] = Side(epoch, dealt, units), Side(epoch, dealt, units)
+            found = self.sides[epoch] = Side(epoch, between, units), Side(epoch, between, units)
             while len(self.sides) > EPOCHS:
                 del self.sides[min(self.sides)]
         return found

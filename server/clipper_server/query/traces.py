@@ -9,7 +9,7 @@ import msgspec
 
 from clipper_container.wire import Fault
 
-from .policies import Dealt
+from .policies import Between
 from .task import Dispatch
 
 KEPT = 16_384
@@ -39,7 +39,7 @@ class Chosen(msgspec.Struct, gc=False):
     asked: int
     used: int
     epoch: int = 0
-    rollouts: tuple[Dealt, ...] = ()
+    rollouts: tuple[Between, ...] = ()
 
 
 class Trace(msgspec.Struct, gc=False):
@@ -123,7 +123,7 @@ def describe(trace: Trace, frontend: str) -> dict[str, Any]:
 
 
 def _chosen(chosen: Chosen) -> dict[str, Any]:
-    rollouts = [dealt._asdict() for dealt in chosen.rollouts]
+    rollouts = [between._asdict() for between in chosen.rollouts]
     return {**msgspec.structs.asdict(chosen), "skipped": [*chosen.skipped], "rollouts": rollouts}
 
 

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from clipper_server.query.configuration import _Gauges
-from clipper_server.query.metrics import CallMetrics, Metrics, ReplicaMetrics
+from clipper_server.query.exposition import Metrics
+from clipper_server.query.metrics import CallMetrics, ReplicaMetrics
 
 HEAD = """# Metrics
 

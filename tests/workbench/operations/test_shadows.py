@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from clipper_container.differences import differences
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 from clipperlab import ClipperConnection
 from clipperlab import policies as P
 from clipperlab.deployers.python import deploy_python_closure
-from clipperlab.display.differences import differences
 from tests.support.clusters import Attach, kill, pid_of
 from tests.support.waiting import wait_for
 

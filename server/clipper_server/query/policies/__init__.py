@@ -21,7 +21,7 @@ class Arm(NamedTuple):
         return cls(name, model, version or None)
 
 
-class Dealt(NamedTuple):
+class Between(NamedTuple):
     """Between which versions of a model a rollout chose, and which `share` of the queries the canary has."""
 
     model: str
@@ -36,7 +36,7 @@ class Counts(Protocol):
     @property
     def epoch(self) -> int: ...
     @property
-    def dealt(self) -> Dealt: ...
+    def between(self) -> Between: ...
 
     def add(self, task: Task, outcome: Outcome) -> None:
         """Count what became of one input."""

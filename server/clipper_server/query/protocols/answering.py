@@ -42,7 +42,7 @@ def marks(answers: Sequence[Answer]) -> bytes:
     if reasons := {answer.fault.reason for answer in answers if answer.fault is not None}:
         found.append((b"x-default-answer", ", ".join(sorted(reasons)).encode()))
         if len(answers) > 1:
-            found.append((b"x-default-rows", rows_of(answers).encode()))
+            found.append((b"x-default-rows", default_rows(answers).encode()))
     if answers:
         found.append((b"x-clipper-query-id", ids_of(answers).encode()))
         tokens = [answer.token for answer in answers] if len(answers) <= MOST else []
@@ -58,7 +58,7 @@ def ids_of(answers: Sequence[Answer]) -> str:
     return ", ".join(str(answer.query_id) for answer in answers)
 
 
-def rows_of(answers: Sequence[Answer]) -> str:
+def default_rows(answers: Sequence[Answer]) -> str:
     """Those that have the default output, from 0: each; or of many answers as ranges, first-last, and `...`
     where there are more than fit.
     """

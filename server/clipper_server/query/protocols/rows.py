@@ -18,8 +18,8 @@ from clipper_container.inputs import SETS, Tensor
 
 from ..application import Application
 from ..limits import Limits
-from .sets import Sets, columns_of, rows_of
-from .tensors import rows_of as rows_of_tensor
+from .sets import Sets, columns_of, records_of
+from .tensors import rows_of
 
 _TEXTS = ("str", "bytes")
 _TRUTH = {"true": True, "false": False}
@@ -55,7 +55,7 @@ class Rows:
         if isinstance(value, dict):
             columns, count = columns_of(value, named=self.kind.name == "json")
             self.limits.check_inputs(count)
-            value = rows_of(columns)
+            value = records_of(columns)
         if not isinstance(value, list):
             raise ValueError("it is no list of inputs")
         are_records = bool(value) and all(isinstance(row, dict) for row in value)
@@ -137,7 +137,7 @@ class Rows:
         if len(whole.shape) != 1 or not self._are_numbers:
             self.limits.check_inputs(whole.shape[0] if whole.shape else 1)
         if self.sets is None and self.kind.dtype != "json":
-            return rows_of_tensor(whole, self.kind.dtype)
+            return rows_of(whole, self.kind.dtype)
         if not whole.shape:
             raise ValueError("the shape is [], and its first dimension counts the inputs")
         if math.prod(whole.shape) > self.limits.json:

@@ -11,7 +11,7 @@ import grpc
 from ..application import Application
 from ..request import BROKEN, Answer, Request
 from . import Headers
-from .answering import MOST, ids_of, rows_of
+from .answering import MOST, default_rows, ids_of
 
 MARK = "x-default-answer"
 ROWS, QUERY_ID, TOKEN = "x-default-rows", "x-clipper-query-id", "x-clipper-feedback-token"
@@ -71,7 +71,7 @@ class Call:
         if not answers:
             return
         self.mark(QUERY_ID, ids_of(answers))
-        if len(answers) > 1 and (rows := rows_of(answers)):
+        if len(answers) > 1 and (rows := default_rows(answers)):
             self.mark(ROWS, rows)
         if len(answers) <= MOST:
             tokens = ", ".join(answer.token or "" for answer in answers)

@@ -52,7 +52,7 @@ class Sets:
         """From `count` values of each name, as `Fields` takes them. Raises ValueError."""
         fields = self.fields(version)
         if fields is None:
-            return self.of_rows(rows_of(given), version)
+            return self.of_rows(records_of(given), version)
         return fields.of_columns(given, count, self._spare)
 
     def of_json(self, value: Any, version: str | None) -> list[Tensor]:
@@ -67,7 +67,7 @@ class Sets:
         columns, count = columns_of(value)
         self.limits.check_inputs(count)
         if self._application.input_type.name == "named":
-            return self.of_rows(rows_of(columns), version)
+            return self.of_rows(records_of(columns), version)
         return self.of_columns(columns, count, version)
 
     def words(self, version: str | None = None) -> str:
@@ -102,7 +102,7 @@ def columns_of(table: dict[str, Any], *, named: bool = True) -> tuple[dict[str, 
     return table, lengths.pop()
 
 
-def rows_of(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+def records_of(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

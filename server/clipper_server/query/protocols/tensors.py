@@ -16,7 +16,7 @@ import numpy as np
 from clipper_container.conversions import converted, datatype
 from clipper_container.errors import TooLarge
 from clipper_container.fields import ANY, CODES, TEXT
-from clipper_container.inputs import SETS, Tensor, alike, as_described, sized_tensor
+from clipper_container.inputs import SETS, Tensor, as_described, sized_tensor, tensors_of
 from clipper_container.named import TEXTS
 from clipper_container.signature import BYTES, Kind, Signature
 from clipper_container.wire import Buffer
@@ -240,7 +240,7 @@ def rows_of(whole: Tensor, kind: str) -> list[Tensor]:
         data = converted(np.frombuffer(data, dtype), np.dtype(kind)).tobytes()
     size = len(data) // shape[0] if shape[0] else 0
     if 0 < size <= _COPIED:
-        return alike(data, size, shape[1:], kind or dtype)
+        return tensors_of(data, size, shape[1:], kind or dtype)
     view = memoryview(data)
     return [Tensor(view[i * size : (i + 1) * size], shape[1:], kind or dtype) for i in range(shape[0])]
 

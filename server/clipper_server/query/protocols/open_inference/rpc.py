@@ -22,7 +22,7 @@ from clipper_container.wire import Buffer
 from ...request import are_small
 from .. import Served, readiness
 from ..rpc import Call, Method, Refused, Stream, ask, in_order
-from ..structure import MOST_FIELDS, apart
+from ..structure import apart
 from ..tensors import Whole
 from . import repository
 from .bodies import Asked, Input, InputParameters, Output, OutputParameters, Parameters
@@ -49,6 +49,7 @@ _TYPED = {
     "BYTES": ("bytes_contents", ""),
 }
 """Of each datatype the field of typed contents, and of what numpy's type the numbers in it are."""
+_COPIED = 20_000  # bytes of a message: to copy so few takes less time than to look through its fields
 _RAW = messages.ModelInferRequest.DESCRIPTOR.fields_by_name["raw_input_contents"].number
 
 
@@ -221,7 +222,7 @@ def _bytes(message: Any) -> bytes:
 
 def _infer_request(data: bytes) -> tuple[Any, list[Buffer]]:
     """A request, and its raw contents: large ones are not copied."""
-    if len(data) <= MOST_FIELDS:
+    if len(data) <= _COPIED:
         asked = _read(messages.ModelInferRequest, data)
         return asked, [*asked.raw_input_contents]
     rest, raw = apart(data, _RAW)

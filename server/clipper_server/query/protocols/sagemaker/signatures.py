@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from clipper_container.signing import ALGORITHM, END, MOMENT, SERVICE, Scope, signature
+from clipper_container.remotes.signing import ALGORITHM, END, MOMENT, SERVICE, Scope, signature
 
 from .. import Headers
 from ..json_body import Body

@@ -109,10 +109,9 @@ class TorchServe:
 
     async def _predict(self, request: Request) -> HTTPResponse:
         name, version = _named(request)
+        application = find(self._served, name, version)
         if request.method == "OPTIONS":
-            application = find(self._served, name, version)
             return sent(answer(api({name: application}, self._served.limits)))
-        find(self._served, name, version)
         return await self._answered(request, self.routes.get(request.scope["path"].encode()))
 
     async def _explain(self, request: Request) -> HTTPResponse:
