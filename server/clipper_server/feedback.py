@@ -38,7 +38,7 @@ class FeedbackSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def sampled(query_id: int, share: float) -> bool:
     """Whether the query log has this decision: the same everywhere, for about that share of all."""
-    return query_id * _ODD % 2**64 < share * 2**64
+    return share == 1 or query_id * _ODD % 2**64 < share * 2**64
 
 
 _ODD = 0x9E3779B97F4A7C15  # 2^64 by the golden ratio: what is multiplied by it spreads evenly

@@ -56,25 +56,9 @@ class Collecting:
         """
         if not decision.propensity:
             return None
-        outputs: Sequence[Output]
-        dealt: tuple[int, ...] = ()
-        if decision.sides:
-            sides = zip(decision.sides, outcomes, strict=False)
-            dealt = tuple([side.epoch if side else 0 for side, of in sides if not isinstance(of, Fault)])
-        if len(outcomes) == 1:
-            if isinstance(outcomes[0], Fault):
-                return None
-            arms: tuple[str, ...] = (tasks[0].queue.name,)
-            outputs = (outcomes[0],)
-        else:
-            there = [
-                (task.queue.name, outcome)
-                for task, outcome in zip(tasks, outcomes, strict=True)
-                if not isinstance(outcome, Fault)
-            ]
-            if not there:
-                return None
-            arms, outputs = zip(*there, strict=True)
+        arms, outputs, dealt = _there(decision, tasks, outcomes)
+        if not arms:
+            return None
         made = Answered(
             query_id,
             self.application,
@@ -87,7 +71,7 @@ class Collecting:
             tasks[0].raw,
             kept(outputs),
             decision.features,
-            dealt if any(dealt) else (),
+            dealt,
         )
         text = answered.encode(made)
         token = self._tokens.make(text)
@@ -97,7 +81,26 @@ class Collecting:
         self._decisions.add(text, made)
         if sampled(query_id, self.spec.sample):
             context = in_words(made.features) if made.features else made.context
-            what = (query_id, made.at, self.application, context, made.arms)
-            how = made.propensity, 1000 * took_s, self.spec.sample
-            self._keep(Chosen(*what, *how, *(() if given is None else kept_input(given))))
+            what = (query_id, made.at, self.application, context, arms)
+            kept_of_it = () if given is None else kept_input(given)
+            self._keep(Chosen(*what, made.propensity, 1000 * took_s, self.spec.sample, *kept_of_it))
         return token
+
+
+def _there(
+    decision: Decision, tasks: Sequence[Task], outcomes: Sequence[Outcome]
+) -> tuple[tuple[str, ...], Sequence[Output], tuple[int, ...]]:
+    """The arms that answered, what they said, and by which epochs a rollout dealt to them."""
+    if len(outcomes) == 1 and not decision.sides:
+        outcome = outcomes[0]
+        return ((), (), ()) if isinstance(outcome, Fault) else ((tasks[0].queue.name,), (outcome,), ())
+    sides = decision.sides or [None] * len(outcomes)
+    there = [
+        (task.queue.name, outcome, side.epoch if side else 0)
+        for task, outcome, side in zip(tasks, outcomes, sides, strict=False)
+        if not isinstance(outcome, Fault)
+    ]
+    if not there:
+        return (), (), ()
+    arms, outputs, dealt = zip(*there, strict=True)
+    return arms, outputs, dealt if any(dealt) else ()

@@ -25,22 +25,21 @@ class Decisions:
         if self._kept is None:
             self._kept = [b""] * KEPT
         self._kept[made.query_id // self._step % KEPT] = text
-        self._count(made)
-
-    def _count(self, made: Answered) -> None:
         inverse = round(UNIT / made.propensity)
-        at = int(made.at)
+        at, dealt = int(made.at), made.dealt
+        counts, first = self._counts, 1
         for place, arm in enumerate(made.arms):
-            key = made.application, made.context, arm, at, made.dealt_to(place)
-            count = self._counts.get(key)
-            if count is not None and count[1] + inverse < LARGEST:
+            key = made.application, made.context, arm, at, dealt[place] if dealt else 0
+            count = counts.get(key)
+            if count is None and inverse < LARGEST and len(counts) < MAX_COUNTED:
+                counts[key] = [1, inverse, first]
+            elif count is not None and count[1] + inverse < LARGEST:
                 count[0] += 1
                 count[1] += inverse
-                count[2] += not place
-            elif count is None and inverse < LARGEST and len(self._counts) < MAX_COUNTED:
-                self._counts[key] = [1, inverse, int(not place)]
+                count[2] += first
             else:
                 self.uncounted += 1
+            first = 0
 
     def find(self, query_id: int) -> Answered | None:
         text = self._kept[query_id // self._step % KEPT] if self._kept is not None else b""

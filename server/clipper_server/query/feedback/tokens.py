@@ -10,6 +10,7 @@ from hmac import compare_digest
 from ...feedback import MAX_TOKEN
 
 _SIGNATURE = 16  # bytes
+_MAX_TEXT = MAX_TOKEN * 3 // 4 - _SIGNATURE
 _TO_BASE64, _TO_LETTERS = bytes.maketrans(b"-_", b"+/"), bytes.maketrans(b"+/", b"-_")
 
 
@@ -27,7 +28,7 @@ class Tokens:
 
     def make(self, text: bytes) -> str | None:
         """A token of URL-safe letters; None where it would be too long, or there is no key."""
-        if self._signing is None or (len(text) + _SIGNATURE) * 4 > 3 * MAX_TOKEN:
+        if self._signing is None or len(text) > _MAX_TEXT:
             return None
         return _letters(text + _signature(self._signing, text)).decode()
 
