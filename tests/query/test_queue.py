@@ -36,6 +36,23 @@ def test_what_comes_together_goes_together_and_the_most_urgent_first() -> None:
     run(main())
 
 
+def test_what_comes_a_turn_after_several_goes_with_them_and_a_lone_query_goes_at_once() -> None:
+    async def main() -> None:
+        queue = new_queue(batching=fixed(32))
+        replica = FakeReplica(queue, credits=2)
+        askers = [Asker(queue, "a", 1), Asker(queue, "b", 1)]
+        await asyncio.sleep(0)
+        askers.append(Asker(queue, "c", 1))
+        await gather(askers)
+        lone = Asker(queue, "lone", 1)
+        await asyncio.sleep(0)
+        late = Asker(queue, "late", 1)
+        await gather([lone, late])
+        assert replica.batches == [["a", "b", "c"], ["lone"], ["late"]]
+
+    run(main())
+
+
 def test_no_batch_is_larger_than_the_way_of_batching_allows() -> None:
     async def main() -> None:
         queue = new_queue(batching=fixed(2))
