@@ -86,7 +86,7 @@ def test_an_arm_that_is_mended_is_believed_to_be_what_it_was_and_doubted_as_easi
     memory = failed(15, "a:1")
     rewarded(memory, "a:1", 1.0, 1.0, 1.0)
     memory.notice(121, ETA)
-    assert memory.arms["a:1"].recent_mean > 0.8
+    assert memory.arms["a:1"].recent_mean > 0.85
     rewarded(memory, "a:1", 0.0, 0.0, 0.0)
     memory.notice(122, ETA)
     assert memory.arms["a:1"].recent_mean < 0.3
