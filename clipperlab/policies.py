@@ -8,10 +8,10 @@ An arm is a linked model, which is its current version, or one version of one, a
 Greedy, UCB, Thompson, Exp3 and LinTS learn of feedback which arm is best: `conn.feedback` gives it. A part
 `explore` of the queries goes to all arms alike, so that what has changed is noticed, and estimates have
 something to go by. With each feedback the part `forget` of what was learned before is forgotten: an arm that
-failed and is well again comes back. Greedy, UCB and Thompson also notice where an arm's last rewards do not
-fit those before: at 30 queries a second with two arms, or 60 with five, one that fails is left within 5
-seconds, and one that is mended is back within 10. With fewer queries that takes longer. Without `arms` they
-choose among all models that are linked when the policy is set.
+failed and is well again comes back. Greedy, UCB, Thompson and Exp3 also notice where an arm's last rewards do
+not fit those before, and ask one that has failed once a second, with a tenth of the queries at most: from 15
+rewards a second on one that fails is left within 5 seconds, and one that is mended is back within 10. With
+fewer that takes longer. Without `arms` they choose among all models that are linked when the policy is set.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class UCB:
     arms: Sequence[str] = ()
     c: float = 0.25
     explore: float = 0.08
-    forget: float = 0.0005
+    forget: float = 0.0003
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,9 @@ class Exp3:
     """
 
     arms: Sequence[str] = ()
-    eta: float = 0.07
+    eta: float = 0.05
     explore: float = 0.05
-    forget: float = 0.0004
+    forget: float = 0.00015
 
 
 @dataclass(frozen=True)
