@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import msgspec
-
 from ...slices import SMALL, Steps
 from ...task import Output
 from .. import tables
@@ -49,6 +47,6 @@ def written(outputs: Sequence[Output], media: str, *, named: bool) -> Steps[list
         return [head, *(yield from with_commas(texts)), tail]
     lines = []
     for text in texts:
-        lines.append(text + b"\n" if media == LINES else tables.line(msgspec.json.decode(text)).encode())
+        lines.append(text + b"\n" if media == LINES else tables.line(text))
         yield
     return [b"".join(lines[start : start + SMALL]) for start in range(0, len(lines), SMALL)]
