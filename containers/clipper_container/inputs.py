@@ -53,7 +53,7 @@ class InputType:
 
     def encode_all(self, values: Sequence[Any]) -> list[Tensor]:
         """Of many values. Numbers are written in one go, and then taken apart."""
-        if self.dtype in DTYPES:
+        if self.dtype in DTYPES and len(values) > 1:
             sizes = list(map(len, values))
             whole = self.encode(list(chain.from_iterable(values))).data
             if len({*sizes}) == 1 and whole:

@@ -41,7 +41,7 @@ class Rows:
         if self.sets is not None:
             return self._of_sets(rows, version)
         self.limits.check_inputs(len(rows))
-        return self.kind.encode_all(rows) if len(rows) != 1 else [self.kind.encode(rows[0])]
+        return self.kind.encode_all(rows)
 
     def of_json(self, value: Any, version: str | None) -> list[Tensor]:
         """Of a list of rows, which may be records, or of a table: an object of columns, or one as pandas
