@@ -9,6 +9,7 @@ import struct
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, chain, repeat
 from typing import Any, NamedTuple
 
@@ -52,7 +53,7 @@ class InputType:
 
     def encode_all(self, values: Sequence[Any]) -> list[Tensor]:
         """Of many values. Numbers are written in one go, and then taken apart."""
-        if self.dtype in DTYPES:
+        if self.dtype in DTYPES and len(values) > 1:
             sizes = list(map(len, values))
             whole = self.encode(list(chain.from_iterable(values))).data
             if len({*sizes}) == 1 and whole:
@@ -187,6 +188,15 @@ def array_tensor(value: Any) -> Tensor:
 
 def sized_tensor(data: bytes | memoryview, shape: tuple[int, ...], dtype: str) -> Tensor:
     """A tensor of raw bytes. Raises ValueError where there are not as many as shape and dtype say."""
+    wanted = _size(shape, dtype)
+    if len(data) != wanted:
+        raise ValueError(f"shape {list(shape)} of {np.dtype(dtype)} needs {wanted} bytes, not {len(data)}")
+    return Tensor(data, shape, dtype)
+
+
+@lru_cache(1024)
+def _size(shape: tuple[int, ...], dtype: str) -> int:
+    """Bytes of such an array. Raises ValueError where there is none."""
     itemsize = np.dtype(dtype).itemsize
     if min(shape, default=0) < 0:
         raise ValueError(f"the shape {str(list(shape))[:100]} has a size below 0")
@@ -196,10 +206,7 @@ def sized_tensor(data: bytes | memoryview, shape: tuple[int, ...], dtype: str) -
             f"the shape {str(list(shape))[:100]} is too large: at most {MAX_DIMENSIONS} dimensions and "
             f"{MAX_TENSOR >> 20} MiB"
         )
-    wanted = math.prod(shape) * itemsize
-    if len(data) != wanted:
-        raise ValueError(f"shape {list(shape)} of {np.dtype(dtype)} needs {wanted} bytes, not {len(data)}")
-    return Tensor(data, shape, dtype)
+    return math.prod(shape) * itemsize
 
 
 _ARRAY = (
