@@ -85,6 +85,9 @@ class World:
     def ready_replicas(self, _model: str, version: str) -> set[str]:
         return self.replicas.get(version, {"0"})
 
+    def waking(self, _model: str, _version: str) -> bool:
+        return False
+
     def live(self) -> list[Report]:
         # A report is a value: what is counted later must not change what was told before.
         told = [

@@ -12,8 +12,9 @@ def why_not(version: Version, frontends: Frontends) -> str | None:
     """A sentence, where it could not answer now; None where it could, or nobody knows."""
     if (why := _without_replicas(version)) is not None:
         return why
+    key = version.model, version.version
     sleeps = version.wakes and not version.num_replicas
-    if sleeps or not frontends.serving() or frontends.ready_replicas(version.model, version.version):
+    if sleeps or not frontends.serving() or frontends.ready_replicas(*key) or frontends.waking(*key):
         return None
     if version.artifact is None:
         return f"{version} runs elsewhere, and no replica of it has dialed in: start it there."
