@@ -113,6 +113,7 @@ def status(cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None
     protocols = lasting(place, addresses.protocols(cluster, management.protocols()), "rest", "grpc")
     (cluster,) = lasting(place, [addresses.cluster(cluster)], "query", "management")
     if as_json:
+        rollouts, shadows = management.last_changes()
         print_json(
             {
                 **cluster,
@@ -120,6 +121,8 @@ def status(cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None
                 "applications": management.applications(),
                 "models": management.models(),
                 "replicas": management.replicas(),
+                "rollouts": rollouts,
+                "shadows": shadows,
             }
         )
     else:

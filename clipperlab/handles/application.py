@@ -14,9 +14,10 @@ from ..display.history import PolicyHistory
 from ..display.learned import Learned
 from ..display.table import table
 from ..display.trace import Trace
+from ..display.under_way import under_way
 from ..feedback import Answered
 from ..operations import Operations
-from ..policies import Policy
+from ..policies import Policy, arms_of
 
 if TYPE_CHECKING:
     import pandas
@@ -260,6 +261,7 @@ class ApplicationHandle(Displayed):
 
     def _rows(self) -> list[tuple[str, str]]:
         info = self.info
+        changes = under_way(*self._conn._management.last_changes(), arms_of(info))
         return [
             ("application", self.name),
             ("asked at", self.url),
@@ -269,6 +271,7 @@ class ApplicationHandle(Displayed):
             ("under overload", info["on_overload"]),
             ("linked models", ", ".join(info["linked_models"]) or "none: it answers the default output"),
             ("answered by", self._conn._management.policy(self.name)["text"]),
+            *(("under way", line) for line in changes),
         ]
 
 
