@@ -201,9 +201,10 @@ LEARNERS: dict[str, type[Learner]] = {
 class NoMore:
     """A guardrail of a rollout: what its new version may not do more often than the one before meanwhile.
 
-    `what` is "errors" (of the model), "late" (answers after the objective), "defaults" (default outputs, for
-    any reason) or "latency_p95" (answers that take longer than the 95th percentile of the version before).
-    With a `tolerance` of 1.2 up to 1.2 times as many are allowed; of latency_p95, up to 1.2 times that long.
+    `what` is "errors" (of the model), "late" (no answer within the objective, or before the client hung up),
+    "defaults" (no output, for any reason) or "latency_p95" (answers that take longer than the 95th percentile
+    of the version before). With a `tolerance` of 1.2 up to 1.2 times as many are allowed; of latency_p95, up
+    to 1.2 times that long.
 
     >>> guardrails = [P.NoMore("errors"), P.NoMore("latency_p95", tolerance=1.5)]
     >>> rollout = conn.start_rollout("digits", 1, guardrails=guardrails)
