@@ -342,6 +342,20 @@ def test_what_comes_while_it_is_cold_is_not_judged(world: World) -> None:
     assert world.ended() == "passed"
 
 
+def test_what_was_seen_of_frontends_stays_as_small_as_what_they_tell(tmp_path: Path) -> None:
+    world = World(tmp_path, hold_s=1e6)
+    world.now += WARM_UP_S
+    for turn in range(300):  # each time another table of shares
+        world.state.set_step(world.rollout, turn % 2)
+        world.rollouts.look()
+        world.counts = {epoch: world.counts[epoch] for epoch in sorted(world.counts)[-3:]}  # as frontends do
+        world.ask(4, none_bad)
+    seen: Any = world.rollouts.evidence(world.rollout)
+    assert seen["control"]["chosen"] + seen["canary"]["chosen"] == 1200
+    assert sum(len(told) for _, told in world.rollouts._seen.values()) <= 4
+    world.state.close()
+
+
 def test_a_management_that_is_killed_goes_on_where_it_was(world: World) -> None:
     while world.rollouts.shares.shares != {world.rollout.id: 0.5}:
         world.ask(100, none_bad)
