@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from .errors import BadRequest
 from .inputs import DTYPES, Tensor
+from .near import near
 from .plain import is_text
 
 MOST = 1000
@@ -91,9 +91,8 @@ class Fields:
 
 def _advice(unknown: list[str], missing: list[str]) -> str:
     for name in unknown[:2]:
-        meant = difflib.get_close_matches(name[:50], missing[:20], 1)
-        if meant:
-            return f"{meant[0]!r} is missing, and may be meant"
+        for meant in near(name[:50], missing[:20]):
+            return f"{meant!r} is missing, and may be meant"
     return "leave it out" if len(unknown) == 1 else "leave them out"
 
 
