@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Never
 
 from clipper_container.errors import BadRequest
 
@@ -27,8 +27,18 @@ from clipper_container.errors import BadRequest
 class First:
     """The first linked model answers. It is what an application does that was given no policy.
 
+    It has no arguments. To have another model answer, unlink those that were linked before it.
+
     >>> conn.set_policy("digits", P.First())
     """
+
+    def __init__(self, *given: Never, **options: Never) -> None:
+        if given or options:
+            raise BadRequest(
+                "P.First() has no arguments: the model that was linked first answers. To have another one "
+                "answer, unlink those before it, with unlink_model_from_app; P.Split shares the queries "
+                "among several."
+            )
 
 
 @dataclass(frozen=True)

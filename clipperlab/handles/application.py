@@ -267,12 +267,18 @@ class ApplicationHandle(Displayed):
             ("asked at", self.url),
             ("input type", info["input_type"]),
             ("latency objective", f"{info['latency_slo_micros'] / 1000:g} ms"),
-            ("default output", repr(info["default_output"])),
+            ("default output", _default(info["default_output"])),
             ("under overload", info["on_overload"]),
             ("linked models", ", ".join(info["linked_models"]) or "none: it answers the default output"),
             ("answered by", self._conn._management.policy(self.name)["text"]),
             *(("under way", line) for line in changes),
         ]
+
+
+def _default(output: Any) -> str:
+    """With what it is where nobody gave it, and what to do."""
+    unsaid = " (a text, as none was given: set_default_output gives another one)" if output == "None" else ""
+    return f"{output!r}{unsaid}"
 
 
 def _context(given: Any) -> str | list[float]:

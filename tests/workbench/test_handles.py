@@ -49,7 +49,7 @@ def test_an_application_is_asked_and_shown(conn: ClipperConnection, model: str) 
         app.predict([float("inf")])
     with pytest.raises(BadRequest, match=r"a list of numbers"):
         app.predict("no list")
-    with pytest.raises(BadRequest, match=r"it holds a object\. Give numbers"):
+    with pytest.raises(BadRequest, match=r"it holds an object\. Give numbers"):
         app.predict([object()])
     for several in (np.array([[1.0], [2.0]]), [[1.0], [2.0]]):
         assert [answer["output"] for answer in app.predict(several)] == ["three", "three"]
