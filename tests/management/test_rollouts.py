@@ -39,6 +39,8 @@ class World:
             version = Version("m", number, "doubles", None, [], 1, state="ready")
             self.state.add_version(version)
         self.state.move("m", "1", "set", "", "")
+        self.state.add_application(ApplicationSpec("asks", "doubles", -1, 100_000, []))
+        self.state.link("asks", "m")
         fields: dict[str, Any] = {"steps": [0.05, 0.5, 1.0], "hold_s": 10.0, "guardrails": RAILS}
         fields |= options
         self.rollout = self.state.add_rollout(
@@ -239,6 +241,17 @@ def test_without_queries_it_waits_and_says_what_is_missing(world: World) -> None
         world.state.rollouts("m")[-1].verdict
         == "50 more inputs of the new version are to be seen at this share."
     )
+
+
+def test_where_nobody_asks_any_more_it_waits_and_says_so(world: World) -> None:
+    world.run(none_bad, 300)
+    world.state.remove_application("asks")
+    world.ask(0, none_bad)
+    assert verdict(world).startswith("Nobody asks for the current version of m any more")
+    world.state.add_application(ApplicationSpec("again", "doubles", -1, 100_000, []))
+    world.state.link("again", "m")
+    world.ask(0, none_bad)
+    assert "more inputs of the new version are to be seen" in verdict(world)
 
 
 @pytest.mark.parametrize("observe", [False, True])

@@ -13,6 +13,7 @@ import msgspec
 from ..changes import Changes
 from ..rollouts import ArmCounts, RolloutReport, Shares
 from .able import why_not
+from .control import uses
 from .events import Events
 from .evidence import Value
 from .feedback.sides import Sides
@@ -111,6 +112,10 @@ class Rollouts:
                 self._events.add("rollout", text[0].upper() + text[1:], **subject)
             return Verdict("hold", f"{why} Promote or abort it.")
         return None
+
+    def _is_asked(self, model: str) -> bool:
+        asking = any(application.asks(model) for application in self._state.applications())
+        return asking or uses.is_used(self._state, model)
 
     def _window_s(self, model: str) -> float:
         """After so long an answer has a default reward, where one of those who ask the model gives any."""
@@ -219,6 +224,9 @@ class Rollouts:
                 self._events.add("rollout", f"{rollout} would have failed. {verdict.text}", **subject)
             verdict = self._judges[rollout.id].without_guardrails(now)
         verdict = self._held(rollout) or verdict
+        if verdict.kind == "hold" and not self._is_asked(rollout.model):
+            text = f"Nobody asks for the current version of {rollout.model} any more, so nothing is seen"
+            verdict = Verdict("hold", f"{text}: link it to an application, or promote or abort the rollout.")
         following = rollout.step + 1
         if verdict.kind == "hold" or following == len(rollout.steps):
             text = verdict.text
