@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Never
 
 from clipper_container.errors import BadRequest
 
@@ -27,8 +27,18 @@ from clipper_container.errors import BadRequest
 class First:
     """The first linked model answers. It is what an application does that was given no policy.
 
+    It has no arguments. To have another model answer, unlink those that were linked before it.
+
     >>> conn.set_policy("digits", P.First())
     """
+
+    def __init__(self, *given: Never, **options: Never) -> None:
+        if given or options:
+            raise BadRequest(
+                "P.First() has no arguments: the model that was linked first answers. To have another one "
+                "answer, unlink those before it, with unlink_model_from_app; P.Split shares the queries "
+                "among several."
+            )
 
 
 @dataclass(frozen=True)
@@ -201,9 +211,10 @@ LEARNERS: dict[str, type[Learner]] = {
 class NoMore:
     """A guardrail of a rollout: what its new version may not do more often than the one before meanwhile.
 
-    `what` is "errors" (of the model), "late" (answers after the objective), "defaults" (default outputs, for
-    any reason) or "latency_p95" (answers that take longer than the 95th percentile of the version before).
-    With a `tolerance` of 1.2 up to 1.2 times as many are allowed; of latency_p95, up to 1.2 times that long.
+    `what` is "errors" (of the model), "late" (no answer within the objective, or before the client hung up),
+    "defaults" (no output, for any reason) or "latency_p95" (answers that take longer than the 95th percentile
+    of the version before). With a `tolerance` of 1.2 up to 1.2 times as many are allowed; of latency_p95, up
+    to 1.2 times that long.
 
     >>> guardrails = [P.NoMore("errors"), P.NoMore("latency_p95", tolerance=1.5)]
     >>> rollout = conn.start_rollout("digits", 1, guardrails=guardrails)

@@ -22,6 +22,7 @@ from .named import DTYPES as DTYPES
 from .named import MAX_DIMENSIONS as MAX_DIMENSIONS
 from .named import MAX_TENSOR as MAX_TENSOR
 from .named import TEXTS
+from .near import unknown
 from .plain import as_json
 
 # The types of numbers that a tensor may hold, by all the names that a client may give them, such as
@@ -265,7 +266,7 @@ def canonical(name: str) -> str:
     """The full name of an input type given by name or by one of Clipper's short names."""
     full = _ALIASES.get(name, name)
     if full not in INPUT_TYPES:
-        raise BadRequest(f"There is no input type {name!r}. Choose one of: {', '.join(INPUT_TYPES)}.")
+        raise BadRequest(unknown("input type", name, "Choose one of", INPUT_TYPES))
     return full
 
 
