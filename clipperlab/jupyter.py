@@ -28,6 +28,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from clipper_container.errors import BadRequest, ClipperException, ClusterError, NotFound
+from clipper_container.near import unknown
 
 from .lessons.folder import lessons_below
 from .management import credentials
@@ -64,8 +65,7 @@ class _Handler(APIHandler):
 
     def manager(self, name: str) -> ProcessContainerManager:
         if name not in clusters():
-            known = ", ".join(clusters()) or "none yet"
-            raise NotFound(f"There is no cluster {name!r}. Clusters: {known}.")
+            raise NotFound(unknown("cluster", name, "Clusters", clusters()))
         return ProcessContainerManager(name)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:

@@ -8,17 +8,17 @@ An arm is a linked model, which is its current version, or one version of one, a
 Greedy, UCB, Thompson, Exp3 and LinTS learn of feedback which arm is best: `conn.feedback` gives it. A part
 `explore` of the queries goes to all arms alike, so that what has changed is noticed, and estimates have
 something to go by. With each feedback the part `forget` of what was learned before is forgotten: an arm that
-failed and is well again comes back. Greedy, UCB and Thompson also notice where an arm's last rewards do not
-fit those before: at 30 queries a second with two arms, or 60 with five, one that fails is left within 5
-seconds, and one that is mended is back within 10. With fewer queries that takes longer. Without `arms` they
-choose among all models that are linked when the policy is set.
+failed and is well again comes back. Greedy, UCB, Thompson and Exp3 also notice where an arm's last rewards do
+not fit those before, and ask one that has failed once a second, with a tenth of the queries at most: from 15
+rewards a second on one that fails is left within 5 seconds, and one that is mended is back within 10. With
+fewer that takes longer. Without `arms` they choose among all models that are linked when the policy is set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Never
 
 from clipper_container.errors import BadRequest
 
@@ -27,8 +27,18 @@ from clipper_container.errors import BadRequest
 class First:
     """The first linked model answers. It is what an application does that was given no policy.
 
+    It has no arguments. To have another model answer, unlink those that were linked before it.
+
     >>> conn.set_policy("digits", P.First())
     """
+
+    def __init__(self, *given: Never, **options: Never) -> None:
+        if given or options:
+            raise BadRequest(
+                "P.First() has no arguments: the model that was linked first answers. To have another one "
+                "answer, unlink those before it, with unlink_model_from_app; P.Split shares the queries "
+                "among several."
+            )
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,7 @@ class UCB:
     arms: Sequence[str] = ()
     c: float = 0.25
     explore: float = 0.08
-    forget: float = 0.0005
+    forget: float = 0.0003
 
 
 @dataclass(frozen=True)
@@ -154,9 +164,9 @@ class Exp3:
     """
 
     arms: Sequence[str] = ()
-    eta: float = 0.07
+    eta: float = 0.05
     explore: float = 0.05
-    forget: float = 0.0004
+    forget: float = 0.00015
 
 
 @dataclass(frozen=True)
@@ -201,9 +211,10 @@ LEARNERS: dict[str, type[Learner]] = {
 class NoMore:
     """A guardrail of a rollout: what its new version may not do more often than the one before meanwhile.
 
-    `what` is "errors" (of the model), "late" (answers after the objective), "defaults" (default outputs, for
-    any reason) or "latency_p95" (answers that take longer than the 95th percentile of the version before).
-    With a `tolerance` of 1.2 up to 1.2 times as many are allowed; of latency_p95, up to 1.2 times that long.
+    `what` is "errors" (of the model), "late" (no answer within the objective, or before the client hung up),
+    "defaults" (no output, for any reason) or "latency_p95" (answers that take longer than the 95th percentile
+    of the version before). With a `tolerance` of 1.2 up to 1.2 times as many are allowed; of latency_p95, up
+    to 1.2 times that long.
 
     >>> guardrails = [P.NoMore("errors"), P.NoMore("latency_p95", tolerance=1.5)]
     >>> rollout = conn.start_rollout("digits", 1, guardrails=guardrails)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
+log = logging.getLogger(__name__)
 _listener: ContextVar[Callable[[str], None] | None] = ContextVar("_listener", default=None)
 
 
@@ -24,7 +26,9 @@ def told_to(listener: Callable[[str], None]) -> Iterator[None]:
 
 
 class Progress:
-    """One line that changes while the `with` block runs. Silent where nobody looks, as in a pipeline."""
+    """One line that changes while the `with` block runs. Where nobody looks, as in a script whose output goes
+    into a file, each change is a line of the log, at the level INFO.
+    """
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -61,8 +65,11 @@ class Progress:
         elif self._terminal:
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()
-        elif self._handle is not None and how_far != self._said:
-            self._handle.update(_Line(line))
+        elif how_far != self._said:
+            if self._handle is not None:
+                self._handle.update(_Line(line))
+            else:
+                log.info("%s", line)
         self._said = how_far
 
 

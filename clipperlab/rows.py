@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clipper_container import inputs
+from clipper_container.articles import type_of
 from clipper_container.errors import BadRequest
 from clipper_container.examples import is_missing, written
 
@@ -73,7 +74,7 @@ def _row(value: Any) -> Any:
         value = value.to_dict()
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
         raise BadRequest(
-            f"A row of a data frame names its columns, and a {type(value).__name__} does not. Give a row of "
+            f"A row of a data frame names its columns, and {type_of(value)} does not. Give a row of "
             "a DataFrame, or a dictionary with a value for each column."
         )
     return inputs.to_json(
@@ -85,7 +86,7 @@ def _arrays(value: Any) -> Any:
     """Named arrays: a dictionary of arrays, tensors, lists, numbers or texts. Raises BadRequest."""
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
         raise BadRequest(
-            f"An input names its arrays, and a {type(value).__name__} does not. Give a dictionary of arrays."
+            f"An input names its arrays, and {type_of(value)} does not. Give a dictionary of arrays."
         )
     return {name: written(each) for name, each in value.items()}
 

@@ -48,9 +48,16 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Properties have a quarter of their examples every day, and no limit to how slow the machine is."""
-    examples = 100 if config.getoption("--slow") else 25
-    settings.register_profile("ours", max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+    """Properties have a quarter of their examples every day, and no limit to how slow the machine is. Their
+    examples are the same in every run: what fails is then what was changed. Others are for the fuzzers.
+    """
+    settings.register_profile(
+        "ours",
+        max_examples=100 if config.getoption("--slow") else 25,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     settings.load_profile("ours")
 
 

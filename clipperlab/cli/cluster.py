@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clipper_container.errors import ClusterError
+from clipper_container.near import meant
 
 from ..management import Management
 from ..names import check_origins
@@ -104,15 +105,18 @@ def status(cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None
     record = place.record()
     if record is None:
         others = running() if on() == "process" else []
+        near = meant(cluster_name, others)
+        known = f" Clusters that run: {', '.join(others)}." if others else ""
         raise ClusterError(
-            f"Cluster {cluster_name!r} is not running. `clipperlab start --cluster-name {cluster_name}` "
-            "starts it." + (f" Clusters that run: {', '.join(others)}." if others else "")
+            f"Cluster {cluster_name!r} is not running.{near} `clipperlab start "
+            f"--cluster-name {cluster_name}` starts it.{known}"
         )
     management, addresses = Management(record), Addresses(place, record)
     cluster = management.cluster()
     protocols = lasting(place, addresses.protocols(cluster, management.protocols()), "rest", "grpc")
     (cluster,) = lasting(place, [addresses.cluster(cluster)], "query", "management")
     if as_json:
+        rollouts, shadows = management.last_changes()
         print_json(
             {
                 **cluster,
@@ -120,6 +124,8 @@ def status(cluster_name: ClusterName = DEFAULT, as_json: AsJson = False) -> None
                 "applications": management.applications(),
                 "models": management.models(),
                 "replicas": management.replicas(),
+                "rollouts": rollouts,
+                "shadows": shadows,
             }
         )
     else:

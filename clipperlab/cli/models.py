@@ -114,16 +114,16 @@ def remove(
     conn = connect(cluster_name)
     if version and inactive:
         raise BadRequest("Give either --version or --inactive.")
-    if version:
-        conn.stop_versioned_models({model: version})
-    elif inactive:
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always", UserWarning)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        if version:
+            conn.stop_versioned_models({model: version})
+        elif inactive:
             conn.stop_inactive_model_versions([model])
-        for warning in said:
-            console().print(f"[bold]Mind:[/] {escape(translated(str(warning.message), on()))}")
-    else:
-        conn.stop_models([model])
+        else:
+            conn.stop_models([model])
+    for warning in said:
+        console().print(f"[bold]Mind:[/] {escape(translated(str(warning.message), on()))}")
     left = [v["model_version"] for v in conn.get_all_models(verbose=True) if v["model_name"] == model]
     console().print(f"[bold]{model}[/] has {_versions(left)}.")
 

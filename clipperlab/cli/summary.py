@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..display.protocols import beside
+from ..display.under_way import under_way
 from ..handles import ModelHandle
 from ..management import Application, Management, Replica, Version
 from ..policies import answered_by
@@ -34,6 +35,7 @@ def summarise(
         head,
         applications(management.applications()),
         _models(management.models(), management.replicas()),
+        _changes(under_way(*management.last_changes())),
         _events(cluster["events"][-EVENTS:]),
     )
 
@@ -64,7 +66,7 @@ def versions_of(model: ModelHandle) -> RenderableType:
             version["batching"],
             escape(version["deployed_by"] + why),
         )
-    return Group(rows, Text(f"\n{model.history!r}", style="dim"))
+    return Group(rows, _changes(model.under_way), Text(f"\n{model.history!r}", style="dim"))
 
 
 def applications(found: list[Application]) -> RenderableType:
@@ -107,6 +109,10 @@ def _wrong(version: Version) -> str:
         return ""
     told = [*filter(None, [version["error"]]), *version["warnings"]]
     return told[0].strip().splitlines()[-1] if told else ""
+
+
+def _changes(lines: list[str]) -> RenderableType:
+    return Group(*(Text(f"\n{line}", style="cyan") for line in lines))
 
 
 def _events(events: list[dict[str, object]]) -> RenderableType:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 
 # A sentence is read from the top: what is longer comes first.
 _CALLS = [
@@ -37,8 +36,6 @@ _CALLS = [
     (r"\bnum_replicas=(\d+)", r"--replicas \1"),
     (r"(?<!`)\bpkgs_to_install=\['([^']+)'\]", r"--requirement \1"),
 ]
-# "There is no model 'digts'. Models: digits, norm."
-_MISSPELT = re.compile(r"^There is no [a-z ]+ '([^']+)'[^.:]*\. ([A-Z][a-z ]+: ([^.]+(?:\.[^ ][^.]*)*)\.)")
 
 
 def typed(*words: str, on: str = "process") -> str:
@@ -47,11 +44,7 @@ def typed(*words: str, on: str = "process") -> str:
 
 
 def translated(sentence: str, on: str = "process") -> str:
-    """The sentence, with commands in the place of Python's calls, and the name that may have been meant."""
-    if found := _MISSPELT.match(sentence):
-        close = get_close_matches(found[1], found[3].split(", "), 1)
-        told = "".join(f"Did you mean {name!r}? " for name in close)
-        sentence = sentence[: found.start(2)] + told + sentence[found.start(2) :]
+    """The sentence, with commands in the place of Python's calls."""
     for call, command in _CALLS:
         sentence = re.sub(call, command, sentence)
     return sentence.replace("`clipperlab ", f"`{typed('', on=on)}")

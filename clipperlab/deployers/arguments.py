@@ -159,7 +159,8 @@ class Endpoint(_Options, EndpointHead):
     name
         Of the application and of the model: lower-case letters, digits and hyphens.
     default_output
-        What the application answers where the model does not, or not in time.
+        What the application answers where the model does not, or not in time. Where none is given it is the
+        text "None", as it was in Clipper: give one that clients can tell from an output.
     slo_micros
         The application's latency objective, in microseconds.
     slo_ms

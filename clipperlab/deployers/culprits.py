@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import cloudpickle
 
+from clipper_container.articles import with_article
+
 from .pickling import dumps
 
 
@@ -27,7 +29,7 @@ def _search(value: object, seen: set[int]) -> str | None:
             continue
         seen.add(id(part))
         if not _pickles(part):
-            return _search(part, seen) or f"{what} (a {_type_name(part)})"
+            return _search(part, seen) or f"{what} ({with_article(_type_name(part))})"
     return None
 
 
@@ -47,7 +49,7 @@ def _parts(value: object) -> Iterator[tuple[str, object]]:
     for name in ("__wrapped__", "__func__", "func", "fget"):
         wrapped = _attribute(value, name)
         if wrapped is not None:
-            yield f"what a {_type_name(value)} was made of, {_name(wrapped)}", wrapped
+            yield f"what {with_article(_type_name(value))} was made of, {_name(wrapped)}", wrapped
     if isinstance(value, functools.partial):
         for i, argument in enumerate(value.args):
             yield f"argument {i} of a partial", argument
@@ -75,7 +77,7 @@ def _parts(value: object) -> Iterator[tuple[str, object]]:
                 yield f"{name!r} of the class {value.__name__!r}", attribute
     else:
         for name, attribute in getattr(value, "__dict__", {}).items():
-            yield f"attribute {name!r} of a {_type_name(value)}", attribute
+            yield f"attribute {name!r} of {with_article(_type_name(value))}", attribute
         if type(value).__module__ == "__main__":
             yield f"class {type(value).__name__!r}", type(value)
 

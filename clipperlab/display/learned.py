@@ -25,7 +25,8 @@ class Learned(Displayed):
 
     At the end of a cell it is a live view, with shares and regret over the last minutes. Regret is the reward
     that was lost by not always asking the arm that was best at the moment: estimated, by inverse propensity,
-    from the feedback that came since the policy was set, or since management began.
+    from the feedback that came since the policy was set, or since management began. An arm's rewards and
+    their mean are of all feedback that it has had; its share now is by what is not forgotten of that.
 
     >>> conn.set_policy("digits", P.Thompson())
     >>> learned = conn.learned("digits")

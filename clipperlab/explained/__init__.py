@@ -6,9 +6,8 @@ refusal of feedback, or in an event (its kind). One that means two things has tw
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from clipper_container.errors import NotFound
+from clipper_container.near import near
 
 from .entry import Entry
 from .errors import ERRORS
@@ -31,7 +30,7 @@ def explain(code: str) -> list[Entry]:
     found = [entry for entry in ENTRIES if entry.code.lower() == wanted]
     if not found:
         codes = {entry.code.lower(): entry.code for entry in ENTRIES}
-        close = [codes[name] for name in get_close_matches(wanted, codes, 3)]
-        near = f" Did you mean {' or '.join(close)}?" if close else ""
-        raise NotFound(f"There is no code {code!r}.{near} `clipperlab explain` lists all of them.")
+        close = [codes[name] for name in near(wanted, codes, 3)]
+        told = f" Did you mean {' or '.join(close)}?" if close else ""
+        raise NotFound(f"There is no code {code!r}.{told} `clipperlab explain` lists all of them.")
     return found

@@ -14,9 +14,10 @@ from ..display.history import PolicyHistory
 from ..display.learned import Learned
 from ..display.table import table
 from ..display.trace import Trace
+from ..display.under_way import under_way
 from ..feedback import Answered
 from ..operations import Operations
-from ..policies import Policy
+from ..policies import Policy, arms_of
 
 if TYPE_CHECKING:
     import pandas
@@ -260,16 +261,24 @@ class ApplicationHandle(Displayed):
 
     def _rows(self) -> list[tuple[str, str]]:
         info = self.info
+        changes = under_way(*self._conn._management.last_changes(), arms_of(info))
         return [
             ("application", self.name),
             ("asked at", self.url),
             ("input type", info["input_type"]),
             ("latency objective", f"{info['latency_slo_micros'] / 1000:g} ms"),
-            ("default output", repr(info["default_output"])),
+            ("default output", _default(info["default_output"])),
             ("under overload", info["on_overload"]),
             ("linked models", ", ".join(info["linked_models"]) or "none: it answers the default output"),
             ("answered by", self._conn._management.policy(self.name)["text"]),
+            *(("under way", line) for line in changes),
         ]
+
+
+def _default(output: Any) -> str:
+    """With what it is where nobody gave it, and what to do."""
+    unsaid = " (a text, as none was given: set_default_output gives another one)" if output == "None" else ""
+    return f"{output!r}{unsaid}"
 
 
 def _context(given: Any) -> str | list[float]:

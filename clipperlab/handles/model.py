@@ -14,6 +14,7 @@ from ..display.history import History
 from ..display.rollout import Rollout
 from ..display.shadow import Shadow
 from ..display.table import table
+from ..display.under_way import under_way
 from ..operations import Deployed, Operations
 
 if TYPE_CHECKING:
@@ -114,6 +115,16 @@ class ModelHandle(Displayed):
         """
         return self._conn.shadow(self.name)
 
+    @property
+    def under_way(self) -> list[str]:
+        """A sentence for its rollout and for its shadow, where these run.
+
+        >>> started = conn.model("digits").start_rollout(1, steps=[0.1, 1], hold_s=600)
+        >>> conn.model("digits").under_way
+        ['digits:1 has 10 % of the queries, digits:2 the others: a rollout, at step 1 of 2, running']
+        """
+        return under_way(*self._conn._management.last_changes(), [self.name])
+
     def scale(self, num_replicas: int, version: object = None) -> None:
         """Give a version this many replicas. See `ClipperConnection.set_num_replicas`.
 
@@ -137,7 +148,7 @@ class ModelHandle(Displayed):
 
     def __repr__(self) -> str:
         try:
-            rows = [self._HEAD, *self._rows()]
+            rows, changes = [self._HEAD, *self._rows()], self.under_way
         except ClipperException as error:
             return f"model {self.name}: {error}"
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -145,14 +156,15 @@ class ModelHandle(Displayed):
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        return "\n".join([f"model {self.name}", *lines])
+        return "\n".join([f"model {self.name}", *lines, *changes])
 
     def _repr_html_(self) -> str:
         try:
-            rows = self._rows()
+            rows, changes = self._rows(), self.under_way
         except ClipperException as error:
             return f"<p>model {html.escape(self.name)}: {html.escape(str(error))}</p>"
-        return f"<p>model {html.escape(self.name)}</p>" + table(self._HEAD, rows)
+        said = "".join(f"<p>{html.escape(line)}</p>" for line in changes)
+        return f"<p>model {html.escape(self.name)}</p>{table(self._HEAD, rows)}{said}"
 
     _HEAD = ("version", "state", "replicas", "batching", "deployed by")
 

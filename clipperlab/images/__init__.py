@@ -15,6 +15,7 @@ from pathlib import Path
 
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.image import PYTHON, tag
+from clipper_container.near import meant
 
 from ..packages import name_of, pinned
 from . import requirements
@@ -93,7 +94,8 @@ def build(
     """
     unknown = set(names) - set(PACKAGES)
     if unknown:
-        raise BadRequest(f"There is no image {', '.join(sorted(unknown))}. Images: {', '.join(PACKAGES)}.")
+        told = f"{', '.join(sorted(unknown))}.{meant(min(unknown), PACKAGES)}"
+        raise BadRequest(f"There is no image {told} Images: {', '.join(PACKAGES)}.")
     if artifact is not None and list(names) != ["sagemaker"]:
         raise BadRequest("An artifact is for the image sagemaker alone: other images get theirs later.")
     model = None if artifact is None else Contained.read(Path(artifact))

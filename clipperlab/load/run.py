@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from clipper_container.errors import BadRequest, ClusterError
+from clipper_container.near import meant
 from clipper_container.plain import as_json
 
 from ..display import in_notebook, live, workbench
@@ -62,7 +63,9 @@ class LoadRun:
         if rate * seconds < 1:
             raise BadRequest(f"{rate:g} a second for {seconds:g} s is less than one request.")
         if arrivals not in ARRIVALS:
-            raise BadRequest(f"There are no arrivals {arrivals!r}. Choose one of: {', '.join(ARRIVALS)}.")
+            known = ", ".join(ARRIVALS)
+            near = meant(str(arrivals), ARRIVALS)
+            raise BadRequest(f"There are no arrivals {arrivals!r}.{near} Choose one of: {known}.")
         values = rows(inputs)
         if not values:
             raise BadRequest("A load needs inputs to send: inputs=[...].")

@@ -17,6 +17,8 @@ from .rollouts import Rollout
 from .shadows import Shadow
 from .versions import Version
 
+NO_MORE = 2**63 - 1  # after which there is no event and no point
+
 
 class ArmPoint(TypedDict):
     """All but the percentiles are inputs a second."""
@@ -74,6 +76,11 @@ class Measured(Calls):
         known = {name: value for name, value in query.items() if value is not None}
         overview: Overview = self._call("GET", "/overview", wait_s=wait_s, query=known)
         return overview
+
+    def last_changes(self) -> tuple[list[Rollout], list[Shadow]]:
+        """Each model's last rollout, and each one's last shadow."""
+        told = self.overview(NO_MORE, NO_MORE, wait_s=0)
+        return told["rollouts"], told["shadows"]
 
     def why(self, query_id: int | None) -> dict[str, Any]:
         which = "last" if query_id is None else _number(query_id)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, overload
 
 from clipper_container.errors import NotFound
+from clipper_container.near import unknown
 
 from ..display.history import History
 from .attached import Attached
@@ -70,7 +71,5 @@ class Models(Attached):
         known = {v["model_name"] for v in versions}
         for name in names:
             if name not in known:
-                raise NotFound(
-                    f"There is no model {name!r}. Models: {', '.join(sorted(known)) or 'none yet'}."
-                )
+                raise NotFound(unknown("model", name, "Models", sorted(known)))
         return [v for v in versions if v["model_name"] in names]

@@ -101,8 +101,10 @@ class Versions(Replicas):
     def stop_versioned_models(self, model_versions_dict: Mapping[str, Sequence[object]]) -> None:
         """Stop and unregister these versions, {model name: [version, ...]}.
 
-        Raises NotFound; or BadRequest at one that is still in use, as `stop_models` has it, or the only one
-        of an arm that could answer. That says which are stopped by then.
+        Where the current version is among them, the one before it that has replicas is current; where there
+        is none, a warning says so. Raises NotFound; or BadRequest at one that is still in use, as
+        `stop_models` has it, or the only one of an arm that could answer. That says which are stopped by
+        then.
 
         >>> conn.stop_versioned_models({"digits": [1]})
         >>> conn.get_all_models()
@@ -149,7 +151,8 @@ class Versions(Replicas):
 
     def _stop(self, versions: Sequence[tuple[str, object]]) -> None:
         stopped: list[str] = []
-        for name, version in _users_first(versions, self._management.models()):
+        known = self._management.models()
+        for name, version in _users_first(versions, known):
             try:
                 self._management.remove_version(name, version)
             except ClipperException as error:
@@ -157,6 +160,18 @@ class Versions(Replicas):
                     raise
                 raise type(error)(f"{error} Stopped before that: {', '.join(stopped)}.") from None
             stopped.append(f"{name}:{version}")
+        answered = {v["model_name"] for v in known if v["is_current_version"]}
+        left: dict[str, list[Version]] = {}
+        for each in self._management.models():
+            left.setdefault(each["model_name"], []).append(each)
+        for name in answered & left.keys():
+            if not any(v["is_current_version"] for v in left[name]):
+                has = ", ".join(v["model_version"] for v in left[name])
+                warnings.warn(
+                    f"{name} has no current version any more, and answers nobody: set_model_version makes "
+                    f"another one current, where it has replicas. Its versions: {has}.",
+                    stacklevel=3,
+                )
 
 
 def _users_first(versions: Sequence[tuple[str, object]], known: Sequence[Version]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import zip_longest
 
 from ..display.protocols import beside
+from ..display.under_way import under_way
 from ..management import GPU, Application, Replica, Version
 from ..policies import answered_by
 from .watch import Seen
@@ -83,6 +84,7 @@ def applications(seen: Seen, chosen: Iterable[Application] | None = None) -> str
 
 def versions(seen: Seen, chosen: Iterable[Version] | None = None) -> str:
     rows, below = [], []
+    changes = under_way(seen.rollouts, seen.shadows)
     for version in seen.versions if chosen is None else chosen:
         name = f"{version['model_name']}:{version['model_version']}"
         point = seen.points[-1]["versions"].get(name) if seen.points else None
@@ -101,7 +103,8 @@ def versions(seen: Seen, chosen: Iterable[Version] | None = None) -> str:
                 NOTHING if point is None or point["utilisation"] is None else f"{point['utilisation']:.0%}",
             ]
         )
-        below.append(_told(version))
+        mine = [html.escape(line) for line in changes if line.startswith(f"{name} ")]
+        below.append("<br>".join([*mine, *filter(None, [_told(version)])]))
     if not rows:
         return "<p>No models yet: a deployer deploys one.</p>"
     head = ("version", "state", "replicas", "batching", "inputs /s", "waiting", "busy")

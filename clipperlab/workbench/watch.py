@@ -68,10 +68,13 @@ class Seen:
     def rollout(self, model: str | None) -> Rollout | None:
         return next((rollout for rollout in self.rollouts if rollout["model"] == model), None)
 
+    @property
+    def shadows(self) -> list[Shadow]:
+        """Each model's last one, which may have ended."""
+        return self.overview["shadows"] if self.overview else []
+
     def shadow(self, model: str | None) -> Shadow | None:
-        """The model's last one, which may have ended."""
-        shadows = self.overview["shadows"] if self.overview else []
-        return next((shadow for shadow in shadows if shadow["model"] == model), None)
+        return next((shadow for shadow in self.shadows if shadow["model"] == model), None)
 
     @property
     def protocols(self) -> list[Protocol]:

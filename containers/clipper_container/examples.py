@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import signature
+from .articles import type_of
 from .columns import PLAIN, check
 from .errors import BadRequest
 from .fields import ANY, CODES, MOST, TEXT
@@ -59,7 +60,7 @@ def described(example: Any) -> tuple[dict[str, str], dict[str, Any]]:
         columns = {name: _loosely(value) for name, value in row.items()}
     else:
         raise BadRequest(
-            f"The example input is a {type(example).__name__}, and inputs are rows of a data frame. Give a "
+            f"The example input is {type_of(example)}, and inputs are rows of a data frame. Give a "
             "DataFrame with a row, or a dictionary with a value for each column."
         )
     for name in row:
@@ -77,7 +78,7 @@ def of_arrays(example: Any) -> tuple[dict[str, str], dict[str, Any]]:
     """
     if not isinstance(example, dict):
         raise BadRequest(
-            f"The example input is a {type(example).__name__}, and inputs are named arrays. Give a "
+            f"The example input is {type_of(example)}, and inputs are named arrays. Give a "
             "dictionary of one input's, without the batch's dimension: {'ids': np.array([3, 7])}."
         )
     types: dict[str, str] = {}

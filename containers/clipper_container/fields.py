@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
 
+from .articles import type_of, with_article
 from .errors import BadRequest
 from .inputs import DTYPES, Tensor
+from .near import near
 from .plain import is_text
 
 MOST = 1000
@@ -91,9 +92,8 @@ class Fields:
 
 def _advice(unknown: list[str], missing: list[str]) -> str:
     for name in unknown[:2]:
-        meant = difflib.get_close_matches(name[:50], missing[:20], 1)
-        if meant:
-            return f"{meant[0]!r} is missing, and may be meant"
+        for meant in near(name[:50], missing[:20]):
+            return f"{meant!r} is missing, and may be meant"
     return "leave it out" if len(unknown) == 1 else "leave them out"
 
 
@@ -102,8 +102,7 @@ def check_names(names: Iterable[str], what: str, noun: str, advice: str) -> None
     names = list(names)
     if not all(map(is_text, names)):
         raise BadRequest(
-            f"The name of {'an' if noun[0] in 'aeiou' else 'a'} {noun} is no text that can be written as "
-            f"UTF-8. Rename the {noun}."
+            f"The name of {with_article(noun)} is no text that can be written as UTF-8. Rename the {noun}."
         )
     if not 0 < len(names) <= MOST or sum(len(name.encode()) for name in names) > MAX_NAMES:
         raise BadRequest(
@@ -156,5 +155,5 @@ def shown(value: Any) -> str:
         return "null"
     if isinstance(value, list):
         return "a list (several rows are an input_batch)"
-    text = repr(value) if isinstance(value, str | int | float | bool) else f"a {type(value).__name__}"
+    text = repr(value) if isinstance(value, str | int | float | bool) else type_of(value)
     return text if len(text) <= 60 else f"{text[:60]}..."

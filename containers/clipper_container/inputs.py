@@ -9,6 +9,7 @@ import struct
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, chain, repeat
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from .named import DTYPES as DTYPES
 from .named import MAX_DIMENSIONS as MAX_DIMENSIONS
 from .named import MAX_TENSOR as MAX_TENSOR
 from .named import TEXTS
+from .near import unknown
 from .plain import as_json
 
 # The types of numbers that a tensor may hold, by all the names that a client may give them, such as
@@ -52,7 +54,7 @@ class InputType:
 
     def encode_all(self, values: Sequence[Any]) -> list[Tensor]:
         """Of many values. Numbers are written in one go, and then taken apart."""
-        if self.dtype in DTYPES:
+        if self.dtype in DTYPES and len(values) > 1:
             sizes = list(map(len, values))
             whole = self.encode(list(chain.from_iterable(values))).data
             if len({*sizes}) == 1 and whole:
@@ -187,6 +189,15 @@ def array_tensor(value: Any) -> Tensor:
 
 def sized_tensor(data: bytes | memoryview, shape: tuple[int, ...], dtype: str) -> Tensor:
     """A tensor of raw bytes. Raises ValueError where there are not as many as shape and dtype say."""
+    wanted = _size(shape, dtype)
+    if len(data) != wanted:
+        raise ValueError(f"shape {list(shape)} of {np.dtype(dtype)} needs {wanted} bytes, not {len(data)}")
+    return Tensor(data, shape, dtype)
+
+
+@lru_cache(1024)
+def _size(shape: tuple[int, ...], dtype: str) -> int:
+    """Bytes of such an array. Raises ValueError where there is none."""
     itemsize = np.dtype(dtype).itemsize
     if min(shape, default=0) < 0:
         raise ValueError(f"the shape {str(list(shape))[:100]} has a size below 0")
@@ -196,10 +207,7 @@ def sized_tensor(data: bytes | memoryview, shape: tuple[int, ...], dtype: str) -
             f"the shape {str(list(shape))[:100]} is too large: at most {MAX_DIMENSIONS} dimensions and "
             f"{MAX_TENSOR >> 20} MiB"
         )
-    wanted = math.prod(shape) * itemsize
-    if len(data) != wanted:
-        raise ValueError(f"shape {list(shape)} of {np.dtype(dtype)} needs {wanted} bytes, not {len(data)}")
-    return Tensor(data, shape, dtype)
+    return math.prod(shape) * itemsize
 
 
 _ARRAY = (
@@ -258,7 +266,7 @@ def canonical(name: str) -> str:
     """The full name of an input type given by name or by one of Clipper's short names."""
     full = _ALIASES.get(name, name)
     if full not in INPUT_TYPES:
-        raise BadRequest(f"There is no input type {name!r}. Choose one of: {', '.join(INPUT_TYPES)}.")
+        raise BadRequest(unknown("input type", name, "Choose one of", INPUT_TYPES))
     return full
 
 

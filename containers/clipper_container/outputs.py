@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from . import faults, times
+from .articles import type_of, with_article
 from .inputs import Tensor
 from .named import MAX_DIMENSIONS, MAX_DTYPE, MAX_PARTS, Part, dtype_of
 from .wire import Buffer, Fault
@@ -71,7 +72,7 @@ def encode_outputs(outputs: Any, count: int, raw: Sequence[int]) -> Outputs | Fa
         except BaseException as error:  # an output is the model's own code, too
             body.append(b"")
             failed[i] = faults.bad_output(
-                f"The model returned a {type(output).__name__} that cannot be written as JSON "
+                f"The model returned {type_of(output)} that cannot be written as JSON "
                 f"({_why(error)}). {_ADVICE}",
                 faults.share(count),
             )
@@ -99,8 +100,7 @@ def rows_of(outputs: Any, count: int, *, raw: bool = True) -> Any:
     outputs = _whole(outputs, raw)
     if not isinstance(outputs, list | tuple | np.ndarray):
         return faults.bad_output(
-            f"The model returned a {type(outputs).__name__}. It must return a list with one output for "
-            "each input."
+            f"The model returned {type_of(outputs)}. It must return a list with one output for each input."
         )
     if len(outputs) != count:
         return Fault(
@@ -121,7 +121,7 @@ def _by_name(outputs: Mapping[Any, Any], count: int, raw: bool) -> list[dict[str
             found = numbers
         if not isinstance(found, list | tuple | np.ndarray):
             return faults.bad_output(
-                f"The model returned a {type(values).__name__} by the name {name!r}. In a dictionary of "
+                f"The model returned {type_of(values)} by the name {name!r}. In a dictionary of "
                 "outputs each is an array or a list, with a value for each input."
             )
         if len(found) != count:
@@ -293,8 +293,8 @@ def _plain(value: Any) -> Any:
         if (method := _method(value, *names)) is not None:
             return method()
     if _method(value, "toarray") is not None:
-        raise TypeError(f"it holds a {type(value).__name__}; its toarray() can be written")
-    raise TypeError(f"it holds a {type(value).__name__}")
+        raise TypeError(f"it holds {type_of(value)}; its toarray() can be written")
+    raise TypeError(f"it holds {type_of(value)}")
 
 
 _encode = msgspec.json.Encoder(enc_hook=_plain).encode
@@ -325,7 +325,7 @@ def _scalar(value: np.generic) -> Any:
         return {name: value[name] for name in value.dtype.names}
     found = value.item()
     if isinstance(found, np.generic):
-        raise TypeError(f"it holds a {type(value).__name__}")
+        raise TypeError(f"it holds {type_of(value)}")
     return found
 
 
@@ -334,7 +334,7 @@ def _doubles(found: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     with np.errstate(over="ignore"):
         doubles = found.astype(np.float64)
     if np.any(np.isinf(doubles) & np.isfinite(found)):
-        raise ValueError(f"it holds a {found.dtype} beyond the 64-bit floats")
+        raise ValueError(f"it holds {with_article(str(found.dtype))} beyond the 64-bit floats")
     return doubles
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from .articles import type_of
+
 _AS_THEY_ARE = {int, str, bool, type(None)}
 
 
@@ -29,7 +31,7 @@ def plain(value: Any) -> Any:
         return {plain(key): plain(each) for key, each in value.items()}
     if not isinstance(value, list | tuple):
         if not isinstance(value, str | int | None):
-            raise TypeError(f"it holds a {type(value).__name__}")
+            raise TypeError(f"it holds {type_of(value)}")
         return value
     kinds = set(map(type, value))
     if kinds <= _AS_THEY_ARE or (kinds == {float} and all(map(math.isfinite, value))):

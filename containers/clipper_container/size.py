@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .articles import type_of
 from .errors import BadRequest
 
 MAX_LENGTH = 500  # characters of an expression
@@ -33,7 +34,7 @@ def _modulo(a: Any, b: Any) -> Any:
 
 def _number(value: Any) -> Any:
     if isinstance(value, str | bytes | list | tuple):
-        raise TypeError(f"a {type(value).__name__} is no number")
+        raise TypeError(f"{type_of(value)} is no number")
     return value
 
 

@@ -75,7 +75,7 @@ class UCBSpec(LearnerSpec, frozen=True, tag="ucb"):
 
     c: float = 0.25
     explore: float = 0.08
-    forget: float = 0.0005
+    forget: float = 0.0003
 
 
 class ThompsonSpec(LearnerSpec, frozen=True, tag="thompson"):
@@ -85,8 +85,8 @@ class ThompsonSpec(LearnerSpec, frozen=True, tag="thompson"):
 class Exp3Spec(LearnerSpec, frozen=True, tag="exp3"):
     """By weights that fall with an arm's losses, at the rate `eta`. It trusts in no distribution."""
 
-    eta: float = 0.07
-    forget: float = 0.0004
+    eta: float = 0.05
+    forget: float = 0.00015
 
 
 class LinTSSpec(LearnerSpec, frozen=True, kw_only=True, tag="lints"):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from clipper_container.errors import BadRequest, NotFound
+from clipper_container.near import unknown
 
 AT_QUERY_PORT = ("clipper", "open-inference", "kserve-v1")
 """Those that are always on, at the port for queries."""
@@ -54,7 +55,7 @@ def check(name: str) -> None:
     if name in AT_QUERY_PORT:
         raise BadRequest(f"{name} is always on, at the port for queries.")
     if name not in KINDS:
-        raise NotFound(f"There is no protocol {name!r}. Those that can be started: {', '.join(KINDS)}.")
+        raise NotFound(unknown("protocol", name, "Those that can be started", KINDS))
 
 
 class Wish(NamedTuple):

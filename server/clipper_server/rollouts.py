@@ -37,6 +37,8 @@ class Shares(msgspec.Struct, frozen=True):
 class ArmCounts(msgspec.Struct):
     """What became of the inputs of one side. `latencies`, by LATENCIES_S, leave out what the cache knew.
 
+    `defaults` have no output. A request whose client does not wait for its answer is one `late`.
+
     `dealt` are the requests that it got, whatever became of them: while both sides could answer, and of a
     sticky rollout each unit once.
     """

@@ -172,7 +172,8 @@ class VersionReport(msgspec.Struct, frozen=True):
 
     `asked` counts inputs since the frontend started, `batches` what was sent of them in how many, and
     `compute_s` the models' own time for those. `waiting` are the inputs that wait now. `capacity` is in
-    inputs a second, within the objective; None where it was not measured yet.
+    inputs a second, within the objective; None where it was not measured yet. `waking` is true where no
+    replica is ready, and the first one is on its way as somebody asked for it.
     """
 
     model: str
@@ -183,6 +184,7 @@ class VersionReport(msgspec.Struct, frozen=True):
     batches: int = 0
     sent: int = 0
     compute_s: float = 0.0
+    waking: bool = False
 
 
 class ArmReport(msgspec.Struct, frozen=True):

@@ -141,7 +141,7 @@ def test_an_example_input_may_be_an_array() -> None:
     assert inputs.example_tensor("json", nested) == Tensor(b'{"a":1.0,"b":[[0,1]]}', (21,), "json")
     with pytest.raises(BadRequest, match="The example input is not of the type doubles"):
         inputs.example_tensor("doubles", [[1.0]])
-    with pytest.raises(BadRequest, match="cannot be written as JSON: it holds a object"):
+    with pytest.raises(BadRequest, match="cannot be written as JSON: it holds an object"):
         inputs.to_json("json", object())
 
 

@@ -222,7 +222,7 @@ def test_pandas_kinds_come_out_right() -> None:
     assert json_of([pd.NA, pd.NaT]) == [None, None]
     assert json_of(pd.Timestamp("2024-01-02T03:04:05")) == "2024-01-02T03:04:05"
     assert json_of(pd.Timedelta("1.5s")) == "PT1.5S"
-    assert "it holds a Interval" in json_of(pd.Interval(0, 1))
+    assert "it holds an Interval" in json_of(pd.Interval(0, 1))
 
 
 class Stamp(datetime.datetime):

@@ -27,6 +27,7 @@ from clipper_container.remotes.kinds import form_of
 from clipper_container.remotes.remote import Remote, RemoteError
 from clipper_container.wire import Fault
 from tests.support.other_servers import Asked, OtherServer, Said, other_server
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 ROWS = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
@@ -327,8 +328,7 @@ async def test_what_may_have_arrived_is_not_sent_again(server: OtherServer) -> N
 async def test_a_server_that_is_not_there_is_told_without_its_address_when_queried_and_with_it_at_load() -> (
     None
 ):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     model = remote(f"http://127.0.0.1:{port}", "mlflow")
     (fault,) = await model(ROWS[:1])
     assert "cannot be reached" in fault.message

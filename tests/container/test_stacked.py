@@ -199,7 +199,7 @@ def test_other_dictionaries_are_json_as_ever(output: Any) -> None:
     ("outputs", "reason", "said"),
     [
         ({"a": [1, 2], "b": [1]}, "wrong_output_length", "1 outputs by the name 'b' for 2 inputs"),
-        ({"a": 3}, "bad_output", "a int by the name 'a'"),
+        ({"a": 3}, "bad_output", "an int by the name 'a'"),
         ({1: [1, 2]}, "bad_output", "Names are texts"),
         ({}, "bad_output", "a dictionary without outputs"),
     ],

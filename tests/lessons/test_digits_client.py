@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from digits_app.client import Client, Prediction, Refused, Unavailable
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 OWN = {
@@ -159,9 +160,7 @@ async def test_nobody_there_is_a_sentence() -> None:
 
 
 async def test_finds_a_service_that_comes_back() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     there = Service(answer(OWN))
     async with Client(f"http://127.0.0.1:{port}", "digits") as client:
         with pytest.raises(Unavailable):

@@ -21,12 +21,16 @@ class Seen:
 
     ready: set[str] = field(default_factory=set)
     serve: bool = True
+    wakes: bool = False
 
     def serving(self) -> bool:
         return self.serve
 
     def ready_replicas(self, _model: str, _version: str) -> set[str]:
         return self.ready
+
+    def waking(self, _model: str, _version: str) -> bool:
+        return self.wakes
 
 
 def why(seen: Seen, **changes: Any) -> str | None:
@@ -39,6 +43,10 @@ def test_with_a_replica_it_could() -> None:
 
 def test_one_that_comes_when_it_is_asked_for_could() -> None:
     assert why(Seen(), num_replicas=0, autoscaling=Autoscaling(0, 3)) is None
+
+
+def test_one_that_is_on_its_way_up_as_frontends_report_could() -> None:
+    assert why(Seen(wakes=True), autoscaling=Autoscaling(0, 3)) is None
 
 
 def test_one_that_is_scaled_automatically_and_whose_replicas_are_gone_could_not() -> None:

@@ -57,6 +57,17 @@ def test_only_news_wakes_those_who_wait(world: World) -> None:
     assert world.tells(report(seen("0"), revision=2, waiting=4))  # it had fallen silent
 
 
+def test_one_frontend_that_waits_for_a_version_is_enough(world: World) -> None:
+    world.tells(report(frontend="0"))
+    assert not world.frontends.waking("m", "1")
+    rises = [VersionReport("m", "1", 10, 3, None, waking=True)]
+    world.tells(msgspec.structs.replace(report(frontend="1"), versions=rises))
+    assert world.frontends.waking("m", "1")
+    assert not world.frontends.waking("m", "2")
+    world.now += LIVE_S + 1
+    assert not world.frontends.waking("m", "1")
+
+
 def test_what_was_counted_is_known_all_the_same(world: World) -> None:
     world.tells(report(seen("0", answered=5), seen("1")))
     world.tells(report(seen("0", answered=7), seen("1", ready=False), frontend="1"))

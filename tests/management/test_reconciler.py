@@ -222,6 +222,36 @@ def test_where_the_current_version_is_removed_the_one_before_it_answers(in_world
     in_world(test)
 
 
+def test_where_the_current_version_is_removed_none_without_replicas_is_gone_back_to(
+    in_world: InWorld,
+) -> None:
+    async def test(world: World) -> None:
+        remove, last = world.control.versions.remove, world.events.last
+        for version in ("1", "2", "3", "4"):
+            await world.deploy(version)
+        for version in ("1", "3"):
+            await world.control.scaling.set_num_replicas("m", version, 0)
+        await remove("m", "4")
+        assert world.state.current() == {"m": "2"}
+        await remove("m", "2")
+        assert world.state.current() == {}
+        assert any("once set_num_replicas has given it replicas" in event.text for event in last(9))
+
+    in_world(test)
+
+
+def test_one_that_comes_when_it_is_asked_for_is_gone_back_to(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        for version in ("1", "2"):
+            await world.deploy(version)
+        await world.control.scaling.set_num_replicas("m", "1", 0)
+        await world.control.scaling.set_autoscaling("m", "1", Autoscaling(0, 1))
+        await world.control.versions.remove("m", "2")
+        assert world.state.current() == {"m": "1"}
+
+    in_world(test)
+
+
 @pytest.mark.parametrize("what", ["unprepared", "broken"])
 def test_a_deploy_whose_replicas_cannot_be_started_fails_with_the_reason(
     in_world: InWorld, what: str

@@ -39,6 +39,8 @@ class World:
             version = Version("m", number, "doubles", None, [], 1, state="ready")
             self.state.add_version(version)
         self.state.move("m", "1", "set", "", "")
+        self.state.add_application(ApplicationSpec("asks", "doubles", -1, 100_000, []))
+        self.state.link("asks", "m")
         fields: dict[str, Any] = {"steps": [0.05, 0.5, 1.0], "hold_s": 10.0, "guardrails": RAILS}
         fields |= options
         self.rollout = self.state.add_rollout(
@@ -84,6 +86,9 @@ class World:
 
     def ready_replicas(self, _model: str, version: str) -> set[str]:
         return self.replicas.get(version, {"0"})
+
+    def waking(self, _model: str, _version: str) -> bool:
+        return False
 
     def live(self) -> list[Report]:
         # A report is a value: what is counted later must not change what was told before.
@@ -238,6 +243,17 @@ def test_without_queries_it_waits_and_says_what_is_missing(world: World) -> None
     )
 
 
+def test_where_nobody_asks_any_more_it_waits_and_says_so(world: World) -> None:
+    world.run(none_bad, 300)
+    world.state.remove_application("asks")
+    world.ask(0, none_bad)
+    assert verdict(world).startswith("Nobody asks for the current version of m any more")
+    world.state.add_application(ApplicationSpec("again", "doubles", -1, 100_000, []))
+    world.state.link("again", "m")
+    world.ask(0, none_bad)
+    assert "more inputs of the new version are to be seen" in verdict(world)
+
+
 @pytest.mark.parametrize("observe", [False, True])
 def test_where_requests_are_not_dealt_by_the_share_it_waits_and_says_so(
     tmp_path: Path, observe: bool
@@ -337,6 +353,20 @@ def test_what_comes_while_it_is_cold_is_not_judged(world: World) -> None:
     assert world.ended() is None
     world.run(none_bad, 100_000)
     assert world.ended() == "passed"
+
+
+def test_what_was_seen_of_frontends_stays_as_small_as_what_they_tell(tmp_path: Path) -> None:
+    world = World(tmp_path, hold_s=1e6)
+    world.now += WARM_UP_S
+    for turn in range(300):  # each time another table of shares
+        world.state.set_step(world.rollout, turn % 2)
+        world.rollouts.look()
+        world.counts = {epoch: world.counts[epoch] for epoch in sorted(world.counts)[-3:]}  # as frontends do
+        world.ask(4, none_bad)
+    seen: Any = world.rollouts.evidence(world.rollout)
+    assert seen["control"]["chosen"] + seen["canary"]["chosen"] == 1200
+    assert sum(len(told) for _, told in world.rollouts._seen.values()) <= 4
+    world.state.close()
 
 
 def test_a_management_that_is_killed_goes_on_where_it_was(world: World) -> None:

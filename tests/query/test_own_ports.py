@@ -28,6 +28,7 @@ from clipper_server.query.listener import Listener
 from clipper_server.query.own_ports import OwnPorts
 from clipper_server.snapshot import Snapshot
 from clipper_server.supervisor import Supervisor
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 DEADLINE_S = 60
@@ -115,19 +116,14 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 async def test_a_port_is_opened_and_closed_as_the_snapshot_says(
-    frontend: Frontend, greeting: Greeting, client: httpx2.AsyncClient, free_port: int
+    frontend: Frontend, greeting: Greeting, client: httpx2.AsyncClient
 ) -> None:
-    url = f"http://127.0.0.1:{free_port}/greeting"
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/greeting"
     with pytest.raises(httpx2.ConnectError):
         await client.get(url)
-    frontend.serve(ProtocolSpec("greeting", free_port))
+    frontend.serve(ProtocolSpec("greeting", port))
     await frontend.says({"greeting": ""})
     assert (await client.get(url)).text == "hello"
     spoken: list[Any] = frontend.configuration.spoken
@@ -142,8 +138,9 @@ async def test_a_port_is_opened_and_closed_as_the_snapshot_says(
 
 
 async def test_a_snapshot_that_comes_before_it_listens_is_its_own_too(
-    frontend: Frontend, greeting: Greeting, free_port: int, monkeypatch: pytest.MonkeyPatch
+    frontend: Frontend, greeting: Greeting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    port = free_port()
     start, begins, may_go_on = Listener.start, asyncio.Event(), asyncio.Event()
 
     async def started(listener: Listener, make: Callable[[], asyncio.Protocol]) -> None:
@@ -152,22 +149,23 @@ async def test_a_snapshot_that_comes_before_it_listens_is_its_own_too(
         await start(listener, make)
 
     monkeypatch.setattr(Listener, "start", started)
-    frontend.serve(ProtocolSpec("greeting", free_port))
+    frontend.serve(ProtocolSpec("greeting", port))
     async with asyncio.timeout(DEADLINE_S):
         await begins.wait()
     before = greeting.configured
-    frontend.serve(ProtocolSpec("greeting", free_port))
+    frontend.serve(ProtocolSpec("greeting", port))
     assert greeting.configured == before + 1
     may_go_on.set()
     await frontend.says({"greeting": ""})
 
 
 async def test_a_page_elsewhere_does_not_read_what_this_machine_alone_is_told(
-    frontend: Frontend, greeting: Greeting, client: httpx2.AsyncClient, free_port: int
+    frontend: Frontend, greeting: Greeting, client: httpx2.AsyncClient
 ) -> None:
-    frontend.serve(ProtocolSpec("greeting", free_port))
+    port = free_port()
+    frontend.serve(ProtocolSpec("greeting", port))
     await frontend.says({"greeting": ""})
-    url = f"http://127.0.0.1:{free_port}/greeting"
+    url = f"http://127.0.0.1:{port}/greeting"
     assert (await client.get(url, headers={"Host": "elsewhere.example"})).status_code == 421
 
 
@@ -190,38 +188,40 @@ async def test_a_port_that_is_taken_is_said_and_tried_again(
 
 
 async def test_one_that_cannot_be_loaded_is_said_and_the_others_serve(
-    frontend: Frontend, greeting: Greeting, client: httpx2.AsyncClient, free_port: int, monkeypatch: Any
+    frontend: Frontend, greeting: Greeting, client: httpx2.AsyncClient, monkeypatch: Any
 ) -> None:
+    port = free_port()
     monkeypatch.setitem(KINDS, "broken", Kind("there_is_no_such_module", 1, None))
-    frontend.serve(ProtocolSpec("broken", 1), ProtocolSpec("greeting", free_port))
+    frontend.serve(ProtocolSpec("broken", 1), ProtocolSpec("greeting", port))
     opened = frontend.configuration.opened
     assert await frontend.changes.wait_for(lambda: opened.keys() == {"broken", "greeting"}, DEADLINE_S)
     assert opened["greeting"] == ""
     assert "there_is_no_such_module" in opened["broken"]
-    assert (await client.get(f"http://127.0.0.1:{free_port}/greeting")).text == "hello"
+    assert (await client.get(f"http://127.0.0.1:{port}/greeting")).text == "hello"
 
 
 async def test_at_another_port_it_is_opened_anew(
-    frontend: Frontend, greeting: Greeting, client: httpx2.AsyncClient, free_port: int
+    frontend: Frontend, greeting: Greeting, client: httpx2.AsyncClient
 ) -> None:
-    frontend.serve(ProtocolSpec("greeting", free_port))
+    port = free_port()
+    frontend.serve(ProtocolSpec("greeting", port))
     await frontend.says({"greeting": ""})
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        other = listener.getsockname()[1]
+    other = free_port()
     frontend.serve(ProtocolSpec("greeting", other))
     before = frontend.changes.count
     assert await frontend.changes.wait_for(lambda: frontend.changes.count > before, DEADLINE_S)
     assert (await client.get(f"http://127.0.0.1:{other}/greeting")).text == "hello"
     with pytest.raises(httpx2.ConnectError):
-        await client.get(f"http://127.0.0.1:{free_port}/greeting")
+        await client.get(f"http://127.0.0.1:{port}/greeting")
 
 
 async def test_what_is_under_way_is_answered_when_the_frontend_ends(
-    frontend: Frontend, greeting: Greeting, client: httpx2.AsyncClient, free_port: int
+    frontend: Frontend, greeting: Greeting, client: httpx2.AsyncClient
 ) -> None:
-    frontend.serve(ProtocolSpec("greeting", free_port))
+    port = free_port()
+    frontend.serve(ProtocolSpec("greeting", port))
     await frontend.says({"greeting": ""})
-    url = f"http://127.0.0.1:{free_port}/greeting"
+    url = f"http://127.0.0.1:{port}/greeting"
     greeting.may_answer.clear()
     asking = asyncio.create_task(client.get(url))
     await greeting.asked.wait()

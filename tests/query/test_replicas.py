@@ -176,6 +176,30 @@ async def test_who_is_able_is_asked_anew_when_a_replica_comes_goes_or_hangs(
         played.writer.close()
 
 
+async def test_one_that_ends_while_it_loads_is_no_longer_waited_for(
+    configuration: Configuration, path: str
+) -> None:
+    snapshot = configuration.snapshot
+    assert snapshot is not None
+    for num_replicas in (0, 1):  # it slept, and is on its way up
+        versions = [
+            msgspec.structs.replace(version, wakes=True, num_replicas=num_replicas)
+            for version in snapshot.versions
+        ]
+        configuration.apply(msgspec.structs.replace(snapshot, versions=versions))
+    queue = configuration.queue("liar", "1")
+    assert queue is not None
+    loads = await Played.dial(path)
+    loads.say(wire.Hello(wire.WIRE_VERSION, "liar", "liar", "1", "0", 1))
+    await loads.heard()
+    assert (queue.starting, queue.able) == (1, True)
+    loads.writer.close()
+    async with asyncio.timeout(DEADLINE_S):
+        while queue.starting:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert not queue.able
+
+
 async def test_a_batch_names_each_dtype_once(configuration: Configuration) -> None:
     queue = configuration.queue("honest", "1")
     assert queue is not None

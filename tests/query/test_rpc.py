@@ -20,7 +20,8 @@ from clipper_server.query.protocols.kinds import load
 from clipper_server.query.request import Answer
 from clipper_server.query.rpc import Server
 from clipper_server.snapshot import Snapshot
-from tests.support.over_grpc import Client, free_port, served, until
+from tests.support.over_grpc import Client, served, until
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 SERVICE = "inference.GRPCInferenceService"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf.wrappers_pb2 import BytesValue
 
 from clipper_container.errors import BadRequest, TooLarge
 from clipper_server.query.protocols.open_inference.messages import messages, protos
-from clipper_server.query.protocols.structure import MOST_FIELDS, apart, check
+from clipper_server.query.protocols.structure import MOST_FIELDS, apart, check, prefixed
 from clipper_server.query.protocols.tensorflow_serving.messages import PROTOS, core, serving
 
 MOST = 1 << 20
@@ -82,3 +83,8 @@ def test_tensorflow_servings_bytes_are_raw_and_its_numbers_are_not() -> None:
         bytes(MOST)
     )
     check(classify.SerializeToString(), PROTOS.raw["/tensorflow.serving.PredictionService/Classify"], MOST)
+
+
+@pytest.mark.parametrize("size", [1, 127, 128, 129, 16_383, 16_384, 2_097_152])
+def test_a_field_is_written_as_a_message_writes_it(size: int) -> None:
+    assert prefixed(b"\n", memoryview(bytes(size))) == BytesValue(value=bytes(size)).SerializeToString()

@@ -19,7 +19,7 @@ import pytest
 from clipper_container import artifact
 from clipperlab import BadRequest, ClipperConnection, deployers
 from clipperlab.deployers.packaging import pickle_function
-from tests.support.over_grpc import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import wait_for
 
 SERVE = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Page, Playwright, expect
 
 from tests.support.waiting import wait_for
+
+from .ports import free_port
 
 # For what comes at once, also on a machine that does much else: no test waits in vain.
 expect.set_options(timeout=30_000)
@@ -46,9 +47,7 @@ IDLE = """() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext
 @contextmanager
 def jupyter(folder: Path) -> Iterator[str]:
     """A Jupyter server whose files are in `folder`; its URL. Ends with the block, and so do its kernels."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config = folder / "jupyter_config.py"
     config.write_text(CONFIG.format(port=port, root=str(folder)))
     # No news and no hints: they cover what is to be clicked.

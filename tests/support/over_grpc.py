@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,15 +15,9 @@ from clipper_server.query.limits import Limits
 from clipper_server.query.protocols.kinds import load
 from clipper_server.query.rpc import Server
 
+from .ports import free_port
+
 DEADLINE_S = 60.0
-
-
-def free_port() -> int:
-    """Nobody's just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Client:

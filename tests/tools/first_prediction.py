@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 LESSON = "01_serve_a_model_in_five_minutes.ipynb"
@@ -97,9 +98,7 @@ def _from_the_wheel(wheel: Path) -> None:
 @contextmanager
 def _lab(clone: Path, environment: dict[str, str]) -> Iterator[Path]:
     """`make lab` in the clone, from the moment when JupyterLab answers; what it says goes to a file."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     arguments = f"--no-browser --ip=127.0.0.1 --port={port}"
     log = clone / "lab.log"
     with log.open("wb") as out:

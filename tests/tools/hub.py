@@ -13,7 +13,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -35,6 +34,7 @@ import websocket
 
 from clipperlab.lessons.copies import copy_out
 from tests.support.home import end_clusters
+from tests.support.ports import free_port
 from tests.support.usage import Taken, Watch
 from tests.support.waiting import wait_for
 
@@ -219,7 +219,7 @@ def install(parts: Path) -> Path:
 @contextmanager
 def hub(folder: Path, parts: Path, token: str) -> Iterator[str]:
     """Its public address. With the block it ends, and all that it started but clusters."""
-    public, own, proxy = _free_ports(3)
+    public, own, proxy = free_port(), free_port(), free_port()
     config = folder / "jupyterhub_config.py"
     config.write_text(
         CONFIG.format(
@@ -306,14 +306,6 @@ def _lesson(server: str, headers: dict[str, str], home: Path, lesson: str) -> li
     finally:
         kernel.end()
     return wrong
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def _say(line: str) -> None:

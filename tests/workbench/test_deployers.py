@@ -176,6 +176,11 @@ def test_an_endpoint_is_made_in_one_call_and_not_left_half_made(conn: ClipperCon
     info = conn.get_app_info("whole")
     assert info is not None
     assert (info["default_output"], info["latency_slo_micros"]) == ("None", 3_000_000)
+    assert "default output: 'None' (a text, as none was given: set_default_output" in repr(
+        conn.application("whole")
+    )
+    conn.set_default_output("whole", -1)
+    assert "default output: -1\n" in repr(conn.application("whole"))
     finished(conn, "whole")
 
     def broken(inputs: list[Any]) -> list[Any]:

@@ -8,6 +8,7 @@ import pytest
 
 from clipperlab import ClipperConnection, ProcessContainerManager, doctor
 from tests.support.clusters import Attach, deploy_who, kill, pid_of
+from tests.support.ports import free_port
 from tests.tools import kubernetes_stand_in
 
 pytestmark = pytest.mark.slow
@@ -37,8 +38,8 @@ def test_a_home_that_clusters_cannot_live_in_is_told(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIPPERLAB_HOME", str(tmp_path))
     manager = ProcessContainerManager("c")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         assert "taken by something else" in doctor.one_port(port, "query", manager).what
     assert "is free" in doctor.one_port(port, "query", manager).what
 

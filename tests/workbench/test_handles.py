@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 pytest.importorskip("IPython", reason="names complete in a notebook")
 
 from IPython.core.completer import IPCompleter, provisionalcompleter
+from rich.console import Console
 
 from clipper_container.errors import TooLarge
 from clipperlab import AlreadyExists, BadRequest, ClipperConnection, NotFound
+from clipperlab.cli.summary import summarise, versions_of
 from clipperlab.deployers.python import create_endpoint, deploy_python_closure
 from clipperlab.operations import Deployed
 from tests.support.clusters import constant
@@ -46,7 +49,7 @@ def test_an_application_is_asked_and_shown(conn: ClipperConnection, model: str) 
         app.predict([float("inf")])
     with pytest.raises(BadRequest, match=r"a list of numbers"):
         app.predict("no list")
-    with pytest.raises(BadRequest, match=r"it holds a object\. Give numbers"):
+    with pytest.raises(BadRequest, match=r"it holds an object\. Give numbers"):
         app.predict([object()])
     for several in (np.array([[1.0], [2.0]]), [[1.0], [2.0]]):
         assert [answer["output"] for answer in app.predict(several)] == ["three", "three"]
@@ -79,6 +82,31 @@ def test_a_model_moves_back_and_forth_and_tells_who_moved_it(conn: ClipperConnec
     assert "learned" in str(handle.batching())
     with pytest.raises(NotFound, match="Models:"):
         conn.model("nonsuch")
+
+
+def test_what_is_under_way_is_seen_where_one_looks_first(conn: ClipperConnection, model: str) -> None:
+    app, handle = conn.application(model), conn.model(model)
+    for shown in (app, handle):
+        assert "others" not in repr(shown)
+    handle.start_shadow("two", fraction=0.5)
+    handle.start_rollout("one", steps=[0.25, 1], hold_s=600)
+    lines = [
+        f"{model}:one has 25 % of the queries, {model}:three the others: a rollout, at step 1 of 2, running",
+        f"{model}:two is asked too for 50 % of the inputs, and answers nobody: a shadow",
+    ]
+    assert handle.under_way == lines
+    for page in (repr(app), app._repr_html_(), repr(handle), handle._repr_html_(), conn._repr_html_()):
+        assert all(line in page for line in lines), page
+    told = io.StringIO()
+    console = Console(file=told, width=200)
+    console.print(summarise(conn._management, conn.status(), []))
+    console.print(versions_of(handle))
+    for line in lines:
+        assert told.getvalue().count(line) == 2
+    handle.rollout.abort()
+    handle.shadow.stop()
+    assert handle.under_way == []
+    assert "a rollout" not in repr(app)
 
 
 def test_names_complete_by_tab(conn: ClipperConnection, model: str) -> None:

@@ -68,6 +68,8 @@ def tables(rate: float) -> str:
         "applications": [application],
         "models": [good, bad],
         "replicas": [],
+        "rollouts": [],
+        "shadows": [],
         "protocols": [],
     }
     point = {

@@ -83,7 +83,7 @@ def test_named_arrays_are_asked_as_people_have_them() -> None:
     both = [{"a": [1, 2], "b": "x"}, {"a": [3, 4], "b": "y"}]
     assert rows.several("named", {"a": np.array([[1, 2], [3, 4]]), "b": ["x", "y"]}) == both
     assert rows.several("named", both) == both
-    with pytest.raises(BadRequest, match="An input names its arrays, and a ndarray does not"):
+    with pytest.raises(BadRequest, match="An input names its arrays, and an ndarray does not"):
         rows.one("named", large)
     with pytest.raises(BadRequest, match="not lists of one length"):
         rows.several("named", {"a": [1], "b": [1, 2]})

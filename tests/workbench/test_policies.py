@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,15 @@ EACH = [
     P.Exp3(["a", "b"], eta=0.01, forget=0),
     P.LinTS(8, ["a", "b"], forget=0),
 ]
+
+
+def test_who_names_a_model_for_the_first_is_told_how_it_is_chosen() -> None:
+    of: Any = P.First
+    for given, options in ((["digits"], {}), ([], {"arms": ["digits"]})):
+        with pytest.raises(BadRequest, match=r"P\.First\(\) has no arguments.*unlink those before it"):
+            of(*given, **options)
+    assert repr(P.First()) == "First()"
+    assert P.First() == P.First()
 
 
 @pytest.mark.parametrize("policy", EACH, ids=lambda policy: type(policy).__name__)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import pytest
 
-from clipperlab.progress import Progress
+from clipperlab.progress import Progress, told_to
 
 
 class Terminal(io.StringIO):
@@ -34,7 +35,31 @@ def test_a_failure_is_not_called_done(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "digits:1: not done" in terminal.getvalue()
 
 
-def test_a_pipeline_sees_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress("Deploying digits:1") as progress:
-        progress.say("1 of 2 replicas ready")
+def test_a_pipeline_sees_nothing_and_its_log_each_change_once(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "clipperlab"), Progress("Deploying digits:1") as progress:
+        for how_far in ("building the environment", "building the environment", "1 of 2 replicas ready"):
+            progress.say(how_far)
+        progress.ends("digits:1 is ready, and current.")
     assert capsys.readouterr() == ("", "")
+    assert [record.getMessage().rpartition(",")[0] for record in caplog.records] == [
+        "Deploying digits:1: ...",
+        "Deploying digits:1: building the environment",
+        "Deploying digits:1: 1 of 2 replicas ready",
+        "Deploying digits:1: digits:1 is ready, and current",
+    ]
+
+
+def test_who_is_told_otherwise_has_it_in_no_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "clipperlab"):
+        told: list[str] = []
+        with told_to(told.append), Progress("Deploying digits:1") as progress:
+            progress.say("uploading")
+        monkeypatch.setattr("sys.stderr", Terminal())
+        with Progress("Deploying digits:1") as progress:
+            progress.say("uploading")
+    assert len(told) == 3
+    assert caplog.records == []

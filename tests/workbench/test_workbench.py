@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.ports import free_port
+
 pytest.importorskip("anywidget", reason="views need anywidget, which is not installed here")
 
 import numpy as np
@@ -514,8 +516,8 @@ def test_a_protocol_is_started_seen_and_stopped_in_the_panel(
     assert form.ports["rest"].layout.display == "none"  # it has gRPC alone
     form.ports["grpc"].value = "many"
     assert "A port for gRPC is a number" in form.start.why_not.value
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         form.ports["grpc"].value = str(port)
         assert form.start.line.code == f"conn.start_protocol('{name}', grpc_port={port})"
         assert f"The port {port} is taken" in press(form.start, panel.worker)

@@ -15,6 +15,7 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..articles import type_of
 from ..errors import ArtifactError
 from ..modules import imported
 from . import Predict
@@ -92,6 +93,6 @@ def _outputs(said: Any, count: int) -> Sequence[Any]:
     if count == 1 and not isinstance(said, list | tuple):
         said = [said]
     if not isinstance(said, list | tuple) or len(said) != count:
-        has = f"{len(said)} outputs" if isinstance(said, list | tuple) else f"a {type(said).__name__}"
+        has = f"{len(said)} outputs" if isinstance(said, list | tuple) else type_of(said)
         raise ValueError(f"run() answered {has} to {count} rows: it is to answer a list with one for each")
     return said

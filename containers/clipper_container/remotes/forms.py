@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from ..articles import type_of
 from ..plain import as_json
 from .address import Address
 from .connections import Answered, Request
@@ -222,7 +223,7 @@ def _cell(value: Any) -> str:
     if value is None or value != value:
         return ""
     if isinstance(value, str | bytes | list | dict):
-        raise ValueError(f"a {type(value).__name__} is no value of a column in CSV")
+        raise ValueError(f"{type_of(value)} is no value of a column in CSV")
     return repr(value)
 
 

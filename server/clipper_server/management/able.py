@@ -10,10 +10,11 @@ from .state import Version
 
 def why_not(version: Version, frontends: Frontends) -> str | None:
     """A sentence, where it could not answer now; None where it could, or nobody knows."""
-    if (why := _without_replicas(version)) is not None:
+    if (why := without_replicas(version)) is not None:
         return why
+    key = version.model, version.version
     sleeps = version.wakes and not version.num_replicas
-    if sleeps or not frontends.serving() or frontends.ready_replicas(version.model, version.version):
+    if sleeps or not frontends.serving() or frontends.ready_replicas(*key) or frontends.waking(*key):
         return None
     if version.artifact is None:
         return f"{version} runs elsewhere, and no replica of it has dialed in: start it there."
@@ -28,11 +29,12 @@ def check_able(version: Version, frontends: Frontends) -> None:
 
 def check_replicas(version: Version) -> None:
     """Raises BadRequest where it has no replicas and gets none by itself."""
-    if (why := _without_replicas(version)) is not None:
+    if (why := without_replicas(version)) is not None:
         raise BadRequest(why)
 
 
-def _without_replicas(version: Version) -> str | None:
+def without_replicas(version: Version) -> str | None:
+    """A sentence, where it has no replicas and gets none by itself."""
     if version.num_replicas or version.artifact is None or version.wakes:
         return None
     return f"{version} has no replicas, and could answer nothing: set_num_replicas gives it some."

@@ -137,6 +137,14 @@ class Frontends:
         ]
         return set(seen[0].intersection(*seen[1:])) if seen else set()
 
+    def waking(self, model: str, version: str) -> bool:
+        """Whether a frontend lets queries wait for its first replica since it slept."""
+        return any(
+            (v.model, v.version, v.waking) == (model, version, True)
+            for report in self.live()
+            for v in report.versions
+        )
+
     def seen(self, model: str, version: str) -> list[str]:
         """The replicas that any live frontend has."""
         replicas = [r for report in self.live() for r in report.replicas]

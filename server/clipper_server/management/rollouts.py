@@ -13,6 +13,7 @@ import msgspec
 from ..changes import Changes
 from ..rollouts import ArmCounts, RolloutReport, Shares
 from .able import why_not
+from .control import uses
 from .events import Events
 from .evidence import Value
 from .feedback.sides import Sides
@@ -67,7 +68,7 @@ class Rollouts:
         self._told: set[int] = set()  # of those that only observe
         self._unfit: set[int] = set()  # of which it was told
         self._counted: dict[int, dict[int, float]] = {}  # by epoch, the shares of those that are judged by it
-        self._seen: dict[tuple[str, float, int, int], _Seen] = {}
+        self._seen: dict[str, tuple[float, dict[tuple[int, int], _Seen]]] = {}  # each frontend's last report
         self.shares = Shares(0)
 
     async def turn(self) -> None:
@@ -111,6 +112,10 @@ class Rollouts:
                 self._events.add("rollout", text[0].upper() + text[1:], **subject)
             return Verdict("hold", f"{why} Promote or abort it.")
         return None
+
+    def _is_asked(self, model: str) -> bool:
+        asking = any(application.asks(model) for application in self._state.applications())
+        return asking or uses.is_used(self._state, model)
 
     def _window_s(self, model: str) -> float:
         """After so long an answer has a default reward, where one of those who ask the model gives any."""
@@ -167,6 +172,8 @@ class Rollouts:
             before = self._last.get(rollout.model)
             if before is not None:
                 del self._judges[before], self._warm_at[before]
+                self._told.discard(before)
+                self._unfit.discard(before)
             self._last[rollout.model] = rollout.id
             self._warm_at[rollout.id] = warm_at = self._clock() + WARM_UP_S
             found = self._judges[rollout.id] = Judge(rollout.guardrails, rollout.hold_s, warm_at)
@@ -189,15 +196,19 @@ class Rollouts:
         live = {rollout.id for rollout in rollouts}
         sticky = {rollout.id for rollout in rollouts if rollout.sticky}
         for report in self._frontends.live():
+            began, seen = self._seen.get(report.frontend, (report.began, {}))
+            if began != report.began:
+                seen = {}  # it counts anew
             for told in report.rollouts:
                 share = self._counted.get(told.epoch, {}).get(told.id)
-                key = report.frontend, report.began, told.id, told.epoch
                 if told.id in live and share is not None and 0 < share < 1:
-                    apart = key if told.id in sticky else None  # a unit is dealt to by each anew
-                    self._judges[told.id].add(*_grown(self._seen.get(key), told), share, now, apart)
-                self._seen[key] = _Seen(told.control, told.canary)
-        if len(self._seen) > 1000:
-            self._seen = {key: seen for key, seen in self._seen.items() if key[2] in self._judges}
+                    # A unit is dealt to by each anew.
+                    apart = (report.frontend, report.began, told.epoch) if told.id in sticky else None
+                    grown = _grown(seen.get((told.id, told.epoch)), told)
+                    self._judges[told.id].add(*grown, share, now, apart)
+            # What it says no more it has forgotten: it does not say that again.
+            told_now = {(t.id, t.epoch): _Seen(t.control, t.canary) for t in report.rollouts}
+            self._seen[report.frontend] = report.began, told_now
 
     def _act(self, rollout: Rollout, verdict: Verdict, now: float) -> None:
         subject = {"model": rollout.model, "version": rollout.canary}
@@ -213,6 +224,9 @@ class Rollouts:
                 self._events.add("rollout", f"{rollout} would have failed. {verdict.text}", **subject)
             verdict = self._judges[rollout.id].without_guardrails(now)
         verdict = self._held(rollout) or verdict
+        if verdict.kind == "hold" and not self._is_asked(rollout.model):
+            text = f"Nobody asks for the current version of {rollout.model} any more, so nothing is seen"
+            verdict = Verdict("hold", f"{text}: link it to an application, or promote or abort the rollout.")
         following = rollout.step + 1
         if verdict.kind == "hold" or following == len(rollout.steps):
             text = verdict.text

@@ -99,6 +99,8 @@ class Call:
             self.finished = True
             if self._task is not None:
                 self._task.leave(self)
+                if self._counts is not None:  # as if it were late
+                    self._counts.add(self._task, self._task.queue.why_late(self._task, self._clock()))
                 self._note(Fault("not_needed", "The pipeline did not wait for it."))
 
     def _end(self, outcome: Outcome) -> None:

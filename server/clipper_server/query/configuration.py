@@ -300,6 +300,7 @@ class Configuration:
             VersionReport(
                 *(*key, queue.asked(), queue.waiting.count, queue.capacity(self.objective_s(key[0]))),
                 *(queue.metrics.compute.count, int(queue.metrics.batch_size.sum), queue.metrics.compute.sum),
+                bool(queue.waking),
             )
             for key, queue in self.queues.items()
         ]

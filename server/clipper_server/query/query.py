@@ -205,11 +205,16 @@ class Query:
     def _let_go(self) -> Steps[None]:
         now = self.application.parts.clock()
         first = self.application.parts.ids.take(self._inputs)
+        counts = self._policy.choice or bool(self._decision.sides)
         for rows in self._in_steps():
             ways: list[tuple[_Way, int]] = []
             for i in rows:
                 tasks = self._tasks_of(i)
+                waits = any(task.outcome is None for task in tasks)
                 outcomes = [self._outcome(task, now) for task in tasks]
+                if counts and waits:  # as if it were late, and once: it was one client that did not wait
+                    self._chose(tasks, outcomes)
+                    counts = False
                 _join(ways, (self._legs(tasks, outcomes), None, "cancelled", None))
             self._trace_all(first + rows.start * Ids.STEP, ways, now)
             yield
@@ -318,11 +323,7 @@ class Query:
                 model = None if place is None else self._queues[place].name
                 choice = choice_of(model, confidence, len(outcomes), used)
                 agreed = confidence if used and place is None else None
-                application.metrics.chose(decision, tasks, outcomes, agreed)
-                if decision.sides:
-                    for side, task, found in zip(decision.sides, tasks, outcomes, strict=False):
-                        if side is not None:
-                            side.add(task, found)
+                self._chose(tasks, outcomes, agreed)
             if application.collecting is not None:
                 token = application.collecting.answered(
                     query_id,
@@ -342,6 +343,15 @@ class Query:
             return answer, (legs, outcome, application.refused(outcome), choice)
         answer = Answer(query_id, outcome, None, version, choice, token, partial)
         return answer, (legs, None, "answered", choice)
+
+    def _chose(self, tasks: Sequence[Task], outcomes: Sequence[Outcome], agreed: float | None = None) -> None:
+        """Count what became of an input at each of those that were asked."""
+        decision = self._decision
+        self.application.metrics.chose(decision, tasks, outcomes, agreed)
+        if decision.sides:
+            for side, task, found in zip(decision.sides, tasks, outcomes, strict=False):
+                if side is not None:
+                    side.add(task, found)
 
     def _outcome(self, task: Task, now: float, decided: bool = False) -> Outcome:
         if task.outcome is None:

@@ -26,6 +26,7 @@ from .metrics import VersionMetrics
 from .retries import Retries
 from .task import GONE, Dispatch, Outcome, Task, Waiter, tell
 from .waiting import Waiting
+from .waking import Waking
 
 
 class ModelQueue:
@@ -66,6 +67,7 @@ class ModelQueue:
         self._cache = cache
         self._wake = wake
         self._changed = changed
+        self.waking = Waking(spec, loop, changed)
         self._retries = Retries(self.settle)
         self._pump_is_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -81,6 +83,7 @@ class ModelQueue:
         if spec.batching != before.batching:
             for replica in self.ready:
                 replica.way = way_of(spec.batching)
+        self.waking.configure(spec)
         self.pump_soon()
 
     def join(self, replica: Puller, measured: Sequence[tuple[float, float]]) -> None:
@@ -89,6 +92,7 @@ class ModelQueue:
         for cost, seconds in measured:
             replica.latencies.at(1).observe(cost, seconds)
         self.ready.append(replica)
+        self.waking.over()
         self._changed()
         self.pump_soon()
 
@@ -97,10 +101,15 @@ class ModelQueue:
         self.ready.remove(replica)
         self._changed()
 
+    def fell(self) -> None:
+        """A replica that was starting is gone before it was ready."""
+        self.starting -= 1
+        self.waking.over()
+
     @property
     def able(self) -> bool:
         """There is a replica that could answer, or one that comes where it is asked for."""
-        return bool(self.ready) or self.spec.wakes
+        return bool(self.ready or self.waking)
 
     def takes_s(self, objective_s: float, now: float) -> float | None:
         """In how long one that comes now would have its outcome, by the 99th percentile of what the model
@@ -394,6 +403,7 @@ class ModelQueue:
         for task in self.waiting.clear():
             self.settle(task, fault)
         self._retries.close(fault)
+        self.waking.over()
         self._cache.drop(self.id)
 
     # In words
@@ -416,7 +426,7 @@ class ModelQueue:
         """Why there is no replica that could answer."""
         if self.starting:
             return Fault("starting", f"The replicas of {self} are still loading the model.")
-        if self.spec.wakes:
+        if self.waking:
             return Fault("starting", f"{self} had no replicas while nobody asked. One is being started.")
         return self._no_replicas()
 

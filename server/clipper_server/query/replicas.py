@@ -338,7 +338,7 @@ class Replica(asyncio.BufferedProtocol):
         if self._queue is not None and self.state == "ready":
             self._queue.leave(self)
         elif self._queue is not None and self.state == "starting":
-            self._queue.starting -= 1
+            self._queue.fell()
         self.state = "gone"
         self.credits = 0
         self._everyone.discard(self)

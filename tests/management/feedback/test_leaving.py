@@ -10,7 +10,7 @@ BACK = {"a": 0.6, "b": 0.37}
 
 
 def told(leaving: Leaving, weights: dict[str, float], rows: int = 1, updates: int = 1000) -> list[str]:
-    return [text for _ in range(rows) for text in leaving.see("app", "", weights, 2 * FLOOR, updates)]
+    return [text for _ in range(rows) for text in leaving.see("app", "", weights, 2 * FLOOR, updates, {})]
 
 
 def test_an_arm_that_is_left_and_comes_back_is_told_of_once_each_time() -> None:
@@ -30,15 +30,23 @@ def test_a_learner_that_tries_others_now_and_then_tells_nothing_of_it() -> None:
     texts = [
         text
         for i in range(200)
-        for text in leaving.see("app", "", LEFT if i % 4 else {"a": FLOOR, "b": 0.96}, 2 * FLOOR, 20)
+        for text in leaving.see("app", "", LEFT if i % 4 else {"a": FLOOR, "b": 0.96}, 2 * FLOOR, 20, {})
     ]
     assert texts == []
+
+
+def test_what_a_failed_arm_is_asked_is_no_return() -> None:
+    leaving = Leaving()
+    for weights, said in (({"a": 0.9, "b": 0.1}, "is left"), (BACK, "is back")):
+        (text,) = leaving.see("app", "", weights, 2 * FLOOR, 1000, {"b": 0.1})
+        assert said in text
+        assert list(leaving.see("app", "", weights, 2 * FLOOR, 1000, {"b": 0.1})) == []
 
 
 def test_contexts_and_new_arms_are_told_apart() -> None:
     leaving = Leaving()
     for context in ("x", "y"):
-        assert list(leaving.see("app", context, BACK, 2 * FLOOR, 1000)) == []
-    (text,) = leaving.see("app", "x", LEFT, 2 * FLOOR, 1000)
+        assert list(leaving.see("app", context, BACK, 2 * FLOOR, 1000, {})) == []
+    (text,) = leaving.see("app", "x", LEFT, 2 * FLOOR, 1000, {})
     assert text.startswith("b is left at app in the context 'x': ")
-    assert list(leaving.see("app", "y", {**BACK, "c": FLOOR}, 0.03, 0)) == []
+    assert list(leaving.see("app", "y", {**BACK, "c": FLOOR}, 0.03, 0, {})) == []

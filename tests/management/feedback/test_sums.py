@@ -147,7 +147,7 @@ def test_of_too_many_contexts_the_least_recently_used_is_forgotten_and_counted(
     learned = world.sums.learned("app")
     assert set(learned.contexts) == {"w", "y", "z"}
     assert learned.counts.forgotten == 1
-    rows = {row.context: row.weights for row, _ in world.sums.rows(6, 200)}
+    rows = {row.context: row.weights for row, *_ in world.sums.rows(6, 200)}
     assert rows["x"] == {}
     assert set(rows["z"]) == {"a", "b"}
     world.again()
@@ -159,9 +159,9 @@ def test_rows_are_made_so_many_at_a_time_and_those_that_waited_longest_first(
 ) -> None:
     monkeypatch.setattr(sums, "ROWS_S", 60)
     world.take(*[item(i, context=str(i)) for i in range(250)])
-    assert [row.context for row, _ in world.sums.rows(5, 200)] == [str(i) for i in range(200)]
+    assert [row.context for row, *_ in world.sums.rows(5, 200)] == [str(i) for i in range(200)]
     world.take(item(300, context="0"), number=1)
-    assert [row.context for row, _ in world.sums.rows(6, 200)] == [*map(str, range(200, 250)), "0"]
+    assert [row.context for row, *_ in world.sums.rows(6, 200)] == [*map(str, range(200, 250)), "0"]
     assert world.sums.rows(7, 200) == []
 
 
@@ -197,7 +197,7 @@ def test_what_is_learned_goes_on_after_a_restart(world: World) -> None:
     before = world.sums.learned("app").contexts[""][1]
     world.again()
     assert world.sums.learned("app").contexts[""][1] == before
-    ((row, _),) = world.sums.rows(3, 200)
+    ((row, *_),) = world.sums.rows(3, 200)
     assert row.weights["a"] > 0.9
     assert world.sums.rows(4, 200) == []
 
@@ -208,7 +208,7 @@ def test_sums_outlive_a_change_of_the_policy(world: World) -> None:
     before = world.arm("a:1")
     world.applications["app"] = Plan(FeedbackSpec(), Exp3Spec(["b", "c"]), {"b": "b:1", "c": "c:1"})
     world.sums.plan(world.applications, {"app"})
-    ((row, _),) = world.sums.rows(3, 200)
+    ((row, *_),) = world.sums.rows(3, 200)
     assert set(row.weights) == {"b", "c"}
     world.applications["app"] = plan()
     world.sums.plan(world.applications, {"app"})
@@ -315,8 +315,23 @@ def test_an_arm_that_fails_is_noticed_where_rewards_come_as_they_are_decided(
     half = [Rewarded("b:1", 0.5, float(i % 2)) for i in range(300)]
     rewarded = [*half, *[Rewarded("a:1", 0.5, 1.0)] * 300, *[Rewarded("a:1", 0.5, 0.0)] * 20]
     world.take(*(item(i, rewards=[each]) for i, each in enumerate(rewarded)))
-    ((row, _),) = world.sums.rows(1, 200)
+    ((row, _, least),) = world.sums.rows(1, 200)
     assert (row.weights["a"] < 0.2) is left
+    assert (least["a"] > 0) is left
+    assert row.weights["a"] > 0.9 * least["a"]
+
+
+def test_where_default_rewards_come_no_arm_is_asked_for_having_failed(world: World) -> None:
+    world.applications["app"] = Plan(FeedbackSpec(), ThompsonSpec(["a", "b"]), ARMS)
+    world.again()
+    rewarded = [Rewarded("a:1", 0.5, float(i < 300)) for i in range(320)]
+    world.take(*(item(i, rewards=[each]) for i, each in enumerate(rewarded)))
+    ((_, _, least),) = world.sums.rows(1, 200)
+    assert least["a"] > 0
+    world.applications["app"] = Plan(FeedbackSpec(default_reward=0.0), ThompsonSpec(["a", "b"]), ARMS)
+    world.sums.plan(world.applications, {"app"})
+    ((_, _, least),) = world.sums.rows(2, 200)
+    assert least == {"a": 0, "b": 0}
 
 
 def test_a_default_reward_counts_from_when_there_is_one(world: World) -> None:
@@ -478,7 +493,7 @@ def test_a_row_by_numbers_has_draws_of_what_they_are_worth_with_each_arm(world: 
     world.applications["app"] = by_numbers()
     world.sums.plan(world.applications, {"app"})
     weighed(world, 2000)
-    ((row, new),) = world.sums.rows(3, 200)
+    ((row, new, _),) = world.sums.rows(3, 200)
     assert (set(row.weights), set(row.draws), new) == ({"a", "b"}, {"a", "b"}, 2000)
     assert (worth(row, "a")[1], worth(row, "b")[1]) == pytest.approx((0.5, -0.5), abs=0.05)
     known = world.sums.learned("app").contexts[""]
@@ -494,10 +509,10 @@ def test_an_application_has_new_draws_once_a_second_and_others_do_not_wait_for_i
     weighed(world, 10, start=10)
     world.take(item(500, application="other"), number=50)
     world.clock.now += sums.DRAWN_EVERY_S - 0.1
-    assert [row.application for row, _ in world.sums.rows(2, 200)] == ["other"]
+    assert [row.application for row, *_ in world.sums.rows(2, 200)] == ["other"]
     assert world.sums.due, "the other one waits"
     world.clock.now += 0.2
-    ((row, new),) = world.sums.rows(3, 200)
+    ((row, new, _),) = world.sums.rows(3, 200)
     assert (row.application, new) == ("app", 10)
     assert world.sums.rows(4, 200) == []
     world.clock.now -= 3600
@@ -511,7 +526,7 @@ def test_of_many_applications_some_have_new_draws_at_a_time(world: World) -> Non
     world.sums.plan(world.applications, {*world.applications})
     rewarded = [item(i, application=f"app {i}", features=pack([1, 0])) for i in range(count)]
     world.take(*rewarded)
-    seen = [[row.application for row, _ in world.sums.rows(epoch, 200)] for epoch in range(1, 5)]
+    seen = [[row.application for row, *_ in world.sums.rows(epoch, 200)] for epoch in range(1, 5)]
     assert [name for names in seen for name in names] == [*world.applications]
     assert max(map(len, seen)) <= sums.MAX_DRAWN
 
@@ -521,7 +536,7 @@ def test_a_management_that_begins_anew_has_draws_at_once(world: World, forget: f
     world.applications["app"] = by_numbers(forget)
     world.sums.plan(world.applications, {"app"})
     weighed(world, 400)
-    ((before, _),) = world.sums.rows(3, 200)
+    ((before, *_),) = world.sums.rows(3, 200)
     world.sums.take([("0", Delivery(1.0, 9, [], [decided(1)]))])
     world.again()
     (row,) = world.sums.published(world.applications, 3)
@@ -534,7 +549,7 @@ def test_what_the_policy_before_learned_has_no_rows_by_numbers(world: World) -> 
     world.sums.rows(1, 200)
     world.applications["app"] = by_numbers()
     world.sums.plan(world.applications, {"app"})
-    assert [row for row, _ in world.sums.rows(2, 200)] == [Row("app", "north", {})]
+    assert [row for row, *_ in world.sums.rows(2, 200)] == [Row("app", "north", {})]
     world.take(item(2, features=pack([1.0] * 5)), number=2)
     assert world.arm("a:1")[0] == 1
     assert world.sums.learned("app").contexts[""].coefficients["a:1"] == [0.5, 0.0, 0.0]

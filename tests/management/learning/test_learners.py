@@ -23,13 +23,10 @@ from clipper_server.policies import (
     UCBSpec,
     VoteSpec,
 )
+from tests.support.learners import ARMS, BEST, NAMES, OTHERS, PAIR, by_the_clock
 
-ARMS = tuple(f"{letter}:1" for letter in "abcde")
-NAMES = list("abcde")
-PAIR = NAMES[:2]
 EPOCH = 20  # feedbacks
 SEEDS = range(8)
-BEST, OTHERS = 0.9, 0.7
 DEFAULTS = [Exp3Spec(NAMES), ThompsonSpec(NAMES), GreedySpec(NAMES), UCBSpec(NAMES)]
 
 
@@ -66,7 +63,7 @@ def chosen(
         if came % EPOCH == 0:
             epoch += 1
             if kinds.notices(spec):
-                memory.notice()
+                memory.notice(epoch * EVERY_S, eta)
             table = kinds.learn(spec, memory, ARMS)
             up_to = list(accumulate(table))
             memory.mark(epoch)
@@ -87,7 +84,7 @@ def until(answered: list[bool], start: int, good: Callable[[float], bool]) -> in
     ("spec", "queries", "late", "least"),
     [
         *((spec, 20_000, 0, 0.85) for spec in DEFAULTS),
-        *((spec, 20_000, 500, 0.85) for spec in (ThompsonSpec(NAMES), GreedySpec(NAMES))),
+        *((spec, 20_000, 500, 0.85) for spec in DEFAULTS),
         *((Exp3Spec(NAMES, forget=0), 20_000, late, 0.85) for late in (0, 500)),
         (ThompsonSpec(NAMES, explore=0.01, forget=0), 8000, 0, 0.95),
         (UCBSpec(NAMES, explore=0.01, forget=0), 8000, 0, 0.92),
@@ -119,51 +116,39 @@ def test_an_arm_that_fails_is_left_and_one_that_is_mended_comes_back(
         assert (left <= 600, back <= 1000) == (True, True), (seed, left, back)
 
 
-def by_the_clock(spec: BanditSpec, seed: int, rate: int) -> tuple[float, float]:
-    """Seconds until the first arm, which fails for a minute, has less than a fifth of a second's answers,
-    and when it is mended more than three fifths, with a table as often as management makes one.
-    """
-    rng, arms = random.Random(seed), ARMS[: len(spec.arms)]
-    memory, eta, epoch, table_at = Memory(), kinds.eta_of(spec), 0, -1.0
-    table: list[float] = []
-    answered: list[bool] = []
-    fails, mended = 60 * rate, 120 * rate
-    for query in range(150 * rate):
-        if query / rate - table_at >= EVERY_S:
-            table_at, epoch = query / rate, epoch + 1
-            if kinds.notices(spec):
-                memory.notice()
-            table = kinds.learn(spec, memory, arms)
-            memory.mark(epoch)
-        arm = rng.choices(range(len(arms)), table)[0]
-        answered.append(arm == 0)
-        good = OTHERS if arm else 0.3 if fails <= query < mended else BEST
-        reward = float(rng.random() < good)
-        memory.add([Rewarded(arms[arm], table[arm], reward)], epoch, eta, spec.forget)
+CLOCKED = [kind(names) for kind in (ThompsonSpec, GreedySpec, UCBSpec, Exp3Spec) for names in (PAIR, NAMES)]
 
-    def after(start: int, wanted: Callable[[float], bool]) -> float:
-        shares = (sum(answered[end - rate : end]) / rate for end in range(start + 1, len(answered)))
-        return next((i / rate for i, share in enumerate(shares) if wanted(share)), math.inf)
 
-    return after(fails, lambda share: share < 0.2), after(mended, lambda share: share > 0.6)
+def named(value: object) -> str:
+    return f"{type(value).__name__}-{len(value.arms)}" if isinstance(value, LearnerSpec) else str(value)
 
 
 @pytest.mark.parametrize(
-    ("spec", "rate"),
-    [
-        *((spec(PAIR), rate) for spec in (ThompsonSpec, GreedySpec, UCBSpec) for rate in (30, 60, 160)),
-        *((Exp3Spec(PAIR), rate) for rate in (60, 160)),
-        *((ThompsonSpec(NAMES), rate) for rate in (60, 160)),
-    ],
-    ids=lambda value: str(value) if isinstance(value, int) else f"{type(value).__name__}-{len(value.arms)}",
+    ("spec", "rate", "most"),
+    [(spec, rate, most) for spec in CLOCKED for rate, most in ((15, 0.16), (30, 0.13), (60, 0.13))],
+    ids=named,
 )
 def test_by_the_clock_a_failed_arm_is_left_within_5_s_and_a_mended_one_is_back_within_10(
-    spec: BanditSpec, rate: int, monkeypatch: pytest.MonkeyPatch
+    spec: BanditSpec, rate: int, most: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """From 15 queries a second on, of two arms as of five; and meanwhile it costs few of them."""
     monkeypatch.setattr(thompson, "DRAWS", 200)
-    for seed in range(4):
-        left, back = by_the_clock(spec, seed, rate)
-        assert (left <= 5, back <= 10) == (True, True), (seed, left, back)
+    for seed in range(3):
+        left, back, probed = by_the_clock(spec, seed, rate)
+        assert (left <= 5, back <= 10, probed <= most) == (True, True, True), (seed, left, back, probed)
+
+
+@pytest.mark.parametrize("spec", CLOCKED, ids=named)
+def test_with_few_queries_a_second_that_holds_mostly(
+    spec: BanditSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At five, of which a tenth is one probe in two seconds."""
+    monkeypatch.setattr(thompson, "DRAWS", 200)
+    traces = [by_the_clock(spec, seed, 5) for seed in range(8)]
+    left, back, probed = zip(*traces, strict=True)
+    assert sum(seconds <= 5 for seconds in left) >= 7, left
+    assert sum(seconds <= 10 for seconds in back) >= 5, back
+    assert sum(probed) / len(traces) <= 0.2
 
 
 def test_what_is_noticed_is_no_chance_that_comes_often() -> None:
@@ -174,7 +159,7 @@ def test_what_is_noticed_is_no_chance_that_comes_often() -> None:
         memory.add([Rewarded(ARMS[0], 0.9, float(rng.random() < 0.8))], 0, 0.05, 0.001)
         before = memory.arms[ARMS[0]].recent_times
         if i % EPOCH == 0:
-            memory.notice()
+            memory.notice(i / EPOCH, 0.05)
         restarts += memory.arms[ARMS[0]].recent_times < before
     assert restarts <= 2
 
@@ -189,11 +174,11 @@ def test_what_comes_late_tells_nothing_of_what_is_sudden() -> None:
         memory.add([Rewarded(ARMS[1], 0.9, 1.0)], 0, 0.05, 0.001)
     for _ in range(20):
         memory.add([Rewarded(ARMS[0], 0.9, 0.0)], 7, 0.05, 0.001)
-    memory.notice()
+    memory.notice(0, 0.05)
     assert memory.arms[ARMS[0]].recent_times > 200
     for _ in range(20):
         memory.add([Rewarded(ARMS[0], 0.9, 0.0)], 0, 0.05, 0.001)
-    memory.notice()
+    memory.notice(0, 0.05)
     assert memory.arms[ARMS[0]].recent_times <= 24
 
 
@@ -305,8 +290,22 @@ def test_default_rewards_are_added_as_many_single_ones_would_be() -> None:
 
 def test_ucb_prefers_what_is_uncertain() -> None:
     sure, unsure = Arm(recent_times=1000, recent_reward=600), Arm(recent_times=10, recent_reward=5)
-    assert ucb.probabilities([sure, unsure], 0.5) == [0, 1]
-    assert ucb.probabilities([sure, Arm()], 0.5) == [0, 1]
+    assert ucb.probabilities([sure, unsure], 0.5, 0) == [0, 1]
+    assert ucb.probabilities([sure, Arm()], 0.5, 0) == [0, 1]
+    assert ucb.probabilities([sure, unsure], 1e-300, 100) == [1, 0]
+
+
+def test_ucb_spreads_what_is_decided_before_rewards_come_as_if_they_came_at_once() -> None:
+    """Query by query, each counted in n when it is given."""
+    means, times, coming = [0.8, 0.75, 0.5], [200, 100, 20], 200
+    arms = [Arm(recent_times=n, recent_reward=n * mean) for n, mean in zip(times, means, strict=True)]
+    whole = 0.25 * math.log(sum(times))
+    for _ in range(coming):
+        bounds = [mean + math.sqrt(whole / n) for n, mean in zip(times, means, strict=True)]
+        times[bounds.index(max(bounds))] += 1
+    given = [n - arm.recent_times for n, arm in zip(times, arms, strict=True)]
+    assert min(given[:2]) > 10
+    assert ucb.probabilities(arms, 0.25, coming) == pytest.approx([n / coming for n in given], abs=0.02)
 
 
 def test_thompson_draws_the_same_for_the_same_sums() -> None:

@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 from sklearn import linear_model
 
+from tests.support.ports import free_port
+
 pytest.importorskip("docker", reason="needs docker's client, which is not installed here")
 
 from clipper_container.image import tag
@@ -344,9 +346,7 @@ def registry(folder: Path) -> Iterator[str]:
     """Debian's docker-registry, at a free port of the loopback."""
     program = shutil.which("docker-registry")
     parts.need("docker-registry", program is not None, "On Debian: apt install docker-registry")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     (folder / "registry.yml").write_text(
         f"version: 0.1\nlog: {{level: error}}\nhttp: {{addr: '{address}'}}\n"
         f"storage: {{filesystem: {{rootdirectory: '{folder / 'registry'}'}}}}\n"
@@ -463,10 +463,10 @@ def test_protocols_are_published_at_the_ports_that_are_named(engine: Any) -> Non
     try:
         connection.start_clipper(fresh=True, protocols=[name])
         connection.stop_all()
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-            with pytest.raises(ClusterError, match=rf"The port {port} at 127\.0\.0\.1 is taken"):
-                connection.start_clipper(protocols={name: {"grpc_port": port}})
+        port = free_port()
+        taken = pytest.raises(ClusterError, match=rf"The port {port} at 127\.0\.0\.1 is taken")
+        with socket.create_server(("127.0.0.1", port)), taken:
+            connection.start_clipper(protocols={name: {"grpc_port": port}})
         connection.start_clipper(protocols={name: {"grpc_port": port}})
         assert on(connection)["grpc"] == f"127.0.0.1:{port}"
         assert lives(on(connection)["grpc"])

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from tests.support.ports import free_port
+
 pytest.importorskip("docker", reason="needs docker's client, which is not installed here")
 
 from clipper_container import artifact
 from clipperlab.deployers.packaging import pickle, pickle_function
 from clipperlab.images import build
 from tests.support import places
-from tests.support.over_grpc import free_port
 from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

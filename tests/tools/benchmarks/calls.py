@@ -24,9 +24,10 @@ import numpy as np
 import uvloop
 
 from clipperlab.load.latencies import Latencies
+from tests.support.ports import free_port
 from tests.support.waiting import wait_for
 
-from .echo import free_port, listens
+from .echo import listens
 from .wrk import Measured
 
 GRACE_S = 30

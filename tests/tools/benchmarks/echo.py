@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from starlette.types import Receive, Scope, Send
 
+from tests.support.ports import free_port
 from tests.support.waiting import wait_for
 
 HEADERS = [(b"content-type", b"application/json")]
@@ -41,12 +42,6 @@ def serving() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(10)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def listens(port: int) -> bool:

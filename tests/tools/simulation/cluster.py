@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +19,7 @@ from aiohttp import web
 
 from clipper_server.query.replicas import credential
 from clipper_server.snapshot import ApplicationSpec, Report, Snapshot, VersionSpec
+from tests.support.ports import free_port
 
 from .replicas import MODEL, TOKEN, VERSION
 
@@ -113,7 +113,7 @@ async def simulated(folder: Path, frontends: int, replicas: int, work_ms: float)
     sockets.mkdir()
     (folder / SNAPSHOTS).mkdir()
     processes: list[asyncio.subprocess.Process] = []
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     try:
         for i in range(frontends):
             processes.append(await _frontend(i, address, folder, sockets, f"127.0.0.1:{port}"))
@@ -169,8 +169,3 @@ def _ready(management: Management, replicas: int) -> bool:
         report.serving and sum(replica.ready for replica in report.replicas) == replicas
         for report in management.reports.values()
     )
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])

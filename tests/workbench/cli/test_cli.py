@@ -159,22 +159,6 @@ def test_clusters_on_an_engine_are_those_that_the_engine_lists(
     assert "No clusters yet" in invoke(app, ["clusters"]).output
 
 
-@pytest.mark.parametrize(
-    ("said", "meant"),
-    [
-        (
-            "There is no model 'digts'. Models: digits, norm. Deploy it first.",
-            "Did you mean 'digits'? Models: ",
-        ),
-        ("There is no log 'digit.1'. Logs: digits.1.0, management.", "Did you mean 'digits.1.0'? Logs: "),
-        ("There is no version '7' of model 'digits'. Its versions: 1, 2.", "'digits'. Its versions: "),
-        ("There is no application 'x'. Applications: none yet.", "'x'. Applications: "),
-    ],
-)
-def test_a_misspelt_name_is_suggested(said: str, meant: str) -> None:
-    assert meant in words.translated(said)
-
-
 def test_a_cluster_that_is_stopped_or_dead_is_called_so(home: Path) -> None:
     for name in ("dead", "stopped", "torn"):
         (home / name).mkdir()

@@ -46,6 +46,8 @@ def test_a_version_is_tried_and_rolled_out(cluster: ClipperConnection, run: Run,
         "rollout", "digits", "2", "--steps", "0.25,0.5", "--hold-s", "0", "--observe", "--sticky"
     ).stdout
     assert "share: 25% (steps: 25%, 50%)" in said
+    assert "digits:2 has 25 % of the queries, digits:1 the others" in " ".join(run("status").stdout.split())
+    assert json.loads(run("status", "--json").stdout)["rollouts"][-1]["canary"] == "2"
     assert "state: paused" in run("rollout", "digits", "--pause").stdout
     assert "state: running" in run("rollout", "digits", "--resume").stdout
     assert "state: aborted" in run("rollout", "digits", "--abort", "-m", "too early").stdout

@@ -96,12 +96,13 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
     right = ("--label", str(asked["output"]), "--input", "[6]", "--wait")
     assert run("feedback", "digits", asked["feedback_token"], *right).stdout == "Written.\n"
 
-    def last() -> Any:
-        *_, found = [json.loads(line) for line in run("decisions", "digits").stdout.splitlines()] or [{}]
-        return found if found.get("rewards") else None
+    def of_it() -> Any:
+        told = [json.loads(line) for line in run("decisions", "digits").stdout.splitlines()]
+        found = [each for each in told if each["query_id"] == asked["query_id"] and each["rewards"]]
+        return found[0] if found else None
 
-    decided = wait_for("the query log", last)
-    assert (decided["query_id"], decided["input"]) == (asked["query_id"], [6.0])
+    decided = wait_for("the query log", of_it)
+    assert decided["input"] == [6.0]
     assert decided["rewards"] == [[decided["arms"][0], 1.0]]
     assert len(run("decisions", "digits", "--limit", "1").stdout.splitlines()) == 1
     only = f"{decided['arms'][0]}=1"

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from clipperlab import ClipperConnection
 from tests.support.clusters import Attach
+from tests.support.ports import free_port
 from tests.workbench.cli.conftest import Run
 
 pytestmark = pytest.mark.slow
@@ -37,8 +38,8 @@ def test_one_is_started_listed_and_stopped(cluster: ClipperConnection, run: Run)
     assert before[NAME]["state"] == "off"
     assert NAME not in run("status").stdout
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         why = str(run("protocols", "start", NAME, "--grpc-port", str(port), code=1).exception)
         assert f"The port {port} is taken" in why
     where = f"127.0.0.1:{port}"

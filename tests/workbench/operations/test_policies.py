@@ -13,7 +13,7 @@ from clipper_container.errors import BadRequest, NotFound
 from clipperlab import ClipperConnection
 from clipperlab import policies as P
 from clipperlab.deployers.python import deploy_python_closure
-from tests.support.clusters import Attach, asking, constant
+from tests.support.clusters import Attach, asking, constant, kill, output, pid_of
 from tests.support.waiting import wait_for, wait_for_end
 
 
@@ -240,6 +240,22 @@ def test_an_arm_without_replicas_gives_its_share_to_the_others(conn: ClipperConn
     assert (why["chosen"]["propensity"], why["chosen"]["skipped"]) == (1.0, ["b"])
     assert "(b had no replica)" in str(why)
     conn.set_num_replicas("b", 1)
+
+
+@pytest.mark.slow
+def test_an_arm_that_is_scaled_automatically_and_crashed_gives_its_share_too(
+    conn: ClipperConnection, app: str
+) -> None:
+    conn.set_policy(app, P.Split({"a": 0.5, "b": 0.5}))
+    conn.set_autoscaling("b", 1, 2)
+    replicas = conn.get_all_model_replicas(verbose=True)
+    (replica,) = [each for each in replicas if each["model_name"] == "b"]
+    kill(pid_of(conn, "management"))  # so that no other one is started
+    kill(pid_of(conn, f"b.1.{replica['model_replica_id']}"))
+    wait_for("a to answer all", lambda: [output(conn, app) for _ in range(20)] == [1] * 20)
+    conn.connect()
+    conn.set_autoscaling("b", None)
+    conn.wait_until_ready("b")
 
 
 def test_no_query_fails_while_the_policy_changes(conn: ClipperConnection, app: str) -> None:

@@ -71,6 +71,22 @@ def test_stopping_models(conn: ClipperConnection, fake: FakeManagement) -> None:
         conn.stop_versioned_models({"b": "7"})
 
 
+def test_a_model_that_answers_nobody_any_more_is_told_of(
+    conn: ClipperConnection, fake: FakeManagement
+) -> None:
+    staged = a_version(model_name="staged", is_current_version=False)
+    rest = [a_version(model_version=version, is_current_version=False) for version in ("1", "2")]
+    fake.answers["GET /models"] = [
+        (200, [*rest, a_version(model_version="3"), staged]),
+        (200, [*rest, staged]),
+    ]
+    fake.answers["DELETE /models/digits/versions/3"] = [(204, None)]
+    with pytest.warns(
+        UserWarning, match=r"^digits has no current version any more, .* Its versions: 1, 2\.$"
+    ):
+        conn.stop_versioned_models({"digits": [3]})
+
+
 def test_who_uses_a_model_is_stopped_before_it(conn: ClipperConnection, fake: FakeManagement) -> None:
     versions = [
         a_version(model_name="base"),

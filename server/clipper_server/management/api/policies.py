@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from clipper_container.errors import BadRequest
+from clipper_container.near import meant
 
 from ...policies import KINDS, PolicySpec, in_words
 from ..control import Control, find
@@ -61,14 +62,16 @@ def _what_fits(policy: dict[str, Any] | None) -> str:
     """The options of a policy of that kind, with their values where these are a few; or the kinds."""
     kind = (policy or {}).get("kind")
     found = KINDS.get(kind) if isinstance(kind, str) else None
-    if found is None:
-        return f"A policy has a `kind`, {_or(list(KINDS))}."
+    if policy is None or found is None:
+        return f"A policy has a `kind`, {_or(list(KINDS))}.{meant(str(kind), KINDS)}"
     options = []
     for field in msgspec.structs.fields(found):
         values = _values(field.type)
         if field.name != "salt":
             options.append(f"`{field.name}`{f' ({_or(values)})' if values else ''}")
-    return f"A policy of the kind {kind} has {', '.join(options)}."
+    names = [field.name for field in msgspec.structs.fields(found)]
+    near = "".join(meant(name, names) for name in policy.keys() - {"kind", *names})
+    return f"A policy of the kind {kind} has {', '.join(options)}.{near}"
 
 
 def _values(kind: Any) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clipper_container.errors import BadRequest, NotFound
+from clipper_container.near import meant
 
 from ..state import State, Version
 from . import find
@@ -37,7 +38,8 @@ class Labels:
         if label not in labels:
             find.versions(self._state, model)
             known = ", ".join(labels) or "none yet"
-            raise NotFound(f"No version of model {model} has the label {label!r}. Its labels: {known}.")
+            near = meant(label, labels)
+            raise NotFound(f"No version of model {model} has the label {label!r}.{near} Its labels: {known}.")
         self._state.set_version_label(model, label, None)
         text = f"{model}:{labels[label]} has the label {label} no more{by(who, '')}."
         await self._publisher.publish("label", text, model=model, version=labels[label])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from clipper_container.articles import with_article
 from clipper_container.errors import BadRequest
 
 _LABEL = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9_]{0,61}[a-zA-Z0-9])?")
@@ -14,7 +15,7 @@ def check_name(what: str, name: str) -> None:
     """Raises BadRequest where `name` is no DNS label, which containers and Kubernetes need it to be."""
     if not _NAME.fullmatch(name):
         raise BadRequest(
-            f"{name!r} cannot be the name of {'an' if what[0] in 'aeiou' else 'a'} {what}: use lower-case "
+            f"{name!r} cannot be the name of {with_article(what)}: use lower-case "
             "letters, digits and hyphens, at most 63, beginning and ending with a letter or digit."
         )
 

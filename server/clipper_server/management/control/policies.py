@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from clipper_container.errors import BadRequest
+from clipper_container.near import meant
 
 from ...features import MAX_FEATURES, MAX_WEIGHED
 from ...feedback import FeedbackSpec
@@ -94,8 +95,8 @@ class Policies:
             if model not in application.linked_models:
                 linked = ", ".join(application.linked_models) or "none"
                 raise BadRequest(
-                    f"{model} is not linked to {application.name}, and can be no arm of its policy. Linked: "
-                    f"{linked}. link_model_to_app links it."
+                    f"{model} is not linked to {application.name}, and can be no arm of its policy."
+                    f"{meant(model, application.linked_models)} Linked: {linked}. link_model_to_app links it."
                 )
             if named:
                 found = find.version(self._state, model, version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clipper_container.credits import MAX_CONCURRENCY
 from clipper_container.errors import BadRequest
+from clipper_container.near import meant
 
 from ...snapshot import MAX_DEPTH
 from ..state import State, Version
@@ -22,8 +23,8 @@ def check_version(state: State, version: Version) -> None:
     for model in version.uses:
         if model not in known and model != version.model:
             raise BadRequest(
-                f"{version} uses {model}, and there is no such model. Deploy that first; models: "
-                f"{', '.join(sorted(known)) or 'none yet'}."
+                f"{version} uses {model}, and there is no such model.{meant(model, known)} Deploy that "
+                f"first; models: {', '.join(sorted(known)) or 'none yet'}."
             )
     staged = [model for stage in version.stages for model in stage]
     if not all(version.stages) or (version.stages and sorted(staged) != sorted(version.uses)):

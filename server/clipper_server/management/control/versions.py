@@ -18,6 +18,7 @@ from ...changes import Changes
 from ...places import ContainerManager, Runtime
 from ...snapshot import MAX_EXAMPLE, BatchingSpec
 from .. import moves
+from ..able import without_replicas
 from ..artifacts import Artifacts
 from ..events import Events
 from ..frontends import Frontends
@@ -178,28 +179,29 @@ class Versions:
         return find.version(self._state, model, version)
 
     async def remove(self, model: str, version: str, who: str = "") -> None:
-        """Stop and forget it. Where it was current, the one before it is: there is nothing else to answer."""
+        """Stop and forget it. Where it was current, the one before it that has replicas is: there is nothing
+        else to answer.
+        """
         removed = find.version(self._state, model, version)
         labels.check_remove(self._state, removed)
         was_current = self._state.current().get(model) == version
         others = [v for v in self._state.versions() if v.model == model and v.version != version]
-        ready = [v.version for v in others if v.state == "ready"]
-        is_last = was_current and moves.before(self._state.history(model), ready) is None
-        policies.check_remove(self._state, removed, is_last=is_last)
+        usable = [v for v in others if v.state == "ready" and fits(self._state, v)]
+        could = [v.version for v in usable if without_replicas(v) is None]
+        successor = moves.before(self._state.history(model), could) if was_current else None
+        policies.check_remove(self._state, removed, is_last=was_current and successor is None)
         rollouts.check_remove(self._state, removed)
         shadows.check_remove(self._state, removed)
         uses.check_remove(self._state, removed)
         self._state.remove_version(model, version)
         text = f"Removed {removed}."
-        if was_current:
-            usable = [v.version for v in others if v.state == "ready" and fits(self._state, v)]
-            successor = moves.before(self._state.history(model), usable)
-            if successor is not None:
-                why = f"version {version}, which was current, was removed"
-                self._state.move(model, successor, "rollback", who, why)
-                text = f"Removed {removed}, which was current. {model}:{successor} is current now."
-            elif usable:
-                text = f"Removed {removed}, which was current. set_model_version makes another one current."
+        if successor is not None:
+            why = f"version {version}, which was current, was removed"
+            self._state.move(model, successor, "rollback", who, why)
+            text = f"Removed {removed}, which was current. {model}:{successor} is current now."
+        elif was_current and usable:
+            text = f"Removed {removed}, which was current. set_model_version makes another one current"
+            text += "." if could else ", once set_num_replicas has given it replicas: none has any."
         self.collect()
         await self._publisher.publish("removed", text, **subject(removed))
         await self._stopping.asked(removed)

@@ -131,13 +131,13 @@ class Feedback:
         if not rows:
             return
         self._epoch = epoch
-        self._published.publish(epoch, [row for row, _ in rows])
-        for row, updates in rows:
+        self._published.publish(epoch, [row for row, *_ in rows])
+        for row, updates, least in rows:
             found = self._plans.get(row.application)
             learning = None if found is None else found.learning
             explore = getattr(learning, "explore", VOTE_EXPLORE)
             of = row.application, row.context, row.weights
-            for text in self._leaving.see(*of, explore, updates):
+            for text in self._leaving.see(*of, explore, updates, least):
                 self._events.add("learned", text, application=row.application)
 
     async def _refresh(self) -> None:

@@ -31,9 +31,17 @@ class Leaving:
         self._shares: OrderedDict[tuple[str, str], dict[str, _Share]] = OrderedDict()
 
     def see(
-        self, application: str, context: str, weights: dict[str, float], explore: float, updates: int
+        self,
+        application: str,
+        context: str,
+        weights: dict[str, float],
+        explore: float,
+        updates: int,
+        least: dict[str, float],
     ) -> Iterator[str]:
-        """A new row, after so many updates: a sentence for each arm that is left, or that comes back."""
+        """A new row, after so many updates: a sentence for each arm that is left, or that comes back. `least`
+        is the part that an arm has beside that of `explore`, where there is one.
+        """
         if not weights:
             self._shares.pop((application, context), None)
             return
@@ -43,12 +51,11 @@ class Leaving:
             self._shares.popitem(last=False)
         for gone in known.keys() - weights.keys():
             del known[gone]
-        floor = explore / len(weights)
         best = max(weights, key=weights.__getitem__)
         where = f"{application} in the context {context!r}" if context else application
         for arm, weight in weights.items():
             share = known.setdefault(arm, _Share(1 / len(weights)))
-            before = share.smooth
+            before, floor = share.smooth, max(explore / len(weights), least.get(arm, 0.0))
             share.smooth += (weight - share.smooth) * (1 - math.exp(-updates / SMOOTHED_OVER))
             if share.in_use and share.smooth < LEFT * floor:
                 share.in_use = False

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ... import features
 from ...feedback import UNIT, Decided, Delivery, Item, Receipt, Row
-from ..learning import kinds
+from ..learning import kinds, probing
 from ..learning.memory import LEAST_PROPENSITY, Arm
 from .context import Context
 from .counts import Counts
@@ -254,11 +254,11 @@ class Sums:
 
     # What is learned of it
 
-    def rows(self, epoch: int, limit: int) -> list[tuple[Row, int]]:
-        """New rows, of that epoch, for the contexts that have waited longest, with how many updates are new
-        in each.
+    def rows(self, epoch: int, limit: int) -> list[tuple[Row, int, dict[str, float]]]:
+        """New rows, of that epoch, for the contexts that have waited longest. With each goes how many updates
+        are new in it, and what arms that have failed are asked at least.
         """
-        found: list[tuple[Row, int]] = []
+        found: list[tuple[Row, int, dict[str, float]]] = []
         drawn, end = 0, time.thread_time() + ROWS_S
         for application, name in [*self.due]:
             if len(found) >= limit or (found and time.thread_time() >= end):
@@ -271,18 +271,23 @@ class Sums:
             del self.due[application, name]
             context = self._contexts[application].get(name) if application in self._contexts else None
             if context is None:
-                found.append((Row(application, name, {}), 0))
+                found.append((Row(application, name, {}), 0, {}))
                 continue
             new = context.memory.updates - context.row_at
             weights: dict[str, float] = {}
+            least: dict[str, float] = {}
             if plan is not None and plan.learning is not None and (draws or not plan.features):
+                arms = tuple(plan.arms.values())
                 if plan.notices:
-                    context.memory.notice()
-                learned = kinds.learn(plan.learning, context.memory, tuple(plan.arms.values()))
+                    context.memory.notice(self._clock(), plan.eta)
+                else:
+                    context.memory.overlook()
+                learned = kinds.learn(plan.learning, context.memory, arms)
                 weights = dict(zip(plan.arms, learned, strict=True))
+                least = dict(zip(plan.arms, probing.least(context.memory, arms), strict=True))
                 context.memory.mark(epoch)
             if weights or context.row:
-                found.append((row_of(application, name, weights, context, plan, epoch), new))
+                found.append((row_of(application, name, weights, context, plan, epoch), new, least))
             context.row, context.row_at = weights, context.memory.updates
         return found
 

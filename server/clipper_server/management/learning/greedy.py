@@ -9,7 +9,7 @@ from .memory import Arm
 
 def probabilities(arms: Sequence[Arm]) -> list[float]:
     """All for the arm of which the mean, with one success and one failure beside what came, is best."""
-    return shared([(1 + arm.recent_reward) / (2 + arm.recent_times) for arm in arms])
+    return shared([arm.recent_mean for arm in arms])
 
 
 def shared(scores: Sequence[float]) -> list[float]:

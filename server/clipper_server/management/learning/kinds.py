@@ -13,7 +13,7 @@ from ...policies import (
     UCBSpec,
     VoteSpec,
 )
-from . import greedy, lints, thompson, ucb, weights
+from . import greedy, lints, probing, thompson, ucb, weights
 from .memory import Memory
 
 
@@ -29,8 +29,8 @@ def forget_of(spec: PolicySpec | None) -> float:
 
 
 def notices(spec: PolicySpec | None) -> bool:
-    """Whether it goes by each arm's mean, and wants to be told when that is another of a sudden."""
-    return isinstance(spec, GreedySpec | UCBSpec | ThompsonSpec) and spec.forget > 0
+    """Whether it wants to be told of an arm that is another one of a sudden, as what it learns it forgets."""
+    return isinstance(spec, GreedySpec | UCBSpec | ThompsonSpec | Exp3Spec) and spec.forget > 0
 
 
 def floor_of(spec: PolicySpec, count: int) -> float:
@@ -52,10 +52,12 @@ def learn(spec: BanditSpec | VoteSpec, memory: Memory, arms: tuple[str, ...]) ->
     elif isinstance(spec, GreedySpec):
         found = greedy.probabilities(known)
     elif isinstance(spec, UCBSpec):
-        found = ucb.probabilities(known, spec.c)
+        found = ucb.probabilities(known, spec.c, memory.coming)
     else:
         found = thompson.probabilities(known)
     if isinstance(spec, VoteSpec):
         return found
     floor = floor_of(spec, len(arms))
+    if notices(spec):
+        found = probing.raised(found, [max(0.0, share - floor) for share in probing.shares(memory, arms)])
     return [floor + (1 - spec.explore) * each for each in found]

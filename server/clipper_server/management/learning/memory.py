@@ -19,12 +19,21 @@ LATELY = 24
 """An arm's last rewards, which are kept each: 200 bytes."""
 FRESH = 0.7
 """Of a reward this much must be left when it comes: a late one tells nothing of what is sudden."""
-FALL = 8, LATELY, 10.0
+FALL = 8, LATELY, 9.0
 RISE = 3, 8, 3.5
 """Of so many of them, from and to, and how much less likely they are than by their own mean, as a logarithm,
-where they do not fit what was known: 10 is once in 22,000 times by chance. A rise needs less: of an arm that
-was left there are few, and to be wrong about it costs few queries.
+where they do not fit what was known: 9 is once in 8,000 times by chance. A rise needs less: of an arm that
+was left there are few, and to be wrong about it costs few queries. So does the fall of an arm that has risen
+of late.
 """
+TRUST = 4
+"""Rewards as it had before it failed, that an arm which is mended is given beside those that say so."""
+IN_USE = 0.5
+"""Of its part of the rewards, if all arms had the same."""
+TENFOLD = math.log(10)
+"""What the weight of an arm that fails is less than the others', and that of one which is mended more."""
+RATE_S = 10.0
+"""Over which the rate of rewards is smoothed."""
 MAX_LINEAR = 8
 """Of the arms that the policy has not: so many of the last ones keep `linear`, of up to 50 KiB each."""
 
@@ -36,7 +45,8 @@ class Arm:
 
     `recent_times` and `recent_reward` are the same with the past forgotten, and so is `recent_loss`, which a
     share of the others' weight makes smaller. `linear` is what rewards say by the queries' numbers. `lately`
-    are the last rewards, the newest at the end; they are not stored.
+    are the last rewards, the newest at the end. `failed_at` is when it failed of a sudden while it was in
+    use, and `was` its mean before: 0 of an arm that never did. These three are not stored.
     """
 
     times: int = 0
@@ -48,37 +58,57 @@ class Arm:
     recent_loss: float = 0.0
     linear: Linear | None = None
     lately: array[float] = field(default_factory=lambda: array("d"), compare=False)
+    was: float = field(default=0.0, compare=False)
+    failed_at: float = field(default=0.0, compare=False)
 
     @property
     def mean(self) -> float | None:
         return self.reward / UNIT / self.times if self.times else None
 
-    def notice(self) -> None:
-        """Where its last rewards do not fit those before, only they count from now on; with them one of 0
-        where they are better, as a few are no proof.
+    @property
+    def recent_mean(self) -> float:
+        """With one success and one failure beside what came."""
+        return (1 + self.recent_reward) / (2 + self.recent_times)
+
+    def notice(self, now: float, in_use: float) -> float:
+        """By how much its last rewards are better than those before, where they do not fit these: then only
+        they count from now on. It was in use with so many rewards before. An arm that is better is believed
+        to be what it was before it failed; one that never did gets a reward of 0 beside: a few are no proof.
         """
         whole = 0.0
         for count, reward in enumerate(reversed(self.lately), 1):
             whole += reward
             times = max(0.0, self.recent_times - count)
             before = (max(0.0, min(times, self.recent_reward - whole)) + 1) / (times + 2)
-            rises = whole / count > before
-            least, most, unlikely = RISE if rises else FALL
+            change = whole / count - before
+            on_trial = self.was > 0 and times < LATELY
+            least, most, unlikely = RISE if change > 0 or on_trial else FALL
             if least <= count <= most and count * _apart(whole / count, before) > unlikely:
-                self.recent_times, self.recent_reward = float(count + rises), whole
+                if change < 0 and times >= in_use:
+                    self.was, self.failed_at = before, now
+                beside = 0 if change < 0 else TRUST if self.was else 1
+                self.recent_times, self.recent_reward = float(count + beside), whole + beside * self.was
                 del self.lately[:-count]
-                return
+                return change
+        return 0.0
 
 
 @dataclass(slots=True)
 class Memory:
-    """Of one context. `marks` are (epoch, updates then), by which a late reward is known as late."""
+    """Of one context. `marks` are (epoch, updates then), by which a late reward is known as late. `rate` is
+    how many updates a second there were when it was looked for what is sudden, which was at `seen_at`, with
+    `seen` updates; `coming` how many come between a decision and its reward. These are not stored.
+    """
 
     arms: dict[str, Arm] = field(default_factory=dict)
     active: tuple[str, ...] = ()  # those that the policy has; the others keep what they have
     updates: int = 0
     unsettled: int = 0  # of those, which nothing was forgotten for yet
     marks: list[tuple[int, int]] = field(default_factory=list)
+    rate: float = 0.0
+    seen_at: float = 0.0
+    seen: int = 0
+    coming: float = 0.0
 
     def join(self, active: tuple[str, ...], eta: float) -> None:
         """The policy has these arms. Those that it had not begin at the mean weight of the others."""
@@ -106,7 +136,9 @@ class Memory:
         """One query's feedback, that was decided by the table of that epoch: 0 where nobody knows. `numbers`
         are the query's, where they are learned of.
         """
-        kept = (1 - forget) ** self._since(epoch) if forget and epoch > 0 else 1.0
+        since = self._since(epoch) if epoch > 0 else 0
+        self.coming += (since - self.coming) / SUB_STEP
+        kept = (1 - forget) ** since if forget else 1.0
         for arm, propensity, reward, _ in rewards:
             loss = (1 - reward) / max(propensity, LEAST_PROPENSITY)
             known = self.arms.get(arm)
@@ -166,10 +198,30 @@ class Memory:
             lighter = kept * math.exp(-eta * (arm.recent_loss - mean)) + (1 - kept)
             arm.recent_loss = mean - math.log(lighter) / eta
 
-    def notice(self) -> None:
-        """Arms that fail of a sudden, or are mended: forgetting alone takes hundreds of rewards to see it."""
-        for arm in self.active:
-            self.arms[arm].notice()
+    def notice(self, now: float, eta: float) -> None:
+        """Arms that fail of a sudden, or are mended: forgetting alone takes hundreds of rewards to see it.
+        `now` is in seconds.
+        """
+        if passed := max(0.0, now - self.seen_at):
+            newest = (self.updates - self.seen) / passed
+            self.rate += (newest - self.rate) * (1 - math.exp(-passed / RATE_S))
+        self.seen_at, self.seen = now, self.updates
+        arms = [self.arms[arm] for arm in self.active]
+        in_use = IN_USE * sum(arm.recent_times for arm in arms) / max(1, len(arms))
+        for arm in arms:
+            change = arm.notice(now, in_use)
+            losses = [other.recent_loss for other in arms if other is not arm]
+            if not arm.was or not losses:
+                continue  # a weight that never was the most is left to its losses
+            if change < 0:
+                arm.recent_loss = max(arm.recent_loss, max(losses) + TENFOLD / eta)
+            elif change > 0:
+                arm.recent_loss = min(arm.recent_loss, min(losses) - TENFOLD / eta)
+
+    def overlook(self) -> None:
+        """What is sudden is not looked for: no arm is known to have failed."""
+        for arm in self.arms.values():
+            arm.was = 0.0
 
     def mark(self, epoch: int) -> None:
         """The table of that epoch is of what is known now."""

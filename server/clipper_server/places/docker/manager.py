@@ -20,6 +20,7 @@ from docker.types import DeviceRequest
 from clipper_container import image, words
 from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.limits import MIB, out_of_memory
+from clipper_container.near import unknown
 from clipper_container.resources import GPU, Resources
 
 from .. import LOG_AT_ONCE, Kind, Runtime, Spec, Status, one_machine
@@ -244,7 +245,7 @@ class DockerContainerManager:
             path = self._logs / f"{name}.log"
             if name not in {kept.stem for kept in self._logs.glob("*.log")}:
                 running = sorted(c.labels.get(NAME) or c.labels[KIND] for c in self._containers())
-                raise NotFound(f"There is no log {name[:100]!r}. Logs: {', '.join(running) or 'none yet'}.")
+                raise NotFound(unknown("log", name, "Logs", running))
             data = path.read_bytes()
         begin = after if after <= len(data) else 0
         part = data[begin : begin + LOG_AT_ONCE]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from clipper_container.errors import ClusterError, NotFound
+from clipper_container.near import unknown
 
 from .. import LOG_AT_ONCE, Status
 from . import packages, pods
@@ -50,7 +51,7 @@ class Logs:
         known = {self._name_of(pod): pod for pod in there}
         if name not in known and name not in self._last_words:
             names = sorted(known.keys() | self._last_words)
-            raise NotFound(f"There is no log {name[:100]!r}. Logs: {', '.join(names) or 'none yet'}.")
+            raise NotFound(unknown("log", name, "Logs", names))
         data = b""
         if (pod := known.get(name)) is not None:
             data = await _installed(server, pod)

@@ -21,6 +21,7 @@ import msgspec
 import psutil
 
 from clipper_container.errors import BadRequest, ClusterError, NotFound
+from clipper_container.near import unknown
 from clipper_container.resources import Resources
 
 from ...identity import Identity, end
@@ -229,7 +230,7 @@ class ProcessContainerManager:
         path = self._log(name)
         known = sorted(p.stem for p in (self._folder / "logs").glob("*.log"))
         if name not in known:
-            raise NotFound(f"There is no log {name[:100]!r}. Logs: {', '.join(known) or 'none yet'}.")
+            raise NotFound(unknown("log", name, "Logs", known))
         cut = self._cut.get(name, 0)
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

@@ -31,6 +31,8 @@ _EXPECTED = (
 
 
 class ClipperProtocol:
+    name = "clipper"
+
     def __init__(self, application: Application, limits: Limits = DEFAULT) -> None:
         self.application = application
         self.max_body = limits.json
@@ -60,7 +62,7 @@ class ClipperProtocol:
         version = request.version
         such, numbers = context(self.application, headers, request.context, version)
         return Request(
-            "clipper",
+            self.name,
             tensors,
             version if version.__class__ is not int else str(version),
             timeout_s(headers, request.timeout_micros),

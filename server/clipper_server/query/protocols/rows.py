@@ -34,15 +34,14 @@ class Rows:
         self.sets = Sets(application, limits) if self.kind.name in SETS else None
         self.typed = list[self.kind.json]  # type: ignore[name-defined]
         """What msgspec is to read, so that `of_typed` can be called."""
-        self._are_numbers = self.kind.dtype not in (*_TEXTS, "json", "")
+        self.are_numbers = self.kind.dtype not in (*_TEXTS, "json", "")
 
     def of_typed(self, rows: list[Any], version: str | None) -> list[Tensor]:
         """Of rows that were read as `typed`. Raises ValueError, or TooLarge."""
         if self.sets is not None:
             return self._of_sets(rows, version)
         self.limits.check_inputs(len(rows))
-        encode = self.kind.encode
-        return [encode(row) for row in rows]
+        return self.kind.encode_all(rows)
 
     def of_json(self, value: Any, version: str | None) -> list[Tensor]:
         """Of a list of rows, which may be records, or of a table: an object of columns, or one as pandas
@@ -59,7 +58,7 @@ class Rows:
         if not isinstance(value, list):
             raise ValueError("it is no list of inputs")
         are_records = bool(value) and all(isinstance(row, dict) for row in value)
-        is_one = self._are_numbers and not _holds_lists(value) and not are_records
+        is_one = self.are_numbers and not _holds_lists(value) and not are_records
         self.limits.check_inputs(1 if is_one else len(value))
         if is_one and value:
             value = [value]
@@ -105,8 +104,10 @@ class Rows:
                 raise ValueError(f"a line has {len(wide)} cells, and an input is one text")
             return self.of_typed([line[0] for line in lines], version)
         if self.kind.dtype != "json" and lines and not all(map(_is_number, lines[0])):
+            if len(lines) == 1:
+                raise ValueError("its one line is no row of numbers, and after names there is to be one")
             lines = lines[1:]
-        if self._are_numbers:
+        if self.are_numbers:
             number = int if self.kind.name == "integers" else float
             rows: list[Any] = [_numbers(line, number) for line in lines]
         else:
@@ -134,7 +135,7 @@ class Rows:
         """Of the first dimension of an array. Raises ValueError, or TooLarge."""
         if self.kind.dtype in _TEXTS:
             raise ValueError("an array holds numbers, and the inputs are texts")
-        if len(whole.shape) != 1 or not self._are_numbers:
+        if len(whole.shape) != 1 or not self.are_numbers:
             self.limits.check_inputs(whole.shape[0] if whole.shape else 1)
         if self.sets is None and self.kind.dtype != "json":
             return rows_of(whole, self.kind.dtype)

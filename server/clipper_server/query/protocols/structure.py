@@ -6,13 +6,16 @@ Raw contents are bytes, and cost next to nothing. All else becomes objects, of w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from clipper_container.errors import BadRequest, TooLarge
+from clipper_container.wire import Buffer
 
 Raw = Mapping[int, Any]
 """Fields whose bytes are raw contents: None; or messages with such fields in them, as another mapping."""
 MOST_FIELDS = 20_000
+_FEW = 8
 _CUT = "The message cannot be read: it ends within a field."
 
 
@@ -40,6 +43,27 @@ def apart(data: bytes, number: int) -> tuple[bytes, list[memoryview]]:
             found.append(view[at:end])
             kept = end
     return b"".join((*rest, view[kept:])), found
+
+
+def before_last(data: bytes, number: int) -> tuple[bytes, memoryview] | None:
+    """What stands before the one field of this number, which is bytes, and those, of which none is copied.
+
+    None where it is not the last field, or not among the first few. Raises BadRequest where it is no message.
+    """
+    for each, kind, begin, at, end in islice(_fields(data, 0, len(data)), _FEW):
+        if each == number:
+            return (data[:begin], memoryview(data)[at:end]) if kind == 2 and end == len(data) else None
+    return None
+
+
+def prefixed(tag: bytes, data: Buffer) -> bytes:
+    """A field that is bytes, after its tag and their number."""
+    size, varint = len(data), bytearray()
+    while size > 127:
+        varint.append(size & 127 | 128)
+        size >>= 7
+    varint.append(size)
+    return b"".join((tag, varint, data))
 
 
 class _Count:

@@ -238,6 +238,8 @@ def rows_of(whole: Tensor, kind: str) -> list[Tensor]:
         raise ValueError("a BOOL is one byte, 0 or 1")
     if kind and kind != dtype:
         data = converted(np.frombuffer(data, dtype), np.dtype(kind)).tobytes()
+    if shape[0] == 1:  # as most are
+        return [Tensor(bytes(data) if len(data) <= _COPIED else data, shape[1:], kind or dtype)]
     size = len(data) // shape[0] if shape[0] else 0
     if 0 < size <= _COPIED:
         return tensors_of(data, size, shape[1:], kind or dtype)

@@ -238,12 +238,12 @@ def in_parts(output: Output, text: Callable[[Output], bytes]) -> Steps[list[byte
     return [*parts, b"]"]
 
 
-def with_commas(texts: list[bytes]) -> Steps[list[bytes]]:
+def with_commas(texts: list[bytes], comma: bytes = b",") -> Steps[list[bytes]]:
     """What stands between the brackets, in parts that are neither many nor large."""
     parts: list[bytes] = []
     for start in range(0, len(texts), SMALL):
         if start:
-            parts.append(b",")
-        parts.append(b",".join(texts[start : start + SMALL]))
+            parts.append(comma)
+        parts.append(comma.join(texts[start : start + SMALL]))
         yield
     return parts

@@ -75,7 +75,7 @@ def tensors(kind: InputType, asked: Any, check: Callable[[int], None]) -> list[T
         return None
     check(count)
     try:
-        return kind.encode_all(rows) if count > 1 else [kind.encode(rows[0])]
+        return kind.encode_all(rows)
     except ValueError:  # what does not fit is told of elsewhere
         return None
 

@@ -23,9 +23,8 @@ from ...request import are_small
 from .. import Served, readiness
 from ..rpc import Call, Method, Refused, Stream, ask, in_order
 from ..structure import apart
-from ..tensors import Whole
-from . import repository
-from .bodies import Asked, Input, InputParameters, Output, OutputParameters, Parameters
+from . import quick, raw, repository
+from .bodies import Asked, Form, Input, InputParameters, Output, OutputParameters, Parameters
 from .config import config
 from .finding import adapter_of, find, is_ready
 from .messages import messages, protos
@@ -159,7 +158,7 @@ class OpenInferenceOverGRPC:
 
         async def answer(data: bytes) -> bytes:
             try:
-                response = await self._infer(data, call)
+                response = messages.ModelInferResponse.FromString(await self.model_infer(data, call))
             except (ClipperException, Refused) as error:
                 return _bytes(messages.ModelStreamInferResponse(error_message=str(error)))
             response.parameters["triton_final_response"].bool_param = True
@@ -169,24 +168,28 @@ class OpenInferenceOverGRPC:
             yield answered
 
     async def model_infer(self, data: bytes, call: Call) -> bytes:
-        return _bytes(await self._infer(data, call))
-
-    async def _infer(self, data: bytes, call: Call) -> Any:
-        asked, raw = _infer_request(data)
-        version = asked.model_version or None
-        application = find(self._served, asked.model_name, version)
-        adapter = adapter_of(self._served, asked.model_name, version)
+        given = raw.read(data)
+        if given is None:
+            asked, contents = _infer_request(data)
+            name, version = asked.model_name, asked.model_version or None
+        else:
+            name, version = given.model, given.version
+        application = find(self._served, name, version)
+        adapter = adapter_of(self._served, name, version)
         try:
-            if (given := _as_most_are(asked, raw)) is not None:
-                request = adapter.request_of(call.headers, asked.id or None, given)
+            if given is None:
+                request = adapter.request(call.headers, *_body(asked, contents))
             else:
-                request = adapter.request(call.headers, *_body(asked, raw))
+                request = adapter.request_of(call.headers, given.id, given.tensors)
         except BadRequest:
             application.metrics.bad_requests += 1
             raise
         times = [timeout for timeout in (request.timeout_s, call.timeout_s()) if timeout is not None]
         request = request._replace(protocol="open-inference-grpc", timeout_s=min(times, default=None))
         answers = await ask(application, request)
+        form: Form = request.form
+        if not form.outputs and (whole := quick.whole(answers)) is not None:
+            return raw.written(application.spec.name, form.id, answers, whole)
         call.mark_defaults(answers)
         if are_small(answers):
             told = adapter.answered(request, answers)
@@ -198,7 +201,7 @@ class OpenInferenceOverGRPC:
             response.raw_output_contents.append(bytes(tensor.data))
         for name, value in told.parameters.items():
             _set(response.parameters[name], value)
-        return response
+        return _bytes(response)
 
 
 def _refuse(text: str) -> Method:
@@ -225,25 +228,25 @@ def _infer_request(data: bytes) -> tuple[Any, list[Buffer]]:
     if len(data) <= _COPIED:
         asked = _read(messages.ModelInferRequest, data)
         return asked, [*asked.raw_input_contents]
-    rest, raw = apart(data, _RAW)
-    return _read(messages.ModelInferRequest, rest), [*raw]
+    rest, contents = apart(data, _RAW)
+    return _read(messages.ModelInferRequest, rest), [*contents]
 
 
-def _body(asked: Any, raw: list[Buffer]) -> tuple[Asked, memoryview]:
+def _body(asked: Any, contents: list[Buffer]) -> tuple[Asked, memoryview]:
     """The same as JSON with binary tensors behind it. Raises BadRequest."""
     if any("shared_memory_region" in each.parameters for each in (*asked.inputs, *asked.outputs)):
         raise BadRequest(NO_REGIONS)
     if any(size < 0 for each in asked.inputs for size in each.shape):
         raise BadRequest("A shape has sizes of 0 or more.")
-    if raw and len(raw) != len(asked.inputs):
-        raise BadRequest(f"There are {len(raw)} raw contents, and {len(asked.inputs)} inputs.")
-    if not raw:
-        raw = [_typed(each) for each in asked.inputs]
+    if contents and len(contents) != len(asked.inputs):
+        raise BadRequest(f"There are {len(contents)} raw contents, and {len(asked.inputs)} inputs.")
+    if not contents:
+        contents = [_typed(each) for each in asked.inputs]
     elif any(each.HasField("contents") for each in asked.inputs):
         raise BadRequest("Contents are either raw, for all inputs, or typed, in each input.")
     inputs = [
         Input(each.name, list(each.shape), each.datatype, InputParameters(len(content)))
-        for each, content in zip(asked.inputs, raw, strict=True)
+        for each, content in zip(asked.inputs, contents, strict=True)
     ]
     try:
         parameters = msgspec.convert(_values(asked.parameters), Parameters)
@@ -254,18 +257,7 @@ def _body(asked: Any, raw: list[Buffer]) -> tuple[Asked, memoryview]:
     except msgspec.ValidationError as error:
         raise BadRequest(f"The parameters do not fit: {error}.") from None
     body = Asked(inputs, asked.id or None, parameters, outputs)
-    return body, memoryview(raw[0] if len(raw) == 1 else b"".join(raw))
-
-
-def _as_most_are(asked: Any, raw: list[Buffer]) -> dict[str, Whole] | None:
-    """The tensor of a request that has one, of raw contents, and nothing besides; None of all others."""
-    if len(asked.inputs) != 1 or len(raw) != 1 or asked.outputs or asked.parameters:
-        return None
-    (given,) = asked.inputs
-    shape, dtype = tuple(given.shape), DATATYPES.get(given.datatype)
-    if dtype is None or given.parameters or given.HasField("contents") or min(shape, default=0) < 0:
-        return None
-    return {given.name: Whole(dtype, shape, raw[0])}
+    return body, memoryview(contents[0] if len(contents) == 1 else b"".join(contents))
 
 
 def _typed(given: Any) -> bytes:

@@ -21,12 +21,13 @@ from ...application import Application
 from ...limits import DEFAULT, Limits
 from ...request import Answer, Request
 from ...slices import SMALL, Steps
-from .. import JSON, Headers, Response, Served
+from .. import JSON, Response, Served
 from ..clipper import ClipperProtocol, SetsOverClipper
-from ..json_body import Body
 from .beside import chosen, marks_of
 from .finding import find, is_ready
 from .refusals import NO_EXPLAIN
+
+_HEADERS = (JSON,)
 
 
 def predict_path(name: str) -> str:
@@ -36,12 +37,11 @@ def predict_path(name: str) -> str:
 class KServeV1(ClipperProtocol):
     """Each instance is an input as Clipper's JSON has it."""
 
+    name = "kserve-v1"
+
     def __init__(self, application: Application, limits: Limits = DEFAULT) -> None:
         super().__init__(application, limits)
         self._decode = _decoder(self._type.json)
-
-    def parse(self, headers: Headers, body: Body) -> Request:
-        return super().parse(headers, body)._replace(protocol="kserve-v1")
 
     def _expected(self) -> str:
         return f'Expected JSON: {{"instances": [X, ...]}}, where X is {self._type.expects}.'
@@ -133,4 +133,6 @@ def _response(outputs: list[bytes], answers: Sequence[Answer]) -> Response:
         parameters["defaults"] = {i: [fault.reason, fault.message] for i, fault in faults.items()}
     parameters.update(chosen(answers))
     text = b'{"predictions":[%b],"parameters":%b}' % (b",".join(outputs), msgspec.json.encode(parameters))
+    if not faults:
+        return Response(200, _HEADERS, text)
     return Response(200, [JSON, *marks_of({fault.reason for fault in faults.values()})], text)

@@ -73,10 +73,18 @@ class Bodies:
                 return self._rows.of_bytes(bytes(body)), False
             self.limits.check_json(len(body))
             if content_type == CSV:
-                return self._rows.of_cells(tables.cells(body), version), False
+                return self._csv(body, version), False
             return self._json(body, version, lines=content_type == LINES)
         except UNREAD as error:
             raise unread(error, body, self._expected(version), "The body does not fit") from None
+
+    def _csv(self, body: Body, version: str | None) -> list[Tensor]:
+        if self._rows.are_numbers and (text := tables.as_json(body)) is not None:
+            try:
+                return self._rows.of_typed(self._list(text), version)
+            except msgspec.DecodeError:
+                pass  # such as 1. and 007, which are no numbers in JSON
+        return self._rows.of_cells(tables.cells(body), version)
 
     def _json(self, body: Body, version: str | None, *, lines: bool) -> tuple[list[Tensor], bool]:
         try:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import msgspec
-
 from ...slices import SMALL, Steps
 from ...task import Output
 from .. import tables
@@ -47,8 +45,10 @@ def written(outputs: Sequence[Output], media: str, *, named: bool) -> Steps[list
     if media == JSON:
         head, tail = (b'{"predictions":[', b"]}") if named else (b"[", b"]")
         return [head, *(yield from with_commas(texts)), tail]
+    if media == LINES and texts:
+        return [*(yield from with_commas(texts, b"\n")), b"\n"]
     lines = []
     for text in texts:
-        lines.append(text + b"\n" if media == LINES else tables.line(msgspec.json.decode(text)).encode())
+        lines.append(tables.line(text))
         yield
     return [b"".join(lines[start : start + SMALL]) for start in range(0, len(lines), SMALL)]

@@ -1,0 +1,33 @@
+"""What is under way with models: a line for each rollout and each shadow that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..management import Rollout, Shadow
+
+
+def under_way(
+    rollouts: Iterable[Rollout], shadows: Iterable[Shadow], models: Collection[str] | None = None
+) -> list[str]:
+    """Of these models, or of all."""
+    found = [(each["model"], _rollout(each)) for each in rollouts if each["ended_at"] is None]
+    found += [(each["model"], _shadow(each)) for each in shadows if each["ended_at"] is None]
+    return [line for model, line in found if models is None or model in models]
+
+
+def _rollout(told: Rollout) -> str:
+    model, step = told["model"], f"at step {told['step'] + 1} of {len(told['steps'])}"
+    return (
+        f"{model}:{told['canary']} has {100 * told['share']:.3g} % of the queries, {model}:{told['control']} "
+        f"the others: a rollout, {step}, {told['state']}"
+    )
+
+
+def _shadow(told: Shadow) -> str:
+    return (
+        f"{told['model']}:{told['version']} is asked too for {100 * told['fraction']:.3g} % of the inputs, "
+        "and answers nobody: a shadow"
+    )
