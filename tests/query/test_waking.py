@@ -11,6 +11,7 @@ from clipper_container.inputs import Tensor
 from clipper_server.policies import SplitSpec
 from clipper_server.query.application import Application
 from clipper_server.query.configuration import Configuration
+from clipper_server.query.missing import why_unable
 from clipper_server.query.queue import ModelQueue
 from clipper_server.query.request import Answer, Request
 from clipper_server.query.waking import RISE_S
@@ -31,10 +32,10 @@ def test_one_that_sleeps_or_is_on_its_way_up_is_waited_for() -> None:
     async def main() -> None:
         queue = new_queue(**SLEEPS)
         assert queue.able
-        assert queue.why_unable().reason == "starting"
+        assert why_unable(queue).reason == "starting"
         awake(queue)
         assert queue.able
-        assert queue.why_unable().reason == "starting"
+        assert why_unable(queue).reason == "starting"
 
     run(main())
 
@@ -45,7 +46,7 @@ def test_one_whose_replicas_are_gone_is_not_until_it_sleeps_again() -> None:
         awake(queue)
         FakeReplica(queue).die()
         assert not queue.able
-        assert queue.why_unable().reason == "no_replicas"
+        assert why_unable(queue).reason == "no_replicas"
         awake(queue)  # the same is wanted as before
         assert not queue.able
         queue.configure(version_spec(**SLEEPS))
@@ -59,7 +60,7 @@ def test_one_that_never_slept_is_as_one_that_is_not_scaled_automatically() -> No
         for wakes in (True, False):
             queue = new_queue(wakes=wakes)
             assert not queue.able
-            assert queue.why_unable().reason == "no_replicas"
+            assert why_unable(queue).reason == "no_replicas"
 
     run(main())
 

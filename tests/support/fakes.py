@@ -21,6 +21,7 @@ from clipper_server.query.cache import Cache
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.latencies import Latencies
 from clipper_server.query.metrics import VersionMetrics
+from clipper_server.query.missing import why_late
 from clipper_server.query.policies import Arm
 from clipper_server.query.queue import ModelQueue
 from clipper_server.query.task import Dispatch, Outcome, Task
@@ -95,7 +96,7 @@ class Asker:
     def expire(self) -> None:
         if not self.done.done():
             self.task.leave(self)
-            self.done.set_result(self.task.queue.why_late(self.task, asyncio.get_running_loop().time()))
+            self.done.set_result(why_late(self.task, asyncio.get_running_loop().time()))
 
     @property
     def fault(self) -> Fault:

@@ -18,6 +18,7 @@ from .asked import ask
 from .cache import Cache
 from .deadlines import Deadlines
 from .metrics import CallMetrics
+from .missing import why_late
 from .policies import Able, Arm, Counts, Decision
 from .queue import ModelQueue
 from .rollouts import Rollouts
@@ -90,7 +91,7 @@ class Call:
         """The deadline has come."""
         assert self._task is not None
         self._task.leave(self)
-        self._end(self._task.queue.why_late(self._task, self._clock()))
+        self._end(why_late(self._task, self._clock()))
 
     def leave(self) -> None:
         """Nobody waits for it any more."""
@@ -100,7 +101,7 @@ class Call:
             if self._task is not None:
                 self._task.leave(self)
                 if self._counts is not None:  # as if it were late
-                    self._counts.add(self._task, self._task.queue.why_late(self._task, self._clock()))
+                    self._counts.add(self._task, why_late(self._task, self._clock()))
                 self._note(Fault("not_needed", "The pipeline did not wait for it."))
 
     def _end(self, outcome: Outcome) -> None:

@@ -9,6 +9,7 @@ from clipper_container.inputs import Tensor
 from clipper_container.wire import Fault
 
 from .asked import ask
+from .missing import why_unable
 from .parts import Parts
 from .policies import Stepping
 from .query import Query
@@ -99,7 +100,7 @@ class Climb:
         if not answered and len(self.tasks) == len(self._queues) - 1:
             return None
         if not queue.able:
-            return queue.why_unable()
+            return why_unable(queue)
         left_s = self.deadline - now
         takes_s = queue.takes_s(left_s, now)
         if not answered or takes_s is None or takes_s <= left_s or self._is_known(queue):

@@ -12,6 +12,7 @@ from .asked import ask_all
 from .feedback.collecting import Collecting
 from .ids import Ids
 from .metrics import ApplicationMetrics
+from .missing import why_late
 from .parts import Parts
 from .policies import Decision, Policy
 from .queue import ModelQueue
@@ -359,7 +360,7 @@ class Query:
             if decided:
                 message = f"{task.queue.name} was not waited for: it could not change the answer."
                 return Fault(NOT_NEEDED, message)
-            return task.queue.why_late(task, now)
+            return why_late(task, now)
         return task.outcome
 
     def _legs(self, tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> list[Leg]:

@@ -14,6 +14,7 @@ from clipper_container.size import compile_size
 from clipper_container.wire import Fault
 
 from ..snapshot import VersionSpec
+from . import missing
 from .admission import Admission
 from .batching import MAX_BATCH, way_of
 from .cache import Cache
@@ -127,7 +128,7 @@ class ModelQueue:
         """Let it wait for a replica; or settle it at once, where it would wait in vain."""
         if not self.ready and not self.starting and self.spec.num_replicas == 0:
             if not self.spec.wakes:
-                self.settle(task, self._no_replicas())
+                self.settle(task, missing.no_replicas(self))
                 return
             if not self.waiting.count:
                 self._loop.call_soon(self._wake)
@@ -267,7 +268,7 @@ class ModelQueue:
         latest = max((task.latest for task in tasks if task.waiters), default=now)
         if now + (replica.table.mean(cost) or 0.0) >= latest:
             for task in tasks:
-                self.settle(task, search.fault if search else self._lost())
+                self.settle(task, search.fault if search else missing.lost(self))
             if search is not None:
                 search.give_up()
             return True
@@ -332,7 +333,7 @@ class ModelQueue:
                     continue
                 task.losses += several or i == 0
                 if task.losses > 1 or not task.waiters:
-                    self.settle(task, self._lost())
+                    self.settle(task, missing.lost(self))
                 elif task.losses and not several:
                     self._retries.alone(task)
                 else:
@@ -406,29 +407,7 @@ class ModelQueue:
         self.waking.over()
         self._cache.drop(self.id)
 
-    # In words
-
-    def why_late(self, task: Task, now: float) -> Fault:
-        """Why a task has no outcome at its query's deadline."""
-        if task.losses:
-            return self._lost()
-        dispatch = task.dispatch
-        if self.ready or dispatch is not None:
-            waited = (dispatch.sent_at if dispatch is not None else now) - task.entered_at
-            then = f"waited {1000 * waited:.0f} ms for a replica"
-            if dispatch is not None:
-                then += f", and has been with one for {1000 * (now - dispatch.sent_at):.0f} ms"
-            message = f"{self} did not answer within the latency objective: the query {then}."
-            return Fault("deadline", message)
-        return self.why_unable()
-
-    def why_unable(self) -> Fault:
-        """Why there is no replica that could answer."""
-        if self.starting:
-            return Fault("starting", f"The replicas of {self} are still loading the model.")
-        if self.waking:
-            return Fault("starting", f"{self} had no replicas while nobody asked. One is being started.")
-        return self._no_replicas()
+    # In numbers
 
     def asked(self) -> int:
         """How many inputs have come so far."""
@@ -447,16 +426,6 @@ class ModelQueue:
         sent = self.metrics.batch_size.sum
         each = self.metrics.cost / sent if sent else 1.0
         return sum(found) / len(found) / each if found else None
-
-    def _no_replicas(self) -> Fault:
-        return Fault(
-            "no_replicas",
-            f"{self} has no running replica. See its logs, scale it up with set_num_replicas, or start it "
-            "there if it runs elsewhere.",
-        )
-
-    def _lost(self) -> Fault:
-        return Fault("replica_lost", f"A replica of {self} died with this query. See its logs.")
 
     def __str__(self) -> str:
         return self.name

@@ -18,6 +18,7 @@ from ..shadows import ShadowSpec
 from ..turns import TURN_S
 from .alike import alike
 from .deadlines import Deadlines
+from .missing import why_late
 from .policies import Decision
 from .querylog import MAX_KEPT, kept
 from .queue import ModelQueue
@@ -151,7 +152,7 @@ class Shadows:
         task, (shadow, _, _, tensor) = asked.task, asked.sample
         outcome = task.outcome
         if outcome is None:
-            outcome = task.queue.why_late(task, due_at)
+            outcome = why_late(task, due_at)
         if isinstance(outcome, Fault) and outcome.reason in ELSEWHERE:
             return
         now = self.clock()
@@ -225,7 +226,7 @@ class _Pending:
     def expire(self) -> None:
         """It is late. What has not begun is not begun any more."""
         self.task.leave(self)
-        self._finish(self.task.queue.why_late(self.task, self._shadows.clock()))
+        self._finish(why_late(self.task, self._shadows.clock()))
 
     def _finish(self, outcome: Outcome) -> None:
         if not self.finished:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Sized
 from typing import Any, Protocol
 
 import msgspec
@@ -33,18 +33,23 @@ class Waiter(Protocol):
 
 
 class Queue(Protocol):
-    """What a task, and who waits for it, need of its version's queue."""
+    """What a task, and who waits for it, need of its version's queue: of its replicas those that are `ready`,
+    how many are `starting`, and whether it is `waking`.
+    """
 
     name: str
+    starting: int
+
+    @property
+    def ready(self) -> Sized: ...
+    @property
+    def waking(self) -> object: ...
 
     def settle(self, task: Task, outcome: Outcome) -> None:
         """The task has its outcome."""
 
     def abandon(self, task: Task) -> None:
         """Nobody waits for it any more, and its turn has not come."""
-
-    def why_late(self, task: Task, now: float) -> Fault:
-        """Why it has no outcome at its query's deadline."""
 
 
 class Search(Protocol):

@@ -1,0 +1,44 @@
+"""Why there is no output of a version, in words."""
+
+from __future__ import annotations
+
+from clipper_container.wire import Fault
+
+from .task import Queue, Task
+
+
+def why_late(task: Task, now: float) -> Fault:
+    """Why a task has no outcome at its query's deadline."""
+    queue = task.queue
+    if task.losses:
+        return lost(queue)
+    dispatch = task.dispatch
+    if queue.ready or dispatch is not None:
+        waited = (dispatch.sent_at if dispatch is not None else now) - task.entered_at
+        then = f"waited {1000 * waited:.0f} ms for a replica"
+        if dispatch is not None:
+            then += f", and has been with one for {1000 * (now - dispatch.sent_at):.0f} ms"
+        message = f"{queue.name} did not answer within the latency objective: the query {then}."
+        return Fault("deadline", message)
+    return why_unable(queue)
+
+
+def why_unable(queue: Queue) -> Fault:
+    """Why there is no replica that could answer."""
+    if queue.starting:
+        return Fault("starting", f"The replicas of {queue.name} are still loading the model.")
+    if queue.waking:
+        return Fault("starting", f"{queue.name} had no replicas while nobody asked. One is being started.")
+    return no_replicas(queue)
+
+
+def no_replicas(queue: Queue) -> Fault:
+    return Fault(
+        "no_replicas",
+        f"{queue.name} has no running replica. See its logs, scale it up with set_num_replicas, or start it "
+        "there if it runs elsewhere.",
+    )
+
+
+def lost(queue: Queue) -> Fault:
+    return Fault("replica_lost", f"A replica of {queue.name} died with this query. See its logs.")
