@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import sys
+from types import ModuleType
 from typing import Any, NoReturn
 
 from clipper_container.errors import BadRequest
@@ -18,12 +19,15 @@ _INSTEAD = {
 }
 
 
-def refusing(framework: str) -> SimpleNamespace:
-    """A stand-in for Clipper's module, whose functions raise BadRequest."""
+def refusing(framework: str) -> ModuleType:
+    """A stand-in for Clipper's module, whose functions raise BadRequest, and can be imported from it."""
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
         raise BadRequest(
             f"There is no deployer for {framework} here. What serves such a model: {_INSTEAD[framework]}."
         )
 
-    return SimpleNamespace(**{f"deploy_{framework}_model": refuse, "create_endpoint": refuse})
+    module = ModuleType(f"{__package__}.{framework}")
+    vars(module).update({f"deploy_{framework}_model": refuse, "create_endpoint": refuse})
+    sys.modules[module.__name__] = module
+    return module

@@ -14,10 +14,10 @@ REASONS = entries(
             "Link one: conn.link_model_to_app(application, model).",
         ),
         "no_replicas": (
-            "No replica of the model's version runs: it was scaled to none, was never deployed, or its "
-            "replicas crashed.",
-            "Look at conn.models[model] and conn.events(); scale it up with conn.set_num_replicas, or go "
-            "back with conn.rollback.",
+            "No replica of the model's current version runs: it was scaled to none, its replicas crashed, or "
+            "the model has no current version, as none was deployed, or it was removed.",
+            "Look at conn.models[model] and conn.events(); scale it up with conn.set_num_replicas, go "
+            "back with conn.rollback, or make a version current with conn.set_model_version.",
         ),
         "starting": (
             "The replicas are still loading the model, or one is being started because somebody asked.",

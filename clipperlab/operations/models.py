@@ -45,7 +45,7 @@ class Models(Attached):
             return None
 
     def get_current_model_version(self, name: str) -> str:
-        """The version that answers. Raises NotFound, also where no version was ready yet.
+        """The version that answers. Raises NotFound, also where none does.
 
         >>> conn.get_current_model_version("digits")
         '2'
@@ -53,7 +53,10 @@ class Models(Attached):
         for version in self._versions_of([name]):
             if version["is_current_version"]:
                 return version["model_version"]
-        raise NotFound(f"No version of model {name!r} is ready yet. get_model_info() tells its state.")
+        raise NotFound(
+            f"Model {name!r} has no current version: none was ready yet, or it was removed. `clipperlab "
+            "versions` tells their states, and set_model_version makes one current."
+        )
 
     def get_model_history(self, name: str) -> History:
         """Who made which version current, when and why; the last move at the end. A rollout that failed or

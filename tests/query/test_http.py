@@ -490,14 +490,18 @@ async def test_another_path_and_method_are_told(client: httpx2.AsyncClient) -> N
 
 
 @pytest.mark.parametrize(
-    ("case", "reason"),
-    [("unlinked", "no_model_linked"), ("not deployed", "no_replicas"), ("slow", "deadline")],
+    ("case", "reason", "told"),
+    [
+        ("unlinked", "no_model_linked", "Link one"),
+        ("none is current", "no_replicas", "linked to sum, has no current version."),
+        ("slow", "deadline", ""),
+    ],
 )
 async def test_a_default_answer_says_why(
-    configuration: Configuration, client: httpx2.AsyncClient, case: str, reason: str
+    configuration: Configuration, client: httpx2.AsyncClient, case: str, reason: str, told: str
 ) -> None:
-    if case == "not deployed":
-        configuration.apply(snapshot(2, versions=[], current={}))
+    if case == "none is current":
+        configuration.apply(snapshot(2, current={}))
     if case == "slow":
         attach(configuration, cost_s=60)
     application, value = ("text", "x") if case == "unlinked" else ("sum", [1])
@@ -507,6 +511,7 @@ async def test_a_default_answer_says_why(
     assert answer["default"] is True
     assert answer["default_reason"] == reason
     assert answer["default_explanation"].endswith(".")
+    assert told in answer["default_explanation"]
     assert answer["output"] == (-1 if application == "sum" else "?")
 
 

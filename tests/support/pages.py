@@ -13,7 +13,7 @@ PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 _FENCE = re.compile(r"(?:<!-- (not run|file): ([^\n]+?) -->\n)?^```([\w{}-]*)\n(.*?)^```$", re.M | re.S)
 # What the how-to guides go on from: `getting-started.md` makes it step by step.
 BEGINNING = """
-from clipperlab import ClipperConnection
+from clipperlab import ClipperConnection, deployers
 from sklearn.datasets import load_digits
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import SVC
@@ -27,6 +27,7 @@ conn.register_application("digits", "doubles", -1, slo_ms=20_000)
 conn.deploy(bayes, "digits", 1, example_input=pictures[0])
 conn.deploy(svm, "digits", 2, example_input=pictures[0])
 conn.link_model_to_app("digits", "digits")
+conn.rollback("digits")
 """
 
 

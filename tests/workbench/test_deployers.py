@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import threading
@@ -158,7 +159,8 @@ def test_a_class_that_is_importable_travels_with_its_files(conn: ClipperConnecti
 
 @pytest.mark.parametrize("framework", ["keras", "mxnet", "pyspark"])
 def test_clippers_other_deployers_say_what_does_their_work(framework: str) -> None:
-    module = getattr(deployers, framework)
+    module = importlib.import_module(f"clipperlab.deployers.{framework}")  # as programs of Clipper's do
+    assert module is getattr(deployers, framework)
     for function in (getattr(module, f"deploy_{framework}_model"), module.create_endpoint):
         with pytest.raises(
             BadRequest, match=rf"no deployer for {framework}.*deploy_(model_class|tensorflow_model)"

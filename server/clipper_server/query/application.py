@@ -208,4 +208,4 @@ class Application:
             advice = "Link one with link_model_to_app."
             return Fault("no_model_linked", f"No model is linked to {self.spec.name}. {advice}")
         models = ", ".join(self.spec.linked_models)
-        return Fault("no_replicas", f"{models}, linked to {self.spec.name}, has no version that is deployed.")
+        return Fault("no_replicas", f"{models}, linked to {self.spec.name}, has no current version.")

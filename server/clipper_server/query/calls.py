@@ -177,7 +177,7 @@ class Calls:
         arm = decision.arms[0]
         queue = self._find(arm.model, arm.version)
         if queue is None:
-            refuse("no_replicas", f"{model} has no version that is deployed.")
+            refuse("no_replicas", f"{model} has no current version.")
             return None
         if len(body) > self.max_json and (not message.dtype or queue.spec.input_type == "json"):
             text = (

@@ -27,11 +27,12 @@ import os, signal, subprocess, sys, time
 from pathlib import Path
 
 ignore = lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN)
-waits = [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"]
+waits = [sys.executable, "-S", "-c", "import sys; print(flush=True); sys.stdin.read()"]
 stdin = os.pipe()[0]
-plain = subprocess.Popen(waits, stdin=stdin)
-stubborn = subprocess.Popen(waits, stdin=stdin, preexec_fn=ignore)
-escaped = subprocess.Popen(waits, stdin=stdin, start_new_session=True)
+plain = subprocess.Popen(waits, stdin=stdin, stdout=subprocess.DEVNULL)
+stubborn = subprocess.Popen(waits, stdin=stdin, stdout=subprocess.DEVNULL, preexec_fn=ignore)
+escaped = subprocess.Popen(waits, stdin=stdin, stdout=subprocess.PIPE, start_new_session=True)
+escaped.stdout.read(1)  # only now Linux surely shows its environment, by which it is known
 forked = os.fork()
 if not forked:
     signal.pause()

@@ -41,10 +41,13 @@ def test_versions_and_replicas(conn: ClipperConnection, fake: FakeManagement) ->
     assert conn.get_model_replica_info("digits", 1, 1) is None
 
 
-def test_no_current_version_before_the_first_is_ready(conn: ClipperConnection, fake: FakeManagement) -> None:
-    fake.answers["GET /models"] = [(200, [a_version(state="starting", is_current_version=False)])]
-    with pytest.raises(NotFound, match="is ready yet"):
-        conn.get_current_model_version("digits")
+def test_a_model_without_a_current_version_says_so_be_others_ready_or_not(
+    conn: ClipperConnection, fake: FakeManagement
+) -> None:
+    for state in ("starting", "ready"):
+        fake.answers["GET /models"] = [(200, [a_version(state=state, is_current_version=False)])]
+        with pytest.raises(NotFound, match=r"'digits' has no current version.*set_model_version makes one"):
+            conn.get_current_model_version("digits")
 
 
 def test_stopping_models(conn: ClipperConnection, fake: FakeManagement) -> None:
