@@ -36,23 +36,6 @@ def test_what_comes_together_goes_together_and_the_most_urgent_first() -> None:
     run(main())
 
 
-def test_what_comes_a_turn_after_several_goes_with_them_and_a_lone_query_goes_at_once() -> None:
-    async def main() -> None:
-        queue = new_queue(batching=fixed(32))
-        replica = FakeReplica(queue, credits=2)
-        askers = [Asker(queue, "a", 1), Asker(queue, "b", 1)]
-        await asyncio.sleep(0)
-        askers.append(Asker(queue, "c", 1))
-        await gather(askers)
-        lone = Asker(queue, "lone", 1)
-        await asyncio.sleep(0)
-        late = Asker(queue, "late", 1)
-        await gather([lone, late])
-        assert replica.batches == [["a", "b", "c"], ["lone"], ["late"]]
-
-    run(main())
-
-
 def test_no_batch_is_larger_than_the_way_of_batching_allows() -> None:
     async def main() -> None:
         queue = new_queue(batching=fixed(2))
@@ -124,6 +107,38 @@ def test_a_batch_delay_lets_a_batch_grow_and_no_longer_than_asked() -> None:
         hurried = Asker(queue, "hurried", 0.02)
         assert await hurried.done == b"hurried"
         assert dict(queue.metrics.dispatches) == {"timer": 1, "full": 1, "deadline": 1}
+
+    run(main())
+
+
+def linear(size: int) -> float:
+    return 0.01 * size
+
+
+def hardly_longer(size: int) -> float:
+    return 0.01 + 1e-6 * size
+
+
+@pytest.mark.parametrize(
+    ("takes", "count", "most", "sizes"),
+    [
+        (linear, 8, 64, [2, 2, 2, 2]),
+        (linear, 3, 64, [1, 1, 1]),
+        (linear, 11, 64, [2, 3, 3, 3]),
+        (hardly_longer, 8, 64, [8]),  # more batches would cost more than they save
+        (hardly_longer, 40, 32, [20, 20]),  # there are two in any case
+        (linear, 200, 32, [32] * 6 + [8]),
+    ],
+)
+def test_idle_replicas_share_what_waits_where_that_is_quicker(
+    takes: Callable[[int], float], count: int, most: int, sizes: list[int]
+) -> None:
+    async def main() -> None:
+        queue = new_queue(batching=fixed(most))
+        measured = [(float(size), takes(size)) for size in (1, 2, 4, 8, 16, 32, 64)]
+        replicas = [FakeReplica(queue, takes, measured=measured) for _ in range(4)]
+        await gather([Asker(queue, str(i), 100) for i in range(count)])
+        assert sorted(len(batch) for replica in replicas for batch in replica.batches) == sorted(sizes)
 
     run(main())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
@@ -21,6 +22,7 @@ ENOUGH = 0.75  # of the best size: a batch that is not much smaller serves about
 EQUALLY = 0.3  # replicas whose answers would come within this share of one another, ...
 EQUALLY_S = 5e-4  # ... or within this time, are as quick as one another
 COMPARED = 64  # replicas at most, for each batch
+APART_S = 1e-4  # one more batch costs about as much: so much it has to save
 LATE_AT_ONCE = 128
 
 
@@ -63,6 +65,7 @@ class Formation:
         self._crowd = crowd
         self._too_late = too_late
         self._held = False
+        self._idle = 1  # replicas, as quick as the next one
 
     def next_replica(self, now: float) -> Puller | None:
         """The one that would answer first what waits; of several as quick, the one that has waited longest.
@@ -70,7 +73,7 @@ class Formation:
         Of very many with a credit, those are compared that have waited longest.
         It may be a quick one that is still busy, for which it is better to wait than to ask a slow one.
         """
-        able = self._ready
+        able, self._idle = self._ready, 1
         if len(able) != 1 or not able[0].credits:
             able = list(islice((replica for replica in self._ready if replica.credits), COMPARED))
         if len(able) > 1:
@@ -79,7 +82,7 @@ class Formation:
             soon += EQUALLY_S + EQUALLY * (soon - now)
             able = [replica for replica, at in zip(able, done, strict=True) if at <= soon]
             idle = [replica for replica in able if not replica.in_flight]
-            able = idle or able
+            able, self._idle = idle or able, len(idle)
         # A query that may have killed a replica has one for itself.
         return next((r for r in able if not r.in_flight or not r.in_flight[-1].alone), None)
 
@@ -116,7 +119,25 @@ class Formation:
             self._held = until > start
             return until
         self._held = False
-        return Plan(limit, why)
+        return self._shared(replica.table, Plan(limit, why))
+
+    def _shared(self, table: LatencyTable, plan: Plan) -> Plan:
+        """Its part of what waits, where other replicas are idle too, and all is computed the sooner for it by
+        more than the batches cost that there are more of.
+        """
+        cost, idle = self._waiting.cost, min(self._idle, self._waiting.count)
+        batches = math.ceil(cost / plan.limit)
+        if batches >= idle:
+            return plan
+        each = cost / batches
+        each_s = table.mean(max(1.0, each))
+        while batches < idle and each_s is not None:
+            more = min(2 * batches, idle)
+            part_s = table.mean(max(1.0, cost / more))
+            if part_s is None or each_s - part_s <= APART_S * (more - batches):
+                break
+            batches, each, each_s = more, cost / more, part_s
+        return Plan(each, "shared") if batches > 1 else plan
 
     def take(self, limit: float) -> list[Task]:
         """The tasks of a batch of this cost at most: one at least, and the most urgent ones."""

@@ -164,19 +164,10 @@ class ModelQueue:
     # Out
 
     def pump_soon(self) -> None:
-        """Form batches once all that came in this turn of the event loop is in the queue, and in the next
-        one, where several came: what is under way already goes in the same batch then, and none waits longer
-        than a look at the sockets takes.
-        """
+        """Form batches once all that came in this turn of the event loop is in the queue."""
         if not self._pump_is_due:
             self._pump_is_due = True
-            self._loop.call_soon(self._gather)
-
-    def _gather(self) -> None:
-        if self.waiting.count > 1:
             self._loop.call_soon(self._pump)
-        else:
-            self._pump()
 
     def _pump(self) -> None:
         self._pump_is_due = False
