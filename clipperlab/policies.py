@@ -10,8 +10,9 @@ Greedy, UCB, Thompson, Exp3 and LinTS learn of feedback which arm is best: `conn
 something to go by. With each feedback the part `forget` of what was learned before is forgotten: an arm that
 failed and is well again comes back. Greedy, UCB, Thompson and Exp3 also notice where an arm's last rewards do
 not fit those before, and ask one that has failed once a second, with a tenth of the queries at most: from 15
-rewards a second on one that fails is left within 5 seconds, and one that is mended is back within 10. With
-fewer that takes longer. Without `arms` they choose among all models that are linked when the policy is set.
+rewards a second on one that fails is left within 5 seconds, and one that is mended nearly always back within
+10. With fewer that takes longer. Without `arms` they choose among all models that are linked when the policy
+is set.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def with_article(noun: str) -> str:
     """ "a list", "an object", "an ndarray", "a uint8"."""
-    vowel = noun[:1].lower() in ("a", "e", "i", "o") or noun.startswith("nd")
+    vowel = noun[:1].lower() in ("a", "e", "i", "o") or noun[:2].lower() == "nd"
     return f"{'an' if vowel else 'a'} {noun}"
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from clipper_server.management.autoscaler import CALM_S, IDLE_S, Autoscaler, Load
+from clipper_server.management.autoscaler import CALM_S, COMES_S, IDLE_S, Autoscaler, Load
 from clipper_server.management.state import Autoscaling, Version
 
 
@@ -83,6 +83,30 @@ def test_it_sleeps_when_nobody_asks_and_wakes_for_the_first_query() -> None:
     scaled.decide(waiting=1, ready=0)
     scaled.run(5, rate=10)
     assert scaled.replicas == 1
+
+
+def test_it_does_not_sleep_again_while_its_first_replica_is_still_on_its_way() -> None:
+    scaled = Scaled(0, 3, replicas=0)
+    scaled.run(5, rate=0)
+    scaled.decide(waiting=1)
+    for _ in range(int(2.5 * IDLE_S)):  # others answer meanwhile, so that nobody asks for it
+        scaled.now += 1
+        scaled.decide(ready=0)
+    assert scaled.replicas == 1
+    scaled.run(IDLE_S - 1, rate=0)  # it is there
+    assert scaled.replicas == 1
+    scaled.run(2, rate=0)
+    assert scaled.replicas == 0
+
+
+def test_one_that_never_comes_sleeps_again() -> None:
+    scaled = Scaled(0, 3, replicas=0)
+    scaled.run(5, rate=0)
+    scaled.decide(waiting=1)
+    for _ in range(int(COMES_S + IDLE_S + 2)):
+        scaled.now += 1
+        scaled.decide(ready=0)
+    assert scaled.replicas == 0
 
 
 def test_what_came_before_it_slept_is_no_load_when_it_wakes() -> None:

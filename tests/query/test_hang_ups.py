@@ -91,6 +91,19 @@ def test_a_client_that_hangs_up_counts_once_however_much_it_asked(inputs: int) -
     run(main())
 
 
+def test_one_that_hangs_up_before_anything_was_asked_counts_for_nobody() -> None:
+    async def main() -> None:
+        configuration, application = configured()
+        configuration.rollouts.hear(Shares(2, {1: 1.0}, lifetime_s=1e9))
+        query = application.ask(Request("test", [Tensor(b"x", (1,), "str")] * 5000), lambda _answers: None)
+        query.cancel()
+        await asyncio.sleep(1)
+        ((_, canary),) = counts(configuration)
+        assert (canary.chosen, application.metrics.cancelled) == (0, 5000)
+
+    run(main())
+
+
 def test_one_that_hangs_up_after_its_answer_changes_nothing() -> None:
     async def main() -> None:
         configuration, application = configured()
@@ -125,6 +138,10 @@ def test_a_pipeline_that_does_not_wait_for_a_side_is_as_a_client_that_hangs_up()
             call.put(configuration.cache, queue, Tensor(b"x", (1,), "str"), side)
             await asyncio.sleep(waits_s)
             call.leave()
+        assert (side.counts.chosen, side.counts.late) == (2, 1)
+        call = Call(1, 1, dispatch, loop.time() + 9, loop.time, lambda _: None, CallMetrics())
+        call.put(configuration.cache, queue, Tensor(b"x", (1,), "str"), side)
+        call.leave(counts=False)  # whoever called it is dead
         assert (side.counts.chosen, side.counts.late) == (2, 1)
 
     run(main())

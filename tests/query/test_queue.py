@@ -119,6 +119,10 @@ def hardly_longer(size: int) -> float:
     return 0.01 + 1e-6 * size
 
 
+def long_for_any(size: int) -> float:
+    return 0.05 + 0.001 * size
+
+
 @pytest.mark.parametrize(
     ("takes", "count", "most", "sizes"),
     [
@@ -126,6 +130,8 @@ def hardly_longer(size: int) -> float:
         (linear, 3, 64, [1, 1, 1]),
         (linear, 11, 64, [2, 3, 3, 3]),
         (hardly_longer, 8, 64, [8]),  # more batches would cost more than they save
+        (long_for_any, 8, 64, [8]),  # they would keep all four busy for 52 ms, and not one for 58
+        (long_for_any, 40, 64, [40]),
         (hardly_longer, 40, 32, [20, 20]),  # there are two in any case
         (linear, 200, 32, [32] * 6 + [8]),
     ],

@@ -89,8 +89,10 @@ def test_one_whose_first_replica_cannot_load_the_model_is_no_longer_waited_for()
     async def main() -> None:
         queue = new_queue(**SLEEPS)
         awake(queue)
-        queue.starting += 1
+        queue.starting += 2
         assert queue.able
+        queue.fell()
+        assert (queue.starting, queue.able) == (1, True)
         queue.fell()
         assert (queue.starting, queue.able) == (0, False)
 

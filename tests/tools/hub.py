@@ -219,7 +219,9 @@ def install(parts: Path) -> Path:
 @contextmanager
 def hub(folder: Path, parts: Path, token: str) -> Iterator[str]:
     """Its public address. With the block it ends, and all that it started but clusters."""
-    public, own, proxy = free_port(), free_port(), free_port()
+    public = free_port()
+    own = free_port([public])
+    proxy = free_port([public, own])
     config = folder / "jupyterhub_config.py"
     config.write_text(
         CONFIG.format(

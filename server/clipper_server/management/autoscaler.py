@@ -16,6 +16,7 @@ from .state import Version
 FULL = 0.8  # of their capacity is what replicas should carry
 CALM_S = 30.0  # with less to do for so long, one goes
 IDLE_S = 60.0  # with nothing to do for so long, all go, where the lower bound is 0
+COMES_S = 600.0  # since it woke: the first replica may take so long, in which nobody is asked to ask
 RATE_S = 1.0  # a rate is measured over at least so long
 
 
@@ -78,6 +79,8 @@ class Autoscaler:
             seen.needed.clear()
             seen.awake_since = now
             return (1, f"{_queries(load.waiting)} for it") if load.waiting else None
+        if not ready and now - seen.awake_since < COMES_S:
+            seen.busy_at = now
         if bounds.min_replicas == 0 and now - seen.busy_at >= IDLE_S:
             return 0, f"nobody has asked for {IDLE_S:.0f} s"
         if rate is None or load.capacity is None or ready < have:

@@ -93,14 +93,14 @@ class Call:
         self._task.leave(self)
         self._end(why_late(self._task, self._clock()))
 
-    def leave(self) -> None:
-        """Nobody waits for it any more."""
+    def leave(self, counts: bool = True) -> None:
+        """Nobody waits for it any more. It `counts` as late, but where its caller has died."""
         self._tell = _nobody
         if not self.finished:
             self.finished = True
             if self._task is not None:
                 self._task.leave(self)
-                if self._counts is not None:  # as if it were late
+                if counts and self._counts is not None:
                     self._counts.add(self._task, why_late(self._task, self._clock()))
                 self._note(Fault("not_needed", "The pipeline did not wait for it."))
 

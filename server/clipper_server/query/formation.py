@@ -22,7 +22,8 @@ ENOUGH = 0.75  # of the best size: a batch that is not much smaller serves about
 EQUALLY = 0.3  # replicas whose answers would come within this share of one another, ...
 EQUALLY_S = 5e-4  # ... or within this time, are as quick as one another
 COMPARED = 64  # replicas at most, for each batch
-APART_S = 1e-4  # one more batch costs about as much: so much it has to save
+APART_S = 1e-4  # one more batch costs about as much: so much it has to save, ...
+APART = 1.25  # ... and no more of the replicas' time in all: that is others' too
 LATE_AT_ONCE = 128
 
 
@@ -48,10 +49,13 @@ class Puller(Protocol):
 
 
 class Plan(NamedTuple):
-    """A batch of this cost at most may go now; `why` is what keeps it from being larger."""
+    """A batch of this cost at most may go now; `why` is what keeps it from being larger. Where other replicas
+    have their part of what waits, `part` is this one's.
+    """
 
     limit: float
     why: str
+    part: float = math.inf
 
 
 class Formation:
@@ -105,7 +109,7 @@ class Formation:
         head = self._waiting.head()
         if found is None or head is None:
             return now
-        limit, why = found
+        limit, why = found.limit, found.why
         if self._waiting.cost < limit:
             why = "crowd" if self._held else "idle"
             if delay_s:
@@ -124,6 +128,8 @@ class Formation:
     def _shared(self, table: LatencyTable, plan: Plan) -> Plan:
         """Its part of what waits, where other replicas are idle too, and all is computed the sooner for it by
         more than the batches cost that there are more of.
+
+        Of a model that takes long for any batch small ones would keep all replicas busy for little.
         """
         cost, idle = self._waiting.cost, min(self._idle, self._waiting.count)
         batches = math.ceil(cost / plan.limit)
@@ -131,13 +137,14 @@ class Formation:
             return plan
         each = cost / batches
         each_s = table.mean(max(1.0, each))
+        most_s = APART * batches * (each_s or 0.0)
         while batches < idle and each_s is not None:
             more = min(2 * batches, idle)
             part_s = table.mean(max(1.0, cost / more))
-            if part_s is None or each_s - part_s <= APART_S * (more - batches):
+            if part_s is None or more * part_s > most_s or each_s - part_s <= APART_S * (more - batches):
                 break
             batches, each, each_s = more, cost / more, part_s
-        return Plan(each, "shared") if batches > 1 else plan
+        return plan._replace(why="shared", part=each) if batches > 1 else plan
 
     def take(self, limit: float) -> list[Task]:
         """The tasks of a batch of this cost at most: one at least, and the most urgent ones."""

@@ -213,7 +213,8 @@ class Query:
                 tasks = self._tasks_of(i)
                 waits = any(task.outcome is None for task in tasks)
                 outcomes = [self._outcome(task, now) for task in tasks]
-                if counts and waits:  # as if it were late, and once: it was one client that did not wait
+                # As if it were late, and once: it was one client that did not wait, for what was asked.
+                if counts and waits and self._asked and i < len(self._asked[-1]):
                     self._chose(tasks, outcomes)
                     counts = False
                 _join(ways, (self._legs(tasks, outcomes), None, "cancelled", None))

@@ -105,7 +105,8 @@ class ModelQueue:
     def fell(self) -> None:
         """A replica that was starting is gone before it was ready."""
         self.starting -= 1
-        self.waking.over()
+        if not self.starting:
+            self.waking.over()
 
     @property
     def able(self) -> bool:
@@ -203,7 +204,7 @@ class ModelQueue:
         plan = self._formation.plan(replica, now, self.spec.batching.delay_micros / 1e6)
         if not isinstance(plan, Plan):
             return plan
-        self._send(replica, self._formation.take(plan.limit), plan.limit, plan.why)
+        self._send(replica, self._formation.take(min(plan.limit, plan.part)), plan.limit, plan.why)
         return None
 
     def _too_late(self, task: Task) -> None:

@@ -287,10 +287,10 @@ class Replica(asyncio.BufferedProtocol):
             if call is not None:
                 self._calls[message.id] = call
 
-    def _let_go(self, calls: Sequence[int]) -> None:
-        """Nobody waits for these any more."""
+    def _let_go(self, calls: Sequence[int], *, lost: bool = False) -> None:
+        """Nobody waits for these any more: the batch was answered without them, or is `lost`."""
         for id in calls:
-            self._calls.pop(id).leave()
+            self._calls.pop(id).leave(counts=not lost)
 
     def _place(self, id: int) -> int:
         """Of a batch among those in flight."""
@@ -322,7 +322,7 @@ class Replica(asyncio.BufferedProtocol):
         self.state = "gone"
         self.credits = 0
         self._queue = None
-        self._let_go(list(self._calls))
+        self._let_go(list(self._calls), lost=True)
         self.in_flight.clear()
         self._ids.clear()
         self._registry.replicas_changed()
@@ -371,7 +371,7 @@ class Replica(asyncio.BufferedProtocol):
         if queue is not None:
             queue.metrics.replicas.pop(self.name, None)
         self._queue = None
-        self._let_go(list(self._calls))
+        self._let_go(list(self._calls), lost=True)
         self.in_flight.clear()
         if queue is not None and lost:
             queue.lost(lost)

@@ -295,6 +295,16 @@ def test_ucb_prefers_what_is_uncertain() -> None:
     assert ucb.probabilities([sure, unsure], 1e-300, 100) == [1, 0]
 
 
+@pytest.mark.parametrize("times", [1e-12, 1e-21, 1e-300])
+def test_an_arm_that_has_had_no_rewards_for_long_is_what_ucb_asks(times: float) -> None:
+    """Of what it had, forgetting leaves next to nothing."""
+    arms = [Arm(recent_times=1000.0, recent_reward=700.0), Arm(recent_times=times, recent_reward=times / 2)]
+    for coming in (0, 10):
+        assert ucb.probabilities(arms, 0.25, coming) == pytest.approx([0, 1])
+    # Thirty queries are enough to know that it is no better.
+    assert ucb.probabilities(arms, 0.25, 500) == pytest.approx([1 - 30 / 500, 30 / 500], abs=0.006)
+
+
 def test_ucb_spreads_what_is_decided_before_rewards_come_as_if_they_came_at_once() -> None:
     """Query by query, each counted in n when it is given."""
     means, times, coming = [0.8, 0.75, 0.5], [200, 100, 20], 200

@@ -37,6 +37,25 @@ def test_it_is_asked_once_a_second_and_with_a_tenth_of_the_queries_at_most(rate:
     assert probing.least(failed(rate, "a:1"), ARMS) == pytest.approx([part, 0, 0], rel=0.2)
 
 
+def test_where_all_fail_at_once_none_is_the_better_for_it() -> None:
+    memory = failed(15)
+    for arm in ARMS:
+        rewarded(memory, arm, *[0.0] * 20)
+    before = [memory.arms[arm].recent_loss for arm in ARMS]
+    memory.notice(120, ETA)
+    assert all(memory.arms[arm].was > 0.9 for arm in ARMS)
+    assert [memory.arms[arm].recent_loss for arm in ARMS] == before
+
+
+def test_two_that_fail_at_once_are_as_bad_as_one_another() -> None:
+    memory = failed(15)
+    for arm in ARMS[:2]:
+        rewarded(memory, arm, *[0.0] * 20)
+    memory.notice(120, ETA)
+    a, b, c = (memory.arms[arm].recent_loss for arm in ARMS)
+    assert a == b > c
+
+
 def test_several_share_the_tenth() -> None:
     assert probing.least(failed(5, "a:1", "b:1"), ARMS) == pytest.approx([0.05, 0.05, 0])
 

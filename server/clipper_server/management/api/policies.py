@@ -70,7 +70,7 @@ def _what_fits(policy: dict[str, Any] | None) -> str:
         if field.name != "salt":
             options.append(f"`{field.name}`{f' ({_or(values)})' if values else ''}")
     names = [field.name for field in msgspec.structs.fields(found)]
-    near = "".join(meant(name, names) for name in policy.keys() - {"kind", *names})
+    near = "".join(meant(name, names) for name in policy if name not in ("kind", *names))
     return f"A policy of the kind {kind} has {', '.join(options)}.{near}"
 
 

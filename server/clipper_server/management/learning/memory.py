@@ -208,15 +208,17 @@ class Memory:
         self.seen_at, self.seen = now, self.updates
         arms = [self.arms[arm] for arm in self.active]
         in_use = IN_USE * sum(arm.recent_times for arm in arms) / max(1, len(arms))
-        for arm in arms:
-            change = arm.notice(now, in_use)
-            losses = [other.recent_loss for other in arms if other is not arm]
-            if not arm.was or not losses:
-                continue  # a weight that never was the most is left to its losses
-            if change < 0:
-                arm.recent_loss = max(arm.recent_loss, max(losses) + TENFOLD / eta)
-            elif change > 0:
-                arm.recent_loss = min(arm.recent_loss, min(losses) - TENFOLD / eta)
+        changes = [(arm.notice(now, in_use), arm) for arm in arms]
+        # A weight that never was the most is left to its losses. Where all fall, or rise, none is the better.
+        fell = [arm.was > 0 and change < 0 for change, arm in changes]
+        rose = [arm.was > 0 and change > 0 for change, arm in changes]
+        stay = [arm.recent_loss for arm, falls in zip(arms, fell, strict=True) if not falls]
+        others = [arm.recent_loss for arm, rises in zip(arms, rose, strict=True) if not rises]
+        for arm, falls, rises in zip(arms, fell, rose, strict=True):
+            if falls and stay:
+                arm.recent_loss = max(arm.recent_loss, max(stay) + TENFOLD / eta)
+            elif rises and others:
+                arm.recent_loss = min(arm.recent_loss, min(others) - TENFOLD / eta)
 
     def overlook(self) -> None:
         """What is sudden is not looked for: no arm is known to have failed."""

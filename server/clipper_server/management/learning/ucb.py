@@ -24,9 +24,11 @@ def probabilities(arms: Sequence[Arm], c: float, coming: float) -> list[float]:
     whole = c * math.log(max(2.0, sum(arm.recent_times for arm in arms)))
     means = [arm.recent_reward / arm.recent_times for arm in arms]
     bounds = [mean + math.sqrt(whole / arm.recent_times) for mean, arm in zip(means, arms, strict=True)]
-    low, high = max(means), max(bounds)  # somewhere between them is each arm's bound when all are counted
-    if coming < 1 or high - low < ALIKE:
+    if coming < 1 or max(bounds) - max(means) < ALIKE:
         return shared(bounds)
+    # Between these is each arm's bound when all are counted: at `high` none would need more than its part.
+    low = max(means)
+    high = min(max(bounds), low + math.sqrt(whole * len(arms) / coming))
     for _ in range(HALVINGS):
         level = (low + high) / 2
         if sum(_until(level, arms, means, whole)) > coming:
