@@ -27,6 +27,11 @@ from .plain import as_json
 
 # The types of numbers that a tensor may hold, by all the names that a client may give them, such as
 # "float32", "f4" and "<f4".
+FORMATS = {
+    **{"|u1": "B", "<u2": "H", "<u4": "I", "<u8": "Q", "|i1": "b", "<i2": "h", "<i4": "i", "<i8": "q"},
+    **{"|b1": "?", "<f4": "f", "<f8": "d"},
+}
+"""Types of numbers by what Python's own struct calls them: all but half floats."""
 _NAMED = {name: code for code in DTYPES for name in (code, code[1:], np.dtype(code).name)}
 _EXACT = 1 << 53  # up to here floats have all whole numbers
 
@@ -358,6 +363,9 @@ def as_plain(tensor: Tensor) -> Any:
         return base64.b64encode(data).decode()
     if dtype == "str":
         return bytes(data).decode()
+    if len(shape) < 2 and len(data) and (written := FORMATS.get(dtype)) is not None:  # as most are
+        numbers = memoryview(data).cast("B").cast(written).tolist()  # type: ignore[call-overload]
+        return numbers if shape else numbers[0]
     found = np.frombuffer(data, dtype) if len(data) else np.empty(0, dtype)
     return found.reshape(shape).tolist()
 

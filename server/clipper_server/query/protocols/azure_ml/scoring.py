@@ -19,7 +19,7 @@ from ...limits import Limits
 from ...request import Answer, Request
 from ...slices import SMALL, Steps, at_once
 from .. import JSON, Headers, Refused, Response, may_be_cached, timeout_s, unit
-from ..answering import answered_by, lines, marks, new_id
+from ..answering import answered_by, marks, new_id
 from ..contexts import context
 from ..json_body import UNREAD, Body, unmarked, unread
 from ..open_inference.outputs import with_commas
@@ -100,6 +100,8 @@ class Scoring:
             form = self._decode(body)
         except msgspec.ValidationError:
             return self._untyped(msgspec.json.decode(body), version)
+        if form.input_data is msgspec.UNSET and form.data is not msgspec.UNSET:  # as most are
+            return self._rows.of_typed(form.data, version)
         given = [rows for rows in (form.data, form.input_data) if rows is not msgspec.UNSET]
         if len(given) != 1:
             raise _missing(given)
@@ -142,9 +144,10 @@ class Scoring:
     def _response(
         self, form: Form, answers: Sequence[Answer], failed: bool, body: bytes, rest: Sequence[bytes] = ()
     ) -> Response:
-        took = 1000 * (time.perf_counter() - form.began)
-        own = b"\r\nx-ms-run-fn-exec-ms: %.3f\r\nms-azureml-model-time: %.3f" % (took, took)
-        own = b"".join((lines(form.echo), own, marks(answers)))
+        took = b"%.3f" % (1000 * (time.perf_counter() - form.began))
+        own = b"\r\nx-ms-run-fn-exec-ms: %b\r\nms-azureml-model-time: %b" % (took, took)
+        echo = [b"\r\n%b: %b" % each for each in form.echo]  # of which the letters were looked at
+        own = b"".join((*echo, own, marks(answers)))
         return Response(200, _headers(failed, answered_by(answers)), body, rest, own)
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
@@ -174,7 +177,9 @@ def _missing(given: Sequence[Any]) -> _Told:
 
 def _check_type(headers: Headers) -> None:
     given = headers.get(b"content-type")
-    if given is not None and given.lower().partition(b";")[0].strip() != b"application/json":
+    if given is None or given == b"application/json":  # as most are
+        return
+    if given.lower().partition(b";")[0].strip() != b"application/json":
         raise _Told(415, "Expects Content-Type to be application/json")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from clipper_container.inputs import InputType, Tensor
+from clipper_container.inputs import FORMATS, InputType, Tensor
 
 from ...request import Answer
 from ..json_body import Body
@@ -18,10 +18,6 @@ from .bodies import Form, InputParameters, Output, Parameters
 from .outputs import OUTPUT, joined
 from .tensors import NAMES
 
-_FORMATS = {
-    **{"|u1": "B", "<u2": "H", "<u4": "I", "<u8": "Q", "|i1": "b", "<i2": "h", "<i4": "i", "<i8": "q"},
-    **{"|b1": "?", "<f4": "f", "<f8": "d"},
-}
 _NUMBERS = {"integers": int, "floats": float, "doubles": float}
 _FEW = 4096  # bytes of all outputs
 _MANY = 512
@@ -99,10 +95,10 @@ def written(name: str, form: Form, answers: Sequence[Answer]) -> bytes | None:
     if len(answers) == 1:  # as most are
         return _one(name, form.id, answers[0])
     found = whole(answers)
-    if found is None or found.dtype not in _FORMATS or len(found.data) > _FEW:
+    if found is None or found.dtype not in FORMATS or len(found.data) > _FEW:
         return None
     data, shape, dtype = found
-    numbers = memoryview(data).cast("B").cast(_FORMATS[dtype]).tolist()  # type: ignore[call-overload]
+    numbers = memoryview(data).cast("B").cast(FORMATS[dtype]).tolist()  # type: ignore[call-overload]
     ids = _encode([answer.query_id for answer in answers])
     told = _id(form.id) if form.id is not None else b""
     head = _head(name, answers[0].version)
@@ -117,7 +113,7 @@ def _one(name: str, id: str | None, answer: Answer) -> bytes | None:
     if answer.choice is not None or answer.token is not None:
         return None
     data, shape, dtype = output
-    if dtype not in _FORMATS or len(data) > _FEW:
+    if dtype not in FORMATS or len(data) > _FEW:
         return None
     head, tail, numbers = _around(name, answer.version, dtype, shape)
     told = _id(id) if id is not None else b""
@@ -130,7 +126,7 @@ def _around(
     name: str, version: str, dtype: str, shape: tuple[int, ...]
 ) -> tuple[bytes, bytes, Callable[[Any], tuple[Any, ...]]]:
     """What stands before and behind the ids of one answer, and what reads its numbers."""
-    read = struct.Struct(f"<{math.prod(shape)}{_FORMATS[dtype]}").unpack
+    read = struct.Struct(f"<{math.prod(shape)}{FORMATS[dtype]}").unpack
     return _head(name, version), _described(NAMES[dtype], (1, *shape)), read
 
 

@@ -47,8 +47,10 @@ class Predictions:
 
     def _has_workers(self) -> bool:
         """Whether there are replicas, or are to be some, that could answer."""
-        queues = self.application.queues(self._version)
-        return any(queue.ready or queue.spec.num_replicas or queue.spec.wakes for queue in queues)
+        for queue in self.application.queues(self._version):
+            if queue.ready or queue.spec.num_replicas or queue.spec.wakes:
+                return True
+        return False
 
     def encode(self, request: Request, answers: Sequence[Answer]) -> Response:
         (answer,) = answers
