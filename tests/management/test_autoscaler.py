@@ -33,6 +33,12 @@ class Scaled:
             self.asked += rate / 2
             self.decide()
 
+    def wait(self, seconds: float) -> None:
+        """No replica is ready, and nobody asks for it, as others answer meanwhile."""
+        for _ in range(int(seconds)):
+            self.now += 1
+            self.decide(ready=0)
+
 
 def test_replicas_follow_the_load_up_at_once_and_down_when_it_is_calm() -> None:
     scaled = Scaled(1, 8)
@@ -89,9 +95,7 @@ def test_it_does_not_sleep_again_while_its_first_replica_is_still_on_its_way() -
     scaled = Scaled(0, 3, replicas=0)
     scaled.run(5, rate=0)
     scaled.decide(waiting=1)
-    for _ in range(int(2.5 * IDLE_S)):  # others answer meanwhile, so that nobody asks for it
-        scaled.now += 1
-        scaled.decide(ready=0)
+    scaled.wait(2.5 * IDLE_S)
     assert scaled.replicas == 1
     scaled.run(IDLE_S - 1, rate=0)  # it is there
     assert scaled.replicas == 1
@@ -103,9 +107,7 @@ def test_one_that_never_comes_sleeps_again() -> None:
     scaled = Scaled(0, 3, replicas=0)
     scaled.run(5, rate=0)
     scaled.decide(waiting=1)
-    for _ in range(int(COMES_S + IDLE_S + 2)):
-        scaled.now += 1
-        scaled.decide(ready=0)
+    scaled.wait(COMES_S + IDLE_S + 2)
     assert scaled.replicas == 0
 
 

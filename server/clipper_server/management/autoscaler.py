@@ -16,7 +16,7 @@ from .state import Version
 FULL = 0.8  # of their capacity is what replicas should carry
 CALM_S = 30.0  # with less to do for so long, one goes
 IDLE_S = 60.0  # with nothing to do for so long, all go, where the lower bound is 0
-COMES_S = 600.0  # since it woke: the first replica may take so long, in which nobody is asked to ask
+COMES_S = 600.0  # after it woke its first replica may take so long: until then it is not idle
 RATE_S = 1.0  # a rate is measured over at least so long
 
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import random
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import psutil
 
+from tests.support.ports import free_port
 from tests.tools.benchmarks.echo import listens
 
 from .asking import Asked, LeftOut
@@ -30,8 +28,7 @@ MARK = "COMPARE_RUN"
 """The variable by which what a system started is known, whatever has become of its parents."""
 START_S, END_S = 120, 20
 PORTS = 5
-LOW_PORTS = range(20_000, 32_000)
-"""multi-model-server takes none above 32,767; and what clients' connections have is above, on Linux."""
+"""Of each: multi-model-server takes none above 32,767."""
 LAST_WORDS = 300
 
 
@@ -44,7 +41,10 @@ def running(peer: Peer, shared: Path, tasks: Mapping[str, Task]) -> Iterator[Ask
     programs = _programs(peer)
     mark = secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="compare-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        place = Place([*tasks], _free_ports(), Path(folder), programs)
+        ports: list[int] = []
+        while len(ports) < PORTS:
+            ports.append(free_port(ports))
+        place = Place([*tasks], ports, Path(folder), programs)
         log = place.folder / "log"
         environment = {
             **os.environ,
@@ -86,20 +86,6 @@ def _programs(peer: Peer) -> Path:
     if missing := [program for program in peer.needs if shutil.which(program) is None]:
         raise LeftOut(f"It needs {' and '.join(missing)}, which is not here.")
     return programs
-
-
-def _free_ports() -> Sequence[int]:
-    shuffled = random.sample(LOW_PORTS, len(LOW_PORTS))
-    return [*islice((port for port in shuffled if _is_free(port)), PORTS)]
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as taken:
-        try:
-            taken.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _wait(process: subprocess.Popen[bytes], what: str, look: Callable[[], bool]) -> None:

@@ -92,42 +92,25 @@ def written(name: str, form: Form, answers: Sequence[Answer]) -> bytes | None:
             return None
     if form.is_binary(OUTPUT) if form.outputs else form.binary:
         return None
-    if len(answers) == 1:  # as most are
-        return _one(name, form.id, answers[0])
     found = whole(answers)
     if found is None or found.dtype not in FORMATS or len(found.data) > _FEW:
         return None
     data, shape, dtype = found
-    numbers = memoryview(data).cast("B").cast(FORMATS[dtype]).tolist()  # type: ignore[call-overload]
-    ids = _encode([answer.query_id for answer in answers])
+    head, tail, numbers = _around(name, answers[0].version, dtype, shape)
     told = _id(form.id) if form.id is not None else b""
-    head = _head(name, answers[0].version)
-    tail = _described(NAMES[dtype], shape)
-    return b'%b%b,"parameters":{"query_ids":%b%b%b}]}' % (head, told, ids, tail, _encode(numbers))
-
-
-def _one(name: str, id: str | None, answer: Answer) -> bytes | None:
-    output = answer.output
-    if not isinstance(output, Tensor) or answer.partial:
-        return None
-    if answer.choice is not None or answer.token is not None:
-        return None
-    data, shape, dtype = output
-    if dtype not in FORMATS or len(data) > _FEW:
-        return None
-    head, tail, numbers = _around(name, answer.version, dtype, shape)
-    told = _id(id) if id is not None else b""
-    text = b'%b%b,"parameters":{"query_ids":[%d]%b%b}]}'
-    return text % (head, told, answer.query_id, tail, _encode(numbers(data)))
+    ids = _encode([answer.query_id for answer in answers])
+    return b'%b%b,"parameters":{"query_ids":%b%b%b}]}' % (head, told, ids, tail, _encode(numbers(data)))
 
 
 @lru_cache(1024)
 def _around(
     name: str, version: str, dtype: str, shape: tuple[int, ...]
 ) -> tuple[bytes, bytes, Callable[[Any], tuple[Any, ...]]]:
-    """What stands before and behind the ids of one answer, and what reads its numbers."""
+    """What stands before the ids and behind them, and what reads the numbers."""
     read = struct.Struct(f"<{math.prod(shape)}{FORMATS[dtype]}").unpack
-    return _head(name, version), _described(NAMES[dtype], (1, *shape)), read
+    head = b'{"model_name":%b,"model_version":%b' % (_encode(name), _encode(version))
+    tail = b'},"outputs":[{"name":"%b","shape":%b,"datatype":"%b","data":'
+    return head, tail % (OUTPUT.encode(), _encode(shape), NAMES[dtype].encode()), read
 
 
 def whole(answers: Sequence[Answer]) -> Tensor | None:
@@ -145,14 +128,3 @@ _encode = msgspec.json.Encoder().encode
 
 def _id(id: str) -> bytes:
     return b',"id":' + msgspec.json.encode(id)
-
-
-@lru_cache(1024)
-def _head(name: str, version: str) -> bytes:
-    return b'{"model_name":%b,"model_version":%b' % (msgspec.json.encode(name), msgspec.json.encode(version))
-
-
-@lru_cache(1024)
-def _described(datatype: str, shape: tuple[int, ...]) -> bytes:
-    text = b'},"outputs":[{"name":"%b","shape":%b,"datatype":"%b","data":'
-    return text % (OUTPUT.encode(), msgspec.json.encode(shape), datatype.encode())
