@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -22,6 +23,7 @@ from clipper_server.query.configuration import Configuration
 from clipper_server.query.replicas import Replica, credential
 from clipper_server.query.request import Answer, Request
 from clipper_server.query.traces import describe
+from clipper_server.rollouts import RolloutSpec, Shares
 from clipper_server.snapshot import MAX_DEPTH, ApplicationSpec, Snapshot, VersionSpec
 from tests.support.fakes import version_spec
 from tests.support.virtual_time import run
@@ -268,6 +270,32 @@ def test_a_replica_that_is_drained_gets_what_it_calls() -> None:
         assert answer.output == b"1.0"
         assert not answer.partial
         assert took_s < 0.1
+
+    run(main())
+
+
+@pytest.mark.parametrize(("dies", "counted"), [(False, 1), (True, 0)])
+def test_a_caller_that_dies_makes_nobody_late_whom_it_called(dies: bool, counted: int) -> None:
+    """Of a rollout, in which each side's answers are counted."""
+
+    async def main() -> None:
+        configuration = served({"a": ["b"], "b": []})
+        snapshot = configuration.snapshot
+        assert snapshot is not None
+        rollouts = [RolloutSpec(1, "b", "0", "1")]
+        configuration.apply(msgspec.structs.replace(snapshot, revision=2, rollouts=rollouts))
+        configuration.rollouts.hear(Shares(1, {1: 1.0}, lifetime_s=1e9))
+        caller = Model(configuration, spec_of(configuration, "a"), 0.01)
+        Model(configuration, spec_of(configuration, "b"), 0.2)
+        await asyncio.sleep(0.01)
+        asked = ask(configuration, "a")
+        await asyncio.sleep(0.1)  # it has called by now
+        assert caller.replica._calls
+        if dies:
+            caller.close()
+        await asked
+        (told,) = configuration.rollouts.report()
+        assert (told.canary.chosen, told.canary.late) == (counted, 0)
 
     run(main())
 
