@@ -9,6 +9,7 @@ import pytest
 from clipper_server.places import Trouble
 from clipper_server.places.kubernetes import pods
 
+MODEL_1 = {"clipperlab.org/model": "m", "clipperlab.org/version": "1"}
 WHOSE = {"model": "m", "version": "1", "replica": "m-1-abc"}
 
 
@@ -190,13 +191,38 @@ def test_a_lost_node_is_known_by_what_it_does_not_say() -> None:
     ],
 )
 def test_why_pods_are_not_made(message: str, expected: str) -> None:
-    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
-    labels = {"clipperlab.org/model": "m", "clipperlab.org/version": "1"}
-    deployment = {"metadata": {"name": "m-1-x", "labels": labels}, "status": {"conditions": [failure]}}
-    (trouble,) = pods.deployment_troubles(deployment)
+    deployment = failing(message)
+    (trouble,) = pods.deployment_troubles(deployment, [])
     assert expected in trouble.text
     assert trouble.subject == {"model": "m", "version": "1"}
-    assert pods.deployment_troubles({**deployment, "status": {}}) == []
+    assert pods.deployment_troubles({**deployment, "status": {}}, []) == []
+
+
+def failing(message: str) -> dict[str, Any]:
+    """A Deployment of two pods that says why it gets no more."""
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
+    of = {"labels": MODEL_1, "annotations": {"clipperlab.org/digest": "now"}}
+    return {
+        "metadata": {"name": "m-1-x", "labels": MODEL_1},
+        "spec": {"replicas": 2, "template": {"metadata": of}},
+        "status": {"conditions": [failure]},
+    }
+
+
+def made(*, digest: str = "now", stopping: bool = False, phase: str = "Running") -> dict[str, Any]:
+    """A pod of that Deployment, by the template with that digest."""
+    labels = {**MODEL_1, "pod-template-hash": "abc"}
+    metadata = {"labels": labels, "annotations": {"clipperlab.org/digest": digest, "a-mesh": "x"}}
+    ends = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if stopping else {}
+    return {"metadata": {**metadata, **ends}, "status": {"phase": phase}}
+
+
+def test_a_deployment_that_has_its_pods_gets_enough_whatever_its_condition_says_still() -> None:
+    deployment, other = failing("exceeded quota: small"), made()
+    other["metadata"]["labels"] = {**other["metadata"]["labels"], "clipperlab.org/version": "2"}
+    assert pods.deployment_troubles(deployment, [made(), made()]) == []
+    for not_one in (made(digest="before"), made(stopping=True), made(phase="Failed"), other):
+        assert pods.deployment_troubles(deployment, [made(), not_one]), not_one
 
 
 def sandbox_failed(number: int, **more: Any) -> dict[str, Any]:

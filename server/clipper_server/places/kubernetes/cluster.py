@@ -274,7 +274,7 @@ class KubernetesCluster:
                 found.append(Trouble(text, {}, hopeless=True))
         for name in ("management", "query"):
             if (deployment := self._deployment(name)) is not None:
-                found += pods.deployment_troubles(deployment)
+                found += pods.deployment_troubles(deployment, there)
         return found
 
     def _pods(self) -> list[Manifest]:

@@ -85,9 +85,9 @@ def deployment(spec: Spec, num_replicas: int | None, registry: str) -> Manifest:
         template["metadata"]["labels"] = {**labels, **packages.LABEL}
         packages.install(template["spec"], wanted)
     metadata = _metadata(spec)
-    metadata["annotations"] = {
-        DIGEST: hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
-    }
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
+    metadata["annotations"] = {DIGEST: digest}
+    template["metadata"]["annotations"] = {DIGEST: digest}  # its pods tell which template made them
     if num_replicas is None:
         metadata["annotations"][COUNTED_BY] = "autoscaler"
     return {

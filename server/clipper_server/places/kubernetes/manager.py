@@ -311,7 +311,7 @@ class KubernetesContainerManager:
             if pods.kind(pod) is not None:
                 found += pods.troubles(pod, self._warnings.objects.values())
         for deployment in self._deployments.objects.values():
-            found += pods.deployment_troubles(deployment)
+            found += pods.deployment_troubles(deployment, self._pods.objects.values())
         for autoscaler in self._autoscalers.objects.values():
             found += autoscalers.troubles(autoscaler)
         if why := self._pods.trouble or self._deployments.trouble or self._autoscalers.trouble:

@@ -187,10 +187,14 @@ def _looping(pod: Object, who: str, whose: dict[str, str]) -> Trouble | None:
     )
 
 
-def deployment_troubles(deployment: Object) -> list[Trouble]:
-    """Why pods of it are not even made: a quota, a limit range, a policy."""
+def deployment_troubles(deployment: Object, its_pods: Iterable[Object]) -> list[Trouble]:
+    """Why pods of it are not even made: a quota, a limit range, a policy.
+
+    `its_pods` may be any pods, and those that are its own count. Its status lags behind them: one that has
+    all that it wants has no such trouble, whatever its condition says still.
+    """
     failure = condition(deployment, "ReplicaFailure")
-    if failure.get("status") != "True":
+    if failure.get("status") != "True" or _has_its_pods(deployment, its_pods):
         return []
     labels = deployment["metadata"]["labels"]
     if MODEL in labels:
@@ -213,6 +217,21 @@ def deployment_troubles(deployment: Object) -> list[Trouble]:
     else:
         advice = f"the cluster refuses its pods: {message}"
     return [Trouble(f"{who} gets no more pods: {advice}", whose)]
+
+
+def _has_its_pods(deployment: Object, its_pods: Iterable[Object]) -> bool:
+    """Whether as many as it wants are there, by its template as it is now."""
+    spec = deployment["spec"]
+    made = [p for p in its_pods if not stopping(p) and not has_ended(p) and _is_made_by(spec["template"], p)]
+    return len(made) >= int(spec["replicas"])
+
+
+def _is_made_by(template: Object, pod: Object) -> bool:
+    """A pod has all the labels and annotations of the template that made it, and more."""
+    return all(
+        (template["metadata"].get(kind) or {}).items() <= (pod["metadata"].get(kind) or {}).items()
+        for kind in ("labels", "annotations")
+    )
 
 
 def is_lost(pod: Object) -> bool:
