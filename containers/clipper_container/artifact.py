@@ -22,6 +22,7 @@ from . import examples, inputs
 from .errors import ArtifactError, BadRequest
 from .sets import fields_of
 from .size import compile_size
+from .tensors import Tensor
 
 FORMAT = 4
 MAX_MANIFEST = 8 << 20  # an example input may be a picture; whoever reads it has other things to do
@@ -54,7 +55,7 @@ class Manifest(msgspec.Struct, frozen=True):
     size: str | None = None
     columns: dict[str, str] | None = None
 
-    def example_tensor(self) -> inputs.Tensor:
+    def example_tensor(self) -> Tensor:
         """The example input as it would come over the wire. Raises BadRequest where it is not of the type."""
         fields = fields_of(self.input_type, self.columns)
         if fields is None:

@@ -13,9 +13,9 @@ import numpy as np
 
 from . import wire
 from .errors import CallFailed
-from .inputs import Tensor, array_tensor, decode
 from .named import TEXTS, is_named
 from .plain import as_json, is_text
+from .tensors import Tensor, array_tensor, decode
 from .wire import Buffer
 
 _NOTHING: Final = object()

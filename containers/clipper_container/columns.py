@@ -16,8 +16,8 @@ import numpy as np
 
 from .errors import BadRequest
 from .fields import ANY, CODES, TEXT, Fields, Spare, check_names, mistaken, numbers
-from .inputs import Tensor
 from .named import Part, dtype_of
+from .tensors import Tensor
 
 TYPES = (*CODES, TEXT, ANY)
 PLAIN = {int, float, bool, str, type(None)}

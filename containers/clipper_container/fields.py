@@ -10,9 +10,10 @@ import numpy as np
 
 from .articles import type_of, with_article
 from .errors import BadRequest
-from .inputs import DTYPES, Tensor
+from .named import DTYPES
 from .near import near
 from .plain import is_text
+from .tensors import Tensor
 
 MOST = 1000
 MAX_NAMES = 64 << 10  # bytes of all names

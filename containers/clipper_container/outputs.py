@@ -17,8 +17,8 @@ import numpy as np
 
 from . import faults, times
 from .articles import type_of, with_article
-from .inputs import Tensor
 from .named import MAX_DIMENSIONS, MAX_DTYPE, MAX_PARTS, Part, dtype_of
+from .tensors import Tensor
 from .wire import Buffer, Fault
 
 _PLAIN = "biuf"  # numpy's kinds of numbers that JSON and tensors have

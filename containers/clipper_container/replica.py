@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from . import children, faults, inputs, wire
+from . import children, faults, wire
 from .artifact import Manifest
 from .coroutines import is_async
 from .links import Links, Work
@@ -19,6 +19,7 @@ from .loaders.python import Function
 from .outputs import Outputs, encode_outputs
 from .several import OnLoop, end, in_threads, run
 from .size import compile_size
+from .tensors import decode
 from .wire import MAX_BODY, Buffer, Fault, Reply
 
 WARM_UP_S = 0.5  # for all but the first batch, which may compile, allocate and load
@@ -106,14 +107,14 @@ def warm_up(predict: Predict, manifest: Manifest, largest: int) -> Warm:
     dtypes, shapes = [tensor.dtype], [tensor.shape]
 
     def batch_of(count: int) -> tuple[float, Any]:
-        given = inputs.decode(count, dtypes, shapes, bytearray(tensor.data) * count)
+        given = decode(count, dtypes, shapes, bytearray(tensor.data) * count)
         began = time.perf_counter()
         outputs = predict(given)
         took = time.perf_counter() - began
         children.end_if_child()
         return took, outputs
 
-    example_input = inputs.decode(1, dtypes, shapes, tensor.data)[0]
+    example_input = decode(1, dtypes, shapes, tensor.data)[0]
     try:
         _, outputs = batch_of(1)
         encoded = encode_outputs(outputs, 1, ())
@@ -159,7 +160,7 @@ def answer(predict: Predict, work: Work) -> tuple[float, Outputs | Fault]:
     batch = work.batch
     started = time.perf_counter()
     try:
-        outputs = predict(inputs.decode(batch.count, batch.each(), batch.shapes, work.body))
+        outputs = predict(decode(batch.count, batch.each(), batch.shapes, work.body))
         compute_s = time.perf_counter() - started
         children.end_if_child()
         return compute_s, encode_outputs(outputs, batch.count, batch.raw)

@@ -9,11 +9,12 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from . import calls, children, faults, inputs
+from . import calls, children, faults
 from .coroutines import ends_in_time
 from .link import Link
 from .links import LOOK_AGAIN_S, Links, Work
 from .outputs import Outputs, encode_outputs
+from .tensors import decode
 from .wire import Fault
 
 Answered = tuple[float, Outputs | Fault]
@@ -96,7 +97,7 @@ class OnLoop:
         batch, is_late = work.batch, False
         started = time.perf_counter()
         try:
-            given = inputs.decode(batch.count, batch.each(), batch.shapes, work.body)
+            given = decode(batch.count, batch.each(), batch.shapes, work.body)
             if batch.left_s and self._ends_in_time:
                 loop, task = asyncio.get_running_loop(), asyncio.current_task()
                 assert task is not None

@@ -18,8 +18,9 @@ import numpy as np
 from .conversions import converted
 from .errors import BadRequest
 from .fields import ANY, CODES, TEXT, Fields, check_names, numbers, shown
-from .inputs import MAX_DIMENSIONS, Tensor, described, from_base64
-from .named import Part, dtype_of
+from .inputs import described, from_base64
+from .named import MAX_DIMENSIONS, Part, dtype_of
+from .tensors import Tensor
 from .wire import Buffer
 
 BYTES = "bytes"

@@ -102,7 +102,7 @@ class Yield(msgspec.Struct, tag="yield", array_like=True, frozen=True):
 
 
 class Batch(msgspec.Struct, tag="batch", array_like=True, frozen=True):
-    """`shapes` holds one for all inputs, or one an input (see `inputs.decode`).
+    """`shapes` holds one for all inputs, or one an input (see `tensors.decode`).
 
     `dtypes` holds each dtype once; where there are several, `kinds` has the place of each input's in it.
     `raw` names the inputs, by position, whose outputs are wanted as raw tensors where they can be. A model

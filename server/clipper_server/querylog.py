@@ -36,7 +36,7 @@ class Pair(msgspec.Struct, frozen=True, omit_defaults=True, tag="pair"):
     """What the current version (`before`) and a shadow (`after`) said to one input.
 
     `at` is in seconds since 1970. `same`: byte for byte, or within the shadow's
-    tolerance. `data` is the input, as `inputs.decode` reads it;
+    tolerance. `data` is the input, as `tensors.decode` reads it;
     None where it is too large.
     """
 

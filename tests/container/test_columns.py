@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clipper_container import inputs
 from clipper_container.columns import Columns, check
 from clipper_container.errors import BadRequest
 from clipper_container.fields import MOST
+from clipper_container.named import DTYPES
+from clipper_container.tensors import decode
 
 TYPES = {"age": "float64", "city": "text", "rooms": "int32", "owned": "bool", "note": "any"}
 GOOD = {"age": 3, "city": "Rome", "rooms": 2, "owned": True, "note": 1.5}
@@ -20,7 +21,7 @@ def arrived(rows: list[dict[str, Any]]) -> list[Any]:
     tensors = Columns(TYPES).of_rows(rows)
     shapes = [t.shape for t in tensors]
     assert len({t.dtype for t in tensors}) <= 1
-    found = inputs.decode(len(rows), [tensors[0].dtype], shapes, b"".join(t.data for t in tensors))
+    found = decode(len(rows), [tensors[0].dtype], shapes, b"".join(t.data for t in tensors))
     return [{name: getattr(v, "item", lambda v=v: v)() for name, v in each.items()} for each in found]
 
 
@@ -91,7 +92,7 @@ def test_what_other_versions_take_is_left_out() -> None:
         columns.of_rows([GOOD, more], lambda: {"garden"})
 
 
-@pytest.mark.parametrize("kind", sorted(inputs.DTYPES))
+@pytest.mark.parametrize("kind", sorted(DTYPES))
 def test_rows_and_columns_are_written_alike(kind: str) -> None:
     name = np.dtype(kind).name
     columns = Columns({"t": "text", "n": name, "a": "any"})

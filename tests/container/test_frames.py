@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clipper_container import inputs
 from clipper_container.columns import Columns
 from clipper_container.errors import ArtifactError
 from clipper_container.frames import Framed
 from clipper_container.loaders import load
+from clipper_container.tensors import decode
 
 pandas: Any = pytest.importorskip("pandas")
 TYPES = {"city": "text", "age": "float32", "any": "any"}
@@ -21,7 +21,7 @@ TYPES = {"city": "text", "age": "float32", "any": "any"}
 def batch(rows: list[dict[str, Any]], types: dict[str, str] = TYPES) -> Any:
     tensors = Columns(types).of_rows(rows)
     shapes = [t.shape for t in tensors]
-    return inputs.decode(len(rows), [tensors[0].dtype], shapes, b"".join(t.data for t in tensors))
+    return decode(len(rows), [tensors[0].dtype], shapes, b"".join(t.data for t in tensors))
 
 
 def framed(columns: dict[str, str] | None = TYPES) -> Framed:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from clipper_container import inputs
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import INPUT_TYPES, Tensor
+from clipper_container.inputs import INPUT_TYPES
+from clipper_container.named import DTYPES
+from clipper_container.tensors import Tensor, decode, sized_tensor
 
 
 def roundtrip(name: str, values: list[object]) -> list[object]:
@@ -22,7 +24,7 @@ def roundtrip(name: str, values: list[object]) -> list[object]:
         shapes = shapes[:1]
     if len(set(dtypes)) == 1:
         dtypes = dtypes[:1]
-    return list(inputs.decode(len(values), dtypes, shapes, body))
+    return list(decode(len(values), dtypes, shapes, body))
 
 
 @given(st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False)), min_size=1))
@@ -57,7 +59,7 @@ def test_bytes_travel_as_base64() -> None:
 
 def test_inputs_of_one_shape_come_as_one_array_without_a_copy() -> None:
     body = bytearray(np.arange(6, dtype="<f8").tobytes())
-    batch = inputs.decode(2, ["<f8"], [(3,)], body)
+    batch = decode(2, ["<f8"], [(3,)], body)
     assert isinstance(batch, np.ndarray)
     assert batch.shape == (2, 3)
     body[:8] = np.float64(7).tobytes()
@@ -123,7 +125,7 @@ def test_text_that_is_not_base64_is_told() -> None:
 @pytest.mark.parametrize("shapes", [[(2,), (5,)], [(2,)], [(1,), (1,), (1,)]])
 def test_shapes_that_do_not_add_up_are_refused(shapes: list[tuple[int, ...]]) -> None:
     with pytest.raises(ValueError, match=r"add up|shape|reshape"):
-        inputs.decode(2, ["<f8"], shapes, bytes(24))
+        decode(2, ["<f8"], shapes, bytes(24))
 
 
 def test_short_names_are_understood_and_others_told() -> None:
@@ -146,7 +148,7 @@ def test_an_example_input_may_be_an_array() -> None:
 
 
 @given(
-    st.sampled_from(sorted(inputs.DTYPES)),
+    st.sampled_from(sorted(DTYPES)),
     st.lists(st.integers(0, 4), max_size=3),
     st.integers(1, 4),
     st.integers(0, 255),
@@ -199,4 +201,4 @@ def test_what_is_no_array_is_told(value: object, words: str) -> None:
 @pytest.mark.parametrize("shape", [(-1,), (-1, -4), (2, -2)])
 def test_no_tensor_has_a_size_below_0(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="has a size below 0"):
-        inputs.sized_tensor(bytes(4), shape, "|u1")
+        sized_tensor(bytes(4), shape, "|u1")

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from clipper_container import inputs, named
+from clipper_container import named
 from clipper_container.named import Named, Part
+from clipper_container.tensors import decode
 
 ROW = [Part("age", "<f8", 0), Part("ok", "|b1", 0), Part("city", "json", 1), Part("ids", "<i4", 1)]
 
@@ -25,7 +26,7 @@ def row(age: float, ok: bool, city: str | None, ids: list[int]) -> tuple[bytes, 
 def decoded(rows: list[tuple[bytes, tuple[int, ...]]]) -> Any:
     shapes = [shape for _, shape in rows]
     body = b"".join(data for data, _ in rows)
-    return inputs.decode(len(rows), [named.dtype_of(ROW)], shapes, body)
+    return decode(len(rows), [named.dtype_of(ROW)], shapes, body)
 
 
 def plain(found: Any) -> list[Any]:
@@ -59,7 +60,7 @@ def test_they_arrive_as_they_were_sent(rows: list[tuple[float, bool, str | None,
 def test_numbers_alone_are_views_of_what_came() -> None:
     dtype = named.dtype_of([Part("a", "<f8", 0), Part("b", "<i4", 0)])
     body = bytearray(np.array([(1.5, 2), (3.5, 4)], "<f8,<i4").tobytes())
-    found = inputs.decode(2, [dtype], [()], body)
+    found = decode(2, [dtype], [()], body)
     assert found[1] == {"a": 3.5, "b": 4}
     body[:8] = np.float64(7).tobytes()
     assert found.columns["a"].tolist() == [7, 3.5]
@@ -75,7 +76,7 @@ def test_arrays_of_one_shape_are_one_array() -> None:
 def test_several_kinds_in_a_batch_are_dictionaries() -> None:
     data, shape = row(1, True, "x", [])
     other = named.dtype_of([Part("age", "<f4", 0)])
-    found = inputs.decode(
+    found = decode(
         *(3, [named.dtype_of(ROW), other, "json"], [shape, (), (2,)]),
         data + np.float32(2).tobytes() + b"{}",
     )
@@ -99,7 +100,7 @@ def test_several_kinds_in_a_batch_are_dictionaries() -> None:
 )
 def test_what_does_not_add_up_is_refused(dtype: str, shapes: list[tuple[int, ...]], body: bytes) -> None:
     with pytest.raises((ValueError, msgspec.DecodeError)):
-        inputs.decode(1, [dtype], shapes, body)
+        decode(1, [dtype], shapes, body)
 
 
 DTYPES = st.sampled_from(
@@ -120,12 +121,12 @@ def test_whatever_comes_is_read_or_refused(
     count: int, dtypes: list[str], shapes: list[list[int]], body: bytes
 ) -> None:
     with contextlib.suppress(ValueError, IndexError, msgspec.MsgspecError):
-        found = inputs.decode(count, dtypes, shapes, body)
+        found = decode(count, dtypes, shapes, body)
         assert len(found) == count
 
 
 def test_inputs_of_several_kinds_are_each_read() -> None:
-    found = inputs.decode(3, ["json", "<f8", "str"], [[2], [1], [3]], b"[]" + bytes(8) + b"abc")
+    found = decode(3, ["json", "<f8", "str"], [[2], [1], [3]], b"[]" + bytes(8) + b"abc")
     assert found[0] == []
     assert found[1].tolist() == [0.0]
     assert found[2] == "abc"

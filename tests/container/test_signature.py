@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from clipper_container import examples, inputs, named, signature
+from clipper_container import examples, named, signature
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import as_described, as_plain
+from clipper_container.inputs import as_described
 from clipper_container.named import Named, Part
 from clipper_container.signature import Kind, Signature
+from clipper_container.tensors import as_plain, decode
 
 TYPES = {"ids": "int64[-1]", "image": "float32[-1,2]", "flag": "bool", "text": "text", "tags": "text[-1]"} | {
     "blob": "bytes",
@@ -30,7 +31,7 @@ def decoded(types: dict[str, str], rows: list[Any]) -> Named:
     tensors = Signature(types).of_rows(rows)
     assert len({tensor.dtype for tensor in tensors}) == 1
     body = b"".join(tensor.data for tensor in tensors)
-    found = inputs.decode(len(rows), [tensors[0].dtype], [tensor.shape for tensor in tensors], body)
+    found = decode(len(rows), [tensors[0].dtype], [tensor.shape for tensor in tensors], body)
     assert isinstance(found, Named)
     return found
 
@@ -178,5 +179,5 @@ def test_a_set_that_is_none_is_refused(parts: Any) -> None:
             named.check(dtype, shape, b"12345678")
         except ValueError:
             continue
-        found = inputs.decode(1, [dtype], [shape], b"12345678")
+        found = decode(1, [dtype], [shape], b"12345678")
         assert len(found) == 1

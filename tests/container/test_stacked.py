@@ -11,12 +11,12 @@ import pytest
 
 from clipper_container import inputs
 from clipper_container.artifact import Manifest
-from clipper_container.inputs import Tensor, taken_apart
 from clipper_container.loaders import load
 from clipper_container.outputs import Outputs, encode_outputs
 from clipper_container.replica import warm_up
 from clipper_container.signature import Signature
 from clipper_container.stacked import Stacked
+from clipper_container.tensors import Tensor, as_plain, decode, taken_apart
 from clipper_container.wire import Fault
 
 TYPES = {"ids": "int64[-1]", "scale": "float32", "text": "text"}
@@ -25,7 +25,7 @@ TYPES = {"ids": "int64[-1]", "scale": "float32", "text": "text"}
 def batch(rows: list[dict[str, Any]], types: dict[str, str] = TYPES) -> Any:
     tensors = Signature(types).of_rows(rows)
     shapes = [tensor.shape for tensor in tensors]
-    return inputs.decode(len(rows), [tensors[0].dtype], shapes, b"".join(t.data for t in tensors))
+    return decode(len(rows), [tensors[0].dtype], shapes, b"".join(t.data for t in tensors))
 
 
 def rows(*lengths: int) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ def test_values_of_which_nobody_told_are_pythons_own() -> None:
 def test_arrays_of_one_shape_are_not_copied_on_their_way_in() -> None:
     tensors = Signature({"a": "float32[2]", "b": "int32[1]"}).of_rows([{"a": [1, 2], "b": [3]}] * 3)
     body = bytearray(b"".join(tensor.data for tensor in tensors))
-    found = inputs.decode(3, [tensors[0].dtype], [tensors[0].shape], body)
+    found = decode(3, [tensors[0].dtype], [tensors[0].shape], body)
     body[:4] = np.float32(9).tobytes()
     assert found.columns["a"].tolist() == [[9, 2], [1, 2], [1, 2]]
     assert found.columns["b"].tolist() == [[3]] * 3
@@ -162,7 +162,7 @@ def test_a_dictionary_of_arrays_and_a_list_of_such_have_named_outputs(outputs: A
             "label": ("<i8", ()),
             "scores": ("<f4", (2,)),
         }
-        assert inputs.as_plain(tensor) == texts(outputs)[i]
+        assert as_plain(tensor) == texts(outputs)[i]
 
 
 def test_named_outputs_may_be_texts_and_bytes() -> None:
@@ -171,7 +171,7 @@ def test_named_outputs_may_be_texts_and_bytes() -> None:
     assert {name: part.dtype for name, part in parts.items()} == {
         **{"text": "str", "blob": "bytes", "tags": "json", "n": "<i8"},
     }
-    assert inputs.as_plain(tensor) == {"text": "é", "blob": "AA==", "tags": ["a", "b"], "n": 1}
+    assert as_plain(tensor) == {"text": "é", "blob": "AA==", "tags": ["a", "b"], "n": 1}
 
 
 @pytest.mark.parametrize(

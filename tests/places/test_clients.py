@@ -20,7 +20,7 @@ import tritonclient.http
 import tritonclient.http.aio
 from tritonclient.utils import InferenceServerException
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_server.query.protocols.tensorflow_serving.messages import serving
 from clipper_server.query.protocols.tensorflow_serving.tensors import proto_of
 from clipperlab import ClipperConnection

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault
 from clipper_server.policies import PolicySpec, SplitSpec, VoteSpec
 from clipper_server.query.application import Application

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.protocols.azure_ml.scoring import Scoring

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault
 from clipper_server.policies import CascadeSpec
 from clipper_server.query.application import Application

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from clipper_container.inputs import INPUT_TYPES, Tensor, array_tensor
+from clipper_container.inputs import INPUT_TYPES
+from clipper_container.tensors import Tensor, array_tensor
 from clipper_container.wire import MAX_EXAMPLE, Fault
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.examples import default_like, learned, of_default

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_server.feedback import MAX_TOKEN, UNIT, Decided, Delivery, FeedbackSpec, Item, Receipt, Rewarded
 from clipper_server.query.feedback import answered, outbox
 from clipper_server.query.feedback.answered import Answered, Raw, kept

@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipper_container import inputs, wire
+from clipper_container import wire
 from clipper_container.artifact import Manifest
 from clipper_container.errors import BadRequest, TooLarge
 from clipper_container.frames import Framed
 from clipper_container.links import Work
 from clipper_container.loaders import load
 from clipper_container.replica import answer, warm_up
+from clipper_container.tensors import decode
 from clipper_server.policies import SplitSpec
 from clipper_server.query.application import Application
 from clipper_server.query.configuration import Configuration
@@ -77,7 +78,7 @@ def rows(request: Request) -> list[Any]:
     """The inputs as a container decodes them."""
     found = []
     for tensor in request.tensors:
-        each = inputs.decode(1, [tensor.dtype], [tensor.shape], tensor.data)[0]
+        each = decode(1, [tensor.dtype], [tensor.shape], tensor.data)[0]
         found.append({name: getattr(v, "item", lambda v=v: v)() for name, v in each.items()})
     return found
 

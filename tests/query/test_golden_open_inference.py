@@ -19,7 +19,7 @@ import pytest
 
 import clipper_server
 from clipper_container.errors import ClusterError, NotFound
-from clipper_container.inputs import array_tensor
+from clipper_container.tensors import array_tensor
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.protocols.open_inference import OpenInferenceProtocol
 from clipper_server.query.protocols.open_inference.refusals import (

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from clipper_container.inputs import array_tensor
+from clipper_container.tensors import array_tensor
 from clipper_container.wire import Fault
 from clipper_server.query.cors import CORS
 from clipper_server.query.protocols.tensorflow_serving import rest, writing

@@ -17,7 +17,7 @@ import pytest
 from clipper_container import wire
 from clipper_container.calls import Calls, Models
 from clipper_container.errors import CallFailed
-from clipper_container.inputs import Tensor, array_tensor
+from clipper_container.tensors import Tensor, array_tensor
 from clipper_server.query.calls import input_of
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.replicas import Replica, credential

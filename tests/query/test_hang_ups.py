@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_server.management.control.rollouts import GUARDRAILS
 from clipper_server.management.judge import Judge
 from clipper_server.policies import SplitSpec

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from clipper_container import inputs
 from clipper_container.errors import BadRequest, TooLarge
-from clipper_container.inputs import INPUT_TYPES, Tensor, array_tensor
+from clipper_container.inputs import INPUT_TYPES
+from clipper_container.tensors import Tensor, array_tensor, decode
 from clipper_container.wire import Fault
 from clipper_server.query.application import Application
 from clipper_server.query.protocols import Response
@@ -99,7 +99,7 @@ def ask_binary(kind: str, shape: Sequence[int], datatype: str, data: bytes) -> l
 
 def values(tensors: Sequence[Tensor]) -> list[Any]:
     """The inputs as a model gets them."""
-    return [inputs.decode(1, [t.dtype], [t.shape], t.data)[0] for t in tensors]
+    return [decode(1, [t.dtype], [t.shape], t.data)[0] for t in tensors]
 
 
 def lists(tensors: Sequence[Tensor]) -> list[Any]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_server.query.protocols.open_inference import raw
 from clipper_server.query.protocols.open_inference.messages import messages
 from clipper_server.query.protocols.open_inference.tensors import DATATYPES

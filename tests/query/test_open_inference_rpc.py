@@ -13,7 +13,7 @@ import grpc.aio
 import numpy as np
 import pytest
 
-from clipper_container.inputs import array_tensor
+from clipper_container.tensors import array_tensor
 from clipper_container.wire import Fault
 from clipper_server.query import rpc
 from clipper_server.query.configuration import Configuration

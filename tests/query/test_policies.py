@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault
 from clipper_server.policies import SplitSpec, VoteSpec
 from clipper_server.query.policies import Arm, Combined

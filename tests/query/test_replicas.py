@@ -20,7 +20,7 @@ import pytest
 
 from clipper_container import wire
 from clipper_container.errors import WireError
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault, Metric
 from clipper_server.policies import SplitSpec
 from clipper_server.query import door

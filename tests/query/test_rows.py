@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipper_container.inputs import INPUT_TYPES, Tensor
+from clipper_container.inputs import INPUT_TYPES
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault
 from clipper_server.query.application import Application
 from clipper_server.query.asked import ask_all

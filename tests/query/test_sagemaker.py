@@ -19,13 +19,14 @@ import numpy as np
 import pytest
 
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import INPUT_TYPES, Tensor
+from clipper_container.inputs import INPUT_TYPES
 from clipper_container.remotes import address
 from clipper_container.remotes.connections import Request as RemoteRequest
 from clipper_container.remotes.credentials import Signer
 from clipper_container.remotes.kinds import form_of
 from clipper_container.remotes.remote import Remote
 from clipper_container.remotes.signing import Scope, signature
+from clipper_container.tensors import Tensor
 from clipper_server.policies import SplitSpec
 from clipper_server.protocols import ProtocolSpec
 from clipper_server.query.configuration import Configuration

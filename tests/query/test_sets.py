@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from clipper_container import inputs, wire
 from clipper_container.calls import _read
 from clipper_container.errors import BadRequest, TooLarge, WireError
-from clipper_container.inputs import Tensor, as_plain
 from clipper_container.outputs import Outputs, encode_outputs
 from clipper_container.signature import Signature
+from clipper_container.tensors import Tensor, as_plain
 from clipper_container.wire import Fault
 from clipper_server.feedback import FeedbackSpec
 from clipper_server.management.api.shadows import written

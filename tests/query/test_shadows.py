@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_server.query import shadows
 from clipper_server.query.alike import alike
 from clipper_server.query.application import Application

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault
 from clipper_server.query import slices
 from clipper_server.query.request import Answer, are_small

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from clipper_container.errors import TooLarge
-from clipper_container.inputs import Tensor
 from clipper_container.named import Part, dtype_of
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault
 from clipper_server.query.protocols.rpc import Call, Refused
 from clipper_server.query.protocols.tensorflow_serving import results, rpc, tensors

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from clipper_container.errors import BadRequest, ClusterError, Unauthorized
-from clipper_container.inputs import Tensor, array_tensor
+from clipper_container.tensors import Tensor, array_tensor
 from clipper_container.wire import Fault
 from clipper_server.policies import SplitSpec
 from clipper_server.query.configuration import Configuration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_server.query.task import Task
 from clipper_server.query.waiting import Waiting
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_server.policies import SplitSpec
 from clipper_server.query.application import Application
 from clipper_server.query.configuration import Configuration

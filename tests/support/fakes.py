@@ -12,8 +12,8 @@ import msgspec
 
 from clipper_container.credits import credits_for
 from clipper_container.errors import BadRequest, ClusterError, DeployError
-from clipper_container.inputs import Tensor
 from clipper_container.resources import Resources
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault
 from clipper_server.places import Runtime, Spec, Status
 from clipper_server.query.batching import Way, way_of

@@ -16,7 +16,7 @@ from typing import Any, cast
 import msgspec
 
 from clipper_container import wire
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_server.query.configuration import Configuration
 from clipper_server.query.replicas import Replica, credential
 from clipper_server.query.request import Answer, Request

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple, cast
 import msgspec
 import numpy as np
 
-from clipper_container import inputs
 from clipper_container.errors import BadRequest, TooLarge
-from clipper_container.inputs import DTYPES, INPUT_TYPES, array_tensor
+from clipper_container.inputs import INPUT_TYPES
+from clipper_container.named import DTYPES
 from clipper_container.plain import as_json
+from clipper_container.tensors import Tensor, array_tensor, decode
 from clipper_container.wire import Fault
 from clipper_server.query.application import Application
 from clipper_server.query.cors import CORS
@@ -81,7 +82,7 @@ def application(
         metrics=SimpleNamespace(bad_requests=0),
         rejects=lambda fault: fault.reason == "overload",
         retry_after_s=lambda: 1,
-        example=lambda _version: told if not isinstance(told, inputs.Tensor) else (told.dtype, told.shape),
+        example=lambda _version: told if not isinstance(told, Tensor) else (told.dtype, told.shape),
         queues=lambda version=None: [q for v, q in queues.items() if v == (version or current)],
         all_queues=lambda: list(queues.values()),
         parts=SimpleNamespace(slices=SimpleNamespace(result=_done)),
@@ -99,7 +100,7 @@ async def _done(work: Any) -> Any:
 
 def _answers(request: Request, versions: dict[str, Function], current: str) -> list[Answer]:
     version = request.version or current
-    given = [inputs.decode(1, [t.dtype], [t.shape], t.data)[0] for t in request.tensors]
+    given = [decode(1, [t.dtype], [t.shape], t.data)[0] for t in request.tensors]
     outputs = versions[version](given) if given else []
     assert len(outputs) == len(given)
     assert request.raw
@@ -115,7 +116,7 @@ def _output(value: Any) -> Any:
     """As a container sends it where tensors are asked for."""
     if isinstance(value, bytes | str):
         data = value if isinstance(value, bytes) else value.encode()
-        return inputs.Tensor(data, (len(data),), "bytes" if isinstance(value, bytes) else "str")
+        return Tensor(data, (len(data),), "bytes" if isinstance(value, bytes) else "str")
     if isinstance(value, np.ndarray | np.generic | int | float) and np.asarray(value).dtype.str in DTYPES:
         return array_tensor(value)
     return as_json(value)

@@ -17,7 +17,7 @@ from ..frames import Framed
 from ..stacked import Stacked
 
 Predict = Callable[[Any], Sequence[Any]]
-"""Takes a batch as `inputs.decode` gives it; returns one output for each input, in order."""
+"""Takes a batch as `tensors.decode` gives it; returns one output for each input, in order."""
 
 LOADERS = {
     "python": "python",

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from clipper_container import differences
-from clipper_container.inputs import Tensor, as_plain
+from clipper_container.tensors import Tensor, as_plain
 
 from .task import Output
 

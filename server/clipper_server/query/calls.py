@@ -9,8 +9,10 @@ import msgspec
 import numpy as np
 
 from clipper_container import wire
-from clipper_container.inputs import DTYPES, INPUT_TYPES, Tensor, sized_tensor
+from clipper_container.inputs import INPUT_TYPES
+from clipper_container.named import DTYPES
 from clipper_container.sets import fields_of
+from clipper_container.tensors import Tensor, sized_tensor
 from clipper_container.wire import Fault
 
 from ..snapshot import MAX_DEPTH, RequestSpec, VersionSpec

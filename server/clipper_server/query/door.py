@@ -19,9 +19,9 @@ import numpy as np
 from clipper_container import named, wire
 from clipper_container.credits import MAX_CONCURRENCY
 from clipper_container.errors import WireError
-from clipper_container.inputs import DTYPES, Tensor, sized_tensor, tensors_of
 from clipper_container.metrics import KINDS, MAX_BUCKETS, MOST
-from clipper_container.named import is_named
+from clipper_container.named import DTYPES, is_named
+from clipper_container.tensors import Tensor, sized_tensor, tensors_of
 from clipper_container.wire import Fault, Metric
 
 from .task import Outcome, Task

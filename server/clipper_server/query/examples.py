@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from clipper_container.inputs import DTYPES, Tensor
+from clipper_container.named import DTYPES
+from clipper_container.tensors import Tensor
 from clipper_container.wire import MAX_EXAMPLE
 
 from .task import Outcome

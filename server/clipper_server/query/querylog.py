@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 
 from ..querylog import Batch, Chosen, Dropped, Record, frame
 

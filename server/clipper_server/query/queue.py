@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 
-from clipper_container import inputs
 from clipper_container.size import compile_size
+from clipper_container.tensors import decode
 from clipper_container.wire import Fault
 
 from ..snapshot import VersionSpec
@@ -135,7 +135,7 @@ class ModelQueue:
                 self._loop.call_soon(self._wake)
         if self._size is not None:
             tensor = task.tensor
-            task.cost = self._size(inputs.decode(1, [tensor.dtype], [tensor.shape], tensor.data)[0])
+            task.cost = self._size(decode(1, [tensor.dtype], [tensor.shape], tensor.data)[0])
         refusal = self.admission.refusal(task, now) if self.waiting.count else None
         if refusal is not None:
             self.settle(task, Fault("overload", f"{self} {refusal}."))

@@ -12,7 +12,7 @@ from typing import Literal, Protocol, cast
 
 from clipper_container import wire
 from clipper_container.errors import WireError
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault
 
 from ..snapshot import BatchingSpec, Complaint

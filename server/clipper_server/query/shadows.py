@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault
 
 from ..querylog import Pair, Said, Shed

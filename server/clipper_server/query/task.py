@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clipper_container import inputs
+from clipper_container.tensors import decode
 
 from ...querylog import Chosen, Pair
 
@@ -15,7 +15,7 @@ def given(record: Chosen | Pair) -> Any:
 
 
 def value(data: bytes, dtype: str, shape: tuple[int, ...]) -> Any:
-    found = inputs.decode(1, [dtype], [shape], data)[0]
+    found = decode(1, [dtype], [shape], data)[0]
     return found.tolist() if hasattr(found, "tolist") else found
 
 

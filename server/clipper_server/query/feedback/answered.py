@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from clipper_container.inputs import Tensor
 from clipper_container.named import is_named
+from clipper_container.tensors import Tensor
 
 from ..task import Output
 

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import DTYPES, Tensor, as_plain
-from clipper_container.named import is_named
+from clipper_container.named import DTYPES, is_named
+from clipper_container.tensors import Tensor, as_plain
 
 from ...feedback import FeedbackSpec
 from .answered import Raw

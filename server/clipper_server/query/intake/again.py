@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 from clipper_container.wire import Fault
 
 from ..application import Application

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from clipper_container.errors import BadRequest, TooLarge
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 
 from ...feedback import Item
 from ..application import Application

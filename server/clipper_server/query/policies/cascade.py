@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import Tensor, taken_apart
 from clipper_container.named import is_named
+from clipper_container.tensors import Tensor, taken_apart
 from clipper_container.wire import Fault
 
 from ...policies import CascadeSpec

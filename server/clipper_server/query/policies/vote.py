@@ -8,8 +8,8 @@ from collections.abc import Hashable, Sequence
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import Tensor, as_plain
 from clipper_container.named import is_named
+from clipper_container.tensors import Tensor, as_plain
 from clipper_container.wire import Fault
 
 from ...policies import VoteSpec

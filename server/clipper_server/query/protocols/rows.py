@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 
 from clipper_container.fields import TEXT
-from clipper_container.inputs import SETS, Tensor
+from clipper_container.inputs import SETS
+from clipper_container.tensors import Tensor
 
 from ..application import Application
 from ..limits import Limits

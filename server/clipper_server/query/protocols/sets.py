@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clipper_container.fields import ANY, Fields
-from clipper_container.inputs import Tensor
 from clipper_container.sets import fields_of
+from clipper_container.tensors import Tensor
 
 from ..application import Application
 from ..limits import Limits

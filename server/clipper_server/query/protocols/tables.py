@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import DTYPES, MAX_DIMENSIONS, Tensor, sized_tensor
+from clipper_container.named import DTYPES, MAX_DIMENSIONS
+from clipper_container.tensors import Tensor, sized_tensor
 
 from .json_body import Body
 

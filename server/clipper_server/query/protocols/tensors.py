@@ -16,9 +16,10 @@ import numpy as np
 from clipper_container.conversions import converted, datatype
 from clipper_container.errors import TooLarge
 from clipper_container.fields import ANY, CODES, TEXT
-from clipper_container.inputs import SETS, Tensor, as_described, sized_tensor, tensors_of
+from clipper_container.inputs import SETS, as_described
 from clipper_container.named import TEXTS
 from clipper_container.signature import BYTES, Kind, Signature
+from clipper_container.tensors import Tensor, sized_tensor, tensors_of
 from clipper_container.wire import Buffer
 
 from ..application import Application

@@ -12,7 +12,7 @@ import msgspec
 
 import clipper_server
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 
 from ...application import Application
 from ...limits import Limits

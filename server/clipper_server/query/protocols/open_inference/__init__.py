@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 
 from ...application import Application
 from ...examples import default_like

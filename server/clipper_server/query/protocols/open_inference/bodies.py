@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from clipper_container.inputs import MAX_DIMENSIONS
+from clipper_container.named import MAX_DIMENSIONS
 
 from ..contexts import Given
 

@@ -8,7 +8,7 @@ import struct
 import numpy as np
 
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 
 from ...slices import Steps
 from .tensors import NAMES

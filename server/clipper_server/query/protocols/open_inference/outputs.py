@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import Tensor, as_plain, taken_apart
 from clipper_container.named import is_named, laid_out
+from clipper_container.tensors import Tensor, as_plain, taken_apart
 
 from ...examples import Example
 from ...slices import SMALL, Steps

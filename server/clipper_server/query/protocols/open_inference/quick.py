@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from clipper_container.inputs import FORMATS, InputType, Tensor
+from clipper_container.inputs import InputType
+from clipper_container.tensors import FORMATS, Tensor
 
 from ...request import Answer
 from ..json_body import Body

@@ -15,7 +15,7 @@ import msgspec
 from google.protobuf.message import DecodeError
 
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 
 from ...request import Answer
 from ..structure import before_last, prefixed

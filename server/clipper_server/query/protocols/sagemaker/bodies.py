@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from clipper_container.errors import BadRequest
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 
 from ...application import Application
 from ...limits import Limits

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import SETS, Tensor, array_tensor
+from clipper_container.inputs import SETS
+from clipper_container.tensors import Tensor, array_tensor
 
 from ...application import Application
 from ...examples import default_like

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from clipper_container.inputs import INPUT_TYPES, InputType, Tensor
+from clipper_container.inputs import INPUT_TYPES, InputType
+from clipper_container.tensors import Tensor
 
 from ...limits import Limits
 from ..tensors import rows_of, text_of

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import Tensor, as_plain
+from clipper_container.tensors import Tensor, as_plain
 
 from ...task import Output
 from .refusals import FAILED, Refused

@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from clipper_container.errors import BadRequest, TooLarge
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 
 from ...request import Answer, Request, are_small
 from ...slices import Steps, at_once

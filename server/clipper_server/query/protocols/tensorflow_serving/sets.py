@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipper_container.inputs import Tensor
+from clipper_container.tensors import Tensor
 
 from ...application import Application
 from ...limits import Limits

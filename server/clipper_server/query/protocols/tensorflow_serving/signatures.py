@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import DTYPES, InputType
-from clipper_container.named import is_named, laid_out
+from clipper_container.inputs import InputType
+from clipper_container.named import DTYPES, is_named, laid_out
 
 from ...examples import Example
 from ..tensors import Described

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from clipper_container.inputs import Tensor, sized_tensor
+from clipper_container.tensors import Tensor, sized_tensor
 
 from ...limits import Limits
 from .messages import core

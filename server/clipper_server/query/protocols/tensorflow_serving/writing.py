@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from clipper_container.inputs import DTYPES, Tensor, taken_apart
-from clipper_container.named import is_named
+from clipper_container.named import DTYPES, is_named
+from clipper_container.tensors import Tensor, taken_apart
 
 from ...slices import SMALL, Steps
 from ...task import Output

@@ -11,8 +11,8 @@ import msgspec
 
 from clipper_container.errors import BadRequest
 from clipper_container.fields import TEXT
-from clipper_container.inputs import Tensor
 from clipper_container.signature import BYTES
+from clipper_container.tensors import Tensor
 
 from ...application import Application
 from ...limits import Limits

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from clipper_container.inputs import Tensor, as_plain
+from clipper_container.tensors import Tensor, as_plain
 
 from ...request import Answer, Request
 from ...slices import Steps
