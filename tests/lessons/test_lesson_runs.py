@@ -136,11 +136,37 @@ def test_memory_is_that_of_all_processes_of_one_home(tmp_path: Path) -> None:
         for process in processes:
             assert process.stdout is not None
             assert process.stdout.readline() == b"held\n"
-        before = watch.looks
-        wait_for("the watch to look twice", lambda: watch.looks >= before + 2)
+        has_looked(watch)
     finally:
         for process in processes:
             process.communicate()
     taken = watch.end()
     assert 160 < taken.mib < 240
     assert 0 < taken.cpu_s < 10
+
+
+def test_a_process_is_of_the_home_that_it_gets_when_it_becomes_another_program(tmp_path: Path) -> None:
+    hold = "held = b'x' * (80 << 20); print('held', flush=True); input()"
+    home = {"CLIPPERLAB_HOME": str(tmp_path)}
+    becomes = f"os.execve(sys.executable, ['python', '-c', {hold!r}], {home!r})"
+    source = f"import os, sys; print('begun', flush=True); input(); {becomes}"
+    watch = Watch(str(tmp_path))
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", source], stdin=pipe, stdout=pipe)
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        has_looked(watch)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"held\n"
+        has_looked(watch)
+    finally:
+        process.communicate()
+    assert watch.end().mib > 80
+
+
+def has_looked(watch: Watch) -> None:
+    before = watch.looks
+    wait_for("the watch to look twice", lambda: watch.looks >= before + 2)

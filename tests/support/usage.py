@@ -28,7 +28,8 @@ class Watch:
         self._peak = 0
         self._seconds: dict[psutil.Process, float] = {}
         self._stop = Event()
-        self._known: dict[psutil.Process, bool] = {}
+        self._known: set[psutil.Process] = set()  # to be of this home
+        self._before = set(psutil.process_iter())
         self.looks = 0
         self._thread = Thread(target=self._look_on, daemon=True)
         self._thread.start()
@@ -41,9 +42,10 @@ class Watch:
 
     def _look_on(self) -> None:
         while not self._stop.wait(EVERY_S):
-            here = {process: self._known.get(process) for process in psutil.process_iter()}
-            self._known = {p: is_of(p, self._home) if known is None else known for p, known in here.items()}
-            ours = [process for process, known in self._known.items() if known]
+            # One that is about to be another program, as every one is when it begins, is asked again.
+            since = set(psutil.process_iter()) - self._before
+            self._known = {each for each in since if each in self._known or is_of(each, self._home)}
+            ours = [*self._known]
             self._peak = max(self._peak, sum(map(memory_of, ours)))
             self._seconds |= {process: cpu_of(process) for process in ours if cpu_of(process)}
             self.looks += 1
