@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from clipper_container.errors import BadRequest
@@ -198,6 +199,26 @@ def test_a_version_that_only_crashes_is_taken_back_without_waiting_for_its_answe
     world.ask(0, none_bad)
     assert world.ended() == "failed"
     assert "those of the version before do not. Last words: Killed, out of memory." in world.texts[-1]
+
+
+def test_one_that_cannot_be_judged_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in "12":
+        world.state.add_version(Version("n", number, "doubles", None, [], 1, state="ready"))
+    world.state.move("n", "1", "set", "", "")
+    world.state.add_rollout(msgspec.structs.replace(world.rollout, model="n"))
+    world.rollouts.look()
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("no answers")
+
+    monkeypatch.setattr(world.rollouts._judges[world.rollout.id], "verdict", fail)
+    world.rollouts._crash_loop = lambda model, version: "No disk." if (model, version) == ("n", "2") else None
+    world.now += WARM_UP_S
+    with pytest.raises(ExceptionGroup) as failed:
+        world.rollouts.look()
+    assert [str(error) for error in failed.value.exceptions] == ["no answers"]
+    assert [rollout.state for rollout in world.state.rollouts("n")] == ["failed"]
+    assert world.rollouts.shares.shares == {world.rollout.id: 0.05}, "what has ended gets no more queries"
 
 
 def test_one_stall_of_its_replica_is_no_trend(tmp_path: Path) -> None:

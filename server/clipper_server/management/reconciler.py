@@ -13,6 +13,7 @@ import msgspec
 from clipper_container.errors import ClipperException
 
 from ..changes import Changes
+from ..parts import Parts
 from ..places import ByCpu, ContainerManager, Orchestrator, Runtime, Spec, Status, Trouble, Wanted
 from ..supervisor import sentence
 from .autoscaler import Autoscaler
@@ -102,7 +103,7 @@ class Reconciler:
 
     async def _step(self) -> None:
         statuses = await self._manager.poll()
-        parts = _Parts()
+        parts = Parts()
         # At first, so that what has ended counts for nobody while it is being forgotten.
         is_news = self._running.see([status for status in statuses if status.exit_code is None])
         for status in statuses:
@@ -119,7 +120,7 @@ class Reconciler:
             await self._reconcile_versions(parts)
         parts.end()
 
-    async def _reconcile_versions(self, parts: _Parts) -> None:
+    async def _reconcile_versions(self, parts: Parts) -> None:
         wanted = {
             (v.model, v.version): v
             for v in self._state.versions()
@@ -201,7 +202,7 @@ class Reconciler:
             t for t in self._troubles if (t.subject.get("model", ""), t.subject.get("version", "")) == wanted
         ]
 
-    def _scaled(self, versions: Iterable[Version], parts: _Parts) -> list[Version]:
+    def _scaled(self, versions: Iterable[Version], parts: Parts) -> list[Version]:
         """The versions, with as many replicas as their load wants where they are scaled automatically."""
         found, by_load = [], []
         for version in versions:
@@ -279,7 +280,7 @@ class Reconciler:
             self._crashes[version.model, version.version].add(why)
             self._events.add_once("error", why, model=version.model, version=version.version)
 
-    async def _reconcile_frontends(self, parts: _Parts) -> None:
+    async def _reconcile_frontends(self, parts: Parts) -> None:
         running = {status.labels["frontend"]: status for status in self._running.frontends()}
         unwanted = [status for id_, status in running.items() if id_ not in self._wanted_frontends]
         with parts:
@@ -362,27 +363,6 @@ class Reconciler:
                 "up to 30 s apart. Their last words tell why; rollback() goes back to the version before."
             )
             self._events.add("crash_loop", text, model=model, version=version)
-
-
-class _Parts:
-    """The parts of a step, each in a `with`: one that fails keeps no other from being done."""
-
-    def __init__(self) -> None:
-        self._errors: list[Exception] = []
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if isinstance(error, Exception):
-            self._errors.append(error)
-            return True
-        return False
-
-    def end(self) -> None:
-        """Raises what they raised."""
-        if self._errors:
-            raise ExceptionGroup("parts of a step of the reconciler failed", self._errors)
 
 
 def _called(labels: Mapping[str, str]) -> str:
