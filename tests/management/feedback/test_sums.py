@@ -18,12 +18,14 @@ import pytest
 from clipper_server.features import DRAWS, pack
 from clipper_server.feedback import UNIT, Decided, Delivery, FeedbackSpec, Item, Receipt, Rewarded, Row
 from clipper_server.management.feedback import pages, sums
+from clipper_server.management.feedback.database import Database
 from clipper_server.management.feedback.known import Learned
 from clipper_server.management.feedback.plan import Plan
 from clipper_server.management.feedback.sums import GRACE_S, Sums
 from clipper_server.management.learning import kinds, lints
 from clipper_server.management.learning.memory import Memory
 from clipper_server.policies import BanditSpec, Exp3Spec, LinTSSpec, ThompsonSpec, VoteSpec
+from tests.support.connections import connections
 
 NOW = 2_000_000_000.0
 ARMS = {"a": "a:1", "b": "b:1"}
@@ -263,6 +265,19 @@ def test_sums_outlive_a_change_of_the_policy(world: World) -> None:
     world.applications["app"] = plan()
     world.sums.plan(world.applications, {"app"})
     assert world.arm("a:1") == before
+
+
+def test_those_that_cannot_be_read_are_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(_: object) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    opened = connections(monkeypatch)
+    monkeypatch.setattr(Database, "pages", damaged)
+    with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+        Sums(world.path)
+    (connection,) = opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
 
 
 def test_a_delivery_that_cannot_be_written_has_changed_nothing(

@@ -53,7 +53,11 @@ class Sums:
         self.sides = Sides()
         self.failed: dict[str, tuple[str, Exception]] = {}
         self._regrets: dict[str, Regret] = {}
-        self._load()
+        try:
+            self._load()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         self._db.close()
