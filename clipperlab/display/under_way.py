@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ..management import Rollout, Shadow
+
+
+class Change(NamedTuple):
+    """`version` is the one that is tried."""
+
+    model: str
+    version: str
+    line: str
+
+
+def changes(rollouts: Iterable[Rollout], shadows: Iterable[Shadow]) -> list[Change]:
+    """Of all models."""
+    live = [each for each in rollouts if each["ended_at"] is None]
+    beside = [each for each in shadows if each["ended_at"] is None]
+    found = [Change(each["model"], each["canary"], _rollout(each)) for each in live]
+    return found + [Change(each["model"], each["version"], _shadow(each)) for each in beside]
 
 
 def under_way(
     rollouts: Iterable[Rollout], shadows: Iterable[Shadow], models: Collection[str] | None = None
 ) -> list[str]:
     """Of these models, or of all."""
-    found = [(each["model"], _rollout(each)) for each in rollouts if each["ended_at"] is None]
-    found += [(each["model"], _shadow(each)) for each in shadows if each["ended_at"] is None]
-    return [line for model, line in found if models is None or model in models]
+    found = changes(rollouts, shadows)
+    return [change.line for change in found if models is None or change.model in models]
 
 
 def _rollout(told: Rollout) -> str:

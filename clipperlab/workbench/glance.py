@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import zip_longest
 
 from ..display.protocols import beside
-from ..display.under_way import under_way
+from ..display.under_way import changes
 from ..management import GPU, Application, Replica, Version
 from ..policies import answered_by
 from .watch import Seen
@@ -84,9 +84,10 @@ def applications(seen: Seen, chosen: Iterable[Application] | None = None) -> str
 
 def versions(seen: Seen, chosen: Iterable[Version] | None = None) -> str:
     rows, below = [], []
-    changes = under_way(seen.rollouts, seen.shadows)
+    tried = changes(seen.rollouts, seen.shadows)
     for version in seen.versions if chosen is None else chosen:
-        name = f"{version['model_name']}:{version['model_version']}"
+        whose = version["model_name"], version["model_version"]
+        name = ":".join(whose)
         point = seen.points[-1]["versions"].get(name) if seen.points else None
         bounds, cpu = version["autoscaling"], version["cpu_percent"]
         current = " <b>(current)</b>" if version["is_current_version"] else ""
@@ -103,7 +104,7 @@ def versions(seen: Seen, chosen: Iterable[Version] | None = None) -> str:
                 NOTHING if point is None or point["utilisation"] is None else f"{point['utilisation']:.0%}",
             ]
         )
-        mine = [html.escape(line) for line in changes if line.startswith(f"{name} ")]
+        mine = [html.escape(change.line) for change in tried if (change.model, change.version) == whose]
         below.append("<br>".join([*mine, *filter(None, [_told(version)])]))
     if not rows:
         return "<p>No models yet: a deployer deploys one.</p>"

@@ -68,10 +68,10 @@ class VersionSpec(msgspec.Struct, frozen=True):
 
     `size` is a size function (`clipper_container.size`), `max_cached_input` in bytes. A batch that runs
     for longer than `hang_after_s`, and much longer than it should, means that its replica hangs. One that
-    `wakes` has no replicas only until somebody asks for it. `columns` are those of the data frames that it
-    takes, where they are known (`clipper_container.columns`), or the arrays of named inputs
-    (`clipper_container.signature`). A replica works on `concurrency` batches at
-    once. It may call the models that it `uses`; where `stages` are given, it calls these in that order.
+    `wakes` has no replicas only until somebody asks for it, and the first one has not fallen. `columns` are
+    those of the data frames that it takes, where they are known (`clipper_container.columns`), or the arrays
+    of named inputs (`clipper_container.signature`). A replica works on `concurrency` batches at once. It may
+    call the models that it `uses`; where `stages` are given, it calls these in that order.
     `example` is an input, as JSON has it, where one of MAX_EXAMPLE bytes at most was packaged with it.
     """
 

@@ -140,6 +140,39 @@ def test_what_cannot_be_done_with_a_model_is_told_in_clippers_words(client: http
     assert "POST /api/v1/models/{model}/versions" in said
 
 
+def test_a_name_that_nobody_knows_is_told_with_the_one_that_was_perhaps_meant(client: httpx2.Client) -> None:
+    add_app(client, "digits-app")
+    add_model(client, "digits", "2026-11")
+    post(client, "add_model_links", app_name="digits-app", model_names=["digits"])
+    model = {"model_name": "digts", "model_version": "2026-11"}
+    version = {"model_name": "digits", "model_version": "2026-1"}
+    links = {"app_name": "digits-app", "model_names": ["digts"]}
+    found = [
+        refused(client, "set_model_version", **model),
+        refused(client, "set_model_version", **version),
+        refused(client, "delete_versioned_model", **model),
+        refused(client, "delete_versioned_model", **version),
+        refused(client, "add_model_links", **links),
+        refused(client, "delete_model_links", **links),
+        refused(client, "add_model_links", app_name="digit-app", model_names=["digits"]),
+        refused(client, "delete_model_links", app_name="digit-app", model_names=["digits"]),
+        refused(client, "get_linked_models", app_name="digit-app"),
+        refused(client, "delete_app", name="digit-app"),
+    ]
+    assert found == [
+        "Cannot set version for nonexistent model 'digts'. Did you mean 'digits'?",
+        "Cannot set non-existent version '2026-1' for model with name 'digits'. Did you mean '2026-11'?",
+        "model with name 'digts' and version '2026-11' does not exist. Did you mean 'digits'?",
+        "model with name 'digits' and version '2026-1' does not exist. Did you mean '2026-11'?",
+        "No model with name 'digts' exists. Did you mean 'digits'?",
+        "Cannot remove nonexistent link between app digits-app and model digts. Did you mean 'digits'?",
+        "No app with name 'digit-app' exists. Did you mean 'digits-app'?",
+        "No app with name digit-app exists. Did you mean 'digits-app'?",
+        "No application with name 'digit-app' exists. Did you mean 'digits-app'?",
+        "Application 'digit-app' does not exist. Did you mean 'digits-app'?",
+    ]
+
+
 @pytest.mark.parametrize(
     ("batch_size", "batching"),
     [(-1, BatchingSpec("learned")), (1, BatchingSpec("off")), (32, BatchingSpec("fixed", 32))],

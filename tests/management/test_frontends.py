@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,8 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.changes = Changes()
         self.now = 0.0
-        self.events = Events(State(folder / "state.db"), self.changes)
+        self.state = State(folder / "state.db")
+        self.events = Events(self.state, self.changes)
         self.frontends = Frontends(self.changes, self.events, lambda: self.now)
 
     def tells(self, report: Report) -> bool:
@@ -29,8 +31,10 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.state.close()
 
 
 def report(*replicas: ReplicaReport, frontend: str = "0", revision: int = 1, waiting: int = 0) -> Report:

@@ -14,6 +14,7 @@ from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.resources import Resources
 from clipper_server.management.state import Autoscaling
 from clipper_server.places import ByCpu, Orchestrator, Status, Trouble, Wanted
+from clipper_server.snapshot import VersionReport
 from tests.management.test_reconciler import World
 from tests.support.fakes import FakeManager
 from tests.support.virtual_time import run
@@ -329,5 +330,21 @@ def test_one_that_somebody_else_ends_is_no_crash(tmp_path: Path) -> None:
         texts = [e.text for e in world.events.last(100)]
         assert f"Stopped replica {labels['replica']} of m:1." in texts
         assert not any("ended by itself" in text for text in texts)
+
+    in_world(tmp_path, test)
+
+
+def test_frontends_learn_of_one_that_wakes_and_has_no_hope(tmp_path: Path) -> None:
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        await world.deploy("1")
+        await world.control.scaling.set_autoscaling("m", "1", Autoscaling(0, 2))
+        assert await world.changes.wait_for(lambda: world.replicas() == [], 90)
+        manager.wrong = [Trouble("The image is not there.", {"model": "m", "version": "1"}, hopeless=True)]
+        revision = world.state.revision
+        await asyncio.sleep(2)
+        assert world.state.revision == revision, "it sleeps"
+        world.sees_ready = False
+        world.loads = [VersionReport("m", "1", asked=1, waiting=1, capacity=None)]
+        assert await world.changes.wait_for(lambda: not world.control.snapshot().versions[0].wakes, 2)
 
     in_world(tmp_path, test)

@@ -390,6 +390,55 @@ def test_a_version_that_sleeps_is_woken_by_its_first_query(in_world: InWorld) ->
     in_world(test)
 
 
+def test_of_one_that_wakes_and_whose_first_replica_falls_frontends_learn_at_once(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        await world.control.scaling.set_autoscaling("m", "1", Autoscaling(0, 2))
+
+        async def wake() -> str:
+            world.loads = []
+            world.sees_ready = True
+            assert await world.changes.wait_for(lambda: world.replicas() == [], 90)
+            assert world.control.snapshot().versions[0].wakes
+            world.sees_ready = False
+            world.loads = [load(asked=1, waiting=1)]
+            assert await world.changes.wait_for(lambda: len(world.replicas()) == 1, 2)
+            assert world.control.snapshot().versions[0].wakes, "it is on its way up"
+            return world.replicas()[0]
+
+        async def learn(before: int) -> None:
+            assert await world.changes.wait_for(lambda: world.state.revision > before, 1)
+            assert not world.control.snapshot().versions[0].wakes
+
+        first = await wake()
+        revision = world.state.revision
+        world.manager.exit(first, 1, "ImportError: no pandas")
+        await learn(revision)
+        revision = world.state.revision
+        assert await world.changes.wait_for(lambda: first not in world.replicas() != [], 5)
+        world.manager.exit(world.replicas()[0], 1, "ImportError: no pandas")
+        await asyncio.sleep(2)
+        assert world.state.revision == revision, "it is told once"
+        await wake()
+        world.manager.exit(world.replicas()[0], 1, "")
+
+    in_world(test)
+
+
+def test_of_one_that_wakes_and_whose_first_replica_cannot_be_started_frontends_learn_at_once(
+    in_world: InWorld,
+) -> None:
+    async def test(world: World) -> None:
+        await world.deploy("1")
+        await world.control.scaling.set_autoscaling("m", "1", Autoscaling(0, 2))
+        assert await world.changes.wait_for(lambda: world.replicas() == [], 90)
+        world.manager.broken = "No memory is left."
+        world.loads = [load(asked=1, waiting=1)]
+        assert await world.changes.wait_for(lambda: not world.control.snapshot().versions[0].wakes, 2)
+
+    in_world(test)
+
+
 def test_a_version_that_fails_leaves_the_one_that_serves_alone(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from clipper_container.errors import BadRequest
@@ -200,6 +201,26 @@ def test_a_version_that_only_crashes_is_taken_back_without_waiting_for_its_answe
     assert "those of the version before do not. Last words: Killed, out of memory." in world.texts[-1]
 
 
+def test_one_that_cannot_be_judged_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in "12":
+        world.state.add_version(Version("n", number, "doubles", None, [], 1, state="ready"))
+    world.state.move("n", "1", "set", "", "")
+    world.state.add_rollout(msgspec.structs.replace(world.rollout, model="n"))
+    world.rollouts.look()
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("no answers")
+
+    monkeypatch.setattr(world.rollouts._judges[world.rollout.id], "verdict", fail)
+    world.rollouts._crash_loop = lambda model, version: "No disk." if (model, version) == ("n", "2") else None
+    world.now += WARM_UP_S
+    with pytest.raises(ExceptionGroup) as failed:
+        world.rollouts.look()
+    assert [str(error) for error in failed.value.exceptions] == ["no answers"]
+    assert [rollout.state for rollout in world.state.rollouts("n")] == ["failed"]
+    assert world.rollouts.shares.shares == {world.rollout.id: 0.05}, "what has ended gets no more queries"
+
+
 def test_one_stall_of_its_replica_is_no_trend(tmp_path: Path) -> None:
     """Twenty bad answers at once are one event, and not twenty that know nothing of each other."""
     world = World(tmp_path, steps=[0.5])
@@ -214,6 +235,7 @@ def test_one_stall_of_its_replica_is_no_trend(tmp_path: Path) -> None:
     for _ in range(4):
         world.ask(40, lambda canary: canary)
     assert world.ended() == "failed"
+    world.state.close()
 
 
 def test_where_both_crash_it_is_nobodys_fault(world: World) -> None:
@@ -424,6 +446,7 @@ def test_a_version_with_lower_rewards_is_taken_back_with_its_numbers(tmp_path: P
     )
     assert rail["canary"] < rail["control"] - 0.1
     assert rail["reached"] == 1
+    world.state.close()
 
 
 @pytest.mark.slow
@@ -451,6 +474,7 @@ def test_a_drop_of_all_rewards_is_no_reason_to_go_back(tmp_path: Path) -> None:
     world.reward = lambda _: float(world.chance.random() < (0.1 if 1006 < world.now < 1012 else 0.9))
     world.run(none_bad, 100_000)
     assert world.ended() == "passed"
+    world.state.close()
 
 
 def test_without_feedback_it_waits_and_says_how_much_is_missing(tmp_path: Path) -> None:
@@ -464,6 +488,7 @@ def test_without_feedback_it_waits_and_says_how_much_is_missing(tmp_path: Path) 
     world.ask(300, none_bad)
     assert verdict(world).startswith("37 of 100 rewards of the new version")
     assert world.rollouts.shares.shares == {world.rollout.id: 0.2}
+    world.state.close()
 
 
 def test_rewards_of_an_earlier_share_are_none_of_this_one(tmp_path: Path) -> None:
@@ -480,6 +505,7 @@ def test_rewards_of_an_earlier_share_are_none_of_this_one(tmp_path: Path) -> Non
     world.rollouts.hear(late)
     world.ask(1, none_bad)
     assert verdict(world) == "0 of 100 rewards of the new version have come at this share."
+    world.state.close()
 
 
 def test_where_feedback_comes_more_often_for_one_version_nothing_is_compared(tmp_path: Path) -> None:
@@ -501,6 +527,7 @@ def test_where_feedback_comes_more_often_for_one_version_nothing_is_compared(tmp
     )
     (rail,) = cast(Any, world.rollouts.evidence(world.rollout)["guardrails"])
     assert rail["reached"] == 1, "it is no roll-back for that"
+    world.state.close()
 
 
 def test_only_feedback_of_its_own_decisions_counts(tmp_path: Path) -> None:
@@ -518,6 +545,7 @@ def test_only_feedback_of_its_own_decisions_counts(tmp_path: Path) -> None:
     others.rewarded("m:2", counted, 0.0, 1000)
     world.rollouts.hear(others)
     assert world.rollouts.evidence(world.rollout)["guardrails"] != before
+    world.state.close()
 
 
 def test_with_a_default_reward_a_step_waits_for_those_of_whom_nobody_spoke(tmp_path: Path) -> None:

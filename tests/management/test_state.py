@@ -11,6 +11,7 @@ from clipper_container.errors import ClusterError
 from clipper_server.management.migrations import Step
 from clipper_server.management.state import State, Version, database
 from clipper_server.snapshot import ApplicationSpec, BatchingSpec
+from tests.support.connections import connections
 
 TODAY = database.SCHEMA_VERSION
 
@@ -89,6 +90,16 @@ def test_the_database_of_another_clipper_lab_is_refused(path: Path) -> None:
     db.close()
     with pytest.raises(ClusterError, match=r"another Clipper Lab.*fresh=True"):
         State(path)
+
+
+def test_one_that_is_refused_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_bytes(b"no database, and longer than the head of one" * 10)
+    opened = connections(monkeypatch)
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        State(path)
+    (connection,) = opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
 
 
 def test_a_schema_from_before_the_first_that_is_kept_is_refused_as_it_is(path: Path) -> None:

@@ -18,6 +18,7 @@ from clipper_server.query.policies import Between
 from clipper_server.query.request import Request
 from clipper_server.query.rollouts import Side
 from clipper_server.query.task import Dispatch
+from clipper_server.query.traces import describe
 from clipper_server.rollouts import ArmCounts, RolloutSpec, Shares
 from clipper_server.snapshot import ApplicationSpec, Snapshot
 from tests.support.fakes import FakeReplica, version_spec
@@ -121,6 +122,41 @@ def test_an_arm_is_late_for_them_too() -> None:
         quick, slow = (application.metrics.arms[name] for name in ("m:1", "m:2"))
         assert quick.chosen + slow.chosen == 40
         assert (quick.faults.total(), dict(slow.faults)) == (0, {"deadline": slow.chosen})
+
+    run(main())
+
+
+@pytest.mark.parametrize("inputs", [1, 3, 5000])
+def test_its_trace_says_that_the_client_left(inputs: int) -> None:
+    async def main() -> None:
+        configuration, application = configured(SplitSpec({"m:2": 1.0}))
+        await ask(application, PATIENCE_S, inputs)
+        await asyncio.sleep(1)
+        trace = configuration.traces.last
+        assert trace is not None
+        story = describe(trace, "0")
+        assert (story["answer"], story["reason"]) == ("cancelled", "not_needed")
+        assert story["explanation"] == "The client left before there was an answer."
+        (leg,) = story["models"]
+        assert (leg["fault"], leg["explanation"]) == (
+            "not_needed",
+            "m:2 was not waited for: the client left.",
+        )
+
+    run(main())
+
+
+def test_where_there_was_no_replica_its_trace_says_that_too() -> None:
+    async def main() -> None:
+        configuration, application = configured()
+        queue = configuration.queue("m", "1")
+        assert queue is not None
+        configuration.rollouts.hear(Shares(2, {1: 0.0}, lifetime_s=1e9))
+        queue.ready.clear()
+        await ask(application)
+        assert configuration.traces.last is not None
+        (leg,) = describe(configuration.traces.last, "0")["models"]
+        assert leg["fault"] == "no_replicas"
 
     run(main())
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
+import pytest
+
+from clipperlab.display import under_way as display
 from clipperlab.display.under_way import under_way
 from clipperlab.management import Overview, Rollout, Shadow
 from clipperlab.workbench import glance
@@ -70,7 +73,12 @@ def test_what_runs_is_a_line_each_and_what_has_ended_none() -> None:
     assert under_way(rollouts, shadows, ["n"]) == [of_shadow]
 
 
-def test_what_is_under_way_stands_below_its_version() -> None:
+def test_what_is_under_way_stands_below_its_version_however_it_is_worded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for line in "_rollout", "_shadow":
+        words = getattr(display, line)
+        monkeypatch.setattr(display, line, lambda told, words=words: f"Since today {words(told)}")
     versions = [version(model, "ready") | {"model_version": number} for model in "mn" for number in "12"]
     table = glance.versions(seen(*versions, rollouts=[rollout(state="paused")], shadows=[shadow()]))
     rows = re.findall("<tr.*?>(.*?)</tr>", table, re.DOTALL)[1:]

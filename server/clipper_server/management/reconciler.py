@@ -13,6 +13,7 @@ import msgspec
 from clipper_container.errors import ClipperException
 
 from ..changes import Changes
+from ..parts import Parts
 from ..places import ByCpu, ContainerManager, Orchestrator, Runtime, Spec, Status, Trouble, Wanted
 from ..supervisor import sentence
 from .autoscaler import Autoscaler
@@ -102,7 +103,7 @@ class Reconciler:
 
     async def _step(self) -> None:
         statuses = await self._manager.poll()
-        parts = _Parts()
+        parts = Parts()
         # At first, so that what has ended counts for nobody while it is being forgotten.
         is_news = self._running.see([status for status in statuses if status.exit_code is None])
         for status in statuses:
@@ -119,7 +120,7 @@ class Reconciler:
             await self._reconcile_versions(parts)
         parts.end()
 
-    async def _reconcile_versions(self, parts: _Parts) -> None:
+    async def _reconcile_versions(self, parts: Parts) -> None:
         wanted = {
             (v.model, v.version): v
             for v in self._state.versions()
@@ -127,6 +128,7 @@ class Reconciler:
         }
         for key in self._crashes.keys() - wanted.keys():
             del self._crashes[key]
+        self._running.awake(key for key, version in wanted.items() if version.num_replicas)
         if isinstance(self._manager, Orchestrator):
             with parts:
                 await self._orchestrate(self._manager, self._scaled(wanted.values(), parts))
@@ -150,13 +152,18 @@ class Reconciler:
         finally:  # what is wrong is told, above all where it does not answer
             self._troubles = manager.troubles()
             self._tell(self._troubles)
-        starting = {(v.model, v.version): v for v in versions if v.state == "starting"}
+        known = {(version.model, version.version): version for version in versions}
         for trouble in self._troubles:
             key = trouble.subject.get("model", ""), trouble.subject.get("version", "")
-            if trouble.hopeless and (version := starting.pop(key, None)) is not None:
+            if not trouble.hopeless or (version := known.get(key)) is None:
+                continue
+            if version.state == "starting":
+                del known[key]
                 self._on_failed(version, trouble.text)
-        for version in starting.values():
-            if self._running.ready(version.model, version.version) >= version.num_replicas:
+            else:
+                self._fell(version)
+        for key, version in known.items():
+            if version.state == "starting" and self._running.ready(*key) >= version.num_replicas:
                 self._on_ready(version)
 
     def _forsake(self, wanted: Container[tuple[str, str]]) -> None:
@@ -201,7 +208,7 @@ class Reconciler:
             t for t in self._troubles if (t.subject.get("model", ""), t.subject.get("version", "")) == wanted
         ]
 
-    def _scaled(self, versions: Iterable[Version], parts: _Parts) -> list[Version]:
+    def _scaled(self, versions: Iterable[Version], parts: Parts) -> list[Version]:
         """The versions, with as many replicas as their load wants where they are scaled automatically."""
         found, by_load = [], []
         for version in versions:
@@ -241,7 +248,7 @@ class Reconciler:
             except ClipperException as error:
                 self._cannot_start(version, str(error))
             except Exception as error:  # a full disk, say
-                self._crashes[version.model, version.version].add(sentence(error))
+                self._crashed(version, sentence(error))
                 raise
         elif version.state == "starting" and self._running.ready(version.model, version.version) >= len(
             running
@@ -276,10 +283,10 @@ class Reconciler:
         if version.state == "starting":
             self._on_failed(version, why)
         else:
-            self._crashes[version.model, version.version].add(why)
+            self._crashed(version, why)
             self._events.add_once("error", why, model=version.model, version=version.version)
 
-    async def _reconcile_frontends(self, parts: _Parts) -> None:
+    async def _reconcile_frontends(self, parts: Parts) -> None:
         running = {status.labels["frontend"]: status for status in self._running.frontends()}
         unwanted = [status for id_, status in running.items() if id_ not in self._wanted_frontends]
         with parts:
@@ -348,14 +355,16 @@ class Reconciler:
     def _on_crash(self, status: Status) -> None:
         model, version = status.labels["model"], status.labels["version"]
         deployed = self._state.version(model, version)
-        if deployed is not None and deployed.state == "starting":
+        if deployed is None:
+            return
+        if deployed.state == "starting":
             self._on_failed(
                 deployed, f"its replica ended{_how(status)} before it was ready:\n\n{status.last_words}"
             )
             return
         crashes = self._crashes[model, version]
         looped = crashes.looping
-        crashes.add(status.last_words)
+        self._crashed(deployed, status.last_words)
         if crashes.looping and not looped:
             text = (
                 f"The replicas of {model}:{version} crash again and again. They are started ever less often, "
@@ -363,26 +372,18 @@ class Reconciler:
             )
             self._events.add("crash_loop", text, model=model, version=version)
 
+    def _crashed(self, version: Version, last_words: str) -> None:
+        """One of its replicas ended by itself, or could not be started."""
+        self._crashes[version.model, version.version].add(last_words)
+        self._fell(version)
 
-class _Parts:
-    """The parts of a step, each in a `with`: one that fails keeps no other from being done."""
-
-    def __init__(self) -> None:
-        self._errors: list[Exception] = []
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if isinstance(error, Exception):
-            self._errors.append(error)
-            return True
-        return False
-
-    def end(self) -> None:
-        """Raises what they raised."""
-        if self._errors:
-            raise ExceptionGroup("parts of a step of the reconciler failed", self._errors)
+    def _fell(self, version: Version) -> None:
+        """Where it is on its way up, frontends learn that its first replica does not come."""
+        key = version.model, version.version
+        rises = version.wakes and version.num_replicas > 0 and not self._running.ready(*key)
+        if rises and self._running.fall(*key):
+            self._state.next_revision()
+            self._changes.notify()
 
 
 def _called(labels: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from ..changes import Changes
+from ..parts import Parts
 from ..rollouts import ArmCounts, RolloutReport, Shares
 from .able import why_not
 from .control import uses
@@ -76,17 +77,20 @@ class Rollouts:
         self.look()
 
     def look(self) -> None:
-        """Take in what has come, and act on it."""
+        """Take in what has come, and act on it. Raises what went wrong with single rollouts, as a group."""
         now = self._clock()
         live = self._state.live_rollouts()
         for rollout in live:
             self._judge(rollout)
         if live:
             self._take_in(live, now)
+        parts = Parts()
         for rollout in live:
             if rollout.state == "running" and now >= self._warm_at[rollout.id]:
-                self._act(rollout, self._verdict(rollout, now), now)
+                with parts:
+                    self._act(rollout, self._verdict(rollout, now), now)
         self._deal(now)
+        parts.end()
 
     def _verdict(self, rollout: Rollout, now: float) -> Verdict:
         """One that crashes has few answers that could be counted, and needs no more of them."""

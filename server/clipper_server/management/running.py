@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from ..places import Status
 from .frontends import Frontends
@@ -16,6 +16,7 @@ class Running:
         self._seen: list[Status] = []
         self._replicas: dict[tuple[str, str], list[Status]] = {}  # of those, by version
         self._stopping: set[str] = set()
+        self._fallen: set[tuple[str, str]] = set()
 
     def see(self, statuses: Sequence[Status]) -> bool:
         """These run now, and no others. Returns whether that is news."""
@@ -61,6 +62,22 @@ class Running:
     def counted(self, model: str, version: str) -> int:
         """How many replicas of this version run, and are not asked to stop."""
         return sum(not self.is_stopping(status) for status in self._replicas.get((model, version), []))
+
+    def fall(self, model: str, version: str) -> bool:
+        """A replica of this version, which has none that is ready, has ended by itself or cannot be started.
+        Returns whether that is news.
+        """
+        is_news = (model, version) not in self._fallen
+        self._fallen.add((model, version))
+        return is_news
+
+    def has_fallen(self, model: str, version: str) -> bool:
+        """Whether that was so since it slept: nobody waits for its first replica any more."""
+        return (model, version) in self._fallen
+
+    def awake(self, versions: Iterable[tuple[str, str]]) -> None:
+        """These are to have replicas. Others sleep, or are gone, and begin anew."""
+        self._fallen.intersection_update(versions)
 
     def _state_of(self, status: Status, ready: Container[str]) -> str:
         if self.is_stopping(status):

@@ -9,6 +9,7 @@ import pytest
 from clipper_container.errors import ClusterError
 from clipper_server.management.feedback import database
 from clipper_server.management.feedback.database import Database
+from tests.support.connections import connections
 
 
 @pytest.fixture
@@ -83,3 +84,13 @@ def test_those_without_a_way_are_refused(path: Path, schema: int) -> None:
     with pytest.raises(ClusterError, match=rf"another Clipper Lab \(schema {schema}.*move the file away"):
         Database(path)
     assert found_in(path) == (schema, 1.5)
+
+
+def test_those_that_are_refused_are_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "SCHEMA_VERSION", 99)
+    opened = connections(monkeypatch)
+    with pytest.raises(ClusterError, match="another Clipper Lab"):
+        Database(path)
+    (connection,) = opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")

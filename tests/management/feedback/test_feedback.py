@@ -17,7 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from clipper_server.features import pack
 from clipper_server.feedback import UNIT, Decided, Delivery, Item, Receipt, Rewarded, Tables
 from clipper_server.management.feedback import sums
+from clipper_server.management.learning import kinds
+from clipper_server.management.learning.memory import Memory
 from clipper_server.management.state import Version
+from clipper_server.policies import Exp3Spec
 from clipper_server.snapshot import Snapshot
 from tests.support.managements import Served, served
 from tests.support.waiting import wait_for
@@ -179,6 +182,34 @@ def test_that_contexts_had_to_be_forgotten_is_an_event(
     (text,) = wait_for("the event", told)
     assert text.startswith("app has forgotten 3 contexts: it has had more than 2,")
     assert client.get("/api/v1/applications/app/learned").json()["forgotten"] == 3
+
+
+def test_that_no_table_can_be_made_of_a_context_is_told_once(
+    management: Served, client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(client, "policy", EXP3)
+    look(management)
+    bad = ("bayes:1", "svm:1")
+    learn = kinds.learn
+
+    def fail(spec: Exp3Spec, memory: Memory, arms: tuple[str, ...]) -> list[float]:
+        if memory.arms[arms[0]].times + memory.arms[arms[1]].times > 1:
+            raise ZeroDivisionError("no reward")
+        return learn(spec, memory, arms)
+
+    monkeypatch.setattr(kinds, "learn", fail)
+    for number in range(2):
+        twice = [item(10 * number + i, bad[i], 1.0, context=name) for name in "xy" for i in range(2)]
+        good = item(10 * number + 5, "svm:1", 1.0, context=f"good {number}")
+        bring(client, Delivery(1.0, number, [*twice, good]))
+        look(management)
+    assert {row.context for row in tables(client, -1).rows} == {"good 0", "good 1"}
+    (told,) = [event for event in client.get("/api/v1/events").json() if event["kind"] == "error"]
+    assert told["subject"] == {"application": "app"}
+    assert told["text"] == (
+        "What app in the context 'x' has learned of feedback makes no new table, and the one before goes on: "
+        "ZeroDivisionError: no reward"
+    )
 
 
 def test_each_context_learns_for_itself(management: Served, client: httpx2.Client) -> None:

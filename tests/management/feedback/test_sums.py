@@ -18,10 +18,14 @@ import pytest
 from clipper_server.features import DRAWS, pack
 from clipper_server.feedback import UNIT, Decided, Delivery, FeedbackSpec, Item, Receipt, Rewarded, Row
 from clipper_server.management.feedback import pages, sums
+from clipper_server.management.feedback.database import Database
 from clipper_server.management.feedback.known import Learned
 from clipper_server.management.feedback.plan import Plan
 from clipper_server.management.feedback.sums import GRACE_S, Sums
-from clipper_server.policies import Exp3Spec, LinTSSpec, ThompsonSpec, VoteSpec
+from clipper_server.management.learning import kinds, lints
+from clipper_server.management.learning.memory import Memory
+from clipper_server.policies import BanditSpec, Exp3Spec, LinTSSpec, ThompsonSpec, VoteSpec
+from tests.support.connections import connections
 
 NOW = 2_000_000_000.0
 ARMS = {"a": "a:1", "b": "b:1"}
@@ -165,6 +169,54 @@ def test_rows_are_made_so_many_at_a_time_and_those_that_waited_longest_first(
     assert world.sums.rows(7, 200) == []
 
 
+def test_a_context_of_which_no_row_can_be_made_keeps_its_last_and_others_have_theirs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["", "bad", "worse", "good"]
+    world.take(*[item(i, context=name) for i, name in enumerate(names)])
+    assert len(world.sums.rows(1, 200)) == 4
+    before = world.sums.learned("app").contexts["bad"].row
+    bad = [world.sums._contexts["app"][name].memory for name in ("bad", "worse")]
+    learn = kinds.learn
+
+    def fail(spec: BanditSpec, memory: Memory, arms: tuple[str, ...]) -> list[float]:
+        if any(memory is each for each in bad):
+            raise ZeroDivisionError("no reward")
+        return learn(spec, memory, arms)
+
+    monkeypatch.setattr(kinds, "learn", fail)
+    world.take(*[item(10 + i, context=name) for i, name in enumerate(names)], number=1)
+    assert [row.context for row, *_ in world.sums.rows(2, 200)] == ["", "good"]
+    ((application, (context, error)),) = world.sums.take_failed().items()
+    assert (application, context, str(error)) == ("app", "bad", "no reward")
+    assert world.sums.learned("app").contexts["bad"].row == before
+    assert (world.sums.rows(3, 200), world.sums.take_failed()) == ([], {}), "not until there is more of it"
+    bad.clear()
+    world.take(item(20, context="bad"), number=2)
+    ((row, new, _),) = world.sums.rows(4, 200)
+    assert (row.context, new) == ("bad", 2)
+
+
+def test_a_row_of_which_no_draws_can_be_made_keeps_no_management_from_beginning(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.applications = {"app": by_numbers(), "other": plan()}
+    world.sums.plan(world.applications, {*world.applications})
+    for number in range(2):  # a row is written with what comes after it
+        by = item(2 * number, features=pack([1.0, 0.5]))
+        world.take(by, item(2 * number + 1, application="other"), number=number)
+        assert len(world.sums.rows(number, 200)) == 2
+        world.clock.now += sums.DRAWN_EVERY_S
+
+    def fail(*_: object) -> list[bytes]:
+        raise np.linalg.LinAlgError("Matrix is not positive definite")
+
+    monkeypatch.setattr(lints, "draws", fail)
+    world.again()
+    assert [row.application for row in world.sums.published(world.applications, 2)] == ["other"]
+    assert list(world.sums.take_failed()) == ["app"]
+
+
 def test_a_removed_application_loses_its_sums_and_one_that_is_not_there_has_none(world: World) -> None:
     world.take(item(1))
     world.sums.forget("app")
@@ -213,6 +265,19 @@ def test_sums_outlive_a_change_of_the_policy(world: World) -> None:
     world.applications["app"] = plan()
     world.sums.plan(world.applications, {"app"})
     assert world.arm("a:1") == before
+
+
+def test_those_that_cannot_be_read_are_closed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(_: object) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    opened = connections(monkeypatch)
+    monkeypatch.setattr(Database, "pages", damaged)
+    with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+        Sums(world.path)
+    (connection,) = opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
 
 
 def test_a_delivery_that_cannot_be_written_has_changed_nothing(

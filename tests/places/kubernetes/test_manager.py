@@ -82,13 +82,14 @@ def managed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Managed:
             monkeypatch.setattr(kubernetes, "APIServer", lambda _: server)
             pods = server.watched("Pod").objects
             pods["m-1-abc"] = replica(seen)
-            numbers = Numbers(State(tmp_path / "state.db"))
-            manager = kubernetes.KubernetesContainerManager("clipper", "", numbers, keeps=True)
+            state = State(tmp_path / "state.db")
+            manager = kubernetes.KubernetesContainerManager("clipper", "", Numbers(state), keeps=True)
             try:
                 await manager.poll()
                 return await test(manager, pods)
             finally:
                 await manager.close()
+                state.close()
 
         return asyncio.run(main())
 

@@ -53,6 +53,7 @@ class Control:
     ) -> None:
         self.state = state
         self.artifacts = artifacts
+        self._running = running
         self._replica_token = replica_token
         publisher = Publisher(state, frontends, changes, events)
         stopping = Stopping(state, running, changes, events)
@@ -70,4 +71,4 @@ class Control:
         self.scaling = Scaling(state, manager, publisher, stopping)
 
     def snapshot(self) -> Snapshot:
-        return snapshot.of(self.state, self._replica_token, self.versions.small_example)
+        return snapshot.of(self.state, self._running, self._replica_token, self.versions.small_example)

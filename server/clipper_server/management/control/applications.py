@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
+from clipper_container.near import meant
 
 from ...snapshot import ApplicationSpec
 from ..state import State
@@ -82,7 +83,10 @@ class Applications:
         spec = find.application(self._state, application)
         for model in models:
             if model not in spec.linked_models:
-                raise NotFound(f"Cannot remove nonexistent link between app {application} and model {model}.")
+                near = meant(model, spec.linked_models)
+                raise NotFound(
+                    f"Cannot remove nonexistent link between app {application} and model {model}.{near}"
+                )
         check_unlink(spec, models)
         self._state.unlink(application, *models)
         for model in models:

@@ -10,12 +10,20 @@ from ...rollouts import RolloutSpec
 from ...shadows import ShadowSpec
 from ...snapshot import RequestSpec, Snapshot, VersionSpec
 from ..feedback import keys
+from ..running import Running
 from ..state import State, Version
 from . import protocols
 
 
-def of(state: State, replica_token: Callable[[Version], str], example: Callable[[Version], Any]) -> Snapshot:
-    """With the digests of the credentials that `replica_token` gives the replicas of a model's version."""
+def of(
+    state: State,
+    running: Running,
+    replica_token: Callable[[Version], str],
+    example: Callable[[Version], Any],
+) -> Snapshot:
+    """With the digests of the credentials that `replica_token` gives the replicas of a model's version. One
+    that has fallen on its way up wakes when it has slept again: until then nobody waits for it.
+    """
     versions = [
         VersionSpec(
             version.model,
@@ -27,7 +35,8 @@ def of(state: State, replica_token: Callable[[Version], str], example: Callable[
             version.size,
             version.hang_after_s,
             -1 if version.uses else version.max_cached_input,  # what it uses may be another one tomorrow
-            version.wakes,
+            version.wakes
+            and not (version.num_replicas and running.has_fallen(version.model, version.version)),
             version.columns,
             version.concurrency,
             version.uses,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from ...changes import Changes
 from ...feedback import Delivery, Receipt, Tables
+from ...supervisor import sentence
 from ..events import Events
 from ..state import State
 from . import metrics, plan
@@ -29,6 +31,8 @@ MAX_ROWS = 200
 """New ones, at a time."""
 EPOCHS = 1000
 """So many are reserved at once, so that none comes twice, also after a crash."""
+
+log = logging.getLogger(__name__)
 
 
 class Feedback:
@@ -60,6 +64,7 @@ class Feedback:
         self._settle_at = -math.inf
         self._counts: dict[str, tuple[Counts, int]] = {}
         self._told: dict[str, tuple[int, float]] = {}  # of forgotten contexts: how many, and when
+        self._failed_at: dict[str, float] = {}  # when it was told of each application
         self._regrets: dict[str, tuple[float, float]] = {}
         self._writer = Writer(self._sums)
         self.listeners: list[Callable[[Sides], None]] = []
@@ -121,6 +126,8 @@ class Feedback:
         if self._sums.due:
             self._regrets = await self._writer.call(self._sums.regrets)
             await self._publish()
+        if self._sums.failed:
+            self._tell_of_failed(await self._writer.call(self._sums.take_failed), now)
 
     async def _publish(self) -> None:
         epoch = self._epoch + 1
@@ -153,6 +160,20 @@ class Feedback:
         except BaseException:
             self._revision = -1
             raise
+
+    def _tell_of_failed(self, failed: dict[str, tuple[str, Exception]], now: float) -> None:
+        """Of one context at a time: where one fails, others of its application may, all at once."""
+        self._failed_at = {name: at for name, at in self._failed_at.items() if now - at < TELL_AGAIN_S}
+        for name, (context, error) in failed.items():
+            if name not in self._failed_at:
+                self._failed_at[name] = now
+                where = f"{name} in the context {context!r}" if context else name
+                text = (
+                    f"What {where} has learned of feedback makes no new table, and the one before goes on: "
+                    f"{sentence(error)}"
+                )
+                log.error("%s", text, exc_info=error)
+                self._events.add("error", text, application=name)
 
     def _tell_of_forgotten(self, counts: dict[str, tuple[Counts, int]], now: float) -> None:
         for name, (of, contexts) in counts.items():

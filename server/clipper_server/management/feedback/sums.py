@@ -51,8 +51,13 @@ class Sums:
         self._plans: dict[str, Plan] = {}
         self._drawn: dict[str, float] = {}  # when each application's draws were made
         self.sides = Sides()
+        self.failed: dict[str, tuple[str, Exception]] = {}
         self._regrets: dict[str, Regret] = {}
-        self._load()
+        try:
+            self._load()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         self._db.close()
@@ -256,40 +261,60 @@ class Sums:
 
     def rows(self, epoch: int, limit: int) -> list[tuple[Row, int, dict[str, float]]]:
         """New rows, of that epoch, for the contexts that have waited longest. With each goes how many updates
-        are new in it, and what arms that have failed are asked at least.
+        are new in it, and what arms that have failed are asked at least. A context of which none can be made
+        keeps the one that it has until there is more of it, and `take_failed` tells.
         """
         found: list[tuple[Row, int, dict[str, float]]] = []
-        drawn, end = 0, time.thread_time() + ROWS_S
+        tried, drawn, end = 0, 0, time.thread_time() + ROWS_S
         for application, name in [*self.due]:
-            if len(found) >= limit or (found and time.thread_time() >= end):
+            if len(found) >= limit or (tried and time.thread_time() >= end):
                 break
             plan = self._plans.get(application)
             draws = plan is not None and plan.features > 0 and not name
             if draws and (drawn >= MAX_DRAWN or self._drew(application)):
                 continue
+            tried += 1
             drawn += draws
             del self.due[application, name]
             context = self._contexts[application].get(name) if application in self._contexts else None
             if context is None:
                 found.append((Row(application, name, {}), 0, {}))
                 continue
-            new = context.memory.updates - context.row_at
-            weights: dict[str, float] = {}
-            least: dict[str, float] = {}
-            if plan is not None and plan.learning is not None and (draws or not plan.features):
-                arms = tuple(plan.arms.values())
-                if plan.notices:
-                    context.memory.notice(self._clock(), plan.eta)
-                else:
-                    context.memory.overlook()
-                learned = kinds.learn(plan.learning, context.memory, arms)
-                weights = dict(zip(plan.arms, learned, strict=True))
-                least = dict(zip(plan.arms, probing.least(context.memory, arms), strict=True))
-                context.memory.mark(epoch)
-            if weights or context.row:
-                found.append((row_of(application, name, weights, context, plan, epoch), new, least))
-            context.row, context.row_at = weights, context.memory.updates
+            with self._alone(application, name):
+                found += self._made(application, name, context, plan, epoch)
         return found
+
+    def _made(
+        self, application: str, name: str, context: Context, plan: Plan | None, epoch: int
+    ) -> list[tuple[Row, int, dict[str, float]]]:
+        """That context's new row; none where it had none and has none."""
+        new = context.memory.updates - context.row_at
+        weights: dict[str, float] = {}
+        least: dict[str, float] = {}
+        if plan is not None and plan.learning is not None and not (plan.features and name):
+            arms = tuple(plan.arms.values())
+            if plan.notices:
+                context.memory.notice(self._clock(), plan.eta)
+            else:
+                context.memory.overlook()
+            learned = kinds.learn(plan.learning, context.memory, arms)
+            weights = dict(zip(plan.arms, learned, strict=True))
+            least = dict(zip(plan.arms, probing.least(context.memory, arms), strict=True))
+        made = []
+        if weights or context.row:
+            made.append((row_of(application, name, weights, context, plan, epoch), new, least))
+        if weights:
+            context.memory.mark(epoch)
+        context.row, context.row_at = weights, context.memory.updates
+        return made
+
+    @contextmanager
+    def _alone(self, application: str, name: str) -> Iterator[None]:
+        """Where no row can be made of that context, others have theirs all the same."""
+        try:
+            yield
+        except Exception as error:
+            self.failed.setdefault(application, (name, error))
 
     def _drew(self, application: str) -> bool:
         """Whether its draws are so new that others have to wait; if not, they are made now."""
@@ -301,12 +326,14 @@ class Sums:
 
     def published(self, plans: Mapping[str, Plan], epoch: int) -> list[Row]:
         """The rows that frontends had of the last management, as far as the file knows them; draws anew."""
-        return [
-            row_of(application, name, context.row, context, plans.get(application), epoch)
-            for application, contexts in self._contexts.items()
-            for name, context in contexts.items()
-            if context.row
-        ]
+        found = []
+        for application, contexts in self._contexts.items():
+            for name, context in contexts.items():
+                if context.row:
+                    with self._alone(application, name):
+                        plan = plans.get(application)
+                        found.append(row_of(application, name, context.row, context, plan, epoch))
+        return found
 
     def learned(self, application: str, most: int = MAX_CONTEXTS) -> Learned:
         """A copy of what is known: of so many contexts at most, those that were used last first."""
@@ -346,6 +373,11 @@ class Sums:
     def take_sides(self) -> Sides:
         """What has come of sides of rollouts since this was called last."""
         found, self.sides = self.sides, Sides()
+        return found
+
+    def take_failed(self) -> dict[str, tuple[str, Exception]]:
+        """By application, a context of which no row could be made since this was called last, and why."""
+        found, self.failed = self.failed, {}
         return found
 
     # The transaction

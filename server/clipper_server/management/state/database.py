@@ -86,6 +86,13 @@ class Database:
         self._db.row_factory = sqlite3.Row
         self._remembered: dict[str, object] = {}
         self._remembered_at = (-1, -1)  # changes of this connection, and the revision then
+        try:
+            self._open(path)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _open(self, path: Path) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA busy_timeout = 5000")
         found: int = self._db.execute("PRAGMA user_version").fetchone()[0]

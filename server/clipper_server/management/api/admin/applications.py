@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing_extensions import TypedDict
 
 from clipper_container import inputs
-from clipper_container.errors import AlreadyExists, BadRequest, NotFound
+from clipper_container.errors import AlreadyExists, BadRequest
 
 from ....snapshot import ApplicationSpec
 from ...control import Control, fit
 from ..bodies import Body, Whole
-from .clippers import Name, Nothing, Verbose, as_text, as_value, known_versions
+from .clippers import Name, Nothing, Verbose, as_text, as_value, known_versions, no_such
 
 
 class AddApp(Body):
@@ -74,8 +74,9 @@ class Applications:
                 f"Please provide the name of the model that you want to link to the application '{app}'"
             )
         for name in names:
-            if not any(version.model == name for version in known_versions(self._state)):
-                raise NotFound(f"No model with name '{name}' exists.")
+            models = dict.fromkeys(version.model for version in known_versions(self._state))
+            if name not in models:
+                raise no_such(f"No model with name '{name}' exists.", name, models)
             for version in fit.deciding(self._state, name):
                 if version.input_type != application.input_type:
                     raise BadRequest(
@@ -114,7 +115,7 @@ class Applications:
     def _application(self, name: str, otherwise: str) -> ApplicationSpec:
         found = self._state.application(name)
         if found is None:
-            raise NotFound(otherwise)
+            raise no_such(otherwise, name, (each.name for each in self._state.applications()))
         return found
 
 

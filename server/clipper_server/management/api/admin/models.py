@@ -6,14 +6,14 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from clipper_container import inputs
-from clipper_container.errors import AlreadyExists, BadRequest, NotFound
+from clipper_container.errors import AlreadyExists, BadRequest
 
 from ...control import Control
 from ...specs import parse_batching
 from ...state import Version
 from ..bodies import Body, Whole
 from ..parameters import Who
-from .clippers import ModelVersion, Nothing, Verbose, known_versions
+from .clippers import ModelVersion, Nothing, Verbose, known_versions, no_version
 
 NO_CONTAINER = "NO_CONTAINER"
 DEFAULT_BATCH_SIZE = -1  # the cluster finds it out
@@ -80,18 +80,19 @@ class Models:
         """Stop a version's replicas and forget it."""
         subject = f"model with name '{wanted.model_name}' and version '{wanted.model_version}'"
         if self._state.version(wanted.model_name, wanted.model_version) is None:
-            raise NotFound(f"{subject} does not exist")
+            raise no_version(f"{subject} does not exist", wanted, self._state.versions())
         await self._control.versions.remove(wanted.model_name, wanted.model_version, x_clipper_who)
         return f"Successfully deleted {subject}"
 
     async def set_model_version(self, wanted: ModelVersion, x_clipper_who: Who = "") -> str:
         """Go back or forward to a version."""
         model, version = wanted.model_name, wanted.model_version
-        versions = [v.version for v in known_versions(self._state) if v.model == model]
-        if not versions:
-            raise NotFound(f"Cannot set version for nonexistent model '{model}'")
-        if version not in versions:
-            raise NotFound(f"Cannot set non-existent version '{version}' for model with name '{model}'")
+        known = known_versions(self._state)
+        if all(found.model != model for found in known):
+            raise no_version(f"Cannot set version for nonexistent model '{model}'", wanted, known)
+        if all((found.model, found.version) != (model, version) for found in known):
+            said = f"Cannot set non-existent version '{version}' for model with name '{model}'"
+            raise no_version(said, wanted, known)
         await self._control.current.set(model, version, x_clipper_who, "")
         return f"Successfully set model with name '{model}' to version '{version}'"
 
