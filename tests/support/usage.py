@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -10,6 +11,7 @@ from threading import Event, Thread
 import psutil
 
 EVERY_S = 0.5
+YOUNG_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,10 @@ class Watch:
     def _look_on(self) -> None:
         while not self._stop.wait(EVERY_S):
             here = {process: self._known.get(process) for process in psutil.process_iter()}
-            self._known = {p: is_of(p, self._home) if known is None else known for p, known in here.items()}
+            self._known = {
+                p: is_of(p, self._home) if known is None or (not known and is_young(p)) else known
+                for p, known in here.items()
+            }
             ours = [process for process, known in self._known.items() if known]
             self._peak = max(self._peak, sum(map(memory_of, ours)))
             self._seconds |= {process: cpu_of(process) for process in ours if cpu_of(process)}
@@ -55,6 +60,13 @@ def is_of(process: psutil.Process, home: str) -> bool:
         return False
     with suppress(psutil.Error, OSError):
         return process.environ().get("CLIPPERLAB_HOME") == home
+    return False
+
+
+def is_young(process: psutil.Process) -> bool:
+    """Whether Linux may yet show the environment of the program that started it, or none."""
+    with suppress(psutil.Error, OSError):
+        return time.time() - process.create_time() < YOUNG_S
     return False
 
 
