@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import chain, repeat
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.support import lesson_runs
+from tests.support import lesson_runs, usage
 from tests.support.lesson_runs import CPU_S, MIB, Run
 from tests.support.parts import MUST
 from tests.support.usage import Watch
@@ -144,3 +145,16 @@ def test_memory_is_that_of_all_processes_of_one_home(tmp_path: Path) -> None:
     taken = watch.end()
     assert 160 < taken.mib < 240
     assert 0 < taken.cpu_s < 10
+
+
+def test_whose_a_process_is_is_looked_up_again_while_it_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it runs its program, Linux shows the environment of who started it, or none."""
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
+        shown = chain([False], repeat(True))
+        monkeypatch.setattr(usage, "is_of", lambda process, _: process.pid == child.pid and next(shown))
+        watch = Watch("a home")
+        wait_for("the watch to look three times", lambda: watch.looks >= 3)
+        assert watch.end().mib > 1
+        child.communicate(b"\n")
