@@ -246,7 +246,8 @@ def test_management_without_room_and_without_a_frontend_answers_within_a_second(
         wait_for("a query frontend", lambda: output(conn) == 1)
 
         def all_is_well() -> bool:
-            return httpx2.get(health, trust_env=False, verify=False, timeout=30).json()["failing"] == []
+            answer = httpx2.get(health, trust_env=False, verify=False, timeout=30)
+            return bool(answer.json()["failing"] == [])
 
         wait_for("management to have no trouble", all_is_well)
     finally:
