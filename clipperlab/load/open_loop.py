@@ -32,7 +32,7 @@ from .plain import finite
 from .schedule import ARRIVALS, Phase, arrivals
 
 HOST = "127.0.0.1"
-DRAIN_S = 3.0
+DRAIN_S = 10.0
 LEAD_S = 0.2  # to open the connections
 TIMER_S = 1e-4  # what is due within so long goes together: each timer costs
 RETRY_S = 0.05  # for a server that refuses connections

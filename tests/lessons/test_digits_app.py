@@ -197,7 +197,9 @@ def test_what_learns_is_told_of_a_correction_once(cluster: ClipperConnection, tm
         said = predict(running)
         corrected = {**SEVEN, "token": said["token"]}
         for _ in range(2):
-            kept = httpx2.put(f"{running.url}corrections/{ID}", json=corrected, trust_env=False, verify=False)
+            kept = httpx2.put(
+                f"{running.url}corrections/{ID}", json=corrected, trust_env=False, verify=False, timeout=60
+            )
             assert kept.json() == {"corrections": 1}
 
         def told() -> bool:
@@ -216,7 +218,7 @@ def test_a_default_output_is_no_digit(cluster: ClipperConnection, tmp_path: Path
 
 
 def test_a_model_that_says_no_digit_is_told(cluster: ClipperConnection, tmp_path: Path) -> None:
-    cluster.register_application("digits", "doubles", "?", 2_000_000)
+    cluster.register_application("digits", "doubles", "?", 20_000_000)
     deploy(cluster, 1, "seven")
     cluster.link_model_to_app("digits", "digits")
     with Running(f"http://{cluster.get_query_addr()}", tmp_path) as running:

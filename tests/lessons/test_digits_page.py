@@ -158,7 +158,7 @@ def test_a_correction_is_kept_once_for_a_drawing(page: Page) -> None:
         page.get_by_role("button", name=str(digit), exact=True).click()
         said = f"Thank you: kept as a {digit}. There are 1 corrections."
         expect(page.locator("#thanks")).to_have_text(said, timeout=SOON_MS)
-    kept = httpx2.get(f"{page.url}corrections", trust_env=False, verify=False).json()
+    kept = httpx2.get(f"{page.url}corrections", trust_env=False, verify=False, timeout=60).json()
     assert kept["digits"] == [2]
     assert 0 < sum(kept["pictures"][0]) <= 64 * 16
 

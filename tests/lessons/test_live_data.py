@@ -263,7 +263,7 @@ async def test_an_older_change_never_replaces_a_newer_answer(db: psycopg.Connect
 @pytest.mark.anyio
 async def test_the_bell_wakes_it(db: psycopg.Connection, dsn: str) -> None:
     async with row_consumer(dsn, FakeAsker()) as rows:
-        running = asyncio.create_task(rows.run(look_every_s=60))
+        running = asyncio.create_task(rows.run(look_every_s=1000))
         for i in range(3):
             await asyncio.to_thread(insert, db, [[float(i)]])
             await asyncio.to_thread(wait_for, "the answer", partial(more, lambda: predicted(db), i))
@@ -279,7 +279,9 @@ KILLS = 5
 
 @pytest.fixture(scope="module")
 def cluster(attach: Attach) -> Iterator[ClipperConnection]:
-    """Its model doubles, and takes a hundredth of a second for a batch: so a kill meets work in flight."""
+    """Its model doubles, and takes a twentieth of a second for a batch: so a kill meets work in flight, and a
+    test that is held up for seconds does not find that all is done.
+    """
     conn = attach("live")
     conn.start_clipper(cache_size=0, fresh=True)
     conn.register_application("digits", "doubles", -1, 20_000_000)
@@ -293,7 +295,7 @@ def doubles() -> Callable[[list[Any]], list[float]]:
     def double(inputs: list[Any]) -> list[float]:
         import time
 
-        time.sleep(0.01)
+        time.sleep(0.05)
         return [2 * float(each[0]) for each in inputs]
 
     double.__module__ = "__main__"
@@ -425,7 +427,7 @@ def test_a_consumer_of_rows_ends_when_its_database_is_gone(cluster: ClipperConne
         with program("database", cluster, database=own.dsn) as process:
             wait_for("the consumer", lambda: predicted(conn))
             own.close()
-            _, said = process.communicate(timeout=10)
+            _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert b"It is gone, and so am I" in said
     assert b"Traceback" not in said
@@ -439,7 +441,7 @@ def test_a_consumer_ends_when_its_server_is_gone(cluster: ClipperConnection) -> 
             wait_for("the consumer", lambda: there.exists("digits"))
             there.close()
             own.close()
-            _, said = process.communicate(timeout=10)
+            _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert b"It is gone, and so am I" in said
     assert b"Traceback" not in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,12 @@ class World:
         self.state = State(folder / "state.db")
         self.events = Events(self.state, self.changes)
         self.frontends = Frontends(self.changes, self.events, lambda: self.now)
+
+    def wait(self, seconds: float) -> None:
+        """As the reconciler does, which looks twice a second who lives."""
+        for _ in range(round(2 * seconds)):
+            self.now += 0.5
+            self.frontends.live()
 
     def tells(self, report: Report) -> bool:
         """Whether those who wait for something are woken by it."""
@@ -57,7 +64,7 @@ def test_only_news_wakes_those_who_wait(world: World) -> None:
     assert world.tells(report(seen("0"), revision=2))
     assert world.tells(report(seen("0"), revision=2, waiting=3))  # a version may have to wake up for it
     assert not world.tells(report(seen("0"), revision=2, waiting=4))
-    world.now += LIVE_S + 1
+    world.wait(LIVE_S + 1)
     assert world.tells(report(seen("0"), revision=2, waiting=4))  # it had fallen silent
 
 
@@ -68,8 +75,35 @@ def test_one_frontend_that_waits_for_a_version_is_enough(world: World) -> None:
     world.tells(msgspec.structs.replace(report(frontend="1"), versions=rises))
     assert world.frontends.waking("m", "1")
     assert not world.frontends.waking("m", "2")
-    world.now += LIVE_S + 1
+    world.wait(LIVE_S + 1)
     assert not world.frontends.waking("m", "1")
+
+
+def test_while_management_is_held_up_nobody_falls_silent(world: World) -> None:
+    """A commit may take a disk seconds, and what was said meanwhile is read after it."""
+    world.tells(report(seen("0")))
+    world.now += 0.5
+    assert world.frontends.silent_s("0") == 0.5
+    world.now += 20
+    assert [said.frontend for said in world.frontends.live()] == ["0"]
+    assert world.frontends.ready_replicas("m", "1") == {"0"}
+    assert world.frontends.silent_s("0") < LIVE_S
+    assert not world.tells(report(seen("0")))
+    world.wait(LIVE_S + 0.5)
+    assert world.frontends.live() == []
+    assert world.frontends.silent_s("0") == LIVE_S + 0.5
+
+
+@pytest.mark.anyio
+async def test_a_change_waits_for_those_that_were_not_read_meanwhile(world: World) -> None:
+    world.tells(report(revision=1))
+    world.now += 20
+    waits = asyncio.create_task(world.frontends.acknowledge(2))
+    await asyncio.sleep(0)
+    assert not waits.done()
+    world.tells(report(revision=2))
+    await asyncio.wait_for(waits, 60)
+    assert world.events.last(1) == []
 
 
 def test_what_was_counted_is_known_all_the_same(world: World) -> None:
@@ -79,7 +113,7 @@ def test_what_was_counted_is_known_all_the_same(world: World) -> None:
     assert world.frontends.answered("m", "1", "none") == 0
     assert world.frontends.ready_replicas("m", "1") == {"0"}
     assert world.frontends.ready_replicas("m", "2") == set()
-    world.now += LIVE_S + 1
+    world.wait(LIVE_S + 1)
     assert world.frontends.ready_replicas("m", "1") == set()
 
 

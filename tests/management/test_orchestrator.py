@@ -12,6 +12,7 @@ import pytest
 
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.resources import Resources
+from clipper_server.management.api.describe import Describe
 from clipper_server.management.state import Autoscaling
 from clipper_server.places import ByCpu, Orchestrator, Status, Trouble, Wanted
 from clipper_server.snapshot import VersionReport
@@ -216,6 +217,32 @@ def test_what_is_wrong_with_the_cluster_itself_is_told_apart(tmp_path: Path) -> 
         await asyncio.sleep(1)
         assert world.reconciler.troubles() == ["A frontend waits."]
         assert world.reconciler.troubles("m", "1") == ["A replica waits."]
+
+    in_world(tmp_path, test)
+
+
+def test_what_was_wrong_with_a_replica_is_told_no_more_of_a_version_that_has_them_all(tmp_path: Path) -> None:
+    """The engine is looked at now and then: a replica may be ready by then, or another in its place."""
+
+    async def test(world: World, manager: FakeOrchestrator) -> None:
+        await world.deploy("1")
+        whose = {"model": "m", "version": "1"}
+        one = Trouble("A node is drained.", {**whose, "replica": "pod-1"})
+        manager.wrong = [one, Trouble("It is not scaled.", whose)]
+        await asyncio.sleep(1)
+        describe = Describe(world.state, world.reconciler, world.running, world.frontends)
+
+        def told() -> tuple[str, list[str]]:
+            version = world.state.version("m", "1")
+            assert version is not None
+            found = describe(version)
+            return found["state"], found["warnings"]
+
+        assert told() == ("ready", ["It is not scaled."])
+        assert one.text in [event.text for event in world.events.last(100)]
+        world.sees_ready = False
+        await asyncio.sleep(1)
+        assert told() == ("starting", [one.text, "It is not scaled."])
 
     in_world(tmp_path, test)
 

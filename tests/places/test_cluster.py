@@ -124,6 +124,7 @@ def test_arrays_arrive_as_numpy_and_outputs_may_be_of_any_kind(conn: ClipperConn
         headers={"Inference-Header-Content-Length": str(len(text))},
         trust_env=False,
         verify=False,
+        timeout=60,
     )
     answered = [json.loads(text) for text in response.json()["outputs"][0]["data"]]
     assert [a[:4] for a in answered] == [["ndarray", "float32", [3], 3.0], ["ndarray", "float32", [3], 12.0]]
@@ -154,7 +155,7 @@ def test_a_model_with_names_is_deployed_and_asked(conn: ClipperConnection) -> No
     with pytest.raises(BadRequest, match="takes the array 'idz': 'ids' is missing, and may be meant"):
         app.predict({"idz": [1], "scale": 1, "text": "x"})
     url = f"http://{conn.get_query_addr()}/v2/models/named"
-    about = httpx2.get(url, trust_env=False, verify=False).json()
+    about = httpx2.get(url, trust_env=False, verify=False, timeout=60).json()
     assert [
         (each["name"], each["datatype"], each["shape"]) for each in about["inputs"] + about["outputs"]
     ] == [
@@ -167,7 +168,9 @@ def test_a_model_with_names_is_deployed_and_asked(conn: ClipperConnection) -> No
         {"name": "text", "datatype": "BYTES", "shape": [2], "data": ["a", "b"]},
     ]
     body = json.dumps({"inputs": tensors, "outputs": [{"name": "text"}, {"name": "total"}]})
-    found = httpx2.post(f"{url}/infer", content=body, trust_env=False, verify=False).json()["outputs"]
+    found = httpx2.post(f"{url}/infer", content=body, trust_env=False, verify=False, timeout=60).json()[
+        "outputs"
+    ]
     assert [(each["name"], each["data"]) for each in found] == [("text", ["A", "B"]), ("total", [1.0, 4.0])]
     answer = ask(conn, "named", {"input": {"ids": [1], "scale": 1, "text": "x"}})
     why = str(conn.why(answer.json()["query_id"]))
@@ -278,7 +281,7 @@ def test_a_version_is_tried_beside_the_current_one_and_a_bad_one_is_taken_back(
         assert "This version cannot." in shadow.diff().iloc[0]["after"]
         shadow.stop()
         rollout = conn.start_rollout("tried", 2, steps=[0.5, 1])
-        wait_for("it to be taken back", lambda: rollout.state == "failed", 120)
+        wait_for("it to be taken back", lambda: rollout.state == "failed")
         since = len(answers)
         wait_for("answers after that", lambda: len(answers) > since + 20)
         assert set(answers[since + 2 :]) == {1}, "but for those on their way, all are the version's before"
@@ -511,8 +514,8 @@ def test_a_cluster_whose_ports_were_taken_while_it_was_stopped_starts_at_others(
 
 def test_the_management_api_wants_its_token(conn: ClipperConnection) -> None:
     address = f"http://{conn.get_management_addr()}/api/v1"
-    assert httpx2.get(f"{address}/health", trust_env=False, verify=False).status_code == 200
+    assert httpx2.get(f"{address}/health", trust_env=False, verify=False, timeout=60).status_code == 200
     for headers in ({}, {"Authorization": "Bearer wrong"}):
-        response = httpx2.get(f"{address}/models", headers=headers, trust_env=False, verify=False)
+        response = httpx2.get(f"{address}/models", headers=headers, trust_env=False, verify=False, timeout=60)
         assert response.status_code == 401
         assert response.json()["error"] == "Unauthorized"

@@ -71,7 +71,7 @@ def jupyter(folder: Path) -> Iterator[str]:
     with log.open("wb") as out:
         server = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
         try:
-            wait_for("Jupyter to answer", answers, 60)
+            wait_for("Jupyter to answer", answers)
             yield url
         finally:
             server.terminate()

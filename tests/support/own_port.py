@@ -36,7 +36,7 @@ async def opened(name: str, configuration: Configuration) -> AsyncIterator[httpx
     port = server.sockets[0].getsockname()[1]
     try:
         base = f"http://127.0.0.1:{port}"
-        async with httpx2.AsyncClient(base_url=base, trust_env=False, verify=False) as client:
+        async with httpx2.AsyncClient(base_url=base, trust_env=False, verify=False, timeout=60) as client:
             yield client
     finally:
         server.close()

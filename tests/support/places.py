@@ -30,6 +30,7 @@ from clipperlab import (
 from tests.support import parts
 from tests.support.clusters import kill, pid_of
 from tests.support.home import own_home
+from tests.support.ports import free_port
 from tests.support.waiting import wait_for
 
 EVERYWHERE = pytest.mark.parametrize(
@@ -95,7 +96,8 @@ class Processes:
     starts_python = "ProcessContainerManager(name)"
 
     def connection(self, cluster: str, **options: Any) -> ClipperConnection:
-        ports = {"clipper_query_port": 0, "clipper_management_port": 0}
+        query, management = free_port(), free_port()  # which are free again when it starts anew
+        ports = {"clipper_query_port": query, "clipper_management_port": management}
         return ClipperConnection(ProcessContainerManager(cluster, **{**ports, **options}))
 
     def kill(self, cluster: ClipperConnection, part: str) -> None:
@@ -296,7 +298,10 @@ class Docker:
     def left(self, cluster: str) -> list[str]:
         label = {"label": f"{LABEL}={cluster}"}
         return [
-            *(f"container {c.name}" for c in self.engine.containers.list(all=True, filters=label)),
+            *(
+                f"container {c.name}"
+                for c in self.engine.containers.list(all=True, filters=label, ignore_removed=True)
+            ),
             *(f"network {n.name}" for n in self.engine.networks.list(filters=label)),
             *(f"volume {v.name}" for v in self.engine.volumes.list(filters=label)),
         ]

@@ -70,7 +70,7 @@ class PrivateEngine:
                 return True
             return False
 
-        wait_for("the engine to answer", answers, 60)
+        wait_for("the engine to answer", answers)
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -86,7 +86,7 @@ class PrivateEngine:
     def stop(self) -> None:
         """As `systemctl stop docker` does."""
         os.kill(int((self._folder / "pid").read_text()), signal.SIGTERM)
-        wait_for("the engine to end", lambda: not (self._folder / "pid").exists(), 60)
+        wait_for("the engine to end", lambda: not (self._folder / "pid").exists())
 
     def start(self) -> None:
         os.write(self._again, b"start\n")

@@ -11,7 +11,7 @@ from clipperlab import ClipperConnection
 T = TypeVar("T")
 
 
-def wait_for(what: str, look: Callable[[], T], deadline_s: float = 60.0) -> T:
+def wait_for(what: str, look: Callable[[], T], deadline_s: float = 120.0) -> T:
     """The first true value that `look()` returns; fails after the deadline, naming what was awaited.
 
     The deadline is for what never comes, and not for what comes late: a machine may be slow.

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import json
+import random
 import socket
 import ssl
 import subprocess
@@ -288,7 +289,7 @@ def request(k8s: StandIn, method: str, path: str, body: Any, headers: dict[str, 
     found = connect(k8s)
     token = found.configuration.api_key["BearerToken"].split()[-1]
     tls = ssl.create_default_context(cafile=found.configuration.ssl_ca_cert)
-    with httpx2.Client(base_url=found.configuration.host, verify=tls, trust_env=False) as http:
+    with httpx2.Client(base_url=found.configuration.host, verify=tls, trust_env=False, timeout=60) as http:
         headers = {"Authorization": f"Bearer {token}", **headers}
         answer = http.request(method, path, content=json.dumps(body), headers=headers)
     found.close()
@@ -447,8 +448,11 @@ def test_while_nobody_reaches_the_server_what_runs_goes_on(space: Namespace) -> 
     host = space.core.api_client.configuration.host
     with space.k8s.unreachable():
         with pytest.raises(httpx2.ConnectError):
-            httpx2.get(f"{host}/version", trust_env=False, verify=False)
-        assert httpx2.get(f"http://{address}:8000/", trust_env=False, verify=False).status_code == 200
+            httpx2.get(f"{host}/version", trust_env=False, verify=False, timeout=60)
+        assert (
+            httpx2.get(f"http://{address}:8000/", trust_env=False, verify=False, timeout=60).status_code
+            == 200
+        )
     assert len(space.pods("web")) == 1
 
 
@@ -1069,7 +1073,10 @@ def test_a_node_port_leads_to_the_pods(space: Namespace) -> None:
 
     def answers() -> bool:
         try:
-            return httpx2.get(f"http://127.0.0.1:{port}/", trust_env=False, verify=False).status_code == 200
+            return (
+                httpx2.get(f"http://127.0.0.1:{port}/", trust_env=False, verify=False, timeout=60).status_code
+                == 200
+            )
         except httpx2.TransportError:
             return False
 
@@ -1086,7 +1093,7 @@ def test_a_pod_that_is_about_to_end_gets_no_new_connection_while_it_still_serves
     url = f"http://127.0.0.1:{made.spec.ports[0].node_port}/"
 
     def who() -> str:
-        return str(httpx2.get(url, trust_env=False).json()["pod"])
+        return str(httpx2.get(url, trust_env=False, timeout=60).json()["pod"])
 
     names = {pod.metadata.name for pod in space.pods("web")}
     wait_for("answers of both", lambda: {who() for _ in range(10)} == names)
@@ -1095,11 +1102,23 @@ def test_a_pod_that_is_about_to_end_gets_no_new_connection_while_it_still_serves
     space.core.delete_namespaced_pod(gone, space.name)
     wait_for("its pause to begin", lambda: space.events("Killing"))
     assert gone not in {who() for _ in range(20)}
-    assert httpx2.get(f"http://{pod.status.pod_ip}:8000/", trust_env=False).json()["pod"] == gone
+    assert httpx2.get(f"http://{pod.status.pod_ip}:8000/", trust_env=False, timeout=60).json()["pod"] == gone
     space.apps.patch_namespaced_deployment_scale("web", space.name, {"spec": {"replicas": 0}})
     wait_for("both to end", lambda: all(pod.metadata.deletion_timestamp for pod in space.pods("web")))
     for each in space.pods("web"):
         space.core.delete_namespaced_pod(each.metadata.name, space.name, grace_period_seconds=0)
+
+
+def test_no_two_have_one_part_of_the_loopback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter([16, 7, 16, 7, 16, 8])
+    monkeypatch.setattr(random, "randrange", lambda *_: next(drawn))
+    (tmp_path / "other").mkdir()
+    one, other = Network(tmp_path, dns=False), Network(tmp_path / "other", dns=False)
+    try:
+        assert (one.api_address, other.api_address) == ("127.136.7.1", "127.136.8.1")
+    finally:
+        one.close()
+        other.close()
 
 
 @pytest.mark.anyio

@@ -28,7 +28,7 @@ import clipperlab
 from clipperlab import ClipperConnection, ProcessContainerManager
 conn = ClipperConnection({MANAGER})
 conn.start_clipper(fresh=True)
-conn.register_application('digits', 'doubles', -1, 3_000_000)"""
+conn.register_application('digits', 'doubles', -1, 20_000_000)"""
 FIT = """\
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression

@@ -16,7 +16,9 @@ JSON = {"content-type": "application/json"}
 
 
 def post(address: str, path: str) -> Any:
-    return httpx2.post(f"http://{address}{path}", content=BODY, headers=JSON, trust_env=False, verify=False)
+    return httpx2.post(
+        f"http://{address}{path}", content=BODY, headers=JSON, trust_env=False, verify=False, timeout=60
+    )
 
 
 def test_ports_open_ask_for_signatures_and_close(cluster: ClipperConnection) -> None:

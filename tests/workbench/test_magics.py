@@ -31,7 +31,7 @@ def shell(conn: ClipperConnection) -> Iterator[Any]:
 def test_a_cell_is_deployed_and_the_next_version_after_it(
     conn: ClipperConnection, shell: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    conn.register_application("magic", "floats", -1, 2_000_000)
+    conn.register_application("magic", "floats", -1, 20_000_000)
     shell.run_cell_magic("deploy", "magic --type floats --message first", PREDICT.format(1))
     assert "magic:1 is ready, and current." in capsys.readouterr().out
     conn.link_model_to_app("magic", "magic")

@@ -76,7 +76,9 @@ def server(attach: Attach, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with jupyter(folder) as url:
         workspace = json.loads((ROOT / "binder" / "workspace.json").read_text())
         workspace["metadata"]["id"] = "first"
-        put = httpx2.put(f"{url}/lab/api/workspaces/first", json=workspace, trust_env=False, verify=False)
+        put = httpx2.put(
+            f"{url}/lab/api/workspaces/first", json=workspace, trust_env=False, verify=False, timeout=60
+        )
         assert put.status_code == 204
         yield url
     conn.stop_all(purge=True)

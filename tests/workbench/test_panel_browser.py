@@ -70,7 +70,7 @@ def cluster(attach: Attach) -> Iterator[ClipperConnection]:
         raise ValueError("This one fails, with a sentence that is long enough to need a line and more: " * 3)
 
     for name in ("asked", "asleep"):
-        conn.register_application(name, "doubles", -1, 3_000_000)
+        conn.register_application(name, "doubles", -1, 20_000_000)
     for version in (1, 2):
         deploy_python_closure(conn, "m", version, "doubles", constant("one"), example_input=[1.0])
     deploy_python_closure(conn, "n", 1, "doubles", constant("two"), example_input=[1.0])
@@ -333,7 +333,7 @@ def test_a_rollout_that_passes_and_one_that_fails_end_by_themselves(
     cluster: ClipperConnection, opened: Callable[[str], Notebook], request: pytest.FixtureRequest
 ) -> None:
     """The first is shown in a view of its own, the second one in the side panel and without a kernel."""
-    cluster.register_application("rolled", "doubles", -1, 3_000_000)
+    cluster.register_application("rolled", "doubles", -1, 20_000_000)
     for version in (1, 2):
         deploy_python_closure(cluster, "r", version, "doubles", constant("one"), example_input=[1.0])
     cluster.link_model_to_app("rolled", "r")
@@ -357,7 +357,7 @@ def test_a_rollout_that_passes_and_one_that_fails_end_by_themselves(
         expect(side.get_by_text(told)).to_be_visible(timeout=60_000)
         steer()
     bad = cluster.start_rollout("r", 3, steps=[0.2, 1], hold_s=3600)
-    wait_for("it to fail", lambda: bad.state == "failed", 120)
+    wait_for("it to fail", lambda: bad.state == "failed")
     expect(side.get_by_text("Rollout to version 3 failed: version 1 answers all again.")).to_be_visible()
     expect(view.get_by_role("status")).to_contain_text("failed: version 1 answers all again")
     expect(view.get_by_role("meter", name=re.compile("^errors"))).to_have_attribute("aria-valuenow", "100")

@@ -422,17 +422,17 @@ def test_what_was_learned_is_a_live_view(cluster: ClipperConnection, panel: Pane
     assert (view.kind, view.regret.layout.display, view.shares.layout.display) == ("application", None, None)
     answers = [app.predict([1.0], cache=False) for _ in range(40)]
     app.feedback(answers, reward=[float(each["output"] == "one") for each in answers], wait=True)
-    wait_for("the table", lambda: "40 of 40 answers have had feedback" in view.table.value, 60)
+    wait_for("the table", lambda: "40 of 40 answers have had feedback" in view.table.value)
 
     def regret() -> Any:
         return view.regret.points[-1]["applications"]["app"]["regret"]
 
-    wait_for("the regret", lambda: regret() is not None, 60)
+    wait_for("the regret", lambda: regret() is not None)
     asked = sum(each["output"] == "other" for each in answers)
     assert 0 < regret()["lost"] <= asked + 1
     assert view.still() == app.learned._repr_html_()
     cluster.set_policy("app", P.First())
-    wait_for("nothing to choose", lambda: view.regret.layout.display == "none", 60)
+    wait_for("nothing to choose", lambda: view.regret.layout.display == "none")
 
 
 @pytest.mark.usefixtures("changed")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Look = Callable[..., None]
 EXERCISE = "exercise-"  # what the ids of an exercise's checks begin with
+LATE = {"deadline", "overload"}
 
 
 class Checked(Protocol):
@@ -66,6 +67,11 @@ def check(id: str, *, hints: tuple[str, str, str]) -> Callable[[Look], Look]:
         return look
 
     return register
+
+
+def lost(load: Mapping[str, Any]) -> dict[str, int]:
+    """What a load lost, by kind: answers that were not the model's. Late ones are the machine's doing."""
+    return {kind: count for kind, count in load["answers"].items() if kind not in {"model", *LATE}}
 
 
 def lessons() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import Checked, NotYet, check
+from . import LATE, Checked, NotYet, check
 
 FITS = {
     "many teams, Kubernetes, down to zero": {"KServe"},
@@ -80,7 +80,7 @@ def batching(wb: Checked, single: Any, batched: Any) -> None:
 def update(wb: Checked, during: Any, right: Mapping[str, float]) -> None:
     _no_failures(_result(during))
     # What is late is the machine's doing, and not the update's.
-    late = sum(during["answers"].get(reason, 0) for reason in ("deadline", "overload"))
+    late = sum(during["answers"].get(reason, 0) for reason in LATE)
     answered = during["answers"].get("model", 0)
     if not answered or answered < 0.9 * (during["sent"] - late):
         raise NotYet(f"The model answered only some of the queries: {dict(during['answers'])}.")

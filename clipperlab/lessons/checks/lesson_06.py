@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import Checked, NotYet, check
+from . import Checked, NotYet, check, lost
 
 RATE, SECONDS = 120, 2
 
@@ -89,9 +89,8 @@ def automatic(wb: Checked) -> None:
 def killed(wb: Checked, load: Mapping[str, Any]) -> None:
     if not any(event["kind"] == "crash" for event in wb.conn.events()):
         raise NotYet("No replica crashed: kill one.")
-    lost = {kind: count for kind, count in load["answers"].items() if kind != "model"}
-    if sum(lost.values()) > 0.02 * load["sent"]:  # a busy machine may make a few late
-        raise NotYet(f"Queries without the model's answer: {lost}.")
+    if not load["answers"].get("model") or sum(lost(load).values()) > 0.02 * load["sent"]:
+        raise NotYet(f"Queries without the model's answer: {lost(load) or 'all'}.")
 
 
 @check(

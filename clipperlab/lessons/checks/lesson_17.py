@@ -25,10 +25,9 @@ def labels(wb: Checked, learned: Mapping[str, Any]) -> None:
         raise NotYet(f"There should be two arms, and there are {', '.join(arms) or 'none'}.")
     if learned["joined"] < 290:
         raise NotYet(f"{learned['joined']} answers have had a label, and 300 should have.")
-    if not arms["svm"]["weight"] > 0.6:
+    # Not by their means: of an arm that is hardly asked all answers may have been right.
+    if not arms["svm"]["weight"] > 0.5:
         raise NotYet(f"The SVM has {arms['svm']['weight']:.0%} of the queries, and should have most of them.")
-    if not arms["svm"]["mean"] > arms["bayes"]["mean"]:
-        raise NotYet("The SVM should be right more often than naive Bayes.")
 
 
 @check(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..changes import Changes
 from ..snapshot import GPU, Report
 from .autoscaler import Load
+from .awake import Awake
 from .events import Events
 
 LIVE_S = 2.0
@@ -24,6 +25,7 @@ class _Heard:
     """A report, and what is looked up in it again and again: there may be a thousand replicas in it."""
 
     at: float
+    awake_at: float
     report: Report
     state: object
     ready: dict[Key, frozenset[str]]
@@ -32,7 +34,7 @@ class _Heard:
     gpus: dict[tuple[str, str, str], GPU]
 
     @classmethod
-    def of(cls, at: float, report: Report) -> _Heard:
+    def of(cls, at: float, awake_at: float, report: Report) -> _Heard:
         ready: defaultdict[Key, set[str]] = defaultdict(set)
         warnings: defaultdict[Key, set[str]] = defaultdict(set)
         for replica in report.replicas:
@@ -44,11 +46,11 @@ class _Heard:
         sets = {key: frozenset(names) for key, names in ready.items()}
         warned = {key: frozenset(texts) for key, texts in warnings.items()}
         gpus = {(r.model, r.version, r.replica): r.gpu for r in report.replicas if r.gpu is not None}
-        return cls(at, report, _state(report), sets, answered, warned, gpus)
+        return cls(at, awake_at, report, _state(report), sets, answered, warned, gpus)
 
     def news(self, before: _Heard | None) -> bool:
         """Whether somebody may have waited for it. Those who look at rates look now and then."""
-        if before is None or self.at - before.at > LIVE_S:
+        if before is None or self.awake_at - before.awake_at > LIVE_S:
             return True
         same = self.answered.keys() == before.answered.keys()
         return not same or (self.state, self.ready) != (before.state, before.ready)
@@ -63,7 +65,7 @@ def _state(report: Report) -> object:
 
 
 class Frontends:
-    """`clock` is monotonic, in seconds."""
+    """`clock` is monotonic, in seconds. What this process was held up by is no silence of theirs."""
 
     def __init__(self, changes: Changes, events: Events, clock: Callable[[], float] = time.monotonic) -> None:
         self._heard: dict[str, _Heard] = {}
@@ -71,10 +73,11 @@ class Frontends:
         self._changes = changes
         self._events = events
         self._clock = clock
+        self._awake = Awake(clock)
 
     def on_report(self, report: Report) -> None:
         before = self._heard.get(report.frontend)
-        heard = self._heard[report.frontend] = _Heard.of(self._clock(), report)
+        heard = self._heard[report.frontend] = _Heard.of(self._clock(), self._awake(), report)
         for told in report.complaints:
             subject = {"model": told.model, "version": told.version, "replica": told.replica}
             if told.model:
@@ -88,7 +91,7 @@ class Frontends:
     def started(self, frontend: str) -> None:
         """Its process was started, and has not spoken yet."""
         self._heard.pop(frontend, None)
-        self._started[frontend] = self._clock()
+        self._started[frontend] = self._awake()
         self._changes.notify()
 
     def live(self) -> list[Report]:
@@ -100,14 +103,14 @@ class Frontends:
         return [(heard.at, heard.report) for heard in self._live()]
 
     def _live(self) -> list[_Heard]:
-        now = self._clock()
-        return [heard for heard in self._heard.values() if now - heard.at <= LIVE_S]
+        now = self._awake()
+        return [heard for heard in self._heard.values() if now - heard.awake_at <= LIVE_S]
 
     def silent_s(self, frontend: str) -> float:
         """For how long it has said nothing; from now on where it is new to us."""
         heard = self._heard.get(frontend)
-        last = heard.at if heard else self._started.setdefault(frontend, self._clock())
-        return self._clock() - last
+        last = heard.awake_at if heard else self._started.setdefault(frontend, self._awake())
+        return self._awake() - last
 
     def serving(self) -> bool:
         live = self.live()
@@ -129,12 +132,8 @@ class Frontends:
 
         One that has yet to open its port is waiting for them itself: it does not make them unready.
         """
-        now, nobody = self._clock(), frozenset[str]()
-        seen = [
-            heard.ready.get((model, version), nobody)
-            for heard in self._heard.values()
-            if heard.report.serving and now - heard.at <= LIVE_S
-        ]
+        nobody = frozenset[str]()
+        seen = [heard.ready.get((model, version), nobody) for heard in self._live() if heard.report.serving]
         return set(seen[0].intersection(*seen[1:])) if seen else set()
 
     def waking(self, model: str, version: str) -> bool:

@@ -189,9 +189,13 @@ class Reconciler:
                 self._events.add("trouble", trouble.text, **trouble.subject)
             self._told[key] = now
 
-    def troubles(self, model: str = "", version: str = "") -> list[str]:
-        """Why that version has fewer replicas than it should, or what is wrong with the cluster itself."""
-        texts = [trouble.text for trouble in self._about(model, version)]
+    def troubles(self, model: str = "", version: str = "", *, is_whole: bool = False) -> list[str]:
+        """Why that version has fewer replicas than it should, or what is wrong with the cluster itself.
+
+        Where all its replicas are ready, it `is_whole`: what was wrong with a single one is over then, or
+        another one has its place.
+        """
+        texts = [t.text for t in self._about(model, version) if not (is_whole and "replica" in t.subject)]
         return texts if model else [*self._crashing_frontends(), *texts]
 
     def _crashing_frontends(self) -> list[str]:

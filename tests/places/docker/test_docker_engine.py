@@ -67,9 +67,8 @@ def test_an_engine_that_stops_and_starts_again_finds_the_cluster_and_heals_it(
     wait_for("the cluster to heal by itself", lambda: output(cluster) == "one")
     cluster.connect()
     assert cluster.get_query_addr() == address
-    cluster.wait_until_ready("m", 1)
-    assert cluster.get_all_models(verbose=True) == models
     wait_for("two frontends", lambda: len(serving(cluster)) == 2)
+    wait_for("the models as before", lambda: cluster.get_all_models(verbose=True) == models)
 
 
 def serving(cluster: ClipperConnection) -> list[str]:

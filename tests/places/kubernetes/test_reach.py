@@ -66,7 +66,7 @@ def stream(connection: ClipperConnection) -> None:
     url = f"http://{connection.get_management_addr()}/api/v1/events/stream?after=0"
     headers = {"X-Clipper-Token": connection._record.token}
     with (
-        httpx2.Client(trust_env=False, verify=False) as http,
+        httpx2.Client(trust_env=False, verify=False, timeout=60) as http,
         http.stream("GET", url, headers=headers) as answer,
     ):
         assert answer.status_code == 200
@@ -81,7 +81,9 @@ def test_the_token_is_wanted_there_too(cluster: ClipperConnection, kubernetes: A
     with kubernetes.proxy() as address:
         url = f"http://{address}/api/v1/namespaces/{NAMESPACE}/services/management:1338/proxy/api/v1/cluster"
         for headers in ({}, {"X-Clipper-Token": "wrong"}, {"Authorization": "Bearer x"}):
-            assert httpx2.get(url, headers=headers, trust_env=False, verify=False).status_code == 401
+            assert (
+                httpx2.get(url, headers=headers, trust_env=False, verify=False, timeout=60).status_code == 401
+            )
 
 
 def test_a_proxy_that_is_not_there_is_told_of(cluster: ClipperConnection, kubernetes: Any) -> None:

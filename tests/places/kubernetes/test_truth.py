@@ -23,9 +23,7 @@ from tests.support.clusters import constant
 from tests.support.places import ON_THE_STAND_IN, by_node_ports
 from tests.support.waiting import wait_for
 
-# A pod on its way out may be told of still when another has taken its place.
-LEAVES = pytest.mark.filterwarnings("ignore:.*(It ends on node|low on resource):UserWarning")
-pytestmark = [*ON_THE_STAND_IN, LEAVES]
+pytestmark = ON_THE_STAND_IN
 NAMESPACE = "clipper-truth"
 WITHIN_S = 10.0
 Object = dict[str, Any]

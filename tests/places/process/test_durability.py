@@ -244,7 +244,12 @@ def test_management_without_room_and_without_a_frontend_answers_within_a_second(
             assert sorted(waits)[len(waits) // 2] < 1
             assert any("disk has room" in text for text in conn.status()["warnings"])
         wait_for("a query frontend", lambda: output(conn) == 1)
-        assert httpx2.get(health, trust_env=False, verify=False).json()["failing"] == []
+
+        def all_is_well() -> bool:
+            answer = httpx2.get(health, trust_env=False, verify=False, timeout=30)
+            return bool(answer.json()["failing"] == [])
+
+        wait_for("management to have no trouble", all_is_well)
     finally:
         conn.stop_all(purge=True)
 

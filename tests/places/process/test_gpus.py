@@ -68,7 +68,7 @@ def test_replicas_get_gpus_of_their_own_tell_of_them_and_are_refused_when_none_i
     two_gpus: ClipperConnection,
 ) -> None:
     conn = two_gpus
-    conn.register_application("app", "doubles", "", 2_000_000)
+    conn.register_application("app", "doubles", "", 20_000_000)
     deploy_python_closure(conn, "m", 1, "doubles", visible(), resources={"gpus": 1}, num_replicas=2)
     conn.link_model_to_app("app", "m")
 
@@ -82,7 +82,7 @@ def test_replicas_get_gpus_of_their_own_tell_of_them_and_are_refused_when_none_i
     assert "clipper_custom_gpu_utilisation" in conn.get_metrics()
     assert {ask(conn, "app", {"input": [i]}).json()["output"] for i in range(20)} <= {"0", "1"}
     deploy_python_closure(conn, "cpu", 1, "doubles", visible())
-    conn.register_application("cpu", "doubles", "none", 2_000_000)
+    conn.register_application("cpu", "doubles", "none", 20_000_000)
     conn.link_model_to_app("cpu", "cpu")
     assert ask(conn, "cpu", {"input": [1]}).json()["output"] == ""  # it may see none
     with pytest.raises(BadRequest, match="this machine has 2, and 3 are asked for"):

@@ -27,7 +27,8 @@ LOST = Spec("m.1.0", "replica", {}, {"model": "m", "version": "1", "replica": "0
 
 
 async def ended(manager: ProcessContainerManager) -> Status:
-    for process in psutil.Process().children():
+    for child in manager._children.values():
+        process = psutil.Process(child.pid)
         wait_for("the replica to end", lambda p=process: p.status() == psutil.STATUS_ZOMBIE)  # type: ignore[misc]
     (status,) = await manager.poll()
     return status
@@ -71,6 +72,7 @@ async def test_another_manager_finds_what_the_first_one_started(tmp_path: Path) 
 
 async def test_no_process_is_left_without_a_record(tmp_path: Path) -> None:
     manager = ProcessContainerManager(tmp_path)
+    before = psutil.Process().children()  # other tests may have left some
     shutil.rmtree(tmp_path / "processes")
     with socket.create_server(("127.0.0.1", 0)) as silent:  # where it would wait for its artifact
         environment = {
@@ -83,7 +85,7 @@ async def test_no_process_is_left_without_a_record(tmp_path: Path) -> None:
         }
         with pytest.raises(ClusterError, match="or its record not be written"):
             await manager.start(dataclasses.replace(LOST, environment=environment))
-    assert psutil.Process().children() == []
+    assert not {*psutil.Process().children()} - {*before}
 
 
 async def test_a_log_is_bounded_and_keeps_its_end(tmp_path: Path) -> None:
@@ -201,8 +203,7 @@ async def test_one_that_was_killed_says_what_may_have_happened(tmp_path: Path) -
     with socket.create_server(("127.0.0.1", 0)) as silent:
         environment = waiting(tmp_path, silent.getsockname()[1])
         await manager.start(dataclasses.replace(LOST, environment=environment))
-        (child,) = psutil.Process().children()
-        child.kill()
+        manager._children[LOST.name].kill()
         status = await ended(manager)
     assert status.exit_code == -9
     assert "no memory left" in status.last_words

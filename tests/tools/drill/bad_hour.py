@@ -27,7 +27,7 @@ from tests.support.waiting import wait_for
 from .load import CONNECTIONS, Load
 
 RATE = 200
-OBJECTIVE_MICROS = 1_000_000
+OBJECTIVE_MICROS = 3_000_000  # for queries that fail, and not for a machine that stands still for a second
 
 
 class Drill:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from clipperlab.load.http_client import Connection
 from clipperlab.load.http_request import post
 
-CONNECTIONS = 256  # a second of queries, should the clients themselves be held up
+CONNECTIONS = 640  # three seconds of queries, should the clients themselves be held up
 LATE_S = 5.0  # for the last answers
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import random
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 from .resources import Object
 
 NODE_PORTS = range(30_000, 32_768)
+HELD = 10_250  # a kubelet's, which nobody asks here
 
 
 def _is_free(port: int) -> bool:
@@ -26,13 +28,28 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def _draw() -> tuple[int, int, socket.socket]:
+    """A part of 127.0.0.0/8 that no other stand-in has, and the socket that holds it."""
+    while True:
+        first, second = random.randrange(16, 120), random.randrange(256)
+        held = socket.socket()
+        try:
+            held.bind((f"127.{first + 120}.{second}.1", HELD))
+        except OSError as error:
+            held.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return first, second, held
+
+
 class Network:
     """Every stand-in has its own part of 127.0.0.0/8, drawn by chance: others may run beside it."""
 
     def __init__(self, folder: Path, *, dns: bool) -> None:
         self.names_file = folder / "names.json"
         self.dns = dns
-        self._first, self._second = random.randrange(16, 120), random.randrange(256)
+        self._first, self._second, self._held = _draw()
         self._pods = iter(
             f"127.{self._first}.{(self._second + block) % 256}.{last}"
             for block in range(256)
@@ -90,6 +107,7 @@ class Network:
     def close(self) -> None:
         """End all connections. One that comes later finds no pod, and a second call ends it."""
         self._behind = {}
+        self._held.close()
         for server in self._forwarders.values():
             server.close()
         self._forwarders.clear()

@@ -155,7 +155,7 @@ def test_a_rollout_from_it_to_ours_fails_no_query(name: str, conn: ClipperConnec
     deploy_python_closure(conn, app.name, 2, "doubles", constant("ours"), make_current=False)
     load = conn.load(app.name, rate=200, seconds=20)
     rollout = conn.start_rollout(app.name, 2, steps=[0.1, 0.5, 1], hold_s=2)
-    wait_for("its end", lambda: rollout.state != "running", 100)
+    wait_for("its end", lambda: rollout.state != "running")
     assert rollout.state == "passed", rollout.verdict()
     result = load.result()
     assert result["answers"] == {"model": result["sent"]}, result

@@ -47,7 +47,7 @@ def test_a_model_goes_from_its_file_to_the_web_and_back(
     file = tmp_path / "model.py"
     file.write_text(MODEL.format(factor=1))
     options = ["--name", "cli", "--input-type", "doubles", "--example-input", "[1.0]"]
-    first = run("deploy", str(file), *options, "--version", "1", "--app", "cli", "--slo-ms", "2000")
+    first = run("deploy", str(file), *options, "--version", "1", "--app", "cli", "--slo-ms", "20000")
     assert first.returncode == 0, first.stderr
     assert f"http://{conn.get_query_addr()}/cli/predict" in first.stdout
     assert run("predict", "cli", "[1, 2.5]").stdout == "3.5\n"

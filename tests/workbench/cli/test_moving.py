@@ -35,7 +35,6 @@ def test_a_version_is_tried_and_rolled_out(cluster: ClipperConnection, run: Run,
             and json.loads(run("shadow", "digits", "--json").stdout)["seen"]["same"] == 0
             and "after" in run("shadow", "digits", "--diff").stdout
         ),
-        30,
     )
     pair = json.loads(run("shadow", "digits", "--diff").stdout.splitlines()[0])
     assert (pair["before"]["output"], pair["after"]["output"], pair["input"]) == (1, 2, [1.0])

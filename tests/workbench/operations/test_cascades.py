@@ -78,7 +78,7 @@ def test_it_tells_the_same_by_open_inference(conn: ClipperConnection) -> None:
     conn.set_policy("app", P.Cascade(["m:1", "m:2"], below=0.9))
     url = conn.application("app").url.replace("/app/predict", "/v2/models/app/infer")
     tensor = {"name": "input", "datatype": "FP64", "shape": [2, 1], "data": [1.0, 9.0]}
-    answer = httpx2.post(url, json={"inputs": [tensor]}, trust_env=False, verify=False).json()
+    answer = httpx2.post(url, json={"inputs": [tensor]}, trust_env=False, verify=False, timeout=60).json()
     assert answer["outputs"][0]["data"] == ["low", "high"]
     assert answer["parameters"]["models"] == ["m:1", "m:2"]
     assert answer["parameters"]["confidence"] == [0.95, None]

@@ -79,7 +79,7 @@ def test_a_unit_gets_the_same_arm_by_body_by_header_and_by_parameter(
     assert set(by_body) == {"a:1", "b:1"}
     url = conn.application(app).url
     body = {"input": [1.0]}
-    with httpx2.Client(trust_env=False, verify=False) as client:
+    with httpx2.Client(trust_env=False, verify=False, timeout=60) as client:
         by_header = [
             client.post(url, json=body, headers={"X-Clipper-Unit": unit}).json()["model"] for unit in units
         ]

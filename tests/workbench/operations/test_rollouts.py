@@ -50,7 +50,12 @@ def ask(conn: ClipperConnection, **options: Any) -> dict[str, Any]:
     """Of the frontend alone: management may be away."""
     headers = {"Cache-Control": "no-cache"}
     response = httpx2.post(
-        conn._url("app"), json={"input": [1.0], **options}, headers=headers, trust_env=False, verify=False
+        conn._url("app"),
+        json={"input": [1.0], **options},
+        headers=headers,
+        trust_env=False,
+        verify=False,
+        timeout=60,
     )
     answer: dict[str, Any] = response.json()
     return answer
@@ -61,7 +66,7 @@ def test_a_good_version_gets_all_and_no_query_fails(conn: ClipperConnection) -> 
     with asking(conn) as said:
         rollout = conn.start_rollout("m", 2, steps=[0.3, 0.6, 1], hold_s=0.5, message="better")
         assert rollout.state == "running"
-        wait_for("it to pass", lambda: rollout.state == "passed", 60)
+        wait_for("it to pass", lambda: rollout.state == "passed")
         assert rollout.share == 1
         wait_for("the new version to answer", lambda: said[-1] == 2)
     assert set(said) == {1, 2}
@@ -75,7 +80,7 @@ def test_a_good_version_gets_all_and_no_query_fails(conn: ClipperConnection) -> 
 def test_a_bad_version_is_taken_back_and_says_why(conn: ClipperConnection) -> None:
     with asking(conn):
         rollout = conn.model("m").start_rollout(3, steps=[0.3, 1], hold_s=30)
-        wait_for("it to fail", lambda: rollout.state == "failed", 60)
+        wait_for("it to fail", lambda: rollout.state == "failed")
         wait_for("the version before to answer", lambda: "model" not in ask(conn))
     assert conn.get_current_model_version("m") == "1"
     assert "Too many" in rollout.verdict()
@@ -96,7 +101,8 @@ def test_a_version_that_dies_with_every_query_is_taken_back(conn: ClipperConnect
     deploy_python_closure(conn, "m", 7, "doubles", dying, make_current=False)
     with asking(conn) as said:
         rollout = conn.start_rollout("m", 7, steps=[0.3, 1], hold_s=30)
-        wait_for("it to fail", lambda: rollout.state == "failed", 100)
+        wait_for("it to fail", lambda: rollout.state == "failed")
+        wait_for("the version before to answer", lambda: "model" not in ask(conn))
     assert "crash again and again" in rollout.verdict()
     assert conn.get_current_model_version("m") == "1"
     assert {ask(conn)["output"] for _ in range(20)} == {1}
@@ -317,7 +323,7 @@ def test_by_feedback_a_version_that_is_wrong_is_taken_back_and_a_right_one_gets_
     with labelling(conn) as said:
         with pytest.raises(BadRequest, match="has to collect feedback, while the rollout of m:2 goes by it"):
             conn.stop_feedback("app")
-        wait_for("it to fail", lambda: rollout.state == "failed", 60)
+        wait_for("it to fail", lambda: rollout.state == "failed")
         assert conn.get_current_model_version("m") == "1"
         verdict = rollout.verdict()
         (rail,) = (each for each in rollout.now["evidence"]["guardrails"] if each["kind"] == "reward")
@@ -328,7 +334,7 @@ def test_by_feedback_a_version_that_is_wrong_is_taken_back_and_a_right_one_gets_
         )
         assert "rewards (lower by up to 0.02 is allowed): 0.000, of " in repr(rollout)
         rollout = conn.start_rollout("m", 8, steps=[0.5, 1], hold_s=0.5, guardrails=by_reward)
-        wait_for("it to pass", lambda: rollout.state == "passed", 60)
+        wait_for("it to pass", lambda: rollout.state == "passed")
     assert re.fullmatch(r"No worse in \d+ inputs and \d+ rewards at this share\.", rollout.verdict())
     assert set(said) == {1, 2}, "no query had a default output"
     conn.set_model_version("m", 1)
@@ -344,7 +350,7 @@ def labelling(conn: ClipperConnection) -> Iterator[list[Any]]:
     url, headers = conn._url("app"), {"Cache-Control": "no-cache"}
 
     def client() -> None:
-        with httpx2.Client(headers=headers, trust_env=False, verify=False) as session:
+        with httpx2.Client(headers=headers, trust_env=False, verify=False, timeout=60) as session:
             while not stop.is_set():
                 answers = [session.post(url, json={"input": [1.0]}).json() for _ in range(20)]
                 outputs.extend(answer["output"] for answer in answers)
@@ -369,7 +375,7 @@ def test_it_outlives_management_and_a_frontend_that_are_killed(conn: ClipperConn
     conn.connect()
     assert rollout.state == "running"
     kill(pid_of(conn, "query-0"))
-    wait_for("both sides to answer again", lambda: _both(conn), 60)
+    wait_for("both sides to answer again", lambda: _both(conn))
     rollout.promote()
     assert conn.get_current_model_version("m") == "2"
 

@@ -68,7 +68,7 @@ class Describe:
             "warnings": [
                 *self._frontends.warnings(version.model, version.version),
                 *([ended] if ended else []),
-                *self._reconciler.troubles(version.model, version.version),
+                *self._reconciler.troubles(version.model, version.version, is_whole=state == "ready"),
             ],
             "error": error,
             "is_current_version": self._state.current().get(version.model) == version.version,
