@@ -3,7 +3,9 @@
 Each decision has the probability with which its arm was chosen: a reward whose arm the other policy would
 choose twice as often counts for two. IPS is the mean of reward times weight, SNIPS divides by the sum of the
 weights, and DR begins with what is known of each arm and corrects it by weighted rewards. The interval is an
-asymptotic confidence sequence (Waudby-Smith et al., 2021): it holds however often one looks.
+asymptotic confidence sequence (Waudby-Smith et al., 2021): it holds however often one looks. Few decisions
+may be all alike by chance: it is as wide as if there had been a reward of 0 and one of 1 besides. It ends
+where rewards do, at 0 and at 1.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ _Numbers = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 class Estimate(NamedTuple):
-    """The mean reward, with its 95 % interval.
+    """The mean reward, from 0 to 1, with its 95 % interval.
 
     `effective` is how many of the `decisions` it is worth: (sum of the weights)^2 / sum of their squares.
     `largest` is the largest weight: where one decision has much of all, trust it little.
@@ -41,9 +43,10 @@ class Estimate(NamedTuple):
     largest: float
 
     def __str__(self) -> str:
+        decisions = "1 decision" if self.decisions == 1 else f"{self.decisions:,} decisions"
         return (
             f"{self.value:.4g}, surely {self.low:.4g} to {self.high:.4g} (95 %); "
-            f"{self.decisions:,} decisions, worth {self.effective:,.0f}"
+            f"{decisions}, worth {self.effective:,.0f}"
         )
 
 
@@ -78,9 +81,10 @@ def estimate(
         each = value + weight * (reward - value) / weight.mean()
     else:
         each = weight * reward
-    value, half = float(each.mean()), half_width(float(each.std()), len(each))
+    value, half = float(each.mean()), half_width(float(np.append(each, (0.0, 1.0)).std()), len(each))
+    value, low, high = (min(1.0, max(0.0, end)) for end in (value, value - half, value + half))
     effective = float(weight.sum() ** 2 / (weight @ weight))
-    return Estimate(value, value - half, value + half, effective, len(each), float(weight.max()))
+    return Estimate(value, low, high, effective, len(each), float(weight.max()))
 
 
 def half_width(deviation: float, count: int) -> float:

@@ -7,8 +7,8 @@ from typing import Any
 
 from clipper_container.errors import BadRequest
 
-Answered = Mapping[str, Any] | int
-"""An answer, as the endpoint gives it, or its query id."""
+Answered = Mapping[str, Any] | int | str
+"""An answer, as the endpoint gives it, or its query id, or its feedback_token."""
 
 
 def feedback_of(
@@ -17,7 +17,7 @@ def feedback_of(
     """What is posted: for several answers rewards, labels and inputs are lists. Raises BadRequest."""
     if (reward is None) == (label is None):
         raise BadRequest("Give a reward, from 0 to 1, or the label that was right.")
-    if isinstance(answer, Mapping | int):
+    if isinstance(answer, Mapping | int | str):
         return _one(answer, reward, label, input)
     given = {"reward": reward, "label": label, "input": input}
     for name, values in given.items():
@@ -32,6 +32,8 @@ def _one(answer: Answered, reward: Any, label: Any, input: Any) -> dict[str, Any
     found = {name: value for name, value in fields.items() if value is not None}
     if isinstance(answer, int):
         return {"query_id": answer, **found}
+    if isinstance(answer, str):
+        return {"feedback_token": answer, **found}
     if "feedback_token" not in answer:
         why = (
             "it is the default output, which no model gave"

@@ -123,7 +123,7 @@ class Rollout(Displayed):
         rows = [f"{what}: {value}" for what, value in _rows(told)]
         rails = [
             f"  {rail['text']}: {_side(rail, 'canary')} against {_side(rail, 'control')}, "
-            f"{rail['reached']:.0%} of what takes it back"
+            f"evidence that it is worse: {rail['reached']:.0%} of its bound"
             for rail in told["evidence"]["guardrails"]
         ]
         return "\n".join([*rows, *rails])
@@ -141,7 +141,8 @@ def as_html(told: Mapping[str, Any]) -> str:
     reached = {rail["text"]: rail["reached"] for rail in rails}
     counts = [[rail["text"], _side(rail, "canary"), _side(rail, "control")] for rail in rails]
     page += table(["guardrail", f"{told['canary']}, new", f"{told['control']}, before"], counts)
-    return page + beside(draw.bars(reached, title="Evidence, of what takes it back", unit="%", limit=1.0))
+    title = "Evidence that it is worse, of its bound"
+    return page + beside(draw.bars(reached, title=title, unit="%", limit=1.0))
 
 
 def _side(rail: Mapping[str, Any], side: str) -> str:
@@ -162,7 +163,9 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     dealt = ""
     if seen["canary"] is not None and seen["sample_ratio"] is not None:
         new, before, near = seen["canary"]["dealt"], seen["control"]["dealt"], seen["sample_ratio"]
-        fits = "does not fit the share" if near == 1 else f"{near:.0%} of what says that this does not fit"
+        fits = "does not fit the share"
+        if near < 1:
+            fits = f"evidence that this does not fit: {near:.0%} of its bound"
         dealt = f"{new:,} requests to the new version, {before:,} to the one before: {fits}"
     rows = [
         ("from", f"{told['model']}:{told['control']}"),

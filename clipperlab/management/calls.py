@@ -68,7 +68,7 @@ class Calls:
         try:
             response = self._http.send(request)
         except httpx2.TransportError as error:
-            raise self._silent(error) from error
+            raise self._silent(error) from None
         if response.is_error:
             raise _error(response)
         if response.headers.get("content-type", "").startswith("text/plain"):
@@ -85,13 +85,14 @@ class Calls:
                 for chunk in response.iter_bytes():
                     file.write(chunk)
         except httpx2.TransportError as error:
-            raise self._silent(error) from error
+            raise self._silent(error) from None
 
     def _silent(self, error: httpx2.TransportError) -> ClusterError:
         return ClusterError(
             f"Management of cluster {self._cluster_name!r} does not answer "
             f"({str(error) or type(error).__name__}). connect(), or "
-            f"`clipperlab start --cluster-name {self._cluster_name}`, starts it again."
+            f"`clipperlab start --cluster-name {self._cluster_name}`, starts its management again, or finds "
+            "the cluster where somebody started it anew: with fresh=True, what was deployed is gone."
         )
 
 

@@ -72,7 +72,8 @@ class Feedback(Views):
     ) -> dict[str, Any]:
         """Say how good an answer was: by a `reward` from 0 to 1, or by the `label` that was right.
 
-        `answer` is what `predict` gave, or its query id, or a list of them with a list of rewards or labels.
+        `answer` is what `predict` gave, or its query id or feedback_token, or a list of them with a list of
+        rewards or labels.
         An output that is not small does not travel in the token: a label for it needs the `input`, for
         which the model is asked again, through the cache. With `wait` this returns when all is written
         where it outlives everything; else when the query frontend has it. Returns how many were `accepted`,
@@ -89,7 +90,7 @@ class Feedback(Views):
         url = f"http://{self._record.query}/{app_name}/feedback{'?wait=true' if wait else ''}"
         if input is not None:
             kind = self._management.application(app_name)["input_type"]
-            one = isinstance(answer, Mapping | int)
+            one = isinstance(answer, Mapping | int | str)
             input = rows.one(kind, input) if one else [rows.one(kind, each) for each in input]
         body = feedback_of(answer, reward, label, input)
         return ask(url, body)

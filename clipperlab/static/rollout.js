@@ -149,7 +149,7 @@ function meter(what, reached, isLive) {
 function dealt(told) {
   const { canary, control, sample_ratio: near } = told.evidence;
   if (!canary || near === undefined || near === null) return "";
-  const fits = near >= 1 ? "This does not fit the share." : `${Math.round(100 * near)} % of what says that this does not fit.`;
+  const fits = near >= 1 ? "This does not fit the share." : `Evidence that this does not fit: ${Math.round(100 * near)} % of its bound.`;
   return `Dealt: ${short(canary.dealt)} requests to ${told.canary}, ${short(control.dealt)} to ${told.control}. ${fits}`;
 }
 

@@ -43,6 +43,20 @@ def test_it_says_how_many_decisions_it_is_worth() -> None:
     assert "5 decisions, worth 2" in str(found)
 
 
+@pytest.mark.parametrize("count", [1, 9])
+@pytest.mark.parametrize("reward", [0.0, 1.0])
+def test_few_that_are_all_alike_prove_nothing(count: int, reward: float) -> None:
+    found = estimate(["a"] * count, [0.5] * count, [reward] * count, {"a": 1.0}, "snips")
+    assert (found.value, found.low, found.high) == (reward, 0.0, 1.0)
+    assert ("1 decision, worth 1" in str(found)) == (count == 1)
+
+
+def test_no_mean_of_rewards_is_below_0_or_above_1() -> None:
+    arms, propensities = ["a"] * 185 + ["b"] * 15, [0.9] * 185 + [0.1] * 15
+    found = estimate(arms, propensities, [1.0] * 200, {"a": 1.0})  # more than 1 by the weights alone
+    assert 0.8 < found.low < found.value == found.high == 1.0
+
+
 def test_a_policy_that_never_ran_of_the_open_bandit_dataset() -> None:
     """All items alike, by the decisions of a learner: of those that were dealt alike .0046 were clicked."""
     with gzip.open(GOLDEN / "open_bandit/bts-men.csv.gz", "rt", encoding="utf-8") as file:

@@ -17,6 +17,8 @@ ANSWER = {"query_id": 7, "output": 1, "default": False, "feedback_token": "abc"}
 def test_an_answer_is_known_by_its_token_or_its_query_id() -> None:
     assert feedback_of(ANSWER, 0.5, None, None) == {"feedback_token": "abc", "reward": 0.5}
     assert feedback_of(7, None, "cat", [1.0]) == {"query_id": 7, "label": "cat", "input": [1.0]}
+    assert feedback_of("abc", None, 5, None) == {"feedback_token": "abc", "label": 5}
+    assert feedback_of(["abc"], None, [5], None) == [{"feedback_token": "abc", "label": 5}]
     assert feedback_of(ANSWER, 0, None, None)["reward"] == 0  # type: ignore[call-overload]
     assert feedback_of(ANSWER, True, None, None)["reward"] == 1.0  # type: ignore[call-overload]
     assert feedback_of([ANSWER, 7], None, [3, 4], None) == [

@@ -265,7 +265,7 @@ def test_a_rollout_tells_its_step_its_evidence_and_its_verdict(page: Page) -> No
     expect(meter).to_have_attribute("aria-valuenow", "55")
     expect(region.get_by_role("row", name="late answers")).to_contain_text("12,3455 %")
     expect(region).to_contain_text(
-        "Dealt: 247K requests to 2, 4.69M to 1. 55 % of what says that this does not fit."
+        "Dealt: 247K requests to 2, 4.69M to 1. Evidence that this does not fit: 55 % of its bound."
     )
     expect(region.get_by_role("row", name="rewards")).to_contain_text("up to 0.02 lower0.617of 1.23M")
     expect(region).to_contain_text(f"Verdict: {HOLD}")

@@ -197,7 +197,7 @@ def test_the_panel_makes_and_changes_applications(cluster: ClipperConnection, pa
     controls.new_name.value = "new"
     controls.new_default.value = '{"sorry": true}'
     controls.new_objective_ms.value = 20
-    line = "conn.register_application('new', 'doubles', {'sorry': True}, 20000)"
+    line = "conn.register_application('new', 'doubles', {'sorry': True}, slo_ms=20)"
     assert controls.register.line.code == line
     press(controls.register, panel.worker)
     info = cluster.get_app_info("new")
@@ -206,7 +206,7 @@ def test_the_panel_makes_and_changes_applications(cluster: ClipperConnection, pa
     wait_for("the new application to be there", lambda: "new" in controls.application.options)
     controls.application.value = "new"
     controls.objective_ms.value = 30
-    assert controls.set_objective.line.code == "conn.set_latency_objective('new', 30000)"
+    assert controls.set_objective.line.code == "conn.set_latency_objective('new', slo_ms=30)"
     press(controls.set_objective, panel.worker)
     controls.default_output.value = "not JSON"
     assert "A default output is JSON" in press(controls.set_default, panel.worker)

@@ -58,9 +58,6 @@ class ApplicationControls(widgets.VBox):
 
             return chosen
 
-        def micros(ms: float) -> int:
-            return round(1000 * ms)
-
         self.link = Action(
             "Link",
             [self.unlinked],
@@ -90,9 +87,9 @@ class ApplicationControls(widgets.VBox):
             "Set the objective",
             [self.objective_ms],
             worker=worker,
-            line=of(self.objective_ms, lambda a, ms: f"conn.set_latency_objective({a!r}, {micros(ms)})"),
+            line=of(self.objective_ms, lambda a, ms: f"conn.set_latency_objective({a!r}, slo_ms={ms:.10g})"),
             what=lambda: f"Setting the latency objective of {self.application.value}",
-            do=do(self.objective_ms, lambda a, ms: conn.set_latency_objective(a, micros(ms))),
+            do=do(self.objective_ms, lambda a, ms: conn.set_latency_objective(a, slo_ms=ms)),
         )
         self.set_default = Action(
             "Set the default output",
@@ -160,19 +157,16 @@ class ApplicationControls(widgets.VBox):
             action.renew()
 
     def _registering(self) -> str:
-        name, kind, micros = (
-            self.new_name.value,
-            self.new_type.value,
-            round(1000 * self.new_objective_ms.value),
-        )
+        name, kind = self.new_name.value, self.new_type.value
         if not name:
             raise BadRequest("Give it a name.")
-        return f"conn.register_application({name!r}, {kind!r}, {_python(self.new_default.value)}, {micros})"
+        default, ms = _python(self.new_default.value), self.new_objective_ms.value
+        return f"conn.register_application({name!r}, {kind!r}, {default}, slo_ms={ms:.10g})"
 
     def _register(self) -> Do:
         name, kind, default = self.new_name.value, self.new_type.value, self.new_default.value
-        micros = round(1000 * self.new_objective_ms.value)
-        return lambda: self._conn.register_application(name, kind, _json(default), micros)
+        ms = self.new_objective_ms.value
+        return lambda: self._conn.register_application(name, kind, _json(default), slo_ms=ms)
 
 
 def _objective() -> widgets.BoundedFloatText:

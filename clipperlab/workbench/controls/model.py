@@ -13,7 +13,7 @@ from ..actions import Action, Do, Worker, choose
 from ..layout import LABEL, SHORT, WIDE, row
 from ..watch import Seen
 
-MOST_REPLICAS = 1000
+MOST_REPLICAS = 100  # of a version, as management has it
 
 
 class ModelControls(widgets.VBox):

@@ -15,7 +15,7 @@ def test_management_that_dies_is_named(conn: ClipperConnection, fake: FakeManage
     fake.close()
     with pytest.raises(
         ClusterError,
-        match=r"cluster 'fake' does not answer .* connect\(\).*--cluster-name fake`, starts it again",
+        match=r"cluster 'fake' does not answer .* connect\(\).*--cluster-name fake`, starts",
     ):
         conn.get_all_apps()
 
