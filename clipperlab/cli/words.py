@@ -32,6 +32,7 @@ _CALLS = [
     (r"(?<!`)\b(?:conn\.)?start_shadow(?:\([^)]*\))?", "`clipperlab shadow`"),
     (r"\bP\.NoLess\(\"reward\", by=([\d.]+)\)", r"--reward-by \1"),
     (r'\bapplications="all"', "--all"),
+    (r"(?<!`)\bfeedback\(\.\.\., wait=True\)", "`clipperlab feedback --wait`"),
     (r"\brollout=", "--canary"),
     (r"\bnum_replicas=(\d+)", r"--replicas \1"),
     (r"(?<!`)\bpkgs_to_install=\['([^']+)'\]", r"--requirement \1"),

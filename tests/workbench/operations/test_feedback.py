@@ -145,6 +145,11 @@ def test_metrics_name_an_arm_as_the_policy_does_and_feedback_by_version(
 def test_what_cannot_be_weighed_is_refused(conn: ClipperConnection, app: str) -> None:
     with pytest.raises(BadRequest, match="There is no decision with a reward yet"):
         conn.evaluate(app, P.First())
+    conn.collect_feedback(app)
+    ask(conn, 1)
+    wait_for("the query log", lambda: len(conn.decisions(app)) == 1)
+    with pytest.raises(BadRequest, match=r"None of the 1 decisions of app has a reward yet.*wait=True"):
+        conn.evaluate(app, P.First())
     with pytest.raises(BadRequest, match=r"Only what P\.Split and P\.First would ask"):
         conn.evaluate(app, P.Thompson(["a", "b"]))
     conn.set_policy(app, P.Vote(["a", "b"], weights="learned"))
