@@ -85,7 +85,7 @@ class Rollouts:
         if wanted.compares_rewards and not any(a.feedback for a in applications_asking):
             raise BadRequest(
                 f"{', '.join(asking)} collects no feedback, so there are no rewards to compare. "
-                f"collect_feedback({asking[0]!r}) makes it."
+                f"collect_feedback({asking[0]!r}) starts it."
                 if asking
                 else f"No application asks for {wanted.model} itself, so there are no rewards to compare."
             )
