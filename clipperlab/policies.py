@@ -67,7 +67,8 @@ class Vote:
 
     Of labels (whole numbers, texts, and all that is no number with a fraction) the one with the most weight
     wins; of numbers the answer is the mean by weight. An answer tells its `confidence`, which is the part of
-    all the weight that is behind it. Where that is below `min_confidence`, the default output answers, with
+    all the weight that is behind it: of labels of those that say the same, of numbers of all that are in
+    time, however far apart they are. Where that is below `min_confidence`, the default output answers, with
     the reason low_confidence. `weights="learned"` has them come of feedback: of labels, by which each arm is
     judged, also those that were outvoted; `forget` is the part of it that is forgotten with each. `early`
     answers as soon as what is missing could not change the vote. A number

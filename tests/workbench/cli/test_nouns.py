@@ -23,8 +23,8 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
     assert unlinked.stdout == "-1\n"
     assert "Link one with `clipperlab link`." in unlinked.stderr
     assert "Link one with `clipperlab link`." in run("why").stdout
-    wrong = str(run("predict", "digits", '"abc"', code=1).exception)
-    assert wrong.endswith("An input is a list of numbers, such as [1.0, 2], with null for NaN.")
+    misfit = str(run("predict", "digits", '"abc"', code=1).exception)
+    assert misfit.endswith("An input is a list of numbers, such as [1.0, 2], with null for NaN.")
     for value in (1, 2):
         cluster.deploy(constant(value), "digits", example_input=[1.0])
     assert run("link", "digits", "digits").stdout == "digits answers digits.\n"
