@@ -122,8 +122,8 @@ class Greedy:
     ['digits', 'bayes']
     """
 
-    eps: float = 0.1
     arms: Sequence[str] = ()
+    eps: float = 0.1
     forget: float = 0.004
 
 
@@ -191,7 +191,7 @@ class LinTS:
     0
     """
 
-    features: int
+    features: int = field(kw_only=True)
     arms: Sequence[str] = ()
     explore: float = 0.05
     forget: float = 0.001
@@ -335,7 +335,7 @@ def of_plain(plain: Mapping[str, Any] | None) -> Policy:
         case "cascade":
             return Cascade(**fields)
         case "greedy":
-            return Greedy(fields["explore"], fields["arms"], fields["forget"])
+            return Greedy(fields["arms"], fields["explore"], fields["forget"])
         case kind:
             return LEARNERS[kind](**fields)
 

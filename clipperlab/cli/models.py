@@ -98,7 +98,7 @@ def scale(
         console().print(f"[bold]{model}[/] has from {least} to {most} replicas, as its load wants.")
     else:
         raise BadRequest(
-            "Give either a number of replicas, or both --min and --max, and --cpu-percent with them."
+            "Give either a number of replicas, or both --min and --max; --cpu-percent is an option of those."
         )
 
 

@@ -122,8 +122,8 @@ class Deploying(Models):
         if live is not None:
             if same is None or live["canary"] != str(version):
                 raise AlreadyExists(
-                    f"The rollout of {name}:{live['canary']} runs, and a model has one at a time: promote or "
-                    f"abort it first: `conn.rollout({name!r})` has both."
+                    f"A model has one rollout at a time, and that of {name}:{live['canary']} runs already: "
+                    f"promote or abort it first: `conn.rollout({name!r})` has both."
                 )
             steps = None  # it is this one
         with Progress(f"Deploying {name}:{version}") as progress:
