@@ -68,8 +68,8 @@ class Decisions(Models):
         made = [each for each in every if each["rewards"]]
         if every and not made:
             raise BadRequest(
-                f"None of the {len(every):,} decisions of {app_name} has a reward yet. Feedback that was "
-                "sent is there in a second or two: feedback(..., wait=True) waits until it is written."
+                f"No decision of {app_name} has a reward yet. Feedback that was sent is there in a second or "
+                "two: feedback(..., wait=True) waits until it is written."
             )
         if any(len(each["arms"]) > 1 for each in made):
             raise BadRequest("Its arms have voted, and in a vote nothing is chosen that could be weighed.")
