@@ -27,7 +27,7 @@ def in_file(path: Path) -> list[str]:
     """The packages in a file. Raises BadRequest where it cannot be read, or says more than that."""
     try:
         text = path.read_text()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(
             f"The requirements cannot be read: {error}. Give a list, or a file's path."
         ) from None

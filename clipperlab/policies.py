@@ -67,7 +67,8 @@ class Vote:
 
     Of labels (whole numbers, texts, and all that is no number with a fraction) the one with the most weight
     wins; of numbers the answer is the mean by weight. An answer tells its `confidence`, which is the part of
-    all the weight that is behind it. Where that is below `min_confidence`, the default output answers, with
+    all the weight that is behind it: of labels of those that say the same, of numbers of all that are in
+    time, however far apart they are. Where that is below `min_confidence`, the default output answers, with
     the reason low_confidence. `weights="learned"` has them come of feedback: of labels, by which each arm is
     judged, also those that were outvoted; `forget` is the part of it that is forgotten with each. `early`
     answers as soon as what is missing could not change the vote. A number
@@ -121,8 +122,8 @@ class Greedy:
     ['digits', 'bayes']
     """
 
-    eps: float = 0.1
     arms: Sequence[str] = ()
+    eps: float = 0.1
     forget: float = 0.004
 
 
@@ -190,7 +191,7 @@ class LinTS:
     0
     """
 
-    features: int
+    features: int = field(kw_only=True)
     arms: Sequence[str] = ()
     explore: float = 0.05
     forget: float = 0.001
@@ -334,7 +335,7 @@ def of_plain(plain: Mapping[str, Any] | None) -> Policy:
         case "cascade":
             return Cascade(**fields)
         case "greedy":
-            return Greedy(fields["explore"], fields["arms"], fields["forget"])
+            return Greedy(fields["arms"], fields["explore"], fields["forget"])
         case kind:
             return LEARNERS[kind](**fields)
 

@@ -18,7 +18,7 @@ from ..places import ContainerManager
 from ..places.docker import DockerContainerManager
 from ..places.kubernetes import KubernetesContainerManager
 from ..places.process import ProcessContainerManager
-from .words import typed
+from .words import translated, typed
 
 app = typer.Typer(
     help="Clipper Lab: model serving where models are made.",
@@ -112,6 +112,11 @@ def on() -> str:
 def said(*words: str) -> str:
     """A command as somebody types it here, on what this one runs."""
     return typed(*words, on=_on)
+
+
+def told(sentence: str) -> str:
+    """It in the words of the command line, where it names calls of Python."""
+    return translated(sentence, _on)
 
 
 def connect(cluster_name: str) -> ClipperConnection:

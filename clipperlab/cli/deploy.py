@@ -15,6 +15,7 @@ from clipper_container.inputs import canonical
 from ..deployers.pipeline import deploy_pipeline
 from ..deployers.python import deploy_python_closure
 from ..deployers.source_file import function_in
+from ..files import reading
 from ..operations import Deployed
 from .app import DEFAULT, ClusterName, InputType, Message, command, connect, console, parse, said
 from .rollouts import STEPS, shares
@@ -88,8 +89,9 @@ def deploy(
         options["rollout"] = shares(STEPS)
     if all_applications:
         options["applications"] = "all"
-    if not file.is_file():
-        raise BadRequest(f"There is no file {file}.")
+    with reading(file):
+        if not file.is_file():
+            raise BadRequest(f"There is no file {file}.")
     func = function_in(file, function) if file.suffix == ".py" else None
     conn = connect(cluster_name)
     began = time.monotonic()

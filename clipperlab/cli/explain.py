@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..explained import ENTRIES, explain
-from .app import AsJson, command, console, print_json
+from .app import AsJson, command, console, print_json, told
 
 TITLES = {
     "reason": "why there is no output",
@@ -41,4 +41,4 @@ def explained(
         return
     for entry in explain(code):
         console().print(f"[bold]{entry.code}[/], {TITLES[entry.kind]}")
-        console().print("\n".join(filter(None, (entry.means, entry.to_do))), markup=False)
+        console().print(told("\n".join(filter(None, (entry.means, entry.to_do)))), markup=False)

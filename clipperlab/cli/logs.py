@@ -15,7 +15,7 @@ from clipper_container.errors import ClusterError
 
 from ..connection import ClipperConnection
 from ..management import Event
-from .app import DEFAULT, AsJson, ClusterName, Follow, command, connect
+from .app import DEFAULT, AsJson, ClusterName, Follow, command, connect, told
 
 FOLLOW_S = 20.0  # a long poll of `events -f`
 LOOK_S = 0.5  # between two looks of `logs -f`
@@ -91,7 +91,7 @@ def of(name: str | None, logs: list[str]) -> list[str]:
 def _tell(found: Iterable[Event], as_json: bool) -> None:
     for event in found:
         at = datetime.fromtimestamp(event["at"])
-        typer.echo(json.dumps(event) if as_json else f"{at:%Y-%m-%d %H:%M:%S}  {event['text']}")
+        typer.echo(json.dumps(event) if as_json else f"{at:%Y-%m-%d %H:%M:%S}  {told(event['text'])}")
 
 
 def _follow(conn: ClipperConnection, look: Callable[[], None], *, pause_s: float) -> None:

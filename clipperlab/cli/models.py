@@ -11,9 +11,8 @@ from rich.markup import escape
 
 from clipper_container.errors import BadRequest
 
-from .app import DEFAULT, AsJson, ClusterName, Message, Model, command, connect, console, on, print_json
+from .app import DEFAULT, AsJson, ClusterName, Message, Model, command, connect, console, print_json, told
 from .summary import versions_of
-from .words import translated
 
 
 @command("versions digits")
@@ -99,7 +98,7 @@ def scale(
         console().print(f"[bold]{model}[/] has from {least} to {most} replicas, as its load wants.")
     else:
         raise BadRequest(
-            "Give either a number of replicas, or both --min and --max, and --cpu-percent with them."
+            "Give either a number of replicas, or both --min and --max; --cpu-percent is an option of those."
         )
 
 
@@ -123,7 +122,7 @@ def remove(
         else:
             conn.stop_models([model])
     for warning in said:
-        console().print(f"[bold]Mind:[/] {escape(translated(str(warning.message), on()))}")
+        console().print(f"[bold]Mind:[/] {escape(told(str(warning.message)))}")
     left = [v["model_version"] for v in conn.get_all_models(verbose=True) if v["model_name"] == model]
     console().print(f"[bold]{model}[/] has {_versions(left)}.")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .app import DEFAULT, Application, AsJson, ClusterName, command, connect, parse, print_json
+from .app import DEFAULT, Application, AsJson, ClusterName, command, connect, parse, print_json, told
 
 
 @command("predict digits '[0, 0, 5, 13]'")
@@ -19,6 +19,7 @@ def predict(
     context: Annotated[
         str | None, typer.Option(help="What a policy learns by: a text, or numbers as 0.5,-1.")
     ] = None,
+    unit: Annotated[str | None, typer.Option(help="Whom it is for: a sticky policy sticks to it.")] = None,
     cluster_name: ClusterName = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
@@ -29,13 +30,13 @@ def predict(
     given = parse(sys.stdin.read() if value == "-" else value)
     asked = connect(cluster_name).application(application)
     timeout_micros = None if timeout_ms is None else int(1000 * timeout_ms)
-    answer = asked.predict(given, version=version, timeout_micros=timeout_micros, context=context)
+    answer = asked.predict(given, version=version, timeout_micros=timeout_micros, unit=unit, context=context)
     answers = answer if isinstance(answer, list) else [answer]
     outputs = [each["output"] for each in answers]
     print_json(answer if as_json else outputs if isinstance(answer, list) else outputs[0])
     if defaults := [each for each in answers if each["default"]]:
         reason = defaults[0]["default_reason"]
-        sys.stderr.write(f"{reason}: {defaults[0]['default_explanation']}\n")
+        sys.stderr.write(f"{reason}: {told(defaults[0]['default_explanation'])}\n")
         sys.stderr.write(f"What to do about it: clipperlab explain {reason}\n")
         raise typer.Exit(3)
 
@@ -46,4 +47,4 @@ def why(
     cluster_name: ClusterName = DEFAULT,
 ) -> None:
     """Tell the path of a query, with times: of the last one, or of another by its id."""
-    typer.echo(str(connect(cluster_name).why(query_id)))
+    typer.echo(told(str(connect(cluster_name).why(query_id))))

@@ -16,6 +16,7 @@ from ..display.under_way import under_way
 from ..handles import ModelHandle
 from ..management import Application, Management, Replica, Version
 from ..policies import answered_by
+from .app import told
 
 EVENTS = 8
 WIDEST = 10_000
@@ -117,7 +118,7 @@ def _changes(lines: list[str]) -> RenderableType:
 
 def _events(events: list[dict[str, object]]) -> RenderableType:
     lines = [
-        f"{datetime.fromtimestamp(float(str(e['at']))):%H:%M:%S}  {str(e['text']).splitlines()[0]}"
+        f"{datetime.fromtimestamp(float(str(e['at']))):%H:%M:%S}  {told(str(e['text']).splitlines()[0])}"
         for e in events
     ]
     return Text("\n" + "\n".join(lines), style="dim")

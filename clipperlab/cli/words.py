@@ -4,37 +4,70 @@ from __future__ import annotations
 
 import re
 
+_COMMANDS = {
+    "start_clipper": "start",
+    "connect": "start",
+    "status": "status",
+    "events": "events",
+    "why": "why",
+    "protocols": "protocols",
+    "get_clipper_logs": "logs",
+    "get_model_info": "versions",
+    "stop_versioned_models": "remove",
+    "set_model_version": "set-version",
+    "set_num_replicas": "scale",
+    "set_autoscaling": "scale --min",
+    "unregister_application": "unregister",
+    "register_application": "register",
+    "link_model_to_app": "link",
+    "unlink_model_from_app": "unlink",
+    "set_version_label": "label",
+    "rollback": "rollback",
+    "set_policy": "policy",
+    "collect_feedback": "collect",
+    "rollout": "rollout",
+    "start_rollout": "rollout",
+    "start_shadow": "shadow",
+}
+
+
+def _call(method: str) -> str:
+    """A pattern for how sentences name it: a word that means something else, too, is a call or conn's."""
+    if "_" in method:
+        return rf"(?<![`.])\b(?:conn\.)?{method}\b(?:\([^()]*\))?"
+    return rf"(?<![`.])\b(?:conn\.{method}\b(?:\([^()]*\))?|{method}\([^()]*\))"
+
+
 # A sentence is read from the top: what is longer comes first.
 _CALLS = [
     (r"(?:start_clipper|connect)\(\), or (`clipperlab start[^`]*`),", r"\1"),
+    (
+        r"conn\.start_clipper\(\) for a new cluster, or conn\.connect\(\) for one that runs",
+        "`clipperlab start`",
+    ),
     (r"start_clipper\(fresh=True\) removes it and starts anew", "`clipperlab stop --purge` removes it"),
-    (r"(?<!`)\bstart_clipper\(\)", "`clipperlab start`"),
     (r"(?<!`)\bstart_clipper\(protocols=\[\.\.\.\]\)", "`clipperlab start --protocol`"),
     (r"(?<!`)\bstart_protocol\('([^']+)'\)", r"`clipperlab protocols start \1`"),
     (r"(?<!`)\bstop_protocol\('([^']+)'\)", r"`clipperlab protocols stop \1`"),
-    (r"(?<!`)\bconnect\(\)", "`clipperlab start`"),
-    (r"(?<!`)\bstatus\(\)", "`clipperlab status`"),
-    (r"(?<!`)\bget_clipper_logs\(\)", "`clipperlab logs`"),
-    (r"(?<!`)\bget_model_info\(\)", "`clipperlab versions`"),
-    (r"(?<!`)\bstop_versioned_models(?:\(\))?", "`clipperlab remove`"),
-    (r"(?<!`)\bset_model_version(?:\(\))?", "`clipperlab set-version`"),
-    (r"(?<!`)\bset_num_replicas(?:\(\))?", "`clipperlab scale`"),
-    (r"(?<!`)\bunregister_application(?:\(\))?", "`clipperlab unregister`"),
-    (r"(?<!`)\bregister_application(?:\(\))?", "`clipperlab register`"),
-    (r"(?<!`)\blink_model_to_app(?:\(\))?", "`clipperlab link`"),
-    (r"(?<!`)\bunlink_model_from_app(?:\(\))?", "`clipperlab unlink`"),
-    (r"(?<!`)\bset_version_label(?:\([^)]*\))?", "`clipperlab label`"),
-    (r"(?<!`)\brollback\(\)", "`clipperlab rollback`"),
-    (r"(?<!`)\bset_policy(?:\(\))?", "`clipperlab policy`"),
+    (r"(?<!`)\bcollect_feedback\('([^']+)'\)", r"`clipperlab collect \1`"),
+    (r"(?<!`)\bcollect_feedback takes a window_s", "`clipperlab collect --window-s` changes that"),
+    (
+        r"(?<!`)\bconn\.collect_feedback\(application, window_s=\.\.\.\)",
+        "`clipperlab collect --window-s`",
+    ),
+    (r"(?<!`)\bfeedback\(\.\.\., wait=True\)", "`clipperlab feedback --wait`"),
     (r"`conn\.rollout\([^)]*\)`", "`clipperlab rollout`"),
     (r"`conn\.shadow\([^)]*\)\.stop\(\)`", "`clipperlab shadow --stop`"),
-    (r"(?<!`)\b(?:conn\.)?start_rollout(?:\([^)]*\))?", "`clipperlab rollout`"),
-    (r"(?<!`)\b(?:conn\.)?start_shadow(?:\([^)]*\))?", "`clipperlab shadow`"),
+    (r"\bconn\.models\[model\]", "`clipperlab versions`"),
+    *((_call(method), f"`clipperlab {command}`") for method, command in _COMMANDS.items()),
     (r"\bP\.NoLess\(\"reward\", by=([\d.]+)\)", r"--reward-by \1"),
     (r'\bapplications="all"', "--all"),
     (r"\brollout=", "--canary"),
     (r"\bnum_replicas=(\d+)", r"--replicas \1"),
     (r"(?<!`)\bpkgs_to_install=\['([^']+)'\]", r"--requirement \1"),
+    (r"(?<!`)\binputs=\[\.\.\.\]", "--input"),
+    (r"(?<!`)\bexample_input=", "--example-input"),
+    (r"(?<!`)\bresources= where it ran", "--memory where it ran"),
 ]
 
 

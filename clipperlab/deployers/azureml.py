@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clipper_container.errors import BadRequest
 
+from ..files import reading
 from ..handles import ApplicationHandle, ModelHandle
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
 from .calls import called_with
@@ -46,7 +47,8 @@ class ScoringScript(Model):
             if not model.exists():
                 raise BadRequest(f"model: there is no {model}.")
             if model.is_file():
-                found[f"model/{model.name}"] = model.read_bytes()
+                with reading(model):
+                    found[f"model/{model.name}"] = model.read_bytes()
             else:
                 found |= files(model, f"model/{model.name}")
         return found

@@ -10,6 +10,7 @@ from typing import Any
 
 from clipper_container.errors import BadRequest
 
+from ..files import reading
 from ..handles import ApplicationHandle, ModelHandle
 from . import folders
 from .arguments import Deployment, DeploymentHead, Endpoint, EndpointHead, Model
@@ -101,7 +102,8 @@ def _files(files: Sequence[str | Path]) -> dict[str, bytes]:
         if not root.exists():
             raise BadRequest(f"files: there is no {root}.")
         if root.is_file():
-            parts[f"files/{root.name}"] = root.read_bytes()
+            with reading(root):
+                parts[f"files/{root.name}"] = root.read_bytes()
         else:
             parts |= folders.files(root, f"files/{root.name}")
     return parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import pickle
 import sys
 from types import CodeType, FunctionType, ModuleType
@@ -36,6 +37,10 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         kind = type(value)
         if kind is CodeType:
             return self._code(value)
+        if kind is type(os.environ):  # the replica's own, and nobody's keys
+            return getattr, (os, "environ" if value is os.environ else "environb")
+        if kind is io.TextIOWrapper and value not in (sys.stdout, sys.stderr):
+            raise pickle.PicklingError("a file is open in one process")  # cloudpickle copies its text
         if kind is _Cached and not travels_by_name(value):
             parameters = value.cache_parameters()
             return decorated.cached, (value.__wrapped__, parameters["maxsize"], parameters["typed"])

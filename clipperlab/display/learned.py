@@ -83,11 +83,7 @@ class Learned(Displayed):
     def __repr__(self) -> str:
         told = self.now
         contexts = _most(told)
-        lines = [
-            f"{_named(each)}{arm['arm']}: {_share(arm)}, mean reward {_mean(arm)} of {arm['rewards']:,}"
-            for each in contexts
-            for arm in each["arms"]
-        ]
+        lines = [f"{_named(each)}{arm['arm']}: {_so_far(arm)}" for each in contexts for arm in each["arms"]]
         return "\n".join([*lines, *_formulas(contexts), words(told)])
 
     def _view(self) -> Shown:
@@ -130,6 +126,13 @@ def _named(each: LearnedContext) -> str:
 
 def _share(arm: LearnedArm) -> str:
     return "-" if arm["weight"] is None else f"{arm['weight']:.1%}"
+
+
+def _so_far(arm: LearnedArm) -> str:
+    """Its share, where that is learned, and its rewards."""
+    share = "" if arm["weight"] is None else f"{_share(arm)}, "
+    rewards = f"mean reward {_mean(arm)} of {arm['rewards']:,}" if arm["rewards"] else "no reward yet"
+    return f"{share}{rewards}"
 
 
 def _mean(arm: LearnedArm) -> str:

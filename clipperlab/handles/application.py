@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from ..evaluation import Estimate, Estimator
     from ..management import Application
+
+# What is said of a whole body, to whoever gave an input alone.
+_BODY = re.compile(r'Expected JSON: \{"input": X\}.*?, where X is (.*); optionally .*', re.DOTALL)
 
 
 class ApplicationHandle(Displayed):
@@ -142,7 +146,10 @@ class ApplicationHandle(Displayed):
             fields["unit"] = str(unit)
         if context is not None:
             fields["context"] = _context(context)
-        return ask(self.url, fields, cache=cache)
+        try:
+            return ask(self.url, fields, cache=cache)
+        except BadRequest as error:
+            raise BadRequest(_BODY.sub(r"An input is \1.", str(error))) from None
 
     def link(self, model_name: str) -> None:
         """Have it answered by the model's current version. See `ClipperConnection.link_model_to_app`.

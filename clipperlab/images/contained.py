@@ -8,6 +8,8 @@ from pathlib import Path
 from clipper_container import artifact, image
 from clipper_container.errors import ArtifactError
 
+from ..files import reading
+
 
 @dataclass(frozen=True)
 class Contained:
@@ -20,14 +22,15 @@ class Contained:
 
     @classmethod
     def read(cls, path: Path) -> Contained:
-        """Raises ArtifactError, also where this Python makes no image for it."""
-        if not path.is_file():
-            raise ArtifactError(f"There is no artifact at {path}. conn.save_artifact() writes one.")
-        manifest = artifact.read_manifest(path)
+        """Raises ArtifactError, also where this Python makes no image for it; or BadRequest."""
+        with reading(path):
+            if not path.is_file():
+                raise ArtifactError(f"There is no artifact at {path}. conn.save_artifact() writes one.")
+            manifest, digest = artifact.read_manifest(path), artifact.digest(path)
         if manifest.python.rpartition(".")[0] != image.PYTHON:
             raise ArtifactError(
                 f"The model was packaged with Python {manifest.python}, and images that are built here have "
                 f"Python {image.PYTHON}. Build it with that Python."
             )
         kind = image.kind(manifest.loader)
-        return cls(path, kind, manifest.requirements, artifact.digest(path)[7:19])
+        return cls(path, kind, manifest.requirements, digest[7:19])

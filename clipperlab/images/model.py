@@ -11,6 +11,7 @@ from typing import Any
 from clipper_container.errors import BadRequest
 from clipper_container.image import DATA, in_registry, layer, tag
 
+from ..files import reading
 from .engine import add_file, engine, make_image, push_image
 
 
@@ -59,10 +60,13 @@ def _model_context(recipe: str, data: Path) -> io.BytesIO:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
         add_file(archive, "Dockerfile", recipe.encode())
-        if data.is_file():
-            add_file(archive, f"model/{data.name}", data.read_bytes())
-        else:
-            for path in sorted(p for p in data.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
-                add_file(archive, f"model/{path.relative_to(data).as_posix()}", path.read_bytes())
+        with reading(data):
+            if data.is_file():
+                add_file(archive, f"model/{data.name}", data.read_bytes())
+            else:
+                for path in sorted(
+                    p for p in data.rglob("*") if p.is_file() and "__pycache__" not in p.parts
+                ):
+                    add_file(archive, f"model/{path.relative_to(data).as_posix()}", path.read_bytes())
     file.seek(0)
     return file

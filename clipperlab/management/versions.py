@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypedDict
 
+from clipper_container.errors import BadRequest
+
+from ..files import writing
 from ..names import check_name, check_version_label
 from . import paths
 from .calls import Calls
@@ -73,13 +76,17 @@ class Versions(Calls):
             self._call("PUT", f"/artifacts/{digest}", content=file)
 
     def download(self, digest: str, path: Path) -> None:
+        """Raises BadRequest where the file cannot be written."""
+        if path.is_dir():
+            raise BadRequest(f"{path} is a folder. Name the file: {path / 'model.zip'}.")
         part = path.with_name(f"{path.name}.part")
-        try:
-            with part.open("wb") as file:
-                self._fetch(f"/artifacts/{digest}", file)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with writing(path):
+            try:
+                with part.open("wb") as file:
+                    self._fetch(f"/artifacts/{digest}", file)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
 
     def deploy(self, name: str, version: object, fields: dict[str, Any]) -> None:
         """Post a version. Returns at once; `wait_ready` tells what became of it."""

@@ -9,6 +9,7 @@ from typing import Any
 from clipper_container.errors import BadRequest, ClipperException, ClusterError
 
 from ..display.events import Events
+from ..files import writing
 from ..names import check_origins
 from ..places.addresses import Addresses
 from .attached import Attached
@@ -175,18 +176,21 @@ class Cluster(Attached):
     def get_clipper_logs(self, logging_dir: str | Path = "clipper_logs/") -> list[str]:
         """Write the log of every process to a file of its own in `logging_dir`; return the files' paths.
 
+        Raises BadRequest where they cannot be written.
+
         >>> from pathlib import Path
         >>> "query-0.log" in [Path(path).name for path in conn.get_clipper_logs("logs")]
         True
         """
         logs = self._management.logs()
         folder = Path(logging_dir).absolute()
-        folder.mkdir(parents=True, exist_ok=True)
         paths = []
-        for process, text in sorted(logs.items()):
-            path = folder / f"{process.replace('/', '_')}.log"
-            path.write_text(text, encoding="utf-8", errors="replace")
-            paths.append(str(path))
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for process, text in sorted(logs.items()):
+                path = folder / f"{process.replace('/', '_')}.log"
+                path.write_text(text, encoding="utf-8", errors="replace")
+                paths.append(str(path))
         return paths
 
 

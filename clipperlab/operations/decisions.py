@@ -64,7 +64,13 @@ class Decisions(Models):
 
         linked = self._management.application(app_name)["linked_models"]
         target = self._by_version(shares(policy, linked))
-        made = [each for each in self._management.decisions(app_name, MOST) if each["rewards"]]
+        every = self._management.decisions(app_name, MOST)
+        made = [each for each in every if each["rewards"]]
+        if every and not made:
+            raise BadRequest(
+                f"No decision of {app_name} has a reward yet. Feedback that was sent is there in a second or "
+                "two: feedback(..., wait=True) waits until it is written."
+            )
         if any(len(each["arms"]) > 1 for each in made):
             raise BadRequest("Its arms have voted, and in a vote nothing is chosen that could be weighed.")
         return estimate(

@@ -13,6 +13,7 @@ from clipper_container.counting import NEXT, next_version
 from clipper_container.errors import AlreadyExists, ArtifactError, BadRequest
 from clipper_container.steps import check_steps
 
+from ..files import reading
 from ..names import check_labels
 from ..options import DeployOptions
 from ..progress import Progress
@@ -90,11 +91,13 @@ class Deploying(Models):
             raise BadRequest("example_input and size are for an image alone: the artifact has its own.")
         batching, kept = _batching(batch_size, options), check_labels(labels)
         path = Path(artifact)
-        if not path.is_file():
-            raise ArtifactError(
-                f"There is no artifact at {path}. The deployers, such as deployers.python, package a model "
-                "and deploy it."
-            )
+        with reading(path):
+            if not path.is_file():
+                raise ArtifactError(
+                    f"There is no artifact at {path}. The deployers, such as deployers.python, package a "
+                    "model and deploy it."
+                )
+            digest = artifacts.digest(path)
         env = variables.read(options.get("env"))
         fields: dict[str, Any] = {**options, "batching": batching, **({"image": image} if image else {})}
         if env:
@@ -110,7 +113,7 @@ class Deploying(Models):
             raise BadRequest("applications= says for whom rollout= is: give that, or leave both out.")
         fields |= {
             "input_type": input_type,
-            "artifact": artifacts.digest(path),
+            "artifact": digest,
             "labels": kept,
             "num_replicas": num_replicas,
         }
@@ -119,8 +122,8 @@ class Deploying(Models):
         if live is not None:
             if same is None or live["canary"] != str(version):
                 raise AlreadyExists(
-                    f"The rollout of {name}:{live['canary']} runs, and a model has one at a time: promote or "
-                    f"abort it first: `conn.rollout({name!r})` has both."
+                    f"A model has one rollout at a time, and that of {name}:{live['canary']} runs already: "
+                    f"promote or abort it first: `conn.rollout({name!r})` has both."
                 )
             steps = None  # it is this one
         with Progress(f"Deploying {name}:{version}") as progress:

@@ -66,7 +66,8 @@ class Versions(Replicas):
         """Write what a version was deployed from, the packaged model, to the file `path`.
 
         `deploy_model(artifact=path)` deploys it elsewhere, and `clipperlab images build sagemaker` makes an
-        image of it. Raises NotFound, and BadRequest for a version that has none.
+        image of it. Raises NotFound, and BadRequest for a version that has none, or where the file cannot be
+        written.
 
         >>> conn.save_artifact("digits", 2, "digits.zip")
         """

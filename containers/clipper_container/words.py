@@ -7,6 +7,8 @@ from pathlib import Path
 from .log import say
 
 IN_THE_LOG = "-"
+NONE = "It said nothing."
+"""What stands in their place where there are none."""
 _BEGIN = "---- the last words of this replica ----"
 _END = "---- the end of its last words ----"
 

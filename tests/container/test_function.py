@@ -22,6 +22,10 @@ def total(x: Any) -> Any:
     return sum(x)
 
 
+def nothing(inputs: Any) -> Any:
+    return None
+
+
 def broken(inputs: Any) -> Any:
     raise ValueError("no")
 
@@ -44,9 +48,15 @@ def test_who_wrote_it_for_one_input_is_told(function: Any) -> None:
     assert f"[{function.__name__}(x) for x in inputs]" in last
 
 
-@pytest.mark.parametrize("function", [broken, of_several])
+@pytest.mark.parametrize("function", [broken, nothing, of_several])
 def test_who_did_not_is_not(function: Any) -> None:
     assert "answers one input" not in _words(function)
+
+
+def test_what_has_no_name_is_called_func() -> None:
+    said = Function(lambda x: float(sum(x)), whole=False).advice([1.0])
+    assert said.startswith("func answers one input")
+    assert "[func(x) for x in inputs]" in said
 
 
 def test_a_function_gets_a_list_or_an_array() -> None:

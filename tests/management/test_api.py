@@ -187,7 +187,7 @@ def deep(depth: int) -> Any:
     [
         ("latency_slo_micros", str(2**63), "64 bits"),
         ("latency_slo_micros", '"' + str(2**63) + '"', "should be a number"),
-        ("latency_slo_micros", '"100000"', "should be a number, and is '100000'"),
+        ("latency_slo_micros", '"100000"', "fit: latency_slo_micros: it should be a number, and is '100000'"),
         ("latency_slo_micros", "true", "should be a number, and is True"),
         ("default_output", str(10**30), "64 bits"),
         ("default_output", "NaN", "NaN"),

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from clipper_container import artifact
+from clipper_container import artifact, words
 from clipper_container.errors import AlreadyExists, BadRequest, NotFound
 from clipper_container.resources import Resources
 from clipper_server.changes import Changes
@@ -454,6 +454,19 @@ def test_a_version_that_fails_leaves_the_one_that_serves_alone(in_world: InWorld
         assert world.replicas() == ["m.1.0"]
         world.sees_ready = True
         assert (await world.deploy("2")).state == "ready"
+
+    in_world(test)
+
+
+def test_a_replica_that_ended_before_it_was_ready_and_said_nothing_is_explained(in_world: InWorld) -> None:
+    async def test(world: World) -> None:
+        world.sees_ready = False
+        deploying = asyncio.create_task(world.deploy("1"))
+        await world.changes.wait_for(lambda: "m.1.0" in world.manager.running, 5)
+        world.manager.exit("m.1.0", 3, words.NONE)
+        error = (await deploying).error
+        assert error is not None
+        assert "It said nothing. What ends a process without an exception is os._exit()" in error
 
     in_world(test)
 

@@ -92,8 +92,8 @@ def test_what_was_learned_is_told_with_the_contexts_of_most_feedback_first() -> 
     assert str(found).splitlines() == [
         "<night>, a: 10.0%, mean reward 0.250 of 20",
         "<night>, b: 90.0%, mean reward 0.875 of 80",
-        "a: 50.0%, mean reward - of 0",
-        "b: 50.0%, mean reward - of 0",
+        "a: 50.0%, no reward yet",
+        "b: 50.0%, no reward yet",
         "300 of 1,200 answers have had feedback; 4 had it twice, and count once.",
     ]
     page = found._repr_html_()

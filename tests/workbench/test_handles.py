@@ -47,7 +47,7 @@ def test_an_application_is_asked_and_shown(conn: ClipperConnection, model: str) 
         assert app.predict(given, timeout_micros=np.int64(900_000))["output"] == "three"  # type: ignore[arg-type]
     with pytest.raises(BadRequest, match=r"no infinity"):
         app.predict([float("inf")])
-    with pytest.raises(BadRequest, match=r"a list of numbers"):
+    with pytest.raises(BadRequest, match=r"`\$\.input`\. An input is a list of numbers, .* for NaN\.$"):
         app.predict("no list")
     with pytest.raises(BadRequest, match=r"it holds an object\. Give numbers"):
         app.predict([object()])

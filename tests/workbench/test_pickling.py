@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle as stdlib_pickle
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,3 +160,31 @@ def test_what_cannot_travel_is_named_at_once_and_the_trial_agrees(
         pickle("The function 'predict'", predict)
     assert words in str(caught.value)
     assert try_function({"input": [4.0]}, predict, "doubles") == BAD_FUNCTION
+
+
+def test_a_file_that_is_open_cannot_travel(monkeypatch: pytest.MonkeyPatch) -> None:
+    predict = notebook("def predict(xs): return [lines.read() for x in xs]", monkeypatch)
+    with Path(__file__).open() as lines:
+        predict.__globals__["lines"] = lines
+        with pytest.raises(ArtifactError, match=r"global variable 'lines' \(a _io.TextIOWrapper\)"):
+            pickle("The function 'predict'", predict)
+        del predict.__globals__["lines"]
+
+
+def test_the_environment_stays_here_by_whichever_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "of-mine")
+    source = (
+        "from os import environ, environb\n"
+        "def predict(xs): return [environb[environ.get('A_KEY').encode()].decode() for x in xs]"
+    )
+    pickled = dumps(notebook(source, monkeypatch))
+    assert b"of-mine" not in pickled
+    monkeypatch.setenv("A_KEY", "B_KEY")
+    monkeypatch.setenv("B_KEY", "of-the-replica")
+    assert stdlib_pickle.loads(pickled)([1.0]) == ["of-the-replica"]
+
+
+def test_where_to_print_travels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", sys.__stdout__)
+    source = "import sys\nout = sys.stdout\ndef predict(xs): return [x for x in xs if out]"
+    assert stdlib_pickle.loads(dumps(notebook(source, monkeypatch)))([1.0]) == [1.0]

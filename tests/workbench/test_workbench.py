@@ -343,14 +343,14 @@ def test_a_policy_is_set_in_the_panel_and_the_lens_tells_what_it_chose(
     assert "Two arms or more vote." in form.set_policy.why_not.value
 
     assert panel.lens.context.layout.display == "none"
-    cluster.set_policy("app", P.LinTS(2, ["m", "m:2"]))
+    cluster.set_policy("app", P.LinTS(["m", "m:2"], features=2))
     wait_for("the lens to ask for numbers", lambda: panel.lens.context.layout.display is None)
     assert "features=2" in press(panel.lens.ask, panel.lens.worker)
     panel.lens.context.value = "0.5, -1"
     assert panel.lens.ask.line.code.endswith("predict([1.0], cache=False, context='0.5, -1')")
     assert re.search(r"Output: \"(one|two)\", by m:[12]", press(panel.lens.ask, panel.lens.worker))
     assert re.search(r"m:[12], chosen by LinTS with probability 0\.5", panel.lens.path.value)
-    assert (form.learner.arms.value, form.learner.forget.value) == ("m, m:2", P.LinTS(2).forget)
+    assert (form.learner.arms.value, form.learner.forget.value) == ("m, m:2", P.LinTS(features=2).forget)
     form.learner.kind.value = "exp3"
     assert form.learner.forget.value == P.Exp3().forget
     form.learner.forget.value = 0

@@ -42,10 +42,11 @@ class Function:
             output = self._function(input)
         except BaseException:
             return ""
-        if isinstance(output, list | tuple) or np.ndim(output):
-            return ""  # it may be meant as the outputs of several
+        if output is None or isinstance(output, list | tuple) or np.ndim(output):
+            return ""  # it is nothing, or may be meant as the outputs of several
         named = getattr(self._function, "func", self._function)
         name = getattr(named, "__name__", "func")
+        name = name if name.isidentifier() else "func"  # a lambda has none
         return (
             f"{name} answers one input, and a model is asked several at once: it gets a list of inputs, and "
             f"returns a list as long. [{name}(x) for x in inputs] does that."

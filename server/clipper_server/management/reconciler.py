@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import msgspec
 
+from clipper_container import words
 from clipper_container.errors import ClipperException
 
 from ..changes import Changes
@@ -26,6 +27,10 @@ from .state import State, Version
 
 LOOK_EVERY_S = 0.5
 SILENT_S = 15.0
+_SILENT = (
+    " What ends a process without an exception is os._exit(), or compiled code: ask the model the same where "
+    "you deploy it from."
+)
 TELL_AGAIN_S = 60.0  # a trouble that comes and goes is no event each time
 
 
@@ -98,8 +103,8 @@ class Reconciler:
     def last_end(self, model: str, version: str) -> str:
         """A sentence about its replica that ended last, where that was in the last minute; else ""."""
         crashes = self._crashes.get((model, version))
-        words = "" if crashes is None else crashes.recent
-        return f"A replica ended by itself less than a minute ago. Its last words: {words}" if words else ""
+        said = "" if crashes is None else crashes.recent
+        return f"A replica ended by itself less than a minute ago. Its last words: {said}" if said else ""
 
     async def _step(self) -> None:
         statuses = await self._manager.poll()
@@ -362,9 +367,9 @@ class Reconciler:
         if deployed is None:
             return
         if deployed.state == "starting":
-            self._on_failed(
-                deployed, f"its replica ended{_how(status)} before it was ready:\n\n{status.last_words}"
-            )
+            advice = _SILENT if status.last_words == words.NONE else ""
+            why = f"its replica ended{_how(status)} before it was ready:\n\n{status.last_words}{advice}"
+            self._on_failed(deployed, why)
             return
         crashes = self._crashes[model, version]
         looped = crashes.looping

@@ -225,7 +225,8 @@ class Rollouts:
         if rollout.observe:
             if verdict.kind == "fail" and rollout.id not in self._told:
                 self._told.add(rollout.id)
-                self._events.add("rollout", f"{rollout} would have failed. {verdict.text}", **subject)
+                text = f"{rollout} would have failed. {verdict.text}"
+                self._events.add("rollout", text[0].upper() + text[1:], **subject)
             verdict = self._judges[rollout.id].without_guardrails(now)
         verdict = self._held(rollout) or verdict
         if verdict.kind == "hold" and not self._is_asked(rollout.model):

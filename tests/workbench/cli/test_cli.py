@@ -98,6 +98,16 @@ def test_a_misspelt_command_is_suggested() -> None:
         ('P.NoLess("reward", by=0.02) is meant', "--reward-by 0.02 is meant"),
         ("leave out rollout= for its first one", "leave out --canary for its first one"),
         ("leave out num_replicas=0.", "leave out --replicas 0."),
+        ("Link one with link_model_to_app.", "Link one with `clipperlab --on docker link`."),
+        ("collect_feedback('m') starts it.", "`clipperlab --on docker collect m` starts it."),
+        ("collect_feedback takes a window_s.", "`clipperlab --on docker collect --window-s` changes that."),
+        (
+            "Give inputs=[...]; or deploy it with example_input=.",
+            "Give --input; or deploy it with --example-input.",
+        ),
+        ("feedback(..., wait=True) waits", "`clipperlab --on docker feedback --wait` waits"),
+        ("scale it up with conn.set_num_replicas, or", "scale it up with `clipperlab --on docker scale`, or"),
+        ("with its events() and status of why", "with its `clipperlab --on docker events` and status of why"),
         ("Deploy with pkgs_to_install=['pandas']; or", "Deploy with --requirement pandas; or"),
     ],
 )

@@ -12,7 +12,7 @@ from clipperlab.explained import ENTRIES
 def test_a_code_is_explained_without_a_cluster() -> None:
     out = CliRunner().invoke(app, ["explain", "overload"]).output
     assert out.startswith("overload, why there is no output\n")
-    assert "conn.set_num_replicas" in out
+    assert "Add replicas with `clipperlab scale`, let `clipperlab scale --min` do it, or send less." in out
 
 
 def test_without_a_code_all_are_listed() -> None:

@@ -19,7 +19,12 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
     assert "No applications yet: `clipperlab register` makes one." in run("apps").stdout
     said = run("register", "digits", "--input-type", "doubles", "--slo-ms", "5000", "--default", "-1").stdout
     assert "digits answers at http://" in said
-    assert run("predict", "digits", "[1]", code=3).stdout == "-1\n"
+    unlinked = run("predict", "digits", "[1]", code=3)
+    assert unlinked.stdout == "-1\n"
+    assert "Link one with `clipperlab link`." in unlinked.stderr
+    assert "Link one with `clipperlab link`." in run("why").stdout
+    misfit = str(run("predict", "digits", '"abc"', code=1).exception)
+    assert misfit.endswith("An input is a list of numbers, such as [1.0, 2], with null for NaN.")
     for value in (1, 2):
         cluster.deploy(constant(value), "digits", example_input=[1.0])
     assert run("link", "digits", "digits").stdout == "digits answers digits.\n"
@@ -41,6 +46,8 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
     assert run("policy", "digits").stdout == "digits is answered by its first linked model.\n"
     said = run("policy", "digits", "--split", "digits=0.5, other=0.5", "--sticky", "-m", "to compare").stdout
     assert said == "digits is answered by one of digits 50 %, other 50 %, the same for each unit.\n"
+    theirs = {run("predict", "digits", f"[{i}]", "--unit", "ann").stdout for i in range(20)}
+    assert theirs in ({"2\n"}, {"3\n"})
     text = run("policy", "digits").stdout
     assert text.startswith(said)
     assert "  split: digits 50 %, other 50 %, by unit  " in text
@@ -77,7 +84,7 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
     run("policy", "digits", "--vote", "digits,other", "--learned", "--forget", "0.01")
     assert cluster.get_policy("digits") == P.Vote(["digits", "other"], "learned", forget=0.01)
     for words, policy in (
-        ("greedy --arms digits,other:1 --explore 0.2", P.Greedy(0.2, ["digits", "other:1"])),
+        ("greedy --arms digits,other:1 --explore 0.2", P.Greedy(["digits", "other:1"], 0.2)),
         ("exp3 --eta 0.1 --forget 0", P.Exp3(["digits", "other"], eta=0.1, forget=0)),
         ("ucb --c 0.5", P.UCB(["digits", "other"], c=0.5)),
     ):

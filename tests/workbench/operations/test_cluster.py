@@ -97,3 +97,13 @@ def test_logs_become_files(conn: ClipperConnection, fake: FakeManagement, tmp_pa
     assert [p.name for p in paths] == [".._query-00.log", "management.log"]
     assert all(p.parent == tmp_path / "logs" for p in paths)
     assert paths[0].read_text(encoding="utf-8") == "é\n"
+
+
+def test_a_folder_for_logs_that_cannot_be_made_is_named(
+    conn: ClipperConnection, fake: FakeManagement, tmp_path: Path
+) -> None:
+    fake.answers["GET /logs"] = [(200, {"management": "up\n"})]
+    file = tmp_path / "logs"
+    file.touch()
+    with pytest.raises(BadRequest, match=f"^{file} cannot be written: file exists. Name another place.$"):
+        conn.get_clipper_logs(file)

@@ -56,7 +56,7 @@ def test_a_learner_finds_the_model_that_labels_speak_for(conn: ClipperConnection
 
 
 def test_contexts_are_learned_apart_and_a_query_id_will_do(conn: ClipperConnection, app: str) -> None:
-    conn.set_policy(app, P.Greedy(0.2))
+    conn.set_policy(app, P.Greedy(eps=0.2))
     for context, right in (("north", 1), ("south", 2)):
         answers = ask(conn, 40, context=context)
         ids = [answer["query_id"] for answer in answers]
@@ -70,7 +70,7 @@ def test_contexts_are_learned_apart_and_a_query_id_will_do(conn: ClipperConnecti
 
 def test_by_numbers_each_query_has_the_model_that_is_best_for_it(conn: ClipperConnection, app: str) -> None:
     conn.set_policy(app, P.LinTS(features=2))
-    assert conn.get_policy(app) == P.LinTS(2, ["a", "b"])
+    assert conn.get_policy(app) == P.LinTS(["a", "b"], features=2)
     asked = conn.application(app)
     contexts = [np.array([1.0, 0.5]), (-1.0, 0.5)]
     right = [1, 2]
@@ -144,6 +144,11 @@ def test_metrics_name_an_arm_as_the_policy_does_and_feedback_by_version(
 
 def test_what_cannot_be_weighed_is_refused(conn: ClipperConnection, app: str) -> None:
     with pytest.raises(BadRequest, match="There is no decision with a reward yet"):
+        conn.evaluate(app, P.First())
+    conn.collect_feedback(app)
+    ask(conn, 1)
+    wait_for("the query log", lambda: len(conn.decisions(app)) == 1)
+    with pytest.raises(BadRequest, match=r"No decision of app has a reward yet.*wait=True"):
         conn.evaluate(app, P.First())
     with pytest.raises(BadRequest, match=r"Only what P\.Split and P\.First would ask"):
         conn.evaluate(app, P.Thompson(["a", "b"]))

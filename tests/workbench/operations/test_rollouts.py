@@ -229,7 +229,10 @@ def test_a_roll_back_aborts_it(conn: ClipperConnection) -> None:
 
 def test_what_would_contradict_it_is_refused_with_the_way_out(conn: ClipperConnection) -> None:
     conn.start_rollout("m", 2, steps=[0.5])
-    with pytest.raises(AlreadyExists, match="one at a time: promote or abort it first"):
+    with pytest.raises(
+        AlreadyExists,
+        match=r"^A model has one rollout at a time, .* promote or abort it first",
+    ):
         conn.start_rollout("m", 3)
     with pytest.raises(BadRequest, match="m:3 cannot be made current, while the rollout of m:2 runs"):
         conn.set_model_version("m", 3)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,3 +123,21 @@ def test_labels_of_versions(conn: ClipperConnection, fake: FakeManagement) -> No
     assert fake.requests[-1][0] == f"DELETE {label}"
     with pytest.raises(BadRequest, match="version label 'a/b' cannot be used"):
         conn.set_version_label("digits", 1, "a/b")
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("none/x.zip", "{0}/none/x.zip cannot be written: there is no folder {0}/none. Name another place."),
+        ("file/x.zip", "{0}/file/x.zip cannot be written: not a directory. Name another place."),
+        (".", "{0} is a folder. Name the file: {0}/model.zip."),
+    ],
+)
+def test_an_artifact_that_cannot_be_written_names_the_file_that_was_given(
+    conn: ClipperConnection, fake: FakeManagement, tmp_path: Path, file: str, said: str
+) -> None:
+    (tmp_path / "file").touch()
+    fake.answers["GET /models/digits/versions/1"] = [(200, a_version(artifact="sha256:0"))]
+    with pytest.raises(BadRequest, match=f"^{re.escape(said.format(tmp_path))}$"):
+        conn.save_artifact("digits", 1, tmp_path / file)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

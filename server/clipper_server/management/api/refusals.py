@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -25,7 +27,7 @@ def told(error: Exception) -> tuple[ClipperException, int]:
     if isinstance(error, ClipperException):
         return error, error.http_status
     if isinstance(error, RequestValidationError):
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(map(_problem, error.errors()))
         return BadRequest(f"The request does not fit: {problems}."), 400
     if isinstance(error, HTTPException):
         kind = NotFound if error.status_code == 404 else BadRequest
@@ -34,6 +36,12 @@ def told(error: Exception) -> tuple[ClipperException, int]:
         return BadRequest("The request was cut short. Send it again."), 400
     sentence = f"Management cannot write or read its files: {error}. See that the disk has room."
     return ClusterError(sentence), ClusterError.http_status
+
+
+def _problem(found: Mapping[str, Any]) -> str:
+    """A field's name, and what is wrong with it."""
+    name = ".".join(map(str, found["loc"][1:] or found["loc"]))  # the first word is where it stands: body
+    return f"{name}: {found['msg'].removeprefix('Value error, ')}"
 
 
 _SENTENCES = {

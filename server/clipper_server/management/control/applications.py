@@ -30,8 +30,8 @@ class Applications:
         _check_objective(application)
         if self._state.application(application.name) is not None:
             raise AlreadyExists(
-                f"application '{application.name}' already exists. Remove it with unregister_application, or "
-                "use another name."
+                f"There is an application {application.name!r} already. Remove it with "
+                "unregister_application, or use another name."
             )
         self._state.add_application(application)
         await self._publisher.publish(

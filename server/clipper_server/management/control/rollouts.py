@@ -62,7 +62,7 @@ class Rollouts:
         check_able(canary, self._frontends)
         check_fits(self._state, canary)
         if (runs := self._state.rollout_of(wanted.model)) is not None:
-            raise AlreadyExists(f"{runs} runs already, and a model has one at a time: {END}.")
+            raise AlreadyExists(f"A model has one rollout at a time, and {runs} runs already: {END}.")
         coming = [v for v in self._state.versions() if v.model == wanted.model and v.state == "starting"]
         if any(version.make_current for version in coming):
             raise BadRequest(
@@ -85,7 +85,7 @@ class Rollouts:
         if wanted.compares_rewards and not any(a.feedback for a in applications_asking):
             raise BadRequest(
                 f"{', '.join(asking)} collects no feedback, so there are no rewards to compare. "
-                f"collect_feedback({asking[0]!r}) makes it."
+                f"collect_feedback({asking[0]!r}) starts it."
                 if asking
                 else f"No application asks for {wanted.model} itself, so there are no rewards to compare."
             )
@@ -135,7 +135,8 @@ class Rollouts:
     async def _set(self, model: str, before: str, after: str) -> Rollout:
         rollout = self.live(model)
         if rollout.state != before:
-            raise BadRequest(f"{rollout} is {rollout.state}.")
+            text = f"{rollout} is {rollout.state}."
+            raise BadRequest(text[0].upper() + text[1:])
         self._state.set_rollout_state(rollout, "paused" if after == "paused" else "running")
         text = f"{rollout} is {after}."
         self._publisher.announce("rollout", text[0].upper() + text[1:], model=model, version=rollout.canary)

@@ -59,7 +59,7 @@ class Shadows:
                 f"{tolerance:g}."
             )
         if (runs := self._state.shadow_of(model)) is not None:
-            raise AlreadyExists(f"{runs} runs already, and a model has one at a time: {END}.")
+            raise AlreadyExists(f"A model has one shadow at a time, and {runs} runs already: {END}.")
         if (rollout := self._state.rollout_of(model)) is not None and version == rollout.canary:
             raise BadRequest(f"{found} answers already: {rollout} runs.")
         if (asking := _asking(self._state, found)) is not None:

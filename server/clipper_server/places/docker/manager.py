@@ -202,9 +202,7 @@ class DockerContainerManager:
         log = self._engine.api.logs(id_, tail=LOG_LINES).decode(errors="replace")
         if state["State"].get("OOMKilled"):
             return exit_code, out_of_memory(state["HostConfig"].get("Memory") or None)
-        return exit_code, words.find(log) or log.strip()[-4000:] or state["State"][
-            "Error"
-        ] or "It said nothing."
+        return exit_code, words.find(log) or log.strip()[-4000:] or state["State"]["Error"] or words.NONE
 
     async def forget(self, name: str) -> None:
         if task := self._stopping.pop(name, None):

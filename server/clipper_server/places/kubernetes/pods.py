@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from clipper_container import words
 from clipper_container.limits import out_of_memory
 
 from .. import Kind, Status, Trouble
@@ -98,10 +99,10 @@ def last_end(pod: Object) -> tuple[int, str]:
     if pod["status"].get("reason") == "Evicted":
         return -1, _evicted(pod)
     if end is None:
-        return -1, pod["status"].get("message") or disruption(pod) or "It said nothing."
+        return -1, pod["status"].get("message") or disruption(pod) or words.NONE
     if end.get("reason") == "OOMKilled":
         return int(end["exitCode"]), out_of_memory(_memory(pod))
-    return int(end["exitCode"]), end.get("message", "").strip() or "It said nothing."
+    return int(end["exitCode"]), end.get("message", "").strip() or words.NONE
 
 
 def disruption(pod: Object) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from clipper_container import words
 from clipper_container.errors import BadRequest, ClusterError, NotFound
 from clipper_container.near import unknown
 from clipper_container.resources import Resources
@@ -189,9 +190,9 @@ class ProcessContainerManager:
                 exit_code = -1
             if exit_code is not None and record.name not in self._stopping.keys() | self._clearing.keys():
                 ended.append(record)
-            words = "" if exit_code is None else self._last_words(record.name, exit_code)
+            said = "" if exit_code is None else self._last_words(record.name, exit_code)
             statuses.append(
-                Status(record.name, record.kind, record.labels, record.identity.pid, exit_code, words)
+                Status(record.name, record.kind, record.labels, record.identity.pid, exit_code, said)
             )
             self._bound(record.name)
         if ended:
@@ -289,9 +290,9 @@ class ProcessContainerManager:
     def _last_words(self, name: str, exit_code: int) -> str:
         killed = "" if exit_code != -signal.SIGKILL else KILLED
         for path in (self._words(name), self._log(name)):
-            if path.exists() and (words := path.read_text(errors="replace").strip()):
-                return "\n".join(filter(None, [killed, words[-4000:]]))
-        return killed or "It said nothing."
+            if path.exists() and (said := path.read_text(errors="replace").strip()):
+                return "\n".join(filter(None, [killed, said[-4000:]]))
+        return killed or words.NONE
 
     def _bound(self, name: str) -> None:
         """Keep the last half of a log that has grown too long. Its process goes on appending to it."""

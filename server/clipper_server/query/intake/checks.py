@@ -56,7 +56,7 @@ def expired(spec: FeedbackSpec) -> Refusal:
 
 
 def collects_none(application: str) -> Refusal:
-    message = f"{application} collects no feedback. collect_feedback({application!r}) makes it."
+    message = f"{application} collects no feedback. collect_feedback({application!r}) starts it."
     return Refusal("collects_none", message)
 
 
