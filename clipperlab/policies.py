@@ -122,8 +122,8 @@ class Greedy:
     ['digits', 'bayes']
     """
 
-    arms: Sequence[str] = ()
     eps: float = 0.1
+    arms: Sequence[str] = ()
     forget: float = 0.004
 
 
@@ -335,7 +335,7 @@ def of_plain(plain: Mapping[str, Any] | None) -> Policy:
         case "cascade":
             return Cascade(**fields)
         case "greedy":
-            return Greedy(fields["arms"], fields["explore"], fields["forget"])
+            return Greedy(fields["explore"], fields["arms"], fields["forget"])
         case kind:
             return LEARNERS[kind](**fields)
 

@@ -84,7 +84,7 @@ def test_every_noun_can_be_made_and_ended(cluster: ClipperConnection, run: Run) 
     run("policy", "digits", "--vote", "digits,other", "--learned", "--forget", "0.01")
     assert cluster.get_policy("digits") == P.Vote(["digits", "other"], "learned", forget=0.01)
     for words, policy in (
-        ("greedy --arms digits,other:1 --explore 0.2", P.Greedy(["digits", "other:1"], 0.2)),
+        ("greedy --arms digits,other:1 --explore 0.2", P.Greedy(0.2, ["digits", "other:1"])),
         ("exp3 --eta 0.1 --forget 0", P.Exp3(["digits", "other"], eta=0.1, forget=0)),
         ("ucb --c 0.5", P.UCB(["digits", "other"], c=0.5)),
     ):
