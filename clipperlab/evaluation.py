@@ -60,7 +60,7 @@ def estimate(
     """The mean reward of a policy that chooses each arm with the probability `target` has for it.
 
     One entry a decision: the arm, the probability that it had, and its reward. Raises BadRequest where that
-    says nothing of an arm that the target would choose.
+    says nothing of an arm that the target would choose, or cannot be.
     """
     if estimator not in ("ips", "snips", "dr"):
         raise BadRequest(f"An estimator is ips, snips or dr, and not {estimator!r}.")
@@ -82,6 +82,12 @@ def estimate(
     else:
         each = weight * reward
     value, half = float(each.mean()), half_width(float(np.append(each, (0.0, 1.0)).std()), len(each))
+    if value - half > 1 or value + half < 0:
+        raise BadRequest(
+            "The decisions that have a reward are not like all decisions: their mean weight is "
+            f"{weight.mean():.3g}, and should be 1. Give feedback for all arms alike; or use "
+            'estimator="snips", which divides by it.'
+        )
     value, low, high = (min(1.0, max(0.0, end)) for end in (value, value - half, value + half))
     effective = float(weight.sum() ** 2 / (weight @ weight))
     return Estimate(value, low, high, effective, len(each), float(weight.max()))

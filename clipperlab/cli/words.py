@@ -32,10 +32,14 @@ _COMMANDS = {
 
 
 def _call(method: str) -> str:
-    """A pattern for how sentences name it: a word that means something else, too, is a call or conn's."""
+    """A pattern for how sentences name it: a word that means something else, too, is a call of nothing, or
+    conn's.
+    """
+    if method == "start_clipper":  # what it is called with says what it does
+        return r"(?<![`.])\b(?:conn\.)?start_clipper(?:\(\)|\b(?!\())"
     if "_" in method:
         return rf"(?<![`.])\b(?:conn\.)?{method}\b(?:\([^()]*\))?"
-    return rf"(?<![`.])\b(?:conn\.{method}\b(?:\([^()]*\))?|{method}\([^()]*\))"
+    return rf"(?<![`.])\b(?:conn\.{method}\b(?:\([^()]*\))?|{method}\(\))"
 
 
 # A sentence is read from the top: what is longer comes first.
@@ -46,6 +50,8 @@ _CALLS = [
         "`clipperlab start`",
     ),
     (r"start_clipper\(fresh=True\) removes it and starts anew", "`clipperlab stop --purge` removes it"),
+    (r"start_clipper\(fresh=True\) starts without it", "`clipperlab stop --purge` removes it"),
+    (r"set_autoscaling\('([^']+)', None\)", r"`clipperlab scale \1`, with a number,"),
     (r"(?<!`)\bstart_clipper\(protocols=\[\.\.\.\]\)", "`clipperlab start --protocol`"),
     (r"(?<!`)\bstart_protocol\('([^']+)'\)", r"`clipperlab protocols start \1`"),
     (r"(?<!`)\bstop_protocol\('([^']+)'\)", r"`clipperlab protocols stop \1`"),
@@ -62,11 +68,11 @@ _CALLS = [
     *((_call(method), f"`clipperlab {command}`") for method, command in _COMMANDS.items()),
     (r"\bP\.NoLess\(\"reward\", by=([\d.]+)\)", r"--reward-by \1"),
     (r'\bapplications="all"', "--all"),
-    (r"\brollout=", "--canary"),
+    (r"\brollout=(?![\w'\"])", "--canary"),
     (r"\bnum_replicas=(\d+)", r"--replicas \1"),
     (r"(?<!`)\bpkgs_to_install=\['([^']+)'\]", r"--requirement \1"),
     (r"(?<!`)\binputs=\[\.\.\.\]", "--input"),
-    (r"(?<!`)\bexample_input=", "--example-input"),
+    (r"(?<!`)\bexample_input=(?![\w'\"\[])", "--example-input"),
     (r"(?<!`)\bresources= where it ran", "--memory where it ran"),
 ]
 
@@ -77,7 +83,14 @@ def typed(*words: str, on: str = "process") -> str:
 
 
 def translated(sentence: str, on: str = "process") -> str:
-    """The sentence, with commands in the place of Python's calls."""
+    """The sentence, with commands in the place of Python's calls; what a model said stays as it was."""
+    ours, of_a_model, said = _parted(sentence)
     for call, command in _CALLS:
-        sentence = re.sub(call, command, sentence)
-    return sentence.replace("`clipperlab ", f"`{typed('', on=on)}")
+        ours = re.sub(call, command, ours)
+    return ours.replace("`clipperlab ", f"`{typed('', on=on)}") + of_a_model + said
+
+
+def _parted(sentence: str) -> tuple[str, str, str]:
+    """What is ours, and what a model said: its last words, or a traceback."""
+    found = re.search(r"[Ll]ast words: |before it was ready:|Traceback \(most recent call last\)", sentence)
+    return (sentence, "", "") if found is None else sentence.partition(found[0])

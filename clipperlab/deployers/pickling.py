@@ -38,8 +38,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if kind is CodeType:
             return self._code(value)
         if kind is type(os.environ):  # the replica's own, and nobody's keys
-            return getattr, (os, "environ" if value is os.environ else "environb")
-        if kind is io.TextIOWrapper and value not in (sys.stdout, sys.stderr):
+            return getattr, (os, "environb" if value is getattr(os, "environb", None) else "environ")
+        if kind is io.TextIOWrapper and value not in (sys.stdout, sys.stderr) and not value.closed:
             raise pickle.PicklingError("a file is open in one process")  # cloudpickle copies its text
         if kind is _Cached and not travels_by_name(value):
             parameters = value.cache_parameters()

@@ -149,7 +149,10 @@ class ApplicationHandle(Displayed):
         try:
             return ask(self.url, fields, cache=cache)
         except BadRequest as error:
-            raise BadRequest(_BODY.sub(r"An input is \1.", str(error))) from None
+            said = str(error)
+            if "`$." not in said or "`$.input" in said:  # of other fields the whole body tells more
+                said = _BODY.sub(r"An input is \1.", said)
+            raise BadRequest(said) from None
 
     def link(self, model_name: str) -> None:
         """Have it answered by the model's current version. See `ClipperConnection.link_model_to_app`.

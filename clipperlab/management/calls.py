@@ -92,7 +92,7 @@ class Calls:
             f"Management of cluster {self._cluster_name!r} does not answer "
             f"({str(error) or type(error).__name__}). connect(), or "
             f"`clipperlab start --cluster-name {self._cluster_name}`, starts its management again, or finds "
-            "the cluster where somebody started it anew: with fresh=True, what was deployed is gone."
+            "the cluster where somebody started it anew, perhaps without what was deployed."
         )
 
 

@@ -213,6 +213,12 @@ def test_a_value_that_cannot_be_kept_is_refused(
     assert unmoved.get("/api/v1/applications").json() == []
 
 
+def test_what_is_no_json_is_said_to_be_none(unmoved: httpx2.Client) -> None:
+    response = unmoved.post("/api/v1/applications", content='{"name": }', headers=JSON)
+    assert response.status_code == 400
+    assert "it is no JSON (Expecting value, at character 9)" in response.json()["message"]
+
+
 @pytest.mark.parametrize(
     "value",
     [deep(MAX_DEPTH - 3), {"a": [1, 2.5, None, "\0 \U0001f600"]}, 2**63 - 1, -(2**63), "", False],

@@ -29,6 +29,7 @@ class FakeOrchestrator(FakeManager):
         self.running["query-0"] = Status("query-0", "query", {"frontend": "0"}, 0, None, "")
         self.marked: set[str] = set()
         self.wrong: list[Trouble] = []
+        self.surging: set[str] = set()  # more than there should be, until they are ready
         self.made = 0
         self.by_cpu: dict[tuple[str, str], ByCpu | None] = {}
         self.installing: dict[tuple[str, str], str] = {}
@@ -52,7 +53,7 @@ class FakeOrchestrator(FakeManager):
         counts = {key: one.num_replicas for key, one in zip(keys, wanted, strict=True)}
         have: dict[tuple[str, str], list[str]] = {key: [] for key in counts}
         for name, status in list(self.running.items()):
-            if status.kind == "replica":
+            if status.kind == "replica" and name not in self.surging:
                 key = (status.labels["model"], status.labels["version"])
                 if key in have and len(have[key]) < counts[key]:
                     have[key].append(name)
@@ -239,6 +240,16 @@ def test_what_was_wrong_with_a_replica_is_told_no_more_of_a_version_that_has_the
             return found["state"], found["warnings"]
 
         assert told() == ("ready", ["It is not scaled."])
+        another = Trouble("Its image cannot be pulled.", {**whose, "replica": "pod-new"}, hopeless=True)
+        labels = dict(another.subject)
+        manager.surging = {"m.1.pod-new"}
+        manager.running["m.1.pod-new"] = Status("m.1.pod-new", "replica", labels, 0, None, "")
+        manager.wrong = [one, another]
+        world.never_ready = {"pod-new"}
+        await asyncio.sleep(1)
+        assert told() == ("ready", [another.text])
+        manager.wrong = [one, Trouble("It is not scaled.", whose)]
+        manager.surging = set()
         assert one.text in [event.text for event in world.events.last(100)]
         world.sees_ready = False
         await asyncio.sleep(1)

@@ -82,6 +82,7 @@ class World:
         self.supervisor = Supervisor(partial(self.events.add, "error"))
         self.speaks = True
         self.sees_ready = True
+        self.never_ready: set[str] = set()  # replicas
         self.blind: set[str] = set()  # frontends that see no replica ready
         self.hangs: dict[str, str] = {}
         self.loads: list[VersionReport] = []  # what each frontend reports
@@ -96,7 +97,7 @@ class World:
                 replicas = [
                     ReplicaReport(
                         *(s.labels["model"], s.labels["version"], s.labels["replica"]),
-                        *(ready, 0, self.hangs.get(s.name)),
+                        *(ready and s.labels["replica"] not in self.never_ready, 0, self.hangs.get(s.name)),
                     )
                     for s in self.manager.running.values()
                     if s.kind == "replica"

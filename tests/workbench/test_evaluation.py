@@ -94,6 +94,13 @@ def test_the_truth_is_in_the_interval_and_the_doubly_robust_one_is_narrower() ->
     assert widths["dr"] < 0.8 * widths["ips"]
 
 
+def test_rewards_of_one_arm_alone_are_no_sample_of_all_decisions() -> None:
+    given = ["a"] * 200, [0.5] * 200, [1.0] * 200, {"a": 1.0}
+    with pytest.raises(BadRequest, match="mean weight is 2, and should be 1"):
+        estimate(*given)
+    assert estimate(*given, "snips").value == 1.0
+
+
 @pytest.mark.parametrize(
     ("arms", "p", "target", "why"),
     [

@@ -49,6 +49,8 @@ def test_an_application_is_asked_and_shown(conn: ClipperConnection, model: str) 
         app.predict([float("inf")])
     with pytest.raises(BadRequest, match=r"`\$\.input`\. An input is a list of numbers, .* for NaN\.$"):
         app.predict("no list")
+    with pytest.raises(BadRequest, match=r"timeout_micros`.*\"timeout_micros\": a number"):
+        app.predict([1.0], timeout_micros="soon")  # type: ignore[arg-type]
     with pytest.raises(BadRequest, match=r"it holds an object\. Give numbers"):
         app.predict([object()])
     for several in (np.array([[1.0], [2.0]]), [[1.0], [2.0]]):

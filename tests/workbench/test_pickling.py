@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import os
 import pickle as stdlib_pickle
 import sys
 from pathlib import Path
@@ -168,7 +170,10 @@ def test_a_file_that_is_open_cannot_travel(monkeypatch: pytest.MonkeyPatch) -> N
         predict.__globals__["lines"] = lines
         with pytest.raises(ArtifactError, match=r"global variable 'lines' \(a _io.TextIOWrapper\)"):
             pickle("The function 'predict'", predict)
-        del predict.__globals__["lines"]
+    predict.__globals__["lines"] = lines
+    with pytest.raises(ArtifactError, match="closed"):
+        pickle("The function 'predict'", predict)
+    del predict.__globals__["lines"]
 
 
 def test_the_environment_stays_here_by_whichever_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +187,7 @@ def test_the_environment_stays_here_by_whichever_name(monkeypatch: pytest.Monkey
     monkeypatch.setenv("A_KEY", "B_KEY")
     monkeypatch.setenv("B_KEY", "of-the-replica")
     assert stdlib_pickle.loads(pickled)([1.0]) == ["of-the-replica"]
+    assert stdlib_pickle.loads(dumps(copy.copy(os.environ))) is os.environ
 
 
 def test_where_to_print_travels(monkeypatch: pytest.MonkeyPatch) -> None:

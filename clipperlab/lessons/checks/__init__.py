@@ -74,6 +74,12 @@ def lost(load: Mapping[str, Any]) -> dict[str, int]:
     return {kind: count for kind, count in load["answers"].items() if kind not in {"model", *LATE}}
 
 
+def is_answered(load: Mapping[str, Any], lost_at_most: float) -> bool:
+    """Whether a model answered half of a load at least, and no more than that part of it was lost."""
+    model, sent = int(load["answers"].get("model", 0)), int(load["sent"])
+    return 0 < sent <= 2 * model and sum(lost(load).values()) <= lost_at_most * sent
+
+
 def lessons() -> list[str]:
     """The numbers of the lessons that have checks, as "01"."""
     names = [module.name for module in pkgutil.iter_modules(__path__)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from . import Checked, NotYet, check, lost
+from . import Checked, NotYet, check, is_answered
 
 if TYPE_CHECKING:
     from ...connection import ClipperConnection
@@ -44,9 +44,9 @@ def move(wb: Checked, load: Mapping[str, Any], moves_ms: Sequence[float]) -> Non
     if len(moves_ms) < 2:
         raise NotYet("There should be a move and one back, at least.")
     if median(moves_ms) > MOVE_MS:  # a busy disk may take its time over one of them
-        raise NotYet(f"A move took {median(moves_ms):.0f} ms.")
-    if not load["answers"].get("model") or sum(lost(load).values()) > 0.01 * load["sent"]:
-        raise NotYet(f"Queries without the model's answer: {lost(load) or 'all'}.")
+        raise NotYet(f"A move takes {median(moves_ms):.0f} ms, the median.")
+    if not is_answered(load, 0.01):
+        raise NotYet(f"Too few queries had the model's answer: {load['answers']}.")
 
 
 @check(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import Checked, NotYet, check, lost
+from . import Checked, NotYet, check, is_answered
 
 RATE, SECONDS = 120, 2
 
@@ -89,8 +89,8 @@ def automatic(wb: Checked) -> None:
 def killed(wb: Checked, load: Mapping[str, Any]) -> None:
     if not any(event["kind"] == "crash" for event in wb.conn.events()):
         raise NotYet("No replica crashed: kill one.")
-    if not load["answers"].get("model") or sum(lost(load).values()) > 0.02 * load["sent"]:
-        raise NotYet(f"Queries without the model's answer: {lost(load) or 'all'}.")
+    if not is_answered(load, 0.02):
+        raise NotYet(f"Too few queries had the model's answer: {load['answers']}.")
 
 
 @check(

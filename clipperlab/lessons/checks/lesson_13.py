@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from . import Checked, NotYet, check, lost
+from . import Checked, NotYet, check, is_answered
 
 MIB = 1 << 20
 # A cluster that no API server is needed for: what the check of the last task asks about.
@@ -26,9 +26,8 @@ spec: {template: {spec: {containers: [{image: "a:1"}]}}}
 
 def _only_the_model(load: Mapping[str, Any]) -> None:
     """Raises NotYet where more than a few queries had something else; a busy machine may make some late."""
-    if not load["answers"].get("model") or sum(lost(load).values()) > 0.02 * load["sent"]:
-        found = lost(load) or "all"
-        raise NotYet(f"Of {load['sent']} queries these had no answer of the model: {found}.")
+    if not is_answered(load, 0.02):
+        raise NotYet(f"Of {load['sent']} queries too few had the model's answer: {load['answers']}.")
 
 
 def _info(wb: Checked, model: str, version: int) -> Any:

@@ -197,10 +197,14 @@ class Reconciler:
     def troubles(self, model: str = "", version: str = "", *, is_whole: bool = False) -> list[str]:
         """Why that version has fewer replicas than it should, or what is wrong with the cluster itself.
 
-        Where all its replicas are ready, it `is_whole`: what was wrong with a single one is over then, or
-        another one has its place.
+        Where all its replicas are ready, it `is_whole`: what was wrong with one that is ready, or gone, is
+        over then.
         """
-        texts = [t.text for t in self._about(model, version) if not (is_whole and "replica" in t.subject)]
+        about = self._about(model, version)
+        if is_whole:
+            starting = self._running.starting(model, version)
+            about = [t for t in about if "replica" not in t.subject or t.subject["replica"] in starting]
+        texts = [trouble.text for trouble in about]
         return texts if model else [*self._crashing_frontends(), *texts]
 
     def _crashing_frontends(self) -> list[str]:

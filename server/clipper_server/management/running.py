@@ -59,6 +59,12 @@ class Running:
         found = self._replicas.get((model, version), [])
         return sum(self._state_of(status, ready) == "ready" for status in found)
 
+    def starting(self, model: str, version: str) -> set[str]:
+        """The replicas of this version that run, and are not ready everywhere."""
+        ready = self._frontends.ready_replicas(model, version)
+        found = self._replicas.get((model, version), [])
+        return {s.labels["replica"] for s in found if self._state_of(s, ready) == "starting"}
+
     def counted(self, model: str, version: str) -> int:
         """How many replicas of this version run, and are not asked to stop."""
         return sum(not self.is_stopping(status) for status in self._replicas.get((model, version), []))

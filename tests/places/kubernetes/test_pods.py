@@ -223,6 +223,8 @@ def test_a_deployment_that_has_its_pods_gets_enough_whatever_its_condition_says_
     assert pods.deployment_troubles(deployment, [made(), made()]) == []
     for not_one in (made(digest="before"), made(stopping=True), made(phase="Failed"), other):
         assert pods.deployment_troubles(deployment, [made(), not_one]), not_one
+    del deployment["spec"]["template"]["metadata"]["annotations"]  # as of frontends: which template was it?
+    assert pods.deployment_troubles(deployment, [made(), made()])
 
 
 def sandbox_failed(number: int, **more: Any) -> dict[str, Any]:

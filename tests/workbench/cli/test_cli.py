@@ -95,6 +95,19 @@ def test_a_misspelt_command_is_suggested() -> None:
             "Move it by `clipperlab --on docker label`, or take it away: `clipperlab --on docker label`.",
         ),
         ('say so with applications="all".', "say so with --all."),
+        (
+            "Where the file is damaged, start_clipper(fresh=True) starts without it.",
+            "Where the file is damaged, `clipperlab --on docker stop --purge` removes it.",
+        ),
+        (
+            "set_autoscaling('m', None) switches that off",
+            "`clipperlab --on docker scale m`, with a number, switches that off",
+        ),
+        (
+            "set_model_version makes it current. Its last words: rollback() at set_policy",
+            "`clipperlab --on docker set-version` makes it current. Its last words: rollback() at set_policy",
+        ),
+        ("OSError: connect(2) failed, example_input=None", "OSError: connect(2) failed, example_input=None"),
         ('P.NoLess("reward", by=0.02) is meant', "--reward-by 0.02 is meant"),
         ("leave out rollout= for its first one", "leave out --canary for its first one"),
         ("leave out num_replicas=0.", "leave out --replicas 0."),

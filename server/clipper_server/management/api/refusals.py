@@ -40,6 +40,8 @@ def told(error: Exception) -> tuple[ClipperException, int]:
 
 def _problem(found: Mapping[str, Any]) -> str:
     """A field's name, and what is wrong with it."""
+    if found["type"] == "json_invalid":
+        return f"it is no JSON ({found['ctx']['error']}, at character {found['loc'][-1]})"
     name = ".".join(map(str, found["loc"][1:] or found["loc"]))  # the first word is where it stands: body
     return f"{name}: {found['msg'].removeprefix('Value error, ')}"
 

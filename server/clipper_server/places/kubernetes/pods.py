@@ -14,7 +14,7 @@ from clipper_container.limits import out_of_memory
 
 from .. import Kind, Status, Trouble
 from . import packages
-from .deployments import CONTAINER, MODEL, VERSION
+from .deployments import CONTAINER, DIGEST, MODEL, VERSION
 from .manifests import COMPONENT
 
 Object = dict[str, Any]
@@ -191,8 +191,8 @@ def _looping(pod: Object, who: str, whose: dict[str, str]) -> Trouble | None:
 def deployment_troubles(deployment: Object, its_pods: Iterable[Object]) -> list[Trouble]:
     """Why pods of it are not even made: a quota, a limit range, a policy.
 
-    `its_pods` may be any pods, and those that are its own count. Its status lags behind them: one that has
-    all that it wants has no such trouble, whatever its condition says still.
+    `its_pods` may be any pods, and those that are its own count. Its status lags behind them: a version that
+    has all that it wants has no such trouble, whatever its condition says still.
     """
     failure = condition(deployment, "ReplicaFailure")
     if failure.get("status") != "True" or _has_its_pods(deployment, its_pods):
@@ -221,8 +221,10 @@ def deployment_troubles(deployment: Object, its_pods: Iterable[Object]) -> list[
 
 
 def _has_its_pods(deployment: Object, its_pods: Iterable[Object]) -> bool:
-    """Whether as many as it wants are there, by its template as it is now."""
+    """Whether as many as it wants are there, by its template as it is now. Not where nobody can tell."""
     spec = deployment["spec"]
+    if DIGEST not in (spec["template"]["metadata"].get("annotations") or {}):
+        return False
     made = [p for p in its_pods if not stopping(p) and not has_ended(p) and _is_made_by(spec["template"], p)]
     return len(made) >= int(spec["replicas"])
 
