@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 _COMMANDS = {
-    "start_clipper": "start",
     "connect": "start",
     "status": "status",
     "events": "events",
@@ -35,8 +34,6 @@ def _call(method: str) -> str:
     """A pattern for how sentences name it: a word that means something else, too, is a call of nothing, or
     conn's.
     """
-    if method == "start_clipper":  # what it is called with says what it does
-        return r"(?<![`.])\b(?:conn\.)?start_clipper(?:\(\)|\b(?!\())"
     if "_" in method:
         return rf"(?<![`.])\b(?:conn\.)?{method}\b(?:\([^()]*\))?"
     return rf"(?<![`.])\b(?:conn\.{method}\b(?:\([^()]*\))?|{method}\(\))"
@@ -51,6 +48,8 @@ _CALLS = [
     ),
     (r"start_clipper\(fresh=True\) removes it and starts anew", "`clipperlab stop --purge` removes it"),
     (r"start_clipper\(fresh=True\) starts without it", "`clipperlab stop --purge` removes it"),
+    # With arguments, which say what it does, it stays.
+    (r"(?<![`.])\b(?:conn\.)?start_clipper(?:\(\)|\b(?!\())", "`clipperlab start`"),
     (r"set_autoscaling\('([^']+)', None\)", r"`clipperlab scale \1`, with a number,"),
     (r"(?<!`)\bstart_clipper\(protocols=\[\.\.\.\]\)", "`clipperlab start --protocol`"),
     (r"(?<!`)\bstart_protocol\('([^']+)'\)", r"`clipperlab protocols start \1`"),

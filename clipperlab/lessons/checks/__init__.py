@@ -69,15 +69,13 @@ def check(id: str, *, hints: tuple[str, str, str]) -> Callable[[Look], Look]:
     return register
 
 
-def lost(load: Mapping[str, Any]) -> dict[str, int]:
-    """What a load lost, by kind: answers that were not the model's. Late ones are the machine's doing."""
-    return {kind: count for kind, count in load["answers"].items() if kind not in {"model", *LATE}}
-
-
 def is_answered(load: Mapping[str, Any], lost_at_most: float) -> bool:
-    """Whether a model answered half of a load at least, and no more than that part of it was lost."""
+    """Whether a model answered half of a load at least, and no more than that part of it was lost: had other
+    answers than the model's. Late ones are the machine's doing.
+    """
     model, sent = int(load["answers"].get("model", 0)), int(load["sent"])
-    return 0 < sent <= 2 * model and sum(lost(load).values()) <= lost_at_most * sent
+    lost = sum(count for kind, count in load["answers"].items() if kind not in {"model", *LATE})
+    return 0 < sent <= 2 * model and lost <= lost_at_most * sent
 
 
 def lessons() -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from clipper_container.wire import Fault
 
-from .task import Queue, Task
+from .task import NOT_NEEDED, Outcome, Queue, Task
+
+LEFT = Fault(NOT_NEEDED, "The client left before there was an answer.")
 
 
 def why_late(task: Task, now: float) -> Fault:
@@ -21,6 +23,13 @@ def why_late(task: Task, now: float) -> Fault:
         message = f"{queue.name} did not answer within the latency objective: the query {then}."
         return Fault("deadline", message)
     return why_unable(queue)
+
+
+def told_of_left(task: Task, outcome: Outcome) -> Outcome:
+    """What the trace says of a task whose client has left: it counts as late, and had time yet."""
+    if task.outcome is None and isinstance(outcome, Fault) and outcome.reason == "deadline":
+        return Fault(NOT_NEEDED, f"{task.queue.name} was not waited for: the client left.")
+    return outcome
 
 
 def why_unable(queue: Queue) -> Fault:

@@ -12,7 +12,7 @@ from .asked import ask_all
 from .feedback.collecting import Collecting
 from .ids import Ids
 from .metrics import ApplicationMetrics
-from .missing import why_late
+from .missing import LEFT, told_of_left, why_late
 from .parts import Parts
 from .policies import Decision, Policy
 from .queue import ModelQueue
@@ -217,8 +217,8 @@ class Query:
                 if counts and waits and self._asked and i < len(self._asked[-1]):
                     self._chose(tasks, outcomes)
                     counts = False
-                said = [_left(task, outcome) for task, outcome in zip(tasks, outcomes, strict=True)]
-                _join(ways, (self._legs(tasks, said), _LEFT, "cancelled", None))
+                said = [told_of_left(task, outcome) for task, outcome in zip(tasks, outcomes, strict=True)]
+                _join(ways, (self._legs(tasks, said), LEFT, "cancelled", None))
             self._trace_all(first + rows.start * Ids.STEP, ways, now)
             yield
 
@@ -425,16 +425,6 @@ def _join(ways: list[tuple[_Way, int]], way: _Way) -> None:
         ways[-1] = way, ways[-1][1] + 1
     else:
         ways.append((way, 1))
-
-
-_LEFT = Fault(NOT_NEEDED, "The client left before there was an answer.")
-
-
-def _left(task: Task, outcome: Outcome) -> Outcome:
-    """What the trace says of a task whose client has left: it counts as late, and had time yet."""
-    if task.outcome is None and isinstance(outcome, Fault) and outcome.reason == "deadline":
-        return Fault(NOT_NEEDED, f"{task.queue.name} was not waited for: the client left.")
-    return outcome
 
 
 def _no_reply(_answers: list[Answer]) -> None:
