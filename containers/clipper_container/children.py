@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 
 from .faults import show
@@ -15,6 +16,7 @@ from .log import say
 
 _replica = os.getpid()
 _handled: dict[int, Callable[[int, object], None]] = {}
+_forking = threading.local()
 
 
 def watch() -> None:
@@ -50,11 +52,23 @@ def end_if_child(error: BaseException | None = None) -> None:
     os._exit(code & 0xFF)
 
 
-def _forked() -> None:
+def _before_fork() -> None:
+    """A signal that comes to a child before it has its own handlers waits until then. The replica's would
+    swallow it, and whoever sent it would wait for an end that does not come.
+    """
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _handled)
+
+
+def _after_fork() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _in_child() -> None:
     for signum, handler in _handled.items():
         if signal.getsignal(signum) is handler:
             signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
     _handled.clear()
+    _after_fork()
 
 
-os.register_at_fork(after_in_child=_forked)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)

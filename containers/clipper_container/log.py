@@ -9,9 +9,8 @@ import contextlib
 import logging
 import os
 import sys
-from typing import TextIO
 
-_own: TextIO | None = None
+_own: int | None = None  # a file descriptor
 
 
 class _Handler(logging.Handler):
@@ -26,7 +25,7 @@ def keep() -> None:
     """From now on the log is where standard error leads now; standard output takes any text."""
     global _own
     with contextlib.suppress(OSError):  # started without one: then there is no log
-        _own = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
+        _own = os.dup(2)
     with contextlib.suppress(AttributeError, OSError, ValueError):
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     handler = _Handler()
@@ -39,8 +38,15 @@ def keep() -> None:
 
 
 def say(text: str) -> None:
-    """Write a line, or several. Never raises; may be called from any thread."""
-    file = sys.stderr if _own is None else _own
+    """Write a line, or several. Never raises; may be called from any thread.
+
+    A replica's log has no buffer: that has a lock, which a forked process may find taken for good.
+    """
     with contextlib.suppress(Exception):
-        file.write(f"{text}\n")
-        file.flush()
+        if _own is None:
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
+            return
+        rest = f"{text}\n".encode("utf-8", "backslashreplace")
+        while rest:
+            rest = rest[os.write(_own, rest) :]

@@ -7,6 +7,7 @@ replica. In a notebook both functions check what they are given and keep it, and
 from __future__ import annotations
 
 import math
+import os
 import re
 import threading
 from bisect import bisect_left
@@ -95,8 +96,13 @@ class Metrics:
                 for m in self._metrics.values()
             ]
 
+    def leave_to_parent(self) -> None:
+        """In a forked child, whose other threads are gone, and perhaps with the lock."""
+        self._lock = threading.Lock()
+
 
 ours = Metrics()
+os.register_at_fork(after_in_child=ours.leave_to_parent)
 
 
 def add_metric(

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 
 from .faults import safe
 
 MOST = 10  # that wait to be told; of more the oldest are left out
 _waiting: deque[str] = deque(maxlen=MOST)
-_lock = threading.Lock()
 
 
 def say(text: str) -> None:
     """Tell it within a second or two. May be called from any thread."""
-    with _lock:
-        _waiting.append(safe(" ".join(text.split()), 1000))
+    _waiting.append(safe(" ".join(text.split()), 1000))
 
 
 def taken() -> list[str]:
-    """Those that wait, which is then none."""
-    with _lock:
-        found = list(_waiting)
-        _waiting.clear()
+    """Those that wait, which is then none. Only one thread takes them."""
+    found: list[str] = []
+    while _waiting:
+        found.append(_waiting.popleft())
     return found
