@@ -39,7 +39,9 @@ class InputType:
 
     def encode_all(self, values: Sequence[Any]) -> list[Tensor]:
         """Of many values. Numbers are written in one go, and then taken apart."""
-        if self.dtype in DTYPES and len(values) > 1:
+        if len(values) == 1:
+            return [self.encode(values[0])]  # as most are
+        if self.dtype in DTYPES and values:
             sizes = list(map(len, values))
             whole = self.encode(list(chain.from_iterable(values))).data
             if len({*sizes}) == 1 and whole:

@@ -121,6 +121,9 @@ def taken_apart(tensor: Tensor) -> dict[str, Tensor]:
 def as_plain(tensor: Tensor) -> Any:
     """What JSON has of it; bytes as base64."""
     data, shape, dtype = tensor
+    if (written := FORMATS.get(dtype)) is not None and len(shape) < 2 and len(data):  # as most are
+        numbers = memoryview(data).cast("B").cast(written).tolist()  # type: ignore[call-overload]
+        return numbers if shape else numbers[0]
     if named.is_named(dtype):
         return {name: as_plain(part) for name, part in taken_apart(tensor).items()}
     if dtype == "json":
@@ -129,9 +132,6 @@ def as_plain(tensor: Tensor) -> Any:
         return base64.b64encode(data).decode()
     if dtype == "str":
         return bytes(data).decode()
-    if len(shape) < 2 and len(data) and (written := FORMATS.get(dtype)) is not None:  # as most are
-        numbers = memoryview(data).cast("B").cast(written).tolist()  # type: ignore[call-overload]
-        return numbers if shape else numbers[0]
     found = np.frombuffer(data, dtype) if len(data) else np.empty(0, dtype)
     return found.reshape(shape).tolist()
 

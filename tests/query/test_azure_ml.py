@@ -159,9 +159,12 @@ async def test_headers_tell_of_the_request_and_of_the_run(client: httpx2.AsyncCl
 
 @pytest.mark.parametrize("name", ["x-ms-request-id", "x-request-id", "x-ms-client-request-id", "traceid"])
 async def test_an_id_has_an_end(client: httpx2.AsyncClient, name: str) -> None:
-    for length, status in ((100, 200), (101, 431)):
-        response = await client.post("/sum/score", content=b"[[1]]", headers={name: "a" * length})
+    for length, status, nothing in ((100, 200, 404), (101, 431, 431)):
+        headers = {name: "a" * length}
+        response = await client.post("/sum/score", content=b"[[1]]", headers=headers)
         assert response.status_code == status
+        assert (await client.get("/sum/score?data=[[1]]", headers=headers)).status_code == status
+        assert (await client.get("/none-such/score", headers=headers)).status_code == nothing
     assert f"The header {'x-ms-request-id' if name == 'x-request-id' else name} has" in response.text
 
 

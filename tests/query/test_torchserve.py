@@ -468,9 +468,9 @@ async def test_a_replica_that_comes_after_the_snapshot_is_asked(
         return {(await client.request(method, path, content=b"[1]")).status_code for method, path in asked}
 
     assert await statuses() == {503}
-    FakeReplica(queue, cost_s=0, answer=sizes("1"))
+    replica = FakeReplica(queue, cost_s=0, answer=sizes("1"))
     assert await statuses() == {200}
-    queue.ready.clear()
+    queue.leave(replica)
     assert await statuses() == {503}
 
 

@@ -162,7 +162,8 @@ def timeout_s(headers: Headers, micros: int | None) -> float | None:
 
 
 def may_be_cached(headers: Headers) -> bool:
-    return b"no-cache" not in headers.get(b"cache-control", b"").lower()
+    given = headers.get(b"cache-control")
+    return given is None or b"no-cache" not in given.lower()
 
 
 def unit(headers: Headers, given: str | int | None) -> str | None:

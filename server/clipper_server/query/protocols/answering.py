@@ -75,18 +75,18 @@ def default_rows(answers: Sequence[Answer]) -> str:
     return text
 
 
-def answered_by(answers: Sequence[Answer]) -> bytes:
+def answered_by(answers: Sequence[Answer]) -> str:
     """The version that answered, or model:version where the application chooses among several; with commas
     where not all rows have the same one, and empty where none is one version's.
     """
     if len(answers) == 1 and answers[0].choice is None and answers[0].fault is None:
-        return answers[0].version.encode()
+        return answers[0].version
     found = {
         (answer.choice.model or "") if answer.choice is not None else answer.version: None
         for answer in answers
         if answer.fault is None
     }
-    return ", ".join(list(filter(None, found))[:MOST]).encode()
+    return ", ".join(list(filter(None, found))[:MOST])
 
 
 _AT_RANDOM = str(uuid.uuid4())[:24].encode()

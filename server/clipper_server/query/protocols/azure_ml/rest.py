@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from ....methods import HeadAsGet, allowed
 from ...cors import WithCORS
 from ...limits import too_long
-from .. import Adapter, Served
+from .. import Adapter, Refused, Served
 from ..answering import answered, sent
 from .scoring import Scoring, ids, refusal
 from .swagger import VERSIONS, described
@@ -54,7 +54,7 @@ class AzureML:
                 *(Route(f"{of}/swagger.json", self._swagger) for of in ("", "/{application}")),
                 *(Route(f"{of}/score", self._score, methods=both) for of in ("", "/{application}")),
             ],
-            exception_handlers={404: self._nothing, 405: self._method},
+            exception_handlers={404: self._nothing, 405: self._method, Refused: self._refused},
         )
         found.router.redirect_slashes = False
         return found
@@ -111,6 +111,10 @@ class AzureML:
     async def _nothing(self, request: Request, _error: Exception) -> HTTPResponse:
         text = f"There is nothing at {request.scope['path']}. Rows go to POST /<application>/score."
         return JSONResponse({"message": text}, 404)
+
+    async def _refused(self, _: Request, error: Exception) -> HTTPResponse:
+        assert isinstance(error, Refused)
+        return sent(error.response)
 
     async def _method(self, request: Request, _error: Exception) -> HTTPResponse:
         allow = {"allow": ", ".join(allowed(request))}

@@ -19,7 +19,7 @@ from ...limits import Limits
 from ...request import Answer, Request
 from ...slices import SMALL, Steps, at_once
 from .. import JSON, Headers, Refused, Response, may_be_cached, timeout_s, unit
-from ..answering import answered_by, marks, new_id
+from ..answering import answered_by, lines, marks, new_id
 from ..contexts import context
 from ..json_body import UNREAD, Body, unmarked, unread
 from ..open_inference.outputs import with_commas
@@ -30,11 +30,14 @@ LONGEST_ID = 100
 _ECHOED = (b"x-ms-client-request-id", b"traceid")
 _GIVEN = frozenset((b"x-ms-request-id", b"x-request-id", *_ECHOED))
 _PRINTED = re.compile(rb"[\x20-\x7e]*")
+_BY_IDS = b"\r\nx-ms-request-id: %b\r\nx-request-id: %b"
+_OWN = b"%b\r\nx-ms-run-fn-exec-ms: %b\r\nms-azureml-model-time: %b%b"
 _VERSION = (b"x-ms-server-version", f"clipperlab/{clipper_server.__version__}".encode())
 
 
 class Form(NamedTuple):
-    echo: Sequence[tuple[bytes, bytes]]
+    echo: bytes
+    """Header lines."""
     began: float
 
 
@@ -53,7 +56,7 @@ class Scoring:
 
     def parse(self, headers: Headers, body: Body) -> Request:
         began = time.perf_counter()
-        echo = _ids(headers)
+        echo = ids(headers)
         try:
             _check_type(headers)
             version = self._version(headers)
@@ -89,17 +92,15 @@ class Scoring:
             unparsed = "POST body could not be decoded as JSON"
             raise unread(error, body, self._expected(version), "The rows do not fit", unparsed) from None
 
-    def _read(self, body: Body, version: str | None) -> list[Tensor]:
-        try:
-            return self._without_a_mark(body, version)
-        except msgspec.DecodeError as error:
-            return self._without_a_mark(unmarked(body, error), version)
-
-    def _without_a_mark(self, body: Body, version: str | None) -> list[Tensor]:
+    def _read(self, body: Body, version: str | None, again: bool = False) -> list[Tensor]:
         try:
             form = self._decode(body)
         except msgspec.ValidationError:
             return self._untyped(msgspec.json.decode(body), version)
+        except msgspec.DecodeError as error:
+            if again:
+                raise
+            return self._read(unmarked(body, error), version, again=True)
         if form.input_data is msgspec.UNSET and form.data is not msgspec.UNSET:  # as most are
             return self._rows.of_typed(form.data, version)
         given = [rows for rows in (form.data, form.input_data) if rows is not msgspec.UNSET]
@@ -145,9 +146,7 @@ class Scoring:
         self, form: Form, answers: Sequence[Answer], failed: bool, body: bytes, rest: Sequence[bytes] = ()
     ) -> Response:
         took = b"%.3f" % (1000 * (time.perf_counter() - form.began))
-        own = b"\r\nx-ms-run-fn-exec-ms: %b\r\nms-azureml-model-time: %b" % (took, took)
-        echo = [b"\r\n%b: %b" % each for each in form.echo]  # of which the letters were looked at
-        own = b"".join((*echo, own, marks(answers)))
+        own = _OWN % (form.echo, took, took, marks(answers))
         return Response(200, _headers(failed, answered_by(answers)), body, rest, own)
 
     def refuse(self, status: int, error: str, cause: str) -> Response:
@@ -157,9 +156,9 @@ class Scoring:
 
 
 @lru_cache(1024)
-def _headers(failed: bool, by: bytes) -> tuple[tuple[bytes, bytes], ...]:
+def _headers(failed: bool, by: str) -> tuple[tuple[bytes, bytes], ...]:
     """Of answers by one version, the same object each time."""
-    named = ((b"azureml-model-deployment", by),) if by else ()
+    named = ((b"azureml-model-deployment", by.encode()),) if by else ()
     return (JSON, _VERSION, (b"x-ms-run-function-failed", b"True" if failed else b"False"), *named)
 
 
@@ -183,20 +182,14 @@ def _check_type(headers: Headers) -> None:
         raise _Told(415, "Expects Content-Type to be application/json")
 
 
-def ids(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """By which a request is known, as every answer to it has them."""
+def ids(headers: Headers) -> bytes:
+    """Header lines by which a request is known, as every answer to it has them. Raises Refused."""
+    if _GIVEN.isdisjoint(headers):
+        new = new_id()
+        return _BY_IDS % (new, new)  # as most are
     found = headers.get(b"x-ms-request-id") or headers.get(b"x-request-id") or new_id()
     echo = [(b"x-ms-request-id", found), (b"x-request-id", found)]
-    for name in _ECHOED:
-        if (value := headers.get(name)) is not None:
-            echo.append((name, value))
-    return echo
-
-
-def _ids(headers: Headers) -> list[tuple[bytes, bytes]]:
-    echo = ids(headers)
-    if _GIVEN.isdisjoint(headers):
-        return echo  # as most are
+    echo += [(name, value) for name in _ECHOED if (value := headers.get(name)) is not None]
     for name, value in echo:
         if len(value) > LONGEST_ID:
             text = (
@@ -206,10 +199,9 @@ def _ids(headers: Headers) -> list[tuple[bytes, bytes]]:
         if not _PRINTED.fullmatch(value):
             text = f"The header {name.decode()} has visible ASCII letters only."
             raise Refused(refusal(400, text, ids({})))
-    return echo
+    return lines(echo)
 
 
-def refusal(status: int, text: str, echo: Sequence[tuple[bytes, bytes]]) -> Response:
+def refusal(status: int, text: str, echo: bytes) -> Response:
     failed = (b"x-ms-run-function-failed", b"True" if status >= 500 else b"False")
-    headers = [JSON, _VERSION, *echo, failed]
-    return Response(status, headers, msgspec.json.encode({"message": text}))
+    return Response(status, [JSON, _VERSION, failed], msgspec.json.encode({"message": text}), own=echo)

@@ -57,6 +57,8 @@ from .tensors import DATATYPES, NAMES
 _JSON = [JSON]  # the same list, by which a connection knows that it wrote these headers before
 _BINARY = (b"content-type", b"application/octet-stream")
 _NONE = Parameters()
+_PLAIN = Form(None, [], False)
+"""Where a request says nothing but its inputs, as most do."""
 _HEADER_LENGTH = b"inference-header-content-length"
 
 
@@ -106,6 +108,8 @@ class OpenInferenceProtocol:
         tensors = quick.tensors(self.application.input_type, asked, self.limits.check_inputs)
         if tensors is None:
             return None
+        if asked.id is None and asked.parameters is None and not asked.outputs:
+            return self._request(headers, tensors, _PLAIN, _NONE)
         parameters = asked.parameters or _NONE
         form = self._form(asked.id, asked.outputs, bool(parameters.binary_data_output))
         return self._request(headers, tensors, form, parameters)
@@ -133,7 +137,8 @@ class OpenInferenceProtocol:
     def _request(
         self, headers: Headers, tensors: list[Tensor], form: Form, parameters: Parameters
     ) -> Request:
-        check_request(parameters)
+        if parameters is not _NONE:
+            check_request(parameters)
         timeout = timeout_s(headers, parameters.timeout)
         cached = may_be_cached(headers)
         whom = unit(headers, parameters.unit) if self.application.asks_for_units else None
@@ -227,7 +232,10 @@ class OpenInferenceProtocol:
         return Response(200, [_BINARY, length, *marks], b"".join((text, *data)))
 
     def _encode_quickly(self, form: Form, answers: Sequence[Answer]) -> Response | None:
-        text = quick.written(self.application.spec.name, form, answers)
+        name = self.application.spec.name
+        if form is _PLAIN and len(answers) == 1 and (text := quick.one(name, answers[0])) is not None:
+            return Response(200, _JSON, text)
+        text = quick.written(name, form, answers)
         return None if text is None else Response(200, _JSON, text)
 
     def _plainly(self, form: Form, answers: Sequence[Answer]) -> Answered | None:

@@ -39,6 +39,7 @@ def reader(kind: InputType) -> Callable[[Body], Any] | None:
             ("data", list[number | list[number]]),  # type: ignore[valid-type]
             ("parameters", InputParameters | None, None),
         ],
+        gc=False,
     )
     asked: Any = msgspec.defstruct(
         "Asked",
@@ -48,6 +49,7 @@ def reader(kind: InputType) -> Callable[[Body], Any] | None:
             ("parameters", Parameters | None, None),
             ("outputs", list[Output] | None, None),
         ],
+        gc=False,
     )
     return msgspec.json.Decoder(asked).decode
 
@@ -84,6 +86,18 @@ def _encoded(kind: InputType, rows: list[Any]) -> list[Tensor] | None:
         return kind.encode_all(rows)
     except ValueError:  # what does not fit is told of elsewhere
         return None
+
+
+def one(name: str, answer: Answer) -> bytes | None:
+    """The answer, where it is one of which nothing is asked and nothing more is to be said."""
+    output = answer.output
+    if output.__class__ is not Tensor or answer.choice is not None or answer.token is not None:
+        return None
+    data, shape, dtype = output
+    if answer.partial or dtype not in FORMATS or len(data) > _FEW:
+        return None
+    head, tail, numbers = _around(name, answer.version, dtype, (1, *shape))
+    return b'%b,"parameters":{"query_ids":[%d]%b%b}]}' % (head, answer.query_id, tail, _encode(numbers(data)))
 
 
 def written(name: str, form: Form, answers: Sequence[Answer]) -> bytes | None:

@@ -63,6 +63,9 @@ class Bodies:
         Raises BadRequest, which may be Unsupported, or TooLarge.
         """
         try:
+            if content_type == JSON:
+                self.limits.check_json(len(body))
+                return self._json(body, version, lines=False)
             if content_type == NPY:
                 return self._rows.of_array(tables.array(body), version), False
             if content_type not in TYPES:
@@ -74,7 +77,7 @@ class Bodies:
             self.limits.check_json(len(body))
             if content_type == CSV:
                 return self._csv(body, version), False
-            return self._json(body, version, lines=content_type == LINES)
+            return self._json(body, version, lines=True)
         except UNREAD as error:
             raise unread(error, body, self._expected(version), "The body does not fit") from None
 
@@ -86,27 +89,29 @@ class Bodies:
                 pass  # such as 1. and 007, which are no numbers in JSON
         return self._rows.of_cells(tables.cells(body), version)
 
-    def _json(self, body: Body, version: str | None, *, lines: bool) -> tuple[list[Tensor], bool]:
-        try:
-            return self._without_a_mark(body, version, lines=lines)
-        except msgspec.DecodeError as error:
-            return self._without_a_mark(unmarked(body, error), version, lines=lines)
-
-    def _without_a_mark(self, body: Body, version: str | None, *, lines: bool) -> tuple[list[Tensor], bool]:
+    def _json(
+        self, body: Body, version: str | None, *, lines: bool, again: bool = False
+    ) -> tuple[list[Tensor], bool]:
         try:
             return self._typed(body, version, lines=lines)
         except msgspec.ValidationError:
             if lines:
                 raise
             return self._untyped(msgspec.json.decode(body), version)
+        except msgspec.DecodeError as error:
+            if again:
+                raise
+            return self._json(unmarked(body, error), version, lines=lines, again=True)
 
     def _typed(self, body: Body, version: str | None, *, lines: bool) -> tuple[list[Tensor], bool]:
         """Of rows that are as the application's are, which is quick."""
         if lines:
             return self._rows.of_typed(self._line.decode_lines(bytes(body)), version), False
-        if bytes(body[:64]).lstrip()[:1] != b"{":
+        if body[:1] != b"{" and bytes(body[:64]).lstrip()[:1] != b"{":
             return self._rows.of_typed(self._list(body), version), False
         form = self._object(body)
+        if form.inputs is msgspec.UNSET and form.instances is not msgspec.UNSET:  # as most are
+            return self._rows.of_typed(form.instances, version), True
         given = [rows for rows in (form.instances, form.inputs) if rows is not msgspec.UNSET]
         if len(given) != 1:
             raise msgspec.ValidationError

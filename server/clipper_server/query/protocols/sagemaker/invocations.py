@@ -209,9 +209,9 @@ def failure(status: int, code: str, text: str, more: Mapping[str, object] | None
 
 
 @lru_cache(1024)
-def _headers(media: str, by: bytes) -> tuple[tuple[bytes, bytes], ...]:
+def _headers(media: str, by: str) -> tuple[tuple[bytes, bytes], ...]:
     """Of answers by one version, the same object each time."""
-    named = ((b"x-amzn-invoked-production-variant", by),) if by else ()
+    named = ((b"x-amzn-invoked-production-variant", by.encode()),) if by else ()
     return ((b"content-type", media.encode()), *named)
 
 

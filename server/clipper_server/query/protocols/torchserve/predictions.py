@@ -33,6 +33,7 @@ class Predictions:
         self.max_body = bodies.limits.body
         self._bodies = bodies
         self._version = version
+        self._able_at: int | None = None  # the turn since when there is a replica that could answer
 
     def parse(self, headers: Headers, body: Body) -> Request:
         version = self._version
@@ -47,6 +48,12 @@ class Predictions:
 
     def _has_workers(self) -> bool:
         """Whether there are replicas, or are to be some, that could answer."""
+        able = self.application.parts.able
+        if self._able_at == able.turn:
+            return True  # as most have
+        if self._version is None and any(map(able, self.application.policy.arms)):
+            self._able_at = able.turn
+            return True
         for queue in self.application.queues(self._version):
             if queue.ready or queue.spec.num_replicas or queue.spec.wakes:
                 return True
