@@ -36,6 +36,28 @@ def test_what_comes_together_goes_together_and_the_most_urgent_first() -> None:
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("costs_s", "batches"),
+    [
+        pytest.param((2e-5, 4e-5), [["a", "b"]], id="less than a batch"),
+        pytest.param((2e-5, 4e-3), [["a"], ["b"]], id="more, with what waits"),
+    ],
+)
+def test_a_model_that_takes_less_than_a_batch_costs_waits_a_turn_for_more(
+    costs_s: tuple[float, float], batches: list[list[str]]
+) -> None:
+    async def main() -> None:
+        queue = new_queue(batching=fixed(32))
+        replica = FakeReplica(queue, cost_s=1e-5, measured=[(1, costs_s[0]), (2, costs_s[1])])
+        askers = [Asker(queue, "a", 1), Asker(queue, "a", 1)]
+        await asyncio.sleep(0)
+        askers.append(Asker(queue, "b", 1))
+        await gather(askers)
+        assert replica.batches == [["a", *batch] if batch[0] == "a" else batch for batch in batches]
+
+    run(main())
+
+
 def test_no_batch_is_larger_than_the_way_of_batching_allows() -> None:
     async def main() -> None:
         queue = new_queue(batching=fixed(2))

@@ -94,6 +94,13 @@ class Formation:
         start = max(now, replica.free_at) if replica.in_flight else now
         return start + (replica.table.mean(max(1.0, self._waiting.cost)) or 0.0)
 
+    def gathers(self) -> bool:
+        """Whether the model takes less for all that waits than one more batch costs."""
+        if not self._waiting.count or not self._ready:
+            return False
+        seconds = self._ready[0].table.mean(max(1.0, self._waiting.cost))
+        return seconds is not None and seconds < APART_S
+
     def plan(self, replica: Puller, now: float, delay_s: float) -> Plan | float:
         """What may go to this replica now; or until when it is better to wait for more.
 

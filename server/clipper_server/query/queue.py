@@ -168,7 +168,14 @@ class ModelQueue:
         """Form batches once all that came in this turn of the event loop is in the queue."""
         if not self._pump_is_due:
             self._pump_is_due = True
+            self._loop.call_soon(self._gather)
+
+    def _gather(self) -> None:
+        """Where it pays, form them a turn later, with those that have come while this one's were read."""
+        if self._formation.gathers():
             self._loop.call_soon(self._pump)
+        else:
+            self._pump()
 
     def _pump(self) -> None:
         self._pump_is_due = False
