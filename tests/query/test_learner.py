@@ -66,10 +66,18 @@ def test_one_policy_hears_of_new_rows_and_of_those_that_are_forgotten() -> None:
     assert (learned.epoch, learned.of("app")) == (9, {})
 
 
+def test_a_decision_says_by_which_context_it_was_made() -> None:
+    learned = Learned()
+    learned.hear(told(1, Row("app", "night", {"a": 0.9, "b": 0.1}), Row("app", "day", {"a": 0.9, "b": 0.1})))
+    policy = learner(learned)
+    for context in ("night", "day", ""):
+        assert policy.decide(None, Able(), context).context == context
+
+
 def test_what_an_arm_without_replicas_would_get_the_others_get() -> None:
     learned = Learned()
-    learned.hear(told(3, Row("app", "", {"a": 0.9, "b": 0.1})))
-    decision = learner(learned).decide(None, Able(lambda name: name == "b"))
+    learned.hear(told(3, Row("app", "night", {"a": 0.9, "b": 0.1})))
+    decision = learner(learned).decide(None, Able(lambda name: name == "b"), "night")
     assert [arm.name for arm in decision.arms] == ["b"]
     assert [arm.name for arm in decision.skipped] == ["a"]
-    assert (decision.propensity, decision.epoch) == (1.0, 3)
+    assert (decision.propensity, decision.context, decision.epoch) == (1.0, "night", 3)

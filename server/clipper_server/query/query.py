@@ -395,8 +395,7 @@ class Query:
             skipped = tuple([arm.name for arm in decision.skipped]) if decision.skipped else ()
             _, confidence, asked, used = choice
             rollouts = tuple([side.between for side in decision.sides if side]) if decision.sides else ()
-            how = decision.propensity, skipped, confidence, asked, used
-            chosen = Chosen(*how, decision.epoch, rollouts)
+            chosen = Chosen(decision.propensity, skipped, confidence, asked, used, decision.epoch, rollouts)
         application.parts.traces.keep(
             Trace(
                 query_id,

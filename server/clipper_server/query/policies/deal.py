@@ -13,12 +13,19 @@ class Deal:
     """The decisions that there are among arms, and which of them it is."""
 
     def __init__(
-        self, weights: Sequence[tuple[Arm, float]], skipped: Sequence[Arm] = (), epoch: int = 0
+        self,
+        weights: Sequence[tuple[Arm, float]],
+        skipped: Sequence[Arm] = (),
+        context: str = "",
+        epoch: int = 0,
     ) -> None:
         self.weights = weights
         whole = sum(weight for _, weight in weights)
+        self.context = context
         self.epoch = epoch
-        self._decisions = [Decision([arm], weight / whole, skipped, epoch=epoch) for arm, weight in weights]
+        self._decisions = [
+            Decision([arm], weight / whole, skipped, context=context, epoch=epoch) for arm, weight in weights
+        ]
         self._up_to = list(accumulate(decision.propensity for decision in self._decisions))
         self._up_to[-1] = 1.0  # of a sum that was rounded
         self._fewer: Deal | None = None  # of those that were able at that turn, where some were not
@@ -38,5 +45,6 @@ class Deal:
             there = [each for each in self.weights if able(each[0])]
             self._fewer = None
             if 0 < len(there) < len(self.weights):
-                self._fewer = Deal(there, [arm for arm, _ in self.weights if not able(arm)], self.epoch)
+                skipped = [arm for arm, _ in self.weights if not able(arm)]
+                self._fewer = Deal(there, skipped, self.context, self.epoch)
         return self if self._fewer is None else self._fewer

@@ -40,7 +40,8 @@ class Learner:
         if kept is not None and kept[0] is row:
             return kept[1]
         mean = sum(row.weights.values()) / len(row.weights)
-        deal = Deal([(arm, row.weights.get(arm.name, mean)) for arm in self.arms], epoch=row.epoch)
+        weights = [(arm, row.weights.get(arm.name, mean)) for arm in self.arms]
+        deal = Deal(weights, context=context, epoch=row.epoch)
         if len(self._deals) > len(self._rows):  # some are of contexts that were forgotten
             self._deals.clear()
         self._deals[context] = row, deal
