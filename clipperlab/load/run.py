@@ -16,6 +16,7 @@ from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.near import meant
 from clipper_container.plain import as_json
 
+from .. import forked
 from ..display import in_notebook, live, workbench
 from ..rows import rows
 from . import open_loop
@@ -90,6 +91,7 @@ class LoadRun:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        forked.in_child(self._leave_to_parent)
         threading.Thread(target=self._follow, args=(bodies,), name="clipper load", daemon=True).start()
 
     @property
@@ -114,6 +116,10 @@ class LoadRun:
         if stdin is not None:
             with suppress(OSError, ValueError):  # it may be gone already
                 stdin.close()
+
+    def _leave_to_parent(self) -> None:
+        """In a forked process: it is the parent's, and ends when that closes the pipe, or itself ends."""
+        forked.let_go(self._process.stdin)
 
     def result(self, timeout_s: float | None = None) -> LoadResult:
         """Wait for the end, and tell what was seen. Raises ClusterError where the generator failed.

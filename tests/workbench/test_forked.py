@@ -1,0 +1,125 @@
+"""Processes that a notebook forks, as a multiprocessing.Pool does, beside what it has open."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SERVER = """
+import os, threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = b"%d" % self.client_address[1]
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.daemon_threads = True
+threading.Thread(target=server.serve_forever, daemon=True).start()
+address = "127.0.0.1:%d" % server.server_port
+"""
+
+CONNECTIONS = (
+    SERVER
+    + """
+from types import SimpleNamespace
+from clipperlab.lessons import Bench
+
+bench = Bench("01", exercise=False, cluster=False, conn=SimpleNamespace(get_query_addr=lambda: address))
+ours = bench.http.get("/").json()
+if not (pid := os.fork()):
+    os._exit(bench.http.get("/").json() == ours)
+assert os.waitpid(pid, 0)[1] == 0, "two processes on one connection"
+assert bench.http.get("/").json() == ours
+"""
+)
+
+WHILE_LOCKED = (
+    SERVER
+    + """
+from clipperlab.management import Management
+from clipperlab.places import ClusterRecord
+
+management = Management(ClusterRecord("c", "", address, "token"))
+ours = management._call("GET", "/")
+held, go_on = threading.Event(), threading.Event()
+
+def hold():
+    with management._http._transport._pool._optional_thread_lock:
+        held.set()
+        go_on.wait()
+
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+if not (pid := os.fork()):
+    management._call("GET", "/")
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+go_on.set()
+"""
+)
+
+HELD = """
+import os
+
+def fork_one_that_stays():
+    told, tell = os.pipe()
+    if not os.fork():
+        os.close(tell)
+        os.read(told, 1)  # until the parent ends
+        os._exit(0)
+"""
+
+LOAD = (
+    SERVER
+    + HELD
+    + """
+from clipperlab.load import LoadRun
+
+url = f"http://{address}/"
+run = LoadRun("a", url, [1.0], rate=1, seconds=3600, arrivals="constant", objective_ms=100, cache=True)
+fork_one_that_stays()
+run.stop()
+assert run._over.wait(20), "it does not hear that it is stopped"
+"""
+)
+
+LESSONS_SERVER = (
+    HELD
+    + """
+from clipperlab.lessons.live.server import Server
+
+class Sleeps(Server):
+    def __init__(self):
+        super().__init__()
+        self.signal = "TERM"
+        self._begin(["sleep", "3600"], lambda: True, OSError)
+
+server = Sleeps()
+fork_one_that_stays()
+server.close()
+assert server._guard.returncode == 0, "its guard does not hear that it is closed"
+"""
+)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [CONNECTIONS, WHILE_LOCKED, LOAD, LESSONS_SERVER],
+    ids=["connections", "while locked", "a load's pipe", "a server's pipe"],
+)
+def test_a_forked_process_has_no_part_in_it(program: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
