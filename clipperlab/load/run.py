@@ -89,7 +89,12 @@ class LoadRun:
         command += ["--attended", "--objective-ms", str(objective_ms), "--arrivals", arrivals]
         command += ["--connections", str(connections), *([] if cache else ["--no-cache"])]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # an interrupted kernel passes Ctrl+C on to its process group
         )
         forked.in_child(self._leave_to_parent)
         threading.Thread(target=self._follow, args=(bodies,), name="clipper load", daemon=True).start()
@@ -122,14 +127,21 @@ class LoadRun:
         forked.let_go(self._process.stdin)
 
     def result(self, timeout_s: float | None = None) -> LoadResult:
-        """Wait for the end, and tell what was seen. Raises ClusterError where the generator failed.
+        """Wait for the end, and tell what was seen. Whoever interrupts that stops the load.
+
+        Raises ClusterError where the generator failed.
 
         >>> result = conn.load("digits", rate=20, seconds=0.5).result()
         >>> result["sent"]
         10
         """
         longest = self.seconds + GRACE_S if timeout_s is None else timeout_s
-        if not self._over.wait(longest):
+        try:
+            over = self._over.wait(longest)
+        except KeyboardInterrupt:
+            self.stop()
+            raise
+        if not over:
             raise ClusterError(f"The load still runs after {longest:g} s. stop() ends it.")
         if self._result is None:
             raise ClusterError(f"The load failed: {self._trouble}")

@@ -1,4 +1,4 @@
-"""Processes that a notebook forks, as a multiprocessing.Pool does, beside what it has open."""
+"""Processes that a notebook forks, as a multiprocessing.Pool does; and a load's own, which it starts."""
 
 from __future__ import annotations
 
@@ -96,6 +96,37 @@ assert run._over.wait(20), "it does not hear that it is stopped"
 """
 )
 
+INTERRUPTED = (
+    SERVER
+    + """
+import signal
+from clipperlab.load import LoadRun
+
+url = f"http://{address}/"
+run = LoadRun("a", url, [1.0], rate=50, seconds=3600, arrivals="constant", objective_ms=100, cache=True)
+goes_on = threading.Event()
+run.listen(goes_on.set)
+assert goes_on.wait(20)
+signal.signal(signal.SIGINT, lambda *_: None)  # another cell's
+os.killpg(0, signal.SIGINT)  # as Jupyter does
+goes_on.clear()
+assert goes_on.wait(20)
+assert run.running, run._trouble
+wait = run._over.wait
+
+def interrupted(_):
+    run._over.wait = wait
+    raise KeyboardInterrupt
+
+run._over.wait = interrupted
+try:
+    run.result()
+except KeyboardInterrupt:
+    pass
+assert run.result(20)["sent"]  # whoever waits no more wants no more
+"""
+)
+
 LESSONS_SERVER = (
     HELD
     + """
@@ -121,5 +152,14 @@ assert server._guard.returncode == 0, "its guard does not hear that it is closed
     ids=["connections", "while locked", "a load's pipe", "a server's pipe"],
 )
 def test_a_forked_process_has_no_part_in_it(program: str) -> None:
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    _run(program)
+
+
+def test_an_interrupt_of_another_cell_is_not_the_loads() -> None:
+    _run(INTERRUPTED)
+
+
+def _run(program: str) -> None:
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, start_new_session=True)
     assert ended.returncode == 0, ended.stderr
