@@ -22,6 +22,10 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def log_message(self, *_):
         pass
 
@@ -71,6 +75,29 @@ go_on.set()
 """
 )
 
+FORWARDING = """
+import os, threading
+from clipperlab import KubernetesContainerManager
+
+manager = KubernetesContainerManager("c")
+manager._forwards["query:1337"] = forward = object()
+held, go_on = threading.Event(), threading.Event()
+
+def hold():
+    with manager._forwarding:  # as a watch does while a port-forward comes about
+        held.set()
+        go_on.wait()
+
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+if not (pid := os.fork()):
+    manager.left(["127.0.0.1:1337"])  # which would wait for the forward's own thread
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+assert manager._forwards == {"query:1337": forward}
+go_on.set()
+"""
+
 HELD = """
 import os
 
@@ -89,7 +116,8 @@ LOAD = (
 from clipperlab.load import LoadRun
 
 url = f"http://{address}/"
-run = LoadRun("a", url, [1.0], rate=1, seconds=3600, arrivals="constant", objective_ms=100, cache=True)
+few = {"arrivals": "constant", "objective_ms": 100, "cache": True, "connections": 2}
+run = LoadRun("a", url, [1.0], rate=1, seconds=3600, **few)
 fork_one_that_stays()
 run.stop()
 assert run._over.wait(20), "it does not hear that it is stopped"
@@ -103,7 +131,8 @@ import signal
 from clipperlab.load import LoadRun
 
 url = f"http://{address}/"
-run = LoadRun("a", url, [1.0], rate=50, seconds=3600, arrivals="constant", objective_ms=100, cache=True)
+few = {"arrivals": "constant", "objective_ms": 100, "cache": True, "connections": 2}
+run = LoadRun("a", url, [1.0], rate=50, seconds=3600, **few)
 goes_on = threading.Event()
 run.listen(goes_on.set)
 assert goes_on.wait(20)
@@ -148,8 +177,8 @@ assert server._guard.returncode == 0, "its guard does not hear that it is closed
 
 @pytest.mark.parametrize(
     "program",
-    [CONNECTIONS, WHILE_LOCKED, LOAD, LESSONS_SERVER],
-    ids=["connections", "while locked", "a load's pipe", "a server's pipe"],
+    [CONNECTIONS, WHILE_LOCKED, FORWARDING, LOAD, LESSONS_SERVER],
+    ids=["connections", "while locked", "while forwarding", "a load's pipe", "a server's pipe"],
 )
 def test_a_forked_process_has_no_part_in_it(program: str) -> None:
     _run(program)
