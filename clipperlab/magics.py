@@ -15,6 +15,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from clipper_container.counting import NEXT
 from clipper_container.errors import BadRequest, ClipperException, NotFound
 
+from .cli.words import MAGIC, in_a_cell
 from .connection import ClipperConnection
 
 CLUSTER = "CLIPPERLAB_CLUSTER"
@@ -34,6 +35,7 @@ class ClipperMagics(Magics):
     @line_magic
     def clipper(self, line: str) -> None:
         """What the command line does: `%clipper status`, `%clipper versions digits`, `%clipper why 123`."""
+        from .cli.app import told
         from .cli.commands import app
 
         try:
@@ -46,9 +48,9 @@ class ClipperMagics(Magics):
         if len(connections) == 1:
             os.environ[CLUSTER] = connections[0].cm.cluster_name
         try:
-            app(arguments, standalone_mode=False, prog_name="%clipper")
+            app(arguments, standalone_mode=False, prog_name=MAGIC)
         except ClipperException as error:
-            _say(error)
+            _say(told(str(error)))
         except SystemExit:
             pass  # it has said why
         except Exception as error:
@@ -82,7 +84,7 @@ class ClipperMagics(Magics):
             options = parser.parse_args(_split(line))
             conn = self._connection()
         except ClipperException as error:
-            _say(error)
+            _say(in_a_cell(str(error)))
             return
         before = self._shell.user_ns.get(options.function)
         if not self._shell.run_cell(cell).success:
@@ -93,7 +95,7 @@ class ClipperMagics(Magics):
                 raise _no_function(options.function)  # it is an earlier cell's
             self._deploy(conn, options)
         except ClipperException as error:
-            _say(error)
+            _say(in_a_cell(str(error)))
 
     def _deploy(self, conn: ClipperConnection, options: argparse.Namespace) -> None:
         function = self._shell.user_ns.get(options.function)

@@ -6,13 +6,11 @@ import sys
 
 from clipper_container.errors import ClipperException
 
-from .words import translated
-
 
 def main() -> int:
     """Run the command line's command. Returns 1 after a ClipperException; exits by itself otherwise."""
     try:
-        from .app import on
+        from .app import told
         from .commands import app
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
@@ -22,7 +20,7 @@ def main() -> int:
     try:
         app()
     except ClipperException as error:
-        return _fail(translated(str(error), on()))
+        return _fail(told(str(error)))
     return 0
 
 

@@ -18,7 +18,7 @@ from ..places import ContainerManager
 from ..places.docker import DockerContainerManager
 from ..places.kubernetes import KubernetesContainerManager
 from ..places.process import ProcessContainerManager
-from .words import translated, typed
+from .words import MAGIC, PROGRAM, translated, typed
 
 app = typer.Typer(
     help="Clipper Lab: model serving where models are made.",
@@ -71,6 +71,7 @@ _MANAGERS: dict[str, Callable[[str], ContainerManager]] = {
     "kubernetes": KubernetesContainerManager,
 }
 _on = "process"
+_program = PROGRAM
 
 
 def _version(wanted: bool) -> None:
@@ -81,13 +82,14 @@ def _version(wanted: bool) -> None:
 
 @app.callback(epilog="Begin with `clipperlab start`, or see everything at work: `clipperlab demo`.")
 def common(
+    context: typer.Context,
     on: On = "process",
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which this is.")
     ] = False,
 ) -> None:
-    global _on
-    _on = on
+    global _on, _program
+    _on, _program = on, MAGIC if context.info_name == MAGIC else PROGRAM
 
 
 Function = TypeVar("Function", bound=Callable[..., None])
@@ -111,12 +113,12 @@ def on() -> str:
 
 def said(*words: str) -> str:
     """A command as somebody types it here, on what this one runs."""
-    return typed(*words, on=_on)
+    return typed(*words, on=_on, program=_program)
 
 
 def told(sentence: str) -> str:
-    """It in the words of the command line, where it names calls of Python."""
-    return translated(sentence, _on)
+    """It in the words of the command line, or of its magic, where it names calls of Python."""
+    return translated(sentence, _on, _program)
 
 
 def connect(cluster_name: str) -> ClipperConnection:

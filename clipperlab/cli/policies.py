@@ -26,7 +26,7 @@ def policy(
         str | None, typer.Option(help="All of these are asked, and vote: bayes,svm,cnn, or bayes=1,svm=2.")
     ] = None,
     min_confidence: Annotated[
-        float, typer.Option(help="Below it the default output answers: a share of the vote.")
+        float, typer.Option(help="Below it the default output answers: a share of the weight.")
     ] = 0.0,
     early: Annotated[
         bool, typer.Option("--early", help="Answer when the vote cannot change any more.")

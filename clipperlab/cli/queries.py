@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .app import DEFAULT, Application, AsJson, ClusterName, command, connect, parse, print_json, told
+from .app import DEFAULT, Application, AsJson, ClusterName, command, connect, parse, print_json, said, told
 
 
 @command("predict digits '[0, 0, 5, 13]'")
@@ -37,7 +37,7 @@ def predict(
     if defaults := [each for each in answers if each["default"]]:
         reason = defaults[0]["default_reason"]
         sys.stderr.write(f"{reason}: {told(defaults[0]['default_explanation'])}\n")
-        sys.stderr.write(f"What to do about it: clipperlab explain {reason}\n")
+        sys.stderr.write(f"What to do about it: `{said('explain', reason)}`\n")
         raise typer.Exit(3)
 
 

@@ -16,7 +16,7 @@ from ..display.under_way import under_way
 from ..handles import ModelHandle
 from ..management import Application, Management, Replica, Version
 from ..policies import answered_by
-from .app import told
+from .app import said, told
 
 EVENTS = 8
 WIDEST = 10_000
@@ -72,7 +72,7 @@ def versions_of(model: ModelHandle) -> RenderableType:
 
 def applications(found: list[Application]) -> RenderableType:
     if not found:
-        return Text("No applications yet: `clipperlab register` makes one.")
+        return Text(f"No applications yet: `{said('register')}` makes one.")
     rows = table("application", "input type", "objective", "default output", "linked models")
     for app in found:
         rows.add_row(
@@ -87,7 +87,7 @@ def applications(found: list[Application]) -> RenderableType:
 
 def _models(versions: list[Version], replicas: list[Replica]) -> RenderableType:
     if not versions:
-        return Text("No models yet: `clipperlab deploy` deploys one.")
+        return Text(f"No models yet: `{said('deploy')}` deploys one.")
     rows = table("model", "version", "state", "replicas", "predictions")
     for version in versions:
         model_id = f"{version['model_name']}:{version['model_version']}"

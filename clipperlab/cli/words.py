@@ -1,11 +1,14 @@
-"""Advice in the words of the command line: what to type here, where a sentence names a call of Python."""
+"""Advice in the words of the command line, and of a notebook's magics: what to type here, where a sentence
+names a call of Python.
+"""
 
 from __future__ import annotations
 
 import re
 
+PROGRAM = "clipperlab"
+MAGIC = "%clipper"
 _COMMANDS = {
-    "connect": "start",
     "status": "status",
     "events": "events",
     "why": "why",
@@ -40,7 +43,7 @@ def _call(method: str) -> str:
 
 
 # A sentence is read from the top: what is longer comes first.
-_CALLS = [
+_CONNECTING = [
     (r"(?:start_clipper|connect)\(\), or (`clipperlab start[^`]*`),", r"\1"),
     (
         r"conn\.start_clipper\(\) for a new cluster, or conn\.connect\(\) for one that runs",
@@ -50,6 +53,9 @@ _CALLS = [
     (r"start_clipper\(fresh=True\) starts without it", "`clipperlab stop --purge` removes it"),
     # With arguments, which say what it does, it stays.
     (r"(?<![`.])\b(?:conn\.)?start_clipper(?:\(\)|\b(?!\())", "`clipperlab start`"),
+    (_call("connect"), "`clipperlab start`"),
+]
+_CALLS = [
     (r"set_autoscaling\('([^']+)', None\)", r"`clipperlab scale \1`, with a number,"),
     (r"(?<!`)\bstart_clipper\(protocols=\[\.\.\.\]\)", "`clipperlab start --protocol`"),
     (r"(?<!`)\bstart_protocol\('([^']+)'\)", r"`clipperlab protocols start \1`"),
@@ -65,10 +71,12 @@ _CALLS = [
     (r"`conn\.shadow\([^)]*\)\.stop\(\)`", "`clipperlab shadow --stop`"),
     (r"\bconn\.models\[model\]", "`clipperlab versions`"),
     *((_call(method), f"`clipperlab {command}`") for method, command in _COMMANDS.items()),
+    (r"\bnum_replicas=(\d+)", r"--replicas \1"),
+]
+_ARGUMENTS = [
     (r"\bP\.NoLess\(\"reward\", by=([\d.]+)\)", r"--reward-by \1"),
     (r'\bapplications="all"', "--all"),
     (r"\brollout=(?![\w'\"])", "--canary"),
-    (r"\bnum_replicas=(\d+)", r"--replicas \1"),
     (r"(?<!`)\bpkgs_to_install=\['([^']+)'\]", r"--requirement \1"),
     (r"(?<!`)\binputs=\[\.\.\.\]", "--input"),
     (r"(?<!`)\bexample_input=(?![\w'\"\[])", "--example-input"),
@@ -76,17 +84,29 @@ _CALLS = [
 ]
 
 
-def typed(*words: str, on: str = "process") -> str:
+def typed(*words: str, on: str = "process", program: str = PROGRAM) -> str:
     """A command as somebody types it, for a cluster on what this one is on."""
-    return " ".join(["clipperlab", *([] if on == "process" else ["--on", on]), *words])
+    return " ".join([program, *([] if on == "process" else ["--on", on]), *words])
 
 
-def translated(sentence: str, on: str = "process") -> str:
+def translated(sentence: str, on: str = "process", program: str = PROGRAM) -> str:
     """The sentence, with commands in the place of Python's calls; what a model said stays as it was."""
+    return _translated(sentence, [*_CONNECTING, *_CALLS, *_ARGUMENTS], typed("", on=on, program=program))
+
+
+def in_a_cell(sentence: str) -> str:
+    """It beside `%%deploy`, whose connection was made by a call, and which has few of the arguments."""
+    told = _translated(sentence, _CALLS, typed("", program=MAGIC))
+    if re.search(r"\b(?:Give|Deploy with|deploy it with) \w+=", sentence):
+        told += "\n%%deploy has no option for that: conn.deploy(predict, ...) takes it."
+    return told
+
+
+def _translated(sentence: str, calls: list[tuple[str, str]], before: str) -> str:
     ours, of_a_model, said = _parted(sentence)
-    for call, command in _CALLS:
+    for call, command in calls:
         ours = re.sub(call, command, ours)
-    return ours.replace("`clipperlab ", f"`{typed('', on=on)}") + of_a_model + said
+    return ours.replace("`clipperlab ", f"`{before}") + of_a_model + said
 
 
 def _parted(sentence: str) -> tuple[str, str, str]:

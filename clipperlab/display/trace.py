@@ -51,7 +51,7 @@ class Trace(dict[str, Any]):
             lines += _called(leg["calls"], "    ")
         if self["explanation"]:
             lines.append(f"  {self['reason']}: {self['explanation']}")
-            lines.append(f"  What to do about it: clipperlab explain {self['reason']}")
+            lines.append(f"  What to do about it: `clipperlab explain {self['reason']}`")
         return "\n".join(lines)
 
     def _policy(self) -> str:

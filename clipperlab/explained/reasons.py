@@ -59,8 +59,10 @@ REASONS = entries(
             "Add replicas with conn.set_num_replicas, let conn.set_autoscaling do it, or send less.",
         ),
         "low_confidence": (
-            "The models of a vote did not agree enough: the confidence is below min_confidence.",
-            "Answer such queries otherwise, or lower min_confidence of the policy.",
+            "The models of a vote did not agree enough, or too few of them had a number in time: the "
+            "confidence is below min_confidence.",
+            "Answer such queries otherwise, or lower min_confidence of the policy. Where numbers were late, "
+            "why(query_id) says of which model.",
         ),
         "internal_error": (
             "A fault of Clipper Lab itself. It has status 500, and the log of the query frontend has the "

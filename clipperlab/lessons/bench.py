@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from clipper_container.errors import ClusterError
 
+from .. import forked
 from ..connection import ClipperConnection
 from ..places.process import ProcessContainerManager, clusters
 from .checks import NotYet, checks_of
@@ -44,6 +45,7 @@ class Bench:
         self._exercise = exercise
         self._tries: Counter[str] = Counter()
         self._http: httpx2.Client | None = None
+        forked.in_child(self._leave_to_parent)
         self._conn = conn
         if cluster and conn is None:
             # Free ports: two lessons that both wish for the documented one take it from each other.
@@ -70,6 +72,10 @@ class Bench:
             # No proxy stands between this machine and itself.
             self._http = httpx2.Client(base_url=url, timeout=QUERY_TIMEOUT_S, trust_env=False, verify=False)
         return self._http
+
+    def _leave_to_parent(self) -> None:
+        """In a forked process: have a client of its own, whose answers do not come to both."""
+        self._http = None
 
     def check(self, id: str, *values: Any) -> Result:
         """Look whether it is done, show what was found, and return that. Never raises."""

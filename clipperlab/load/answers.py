@@ -63,13 +63,16 @@ class Answers:
         }
 
     def windows(self, times: NDArray[np.float64], objective_ms: float) -> list[dict[str, Any]]:
-        """A series over time, by when requests were to be sent. Without an answer the latency is infinite."""
+        """A series over time, by when requests were to be sent: the later, the larger their number.
+
+        Without an answer the latency is infinite.
+        """
         kinds, latency_ms = self._arrays(times)
         good = self._good(kinds, latency_ms, objective_ms)
-        which = (times / WINDOW_S).astype(int)
+        windows, begins = np.unique((times / WINDOW_S).astype(int), return_index=True)
         found = []
-        for window in np.unique(which):
-            here = which == window
+        for window, begin, end in zip(windows, begins, [*begins[1:], len(times)], strict=True):
+            here = slice(begin, end)
             latencies = Latencies.of(latency_ms[here])
             found.append(
                 {

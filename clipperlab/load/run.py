@@ -16,6 +16,7 @@ from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.near import meant
 from clipper_container.plain import as_json
 
+from .. import forked
 from ..display import in_notebook, live, workbench
 from ..rows import rows
 from . import open_loop
@@ -88,8 +89,14 @@ class LoadRun:
         command += ["--attended", "--objective-ms", str(objective_ms), "--arrivals", arrivals]
         command += ["--connections", str(connections), *([] if cache else ["--no-cache"])]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # an interrupted kernel passes Ctrl+C on to its process group
         )
+        forked.in_child(self._leave_to_parent)
         threading.Thread(target=self._follow, args=(bodies,), name="clipper load", daemon=True).start()
 
     @property
@@ -115,15 +122,26 @@ class LoadRun:
             with suppress(OSError, ValueError):  # it may be gone already
                 stdin.close()
 
+    def _leave_to_parent(self) -> None:
+        """In a forked process: it is the parent's, and ends when that closes the pipe, or itself ends."""
+        forked.let_go(self._process.stdin)
+
     def result(self, timeout_s: float | None = None) -> LoadResult:
-        """Wait for the end, and tell what was seen. Raises ClusterError where the generator failed.
+        """Wait for the end, and tell what was seen. Whoever interrupts that stops the load.
+
+        Raises ClusterError where the generator failed.
 
         >>> result = conn.load("digits", rate=20, seconds=0.5).result()
         >>> result["sent"]
         10
         """
         longest = self.seconds + GRACE_S if timeout_s is None else timeout_s
-        if not self._over.wait(longest):
+        try:
+            over = self._over.wait(longest)
+        except KeyboardInterrupt:
+            self.stop()
+            raise
+        if not over:
             raise ClusterError(f"The load still runs after {longest:g} s. stop() ends it.")
         if self._result is None:
             raise ClusterError(f"The load failed: {self._trouble}")

@@ -10,6 +10,7 @@ from clipper_container import errors
 from clipper_container.errors import BadRequest, ClusterError
 from clipper_container.plain import as_json
 
+from .. import forked
 from ..places import ClusterRecord
 
 try:
@@ -35,17 +36,13 @@ class Calls:
 
     def __init__(self, record: ClusterRecord) -> None:
         self._cluster_name = record.cluster_name
-        # Calls are rare, so each has its own connection: none goes stale when management restarts.
-        # The proxies of the environment are for the outside, not for this machine. And it is plain HTTP, with
-        # nothing to verify: the machine's certificates take 50 ms to read.
-        self._http = httpx2.Client(
-            base_url=f"http://{record.management}/api/v1",
-            headers=credentials(record),
-            timeout=httpx2.Timeout(ANSWER_S, connect=5.0),
-            limits=httpx2.Limits(max_keepalive_connections=0),
-            trust_env=False,
-            verify=False,
-        )
+        self._record = record
+        self._http = _client(record)
+        forked.in_child(self._leave_to_parent)
+
+    def _leave_to_parent(self) -> None:
+        """In a forked process: a thread that it has not may have had the client's lock."""
+        self._http = _client(self._record)
 
     def _call(
         self,
@@ -94,6 +91,20 @@ class Calls:
             f"`clipperlab start --cluster-name {self._cluster_name}`, starts its management again, or finds "
             "the cluster where somebody started it anew, perhaps without what was deployed."
         )
+
+
+def _client(record: ClusterRecord) -> httpx2.Client:
+    # Calls are rare, so each has its own connection: none goes stale when management restarts.
+    # The proxies of the environment are for the outside, not for this machine. And it is plain HTTP, with
+    # nothing to verify: the machine's certificates take 50 ms to read.
+    return httpx2.Client(
+        base_url=f"http://{record.management}/api/v1",
+        headers=credentials(record),
+        timeout=httpx2.Timeout(ANSWER_S, connect=5.0),
+        limits=httpx2.Limits(max_keepalive_connections=0),
+        trust_env=False,
+        verify=False,
+    )
 
 
 def who() -> str:

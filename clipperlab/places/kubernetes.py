@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipper_container.errors import BadRequest, ClusterError
 
+from .. import forked
 from ..names import check_name
 from . import ClusterRecord
 from .runtime import DOWN_TIMEOUT_S, BroughtUp
@@ -89,6 +90,14 @@ class KubernetesContainerManager(BroughtUp):
         self._forwards: dict[str, Forward] = {}
         self._outside: dict[int, str] = {}  # by port, the ways that the cluster has
         self._forwarding = threading.Lock()  # of both: a watch has a thread of its own
+        forked.in_child(self._leave_to_parent)
+
+    def _leave_to_parent(self) -> None:
+        """In a forked process, which has none of the threads: make a port-forward of its own where it needs
+        one.
+        """
+        self._of_parent, self._forwards = self._forwards, {}
+        self._forwarding = threading.Lock()
 
     def record(self) -> ClusterRecord | None:
         with self._forwarding:

@@ -92,7 +92,8 @@ def _agreement(points: list[ApplicationPoint], application: Application) -> str:
     low = sum(point["answers"].get("low_confidence", 0.0) for point in points)
     count = len(arms_of(application))
     return (
-        f'<p class="clipper-words">All agree in {_percent(all_agree, said)} of what they say. '
+        '<p class="clipper-words">All agree, or all gave a number, in '
+        f"{_percent(all_agree, said)} of what they say. "
         f"{_percent(low, said)} was too unsure, and the default output answered. "
         f"Of {count} arms, {count * used / asked:.2f} are in an answer.</p>"
     )

@@ -32,6 +32,9 @@ class Addresses(Protocol):
 
     def close(self) -> None: ...
 
+    def leave_to_parent(self) -> None:
+        """In a forked child: have no connection."""
+
 
 def find(frontends: str, token: str, changed: Callable[[], None]) -> Addresses:
     """`changed` is called, from any thread, when it is worth while to look at once.
@@ -62,6 +65,9 @@ class Sockets:
         return found
 
     def close(self) -> None:
+        pass
+
+    def leave_to_parent(self) -> None:
         pass
 
 
@@ -123,6 +129,11 @@ class Remote:
             for found in self._open.values():
                 found.close()
             self._open.clear()
+
+    def leave_to_parent(self) -> None:
+        """In a forked child, whose other threads are gone, and perhaps with the lock."""
+        for found in self._open.values():
+            found.close()
 
     def _run(self) -> None:
         while not self._closing:

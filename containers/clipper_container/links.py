@@ -180,6 +180,7 @@ class Links:
         self._selector.close()  # and nothing is unregistered, for its registrations are the parent's too
         for link in self._links.values():
             link.leave_to_parent()
+        self._addresses.leave_to_parent()
         os.close(self._wake_read)
         os.close(self._wake_write)
 

@@ -24,10 +24,11 @@ class SplitSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 class VoteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="vote"):
     """All of the arms. Labels: what most of the weight says; numbers: their mean.
 
-    An answer on which less than `min_confidence` of the weight agrees is the default output. `early` answers
-    as soon as the outcome is certain. A number that is `missing` at the deadline is left out, or that arm's
-    mean so far stands for it. Without `weights` all arms have the same, or those that are `learned` of
-    feedback, of which the part `forget` is forgotten with each.
+    An answer that has less than `min_confidence` of the weight behind it is the default output: behind a
+    label is who says the same, behind a mean who is in time. `early` answers as soon as the outcome is
+    certain. A number that is `missing` at the deadline is left out, or that arm's mean so far stands for it.
+    Without `weights` all arms have the same, or those that are `learned` of feedback, of which the part
+    `forget` is forgotten with each.
     """
 
     arms: list[str]

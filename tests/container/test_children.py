@@ -51,9 +51,39 @@ go_on.set()
 """
 
 
+CONNECTED = """
+import os, socket
+
+from clipper_container import wire
+from clipper_container.links import Links
+
+frontend = socket.create_server(("127.0.0.1", 0))
+port = frontend.getsockname()[1]
+links = Links(f"localhost:{port}", wire.Hello(wire.WIRE_VERSION, "token", "m", "1", "0", 1))
+try:
+    links._addresses.dial(f"127.0.0.1:{port}")
+except BlockingIOError:
+    pass
+connection, _ = frontend.accept()
+while not links._addresses._open:  # connected, and not taken yet
+    os.sched_yield()
+told, tell = os.pipe()
+if not os.fork():
+    os.close(tell)
+    connection.close()
+    os.read(told, 1)  # until the parent ends
+    os._exit(0)
+links._addresses.close()
+connection.settimeout(10)
+assert connection.recv(1) == b"", "who is on the other side sees its end"
+"""
+
+
 @pytest.mark.parametrize(
-    "program", [SIGNALLED_AT_ONCE, WHILE_LOCKED], ids=["signalled at once", "while locked"]
+    "program",
+    [SIGNALLED_AT_ONCE, WHILE_LOCKED, CONNECTED],
+    ids=["signalled at once", "while locked", "connected"],
 )
-def test_a_forked_process_ends_as_in_a_script(program: str) -> None:
+def test_a_forked_process_is_as_in_a_script(program: str) -> None:
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr

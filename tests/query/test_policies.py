@@ -138,12 +138,23 @@ def test_below_the_least_confidence_the_default_output_answers_and_says_what_was
     found = vote([b"3", b"8", b"5"], min_confidence=0.5)
     assert isinstance(found.outcome, Fault)
     assert found.outcome.reason == "low_confidence"
-    assert "m0 3, m1 8, m2 5" in found.outcome.message
+    assert found.outcome.message == (
+        "33% of the weight is behind one answer, and min_confidence asks for 50%. Said: m0 3, m1 8, m2 5."
+    )
     assert vote([b"8", b"8", b"5"], min_confidence=2 / 3).outcome == b"8"
     alone = Vote(VoteSpec(["a", "b", "c"], min_confidence=0.6))
     decision = alone.decide(None, all_but("b", "c"))
     assert [arm.name for arm in decision.skipped] == ["b", "c"]
     assert isinstance(alone.combine(decision, [b"8"]).outcome, Fault)  # one of three is no agreement
+
+
+def test_numbers_are_too_few_and_do_not_disagree() -> None:
+    assert vote([b"0.0", b"1.0", b"9.5"], min_confidence=1.0).confidence == 1
+    found = vote([b"0.5", b"2", LATE, LATE], min_confidence=0.6)
+    assert isinstance(found.outcome, Fault)
+    assert found.outcome.message == (
+        "50% of the weight had a number in time, and min_confidence asks for 60%. Said: m0 0.5, m1 2."
+    )
 
 
 def test_an_early_vote_is_certain_when_what_is_missing_cannot_change_it() -> None:

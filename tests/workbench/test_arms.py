@@ -91,6 +91,6 @@ def test_a_vote_says_how_much_it_agrees() -> None:
     found = seen(P.Vote(["a", "b"]), {"answers": answers, "arms": did, "confidence": [2, 3, 5, 10]})
     assert [row[1:3] for row in rows(found)] == [["100 %", "100.0 %"]] * 2
     page = arms.arms(found, found.applications[0])
-    assert "All agree in 50.0 % of what they say. 10.0 % was too unsure" in page
+    assert "All agree, or all gave a number, in 50.0 % of what they say. 10.0 % was too unsure" in page
     assert "Of 2 arms, 1.50 are in an answer." in page
     assert arms.votes(found, "app")

@@ -21,6 +21,7 @@ from clipperlab import BadRequest, ClipperConnection, ClusterError, NotFound
 from clipperlab.deployers.python import deploy_python_closure
 from clipperlab.display.live import MIME
 from clipperlab.load import LoadResult, LoadRun
+from clipperlab.load.answers import Answers
 from clipperlab.load.http_client import Connection
 from clipperlab.load.open_loop import UNUSED_S, Load
 from clipperlab.load.schedule import ARRIVALS, BURST_S, Arrivals, Phase, arrivals
@@ -243,3 +244,13 @@ async def test_connections_that_nobody_uses_are_closed_before_a_server_would() -
     load._trimming.cancel()
     assert closed == [unused]
     assert load._idle == [used]
+
+
+def test_a_series_has_each_query_in_the_window_in_which_it_was_due() -> None:
+    times = np.array([0.0, 0.05, 0.25, 0.26, 0.51])
+    answers = Answers(len(times))
+    for number, took_s in ((0, 0.002), (1, 0.004), (3, 0.05)):
+        answers.settle(number, times[number] + took_s, "model")
+    found = answers.windows(times, objective_ms=10)
+    assert [(each["offered"], each["good"]) for each in found] == [(2, 2), (2, 0), (1, 0)]
+    assert [each["at_s"] for each in found] == pytest.approx([0.0, 0.2, 0.5])

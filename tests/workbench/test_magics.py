@@ -58,6 +58,25 @@ def test_the_command_line_is_there(
     assert "dance" in capsys.readouterr().out
 
 
+def test_what_goes_wrong_names_magics(
+    conn: ClipperConnection, shell: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conn.register_application("magic-words", "floats", -1, 20_000_000)
+    for line, advice in (
+        ("register magic-words --input-type floats", "Remove it with `%clipper unregister`"),
+        ("feedback magic-words 1 --label 2", "`%clipper collect magic-words` starts it."),
+        ("predict magic-words [1.0]", "What to do about it: `%clipper explain no_model_linked`"),
+        ("explain nosuch", "`%clipper explain` lists all of them."),
+        ("status --cluster-name none-such", "`%clipper start --cluster-name none-such` starts it."),
+    ):
+        shell.run_line_magic("clipper", line)
+        said = capsys.readouterr()
+        assert advice in said.out + said.err
+    conn.unregister_application("magic-words")
+    shell.run_cell_magic("deploy", "untaught --type dataframe", PREDICT.format(1))
+    assert "%%deploy has no option for that: conn.deploy(predict, ...) takes it." in capsys.readouterr().out
+
+
 def test_what_goes_wrong_is_a_sentence(
     conn: ClipperConnection, shell: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

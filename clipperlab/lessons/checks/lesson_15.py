@@ -8,7 +8,7 @@ from typing import Any
 
 from . import Checked, NotYet, check
 
-NO_MORE_MS = 10.0  # a machine that does much else needs that now and then
+THINKS_MS = 300.0  # the slow shadow, for each batch
 
 
 @check(
@@ -69,10 +69,11 @@ def differs(wb: Checked, different: Any) -> None:
     ),
 )
 def costs(wb: Checked, alone: Sequence[float], beside: Sequence[float]) -> None:
-    if median(beside) > 2 * median(alone) + NO_MORE_MS:
+    # Whoever waited for it would wait that long. What is less may be a machine that does much else.
+    if median(beside) > median(alone) + THINKS_MS / 2:
         raise NotYet(
             f"Beside the shadow users wait {median(beside):.1f} ms, and {median(alone):.1f} ms without. It "
-            "thinks for 300 ms, so they do not wait for it: does this machine do much else? Run it again."
+            f"thinks for {THINKS_MS:.0f} ms, and they should not wait for it."
         )
 
 

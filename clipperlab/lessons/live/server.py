@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ... import forked
+
 START_S = 30.0
 END_S = 10.0
 GUARD = 'cd "$0"; "$@" </dev/null >server.log 2>&1 & cat >/dev/null; kill -%s $!; wait $!; cd /; rm -rf "$0"'
@@ -37,6 +39,7 @@ class Server:
         if user is not None:
             shutil.chown(self.folder, user)
         self._guard: subprocess.Popen[bytes] | None = None
+        forked.in_child(self._leave_to_parent)
 
     def _begin(
         self, command: Sequence[str | Path], answers: Callable[[], object], not_yet: type[Exception]
@@ -61,6 +64,11 @@ class Server:
                     self.close()
                     raise TimeoutError(f"{command[0]} does not answer in {START_S:.0f} s: {log}") from error
                 time.sleep(0.02)
+
+    def _leave_to_parent(self) -> None:
+        """In a forked process: its guard waits for the parent's end, and not for this one's."""
+        if self._guard is not None:
+            forked.let_go(self._guard.stdin)
 
     def close(self) -> None:
         """End the server and remove its folder. May be called twice."""

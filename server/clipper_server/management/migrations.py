@@ -1,15 +1,26 @@
-"""How what an older Clipper Lab wrote becomes this one's: a step for each schema, all of them or none."""
+"""How a database is opened, and what an older Clipper Lab wrote becomes this one's: by steps, all or none."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 Step = Callable[[sqlite3.Connection], None]
 """Makes the next schema of one. It calls `execute`, one statement at a time: `executescript` would commit
 what was done so far, and is refused. Foreign keys are not enforced meanwhile: it may drop a table and build
 it anew."""
+
+
+@contextmanager
+def opening(db: sqlite3.Connection) -> Iterator[None]:
+    """Closes it where what is done to it raises: nobody else has it yet."""
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
 
 
 def is_way(steps: Mapping[int, Step], found: int, wanted: int) -> bool:

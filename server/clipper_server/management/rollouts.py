@@ -112,8 +112,7 @@ class Rollouts:
             if rollout.id not in self._unfit:
                 self._unfit.add(rollout.id)
                 subject = {"model": rollout.model, "version": rollout.canary}
-                text = f"{rollout} takes no step. {why}"
-                self._events.add("rollout", text[0].upper() + text[1:], **subject)
+                self._events.add("rollout", f"The {rollout} takes no step. {why}", **subject)
             return Verdict("hold", f"{why} Promote or abort it.")
         return None
 
@@ -219,14 +218,14 @@ class Rollouts:
         if verdict.kind == "fail" and not rollout.observe:
             self._state.taken_back(rollout, "failed", verdict.text, "", verdict.text)
             back = f"{rollout.model}:{rollout.control} answers all again"
-            text = f"{back}: {rollout} has failed. {verdict.text}"
+            text = f"{back}: the {rollout} has failed. {verdict.text}"
             self._events.add("rollout", text, **subject)
             return
         if rollout.observe:
             if verdict.kind == "fail" and rollout.id not in self._told:
                 self._told.add(rollout.id)
-                text = f"{rollout} would have failed. {verdict.text}"
-                self._events.add("rollout", text[0].upper() + text[1:], **subject)
+                text = f"The {rollout} would have failed. {verdict.text}"
+                self._events.add("rollout", text, **subject)
             verdict = self._judges[rollout.id].without_guardrails(now)
         verdict = self._held(rollout) or verdict
         if verdict.kind == "hold" and not self._is_asked(rollout.model):

@@ -43,8 +43,8 @@ class Choice(NamedTuple):
     """What a policy that has a choice did for one answer.
 
     `model` is the version that answered; None where several were combined. `confidence` is the part of the
-    weight that agrees, or what the model of a cascade says of itself; None where there is none. Of the arms
-    that were `asked`, `used` are in the answer.
+    weight that is behind it, or what the model of a cascade says of itself; None where there is none. Of the
+    arms that were `asked`, `used` are in the answer.
     """
 
     model: str | None

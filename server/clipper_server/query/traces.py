@@ -28,7 +28,7 @@ class Leg(msgspec.Struct, gc=False):
 
 
 class Chosen(msgspec.Struct, gc=False):
-    """How a policy chose: with which probability these arms, which ones had no replica, and what agreed.
+    """How a policy chose: with which probability these arms, which ones had no replica, and how sure it is.
 
     `epoch` is of the table that it learned; 0 without one. `rollouts` are those that chose a version.
     """

@@ -129,6 +129,26 @@ def test_advice_is_in_the_words_of_the_place(said: str, translated: str) -> None
     assert words.translated(translated) == translated
 
 
+def test_in_a_notebook_advice_is_in_the_words_of_its_magics() -> None:
+    said = "start_clipper() starts one, set_model_version makes it current. Last words: rollback()"
+    assert words.translated(said, program=words.MAGIC) == (
+        "`%clipper start` starts one, `%clipper set-version` makes it current. Last words: rollback()"
+    )
+    for said, told in (
+        (
+            "Call connect(), or unregister_application first.",
+            "Call connect(), or `%clipper unregister` first.",
+        ),
+        ("leave out num_replicas=0.", "leave out --replicas 0."),
+        (
+            "Give example_input=, a dictionary.",
+            "Give example_input=, a dictionary.\n"
+            "%%deploy has no option for that: conn.deploy(predict, ...) takes it.",
+        ),
+    ):
+        assert words.in_a_cell(said) == told
+
+
 @pytest.mark.parametrize("option", ["--num-frontends", "--max-inputs", "--max-json"])
 def test_a_setting_that_cannot_be_is_refused_by_its_name(option: str) -> None:
     result = CliRunner().invoke(app, ["start", option, "0"])

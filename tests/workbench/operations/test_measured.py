@@ -27,7 +27,7 @@ def test_the_path_of_a_query_is_told_as_a_story(conn: ClipperConnection, fake: F
     assert conn.why(65) == trace
     assert "default after 20.0 ms of 20.0 ms" in str(conn.why(65))
     assert "timeout: No replica was free in time.\n" in str(conn.why(65))
-    assert str(conn.why(65)).endswith("clipperlab explain timeout")
+    assert str(conn.why(65)).endswith("`clipperlab explain timeout`")
     with pytest.raises(NotFound):
         conn.why(66)
 

@@ -62,7 +62,7 @@ class Rollouts:
         check_able(canary, self._frontends)
         check_fits(self._state, canary)
         if (runs := self._state.rollout_of(wanted.model)) is not None:
-            raise AlreadyExists(f"A model has one rollout at a time, and {runs} runs already: {END}.")
+            raise AlreadyExists(f"A model has one rollout at a time, and the {runs} runs already: {END}.")
         coming = [v for v in self._state.versions() if v.model == wanted.model and v.state == "starting"]
         if any(version.make_current for version in coming):
             raise BadRequest(
@@ -117,7 +117,7 @@ class Rollouts:
         """Let the version before answer all again."""
         rollout = self.live(model)
         self._state.taken_back(rollout, "aborted", f"Aborted{by(who, message)}.", who, message)
-        text = f"{model}:{rollout.control} answers all again: {rollout} was aborted{by(who, message)}."
+        text = f"{model}:{rollout.control} answers all again: the {rollout} was aborted{by(who, message)}."
         await self._publisher.publish("rollout", text, model=model, version=rollout.canary)
         return self._state.rollouts(model)[-1]
 
@@ -135,11 +135,10 @@ class Rollouts:
     async def _set(self, model: str, before: str, after: str) -> Rollout:
         rollout = self.live(model)
         if rollout.state != before:
-            text = f"{rollout} is {rollout.state}."
-            raise BadRequest(text[0].upper() + text[1:])
+            raise BadRequest(f"The {rollout} is {rollout.state}.")
         self._state.set_rollout_state(rollout, "paused" if after == "paused" else "running")
-        text = f"{rollout} is {after}."
-        self._publisher.announce("rollout", text[0].upper() + text[1:], model=model, version=rollout.canary)
+        text = f"The {rollout} is {after}."
+        self._publisher.announce("rollout", text, model=model, version=rollout.canary)
         return self.live(model)
 
 
@@ -147,14 +146,14 @@ def check_no_rollout(state: State, model: str, what: str) -> None:
     """Raises BadRequest where one runs that `what` would contradict."""
     rollout = state.rollout_of(model)
     if rollout is not None:
-        raise BadRequest(f"{what}, while {rollout} runs: {END}.")
+        raise BadRequest(f"{what}, while the {rollout} runs: {END}.")
 
 
 def check_remove(state: State, version: Version, what: str = "be removed") -> None:
     """Raises BadRequest where a rollout that runs needs the version."""
     rollout = state.rollout_of(version.model)
     if rollout is not None and version.version in (rollout.control, rollout.canary):
-        raise BadRequest(f"{version} cannot {what}, while {rollout} runs: {END}.")
+        raise BadRequest(f"{version} cannot {what}, while the {rollout} runs: {END}.")
 
 
 def check_no_feedback(state: State, application: ApplicationSpec) -> None:
@@ -162,7 +161,7 @@ def check_no_feedback(state: State, application: ApplicationSpec) -> None:
     for rollout in state.live_rollouts():
         if rollout.compares_rewards and application.asks(rollout.model):
             raise BadRequest(
-                f"{application.name} has to collect feedback, while {rollout} goes by it: {END}."
+                f"{application.name} has to collect feedback, while the {rollout} goes by it: {END}."
             )
 
 

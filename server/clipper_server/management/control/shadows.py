@@ -59,9 +59,9 @@ class Shadows:
                 f"{tolerance:g}."
             )
         if (runs := self._state.shadow_of(model)) is not None:
-            raise AlreadyExists(f"A model has one shadow at a time, and {runs} runs already: {END}.")
+            raise AlreadyExists(f"A model has one shadow at a time, and the {runs} runs already: {END}.")
         if (rollout := self._state.rollout_of(model)) is not None and version == rollout.canary:
-            raise BadRequest(f"{found} answers already: {rollout} runs.")
+            raise BadRequest(f"{found} answers already: the {rollout} runs.")
         if (asking := _asking(self._state, found)) is not None:
             raise BadRequest(f"{found} answers already: it is an arm of the policy of {asking.name}.")
         asked = any(application.asks(model) for application in self._state.applications())
@@ -86,10 +86,8 @@ class Shadows:
         """Ask it no more. What was seen stays."""
         shadow = self.live(model)
         self._state.end_shadow(shadow, "stopped")
-        text = f"{shadow} is asked no more{by(who, message)}."
-        await self._publisher.publish(
-            "shadow", text[0].upper() + text[1:], model=model, version=shadow.version
-        )
+        text = f"The {shadow} is asked no more{by(who, message)}."
+        await self._publisher.publish("shadow", text, model=model, version=shadow.version)
         return self._state.shadows(model)[-1]
 
     def live(self, model: str) -> Shadow:

@@ -12,7 +12,7 @@ import msgspec
 
 from clipper_container.errors import ClusterError
 
-from ..migrations import Step, is_way, keep, migrate
+from ..migrations import Step, is_way, keep, migrate, opening
 from .context import Context
 from .counts import Counts
 from .pages import Pages
@@ -47,11 +47,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        try:
+        with opening(self._db):
             self._open(path)
-        except BaseException:
-            self._db.close()
-            raise
 
     def _open(self, path: Path) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")

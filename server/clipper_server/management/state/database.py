@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 from clipper_container.errors import ClusterError
 
-from ..migrations import Step, is_way, keep, migrate
+from ..migrations import Step, is_way, keep, migrate, opening
 
 log = logging.getLogger("clipper")
 
@@ -86,11 +86,8 @@ class Database:
         self._db.row_factory = sqlite3.Row
         self._remembered: dict[str, object] = {}
         self._remembered_at = (-1, -1)  # changes of this connection, and the revision then
-        try:
+        with opening(self._db):
             self._open(path)
-        except BaseException:
-            self._db.close()
-            raise
 
     def _open(self, path: Path) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")

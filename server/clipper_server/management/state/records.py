@@ -149,7 +149,7 @@ class Rollout(msgspec.Struct, frozen=True):
         return any(rail.kind == "reward" for rail in self.guardrails)
 
     def __str__(self) -> str:
-        return f"the rollout of {self.model}:{self.canary}"
+        return f"rollout of {self.model}:{self.canary}"
 
 
 class Shadow(msgspec.Struct, frozen=True):
@@ -170,7 +170,7 @@ class Shadow(msgspec.Struct, frozen=True):
     tolerance: float
 
     def __str__(self) -> str:
-        return f"the shadow {self.model}:{self.version}"
+        return f"shadow {self.model}:{self.version}"
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from ..task import Outcome, Output
 from . import Able, Arm, Combined, Decision
 
 LOW_CONFIDENCE = "low_confidence"
-"""Why the default output answers where the arms disagree too much."""
+"""Why the default output answers where the arms disagree too much, or too few have a number in time."""
 _SHOWN = 40  # letters of what an arm said
 
 
@@ -142,8 +142,10 @@ class Vote:
         if confidence >= self._least - 1e-9:
             return combined
         said = ", ".join(f"{arm.name} {_shown(output)}" for arm, output in there[:5])
+        averaged = _numbers([output for _, output in there]) is not None
+        behind = "had a number in time" if averaged else "is behind one answer"
         message = (
-            f"{confidence:.0%} of the weight is behind one answer, and min_confidence asks for "
+            f"{confidence:.0%} of the weight {behind}, and min_confidence asks for "
             f"{self._least:.0%}. Said: {said}{', ...' if len(there) > 5 else ''}."
         )
         return combined._replace(outcome=Fault(LOW_CONFIDENCE, message))
