@@ -1,6 +1,7 @@
 """How Sphinx makes the site of what `tests.tools.site` has put together: `make docs`."""
 
 from importlib.metadata import version as _version
+from pathlib import Path as _Path
 
 from tests.tools.site.versions import folder_of as _folder_of
 
@@ -46,6 +47,7 @@ html_sidebars = {
 }
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_search_scorer = str(_Path(__file__).parent / "_static/scorer.js")
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False

@@ -11,7 +11,7 @@ from .lessons import shown
 from .links import PAGES, linked, page_of, read, write
 from .made import MADE
 
-PICTURES = {".svg", ".png", ".css", ".html", ".py"}
+AS_THEY_ARE = {".svg", ".png", ".css", ".js", ".html", ".py"}
 # The lessons are below their overview.
 BELOW = {
     "tutorials/index.md": "\n".join(
@@ -39,7 +39,7 @@ def stage(pages: Path, recorded: Path) -> None:
 
     for path in sorted((ROOT / "docs").rglob("*")):
         source = path.relative_to(ROOT).as_posix()
-        if path.suffix in PICTURES:
+        if path.suffix in AS_THEY_ARE:
             copy(source)
         elif path.suffix == ".md":
             put(page_of(source), linked(path.read_text(encoding="utf-8"), source, page_of(source), copy))
