@@ -124,6 +124,7 @@ def test_a_version_that_failed_says_why_and_is_removed(
     expect(panel.get_by_text(f"Management of {NAME} has started")).to_be_visible()
     panel.get_by_role("button", name="Remove m:2").click()
     expect(panel.get_by_text("Removing m:2: done.")).to_be_visible()
+    expect(panel.locator(".clipper-busy")).to_have_count(0)
     expect(panel.get_by_text("Version 2 failed")).to_have_count(0)
     assert [version["model_version"] for version in cluster.get_all_models(verbose=True)] == ["1"]
 
