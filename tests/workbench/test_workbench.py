@@ -93,6 +93,8 @@ def test_the_panel_moves_between_versions_and_shows_the_python(
 ) -> None:
     assert panel.model.model.value == "m"
     assert panel.model.version.value == "1"
+    assert panel.model.roll_back.button.disabled
+    assert "No version was current before." in panel.model.roll_back.why_not.value
     panel.model.version.value = "2"
     panel.model.message.value = "better"
     assert panel.model.make_current.line.code == "conn.set_model_version('m', '2', message='better')"
@@ -102,6 +104,7 @@ def test_the_panel_moves_between_versions_and_shows_the_python(
     assert cluster.get_model_history("m")[-1]["message"] == "better"
     wait_for("the current version in the table", lambda: "m:2 <b>(current)</b>" in panel.versions.value)
     panel.model.message.value = "worse"
+    wait_for("the way back", lambda: not panel.model.roll_back.button.disabled)
     assert panel.model.roll_back.line.code == "conn.rollback('m', message='worse')"
     assert "m:1 is current" in press(panel.model.roll_back, panel.worker)
     wait_for("the controls to be those of the current version", lambda: panel.model.version.value == "1")
@@ -130,8 +133,8 @@ def test_what_became_of_a_click_is_beside_it_and_nowhere_else(
 ) -> None:
     press(panel.model.scale, panel.worker)
     assert "Scaling m:1 to 1: done" in panel.model.scale.said.value
-    press(panel.model.roll_back, panel.worker)
-    assert "failed" in panel.model.roll_back.said.value
+    press(panel.model.stop_autoscaling, panel.worker)
+    assert "done" in panel.model.stop_autoscaling.said.value
     assert panel.model.scale.said.value == ""
 
 

@@ -220,6 +220,8 @@ def test_a_deploy_begins_none_of_a_model_that_only_a_staged_version_uses(conn: C
 
 def test_a_roll_back_aborts_it(conn: ClipperConnection) -> None:
     rollout = conn.start_rollout("m", 2, steps=[0.5])
+    there = conn.get_all_models(verbose=True)
+    assert [v["model_version"] for v in there if v["is_rolled_back_to"]] == ["1"]
     assert conn.rollback("m", message="it is Friday") == "1"
     assert rollout.state == "aborted"
     assert "it is Friday" in rollout.verdict()
