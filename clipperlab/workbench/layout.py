@@ -9,6 +9,11 @@ WIDE = {"width": "16em"}
 LABEL = {"description_width": "initial"}  # as wide as its words, where it stands in a row
 
 _STYLE = """
+/* Controls are as wide as they are, and no wider than there is room; words go on in a next line. */
+.clipper-view .widget-inline-hbox { max-width: calc(100% - 4px); }
+.clipper-view .widget-inline-hbox > :is(input, select) { min-width: 0; }
+.clipper-view .widget-checkbox { height: auto; min-height: var(--jp-widgets-inline-height); }
+.clipper-view .widget-checkbox .widget-label-basic { white-space: normal; line-height: 1.4; }
 .clipper-failed { border-left: 4px solid #d1584f; padding: 4px 8px; margin: 2px 0; line-height: 1.4; }
 .clipper-failed pre { max-height: 20em; overflow: auto; }
 .clipper-path { white-space: pre-wrap; word-break: normal; overflow-wrap: break-word; line-height: 1.4; }
