@@ -84,6 +84,12 @@ CUT = """() => {
     .map((node) => node.outerHTML.slice(0, 200));
 }""".replace("SPIN", "16")  # the arrows of a number field
 
+# Whether a select's arrow has the colour of its text.
+ARROW = """(select) => {
+  const { backgroundImage, color } = getComputedStyle(select);
+  return backgroundImage.includes(color);
+}"""
+
 
 @pytest.fixture(scope="module")
 def cluster(attach: Attach) -> Iterator[ClipperConnection]:
@@ -171,6 +177,9 @@ def test_everybody_can_use_the_panel(lab: Notebook, theme: str, width: int) -> N
     expect(page.locator(f"body[data-jp-theme-name='JupyterLab {theme}']")).to_be_attached(timeout=60_000)
     for name in TABS:
         open_tab(page, name)
+        lab.shoot(f"panel-{name.lower()}-{theme.lower()}")
+        for select in page.locator(".jp-OutputArea-output select").all():  # also those of the lens below
+            assert select.evaluate(ARROW), name
         if name == "Ask":
             panel.get_by_role("button", name="an image", exact=True).click()
             expect(panel.get_by_role("img", name="What is sent: 8 by 8 numbers")).to_be_visible()
