@@ -12,6 +12,8 @@ pytest.importorskip("anywidget", reason="views need anywidget, which is not inst
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from clipperlab.display.beside import beside
+from clipperlab.draw import bars
 from clipperlab.management import Overview
 from clipperlab.workbench import glance
 from clipperlab.workbench.layout import style
@@ -128,6 +130,17 @@ def test_letters_have_one_size_however_wide_a_picture_is(page: Page) -> None:
     assert len(heights) == 1
     page.evaluate("() => { document.querySelector('main').style.width = '400px'; }")
     page.wait_for_function("() => document.querySelector('svg .grid').x2.baseVal.value === 400 - 16")
+
+
+@pytest.mark.parametrize("width", [280, 560, 1064, 1600])
+def test_letters_of_drawings_beside_one_another_can_be_read(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    drawings = [bars({"idle": 8464}, title=f"Batches, {i}") for i in range(3)]
+    page.set_content(f"<main>{beside(*drawings)}</main>")
+    assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+    scales = page.evaluate("() => [...document.querySelectorAll('svg')].map((each) => each.getScreenCTM().a)")
+    assert min(scales) >= 1, scales
+    assert violations(page, "main") == []
 
 
 def test_regret_is_drawn_since_feedback_came(page: Page) -> None:
