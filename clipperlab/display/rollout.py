@@ -148,7 +148,7 @@ def as_html(told: Mapping[str, Any]) -> str:
 def _side(rail: Mapping[str, Any], side: str) -> str:
     """How many bad events it has had, or the mean of how many rewards."""
     if "rewards" not in rail:
-        return str(rail[side])
+        return f"{rail[side]:,}"
     mean = "" if rail[side] is None else f"{rail[side]:.3f}, "
     return f"{mean}of {rail['rewards'][side]:,}"
 

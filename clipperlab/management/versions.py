@@ -47,6 +47,7 @@ class Version(TypedDict):
     warnings: list[str]  # what its replicas say of their model
     error: str | None
     is_current_version: bool
+    is_rolled_back_to: bool  # by the next roll-back
 
 
 class Move(TypedDict):

@@ -29,8 +29,10 @@ const STYLE = `
 /* Room for the longest verdict, which comes at the end. */
 .clipper-rollout .verdict { margin: 4px 0; min-height: 4.2em; }
 .clipper-rollout td small { white-space: nowrap; }
-@container (max-width: 480px) {
+@container (max-width: 620px) {
   .clipper-rollout .dealt { min-height: 2.8em; }
+}
+@container (max-width: 480px) {
   .clipper-rollout .verdict { min-height: 7em; }
   .clipper-rollout thead small { min-height: 2.8em; }
   .clipper-rollout thead th:last-child small { min-height: 0; }
@@ -38,7 +40,7 @@ const STYLE = `
 @container (max-width: 340px) {
   .clipper-rollout :is(table, thead, tbody) { display: block; }
   .clipper-rollout colgroup, .clipper-rollout thead th:first-child { display: none; }
-  .clipper-rollout tr { display: grid; grid-template-columns: 1fr 1fr minmax(8em, 1.5fr); }
+  .clipper-rollout tr { display: grid; grid-template-columns: 1fr 1fr minmax(7.4em, 1fr); }
   .clipper-rollout tbody th { grid-column: 1 / -1; padding-bottom: 0; }
   .clipper-rollout tbody th small { display: inline; margin-left: 6px; }
   .clipper-rollout .number { text-align: left; }
@@ -61,11 +63,6 @@ function percent(share) {
 /** @param {number} count */
 function whole(count) {
   return count.toLocaleString("en");
-}
-
-/** In a few letters. @param {number} count */
-function short(count) {
-  return count.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 });
 }
 
 /** How it stands, in a few words. @param {any} told */
@@ -128,7 +125,7 @@ function rewards(wanted, found, isLive) {
   const cell = (/** @type {"canary" | "control"} */ side) => {
     const mean = found?.[side] ?? null;
     return html("td", { class: "number" }, mean === null ? "–" : mean.toFixed(3),
-      html("small", {}, found ? `of ${short(found.rewards[side])}` : ""));
+      html("small", {}, found ? `of ${whole(found.rewards[side])}` : ""));
   };
   return html("tr", {}, html("th", { scope: "row" }, WORDS.reward, html("small", {}, wanted.by ? `up to ${wanted.by} lower` : "")),
     cell("canary"), cell("control"), html("td", {}, meter(WORDS.reward, found?.reached ?? null, isLive)));
@@ -150,7 +147,7 @@ function dealt(told) {
   const { canary, control, sample_ratio: near } = told.evidence;
   if (!canary || near === undefined || near === null) return "";
   const fits = near >= 1 ? "This does not fit the share." : `Evidence that this does not fit: ${Math.round(100 * near)} % of its bound.`;
-  return `Dealt: ${short(canary.dealt)} requests to ${told.canary}, ${short(control.dealt)} to ${told.control}. ${fits}`;
+  return `Dealt: ${whole(canary.dealt)} requests to ${told.canary}, ${whole(control.dealt)} to ${told.control}. ${fits}`;
 }
 
 /** @param {any} told @returns {(Node | string)[]} */

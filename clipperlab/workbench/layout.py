@@ -9,6 +9,17 @@ WIDE = {"width": "16em"}
 LABEL = {"description_width": "initial"}  # as wide as its words, where it stands in a row
 
 _STYLE = """
+/* Controls are as wide as they are, and no wider than there is room; words go on in a next line. */
+.clipper-form .widget-inline-hbox { max-width: calc(100% - 4px); }
+.clipper-form .widget-inline-hbox > :is(input, select) { min-width: 0; }
+.clipper-form .widget-checkbox { height: auto; min-height: var(--jp-widgets-inline-height);
+  align-items: center; }
+.clipper-form .widget-checkbox .widget-label-basic { white-space: normal; line-height: 1.4; }
+/* The arrow of a select, in the colour of its text: that of ipywidgets is black in every theme. */
+.clipper-form .widget-dropdown > select {
+  background-image: linear-gradient(45deg, transparent 45%, currentColor 55%),
+    linear-gradient(135deg, currentColor 45%, transparent 55%);
+  background-size: 6px 6px; background-position: right 12px top 11px, right 6px top 11px; }
 .clipper-failed { border-left: 4px solid #d1584f; padding: 4px 8px; margin: 2px 0; line-height: 1.4; }
 .clipper-failed pre { max-height: 20em; overflow: auto; }
 .clipper-path { white-space: pre-wrap; word-break: normal; overflow-wrap: break-word; line-height: 1.4; }

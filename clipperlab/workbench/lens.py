@@ -101,6 +101,7 @@ class Lens(widgets.VBox):
                 *(self.source, self._input, self.ask, self.timeline, self.path),
             ]
         )
+        self.add_class("clipper-form")
         for control in (self.application, self.version, self.context, self.text, self.row, self.source):
             control.observe(lambda _: self.ask.renew(), "value")
         self.source.observe(lambda _: self._on_source(), "value")

@@ -35,6 +35,7 @@ class View(widgets.VBox):
         self.banner = widgets.HTML()
         super().__init__([style(), self.banner, *children])
         self.add_class("clipper-view")
+        self.add_class("clipper-form")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         saved = live.saved(self.conn.cm.cluster_name, self.kind, self._name, self.still())

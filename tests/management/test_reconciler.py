@@ -19,6 +19,7 @@ from clipper_container.resources import Resources
 from clipper_server.changes import Changes
 from clipper_server.management.artifacts import Artifacts
 from clipper_server.management.control import Control
+from clipper_server.management.control.current import before
 from clipper_server.management.events import Events
 from clipper_server.management.frontends import Frontends
 from clipper_server.management.reconciler import Reconciler
@@ -196,11 +197,13 @@ def test_roll_back_goes_to_the_version_before_and_says_so(in_world: InWorld) -> 
     async def test(world: World) -> None:
         for version in ("1", "2", "3"):
             await world.deploy(version)
+        assert before(world.state, "m") == "2"
         assert (await world.control.current.roll_back("m", "ann", "3 is bad")).version == "2"
         assert (await world.control.current.roll_back("m", "ann", "")).version == "1"
         assert world.state.current() == {"m": "1"}
         texts = [event.text for event in world.events.last(9) if event.kind == "current"]
         assert texts == ["Rolled back to m:2, by ann: 3 is bad.", "Rolled back to m:1, by ann."]
+        assert before(world.state, "m") is None
         with pytest.raises(BadRequest, match=r"no version before this one.*set_model_version.*1, 2, 3"):
             await world.control.current.roll_back("m", "ann", "")
         with pytest.raises(NotFound, match="Models: m"):

@@ -189,7 +189,8 @@ def test_a_version_that_is_worse_is_taken_back_with_its_numbers(world: World) ->
     world.rollouts.look()  # it is judged no more, and what it was judged by is still known
     (ended,) = world.state.last_rollouts()
     evidence: Any = world.rollouts.evidence(ended)
-    assert f"{evidence['guardrails'][0]['canary']} in {evidence['canary']['chosen']} inputs" in text
+    canary, chosen = evidence["guardrails"][0]["canary"], evidence["canary"]["chosen"]
+    assert f"{canary:,} in {chosen:,} inputs" in text
     assert evidence["guardrails"][0]["reached"] == 1
 
 
@@ -461,7 +462,7 @@ def test_a_version_with_the_same_rewards_gets_all_and_is_hardly_ever_taken_back(
         world.state.close()
     assert ended.count("failed") <= 4
     assert ended.count("passed") >= 96
-    passed = re.compile(r"No worse in \d+ inputs and \d+ rewards at this share\.")
+    passed = re.compile(r"No worse in [\d,]+ inputs and [\d,]+ rewards at this share\.")
     assert sum(passed.fullmatch(each) is not None for each in verdicts) >= 96
 
 

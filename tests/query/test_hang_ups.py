@@ -71,7 +71,7 @@ def test_a_canary_that_is_so_slow_that_clients_hang_up_is_taken_back() -> None:
         assert (judge.control.late, judge.control.errors, judge.canary.errors) == (0, 0, 0)
         verdict = judge.verdict(4.0, 0.5)
         assert verdict.kind == "fail"
-        said = f"{judge.canary.chosen} in {judge.canary.chosen} inputs of the new version, 0 in"
+        said = f"{judge.canary.chosen:,} in {judge.canary.chosen:,} inputs of the new version, 0 in"
         assert "Too many late answers" in verdict.text
         assert said in verdict.text
 

@@ -110,6 +110,7 @@ def a_version(**changes: Any) -> dict[str, Any]:
         "warnings": [],
         "error": None,
         "is_current_version": True,
+        "is_rolled_back_to": False,
         "version_labels": [],
         "uses": [],
     } | changes

@@ -12,6 +12,8 @@ pytest.importorskip("anywidget", reason="views need anywidget, which is not inst
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from clipperlab.display.beside import beside
+from clipperlab.draw import bars
 from clipperlab.management import Overview
 from clipperlab.workbench import glance
 from clipperlab.workbench.layout import style
@@ -130,6 +132,17 @@ def test_letters_have_one_size_however_wide_a_picture_is(page: Page) -> None:
     page.wait_for_function("() => document.querySelector('svg .grid').x2.baseVal.value === 400 - 16")
 
 
+@pytest.mark.parametrize("width", [280, 560, 1064, 1600])
+def test_letters_of_drawings_beside_one_another_can_be_read(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    drawings = [bars({"idle": 8464}, title=f"Batches, {i}") for i in range(3)]
+    page.set_content(f"<main>{beside(*drawings)}</main>")
+    assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+    scales = page.evaluate("() => [...document.querySelectorAll('svg')].map((each) => each.getScreenCTM().a)")
+    assert min(scales) >= 1, scales
+    assert violations(page, "main") == []
+
+
 def test_regret_is_drawn_since_feedback_came(page: Page) -> None:
     lost = [None, {"lost": 1.5, "alike": 2.0}, {"lost": 4.0, "alike": 8.5}]
     told = [{"at": at, "applications": {"digits": {"regret": each}}} for at, each in enumerate(lost)]
@@ -220,8 +233,8 @@ def rollout(state: str, step: int, bad: int, reached: float, verdict: str) -> di
 
 HOLD = "50 more inputs of the new version are to be seen at this share."
 FAIL = (
-    "Too many late answers (up to 1.2 times as many are allowed): 12345 in 246900 inputs of the new version, "
-    "37035 in 4691100 of the one before. Were they alike, it would be so in 1 of 3e+12 rollouts."
+    "Too many late answers (up to 1.2 times as many are allowed): 12,345 in 246,900 inputs of the new "
+    "version, 37,035 in 4,691,100 of the one before. Were they alike, it would be so in 1 of 3e+12 rollouts."
 )
 UNLIKE = (
     "Feedback comes for 61% of the new version's answers and 93% of those of the one before: rewards cannot "
@@ -233,7 +246,7 @@ TOLD = [
     rollout("paused", 2, 12_345, 0.55, HOLD),
     rollout("running", 2, 12_345, 0.97, UNLIKE),
     rollout("failed", 2, 12_345, 1.0, FAIL),
-    rollout("passed", 2, 999, 0.2, "No worse in 19980 inputs at this share."),
+    rollout("passed", 2, 999, 0.2, "No worse in 19,980 inputs at this share."),
 ]
 
 
@@ -265,9 +278,9 @@ def test_a_rollout_tells_its_step_its_evidence_and_its_verdict(page: Page) -> No
     expect(meter).to_have_attribute("aria-valuenow", "55")
     expect(region.get_by_role("row", name="late answers")).to_contain_text("12,3455 %")
     expect(region).to_contain_text(
-        "Dealt: 247K requests to 2, 4.69M to 1. Evidence that this does not fit: 55 % of its bound."
+        "Dealt: 246,900 requests to 2, 4,691,100 to 1. Evidence that this does not fit: 55 % of its bound."
     )
-    expect(region.get_by_role("row", name="rewards")).to_contain_text("up to 0.02 lower0.617of 1.23M")
+    expect(region.get_by_role("row", name="rewards")).to_contain_text("up to 0.02 lower0.617of 1,234,500")
     expect(region).to_contain_text(f"Verdict: {HOLD}")
 
 

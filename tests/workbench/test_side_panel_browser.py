@@ -124,8 +124,26 @@ def test_a_version_that_failed_says_why_and_is_removed(
     expect(panel.get_by_text(f"Management of {NAME} has started")).to_be_visible()
     panel.get_by_role("button", name="Remove m:2").click()
     expect(panel.get_by_text("Removing m:2: done.")).to_be_visible()
+    expect(panel.locator(".clipper-busy")).to_have_count(0)
     expect(panel.get_by_text("Version 2 failed")).to_have_count(0)
     assert [version["model_version"] for version in cluster.get_all_models(verbose=True)] == ["1"]
+
+
+def test_a_model_goes_back_only_to_a_version_that_was_current(
+    cluster: ClipperConnection, panel: Locator
+) -> None:
+    for version in (1, 2):
+        deploy_python_closure(cluster, "svm", version, "doubles", constant("one"), make_current=version == 1)
+    back = panel.get_by_label("Roll svm back to the version before")
+    versions = panel.get_by_label("Current version of svm")
+    expect(versions.locator("option[value='2']")).to_be_attached(timeout=SOON_MS)
+    expect(back).to_be_disabled()
+    cluster.set_model_version("svm", 2)
+    expect(back).to_be_enabled()
+    back.click()
+    expect(panel.get_by_text("Rolling back svm: done.")).to_be_visible()
+    expect(versions).to_have_value("1")
+    cluster.stop_models(["svm"])
 
 
 def test_clusters_come_follow_the_notebook_and_go(lab: Notebook, panel: Locator) -> None:

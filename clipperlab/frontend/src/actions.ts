@@ -25,14 +25,15 @@ export class Actions {
     const focused = document.activeElement as HTMLElement | null;
     this._set(what);
     this.say(`${what} …`, code);
+    let failure: Error | undefined;
     try {
       await call();
-      this.say(`${what}: done.`, code);
     } catch (error) {
-      const [first, ...rest] = (error as Error).message.split('\n');
-      this.say(`${what} failed. ${first}`, code, rest.join('\n'));
+      failure = error as Error;
     }
     this._set('');
+    const [first, ...rest] = failure?.message.split('\n') ?? [];
+    this.say(failure ? `${what} failed. ${first}` : `${what}: done.`, code, rest.join('\n'));
     if (document.activeElement === document.body) {
       focused?.focus(); // what is disabled loses it
     }

@@ -74,6 +74,7 @@ export interface IVersion {
   cpu_percent: number | null;
   artifact: string | null;
   is_current_version: boolean;
+  is_rolled_back_to: boolean;
 }
 
 export interface IEvent {

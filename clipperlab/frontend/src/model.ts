@@ -50,7 +50,7 @@ export class ModelRow {
       this._versions.value = this._shown = current?.model_version ?? '';
     }
     const steered = current !== undefined && current.artifact !== null && current.autoscaling === null;
-    this._back.disabled = versions.filter(version => version.state !== FAILED).length < 2;
+    this._back.disabled = !versions.some(version => version.is_rolled_back_to);
     this._more.disabled = !steered;
     this._fewer.disabled = !steered || current.num_replicas === 0;
     setText(this._count, current ? String(current.num_replicas) : '–');

@@ -46,9 +46,6 @@ class ModelControls(widgets.VBox):
 
             return chosen
 
-        def why() -> str:
-            return f", message={self.message.value!r}" if self.message.value else ""
-
         def name() -> str:
             return f"{self.model.value}:{self.version.value}"
 
@@ -56,7 +53,7 @@ class ModelControls(widgets.VBox):
             "Make current",
             [self.message],
             worker=worker,
-            line=known(lambda m, v: f"conn.set_model_version({m!r}, {v!r}{why()})"),
+            line=known(lambda m, v: f"conn.set_model_version({m!r}, {v!r}{self._why()})"),
             what=lambda: f"Making {name()} current",
             do=lambda: self._move(),
         )
@@ -64,7 +61,7 @@ class ModelControls(widgets.VBox):
             "Roll back",
             [],
             worker=worker,
-            line=known(lambda m, _: f"conn.rollback({m!r}{why()})"),
+            line=known(self._rolling_back),
             what=lambda: f"Rolling back {self.model.value}",
             do=lambda: self._roll_back(),
         )
@@ -139,9 +136,17 @@ class ModelControls(widgets.VBox):
         model, version, message = self.model.value, self.version.value, self._reason()
         return lambda: self._conn.set_model_version(model, version, message=message)
 
+    def _rolling_back(self, model: str, _: str) -> str:
+        if not any(version["is_rolled_back_to"] for version in self._seen.versions_of(model)):
+            raise BadRequest("No version was current before.")
+        return f"conn.rollback({model!r}{self._why()})"
+
     def _roll_back(self) -> Do:
         model, message = self.model.value, self._reason()
         return lambda: f"{model}:{self._conn.rollback(model, message=message)} is current."
+
+    def _why(self) -> str:
+        return f", message={self.message.value!r}" if self.message.value else ""
 
     def _reason(self) -> str:
         """What was typed, which is the reason of this move and of no other."""

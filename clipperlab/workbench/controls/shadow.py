@@ -53,7 +53,7 @@ class ShadowControls(widgets.VBox):
             min=1,
             max=100,
             description="Of the inputs, in %",
-            layout={"width": "13em"},
+            layout=WIDE,
             style=LABEL,
         )
         self.why = widgets.Text(

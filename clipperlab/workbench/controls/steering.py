@@ -28,7 +28,7 @@ class Steering(widgets.VBox):
         self.pause = self._action("Pause", worker, "Pausing", lacks=self._runs)
         self.resume = self._action("Resume", worker, "Resuming", lacks=self._is_paused)
         self.promote = self._action("Promote", worker, "Promoting", [self.message], lacks=self._live)
-        self.abort = self._action("Abort", worker, "Aborting", lacks=self._has_reason, style="danger")
+        self.abort = self._action("Abort", worker, "Aborting", lacks=self._live, style="danger")
         self._actions = [self.pause, self.resume, self.promote, self.abort]
         self.message.observe(lambda _: self.abort.renew(), "value")
         super().__init__(self._actions)
@@ -89,10 +89,4 @@ class Steering(widgets.VBox):
         rollout = self._live()
         if rollout["state"] != "paused":
             raise BadRequest("it is not paused")
-        return rollout
-
-    def _has_reason(self) -> Rollout:
-        rollout = self._live()
-        if not self.message.value:
-            raise BadRequest("give a reason first")
         return rollout

@@ -151,7 +151,7 @@ class Judge:
         if left > 0:
             text = "Answers of which nobody speaks have their default reward at the end of the window"
             return Verdict("hold", f"{text}: {left:.0f} s left.")
-        return Verdict("pass", f"No worse in {self._in_step} inputs and {count} rewards at this share.")
+        return Verdict("pass", f"No worse in {self._in_step:,} inputs and {count:,} rewards at this share.")
 
     def without_guardrails(self, now: float) -> Verdict:
         """Whether enough was seen, for long enough."""
@@ -161,9 +161,9 @@ class Judge:
         left = self._hold_s - (now - self._step_began_at)
         if left > 0:
             return Verdict(
-                "hold", f"No worse so far, in {self._in_step} inputs; {left:.0f} s of this step left."
+                "hold", f"No worse so far, in {self._in_step:,} inputs; {left:.0f} s of this step left."
             )
-        return Verdict("pass", f"No worse in {self._in_step} inputs at this share.")
+        return Verdict("pass", f"No worse in {self._in_step:,} inputs at this share.")
 
     def _lower(self, rewards: Rewards) -> str:
         times = _times(rewards.test.log_evidence)
@@ -175,8 +175,8 @@ class Judge:
     def _worse(self, rail: _Rail) -> str:
         events = rail.events
         times = _times(events.log_evidence)
-        new = f"{events.canary} in {self.canary.chosen} inputs of the new version"
-        before = f"{events.control} in {self.control.chosen} of the one before"
+        new = f"{events.canary:,} in {self.canary.chosen:,} inputs of the new version"
+        before = f"{events.control:,} in {self.control.chosen:,} of the one before"
         return f"Too many {rail}: {new}, {before}. Were they alike, it would be so in 1 of {times} rollouts."
 
     def evidence(self) -> list[dict[str, object]]:

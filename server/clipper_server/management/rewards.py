@@ -82,8 +82,8 @@ class Rewards:
     def __str__(self) -> str:
         new, before = (f"{self.mean(is_canary) or 0.0:.3g}" for is_canary in (True, False))
         return (
-            f"{new} on average in {self.count(True)} of the new version, "
-            f"{before} in {self.count(False)} of the one before"
+            f"{new} on average in {self.count(True):,} of the new version, "
+            f"{before} in {self.count(False):,} of the one before"
         )
 
 

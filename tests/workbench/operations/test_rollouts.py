@@ -220,6 +220,8 @@ def test_a_deploy_begins_none_of_a_model_that_only_a_staged_version_uses(conn: C
 
 def test_a_roll_back_aborts_it(conn: ClipperConnection) -> None:
     rollout = conn.start_rollout("m", 2, steps=[0.5])
+    there = conn.get_all_models(verbose=True)
+    assert [v["model_version"] for v in there if v["is_rolled_back_to"]] == ["1"]
     assert conn.rollback("m", message="it is Friday") == "1"
     assert rollout.state == "aborted"
     assert "it is Friday" in rollout.verdict()
@@ -339,7 +341,7 @@ def test_by_feedback_a_version_that_is_wrong_is_taken_back_and_a_right_one_gets_
         assert "rewards (lower by up to 0.02 is allowed): 0.000, of " in repr(rollout)
         rollout = conn.start_rollout("m", 8, steps=[0.5, 1], hold_s=0.5, guardrails=by_reward)
         wait_for("it to pass", lambda: rollout.state == "passed")
-    assert re.fullmatch(r"No worse in \d+ inputs and \d+ rewards at this share\.", rollout.verdict())
+    assert re.fullmatch(r"No worse in [\d,]+ inputs and [\d,]+ rewards at this share\.", rollout.verdict())
     assert set(said) == {1, 2}, "no query had a default output"
     conn.set_model_version("m", 1)
     conn.stop_feedback("app")

@@ -274,6 +274,7 @@ class Version(TypedDict):
     warnings: list[str]
     error: str | None
     is_current_version: bool
+    is_rolled_back_to: bool
 
 
 class Example(TypedDict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ..control import labels, uses
+from ..control.current import before
 from ..frontends import Frontends
 from ..reconciler import Reconciler
 from ..running import Running
@@ -72,4 +73,5 @@ class Describe:
             ],
             "error": error,
             "is_current_version": self._state.current().get(version.model) == version.version,
+            "is_rolled_back_to": before(self._state, version.model) == version.version,
         }

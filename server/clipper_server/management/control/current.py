@@ -13,6 +13,19 @@ from .publisher import Publisher, by, subject
 from .rollouts import Rollouts, check_no_rollout
 
 
+def before(state: State, model: str) -> str | None:
+    """The version that answers all after a roll-back: while a rollout runs, the one that it began from; None
+    where there is nothing to go back to.
+    """
+    if (rollout := state.rollout_of(model)) is not None:
+        return rollout.control
+    return moves.before(state.history(model), _usable(state, model))
+
+
+def _usable(state: State, model: str) -> list[str]:
+    return [v.version for v in state.versions() if v.model == model and v.state == "ready"]
+
+
 class Current:
     """Moves the pointer of a model."""
 
@@ -45,9 +58,9 @@ class Current:
         if (rollout := self._state.rollout_of(model)) is not None:
             await self._rollouts.abort(model, who, message)
             return find.version(self._state, model, rollout.control)
-        usable = [v.version for v in self._state.versions() if v.model == model and v.state == "ready"]
-        version = moves.before(self._state.history(model), usable)
+        version = before(self._state, model)
         if version is None:
+            usable = _usable(self._state, model)
             raise BadRequest(
                 f"Model {model} has no version before this one to go back to. set_model_version makes any of "
                 f"these current: {', '.join(usable) or 'none is ready'}."
