@@ -33,6 +33,7 @@ def load(
         with console().status(f"{rate:g} queries a second for {seconds:g} s ..."):
             result = run.result()
     except KeyboardInterrupt:
+        run.stop()
         result = run.result()  # of what was sent
     if as_json:
         print_json(result)

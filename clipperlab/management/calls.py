@@ -37,12 +37,18 @@ class Calls:
     def __init__(self, record: ClusterRecord) -> None:
         self._cluster_name = record.cluster_name
         self._record = record
-        self._http = _client(record)
+        self._client: httpx2.Client | None = None
         forked.in_child(self._leave_to_parent)
 
     def _leave_to_parent(self) -> None:
         """In a forked process: a thread that it has not may have had the client's lock."""
-        self._http = _client(self._record)
+        self._client = None
+
+    @property
+    def _http(self) -> httpx2.Client:
+        if self._client is None:
+            self._client = _client(self._record)
+        return self._client
 
     def _call(
         self,

@@ -88,6 +88,7 @@ class KubernetesContainerManager(BroughtUp):
         more = f"`kubectl get pods -n {self.namespace}` tells more."
         super().__init__(cluster_name, place, {"registry": registry} if registry else {}, more)
         self._forwards: dict[str, Forward] = {}
+        self._of_parents: list[dict[str, Forward]] = []
         self._outside: dict[int, str] = {}  # by port, the ways that the cluster has
         self._forwarding = threading.Lock()  # of both: a watch has a thread of its own
         forked.in_child(self._leave_to_parent)
@@ -96,7 +97,8 @@ class KubernetesContainerManager(BroughtUp):
         """In a forked process, which has none of the threads: make a port-forward of its own where it needs
         one.
         """
-        self._of_parent, self._forwards = self._forwards, {}
+        self._of_parents.append(self._forwards)  # which end where they are let go
+        self._forwards = {}
         self._forwarding = threading.Lock()
 
     def record(self) -> ClusterRecord | None:

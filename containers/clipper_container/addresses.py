@@ -104,6 +104,7 @@ class Remote:
         self._present: set[str] = set()
         self._wanted: set[str] = set()  # to be connected
         self._open: dict[str, socket.socket] = {}  # connected, and not taken yet
+        self._dialled: tuple[socket.socket, ...] = ()  # connected, and not among those yet
         self._lock = threading.Lock()
         self._look = threading.Event()
         self._closing = False
@@ -132,7 +133,8 @@ class Remote:
 
     def leave_to_parent(self) -> None:
         """In a forked child, whose other threads are gone, and perhaps with the lock."""
-        for found in self._open.values():
+        self._lock = threading.Lock()
+        for found in (*self._open.values(), *self._dialled):
             found.close()
 
     def _run(self) -> None:
@@ -154,6 +156,7 @@ class Remote:
         host, _, port = address.rpartition(":")
         with contextlib.suppress(OSError):
             found = socket.create_connection((host, int(port)), CONNECT_S)
+            self._dialled = (found,)
             found.settimeout(None)
             tune(found)
             with self._lock:
@@ -162,6 +165,7 @@ class Remote:
             if old is not None:
                 old.close()
             self._tell()
+        self._dialled = ()
 
     def _tell(self) -> None:
         if not self._closing:

@@ -241,30 +241,6 @@ def test_in_lesson_02_an_update_is_not_to_blame_for_late_answers(
 
 
 @pytest.mark.parametrize(
-    ("reason", "serves", "recovers"),
-    [
-        (None, True, False),
-        ("deadline", True, True),
-        ("model_error", False, True),
-        ("no_replicas", False, False),
-    ],
-)
-def test_in_lesson_01_a_late_answer_is_the_machines_doing(
-    monkeypatch: pytest.MonkeyPatch, reason: str | None, serves: bool, recovers: bool
-) -> None:
-    conn = SimpleNamespace(
-        get_all_apps=lambda: ["digits"],
-        get_linked_models=lambda _: ["digits"],
-        get_current_model_version=lambda _: "2",
-    )
-    monkeypatch.setattr(Bench, "conn", conn)
-    wb = lesson("01", cluster=False)
-    answer = {"output": -1, "default": reason is not None, "default_reason": reason}
-    assert wb.check("first-serve", answer).ok == serves
-    assert wb.check("first-recover", answer).ok == recovers
-
-
-@pytest.mark.parametrize(
     ("alone", "beside", "passes"),
     [
         ([4.0] * 9, [5.0] * 9, True),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipper_container.errors import NotFound
 
-from . import LATE, Checked, NotYet, check
+from . import Checked, NotYet, check
 
 if TYPE_CHECKING:
     from ...connection import ClipperConnection
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 def _answered_by_the_model(answer: object) -> None:
     if not isinstance(answer, Mapping) or "output" not in answer:
         raise NotYet("Give an answer of the application, the dictionary that it sends.")
-    # What is late is the machine's doing: the model was asked.
-    if answer.get("default") and answer.get("default_reason") not in LATE:
+    if answer.get("default"):
         raise NotYet(f"That is the default output. {answer.get('default_explanation', '')}")
 
 
@@ -107,7 +106,7 @@ def scale(wb: Checked, conn: ClipperConnection) -> None:
 def recover(wb: Checked, answer: Mapping[str, Any]) -> None:
     if not answer.get("default"):
         raise NotYet("Nothing went wrong with this answer: give the one of the model that fails.")
-    if answer.get("default_reason") not in {"model_error", *LATE}:
+    if answer.get("default_reason") != "model_error":
         raise NotYet(f"This answer's reason is {answer.get('default_reason')!r}, and not 'model_error'.")
     current = wb.conn.get_current_model_version("digits")
     if current not in ("1", "2"):

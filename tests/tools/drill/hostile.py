@@ -3,8 +3,7 @@
 100 queries a second go to one application of a cluster with one query frontend and two replicas. Beside it a
 replica lies, clients ask for too much, break off, keep silent or read nothing, and descriptors and the disk
 come to their end. A promise is broken where one query of the load is not answered by its model, where a query
-frontend had to be started again, or where management says nothing for long. Where the machine itself stood
-still, the table says so, and what was late breaks no promise.
+frontend had to be started again, or where management says nothing for long.
 
 Each neighbour has a process of its own, and an end.
 """
@@ -17,7 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -160,9 +159,8 @@ class _Drill:
         if self._pid() != self._frontend:
             self.broken.append(f"{name}: the query frontend was started again")
             self._frontend = self._pid()
-        silent_s = self._health.worst_s[name] - self._load.stood_still_s[name]
-        if silent_s > DEAF_S:
-            self.broken.append(f"{name}: management was silent for {silent_s:.1f} s")
+        if self._health.worst_s[name] > DEAF_S:
+            self.broken.append(f"{name}: management was silent for {self._health.worst_s[name]:.1f} s")
 
     def _is_whole(self) -> bool:
         info = self._conn.get_model_info("honest", 1)
@@ -187,7 +185,7 @@ class _Drill:
     def full_disk(self) -> str:
         """Nothing can be written, an application is wanted again and again, and a replica is killed."""
         filler = self._target.folder / "filler"
-        refused: Counter[str] = Counter()
+        refused: Counter[int] = Counter()
         try:
             with filler.open("wb") as file, suppress(OSError):
                 while True:
@@ -197,38 +195,33 @@ class _Drill:
             wanted = {"input_type": "doubles", "default_output": "x" * 1_000_000, "latency_slo_micros": 1000}
             for number in rounds(self._seconds):
                 status, _ = self._target.manage("POST", "/applications", {"name": f"full-{number}", **wanted})
-                refused[str(status)] += 1
+                refused[status] += 1
         finally:
             filler.unlink(missing_ok=True)
         wait_for("two replicas again", self._is_whole)
-        return _words(refused)
+        return ", ".join(f"{count} x {status}" for status, count in refused.items())
 
     def table(self, disk: bool) -> Table:
         load, health = self._load, self._health
-        heads = "beside", "took", "did", "asked", "missed", "worst wait", "health", "stood still"
+        heads = "beside", "took", "did", "asked", "missed", "worst wait", "health"
         found = Table(*heads, box=None, header_style="bold")
         for step, did in self._did.items():
             outcomes = load.seen.get(step, Counter())
-            missed = _words({kind: count for kind, count in outcomes.items() if kind != "answered"})
-            self._judge(step)
-            worst = load.worst_s.get(step, 0.0), health.worst_s[step], load.stood_still_s[step]
+            missed = {kind: count for kind, count in outcomes.items() if kind != "answered"}
+            words = ", ".join(f"{count} x {kind}" for kind, count in missed.items())
+            if missed:
+                self.broken.append(f"{step}: {words}")
+            worst = f"{1000 * load.worst_s.get(step, 0.0):,.0f} ms", f"{1000 * health.worst_s[step]:,.0f} ms"
             took = f"{self._took[step]:.0f} s"
-            times = (f"{1000 * each:,.0f} ms" for each in worst)
-            found.add_row(step, took, did, f"{load.sent[step]:,}", missed or "nothing", *times)
+            found.add_row(step, took, did, f"{load.sent[step]:,}", words or "nothing", *worst)
         if not disk:
             found.add_row("a full disk", "", "left out: no small disk can be mounted here")
-        self._judge("between")
+        between = {kind: count for kind, count in load.seen["between"].items() if kind != "answered"}
+        if between:
+            self.broken.append(f"between them: {between}")
         if load.sent.total() != sum(outcomes.total() for outcomes in load.seen.values()):
             self.broken.append("not every query has an outcome")
         return found
-
-    def _judge(self, step: str) -> None:
-        if lost := self._load.unanswered(step, OBJECTIVE_MICROS / 1e6):
-            self.broken.append(f"{step}: {_words(lost)}")
-
-
-def _words(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} x {kind}" for kind, count in counts.items())
 
 
 @contextmanager

@@ -14,13 +14,10 @@ from clipperlab.load.http_request import post
 
 CONNECTIONS = 640  # three seconds of queries, should the clients themselves be held up
 LATE_S = 5.0  # for the last answers
-LATE = {"default: deadline", "default: overload"}
 
 
 class Load:
-    """`rate` queries a second. `seen` counts outcomes by step, `worst_s` is the longest wait in each, and
-    `stood_still_s` by how much a query was sent too late: then the machine had no time for the load either.
-    """
+    """`rate` queries a second. `seen` counts outcomes by step, `worst_s` is the longest wait in each."""
 
     def __init__(self, url: str, rate: float, connections: int = CONNECTIONS) -> None:
         self.step = "before"
@@ -28,7 +25,6 @@ class Load:
         self.seen: dict[str, Counter[str]] = {}
         self.versions: dict[str, Counter[int]] = {}
         self.worst_s: dict[str, float] = {}
-        self.stood_still_s: Counter[str] = Counter()
         self.rate = rate
         self._connections = connections
         self._parts = urlsplit(url)
@@ -56,9 +52,7 @@ class Load:
         began = loop.time()
         number = 0
         while not self._stopping:
-            before = self.step
             await asyncio.sleep(max(0.0, began + number / self.rate - loop.time()))
-            self._held_up({before, self.step}, loop.time() - began - number / self.rate)
             self._top_up()
             self.sent[self.step] += 1
             if self._idle:
@@ -77,17 +71,6 @@ class Load:
         for connection in list(self._all):
             connection.close()
         await asyncio.sleep(0)  # the transports' own last turn
-
-    def _held_up(self, steps: set[str], late_s: float) -> None:
-        for step in steps:
-            self.stood_still_s[step] = max(late_s, self.stood_still_s[step])  # type: ignore[assignment]
-
-    def unanswered(self, step: str, objective_s: float) -> dict[str, int]:
-        """What had no answer of the model, by kind. Where the machine stood still for half of the objective
-        nobody knows whose doing it is that one was late: such ones are left out.
-        """
-        left_out = {"answered"} | (LATE if self.stood_still_s[step] >= objective_s / 2 else set())
-        return {kind: count for kind, count in self.seen.get(step, {}).items() if kind not in left_out}
 
     def _top_up(self) -> None:
         while self._open < self._connections:
