@@ -40,8 +40,12 @@ c.JupyterNotebookApp.expose_app_in_browser = True
 DEBUGGER = "Could not restore the debugger state"
 # Where a network of containers begins or ends meanwhile: the browser gives up what it is just asking for.
 NETWORK = "Failed to load resource: net::ERR_NETWORK_CHANGED"
-IDLE = """() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel?.status
-  === 'idle'"""
+# The kernel, and what draws widgets there: an output that comes before that is shown as what was saved of it.
+IDLE = """() => {
+  const page = window.jupyterapp?.shell?.currentWidget;
+  return page?.context?.sessionContext?.session?.kernel?.status === 'idle'
+    && page.content.rendermime.mimeTypes.includes('application/vnd.jupyter.widget-view+json');
+}"""
 
 
 @contextmanager
