@@ -86,7 +86,7 @@ SCRIPT = """
 import helpers, kit.parts
 
 def predict(inputs):
-    return [helpers.half(kit.parts.one(x), __file__) for x in inputs]
+    return [helpers.half(kit.parts.one(x), __file__) for x in inputs if x not in {"a", "b", "c", "d", "e"}]
 """
 DIGEST = """
 import sys
