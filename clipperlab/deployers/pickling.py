@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import sys
+from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import IO, Any
 
@@ -26,6 +27,13 @@ def dumps(value: object) -> bytes:
     with io.BytesIO() as file:
         _Pickler(file).dump(value)
         return file.getvalue()
+
+
+@dataclass(frozen=True)
+class _Constants:
+    """A set that is written in code, `x in {"a", "b"}`: its order differs from process to process."""
+
+    values: frozenset[Any]
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -48,7 +56,15 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return decorated.cached_property, (value.func, value.attrname)
         if kind is FunctionType and value.__code__ is _SINGLE_DISPATCH and not travels_by_name(value):
             return decorated.single_dispatch, (value.__wrapped__, _implementations(value))
+        if kind is _Constants:
+            return frozenset, (sorted(value.values, key=repr),)
+        if kind is ModuleType:
+            return self._module(value)
         found = super().reducer_override(value)
+        if kind is FunctionType and found is not NotImplemented:
+            _, (_, names, *_), (_, slots), *_ = found
+            self._move(names, value.__globals__)
+            self._move(slots["__globals__"], value.__globals__)
         if found is NotImplemented and kind not in self.dispatch_table and _may_be_a_name(value):
             found = value.__reduce_ex__(cloudpickle.DEFAULT_PROTOCOL)
             if isinstance(found, str) and not travels_by_name(value, found):
@@ -59,12 +75,30 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return found
 
     def _code(self, value: CodeType) -> Any:
-        """As cloudpickle does it, but that it keeps where it was written."""
+        """As cloudpickle does it, but that it keeps where it was written, and the order of its sets."""
         _, args = self.dispatch_table[CodeType](value)
-        name = self._sources.name(value)
-        named = tuple(name if arg == _NOWHERE else arg for arg in args)
+        name = self._sources.name(value.co_filename, value.co_qualname.partition(".")[0])
+        constants = tuple(_Constants(each) if type(each) is frozenset else each for each in value.co_consts)
+        changed = {id(value.co_consts): constants}
+        named = tuple(name if arg == _NOWHERE else changed.get(id(arg), arg) for arg in args)
         lines = self._sources.lines(value)
         return sources.code, (named, name, value.co_firstlineno, lines)
+
+    def _module(self, value: ModuleType) -> Any:
+        """As cloudpickle does it, but for where it lies."""
+        make, args = self.dispatch_table[ModuleType](value)
+        for names in args[1:]:  # where it travels by value
+            self._move(names, vars(value))
+        return make, args
+
+    def _move(self, names: dict[str, Any], module: dict[str, Any]) -> None:
+        """Take out of `names`, which are some of a module's, where that lies: it lies nowhere elsewhere."""
+        for name in names.keys() & {"__cached__", "__loader__", "__spec__"}:
+            del names[name]
+        if "__path__" in names:
+            names["__path__"] = []
+        if isinstance(names.get("__file__"), str):
+            names["__file__"] = self._sources.name(module["__file__"], module["__name__"])
 
 
 def _implementations(dispatched: Any) -> list[tuple[type, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import sys
 from pathlib import Path
 from types import CodeType
 
@@ -14,18 +15,19 @@ class Sources:
         self._names: dict[str, str] = {}
         self._told: dict[str, set[int]] = {}
 
-    def name(self, code: CodeType) -> str:
-        """A file by its path; a notebook's cell, which has no file elsewhere, by what it defines first."""
-        found = self._names.get(code.co_filename)
+    def name(self, file: str, first: str) -> str:
+        """A file as one would import it; a notebook's cell, which is no file, by what is `first` in it.
+
+        It is the same wherever the file lies. And it is a text of its own: whether the code shares one, which
+        a pickle tells, depends on what was compiled before.
+        """
+        found = self._names.get(file)
         if found is None:
-            found = code.co_filename
-            if linecache.getlines(found) and not Path(found).is_file():
-                root = code.co_qualname.partition(".")[0]
-                found = f"<the cell of {root}>"
-                while found in self._names.values():
-                    root += "'"
-                    found = f"<the cell of {root}>"
-            self._names[code.co_filename] = found
+            is_cell = linecache.getlines(file) and not Path(file).is_file()
+            found = "".join(list(f"<the cell of {first}>" if is_cell else _below_a_home(Path(file))))
+            while found in self._names.values():
+                found += "'"
+            self._names[file] = found
         return found
 
     def lines(self, code: CodeType) -> list[str]:
@@ -38,6 +40,12 @@ class Sources:
             return []
         told |= wanted
         return written[first - 1 : last]
+
+
+def _below_a_home(file: Path) -> str:
+    """Its path from the nearest folder on that imports begin at; its own name where there is none."""
+    homes = [home for home in map(Path.absolute, map(Path, sys.path)) if home in file.parents]
+    return file.relative_to(max(homes, key=lambda home: len(home.parts), default=file.parent)).as_posix()
 
 
 def _last(code: CodeType) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -96,6 +97,11 @@ class Versions(Calls):
 
     def remove_version(self, name: str, version: object) -> None:
         self._call("DELETE", paths.version(name, version))
+
+    def remove_versions(self, versions: Sequence[tuple[str, str]]) -> None:
+        """These, each a model and a version, in this order; or none."""
+        named = [{"model": name, "version": version} for name, version in versions]
+        self._call("POST", "/removals", {"versions": named})
 
     def set_current(self, name: str, version: object, message: str) -> None:
         body = {"version": check_name("version", version), "message": message}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from clipper_container.errors import BadRequest, ClipperException
+from clipper_container.errors import BadRequest
 
 from ..policies import arms_of, model_of
 from .replicas import Replicas
@@ -79,9 +79,9 @@ class Versions(Replicas):
     def stop_models(self, model_names: Sequence[str]) -> None:
         """Stop and unregister all versions of these models.
 
-        Raises NotFound, or BadRequest for a model that is an arm of a policy, before any is stopped; or
-        BadRequest at a version that is still in use: by a rollout, a shadow or a pipeline, by a policy that
-        names it, or by clients, who have a label for it. That says which are stopped by then.
+        Raises NotFound, or BadRequest for a model that is an arm of a policy, or for a version that is still
+        in use: by a rollout, a shadow or a pipeline, by a policy that names it, or by clients, who have a
+        label for it. Then none is stopped.
 
         >>> conn.unlink_model_from_app("digits", "bayes")
         >>> conn.stop_models(["bayes"])
@@ -103,9 +103,8 @@ class Versions(Replicas):
         """Stop and unregister these versions, {model name: [version, ...]}.
 
         Where the current version is among them, the one before it that has replicas is current; where there
-        is none, a warning says so. Raises NotFound; or BadRequest at one that is still in use, as
-        `stop_models` has it, or the only one of an arm that could answer. That says which are stopped by
-        then.
+        is none, a warning says so. Raises NotFound; or BadRequest for one that is still in use, as
+        `stop_models` has it, or the only one of an arm that could answer. Then none is stopped.
 
         >>> conn.stop_versioned_models({"digits": [1]})
         >>> conn.get_all_models()
@@ -141,7 +140,9 @@ class Versions(Replicas):
             warnings.warn("\n".join(left), stacklevel=2)
 
     def stop_all_model_containers(self) -> None:
-        """Stop and unregister all versions of all models. Raises BadRequest at one that is still in use.
+        """Stop and unregister all versions of all models. Raises BadRequest for one that is still in use.
+
+        Then none is stopped.
 
         >>> conn.stop_all_model_containers()
         >>> conn.get_all_models()
@@ -151,16 +152,8 @@ class Versions(Replicas):
         self._stop([(v["model_name"], v["model_version"]) for v in versions])
 
     def _stop(self, versions: Sequence[tuple[str, object]]) -> None:
-        stopped: list[str] = []
         known = self._management.models()
-        for name, version in _users_first(versions, known):
-            try:
-                self._management.remove_version(name, version)
-            except ClipperException as error:
-                if not stopped:
-                    raise
-                raise type(error)(f"{error} Stopped before that: {', '.join(stopped)}.") from None
-            stopped.append(f"{name}:{version}")
+        self._management.remove_versions(_users_first(versions, known))
         answered = {v["model_name"] for v in known if v["is_current_version"]}
         left: dict[str, list[Version]] = {}
         for each in self._management.models():

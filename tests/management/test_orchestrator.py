@@ -102,7 +102,7 @@ def test_it_says_what_is_wanted_and_starts_nothing(tmp_path: Path) -> None:
         await asyncio.sleep(1)
         assert [name.startswith("m.1.") for name in world.replicas()] == [True, False]
         assert manager.marked == set(world.replicas())
-        await world.control.versions.remove("m", "1")
+        await world.control.versions.remove([("m", "1")])
         await asyncio.sleep(1)
         assert [name.startswith("m.2.") for name in world.replicas()] == [True]
 
@@ -130,7 +130,7 @@ def test_what_the_engine_stops_counts_no_longer_when_the_call_returns(tmp_path: 
         await world.deploy("2", 1)
         await world.control.scaling.set_num_replicas("m", "1", 1)
         assert [state for _, state in world.running.replicas()].count("stopping") == 2
-        await world.control.versions.remove("m", "2")
+        await world.control.versions.remove([("m", "2")])
         assert world.running.counted("m", "2") == 0
         assert len(world.running.replicas()) == 4
 

@@ -216,7 +216,7 @@ def test_where_the_current_version_is_removed_the_one_before_it_answers(in_world
     async def test(world: World) -> None:
         for version in ("1", "2", "3"):
             await world.deploy(version)
-        await world.control.versions.remove("m", "3", "ann")
+        await world.control.versions.remove([("m", "3")], "ann")
         assert world.state.current() == {"m": "2"}
         assert any("m:2 is current now" in event.text for event in world.events.last(5))
         assert world.control.current.history("m")[-1].message == "version 3, which was current, was removed"
@@ -235,9 +235,9 @@ def test_where_the_current_version_is_removed_none_without_replicas_is_gone_back
             await world.deploy(version)
         for version in ("1", "3"):
             await world.control.scaling.set_num_replicas("m", version, 0)
-        await remove("m", "4")
+        await remove([("m", "4")])
         assert world.state.current() == {"m": "2"}
-        await remove("m", "2")
+        await remove([("m", "2")])
         assert world.state.current() == {}
         assert any("once set_num_replicas has given it replicas" in event.text for event in last(9))
 
@@ -250,7 +250,7 @@ def test_one_that_comes_when_it_is_asked_for_is_gone_back_to(in_world: InWorld) 
             await world.deploy(version)
         await world.control.scaling.set_num_replicas("m", "1", 0)
         await world.control.scaling.set_autoscaling("m", "1", Autoscaling(0, 1))
-        await world.control.versions.remove("m", "2")
+        await world.control.versions.remove([("m", "2")])
         assert world.state.current() == {"m": "1"}
 
     in_world(test)
@@ -315,9 +315,9 @@ def test_an_artifact_goes_with_its_last_version(in_world: InWorld) -> None:
         os.utime(path, (0, 0))
         for version in ("1", "2"):
             await world.deploy(version)
-        await world.control.versions.remove("m", "1")
+        await world.control.versions.remove([("m", "1")])
         assert path.exists()
-        await world.control.versions.remove("m", "2")
+        await world.control.versions.remove([("m", "2")])
         assert not path.exists()
 
     in_world(test)
@@ -326,7 +326,7 @@ def test_an_artifact_goes_with_its_last_version(in_world: InWorld) -> None:
 def test_an_artifact_that_was_just_uploaded_is_left_for_its_deploy(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1")
-        await world.control.versions.remove("m", "1")
+        await world.control.versions.remove([("m", "1")])
         assert world.control.artifacts.path(world.artifact).exists()
 
     in_world(test)
@@ -568,9 +568,9 @@ def test_a_version_of_another_type_is_not_made_current_where_the_model_is_linked
         assert (await world.deploy("4", make_current=False)).state == "ready"
         assert world.state.current() == {"m": "2"}
         await current.set("m", "3", "", "")
-        await world.control.versions.remove("m", "3")
+        await world.control.versions.remove([("m", "3")])
         assert world.state.current() == {"m": "2"}
-        await world.control.versions.remove("m", "2")
+        await world.control.versions.remove([("m", "2")])
         assert world.state.current() == {}
         await world.control.applications.unlink("texts", "m")
         await current.set("m", "1", "", "")
@@ -623,7 +623,7 @@ def test_what_is_removed_counts_no_longer_when_the_call_returns(in_world: InWorl
         world.manager.stop = drain  # type: ignore[method-assign]
         world.speaks = False
         await asyncio.sleep(3)
-        await world.control.versions.remove("m", "1")
+        await world.control.versions.remove([("m", "1")])
         assert states(world) == {"m.1.0": "stopping", "m.1.1": "stopping"}
 
     in_world(test)
@@ -651,7 +651,7 @@ def test_what_cannot_be_stopped_holds_nobody_up_for_long_and_is_told(in_world: I
 def test_a_removed_version_loses_its_replicas(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1", num_replicas=2)
-        await world.control.versions.remove("m", "1")
+        await world.control.versions.remove([("m", "1")])
         assert await world.changes.wait_for(lambda: world.replicas() == [], 5)
         assert world.state.current() == {}
 
@@ -661,7 +661,7 @@ def test_a_removed_version_loses_its_replicas(in_world: InWorld) -> None:
 def test_a_version_that_is_removed_and_deployed_again_has_replicas_of_other_names(in_world: InWorld) -> None:
     async def test(world: World) -> None:
         await world.deploy("1", num_replicas=2)
-        await world.control.versions.remove("m", "1")
+        await world.control.versions.remove([("m", "1")])
         await world.deploy("1")
         started = [name for name in world.manager.started if name.startswith("m.")]
         assert started == ["m.1.0", "m.1.1", "m.1.2"]

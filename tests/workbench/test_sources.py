@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -78,4 +79,43 @@ def test_of_a_file(tmp_path: Path) -> None:
     pickled = pickle_function(function_in(file, "predict"))
     file.write_text("something else")
     said = _fails(pickled)
-    assert said[-3:-1] == [f'File "{file}", line 4, in helper', "return 1 / x"]
+    assert said[-3:-1] == ['File "model.py", line 4, in helper', "return 1 / x"]
+
+
+SCRIPT = """
+import helpers, kit.parts
+
+def predict(inputs):
+    return [helpers.half(kit.parts.one(x), __file__) for x in inputs if x not in {"a", "b", "c", "d", "e"}]
+"""
+DIGEST = """
+import sys
+from pathlib import Path
+from clipperlab.deployers.packaging import pickle_function
+from clipperlab.deployers.source_file import function_in
+sys.stdout.buffer.write(pickle_function(function_in(Path(sys.argv[1]), "predict")))
+"""
+
+
+def _pickled_from(folder: Path) -> bytes:
+    """In a process of its own, that keeps what it has compiled."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", DIGEST, str(folder / "model.py")]
+    return subprocess.run(command, capture_output=True, check=True, env=environment).stdout
+
+
+def test_what_it_is_depends_on_neither_its_folder_nor_what_was_compiled(tmp_path: Path) -> None:
+    for name in ("a", "longer/b"):
+        kit = tmp_path / name / "kit"
+        kit.mkdir(parents=True)
+        (kit.parent / "model.py").write_text(SCRIPT)
+        (kit.parent / "helpers.py").write_text("def half(x, file):\n    return x / len(file[8:])\n")
+        (kit / "__init__.py").write_text("")
+        (kit / "parts.py").write_text("def one(x):\n    return x\n")
+    folders = [tmp_path / "a", tmp_path / "a", tmp_path / "longer/b", tmp_path / "a"]
+    first, *others = map(_pickled_from, folders)
+    assert (tmp_path / "a" / "kit" / "__pycache__").is_dir(), "it keeps what it has compiled"
+    assert others == [first] * 3
+    assert str(tmp_path).encode() not in first
+    assert b"kit/parts.py" in first
+    assert 'File "helpers.py", line 2, in half' in _fails(first)

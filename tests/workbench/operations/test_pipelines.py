@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clipper_container.errors import BadRequest
+from clipper_container.errors import BadRequest, NotFound
 from clipperlab import ClipperConnection
 from clipperlab import policies as P
 from clipperlab.deployers import pipeline
@@ -123,6 +123,24 @@ def test_the_same_endpoint_may_be_made_twice_as_when_a_cell_runs_again(
     made(answer, "one")
     assert made(answer, "one", version="next")("query")["output"] == "one"
     assert [each for each in conn.get_all_models() if each.startswith("app:")] == ["app:1"]
+
+
+def test_where_one_version_is_in_use_none_is_stopped(conn: ClipperConnection, made: Make) -> None:
+    async def answer(query: Any, models: Any) -> Any:
+        return await models["pair"]([7.0])
+
+    for version in (1, 2):
+        deploy_python_closure(conn, "pair", version, "doubles", constant("pair"))
+    made(answer, "pair")
+    with pytest.raises(BadRequest, match="pair:2 answers app:1, which uses pair: remove that first"):
+        conn.stop_models(["pair"])
+    with pytest.raises(NotFound):
+        conn.stop_versioned_models({"app": [1], "pair": [2, 9]})
+    assert {"pair:1", "pair:2", "app:1"} <= set(conn.get_all_models())
+    assert conn.get_current_model_version("app") == "1"
+    conn.unlink_model_from_app("app", "app")
+    conn.stop_models(["pair", "app"])
+    assert not {"pair:1", "pair:2", "app:1"} & set(conn.get_all_models())
 
 
 def test_calls_are_cached_and_pipelines_are_not(conn: ClipperConnection, made: Make) -> None:

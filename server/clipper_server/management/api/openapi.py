@@ -56,7 +56,7 @@ def _of_route(method: str, path: str, endpoint: Callable[..., Any]) -> dict[str,
     """The arguments of `add_api_route` that describe a route under `/api/v1`."""
     name = endpoint.__name__
     failures = {400, 401, 503}
-    if "{" in path or name == "why_last":
+    if "{" in path or name in ("why_last", "remove_versions"):
         failures.add(404)
     if method in ("POST", "PUT"):
         failures.add(507 if name == "put_artifact" else 413)

@@ -54,6 +54,15 @@ class NewVersion(Body):
     message: str = Field(default="", max_length=2000)
 
 
+class Named(Body):
+    model: str
+    version: str
+
+
+class Removal(Body):
+    versions: list[Named]
+
+
 class Versions:
     def __init__(self, control: Control, running: Running, describe: Describe) -> None:
         self._control = control
@@ -67,6 +76,7 @@ class Versions:
             ("POST", "/models/{model}/versions", self.deploy, 202),
             ("GET", "/models/{model}/versions/{version}", self.version, 200),
             ("DELETE", "/models/{model}/versions/{version}", self.remove_version, 204),
+            ("POST", "/removals", self.remove_versions, 204),
             ("GET", "/models/{model}/versions/{version}/example", self.example, 200),
         )
 
@@ -115,7 +125,12 @@ class Versions:
 
     async def remove_version(self, model: str, version: str, x_clipper_who: Who = "") -> None:
         """Stop its replicas and forget it."""
-        await self._control.versions.remove(model, version, x_clipper_who)
+        await self._control.versions.remove([(model, version)], x_clipper_who)
+
+    async def remove_versions(self, removal: Removal, x_clipper_who: Who = "") -> None:
+        """Stop the replicas of these versions and forget them, in this order; none where one is refused."""
+        versions = [(named.model, named.version) for named in removal.versions]
+        await self._control.versions.remove(versions, x_clipper_who)
 
     async def example(self, model: str, version: str) -> answers.Example:
         """The input that was packaged with it as an example; null where there is none."""

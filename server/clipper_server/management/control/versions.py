@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -178,9 +178,18 @@ class Versions:
         await self._publisher.publish("batching", f"{found} batches by {batching}.", **subject(found))
         return find.version(self._state, model, version)
 
-    async def remove(self, model: str, version: str, who: str = "") -> None:
-        """Stop and forget it. Where it was current, the one before it that has replicas is: there is nothing
-        else to answer.
+    async def remove(self, versions: Sequence[tuple[str, str]], who: str = "") -> None:
+        """Stop and forget these, each a model and a version, in this order; none where one is refused."""
+        with self._state.transaction():
+            removed = [self._remove(model, version, who) for model, version in versions]
+        self.collect()
+        for version, text in removed:
+            await self._publisher.publish("removed", text, **subject(version))
+            await self._stopping.asked(version)
+
+    def _remove(self, model: str, version: str, who: str) -> tuple[Version, str]:
+        """What it was, and what to say of it. Where it was current, the one before it that has replicas is:
+        there is nothing else to answer.
         """
         removed = find.version(self._state, model, version)
         labels.check_remove(self._state, removed)
@@ -202,9 +211,7 @@ class Versions:
         elif was_current and usable:
             text = f"Removed {removed}, which was current. set_model_version makes another one current"
             text += "." if could else ", once set_num_replicas has given it replicas: none has any."
-        self.collect()
-        await self._publisher.publish("removed", text, **subject(removed))
-        await self._stopping.asked(removed)
+        return removed, text
 
     def collect(self) -> None:
         """Remove the artifacts that no version has any more."""

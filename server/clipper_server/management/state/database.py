@@ -94,7 +94,7 @@ class Database:
         self._db.execute("PRAGMA busy_timeout = 5000")
         found: int = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found == 0:
-            with self._transaction():
+            with self.transaction():
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -110,7 +110,7 @@ class Database:
             )
         try:
             copy = keep(self._db, path, found)
-            with self._transaction():
+            with self.transaction():
                 migrate(self._db, STEPS, found, SCHEMA_VERSION)
         except Exception as error:
             raise ClusterError(
@@ -158,13 +158,14 @@ class Database:
             self._remembered[what] = read()
         return cast(T, self._remembered[what])
 
-    def _transaction(self) -> _Transaction:
+    def transaction(self) -> _Transaction:
+        """All changes in the block, or none."""
         return _Transaction(self._db)
 
     @contextmanager
     def _change(self) -> Iterator[None]:
         """A transaction that frontends must learn of: the change and its revision, or neither."""
-        with self._transaction():
+        with self.transaction():
             yield
             self.next_revision()
 

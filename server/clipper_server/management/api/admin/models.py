@@ -81,7 +81,7 @@ class Models:
         subject = f"model with name '{wanted.model_name}' and version '{wanted.model_version}'"
         if self._state.version(wanted.model_name, wanted.model_version) is None:
             raise no_version(f"{subject} does not exist", wanted, self._state.versions())
-        await self._control.versions.remove(wanted.model_name, wanted.model_version, x_clipper_who)
+        await self._control.versions.remove([(wanted.model_name, wanted.model_version)], x_clipper_who)
         return f"Successfully deleted {subject}"
 
     async def set_model_version(self, wanted: ModelVersion, x_clipper_who: Who = "") -> str:
