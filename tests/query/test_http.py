@@ -494,7 +494,7 @@ async def test_another_path_and_method_are_told(client: httpx2.AsyncClient) -> N
     [
         ("unlinked", "no_model_linked", "Link one"),
         ("none is current", "no_replicas", "linked to sum, has no current version."),
-        ("slow", "deadline", ""),
+        ("slow", "deadline", "m:1 did not answer within the 100 ms that the query had: the input waited "),
     ],
 )
 async def test_a_default_answer_says_why(
@@ -687,6 +687,20 @@ async def test_one_that_gives_up_takes_nothing_from_those_that_joined_it(
     second = await client.post("/sum/predict", json={"input": [1]})
     assert (await first).json()["default_reason"] == "deadline"
     assert second.json()["output"] == [1]
+
+
+async def test_one_that_joined_and_is_late_is_told_of_its_own_time(
+    caching: Configuration, client: httpx2.AsyncClient
+) -> None:
+    patient = ApplicationSpec("patient", "doubles", -1, 60_000_000, ["m"])
+    caching.apply(snapshot(3, cache_size=1 << 20, applications=[*snapshot().applications, patient]))
+    attach(caching, cost_s=60)
+    first = asyncio.create_task(client.post("/patient/predict", json={"input": [1]}))
+    await waits(caching)
+    second = await client.post("/sum/predict", json={"input": [1], "timeout_micros": 5000})
+    told = second.json()["default_explanation"]
+    assert "the 5 ms that the query had: the input, under way already for another query, waited" in told
+    first.cancel()
 
 
 async def test_a_default_answer_is_not_cached(caching: Configuration, client: httpx2.AsyncClient) -> None:
