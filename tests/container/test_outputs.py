@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import array
+import dataclasses
 import datetime
+import enum
 import json
 import math
-from typing import Any
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -153,6 +159,50 @@ def test_keys_are_written_as_json_dumps_writes_them_or_named() -> None:
     given = {True: 1, None: 2, np.int64(3): 4, np.str_("a"): 5}
     assert json_of(given) == {"true": 1, "null": 2, "3": 4, "a": 5}
     assert "a dict has the key (1, 2)" in json_of({(1, 2): 3})
+
+
+class Colour(enum.Enum):
+    RED = "r"
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+@dataclasses.dataclass
+class Box:
+    label: str
+    score: float
+
+
+PAGE = (Path(__file__).parents[2] / "docs/functions.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("output", "written", "row"),
+    [
+        ({1}, [1], "sets"),
+        (frozenset({"a"}), ["a"], "sets"),
+        (Point(1, 2), [1, 2], "named tuples"),
+        (array.array("d", [1.5]), [1.5], "`array.array`"),
+        (Decimal("1.50"), "1.50", "`Decimal`"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001", "`UUID`"),
+        (Colour.RED, "r", "members of an `Enum`"),
+        (Box("cat", 0.5), {"label": "cat", "score": 0.5}, "dataclasses"),
+        ({1: 2, 1.5: 3}, {"1": 2, "1.5": 3}, "keys of dictionaries"),
+        (datetime.date(2024, 1, 2), "2024-01-02", "dates"),
+        (datetime.time(3, 4), "03:04:00", "times of day"),
+        (bytearray(b"x"), "eA==", "`bytearray`"),
+        (memoryview(b"x"), "eA==", "`memoryview`"),
+    ],
+)
+def test_what_python_has_beside_json_is_written_as_the_page_says(
+    output: object, written: object, row: str
+) -> None:
+    assert json_of(output) == written
+    outputs = {line.split("|")[1] for line in PAGE.splitlines() if line.startswith("|")}
+    assert any(row in cell for cell in outputs)
 
 
 # Other libraries' kinds

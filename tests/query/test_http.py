@@ -40,9 +40,10 @@ TOKEN = "the-clusters-token"
 AS_MANAGEMENT = {"Authorization": f"Bearer {TOKEN}"}
 
 
-def snapshot(revision: int = 1, **changes: Any) -> Snapshot:
+def snapshot(revision: int = 1, *, micros: int = 20_000_000, **changes: Any) -> Snapshot:
+    """`micros` is what sum has for an answer, which is enough for a machine that stands still."""
     applications = [
-        ApplicationSpec("sum", "doubles", -1, 100_000, ["m"]),
+        ApplicationSpec("sum", "doubles", -1, micros, ["m"]),
         ApplicationSpec("strict", "doubles", -1, 100_000, ["m"], "reject"),
         ApplicationSpec("text", "strings", "?", 100_000, []),
         ApplicationSpec("any", "json", None, 100_000, []),
@@ -345,6 +346,7 @@ async def test_many_inputs_are_answered_in_order(
 async def test_many_inputs_that_come_too_late_are_all_told_so(
     configuration: Configuration, client: httpx2.AsyncClient, path: str
 ) -> None:
+    configuration.apply(snapshot(2, micros=100_000))
     attach(configuration, cost_s=DEADLINE_S)
     tensor = {"name": "x", "shape": [MANY, 1], "datatype": "FP64", "data": list(range(MANY))}
     body = {"input_batch": [[i] for i in range(MANY)]} if path == "/sum/predict" else {"inputs": [tensor]}
@@ -430,6 +432,7 @@ async def test_what_one_request_may_cost_is_a_setting(
     configuration: Configuration, client: httpx2.AsyncClient
 ) -> None:
     configuration.apply(snapshot(2, requests=RequestSpec(max_inputs=5, max_json=100)))
+    attach(configuration)
     tensor = {"name": "x", "shape": [6, 1], "datatype": "FP64", "data": [0] * 6}
     for path, body, wanted in (
         ("/sum/predict", {"input_batch": [[]] * 5}, 200),
@@ -494,7 +497,7 @@ async def test_another_path_and_method_are_told(client: httpx2.AsyncClient) -> N
     [
         ("unlinked", "no_model_linked", "Link one"),
         ("none is current", "no_replicas", "linked to sum, has no current version."),
-        ("slow", "deadline", ""),
+        ("slow", "deadline", "m:1 did not answer within the 100 ms that the query had: the input waited "),
     ],
 )
 async def test_a_default_answer_says_why(
@@ -503,6 +506,7 @@ async def test_a_default_answer_says_why(
     if case == "none is current":
         configuration.apply(snapshot(2, current={}))
     if case == "slow":
+        configuration.apply(snapshot(2, micros=100_000))
         attach(configuration, cost_s=60)
     application, value = ("text", "x") if case == "unlinked" else ("sum", [1])
     response = await client.post(f"/{application}/predict", json={"input": value})
@@ -578,6 +582,7 @@ async def test_a_request_may_want_its_answer_earlier(
 async def test_a_request_cannot_wait_longer_than_the_objective(
     configuration: Configuration, client: httpx2.AsyncClient
 ) -> None:
+    configuration.apply(snapshot(2, micros=100_000))
     attach(configuration, cost_s=60)
     answer = (await client.post("/sum/predict", json={"input": [1], "timeout_micros": 10**9})).json()
     assert answer["default_reason"] == "deadline"
@@ -634,6 +639,7 @@ async def test_where_there_is_no_room_the_application_says_how(
     assert "takes no more" in rejected.json()["cause"]
     assert configuration.metrics.application("strict").rejected == 1
     assert not configuration.metrics.application("strict").defaults
+    attach(configuration)
     await asyncio.gather(*waiting)
 
 
@@ -689,8 +695,23 @@ async def test_one_that_gives_up_takes_nothing_from_those_that_joined_it(
     assert second.json()["output"] == [1]
 
 
+async def test_one_that_joined_and_is_late_is_told_of_its_own_time(
+    caching: Configuration, client: httpx2.AsyncClient
+) -> None:
+    patient = ApplicationSpec("patient", "doubles", -1, 60_000_000, ["m"])
+    caching.apply(snapshot(3, cache_size=1 << 20, applications=[*snapshot().applications, patient]))
+    attach(caching, cost_s=60)
+    first = asyncio.create_task(client.post("/patient/predict", json={"input": [1]}))
+    await waits(caching)
+    second = await client.post("/sum/predict", json={"input": [1], "timeout_micros": 5000})
+    told = second.json()["default_explanation"]
+    assert "the 5 ms that the query had: the input, under way already for another query, waited" in told
+    first.cancel()
+
+
 async def test_a_default_answer_is_not_cached(caching: Configuration, client: httpx2.AsyncClient) -> None:
-    await client.post("/sum/predict", json={"input": [1]})
+    late = await client.post("/sum/predict", json={"input": [1], "timeout_micros": 1000})
+    assert late.json()["default"] is True
     attach(caching)
     assert (await client.post("/sum/predict", json={"input": [1]})).json()["default"] is False
 
@@ -872,8 +893,9 @@ async def test_a_connection_that_never_says_a_word_is_closed(
 
 
 async def test_a_connection_that_was_opened_ahead_waits_longer_than_one_that_has_asked(
-    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+    configuration: Configuration, address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    attach(configuration)
     monkeypatch.setattr("clipper_server.query.http.IDLE_S", 0.05)
     ahead, writes_ahead = await asyncio.open_connection(*address)
     reader, writer = await asyncio.open_connection(*address)
@@ -1262,7 +1284,7 @@ async def test_openapi_tells_of_each_application_its_type_its_example_and_its_ob
     assert set(found["paths"]) == {f"/{name}/predict" for name in ("sum", "strict", "text", "any", "array")}
     post = found["paths"]["/sum/predict"]["post"]
     assert "doubles" in post["description"]
-    assert "100 ms" in post["description"]
+    assert "20000 ms" in post["description"]
     content = post["requestBody"]["content"]["application/json"]
     attach(configuration)
     for example in content["examples"].values():

@@ -375,6 +375,25 @@ def test_what_replicas_take_is_looked_at_anew_some_milliseconds_after_it_has_cha
     run(main())
 
 
+def test_who_is_refused_is_told_how_much_of_its_time_predictions_may_fill() -> None:
+    async def main() -> None:
+        replica = FakeReplica(queue := new_queue(), measured=[(1, 0.191), (2, 0.382)])
+        replica.credits, replica.free_at = 0, 0.2
+        waits = Asker(queue, "first", 9)
+        near = Asker(queue, "near", 0.4, put=False).task
+        far = Asker(queue, "far", 0.3, put=False).task
+        for task, has in ((near, 400), (far, 300)):
+            told = queue.admission.refusal(task, 0.0)
+            assert told == (
+                "is overloaded: a query waits, and this one would be answered in about 391 ms. "
+                f"Predictions are not exact, and may fill 90 % of the {has} ms that it has. "
+                "More replicas would help"
+            )
+        assert not waits.done.done()
+
+    run(main())
+
+
 def test_under_overload_capacity_is_used_and_the_rest_is_told_at_once() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -425,6 +444,7 @@ def test_the_queue_is_bounded() -> None:
         queue.admission.most = 10
         askers = [Asker(queue, str(i), 9) for i in range(12)]
         assert [asker.fault.reason for asker in askers if asker.done.done()] == ["overload"] * 2
+        assert askers[10].fault.message == "m:1 takes no more: 10 queries wait already."
 
     run(main())
 

@@ -95,8 +95,10 @@ class Asker:
 
     def expire(self) -> None:
         if not self.done.done():
-            self.task.leave(self)
-            self.done.set_result(why_late(self.task, asyncio.get_running_loop().time()))
+            task = self.task
+            task.leave(self)
+            now = asyncio.get_running_loop().time()
+            self.done.set_result(why_late(task, task.entered_at, task.deadline, now))
 
     @property
     def fault(self) -> Fault:

@@ -45,17 +45,19 @@ class Admission:
         """Why the task would wait in vain; None where it would not."""
         waiting = self._waiting
         if waiting.count >= self.most or waiting.bytes >= MAX_WAITING_BYTES:
-            return f"has {waiting.count} queries waiting, and takes no more"
+            return f"takes no more: {waiting.words()} already"
         if waiting.cost < self._room.get(task.patience, 0.0):
             return None
         wait_s = self.wait_s(task.objective_s, now)
-        if wait_s is None or wait_s <= SAFE * (task.deadline - now):
+        left_s = task.deadline - now
+        if wait_s is None or wait_s <= SAFE * left_s:
             return None
         if waiting.cost < self._room[task.patience]:
             return None
         return (
-            f"is overloaded: {waiting.count} queries wait, and this one would be answered in about "
-            f"{1000 * wait_s:.0f} ms, after its deadline. More replicas would help"
+            f"is overloaded: {waiting.words()}, and this one would be answered in about "
+            f"{1000 * wait_s:.0f} ms. Predictions are not exact, and may fill {100 * SAFE:.0f} % of the "
+            f"{1000 * left_s:.0f} ms that it has. More replicas would help"
         )
 
     def all_fit(self, tasks: Sequence[Task], size: int, now: float) -> bool:

@@ -93,7 +93,7 @@ class Call:
         """The deadline has come."""
         assert self._task is not None
         self._task.leave(self)
-        self._end(why_late(self._task, self._clock()))
+        self._end(self._late(self._task))
 
     def leave(self, counts: bool = True) -> None:
         """Nobody waits for it any more. It `counts` as late, but where its caller has died."""
@@ -103,8 +103,11 @@ class Call:
             if self._task is not None:
                 self._task.leave(self)
                 if counts and self._counts is not None:
-                    self._counts.add(self._task, why_late(self._task, self._clock()))
+                    self._counts.add(self._task, self._late(self._task))
                 self._note(Fault("not_needed", "The pipeline did not wait for it."))
+
+    def _late(self, task: Task) -> Fault:
+        return why_late(task, self.received_at, self.deadline, self._clock())
 
     def _end(self, outcome: Outcome) -> None:
         self.finished = True

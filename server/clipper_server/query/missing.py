@@ -9,19 +9,20 @@ from .task import NOT_NEEDED, Outcome, Queue, Task
 LEFT = Fault(NOT_NEEDED, "The client left before there was an answer.")
 
 
-def why_late(task: Task, now: float) -> Fault:
-    """Why a task has no outcome at its query's deadline."""
+def why_late(task: Task, asked_at: float, deadline: float, now: float) -> Fault:
+    """Why a task has no outcome for a query that came at `asked_at`, perhaps to join one that came before."""
     queue = task.queue
     if task.losses:
         return lost(queue)
     dispatch = task.dispatch
     if queue.ready or dispatch is not None:
         waited = (dispatch.sent_at if dispatch is not None else now) - task.entered_at
-        then = f"waited {1000 * waited:.0f} ms for a replica"
+        joined = ", under way already for another query," if task.entered_at < asked_at else ""
+        then = f"the input{joined} waited {1000 * waited:.0f} ms for a replica"
         if dispatch is not None:
             then += f", and has been with one for {1000 * (now - dispatch.sent_at):.0f} ms"
-        message = f"{queue.name} did not answer within the latency objective: the query {then}."
-        return Fault("deadline", message)
+        had = f"the {round(1000 * (deadline - asked_at), 3):g} ms that the query had"
+        return Fault("deadline", f"{queue.name} did not answer within {had}: {then}.")
     return why_unable(queue)
 
 

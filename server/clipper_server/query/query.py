@@ -362,7 +362,7 @@ class Query:
             if decided:
                 message = f"{task.queue.name} was not waited for: it could not change the answer."
                 return Fault(NOT_NEEDED, message)
-            return why_late(task, now)
+            return why_late(task, self.received_at, self.deadline, now)
         return task.outcome
 
     def _legs(self, tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> list[Leg]:

@@ -215,7 +215,7 @@ class ModelQueue:
         return None
 
     def _too_late(self, task: Task) -> None:
-        message = f"{self} is overloaded: {self.waiting.count} queries wait, and this one came too late."
+        message = f"{self} is overloaded: {self.waiting.words()}, and it is too late for this one."
         self.settle(task, Fault("overload", message))
 
     def _send(self, replica: Puller, tasks: list[Task], limit: float, reason: str) -> Dispatch:

@@ -152,7 +152,7 @@ class Shadows:
         task, (shadow, _, _, tensor) = asked.task, asked.sample
         outcome = task.outcome
         if outcome is None:
-            outcome = why_late(task, due_at)
+            outcome = why_late(task, task.entered_at, task.entered_at + asked.objective_s, due_at)
         if isinstance(outcome, Fault) and outcome.reason in ELSEWHERE:
             return
         now = self.clock()
@@ -226,7 +226,8 @@ class _Pending:
     def expire(self) -> None:
         """It is late. What has not begun is not begun any more."""
         self.task.leave(self)
-        self._finish(why_late(self.task, self._shadows.clock()))
+        task = self.task
+        self._finish(why_late(task, task.entered_at, self.deadline, self._shadows.clock()))
 
     def _finish(self, outcome: Outcome) -> None:
         if not self.finished:

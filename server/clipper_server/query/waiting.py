@@ -27,6 +27,10 @@ class Waiting:
         self._sequence = itertools.count()
         self._cost_by_patience: defaultdict[int, float] = defaultdict(float)
 
+    def words(self) -> str:
+        """How many they are."""
+        return "a query waits" if self.count == 1 else f"{self.count} queries wait"
+
     def push(self, task: Task) -> None:
         task.queued = True
         self.count += 1
