@@ -52,12 +52,17 @@ def test_a_model_without_a_current_version_says_so_be_others_ready_or_not(
             conn.get_current_model_version("digits")
 
 
+def removed(fake: FakeManagement) -> list[list[str]]:
+    """The versions of each removal, in its order."""
+    bodies = [body for request, body in fake.requests if request == "POST /removals"]
+    return [[f"{each['model']}:{each['version']}" for each in body["versions"]] for body in bodies]
+
+
 def test_stopping_models(conn: ClipperConnection, fake: FakeManagement) -> None:
     fake.answers["GET /models"] = [
         (200, [a_version(), a_version(model_version="2"), a_version(model_name="b")])
     ]
-    for path in ("digits/versions/1", "digits/versions/2", "b/versions/7"):
-        fake.answers[f"DELETE /models/{path}"] = [(204, None)]
+    fake.answers["POST /removals"] = [(204, None)]
     fake.answers["GET /applications"] = [(200, [])]
     fake.requests.clear()
     with pytest.raises(NotFound):
@@ -65,11 +70,7 @@ def test_stopping_models(conn: ClipperConnection, fake: FakeManagement) -> None:
     assert [r for r, _ in fake.requests] == ["GET /models"]
     conn.stop_models(["digits"])
     conn.stop_versioned_models({"b": [7]})
-    assert [r for r, _ in fake.requests if r.startswith("DELETE")] == [
-        "DELETE /models/digits/versions/1",
-        "DELETE /models/digits/versions/2",
-        "DELETE /models/b/versions/7",
-    ]
+    assert removed(fake) == [["digits:1", "digits:2"], ["b:7"]]
     with pytest.raises(BadRequest, match=r"model_names must be a list: \['digits'\]"):
         conn.stop_models("digits")
     with pytest.raises(BadRequest, match="must be a list"):
@@ -85,7 +86,7 @@ def test_a_model_that_answers_nobody_any_more_is_told_of(
         (200, [*rest, a_version(model_version="3"), staged]),
         (200, [*rest, staged]),
     ]
-    fake.answers["DELETE /models/digits/versions/3"] = [(204, None)]
+    fake.answers["POST /removals"] = [(204, None)]
     with pytest.warns(
         UserWarning, match=r"^digits has no current version any more, .* Its versions: 1, 2\.$"
     ):
@@ -100,17 +101,10 @@ def test_who_uses_a_model_is_stopped_before_it(conn: ClipperConnection, fake: Fa
         a_version(model_name="top", uses=["base", "middle"]),
     ]
     fake.answers["GET /models"] = [(200, versions)]
-    for each in versions:
-        path = f"{each['model_name']}/versions/{each['model_version']}"
-        fake.answers[f"DELETE /models/{path}"] = [(204, None)]
+    fake.answers["POST /removals"] = [(204, None)]
     fake.requests.clear()
     conn.stop_all_model_containers()
-    assert [r for r, _ in fake.requests if r.startswith("DELETE")] == [
-        "DELETE /models/base/versions/2",
-        "DELETE /models/top/versions/1",
-        "DELETE /models/middle/versions/1",
-        "DELETE /models/base/versions/1",
-    ]
+    assert removed(fake) == [["base:2", "top:1", "middle:1", "base:1"]]
 
 
 def test_labels_of_versions(conn: ClipperConnection, fake: FakeManagement) -> None:
