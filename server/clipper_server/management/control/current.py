@@ -19,7 +19,9 @@ def before(state: State, model: str) -> str | None:
     """
     if (rollout := state.rollout_of(model)) is not None:
         return rollout.control
-    return moves.before(state.history(model), _usable(state, model))
+    return state.remember(
+        f"before {model}", lambda: moves.before(state.history(model), _usable(state, model))
+    )
 
 
 def _usable(state: State, model: str) -> list[str]:

@@ -19,7 +19,7 @@ _FEEDBACK = FeedbackSpec | None
 
 class Applications(Database):
     def applications(self) -> list[ApplicationSpec]:
-        return list(self._remember("applications", self._applications))
+        return list(self.remember("applications", self._applications))
 
     def _applications(self) -> list[ApplicationSpec]:
         links: defaultdict[str, list[str]] = defaultdict(list)

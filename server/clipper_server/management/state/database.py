@@ -145,7 +145,7 @@ class Database:
         self.set("revision", str(self.revision + 1))
         return self.revision
 
-    def _remember(self, what: str, read: Callable[[], T]) -> T:
+    def remember(self, what: str, read: Callable[[], T]) -> T:
         """What `read()` gives, or gave since the last revision. Nobody may change it."""
         if self._db.in_transaction:  # which may be undone
             return read()

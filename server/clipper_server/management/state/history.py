@@ -11,7 +11,7 @@ from .records import Move, MoveKind
 class History(Database):
     def current(self) -> dict[str, str]:
         """The version that answers, for each model that has one."""
-        return dict(self._remember("current", self._current))
+        return dict(self.remember("current", self._current))
 
     def _current(self) -> dict[str, str]:
         return {row["model"]: row["version"] for row in self._db.execute("SELECT * FROM current")}

@@ -8,7 +8,7 @@ from .database import Database
 class VersionLabels(Database):
     def version_labels(self) -> dict[str, dict[str, str]]:
         """By model: which version each label names. Nobody may change it."""
-        return self._remember("version_labels", self._version_labels)
+        return self.remember("version_labels", self._version_labels)
 
     def _version_labels(self) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}

@@ -28,7 +28,7 @@ _JSON_FIELDS: dict[str, Any] = {
 
 class Versions(Database):
     def versions(self) -> list[Version]:
-        return list(self._remember("versions", self._versions))
+        return list(self.remember("versions", self._versions))
 
     def _versions(self) -> list[Version]:
         rows = self._db.execute("SELECT * FROM versions ORDER BY model, rowid")
